@@ -1,0 +1,62 @@
+"""The command line: composes, builds and calls; the only place where the parts are wired together."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hpsearch import __version__
+from hpsearch.errors import HpsearchError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: The command line without the program's name; `sys.argv` by default.
+
+    Returns:
+        The exit status: 0 done, 1 failed, 2 refused, 128 + n stopped by signal n.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        return _run(parsed)
+    except HpsearchError as error:
+        for line in str(error).splitlines():
+            print(f"hpsearch: {line}", file=sys.stderr)
+        return error.exit_status
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    # Imported here, so that --version and a mistyped flag answer at once.
+    from hpsearch.cli.compose import Composer  # noqa: PLC0415
+    from hpsearch.cli.help import help_text  # noqa: PLC0415
+
+    if parsed.help:
+        print(help_text(parsed.config_dir))
+        return 0
+    composer = Composer(parsed.overrides, parsed.config_dir, parsed.config_name)
+    if parsed.cfg:
+        print(composer.printable())
+        return 0
+    from hpsearch.cli.actions import run_action  # noqa: PLC0415
+
+    return run_action(composer, parsed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hpsearch", add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("--help", "-h", action="store_true")
+    parser.add_argument("--version", action="version", version=f"hpsearch {__version__}")
+    parser.add_argument("--cfg", action="store_true")
+    parser.add_argument("--config-dir", type=_folder)
+    parser.add_argument("--config-name", default="config")
+    return parser
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a folder")
+    return path

@@ -1,0 +1,22 @@
+"""Which action a command line asks for."""
+
+from argparse import Namespace
+
+from hpsearch.cli.compose import Composer
+from hpsearch.cli.sweep import run_sweep
+from hpsearch.config import ConfigError
+from hpsearch.execution.processes import preload
+from hpsearch.terminal import Terminal
+
+
+def run_action(composer: Composer, command: Namespace) -> int:
+    """Runs the action; returns the exit status."""
+    preload("hpsearch.fitting", "torch._dynamo")  # torch loads while the driver composes and checks
+    base = composer.compose()
+    terminal = Terminal()
+    if len(base.actions) > 1:
+        given = " and ".join(f"+{group}={option}" for group, option in base.actions.items())
+        raise ConfigError(f"{given} are two actions: give one")
+    if "final" in base.actions:
+        raise NotImplementedError
+    return run_sweep(composer, base, command, terminal)

@@ -1,0 +1,46 @@
+"""The best configuration as a Hydra file that runs again as it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from hpsearch.search.champion import find_champion
+from hpsearch.search.record_files import write_whole
+from hpsearch.search.trial_records import Record
+
+LEFT_OUT = ("options", "search")
+
+
+def write_best(folder: Path, sweep: str, records: Sequence[Record]) -> Path | None:
+    """Writes `best.yaml`, the configuration of the highest-scoring trial; None if no trial has a score.
+
+    Args:
+        folder: Of the sweep.
+        sweep: Its name, for the comment.
+        records: All its trials.
+    """
+    champion = find_champion(records)
+    if champion is None:
+        return None
+    path = folder / "best.yaml"
+    write_whole(path, best_text(sweep, champion).encode())
+    return path
+
+
+def best_text(sweep: str, champion: Record) -> str:
+    """A primary configuration file: every option, then every value of the champion."""
+    tree = champion.config_tree
+    defaults: list[Any] = ["config"]
+    defaults += [{f"override {group}": option} for group, option in tree["options"].items() if group != "search"]
+    values = {key: _without_kind(value) for key, value in tree.items() if key not in LEFT_OUT}
+    body = OmegaConf.to_yaml(OmegaConf.create({"defaults": [*defaults, "_self_"], **values}))
+    title = " ".join(f"Trial {champion.k} of sweep {sweep}, score {champion.result.score:.6g}.".split())
+    return f"# {title}\n# Runs again: python -m hpsearch --config-dir <folder of this file> --config-name best\n{body}"
+
+
+def _without_kind(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if key != "kind"}
+    return value

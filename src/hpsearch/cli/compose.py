@@ -1,0 +1,161 @@
+"""Option files and overrides to a `Config` and the spaces of its options: the only room that knows Hydra."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from hpsearch.cli.overrides import Overrides, read_overrides
+from hpsearch.config import KINDS, Config, ConfigError
+from hpsearch.space import Composed
+
+ACTIONS = ("sweep", "final")
+"""Config groups whose options say what to do; they are added with `+`."""
+
+
+def conf_dir() -> Path:
+    """The folder of hpsearch's own option files: inside the installed package, or beside a checkout's `src`."""
+    package = Path(__file__).parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parents[1] / "conf"
+
+
+class Composer:
+    """Composes the command line's overrides with any options; keeps what it composed."""
+
+    def __init__(self, arguments: Sequence[str], config_dir: Path | None = None, config_name: str = "config") -> None:
+        """Checks the overrides without composing.
+
+        Args:
+            arguments: Overrides in Hydra's grammar, as given on the command line.
+            config_dir: A folder of the user's own options; searched first.
+            config_name: The primary configuration file.
+
+        Raises:
+            ConfigError: An override cannot be read, or names an option that does not exist.
+        """
+        self._config_dir = config_dir
+        self._config_name = config_name
+        self._cache: dict[tuple[tuple[str, str], ...], Composed] = {}
+        with self._hydra():
+            self._groups = {group: _options_of(group) for group in [*KINDS, *ACTIONS]}
+        self.overrides: Overrides = read_overrides(_parse(arguments), self._groups)
+
+    def compose(self, options: Mapping[str, str] | None = None) -> Composed:
+        """The configuration with these options in place of the default ones.
+
+        Args:
+            options: Group to option, for groups that the command line leaves open.
+
+        Raises:
+            ConfigError: With every key that is wrong.
+        """
+        options = dict(options or {})
+        key = tuple(sorted(options.items()))
+        if key not in self._cache:
+            self._cache[key] = self._compose(options)
+        return self._cache[key]
+
+    def printable(self) -> str:
+        """The composed configuration as YAML."""
+        tree = self.compose().config.to_tree()
+        text: str = OmegaConf.to_yaml(OmegaConf.create(tree))
+        return text
+
+    def known_options(self, group: str) -> list[str]:
+        """The names of a group's option files."""
+        return self._groups[group]
+
+    def _compose(self, options: dict[str, str]) -> Composed:
+        arguments = [*self.overrides.for_hydra(), *(f"{group}={option}" for group, option in options.items())]
+        try:
+            with self._hydra():
+                composed = compose(self._config_name, overrides=arguments, return_hydra_config=True)
+                choices = {str(group): option for group, option in composed.hydra.runtime.choices.items()}
+                OmegaConf.set_struct(composed, False)
+                del composed["hydra"]
+                if missing := sorted(OmegaConf.missing_keys(composed)):
+                    raise ConfigError(*(f"{key} must be given: {key}=…" for key in missing))
+                container = OmegaConf.to_container(composed, resolve=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(_readable(error)) from error
+        assert isinstance(container, dict)
+        tree = {str(key): value for key, value in container.items()}
+        spaces = {group: _take_space(group, tree) for group in KINDS if group in tree}
+        for group in KINDS:
+            if group in options or self._varies(group, tree):
+                self._drop_foreign_values(group, tree[group])
+        tree["options"] = {group: choices[group] for group in KINDS if choices.get(group)}
+        return Composed(Config.from_tree(tree), spaces, {a: choices[a] for a in ACTIONS if choices.get(a)})
+
+    def _varies(self, group: str, tree: dict[str, Any]) -> bool:
+        search = tree.get("search")
+        choose = search.get("choose") if isinstance(search, dict) else None
+        return isinstance(choose, dict) and bool(choose.get(group)) and group not in self.overrides.options
+
+    def _drop_foreign_values(self, group: str, node: Any) -> None:
+        """Values given for a group that varies go to those of its options that have them."""
+        kind = KINDS[group].get(node.get("kind")) if isinstance(node, dict) else None
+        if kind is not None:
+            for name in set(self.overrides.fixed_values(group)) - {f.name for f in fields(kind)}:
+                node.pop(name, None)
+
+    @contextmanager
+    def _hydra(self) -> Iterator[None]:
+        search_path = create_config_search_path(str(conf_dir().resolve()))
+        if self._config_dir is not None:
+            search_path.prepend("user", f"file://{self._config_dir.resolve()}")
+        GlobalHydra.instance().clear()
+        Hydra.create_main_hydra2(task_name="hpsearch", config_search_path=search_path)
+        try:
+            yield
+        finally:
+            GlobalHydra.instance().clear()
+
+
+def _take_space(group: str, tree: dict[str, Any]) -> dict[str, Any]:
+    node = tree[group]
+    space = node.pop("space", None) if isinstance(node, dict) and group != "search" else None
+    if space is None:
+        return {}
+    if not isinstance(space, dict):
+        raise ConfigError(f"{group}.space must hold names and their bounds, got {space!r}")
+    return space
+
+
+def _options_of(group: str) -> list[str]:
+    return list(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
+def _parse(arguments: Sequence[str]) -> list[Override]:
+    parsed, problems = [], []
+    for argument in arguments:
+        try:
+            parsed += OverridesParser.create().parse_overrides([argument])
+        except HydraException as error:
+            problems.append(f"{argument!r} is no override: {_first_line(error)} (write key=value, or group=option)")
+    if problems:
+        raise ConfigError(*problems)
+    return parsed
+
+
+def _readable(error: Exception) -> str:
+    text = str(error)
+    return " ".join(
+        line.strip() for line in text.splitlines() if "object_type=" not in line and "full_key:" not in line
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].strip()

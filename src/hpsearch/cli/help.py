@@ -1,0 +1,69 @@
+"""What `--help` teaches: examples, actions, groups and their options."""
+
+from pathlib import Path
+
+from hpsearch.cli.compose import ACTIONS, conf_dir
+from hpsearch.config import KINDS
+
+HEAD = """\
+hpsearch finds out, honestly and fast, how to train a neural network.
+
+usage: python -m hpsearch [+sweep=NAME | +final=NAME] [group=option …] [key=value …]
+
+  python -m hpsearch                            train one configuration, scored on validation rows
+  python -m hpsearch +sweep=mnist               search; every trial is a run in MLflow under mlruns/
+  python -m hpsearch +final=mnist               confirm the champion, then open the sealed test set, once
+
+examples
+
+  Another network, another data set, five folds:
+    python -m hpsearch data=digits model=mlp model.depth=2 evaluation=stratified_kfold
+  A search of your own: which options, which spaces, how many trials, how long each:
+    python -m hpsearch name=mine data=fashion 'search.choose.optimizer=[adam,momentum]' \\
+        'search.tune=[optimizer,model]' optimizer.space.lr.high=0.01 search.trials=30 training.epochs=5
+  Your own table, then its champion on the sealed fifth of its rows:
+    python -m hpsearch name=houses data=csv data.path=houses.csv data.target=price loss=mse \\
+        'search.tune=[optimizer]' search.trials=20
+    python -m hpsearch +final=sweep final.sweep=houses
+"""
+
+TAIL = """\
+keys
+  name=…, seed=…                    name and seed of the sweep
+  search.trials=N                   trials in all; the same command with a larger N goes on
+  search.choose.<group>=[…]         options that a trial may take
+  search.tune=[<group>,…]           groups whose spaces are sampled
+  <group>.space.<name>.low=…        change a space (low, high, log, step, choices)
+  <group>.<name>=…                  fix a value: it leaves the space
+  training.epochs=N, execution.workers=N, tracking.uri=…, data.limit=N, …
+
+flags
+  --cfg               print the composed configuration and stop
+  --config-dir DIR    add your own option files: DIR/<group>/<option>.yaml
+  --config-name NAME  start from another primary file, such as a best.yaml in --config-dir
+  --version, --help
+
+data is cached under $HPSEARCH_DATA (default: data/).\
+"""
+
+
+def help_text(config_dir: Path | None) -> str:
+    """The whole help page, with the user's own options where `config_dir` holds some."""
+    folders = [conf_dir(), *([config_dir] if config_dir else [])]
+    lines = [HEAD, "actions (added with +)"]
+    lines += [line for group in ACTIONS for line in _options(group, folders)]
+    lines += ["", "groups and options"]
+    for group in KINDS:
+        names = sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
+        lines.append(f"  {group + '=':<16}{' | '.join(names)}")
+    return "\n".join([*lines, "", TAIL])
+
+
+def _options(group: str, folders: list[Path]) -> list[str]:
+    files = sorted(path for folder in folders for path in (folder / group).glob("*.yaml"))
+    return [f"  +{group + '=' + path.stem:<15}{_first_comment(path)}" for path in files]
+
+
+def _first_comment(path: Path) -> str:
+    comments = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    return next((comment for comment in comments if not comment.startswith("@package")), "")

@@ -1,0 +1,96 @@
+"""Which sweep a command line means: a new one, one that goes on, or one that it contradicts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.search.plan import Plan, differences, digest
+from hpsearch.search.store import SweepStore
+
+SHOWN = 12
+"""Differences that a refusal lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A sweep by name.
+
+    Attributes:
+        store: Its records.
+        specification: What `sweep.json` holds, or is to hold.
+        known: Whether it was there before.
+        note: What a person must be told about the name; None if there is nothing.
+    """
+
+    store: SweepStore
+    specification: dict[str, Any]
+    known: bool
+    note: str | None
+
+    @property
+    def name(self) -> str:
+        """The name of the sweep."""
+        return self.store.name
+
+    def freeze(self) -> None:
+        """Writes the specification of a new sweep; the lock is held.
+
+        Raises:
+            ConfigError: If another command has started a different sweep of this name meanwhile.
+        """
+        found = self.store.specification()
+        if found is None:
+            self.store.freeze(self.specification)
+        elif found["fingerprint"] != self.specification["fingerprint"]:
+            raise ConfigError(_refusal(self.name, found, self.specification))
+
+
+def name_sweep(plan: Plan, default: str, started_by: str | None, more: dict[str, Any]) -> Named:
+    """The sweep of a plan: under its given name, or under the default one with a suffix where that is taken.
+
+    Args:
+        plan: The sweep.
+        default: Its name if none was given.
+        started_by: The option of `+sweep=` that started it.
+        more: What else `sweep.json` keeps.
+
+    Raises:
+        ConfigError: If the given name belongs to a different sweep.
+    """
+    config = plan.base.config
+    tree = plan.specification()
+    specification = {
+        "name": config.name or default,
+        "named": config.name is not None,
+        "started_by": started_by,
+        "fingerprint": digest(tree),
+        "specification": tree,
+        **more,
+    }
+    store = _store(config, specification["name"])
+    found = store.specification()
+    if found is None:
+        return Named(store, specification, known=False, note=None)
+    if found["fingerprint"] == specification["fingerprint"]:
+        return Named(store, found, known=True, note=None)
+    if config.name is not None:
+        raise ConfigError(_refusal(config.name, found, specification))
+    other = {**specification, "name": f"{default}-{specification['fingerprint'][:6]}"}
+    store = _store(config, other["name"])
+    note = f"{default} is another sweep already; this one is called {other['name']}"
+    found = store.specification()
+    return Named(store, found or other, known=found is not None, note=note)
+
+
+def _store(config: Config, name: str) -> SweepStore:
+    return SweepStore(Path(config.tracking.directory), name)
+
+
+def _refusal(name: str, old: dict[str, Any], new: dict[str, Any]) -> str:
+    lines = differences(old["specification"], new["specification"])
+    shown = [f"  {line}" for line in lines[:SHOWN]]
+    if len(lines) > SHOWN:
+        shown.append(f"  … and {len(lines) - SHOWN} more")
+    heading = f"sweep {name!r} exists with another specification:"
+    return "\n".join([heading, *shown, "use another `name=`, or repeat the old command to go on with the old sweep"])

@@ -1,0 +1,157 @@
+"""From overrides and composed configurations to the space of a sweep, with every contradiction refused."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from hpsearch.cli.overrides import Overrides, SpaceEdit
+from hpsearch.config import ConfigError
+from hpsearch.config.sweep import Choose
+from hpsearch.config.tree import nearest
+from hpsearch.space import Composed, Dimension, Space, option_space
+
+TUNABLE = (*(f.name for f in fields(Choose)), "training")
+"""Groups whose spaces can be sampled."""
+
+
+def plan_space(
+    compose: Callable[[Mapping[str, str]], Composed], overrides: Overrides, known: Callable[[str], list[str]]
+) -> Space:
+    """The space of the sweep that a command line asks for.
+
+    Args:
+        compose: Composes with these options in place of the default ones.
+        overrides: What the command line fixes.
+        known: The names of a group's option files.
+
+    Raises:
+        ConfigError: With each contradiction: an option both given and searched, an edit of a space that is not
+            sampled, an unknown option, group or name.
+    """
+    planning = _Planning(compose, overrides, known, compose({}))
+    planning.vary_options()
+    planning.require_tunable_groups()
+    if not planning.problems:
+        planning.read_edits_of_options()
+        planning.read_edits_of_groups()
+        planning.build_dimensions()
+        planning.require_homes_for_values()
+    if planning.problems:
+        raise ConfigError(*dict.fromkeys(planning.problems))
+    return Space(planning.varied, {key: found for key, found in planning.dimensions.items() if found})
+
+
+@dataclass(slots=True)
+class _Planning:
+    compose: Callable[[Mapping[str, str]], Composed]
+    overrides: Overrides
+    known: Callable[[str], list[str]]
+    base: Composed
+    varied: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    edits: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    dimensions: dict[str, dict[str, Dimension]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def tuned(self) -> list[str]:
+        return [group for group in TUNABLE if group in self.base.config.search.tune]
+
+    def options_of(self, group: str) -> dict[str, Composed]:
+        """Each option of the group that a trial may take, composed."""
+        if group in self.varied:
+            return {option: self.compose({group: option}) for option in self.varied[group]}
+        return {self.base.config.options[group]: self.base}
+
+    def vary_options(self) -> None:
+        for choose in fields(Choose):
+            group, options = choose.name, getattr(self.base.config.search.choose, choose.name) or []
+            key = f"search.choose.{group}"
+            if group in self.overrides.options:
+                if key in self.overrides.values:
+                    given = f"{group}={self.overrides.options[group]}"
+                    self.problems.append(f"{given} and {key} contradict each other: drop one of the two")
+                continue
+            unknown = [option for option in options if option not in self.known(group)]
+            for option in unknown:
+                self.problems.append(f"{key}: {option} is not an option: {nearest(option, self.known(group))}")
+            if len(set(options)) < len(options):
+                self.problems.append(f"{key} must not repeat an option, got {options}")
+            if options and not unknown:
+                self.varied[group] = tuple(options)
+
+    def require_tunable_groups(self) -> None:
+        for group in self.base.config.search.tune:
+            if group not in TUNABLE:
+                self.problems.append(
+                    f"search.tune: {group} is not a group that can be tuned: {nearest(group, TUNABLE)}"
+                )
+
+    def read_edits_of_options(self) -> None:
+        """`search.space.<group>.<option>.<name>`: for one option."""
+        for group, by_option in self.base.config.search.space.items():
+            if group not in self.tuned:
+                self.problems.append(self._without_effect(f"search.space.{group}", group))
+            elif not isinstance(by_option, Mapping):
+                self.problems.append(f"search.space.{group} must hold options and names, got {by_option!r}")
+            else:
+                self._read_edits_of_one_group(group, by_option)
+
+    def _read_edits_of_one_group(self, group: str, by_option: Mapping[str, Any]) -> None:
+        for option, by_name in by_option.items():
+            key = f"search.space.{group}.{option}"
+            if option not in self.options_of(group):
+                hint = nearest(str(option), self.options_of(group))
+                self.problems.append(f"{key} has no effect, since no trial takes {group}={option}: {hint}")
+            elif not isinstance(by_name, Mapping):
+                self.problems.append(f"{key} must hold names and their bounds, got {by_name!r}")
+            else:
+                self.edits[group, str(option)] = dict(by_name)
+
+    def read_edits_of_groups(self) -> None:
+        """`<group>.space.<name>`: for every chosen option that has the name."""
+        for edit in self.overrides.edits:
+            key = f"{edit.group}.space.{edit.name}"
+            if edit.group not in self.tuned:
+                self.problems.append(self._without_effect(key, edit.group))
+                continue
+            spaces = {option: composed.spaces[edit.group] for option, composed in self.options_of(edit.group).items()}
+            having = [option for option in spaces if edit.name in spaces[option]]
+            if not having:
+                names = {name for space in spaces.values() for name in space}
+                self.problems.append(f"{key}: no chosen option has {edit.name}: {nearest(edit.name, names)}")
+            for option in having:
+                self._apply(edit, self.edits.setdefault((edit.group, option), {}))
+
+    @staticmethod
+    def _apply(edit: SpaceEdit, by_name: dict[str, Any]) -> None:
+        if edit.bound is None:
+            by_name[edit.name] = edit.value
+        else:
+            by_name[edit.name] = {**by_name.get(edit.name, {}), edit.bound: edit.value}
+
+    def build_dimensions(self) -> None:
+        for group in self.tuned:
+            fixed = self.overrides.fixed_values(group)
+            for option, composed in self.options_of(group).items():
+                try:
+                    found = option_space(composed, group, self.edits.get((group, option), {}), fixed)
+                except ConfigError as error:
+                    self.problems += error.problems
+                else:
+                    self.dimensions[f"{group}.{option}"] = found
+
+    def require_homes_for_values(self) -> None:
+        """A value given for a group that varies must belong to at least one of its options."""
+        for group in self.varied:
+            options = self.options_of(group)
+            names = {f.name for composed in options.values() for f in fields(getattr(composed.config, group))}
+            for name, key in self.overrides.fixed_values(group).items():
+                if name not in names:
+                    hint = nearest(name, names - {"kind"})
+                    self.problems.append(f"{key} is not a key of {' or '.join(options)}: {hint}")
+
+    def _without_effect(self, key: str, group: str) -> str:
+        if group not in TUNABLE:
+            return f"{key}: {group} is not a group that can be tuned: {nearest(group, TUNABLE)}"
+        tune = ",".join([*self.base.config.search.tune, group])
+        return f"{key} has no effect, since {group} is not tuned: add 'search.tune=[{tune}]'"

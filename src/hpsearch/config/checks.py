@@ -1,0 +1,34 @@
+"""The error of a wrong configuration, and the range checks that raise it."""
+
+from hpsearch.errors import HpsearchError
+
+
+class ConfigError(HpsearchError):
+    """A configuration that cannot be run; `problems` are complete sentences, one for each mistake."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def require(holds: bool, key: str, rule: str, value: object) -> None:
+    """Raise `ConfigError` as `key rule, got value` unless the rule holds."""
+    if not holds:
+        raise ConfigError(f"{key} {rule}, got {value!r}")
+
+
+def require_positive(key: str, value: float) -> None:
+    """Refuse zero, negative and non-finite values."""
+    require(0 < value < float("inf"), key, "must be > 0 and finite", value)
+
+
+def require_share(key: str, value: float) -> None:
+    """Refuse what does not lie in [0, 1)."""
+    require(0 <= value < 1, key, "must lie in [0, 1)", value)
+
+
+def require_import_path(key: str, path: str) -> None:
+    """Refuse what does not read as `package.module:name`."""
+    module, _, name = path.partition(":")
+    valid = bool(module) and all(part.isidentifier() for part in [*module.split("."), name])
+    require(valid, key, "must read as package.module:name", path)

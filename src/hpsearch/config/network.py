@@ -1,0 +1,211 @@
+"""What the options of `model`, `activation`, `init`, `norm` and `regularization` may set."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from hpsearch.config.checks import require, require_import_path, require_positive, require_share
+from hpsearch.config.option import Option
+
+
+class Pooling(StrEnum):
+    """What follows each convolution."""
+
+    MAX = "max"
+    AVERAGE = "avg"
+    NONE = "none"
+
+
+@dataclass(kw_only=True, slots=True)
+class Model(Option):
+    """The perceptron and the linear model (linear or logistic regression): one affine layer."""
+
+    group: ClassVar[str] = "model"
+
+
+@dataclass(kw_only=True, slots=True)
+class MlpModel(Model):
+    """A multilayer perceptron: `depth` hidden layers of `width` units, or the list `widths` instead of both."""
+
+    depth: int
+    width: int
+    widths: list[int] | None
+
+    def __post_init__(self) -> None:
+        require(self.depth >= 0, "model.depth", "must be >= 0", self.depth)
+        require(self.width >= 1, "model.width", "must be >= 1", self.width)
+        require(all(w >= 1 for w in self.widths or []), "model.widths", "must hold integers >= 1", self.widths)
+
+    @property
+    def hidden(self) -> list[int]:
+        """Units of each hidden layer, first to last."""
+        return self.widths if self.widths is not None else [self.width] * self.depth
+
+
+@dataclass(kw_only=True, slots=True)
+class CnnModel(Model):
+    """Convolution blocks, one for each entry of `filters`, then dense layers of `dense` units."""
+
+    filters: list[int]
+    kernel: int
+    stride: int
+    padding: int | None  # null: half the kernel, which keeps the size at stride 1
+    pool: Pooling
+    pool_size: int
+    dense: list[int]
+
+    def __post_init__(self) -> None:
+        require(len(self.filters) >= 1, "model.filters", "must hold at least one layer", self.filters)
+        require(all(f >= 1 for f in self.filters), "model.filters", "must hold integers >= 1", self.filters)
+        require(all(d >= 1 for d in self.dense), "model.dense", "must hold integers >= 1", self.dense)
+        require(self.kernel >= 1, "model.kernel", "must be >= 1", self.kernel)
+        require(self.stride >= 1, "model.stride", "must be >= 1", self.stride)
+        require(self.padding is None or self.padding >= 0, "model.padding", "must be >= 0 or null", self.padding)
+        require(self.pool_size >= 1, "model.pool_size", "must be >= 1", self.pool_size)
+
+
+@dataclass(kw_only=True, slots=True)
+class CustomModel(Model):
+    """The user's own `torch.nn.Module`: `import_path` is `package.module:Class`, called with `kwargs`."""
+
+    import_path: str
+    kwargs: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        require_import_path("model.import_path", self.import_path)
+
+
+@dataclass(kw_only=True, slots=True)
+class Activation(Option):
+    """Step, identity, sigmoid, tanh, ReLU: no parameters."""
+
+    group: ClassVar[str] = "activation"
+
+
+@dataclass(kw_only=True, slots=True)
+class LeakyRelu(Activation):
+    """`max(x, 0) + slope * min(x, 0)`."""
+
+    slope: float
+
+
+@dataclass(kw_only=True, slots=True)
+class Elu(Activation):
+    """`x` above zero, `alpha * (exp(x) - 1)` below."""
+
+    alpha: float
+
+
+class Fan(StrEnum):
+    """Which connections of a unit scale its initial weights."""
+
+    IN = "in"
+    OUT = "out"
+    AVERAGE = "average"
+
+
+@dataclass(kw_only=True, slots=True)
+class Init(Option):
+    """Zeros: every weight 0; every initializer sets all biases to `bias`."""
+
+    group: ClassVar[str] = "init"
+    bias: float
+
+
+@dataclass(kw_only=True, slots=True)
+class NormalInit(Init):
+    """Gaussian weights of standard deviation `std`."""
+
+    std: float
+
+    def __post_init__(self) -> None:
+        require_positive("init.std", self.std)
+
+
+@dataclass(kw_only=True, slots=True)
+class UniformInit(Init):
+    """Weights uniform in [-limit, limit]."""
+
+    limit: float
+
+    def __post_init__(self) -> None:
+        require_positive("init.limit", self.limit)
+
+
+@dataclass(kw_only=True, slots=True)
+class ScaledInit(Init):
+    """Xavier, He, LeCun: weights of standard deviation `gain / sqrt(fan)`, Gaussian or uniform."""
+
+    gain: float
+    fan: Fan
+
+    def __post_init__(self) -> None:
+        require_positive("init.gain", self.gain)
+
+
+@dataclass(kw_only=True, slots=True)
+class OrthogonalInit(Init):
+    """Orthogonal weights times `gain` (Saxe et al., 2014)."""
+
+    gain: float
+
+    def __post_init__(self) -> None:
+        require_positive("init.gain", self.gain)
+
+
+@dataclass(kw_only=True, slots=True)
+class Norm(Option):
+    """No normalization."""
+
+    group: ClassVar[str] = "norm"
+
+
+@dataclass(kw_only=True, slots=True)
+class BatchNorm(Norm):
+    """Batch normalization before or after the activation; `affine` learns gamma and beta."""
+
+    momentum: float
+    eps: float
+    affine: bool
+
+    def __post_init__(self) -> None:
+        require(0 < self.momentum <= 1, "norm.momentum", "must lie in (0, 1]", self.momentum)
+        require_positive("norm.eps", self.eps)
+
+
+@dataclass(kw_only=True, slots=True)
+class Regularization(Option):
+    """Without weight decay and dropout; `max_norm` bounds the norm of each unit's incoming weights, null does not."""
+
+    group: ClassVar[str] = "regularization"
+    weight_decay: float = field(default=0.0, init=False)
+    dropout: float = field(default=0.0, init=False)
+    max_norm: float | None
+
+    def __post_init__(self) -> None:
+        require(self.weight_decay >= 0, "regularization.weight_decay", "must be >= 0", self.weight_decay)
+        require_share("regularization.dropout", self.dropout)
+        if self.max_norm is not None:
+            require_positive("regularization.max_norm", self.max_norm)
+
+
+@dataclass(kw_only=True, slots=True)
+class WeightDecay(Regularization):
+    """Decay of the weights alone, not of biases or gamma and beta; decoupled for AdamW, else added to the gradient."""
+
+    weight_decay: float
+
+
+@dataclass(kw_only=True, slots=True)
+class Dropout(Regularization):
+    """Hidden units are dropped with probability `dropout`, the rest scaled by 1 / (1 - dropout)."""
+
+    dropout: float
+
+
+@dataclass(kw_only=True, slots=True)
+class WeightDecayAndDropout(Regularization):
+    """Both at once."""
+
+    weight_decay: float
+    dropout: float

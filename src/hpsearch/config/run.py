@@ -1,0 +1,187 @@
+"""The configuration of a whole run."""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from hpsearch.config import data, network, sweep, training
+from hpsearch.config.checks import ConfigError
+from hpsearch.config.option import Option
+from hpsearch.config.tree import build, nearest, to_tree
+
+KINDS: dict[str, dict[str, type[Option]]] = {
+    "data": {
+        "mnist": data.MnistData,
+        "fashion": data.Data,
+        "digits": data.Data,
+        "breast_cancer": data.Data,
+        "diabetes": data.Data,
+        "xor": data.Data,
+        "csv": data.CsvData,
+        "npz": data.NpzData,
+    },
+    "model": {
+        "perceptron": network.Model,
+        "linear": network.Model,
+        "mlp": network.MlpModel,
+        "cnn": network.CnnModel,
+        "custom": network.CustomModel,
+    },
+    "activation": {
+        "step": network.Activation,
+        "identity": network.Activation,
+        "sigmoid": network.Activation,
+        "tanh": network.Activation,
+        "relu": network.Activation,
+        "leaky_relu": network.LeakyRelu,
+        "elu": network.Elu,
+    },
+    "init": {
+        "zeros": network.Init,
+        "normal": network.NormalInit,
+        "uniform": network.UniformInit,
+        "scaled_normal": network.ScaledInit,
+        "scaled_uniform": network.ScaledInit,
+        "orthogonal": network.OrthogonalInit,
+    },
+    "norm": {"none": network.Norm, "before": network.BatchNorm, "after": network.BatchNorm},
+    "regularization": {
+        "none": network.Regularization,
+        "weight_decay": network.WeightDecay,
+        "dropout": network.Dropout,
+        "both": network.WeightDecayAndDropout,
+    },
+    "optimizer": {
+        "sgd": training.Optimizer,
+        "momentum": training.Momentum,
+        "nesterov": training.Momentum,
+        "adagrad": training.AdaGrad,
+        "rmsprop": training.RmsProp,
+        "adam": training.Adam,
+        "adamw": training.Adam,
+    },
+    "schedule": {
+        "constant": training.Schedule,
+        "step": training.StepSchedule,
+        "exponential": training.ExponentialSchedule,
+        "cosine": training.CosineSchedule,
+        "plateau": training.PlateauSchedule,
+    },
+    "loss": {
+        "cross_entropy": training.SmoothedLoss,
+        "bce": training.SmoothedLoss,
+        "mse": training.Loss,
+        "mae": training.Loss,
+        "sse": training.Loss,
+        "perceptron": training.Loss,
+        "custom": training.CustomLoss,
+    },
+    "training": {"default": training.Training},
+    "evaluation": {
+        "holdout": sweep.Holdout,
+        "kfold": sweep.KFold,
+        "stratified_kfold": sweep.StratifiedKFold,
+        "repeated_kfold": sweep.RepeatedKFold,
+        "loocv": sweep.Evaluation,
+        "truth_table": sweep.Evaluation,
+    },
+    "search": {"random": sweep.Search, "qmc": sweep.Search},
+    "execution": {"local": sweep.Execution},
+    "tracking": {"mlflow": sweep.Tracking},
+}
+
+UNCOVERED = ("execution", "tracking", "confirm", "report", "final", "engine", "name", "extend", "trust")
+"""Keys that do not change what a sweep is; with `search.trials` they are the only ones outside its fingerprint."""
+
+
+class Engine(StrEnum):
+    """What trains a fit."""
+
+    AUTO = "auto"  # decided by a rule on shapes and device, then stored with the sweep
+    REFERENCE = "reference"
+
+
+class Extend(StrEnum):
+    """What a resumed sweep may change although it ends comparison across the change."""
+
+    DEVICE = "device"
+
+
+@dataclass(kw_only=True, slots=True)
+class Config:
+    """Everything that one command was told; `options` maps each group to the name of its chosen option file."""
+
+    name: str | None
+    seed: int
+    engine: Engine
+    trust: bool
+    extend: Extend | None
+    options: dict[str, str]
+    data: data.Data
+    model: network.Model
+    activation: network.Activation
+    init: network.Init
+    norm: network.Norm
+    regularization: network.Regularization
+    optimizer: training.Optimizer
+    schedule: training.Schedule
+    loss: training.Loss
+    training: training.Training
+    evaluation: sweep.Evaluation
+    search: sweep.Search
+    execution: sweep.Execution
+    tracking: sweep.Tracking
+    confirm: sweep.Confirm
+    final: sweep.Final
+
+    @classmethod
+    def from_tree(cls, tree: dict[str, Any]) -> "Config":
+        """The configuration of a nested dictionary.
+
+        Raises:
+            ConfigError: With every mistake that was found, if any was.
+        """
+        problems: list[str] = []
+        options = {group: _build_option(group, tree, problems) for group in KINDS if group in tree}
+        rest = {key: value for key, value in tree.items() if key not in KINDS}
+        values = {f.name: f for f in fields(cls)}
+        problems += [f"{key} is not a key: {nearest(key, values)}" for key in rest if key not in values]
+        problems += [f"{key} is missing" for key in values if key not in tree]
+        plain = build(_Plain, {key: rest[key] for key in rest if key in values}, "", problems)
+        if problems or plain is None:
+            raise ConfigError(*dict.fromkeys(problems))
+        return cls(**options, **{f.name: getattr(plain, f.name) for f in fields(plain)})  # type: ignore[arg-type]
+
+    def to_tree(self) -> dict[str, Any]:
+        """The nested dictionary that `from_tree` reads."""
+        tree: dict[str, Any] = to_tree(self)
+        return tree
+
+    def covered(self) -> dict[str, Any]:
+        """What the fingerprint of a sweep covers: the tree without `UNCOVERED` and without `search.trials`."""
+        tree = {key: value for key, value in self.to_tree().items() if key not in UNCOVERED}
+        tree["search"] = {key: value for key, value in tree["search"].items() if key != "trials"}
+        return tree
+
+
+@dataclass(kw_only=True, slots=True)
+class _Plain:
+    """The keys of `Config` that are not config groups."""
+
+    name: str | None
+    seed: int
+    engine: Engine
+    trust: bool
+    extend: Extend | None
+    options: dict[str, str]
+    confirm: sweep.Confirm
+    final: sweep.Final
+
+
+def _build_option(group: str, tree: dict[str, Any], problems: list[str]) -> Option | None:
+    node = tree[group]
+    kind = node.get("kind") if isinstance(node, dict) else None
+    if kind not in KINDS[group]:
+        problems.append(f"{group}.kind must name a kind of {group}, got {kind!r}: {nearest(str(kind), KINDS[group])}")
+        return None
+    return build(KINDS[group][str(kind)], node, group, problems)

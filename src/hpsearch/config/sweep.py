@@ -1,0 +1,167 @@
+"""What may be set about how trials are drawn, scored, executed and logged, and about the final evaluation."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from hpsearch.config.checks import require
+from hpsearch.config.option import Option
+
+
+@dataclass(kw_only=True, slots=True)
+class Evaluation(Option):
+    """Truth table and leave-one-out: no parameters but `replicates`, the number of seeds each fold is trained with."""
+
+    group: ClassVar[str] = "evaluation"
+    replicates: int
+
+    def __post_init__(self) -> None:
+        require(self.replicates >= 1, "evaluation.replicates", "must be >= 1", self.replicates)
+
+
+@dataclass(kw_only=True, slots=True)
+class Holdout(Evaluation):
+    """One split in training, `val` and `report` rows: a whole number counts rows, a fraction is a share, null: auto."""
+
+    val: int | float | None
+    report: int | float | None
+
+    def __post_init__(self) -> None:
+        super(Holdout, self).__post_init__()
+        for key, value in (("evaluation.val", self.val), ("evaluation.report", self.report)):
+            rows = isinstance(value, int) and value >= 1
+            share = isinstance(value, float) and 0 < value < 1
+            require(value is None or rows or share, key, "must be a count >= 1 or a share between 0 and 1", value)
+
+
+@dataclass(kw_only=True, slots=True)
+class KFold(Evaluation):
+    """K folds, each the validation part once."""
+
+    folds: int
+
+    def __post_init__(self) -> None:
+        super(KFold, self).__post_init__()
+        require(self.folds >= 2, "evaluation.folds", "must be >= 2", self.folds)
+
+
+@dataclass(kw_only=True, slots=True)
+class StratifiedKFold(KFold):
+    """K folds with the class shares of the whole; `allow_rare` admits classes with fewer rows than folds."""
+
+    allow_rare: bool
+
+
+@dataclass(kw_only=True, slots=True)
+class RepeatedKFold(StratifiedKFold):
+    """K folds, drawn anew `repeats` times; `stratified` keeps the class shares."""
+
+    repeats: int
+    stratified: bool
+
+    def __post_init__(self) -> None:
+        super(RepeatedKFold, self).__post_init__()
+        require(self.repeats >= 1, "evaluation.repeats", "must be >= 1", self.repeats)
+
+
+@dataclass(kw_only=True, slots=True)
+class Choose:
+    """The options that a trial may take, a list for each group that varies; null or an empty list: it does not."""
+
+    model: list[str] | None = None
+    activation: list[str] | None = None
+    init: list[str] | None = None
+    norm: list[str] | None = None
+    regularization: list[str] | None = None
+    optimizer: list[str] | None = None
+    schedule: list[str] | None = None
+    loss: list[str] | None = None
+
+
+class Metric(StrEnum):
+    """What the score of a trial is; losses and errors are negated, so that a higher score is always better."""
+
+    AUTO = "auto"  # accuracy for classes, MSE for regression
+    ACCURACY = "accuracy"
+    CROSS_ENTROPY = "cross_entropy"
+    MACRO_F1 = "macro_f1"
+    MSE = "mse"
+    MAE = "mae"
+    R2 = "r2"
+
+
+@dataclass(kw_only=True, slots=True)
+class Search(Option):
+    """Random search (i.i.d. draws) or QMC (scrambled Sobol) of `trials` over `choose` and the spaces of `tune`."""
+
+    group: ClassVar[str] = "search"
+    trials: int
+    choose: Choose
+    tune: list[str]
+    space: dict[str, Any]  # group -> option -> name -> changed bounds
+    metric: Metric
+
+    def __post_init__(self) -> None:
+        require(self.trials >= 1, "search.trials", "must be >= 1", self.trials)
+
+
+class Device(StrEnum):
+    """Where fits are trained."""
+
+    AUTO = "auto"  # the first CUDA device, or else the CPU
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+@dataclass(kw_only=True, slots=True)
+class Execution(Option):
+    """Worker processes of one thread each; null: one a core, at most one a trial, and one on a GPU."""
+
+    group: ClassVar[str] = "execution"
+    workers: int | None
+    device: Device
+
+    def __post_init__(self) -> None:
+        require(self.workers is None or self.workers >= 1, "execution.workers", "must be >= 1 or auto", self.workers)
+
+
+@dataclass(kw_only=True, slots=True)
+class Tracking(Option):
+    """MLflow at `uri`; null: the environment's MLFLOW_TRACKING_URI or else a SQLite file under `directory`."""
+
+    group: ClassVar[str] = "tracking"
+    uri: str | None
+    directory: str
+
+
+@dataclass(kw_only=True, slots=True)
+class Confirm:
+    """Fresh seeds that retrain the champion before it is claimed; null: 10."""
+
+    seeds: int | None
+
+    def __post_init__(self) -> None:
+        require(self.seeds is None or self.seeds >= 0, "confirm.seeds", "must be >= 0 or auto", self.seeds)
+
+
+@dataclass(kw_only=True, slots=True)
+class Reopen:
+    """The acknowledgement that opens a test set again: why, and the number of the opening."""
+
+    reason: str | None
+    opening: int | None
+
+
+@dataclass(kw_only=True, slots=True)
+class Final:
+    """Which sweep or run is evaluated on the sealed test set; `epochs` of the refit, null: those of the sweep."""
+
+    sweep: str | None
+    run: str | None
+    started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
+    epochs: int | None
+    dry_run: bool
+    reopen: Reopen
+
+    def __post_init__(self) -> None:
+        require(self.epochs is None or self.epochs >= 1, "final.epochs", "must be >= 1 or null", self.epochs)

@@ -1,0 +1,172 @@
+"""What the options of `optimizer`, `schedule`, `loss` and `training` may set."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hpsearch.config.checks import require, require_import_path, require_positive, require_share
+from hpsearch.config.option import Option
+
+
+@dataclass(kw_only=True, slots=True)
+class Optimizer(Option):
+    """Plain stochastic gradient descent with learning rate `lr`."""
+
+    group: ClassVar[str] = "optimizer"
+    lr: float
+
+    def __post_init__(self) -> None:
+        require_positive("optimizer.lr", self.lr)
+
+
+@dataclass(kw_only=True, slots=True)
+class Momentum(Optimizer):
+    """Heavy-ball or Nesterov momentum."""
+
+    momentum: float
+
+    def __post_init__(self) -> None:
+        super(Momentum, self).__post_init__()
+        require_share("optimizer.momentum", self.momentum)
+
+
+@dataclass(kw_only=True, slots=True)
+class AdaGrad(Optimizer):
+    """AdaGrad (Duchi, Hazan & Singer, 2011)."""
+
+    eps: float
+
+    def __post_init__(self) -> None:
+        super(AdaGrad, self).__post_init__()
+        require_positive("optimizer.eps", self.eps)
+
+
+@dataclass(kw_only=True, slots=True)
+class RmsProp(Optimizer):
+    """RMSprop; `alpha` is the decay of the mean square."""
+
+    alpha: float
+    eps: float
+
+    def __post_init__(self) -> None:
+        super(RmsProp, self).__post_init__()
+        require_share("optimizer.alpha", self.alpha)
+        require_positive("optimizer.eps", self.eps)
+
+
+@dataclass(kw_only=True, slots=True)
+class Adam(Optimizer):
+    """Adam (Kingma & Ba, 2015) or AdamW (Loshchilov & Hutter, 2019)."""
+
+    beta1: float
+    beta2: float
+    eps: float
+
+    def __post_init__(self) -> None:
+        super(Adam, self).__post_init__()
+        require_share("optimizer.beta1", self.beta1)
+        require_share("optimizer.beta2", self.beta2)
+        require_positive("optimizer.eps", self.eps)
+
+
+@dataclass(kw_only=True, slots=True)
+class Schedule(Option):
+    """A constant learning rate, after a linear warm-up over `warmup_epochs` (0: none; fractions are allowed)."""
+
+    group: ClassVar[str] = "schedule"
+    warmup_epochs: float
+
+    def __post_init__(self) -> None:
+        require(self.warmup_epochs >= 0, "schedule.warmup_epochs", "must be >= 0", self.warmup_epochs)
+
+
+@dataclass(kw_only=True, slots=True)
+class StepSchedule(Schedule):
+    """The learning rate times `gamma` after every `every` epochs."""
+
+    every: int
+    gamma: float
+
+    def __post_init__(self) -> None:
+        super(StepSchedule, self).__post_init__()
+        require(self.every >= 1, "schedule.every", "must be >= 1", self.every)
+        require(0 < self.gamma <= 1, "schedule.gamma", "must lie in (0, 1]", self.gamma)
+
+
+@dataclass(kw_only=True, slots=True)
+class ExponentialSchedule(Schedule):
+    """The learning rate times `gamma` after every epoch."""
+
+    gamma: float
+
+    def __post_init__(self) -> None:
+        super(ExponentialSchedule, self).__post_init__()
+        require(0 < self.gamma <= 1, "schedule.gamma", "must lie in (0, 1]", self.gamma)
+
+
+@dataclass(kw_only=True, slots=True)
+class CosineSchedule(Schedule):
+    """Half a cosine from the learning rate down to `floor` times it, over all epochs (Loshchilov & Hutter, 2017)."""
+
+    floor: float
+
+    def __post_init__(self) -> None:
+        super(CosineSchedule, self).__post_init__()
+        require(0 <= self.floor <= 1, "schedule.floor", "must lie in [0, 1]", self.floor)
+
+
+@dataclass(kw_only=True, slots=True)
+class PlateauSchedule(Schedule):
+    """The learning rate times `factor` when the loss on `monitor` has not improved for `patience` epochs."""
+
+    factor: float
+    patience: int
+
+    def __post_init__(self) -> None:
+        super(PlateauSchedule, self).__post_init__()
+        require(0 < self.factor < 1, "schedule.factor", "must lie in (0, 1)", self.factor)
+        require(self.patience >= 0, "schedule.patience", "must be >= 0", self.patience)
+
+
+@dataclass(kw_only=True, slots=True)
+class Loss(Option):
+    """MSE, MAE, SSE and the perceptron criterion."""
+
+    group: ClassVar[str] = "loss"
+
+
+@dataclass(kw_only=True, slots=True)
+class SmoothedLoss(Loss):
+    """Cross entropy and binary cross entropy on logits, with label smoothing (Szegedy et al., 2016)."""
+
+    label_smoothing: float
+
+    def __post_init__(self) -> None:
+        require_share("loss.label_smoothing", self.label_smoothing)
+
+
+@dataclass(kw_only=True, slots=True)
+class CustomLoss(Loss):
+    """The user's own `loss(outputs, targets)`, one value a row; `import_path` is `package.module:function`."""
+
+    import_path: str
+
+    def __post_init__(self) -> None:
+        require_import_path("loss.import_path", self.import_path)
+
+
+@dataclass(kw_only=True, slots=True)
+class Training(Option):
+    """How long and in what portions; `patience` epochs without a better `monitor` loss stop early, null never does."""
+
+    group: ClassVar[str] = "training"
+    epochs: int
+    batch_size: int
+    patience: int | None
+    clip_norm: float | None
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "training.epochs", "must be >= 1", self.epochs)
+        require(self.batch_size >= 1, "training.batch_size", "must be >= 1", self.batch_size)
+        require(self.patience is None or self.patience >= 1, "training.patience", "must be >= 1 or null", self.patience)
+        if self.clip_norm is not None:
+            require_positive("training.clip_norm", self.clip_norm)

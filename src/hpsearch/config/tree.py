@@ -1,0 +1,148 @@
+"""Nested dictionaries to configuration dataclasses and back, with every mistake reported at once."""
+
+import types
+import typing
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
+from enum import Enum
+from typing import Any, TypeVar
+
+from hpsearch.config.checks import ConfigError
+
+T = TypeVar("T")
+
+
+def nearest(word: str, known: typing.Iterable[str]) -> str:
+    """The sentence part that names the closest known words, or all of them when none is close."""
+    known = sorted(known)
+    close = get_close_matches(word, known, n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"known here: {', '.join(known) or 'none'}"
+
+
+def build(cls: type[T], tree: object, path: str, problems: list[str]) -> T | None:
+    """An instance of the dataclass `cls` from a nested dictionary.
+
+    Args:
+        cls: A dataclass whose annotations are scalars, enums, lists, dictionaries, dataclasses, or unions of them.
+        tree: The dictionary; every field of `cls` must be a key of it, unless the field has a default.
+        path: The dotted key of `tree`, for messages.
+        problems: Takes one sentence for each mistake.
+
+    Returns:
+        The instance, or None if any problem was added.
+    """
+    if not isinstance(tree, dict):
+        problems.append(f"{path} must hold keys and values, got {tree!r}")
+        return None
+    before = len(problems)
+    hints = typing.get_type_hints(cls)
+    known = {f.name: f for f in fields(cls) if f.init}  # type: ignore[arg-type]  # T is a dataclass by contract
+    for key in tree:
+        if key not in known:
+            problems.append(f"{_join(path, key)} is not a key{_of(tree)}: {nearest(str(key), known)}")
+    values = {}
+    for name, field in known.items():
+        if name in tree:
+            values[name] = convert(hints[name], tree[name], _join(path, name), problems)
+        elif not _has_default(field):
+            problems.append(f"{_join(path, name)} is missing{_of(tree)}")
+    if len(problems) > before:
+        return None
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
+    """The value as the annotated type; a sentence is added to `problems` where it does not fit."""
+    try:
+        return _convert(hint, value, path, problems)
+    except (TypeError, ValueError):
+        problems.append(f"{path} must be {_describe(hint)}, got {value!r}")
+        return None
+
+
+def _convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _convert_union(args, value, path, problems)
+    if origin is list:
+        if not isinstance(value, list):
+            raise TypeError
+        return [_convert(args[0], item, f"{path}[{i}]", problems) for i, item in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise TypeError
+        return {str(key): item for key, item in value.items()}
+    if is_dataclass(hint):
+        return build(typing.cast("type[Any]", hint), value, path, problems)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    return _convert_scalar(hint, value)
+
+
+def _convert_union(args: tuple[Any, ...], value: object, path: str, problems: list[str]) -> Any:
+    if type(None) in args and (value is None or value == "auto"):
+        return None
+    inner = [arg for arg in args if arg is not type(None)]
+    for arg in inner[:-1]:
+        try:
+            return _convert(arg, value, path, problems)
+        except (TypeError, ValueError):
+            continue
+    return _convert(inner[-1], value, path, problems)
+
+
+def _convert_scalar(hint: Any, value: object) -> Any:
+    if hint is Any or (type(value) is hint):
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if hint is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise TypeError
+
+
+def to_tree(value: Any) -> Any:
+    """Dataclasses, enums, lists and dictionaries as plain dictionaries, lists and scalars."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_tree(getattr(value, f.name)) for f in fields(value) if f.init}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: to_tree(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_tree(item) for item in value]
+    return value
+
+
+def _describe(hint: Any) -> str:
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return "one of " + ", ".join(str(member.value) for member in hint)
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", types.NoneType: "null"}
+    args = typing.get_args(hint)
+    if typing.get_origin(hint) is list:
+        return f"a list, each item {_describe(args[0])}"
+    if typing.get_origin(hint) is dict:
+        return "keys and values"
+    if args:
+        return " or ".join(_describe(arg) for arg in args)
+    return names.get(hint, str(hint))
+
+
+def _has_default(field: Any) -> bool:
+    return field.default is not MISSING or field.default_factory is not MISSING
+
+
+def _join(path: str, key: object) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def _of(tree: dict[str, Any]) -> str:
+    return f" of {tree['kind']}" if isinstance(tree.get("kind"), str) else ""

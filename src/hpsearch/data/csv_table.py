@@ -1,0 +1,158 @@
+"""A user's own table in a CSV file.
+
+A column whose cells are all numbers is one feature. A column of text is a category: it becomes one 0/1 feature for
+each of its categories, in sorted order. Categories are part of the table's schema and are collected over all rows;
+no other statistic is computed here.
+"""
+
+import csv
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hpsearch.config.data import CsvData, TaskChoice
+from hpsearch.config.tree import nearest
+from hpsearch.data.rows import DataError, Rows
+from hpsearch.data.targets import encode_targets
+from hpsearch.records import Task
+
+MAX_CATEGORIES = 100
+"""A text column with more distinct values is taken for an identifier, and refused."""
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
+"""Cells that count as missing, whatever their case."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    path: Path
+    names: list[str]
+    cells: list[list[str]]
+    lines: list[int]  # the line of each row in the file, for messages
+
+    def column(self, name: str) -> list[str]:
+        at = self.names.index(name)
+        return [row[at] for row in self.cells]
+
+
+def read_csv(data: CsvData) -> Rows:
+    """The rows of the file at `data.path`; inputs (N, D) float32 in the order of the columns, without the target.
+
+    Raises:
+        DataError: If the file is no table of at least two columns with a header line, or a cell is missing, not
+            finite or text among numbers; with the line and the column.
+    """
+    table = _read_table(data)
+    if data.target is not None and data.target not in table.names:
+        raise DataError(
+            f"{table.path} has no column {data.target!r} (data.target): {nearest(data.target, table.names)}"
+        )
+    features = [name for name in table.names if name != data.target]
+    if not features:
+        raise DataError(f"{table.path} has no column besides data.target={data.target}: at least one input is needed")
+    inputs = np.concatenate([_features(table, name) for name in features], axis=1)
+    if data.target is None or data.task is TaskChoice.AUTOENCODER:
+        return Rows(table.path.stem, Task.REGRESSION, inputs, inputs.copy(), 0, autoencoder=True)
+    labels = _target(table, data.target, as_text=data.task is TaskChoice.CLASSIFICATION)
+    targets = encode_targets(labels, data.task, f"column {data.target!r} of {table.path}")
+    return Rows(table.path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names)
+
+
+def _read_table(data: CsvData) -> _Table:
+    if len(data.delimiter) != 1:
+        raise DataError(f"data.delimiter must be one character, got {data.delimiter!r}")
+    path = Path(data.path).expanduser()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=data.delimiter)
+            numbered = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except FileNotFoundError:
+        raise DataError(f"data.path={data.path}: there is no such file (looked for {path.absolute()})") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a CSV file in UTF-8: {error}") from error
+    if not numbered:
+        raise DataError(f"{path} is empty: a header line and rows are needed")
+    (_, names), *rows = numbered
+    _check_header(path, names)
+    _check_rows(path, names, rows)
+    return _Table(path, names, [row for _, row in rows], [line for line, _ in rows])
+
+
+def _check_header(path: Path, names: list[str]) -> None:
+    if all(_number(name) is not None for name in names):
+        raise DataError(f"{path} has no header: line 1 must name the columns, got {', '.join(names[:5])}")
+    if "" in names:
+        raise DataError(f"{path}: column {names.index('') + 1} has no name in the header")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{path}: column names must differ, got {', '.join(map(repr, twice))} more than once")
+
+
+def _check_rows(path: Path, names: list[str], rows: list[tuple[int, list[str]]]) -> None:
+    if not rows:
+        raise DataError(f"{path} has a header and no rows")
+    for line, row in rows:
+        if len(row) != len(names):
+            raise DataError(
+                f"{path}: line {line} has {len(row)} values, the header has {len(names)}; is data.delimiter right?"
+            )
+
+
+def _features(table: _Table, name: str) -> np.ndarray:
+    """(N, 1) numbers, or (N, categories) zeros and ones."""
+    values = _values(table, name, as_text=False)
+    if values.dtype.kind == "f":
+        return _to_float32(table, name, values)[:, None]
+    categories, numbers = np.unique(values, return_inverse=True)
+    if len(categories) > MAX_CATEGORIES:
+        raise DataError(
+            f"{table.path}: text column {name!r} has {len(categories)} distinct values, at most {MAX_CATEGORIES} "
+            "can be categories; remove it from the file if it is an identifier"
+        )
+    return np.eye(len(categories), dtype=np.float32)[numbers]
+
+
+def _target(table: _Table, name: str, *, as_text: bool) -> np.ndarray:
+    values = _values(table, name, as_text=as_text)
+    if values.dtype.kind == "f":
+        _to_float32(table, name, values)
+    return values
+
+
+def _values(table: _Table, name: str, *, as_text: bool) -> np.ndarray:
+    """(N,) float64 where every cell is a number, else (N,) text; numbers among text only if `as_text`."""
+    column = table.column(name)
+    for line, cell in zip(table.lines, column, strict=True):
+        if cell.lower() in MISSING:
+            raise DataError(f"{table.path}: line {line}, column {name!r} is missing, got {cell!r}; fill or remove it")
+    numbers = [_number(cell) for cell in column]
+    texts = [row for row, number in enumerate(numbers) if number is None]
+    if not texts:
+        return np.array(numbers, np.float64)
+    if len(texts) < len(column) and not as_text:
+        raise DataError(
+            f"{table.path}: line {table.lines[texts[0]]}, column {name!r} must be a number as other cells of the "
+            f"column are, got {column[texts[0]]!r}"
+        )
+    return np.array(column)
+
+
+def _to_float32(table: _Table, name: str, values: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        floats = values.astype(np.float32)
+    wrong = np.flatnonzero(~np.isfinite(floats))
+    if wrong.size:
+        cell = table.column(name)[wrong[0]]
+        raise DataError(f"{table.path}: line {table.lines[wrong[0]]}, column {name!r} is not finite, got {cell!r}")
+    return floats
+
+
+def _number(cell: str) -> float | None:
+    """The number that the cell holds; Python's own `1_000` is text."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return None if "_" in cell or math.isnan(number) else number

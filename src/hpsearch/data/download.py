@@ -1,0 +1,152 @@
+"""Files that appear under their name only once they are whole, be they downloaded or unpacked."""
+
+import hashlib
+import http.client
+import logging
+import os
+import tempfile
+import time
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch.data.rows import DataError
+
+CHUNK = 1 << 16
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What identifies a file: its name, its size in bytes and the SHA-256 of its content."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrors:
+    """Where files are downloaded from.
+
+    Attributes:
+        urls: Gives the folders, each ending in `/`, in the order in which they are tried.
+        idle_s: Seconds without a byte after which a mirror is given up.
+        total_s: Seconds after which one file is given up, however steadily it drips.
+    """
+
+    urls: Callable[[], Sequence[str]]
+    idle_s: float = 10.0
+    total_s: float = 600.0
+
+
+class DamagedError(DataError):
+    """A file whose content is not the expected one."""
+
+
+class NoMirrorError(DataError):
+    """A file that is not cached, and that no mirror gave."""
+
+
+class _MirrorError(Exception):
+    """Why one mirror did not give a file."""
+
+
+def store(chunks: Iterable[bytes], file: Digest, folder: Path, origin: str) -> None:
+    """Write a file under a temporary name, and under its own only when size and digest are right.
+
+    Args:
+        chunks: The content, bit by bit.
+        file: What the content must be.
+        folder: Where the file is put.
+        origin: Where the content comes from, for the message.
+
+    Raises:
+        DamagedError: If the content is not the expected one; nothing is left behind.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            sha, size = hashlib.sha256(), 0
+            for chunk in chunks:
+                out.write(chunk)
+                sha.update(chunk)
+                size += len(chunk)
+                if size > file.size:
+                    break
+            check(file, size, sha.hexdigest(), origin)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(name).chmod(0o644)  # mkstemp makes it private, but caches are shared
+        Path(name).replace(folder / file.name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def check(file: Digest, size: int, sha256: str, origin: str) -> None:
+    """Refuse content that is not the expected one.
+
+    Raises:
+        DamagedError: With both sizes, or else both digests.
+    """
+    if size > file.size:
+        raise DamagedError(f"{origin} is damaged: expected {file.size} bytes, found more")
+    if size < file.size:
+        raise DamagedError(f"{origin} is damaged: expected {file.size} bytes, found {size}")
+    if sha256 != file.sha256:
+        raise DamagedError(f"{origin} is damaged: expected SHA-256 {file.sha256}, found {sha256}")
+
+
+def unpack(packed: Path, file: Digest) -> None:
+    """Unpack `<name>.gz` beside itself.
+
+    Raises:
+        DamagedError: If it is no gzip file, is cut off, or does not hold the expected content.
+    """
+    with packed.open("rb") as stream:
+        store(_gunzip(iter(lambda: stream.read(CHUNK), b""), str(packed)), file, packed.parent, str(packed))
+
+
+def download(mirrors: Mirrors, file: Digest, folder: Path) -> None:
+    """Fetch `<name>.gz` from the first mirror that gives it whole, and store it unpacked.
+
+    Raises:
+        NoMirrorError: With the reason of each mirror.
+        OSError: If the folder cannot be written.
+    """
+    reasons = []
+    for base in mirrors.urls():
+        url = f"{base}{file.name}.gz"
+        _log.info("downloading %s", url)
+        try:
+            store(_gunzip(_receive(url, mirrors), url), file, folder, url)
+        except (_MirrorError, DamagedError) as error:
+            reasons.append(str(error))
+        else:
+            return
+    raise NoMirrorError(f"{folder / file.name} is missing and no mirror gave it ({'; '.join(reasons)})")
+
+
+def _receive(url: str, mirrors: Mirrors) -> Iterator[bytes]:
+    deadline = time.monotonic() + mirrors.total_s
+    try:
+        with urllib.request.urlopen(url, timeout=mirrors.idle_s) as response:  # noqa: S310 - addresses of torchvision
+            while chunk := response.read1(CHUNK):
+                if time.monotonic() > deadline:
+                    raise _MirrorError(f"{url}: not complete after {mirrors.total_s:g} s")
+                yield chunk
+    except TimeoutError:
+        raise _MirrorError(f"{url}: no byte for {mirrors.idle_s:g} s") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _MirrorError(f"{url}: {getattr(error, 'reason', error)}") from error
+
+
+def _gunzip(chunks: Iterable[bytes], origin: str) -> Iterator[bytes]:
+    unzip = zlib.decompressobj(wbits=31)  # 16 + 15: a gzip header, the largest window
+    try:
+        for chunk in chunks:
+            yield unzip.decompress(chunk)
+    except zlib.error as error:
+        raise DamagedError(f"{origin} is damaged: expected a gzip file, found {error}") from error

@@ -1,0 +1,195 @@
+"""The sealed test set: the only code that touches its rows.
+
+Before a claim is granted, the rows are hashed and nothing else: `SealedTest` shows their number, their digest and how
+many of them occur in the development set. A data set without an official test set gets one that depends on its
+content alone, never on the seed of a sweep: the rows that
+`train_test_split(arange(N), test_size=max(1, round(share * N)), stratify=classes, random_state=TEST_STATE)` puts aside,
+stratified unless it is a regression.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+
+from hpsearch.config.data import Data
+from hpsearch.data.draw import draw, obstacle
+from hpsearch.data.idx import read_raw, read_rows, records
+from hpsearch.data.rows import DataError, Development, Rows, content_digest, row_keys, take, to_development
+from hpsearch.data.sources import IdxTest, Source, find_source
+from hpsearch.errors import HpsearchError
+from hpsearch.seeding import Purpose, derive
+
+__all__ = ["Claim", "Development", "SealError", "SealedTest", "data_digest", "load_development", "seal"]
+
+MIN_ROWS = 5
+TEST_STATE = derive(0, Purpose.TEST_SPLIT) % 2**32
+"""The random state that cuts off sealed rows, the same for all sweeps and seeds."""
+
+
+class SealError(HpsearchError):
+    """A test set that may not be opened this way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to read a sealed test set, granted before any of its rows is read.
+
+    Attributes:
+        digest: Of the test set it was granted for.
+        opening: Number of this opening, from 1.
+        claimant: Who asked: run, user, host.
+        granted_at: When, ISO 8601 in UTC.
+        purpose: What for, or why once more.
+    """
+
+    digest: str
+    opening: int
+    claimant: str
+    granted_at: str
+    purpose: str
+
+
+class SealedTest:
+    """A test set that nobody looks into: it shows size, digest and duplicates, and cannot be copied to a process."""
+
+    __slots__ = ("_digest", "_duplicates", "_read", "_size")
+
+    def __init__(self, *, size: int, digest: str, duplicates: int, read: Callable[[], Rows]) -> None:
+        self._size = size
+        self._digest = digest
+        self._duplicates = duplicates
+        self._read = read
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return self._size
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content; the same rows in another file or sweep have the same one."""
+        return self._digest
+
+    @property
+    def duplicates(self) -> int:
+        """Number of rows whose inputs also occur, bit for bit, in the development set."""
+        return self._duplicates
+
+    def open(self, claim: Claim) -> Rows:
+        """The rows.
+
+        Raises:
+            SealError: If the claim was granted for another test set.
+            DataError: If the files have changed since they were sealed.
+        """
+        if claim.digest != self._digest:
+            raise SealError(
+                f"the claim was granted for test set {claim.digest[:12]}, this is {self._digest[:12]}: "
+                "claim this one, or restore the data that the claim was granted for"
+            )
+        return self._read()
+
+    def __repr__(self) -> str:
+        return f"SealedTest(size={self._size}, digest={self._digest[:12]}, duplicates={self._duplicates})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a sealed test set stays in the process that sealed it")
+
+
+def load_development(data: Data, *, source: Source | None = None) -> Development:
+    """The rows that a search may see.
+
+    Of MNIST and Fashion-MNIST, no file of the test set is opened; of other sets, the sealed rows are cut off.
+
+    Args:
+        data: What was configured.
+        source: Where it was found; None: it is looked for.
+
+    Raises:
+        DataError: If the data cannot be had, read or split.
+    """
+    source = source or find_source(data)
+    rows = source.read()
+    if isinstance(source.test, float):
+        rows = take(rows, _cut(rows, source.test)[0])
+    return to_development(rows)
+
+
+def seal(data: Data, *, source: Source | None = None, development: Development | None = None) -> SealedTest | None:
+    """The sealed test set, hashed and not decoded; None where there is none.
+
+    Args:
+        data: What was configured.
+        source: Where it was found; None: it is looked for.
+        development: As `load_development` gave it; None: it is read again to count duplicates.
+
+    Raises:
+        DataError: If the data cannot be had, read or split.
+    """
+    source = source or find_source(data)
+    if source.test is None:
+        return None
+    development = development or load_development(data, source=source)
+    known = set(row_keys(development.inputs))
+    if isinstance(source.test, IdxTest):
+        return _seal_files(source.test, known)
+    return _seal_share(source.read, source.test, known)
+
+
+def data_digest(development: Development, sealed: SealedTest | None) -> str:
+    """SHA-256 that covers both parts."""
+    return hashlib.sha256(f"{development.digest}/{sealed.digest if sealed else '-'}".encode()).hexdigest()
+
+
+def _seal_files(test: IdxTest, known: set[bytes]) -> SealedTest:
+    idx_set, root = test.idx_set, test.root
+    images, labels = (read_raw(idx_set, file, root) for file in (idx_set.test_images, idx_set.test_labels))
+    digest = hashlib.sha256(images.data)
+    digest.update(labels.data)
+    keys = row_keys(records(images))
+
+    def read() -> Rows:
+        return read_rows(idx_set, idx_set.test_images, idx_set.test_labels, root)
+
+    return SealedTest(size=len(keys), digest=digest.hexdigest(), duplicates=_shared(keys, known), read=read)
+
+
+def _seal_share(read_all: Callable[[], Rows], share: float, known: set[bytes]) -> SealedTest:
+    def cut_off() -> Rows:
+        rows = read_all()
+        return take(rows, _cut(rows, share)[1])
+
+    sealed = cut_off()
+    digest = content_digest(sealed)
+
+    def read() -> Rows:
+        rows = cut_off()
+        if content_digest(rows) != digest:
+            raise DataError(f"the file of {rows.name} has changed since its test set was sealed: restore it")
+        return rows
+
+    duplicates = _shared(row_keys(sealed.inputs), known)
+    return SealedTest(size=sealed.n, digest=digest, duplicates=duplicates, read=read)
+
+
+def _shared(keys: list[bytes], known: set[bytes]) -> int:
+    return sum(key in known for key in keys)
+
+
+def _cut(rows: Rows, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of the development set and of the sealed test set, both ascending."""
+    if rows.n < MIN_ROWS:
+        raise DataError(f"{rows.name} has {rows.n} rows, at least {MIN_ROWS} are needed")
+    size = max(1, round(share * rows.n))
+    if size >= rows.n:
+        raise DataError(f"data.test={share:g} of {rows.n} rows leaves none to develop with: lower it")
+    if rows.strata is not None and (reason := obstacle(rows.strata, size, rows.class_names)):
+        raise DataError(
+            f"{rows.name} cannot be split into development and sealed test rows: {reason}; add rows, merge or remove "
+            "rare classes, or change data.test"
+        )
+    sealed, development = draw(np.arange(rows.n), size, TEST_STATE, rows.strata)
+    return development, sealed

@@ -1,0 +1,90 @@
+"""Which data set a configuration means, and how its rows are read."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hpsearch.config.data import CsvData, Data, MnistData, NpzData, Packaged
+from hpsearch.data.builtin import BUILTIN, packaged_mnist
+from hpsearch.data.csv_table import read_csv
+from hpsearch.data.download import NoMirrorError
+from hpsearch.data.idx import FASHION, MNIST, IdxSet, cached, data_root, obtain, read_rows
+from hpsearch.data.npz import read_npz
+from hpsearch.data.rows import DataError, Rows
+
+__all__ = ["IDX_SETS", "TEST_SHARE", "DataError", "IdxTest", "Rows", "Source", "find_source"]
+
+TEST_SHARE = 0.2
+"""Share of rows that is sealed where neither the data set nor the user says which rows are the test set."""
+IDX_SETS: Mapping[str, IdxSet] = {"mnist": MNIST, "fashion": FASHION}
+
+
+@dataclass(frozen=True, slots=True)
+class IdxTest:
+    """An official test set: two files of an IDX set below the data root."""
+
+    idx_set: IdxSet
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set that was found.
+
+    Attributes:
+        data: The configuration with `packaged` decided, so that every process that reads it finds the same rows.
+        read: Gives the development rows where `test` names files, and all rows otherwise.
+        test: The files of the test set; or the share of rows that is sealed; or None, if there is no test set.
+        note: What a person must be told about the choice; None if there is nothing.
+    """
+
+    data: Data
+    read: Callable[[], Rows]
+    test: IdxTest | float | None
+    note: str | None = None
+
+
+def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path | None = None) -> Source:
+    """The data set that the configuration means; reads no rows.
+
+    MNIST with `packaged=auto` is the full set where any of its files is cached, otherwise where a mirror gives the
+    first one, otherwise the packaged one.
+
+    Args:
+        data: What was configured.
+        sets: The IDX set of each kind that has one.
+        root: Of cached files; None: `data_root()`.
+    """
+    root = data_root() if root is None else root
+    match data:
+        case MnistData():
+            return _find_mnist(data, sets["mnist"], root)
+        case CsvData():
+            return Source(data, partial(read_csv, data), data.test)
+        case NpzData():
+            return Source(data, partial(read_npz, data), data.test)
+        case _ if data.kind in sets:
+            return _from_files(data, sets[data.kind], root)
+        case _:
+            return Source(data, BUILTIN[data.kind], None if data.kind == "xor" else TEST_SHARE)
+
+
+def _find_mnist(data: MnistData, idx_set: IdxSet, root: Path) -> Source:
+    if data.packaged is Packaged.ALWAYS:
+        return Source(data, packaged_mnist, TEST_SHARE)
+    full = _from_files(dataclasses.replace(data, packaged=Packaged.NEVER), idx_set, root)
+    if data.packaged is Packaged.NEVER or cached(idx_set, root):
+        return full
+    try:
+        obtain(idx_set, idx_set.train_images, root)
+    except NoMirrorError as error:
+        note = f"the 5,000 packaged MNIST images stand in for the full 70,000, which could not be had: {error}"
+        return Source(dataclasses.replace(data, packaged=Packaged.ALWAYS), packaged_mnist, TEST_SHARE, note)
+    return full
+
+
+def _from_files(data: Data, idx_set: IdxSet, root: Path) -> Source:
+    read = partial(read_rows, idx_set, idx_set.train_images, idx_set.train_labels, root)
+    return Source(data, read, IdxTest(idx_set, root))

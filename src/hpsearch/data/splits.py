@@ -1,0 +1,219 @@
+"""Which rows a fit is trained, watched, selected and reported on.
+
+Every part is ascending, and comes from scikit-learn's splitters with the random states that this file exports, so that
+a plain loop can draw it again: `StratifiedKFold(K, shuffle=True, random_state=split_seed(seed))` gives the folds of
+`evaluation=stratified_kfold`, `KFold` those of `kfold`, `RepeatedStratifiedKFold` or `RepeatedKFold` those of
+`repeated_kfold`. The hold-out is `train_test_split(arange(n), test_size=report, stratify=classes,
+random_state=report_seed(seed))`, and `val` is split off the rest in the same way with `split_seed(seed)`.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn import model_selection
+
+from hpsearch.config import ConfigError
+from hpsearch.config.sweep import Evaluation, Holdout, KFold, RepeatedKFold, StratifiedKFold
+from hpsearch.data.draw import draw, draw_in_proportion, obstacle
+from hpsearch.data.rows import Development
+from hpsearch.records import Fold
+from hpsearch.seeding import Purpose, derive
+
+MONITOR_SHARE = 0.1
+LARGE = 60_000
+"""Development rows from which a hold-out takes `LARGE_PART` rows for each part instead of a tenth."""
+LARGE_PART = 5_000
+MAX_LOOCV = 10_000
+"""More folds than this would fill the memory with row numbers alone."""
+_NONE = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    train: np.ndarray
+    val: np.ndarray
+    report: np.ndarray
+
+
+def split_seed(seed: int, redraw: int = 0) -> int:
+    """scikit-learn's `random_state` of folds and of the `val` rows; differs for each redraw."""
+    return derive(seed, Purpose.SPLIT, *([redraw] if redraw else [])) % 2**32
+
+
+def report_seed(seed: int) -> int:
+    """scikit-learn's `random_state` of the `report` rows, the same for every redraw."""
+    return derive(seed, Purpose.SPLIT, "report") % 2**32
+
+
+def folds(  # noqa: PLR0913 - each argument is one fact about the sweep
+    development: Development,
+    evaluation: Evaluation,
+    *,
+    seed: int,
+    limit: int | None = None,
+    monitor: bool = False,
+    redraw: int = 0,
+) -> tuple[Fold, ...]:
+    """The folds of a trial.
+
+    Args:
+        development: The rows, n of them.
+        evaluation: How they are split.
+        seed: Of the sweep.
+        limit: Training rows kept in each fold, drawn in proportion to the classes where that can be done.
+        monitor: Whether a tenth of each fold's training rows, at least one, is cut off for early stopping and
+            plateau schedules.
+        redraw: 0 is the search. Each s >= 1 draws anew all but the `report` rows; leave-one-out and truth table have
+            nothing to draw.
+
+    Returns:
+        One fold for `holdout` and `truth_table`, K for the others, K x repeats for `repeated_kfold`.
+
+    Raises:
+        ConfigError: If the rows cannot be split like this.
+    """
+    parts = _split(development, evaluation, seed, redraw)
+    if monitor and evaluation.kind == "truth_table":
+        raise ConfigError(
+            "evaluation=truth_table trains on every row and has none to spare for monitoring: switch off early "
+            "stopping and choose a schedule other than plateau"
+        )
+    return tuple(
+        Fold(k, *_train_and_monitor(development, part.train, (seed, redraw, k), limit, monitor), part.val, part.report)
+        for k, part in enumerate(parts)
+    )
+
+
+def refit_fold(development: Development, *, seed: int, limit: int | None = None) -> Fold:
+    """All development rows, or `limit` of them, to train on, and none to score: the fold of a final refit.
+
+    Raises:
+        ConfigError: If `limit` exceeds the development rows.
+    """
+    train, monitor = _train_and_monitor(development, np.arange(development.n), (seed, 0, 0), limit, monitor=False)
+    return Fold(0, train, monitor, _NONE, _NONE)
+
+
+def _split(development: Development, evaluation: Evaluation, seed: int, redraw: int) -> list[_Parts]:
+    n = development.n
+    match evaluation:
+        case Holdout():
+            return [_holdout(development, evaluation, seed, redraw)]
+        case KFold():
+            return _kfold(development, evaluation, split_seed(seed, redraw))
+        case _ if evaluation.kind == "loocv":
+            return _loocv(n)
+        case _:
+            assert evaluation.kind == "truth_table", evaluation.kind
+            return [_Parts(np.arange(n), np.arange(n), _NONE)]
+
+
+def _holdout(development: Development, evaluation: Holdout, seed: int, redraw: int) -> _Parts:
+    n = development.n
+    report_rows, val_rows = _size(evaluation.report, n), _size(evaluation.val, n)
+    if report_rows + val_rows >= n:
+        raise ConfigError(
+            f"evaluation.val and evaluation.report must leave rows to train on, got {val_rows} and {report_rows} of {n}"
+        )
+    report, rest = _hold_out(development, np.arange(n), report_rows, report_seed(seed), "report")
+    val, train = _hold_out(development, rest, val_rows, split_seed(seed, redraw), "val")
+    return _Parts(train, val, report)
+
+
+def _size(asked: float | None, n: int) -> int:
+    """Rows of a hold-out part: a count, a share, or automatic."""
+    if isinstance(asked, int):
+        return asked
+    if asked is None and n >= LARGE:
+        return LARGE_PART
+    return max(1, round((0.1 if asked is None else asked) * n))
+
+
+def _hold_out(
+    development: Development, rows: np.ndarray, size: int, state: int, part: str
+) -> tuple[np.ndarray, np.ndarray]:
+    labels = None if development.strata is None else development.strata[rows]
+    if labels is not None and (reason := obstacle(labels, size, development.class_names)):
+        raise ConfigError(
+            f"evaluation.{part} must take rows of every class, got {size} of {len(rows)}: {reason}; "
+            "change its size, or use evaluation=kfold, which does not stratify"
+        )
+    return draw(rows, size, state, labels)
+
+
+def _kfold(development: Development, evaluation: KFold, state: int) -> list[_Parts]:
+    if evaluation.folds > development.n:
+        raise ConfigError(f"evaluation.folds must be <= {development.n} development rows, got {evaluation.folds}")
+    stratified = evaluation.stratified if isinstance(evaluation, RepeatedKFold) else evaluation.kind != "kfold"
+    if stratified:
+        assert isinstance(evaluation, StratifiedKFold)
+        _check_classes(development, evaluation)
+    splitter = _splitter(evaluation, state, stratified=stratified)
+    with warnings.catch_warnings():
+        # the rare class was allowed by the user, who is not to be told at every start
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return _all(splitter, development.n, development.strata if stratified else None)
+
+
+def _splitter(evaluation: KFold, state: int, *, stratified: bool) -> Any:
+    k = evaluation.folds
+    if isinstance(evaluation, RepeatedKFold):
+        kind = model_selection.RepeatedStratifiedKFold if stratified else model_selection.RepeatedKFold
+        return kind(n_splits=k, n_repeats=evaluation.repeats, random_state=state)
+    kind = model_selection.StratifiedKFold if stratified else model_selection.KFold
+    return kind(k, shuffle=True, random_state=state)
+
+
+def _check_classes(development: Development, evaluation: StratifiedKFold) -> None:
+    if development.strata is None:
+        raise ConfigError(
+            f"evaluation.kind {evaluation.kind} stratifies by class, got the regression {development.name}: use "
+            "evaluation=kfold, or evaluation.stratified=false with repeated_kfold"
+        )
+    present, counts = np.unique(development.strata, return_counts=True)
+    rare = int(np.argmin(counts))
+    if evaluation.folds > counts[rare] and not evaluation.allow_rare:
+        name = development.class_names[present[rare]]
+        raise ConfigError(
+            f"evaluation.folds must be <= {counts[rare]}, the rows of class {name!r}, got {evaluation.folds}: lower "
+            "it, or set evaluation.allow_rare=true"
+        )
+    if evaluation.folds > counts.max():
+        raise ConfigError(
+            f"evaluation.folds must be <= {counts.max()}, the rows of the largest class, got {evaluation.folds}"
+        )
+
+
+def _loocv(n: int) -> list[_Parts]:
+    if not 2 <= n <= MAX_LOOCV:
+        raise ConfigError(
+            f"evaluation=loocv trains one fold for each row and takes 2 to {MAX_LOOCV} development rows, got {n}: use "
+            "evaluation=kfold"
+        )
+    return _all(model_selection.LeaveOneOut(), n, None)
+
+
+def _all(splitter: Any, n: int, strata: np.ndarray | None) -> list[_Parts]:
+    rows = np.arange(n)
+    return [_Parts(np.sort(train), np.sort(val), _NONE) for train, val in splitter.split(rows, strata)]
+
+
+def _train_and_monitor(
+    development: Development, train: np.ndarray, key: tuple[int, int, int], limit: int | None, monitor: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    seed, redraw, fold = key
+    strata, names = development.strata, development.class_names
+    if limit is not None and limit > len(train):
+        raise ConfigError(f"data.limit must be <= {len(train)}, the training rows there are, got {limit}")
+    if limit is not None and limit < len(train):
+        state = derive(seed, Purpose.LIMIT, redraw, fold) % 2**32
+        train, _ = draw_in_proportion(train, limit, state, strata, names)
+    if not monitor:
+        return train, _NONE
+    if len(train) < 2:
+        raise ConfigError(f"data.limit must leave 2 training rows at least, one to monitor, got {len(train)}")
+    state = derive(seed, Purpose.MONITOR, redraw, fold) % 2**32
+    monitored, train = draw_in_proportion(train, max(1, round(MONITOR_SHARE * len(train))), state, strata, names)
+    return train, monitored

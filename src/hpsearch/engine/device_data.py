@@ -1,0 +1,143 @@
+"""A data set on the device: one copy, as bytes or floats, normalized on the fly.
+
+N rows of the data set, B rows of a minibatch, C outputs, T targets.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import torch
+
+from hpsearch.config import Config
+from hpsearch.data.rows import Rows
+from hpsearch.data.scaling import Scaling
+from hpsearch.errors import HpsearchError
+from hpsearch.nn.losses import output_count, prepare_targets
+from hpsearch.records import Task
+
+
+class OutOfSpaceError(HpsearchError):
+    """A data set that does not fit in the memory of its device."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeviceData:
+    """All rows of a data set on one device, shared by all fits there.
+
+    Attributes:
+        rows: The data set they come from.
+        inputs: (N, *shape) uint8, or floats of type `dtype`.
+        targets: (N,) int64, or (N, T) of type `dtype`.
+        dtype: Float type of networks and batches.
+    """
+
+    rows: Rows
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    dtype: torch.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.inputs.device
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return tuple(self.inputs.shape[1:])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitData:
+    """The data as one fit sees them: scaled by its training rows, targets in the form of its loss.
+
+    Attributes:
+        inputs: (N, *shape), not yet scaled.
+        targets: (N,) int64 or (N, C) floats, as the loss reads them.
+        labels: (N,) int64 classes; None for regression.
+        shift: Subtracted from the inputs.
+        scale: Multiplies the inputs afterwards.
+        outputs: Number of network outputs C.
+    """
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    labels: torch.Tensor | None
+    shift: torch.Tensor
+    scale: torch.Tensor
+    outputs: int
+
+    def batch(self, rows: torch.Tensor) -> torch.Tensor:
+        """(B, *shape) scaled inputs of the rows (B,): one index operation, then arithmetic on the minibatch alone."""
+        return self.inputs.index_select(0, rows).to(self.shift.dtype).sub_(self.shift).mul_(self.scale)
+
+
+def to_device(rows: Rows, device: str | torch.device = "cpu", *, dtype: torch.dtype = torch.float32) -> DeviceData:
+    """Copy a data set to a device.
+
+    Args:
+        rows: The development set, or the opened test rows.
+        device: `cpu` or a CUDA device.
+        dtype: Float type of networks and batches; float64 for checks of exactness.
+
+    Raises:
+        OutOfSpaceError: If the copy does not fit in the free memory.
+    """
+    device = torch.device(device)
+    _require_space(rows, device, dtype)
+    inputs, targets = torch.tensor(rows.inputs), torch.tensor(rows.targets)
+    return DeviceData(rows, _place(inputs, device, dtype), _place(targets, device, dtype), dtype)
+
+
+def fit_data(config: Config, data: DeviceData, scaling: Scaling) -> FitData:
+    """The view of one fit on shared data.
+
+    Raises:
+        ConfigError: If the loss does not fit the targets.
+    """
+    rows = data.rows
+    classes = rows.task is not Task.REGRESSION
+    width = 0 if classes else data.targets.shape[1]
+    outputs = output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
+    targets = data.targets
+    if not classes:
+        targets = (targets - _constant(scaling.target_shift, data)) * _constant(scaling.target_scale, data)
+    return FitData(
+        inputs=data.inputs,
+        targets=prepare_targets(config.loss, rows.task, targets, rows.classes, data.dtype),
+        labels=data.targets if classes else None,
+        shift=_constant(scaling.shift, data),
+        scale=_constant(scaling.scale, data),
+        outputs=outputs,
+    )
+
+
+def batch_sizes(n: int, batch_size: int) -> list[int]:
+    """Sizes of the minibatches of n rows; a last one of a single row joins the one before (batch normalization)."""
+    sizes = [batch_size] * (n // batch_size)
+    rest = n % batch_size
+    if rest == 1 and sizes:
+        sizes[-1] += 1
+    elif rest:
+        sizes.append(rest)
+    return sizes
+
+
+def _place(tensor: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    return tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
+
+
+def _constant(value: np.ndarray, data: DeviceData) -> torch.Tensor:
+    return torch.tensor(value, device=data.device).to(data.dtype)
+
+
+def _require_space(rows: Rows, device: torch.device, dtype: torch.dtype) -> None:
+    arrays = (rows.inputs, rows.targets)
+    needed = sum(a.size * (dtype.itemsize if a.dtype.kind == "f" else a.itemsize) for a in arrays)
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    if needed > free:
+        raise OutOfSpaceError(
+            f"data {rows.name} needs {needed / 2**30:.2f} GiB on {device}, {free / 2**30:.2f} GiB are free: "
+            "free some, or choose another execution.device"
+        )

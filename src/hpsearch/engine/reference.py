@@ -1,0 +1,239 @@
+"""The reference engine: one fit, one plain loop, `torch.optim`. It is the specification; faster engines must equal it.
+
+N rows of the data set, B rows of a minibatch, C outputs; a suffix gives the shape: `outputs_bc` is (B, C).
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.network import BatchNorm
+from hpsearch.config.training import PlateauSchedule
+from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.engine.device_data import DeviceData, FitData, batch_sizes, fit_data
+from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
+from hpsearch.engine.schedules import multiplier, plateau_factor
+from hpsearch.nn.dropout import seed_dropout, set_step
+from hpsearch.nn.losses import batch_loss, loss_function, predicted_classes
+from hpsearch.nn.models import build_network
+from hpsearch.records import Fit, FitResult, Status
+from hpsearch.seeding import epoch_order
+
+PREDICTION_ROWS = 1000
+
+
+@dataclass(slots=True)
+class _History:
+    """What an epoch leaves behind; each list has one entry for each finished epoch."""
+
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    monitor_loss: list[float] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
+    val_outputs: list[np.ndarray] = field(default_factory=list)
+    rows: int = 0
+
+
+def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
+    fit: Fit,
+    data: DeviceData,
+    *,
+    keep_state: bool = False,
+    stop_after: int | None = None,
+    recorded: Sequence[float] | None = None,
+) -> FitResult:
+    """Train one network and predict its validation rows after each epoch.
+
+    The result is a pure function of the arguments (on a CPU: bit for bit, with one thread); no global generator is
+    read or changed. Random layers other than our dropout run under a generator of the fit's own.
+
+    Args:
+        fit: Configuration, rows and seeds.
+        data: The development set.
+        keep_state: Whether the result carries the weights.
+        stop_after: For a refit, which has no monitor rows: epochs to run, while schedules still span
+            `training.epochs`; null runs all.
+        recorded: For a refit: plateau factor of each epoch, see `schedules.recorded_factors`; the last one holds on.
+
+    Raises:
+        ConfigError: If model, loss and data do not fit together, or monitor rows are needed and missing.
+    """
+    started = time.perf_counter()
+    config, training = fit.config, fit.config.training
+    refit = stop_after is not None or recorded is not None
+    _check(fit, data, refit=refit)
+    seen = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
+    row_losses = loss_function(config.loss)
+    sizes = batch_sizes(len(fit.fold.train), training.batch_size)
+    history, failure, best_state = _History(), None, None
+
+    with _own_generator(fit.seeds.dropout, data.device):
+        network = build_network(config, data.input_shape, seen.outputs, seed=fit.seeds.init)
+        network.to(data.device, data.dtype)
+        dropouts = seed_dropout(network, fit.seeds.dropout)
+        optimizer = build_optimizer(config, network)
+        parameters, limited = list(network.parameters()), weights(network)
+        step = 0
+
+        for epoch in range(stop_after or training.epochs):
+            network.train()
+            order = fit.fold.train[epoch_order(fit.seeds.order, epoch, len(fit.fold.train))]
+            loss_sum = torch.zeros((), dtype=torch.float64, device=data.device)
+            correct = torch.zeros((), dtype=torch.int64, device=data.device)
+            factor = _factor(recorded, epoch) if refit else plateau_factor(config.schedule, history.monitor_loss)
+
+            for rows_b in torch.split(torch.tensor(order, device=data.device), sizes):
+                lr = config.optimizer.lr * factor * multiplier(config.schedule, step, len(sizes), training.epochs)
+                set_lr(optimizer, lr)
+                set_step(dropouts, step)
+                outputs_bc = network(seen.batch(rows_b))
+                losses_b = row_losses(outputs_bc, seen.targets[rows_b])
+                optimizer.zero_grad()
+                torch.autograd.backward(batch_loss(config.loss, losses_b))
+                if training.clip_norm is not None:
+                    nn.utils.clip_grad_norm_(parameters, training.clip_norm)
+                optimizer.step()
+                if config.regularization.max_norm is not None:
+                    limit_norms(limited, config.regularization.max_norm)
+                loss_sum += losses_b.detach().sum(dtype=torch.float64)
+                if seen.labels is not None:
+                    correct += (predicted_classes(outputs_bc.detach()) == seen.labels[rows_b]).sum()
+                step += 1
+
+            val_outputs = _predict(network, seen, fit.fold.val)
+            monitor_loss = None if refit else _monitor_loss(network, seen, fit)
+            if found := _non_finite(network, loss_sum, val_outputs, monitor_loss):
+                failure = f"non-finite {found} in epoch {epoch + 1} (of {training.epochs})"
+                break
+            history.train_loss.append(loss_sum.item() / len(order))
+            if seen.labels is not None:
+                history.train_accuracy.append(correct.item() / len(order))
+            history.lr.append(lr)
+            history.val_outputs.append(val_outputs)
+            history.rows += len(order)
+            if monitor_loss is not None:
+                history.monitor_loss.append(monitor_loss)
+            if training.patience is not None and not refit:
+                best = int(np.argmin(history.monitor_loss))  # the first of equals
+                if best == epoch:
+                    best_state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+                if epoch - best >= training.patience:
+                    break
+
+        if best_state is not None:
+            network.load_state_dict(best_state)
+        report_outputs = _predict(network, seen, fit.fold.report[:0] if failure else fit.fold.report)
+
+    return FitResult(
+        status=Status.OK if failure is None else Status.DIVERGED,
+        failure=failure,
+        train_loss=np.array(history.train_loss),
+        train_accuracy=np.array(history.train_accuracy),
+        monitor_loss=np.array(history.monitor_loss),
+        lr=np.array(history.lr),
+        val_outputs=_stack(history.val_outputs, (len(fit.fold.val), seen.outputs)),
+        report_outputs=report_outputs,
+        chosen_epoch=len(history.train_loss) if best_state is None or failure else best + 1,
+        state=_numpy_state(network) if keep_state else None,
+        fit_s=time.perf_counter() - started,
+        rows=history.rows,
+    )
+
+
+def predict(config: Config, state: dict[str, np.ndarray], data: DeviceData, scaling: Scaling) -> np.ndarray:
+    """Outputs (N, C) of a trained network for all rows of `data`, in evaluation mode.
+
+    Args:
+        config: The configuration it was trained with.
+        state: `FitResult.state`.
+        data: Any rows of the same kind, such as the opened test set.
+        scaling: Scaling by the rows it was trained on.
+    """
+    seen = fit_data(config, data, scaling)
+    network = build_network(config, data.input_shape, seen.outputs).to(data.device, data.dtype)
+    network.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    return _predict(network, seen, np.arange(data.rows.n))
+
+
+@contextmanager
+def _own_generator(seed: int, device: torch.device) -> Iterator[None]:
+    """A seeded default generator for random layers that know no other; the process's own are restored afterwards."""
+    cuda = device.type == "cuda"
+    with torch.random.fork_rng([device] if cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+@torch.no_grad()
+def _predict(network: nn.Module, seen: FitData, rows: np.ndarray) -> np.ndarray:
+    """(n, C) outputs in evaluation mode, in portions of one fixed size, so that they do not depend on free memory."""
+    network.eval()
+    parts = [network(seen.batch(part)) for part in _portions(rows, seen)]
+    return torch.cat(parts).cpu().numpy() if parts else np.zeros((0, seen.outputs), _float_type(seen))
+
+
+@torch.no_grad()
+def _monitor_loss(network: nn.Module, seen: FitData, fit: Fit) -> float | None:
+    """Mean loss on the monitor rows, without label smoothing; None if there are none."""
+    if not len(fit.fold.monitor):
+        return None
+    outputs = torch.from_numpy(_predict(network, seen, fit.fold.monitor)).to(seen.shift.device)
+    rows = torch.tensor(fit.fold.monitor, device=seen.shift.device)
+    losses = loss_function(fit.config.loss, smooth=False)(outputs, seen.targets[rows])
+    return losses.double().mean().item()
+
+
+def _non_finite(network: nn.Module, loss_sum: torch.Tensor, val_outputs: np.ndarray, monitor_loss: float | None) -> str:
+    """What is not finite after an epoch, in words; empty if all is."""
+    tensors = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+    finite = {
+        "training loss": bool(loss_sum.isfinite()),
+        "weight": bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all()) if tensors else True,
+        "validation output": bool(np.isfinite(val_outputs).all()),
+        "monitor loss": monitor_loss is None or bool(np.isfinite(monitor_loss)),
+    }
+    return next((name for name, holds in finite.items() if not holds), "")
+
+
+def _check(fit: Fit, data: DeviceData, *, refit: bool) -> None:
+    config, rows = fit.config, fit.fold.train
+    watched = config.training.patience is not None or isinstance(config.schedule, PlateauSchedule)
+    if watched and not refit and not len(fit.fold.monitor):
+        raise ConfigError(
+            f"training.patience and schedule=plateau must have monitor rows, got none of {len(rows)} training rows of "
+            f"{data.rows.name}: use training.patience=null and another schedule, or more training rows"
+        )
+    if isinstance(config.norm, BatchNorm) and 1 in batch_sizes(len(rows), config.training.batch_size):
+        raise ConfigError(
+            "training.batch_size must give minibatches of at least 2 rows under batch normalization, got "
+            f"{config.training.batch_size} for {len(rows)} training rows"
+        )
+
+
+def _factor(recorded: Sequence[float] | None, epoch: int) -> float:
+    return recorded[min(epoch, len(recorded) - 1)] if recorded else 1.0
+
+
+def _portions(rows: np.ndarray, seen: FitData) -> tuple[torch.Tensor, ...]:
+    return torch.split(torch.tensor(rows, device=seen.shift.device), PREDICTION_ROWS) if len(rows) else ()
+
+
+def _float_type(seen: FitData) -> type:
+    return np.float64 if seen.shift.dtype == torch.float64 else np.float32
+
+
+def _stack(outputs: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    return np.stack(outputs) if outputs else np.zeros((0, *shape), np.float32)
+
+
+def _numpy_state(network: nn.Module) -> dict[str, np.ndarray]:
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}

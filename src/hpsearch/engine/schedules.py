@@ -1,0 +1,79 @@
+"""Learning-rate schedules as pure functions of the step, so that a batch of fits can evaluate them at once."""
+
+import math
+from collections.abc import Sequence
+
+from hpsearch.config.training import (
+    CosineSchedule,
+    ExponentialSchedule,
+    PlateauSchedule,
+    Schedule,
+    StepSchedule,
+)
+
+
+def multiplier(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:
+    """What the learning rate is multiplied by at one step, warm-up included, plateau reductions excluded.
+
+    Warm-up and schedule run on the same clock and multiply each other (Goyal et al., 2017): `step` and `exponential`
+    change at the start of an epoch, `cosine` at each step.
+
+    Args:
+        schedule: The schedule.
+        step: From 0.
+        steps_per_epoch: Minibatches of an epoch.
+        epochs: All epochs that the schedule spans.
+    """
+    return _warm_up(schedule, (step + 1) / steps_per_epoch) * _decay(schedule, step, steps_per_epoch, epochs)
+
+
+def plateau_factor(schedule: Schedule, monitor_losses: Sequence[float]) -> float:
+    """The reductions that the losses of the finished epochs have caused, as `torch`'s ReduceLROnPlateau counts them.
+
+    Args:
+        schedule: The schedule; 1 for any but `plateau`.
+        monitor_losses: Loss on the monitor rows after each finished epoch.
+
+    Returns:
+        `factor` to the power of the reductions: one whenever more than `patience` epochs in a row were not better
+        than the best before, after which the count starts anew.
+    """
+    if not isinstance(schedule, PlateauSchedule):
+        return 1.0
+    best, bad, factor = math.inf, 0, 1.0
+    for loss in monitor_losses:
+        best, bad = (loss, 0) if loss < best else (best, bad + 1)
+        if bad > schedule.patience:
+            factor, bad = factor * schedule.factor, 0
+    return factor
+
+
+def recorded_factors(schedule: Schedule, base_lr: float, lr: Sequence[float]) -> list[float]:
+    """The plateau factor of each epoch, read back from a fit's learning rates, for a refit that has no monitor rows.
+
+    Args:
+        schedule: The schedule of that fit.
+        base_lr: `optimizer.lr`.
+        lr: `FitResult.lr`, the learning rate at the last step of each epoch.
+    """
+    if not isinstance(schedule, PlateauSchedule):
+        return [1.0] * len(lr)
+    return [rate / (base_lr * _warm_up(schedule, epoch + 1)) for epoch, rate in enumerate(lr)]
+
+
+def _warm_up(schedule: Schedule, epochs_done: float) -> float:
+    return min(1.0, epochs_done / schedule.warmup_epochs) if schedule.warmup_epochs > 0 else 1.0
+
+
+def _decay(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:
+    epoch = step // steps_per_epoch
+    match schedule:
+        case StepSchedule():
+            return schedule.gamma ** (epoch // schedule.every)
+        case ExponentialSchedule():
+            return schedule.gamma**epoch
+        case CosineSchedule():
+            done = step / (steps_per_epoch * epochs)
+            return schedule.floor + (1 - schedule.floor) * (1 + math.cos(math.pi * done)) / 2
+        case _:
+            return 1.0

@@ -1,0 +1,284 @@
+"""Worker processes on this machine, one thread each, one failure each."""
+
+import atexit
+import contextlib
+import os
+import pickle
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.context import ForkServerProcess, SpawnProcess
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from hpsearch.errors import HpsearchError
+from hpsearch.execution.processes import context, sheltered
+from hpsearch.execution.worker import ONE_THREAD, Answer, Raised, Ready, WorkerDied, serve
+
+State = TypeVar("State")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+LAST_WORDS_S = 5.0
+"""Seconds that a worker which has nothing to do gets to end by itself."""
+START_TRIES = 5
+"""Tries to start a process, 0.1 s apart."""
+SETUP_DEATHS = 3
+"""Workers that die one after the other before they are ready, until we give up."""
+
+
+class WorkerSetupError(HpsearchError):
+    """No worker can be made ready; `failure` says why, with the traceback if there is one."""
+
+    def __init__(self, failure: Raised | WorkerDied) -> None:
+        super().__init__(f"no worker process could be made ready: {failure.cause}")
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Result]):
+    """The end of one task.
+
+    Attributes:
+        key: What `submit` was given.
+        value: What `work` returned; None if it failed.
+        failure: Why there is no value; None if there is one.
+        seconds: Duration by the monotonic clock.
+    """
+
+    key: Hashable
+    value: Result | None
+    failure: Raised | WorkerDied | None
+    seconds: float
+
+
+class LocalExecutor(Generic[Task, Result]):
+    """Runs tasks in worker processes, at most one task in each.
+
+    Every worker calls `setup()` once and then `work(state, task)` for each of its tasks. Both must be functions of an
+    importable module. A worker that dies takes one task with it and is replaced; SIGINT and SIGTERM do not reach it.
+    When the driver ends, however it ends, the workers end too. Signal handlers of the driver should set a flag and
+    not raise, since an exception in the middle of `wait` may lose a result.
+    """
+
+    def __init__(self, setup: Callable[[], State], work: Callable[[State, Task], Result], *, workers: int) -> None:
+        """Starts the workers; they get ready while the caller goes on.
+
+        Args:
+            setup: Builds a worker's state, once.
+            work: Solves one task; its value must be picklable.
+            workers: Number of processes, >= 1.
+
+        Raises:
+            HpsearchError: If a process cannot be started.
+        """
+        assert workers >= 1, workers
+        self._program = pickle.dumps((setup, work))
+        self._context = context()
+        self._deaths = 0
+        self._workers: list[_Worker] = []
+        atexit.register(self._kill)  # before multiprocessing's own, which would wait for ever
+        for _ in range(workers):
+            self._workers.append(self._start())
+
+    @property
+    def free(self) -> int:
+        """Number of tasks that `submit` takes now."""
+        return sum(worker.job is None for worker in self._workers)
+
+    @property
+    def running(self) -> tuple[Hashable, ...]:
+        """Keys of the tasks that have not ended."""
+        return tuple(worker.job.key for worker in self._workers if worker.job)
+
+    def submit(self, key: Hashable, task: Task) -> None:
+        """Hands a task to a free worker; there must be one. Never blocks.
+
+        Args:
+            key: Comes back in `Done`.
+            task: Argument of `work`; picklable.
+        """
+        payload = pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
+        idle = [worker for worker in self._workers if worker.job is None]
+        assert idle, "submit needs a free worker"
+        worker = next((worker for worker in idle if worker.ready), idle[0])
+        worker.job = _Job(key, payload)
+        worker.send_job()
+
+    def wait(self, timeout: float | None = None) -> list[Done[Result]]:
+        """The tasks that ended, as soon as there is one; none after the time-out, or if nothing runs.
+
+        Args:
+            timeout: Seconds, >= 0; None waits without a limit.
+
+        Raises:
+            WorkerSetupError: If workers cannot be made ready; all of them are stopped then.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        done: list[Done[Result]] = []
+        while self.running and not done:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            sources = {source: worker for worker in self._workers for source in worker.sources}
+            heard = connection.wait(list(sources), left)
+            if not heard:
+                break
+            for worker in dict.fromkeys(sources[source] for source in heard):
+                done += self._attend(worker)
+        return done
+
+    def stop(self, *, now: bool) -> list[Done[Result]]:
+        """Ends all workers and leaves none behind.
+
+        Args:
+            now: Kill them at once; otherwise the running tasks are waited for. A caller who wants to watch for a
+                second signal meanwhile calls `wait` until `running` is empty, and then this.
+
+        Returns:
+            The tasks that ended while we waited.
+        """
+        done: list[Done[Result]] = []
+        while not now and self.running:
+            done += self.wait()
+        if not now:
+            for worker in self._workers:
+                worker.dismiss()
+        self._kill()
+        return done
+
+    def __enter__(self) -> "LocalExecutor[Task, Result]":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(now=True)
+
+    def _kill(self) -> None:
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.process.kill()
+        for worker in workers:
+            worker.bury()
+        atexit.unregister(self._kill)
+
+    def _start(self) -> "_Worker":
+        for left in reversed(range(START_TRIES)):
+            try:
+                return self._try_start()
+            except (OSError, EOFError) as error:
+                if not left:
+                    self._kill()
+                    reason = str(error) or "the fork server ended"
+                    raise HpsearchError(f"a worker process could not be started: {reason}") from error
+                time.sleep(0.1)  # a fork server that was just killed is still on its way out; the next try starts one
+        raise AssertionError
+
+    def _try_start(self) -> "_Worker":
+        calls, far_calls = self._context.Pipe()
+        far_life, life = self._context.Pipe(duplex=False)
+        arguments = (self._program, dict(os.environ) | ONE_THREAD, far_calls, far_life)
+        process = self._context.Process(target=serve, args=arguments, daemon=True)
+        try:
+            with sheltered():
+                process.start()
+        except BaseException:
+            calls.close()
+            life.close()
+            raise
+        finally:
+            far_calls.close()
+            far_life.close()
+        return _Worker(process, calls, life)
+
+    def _attend(self, worker: "_Worker") -> list[Done[Result]]:
+        message = worker.receive()
+        if message is None:
+            return self._replace(worker)
+        if isinstance(message, Ready):
+            self._deaths = 0
+            worker.ready = True
+            worker.send_job()
+            return []
+        if worker.job is None or isinstance(message, Raised):
+            assert isinstance(message, Raised), message
+            self._kill()
+            raise WorkerSetupError(message)
+        job, worker.job = worker.job, None
+        return [Done(job.key, message.value, message.failure, message.seconds)]
+
+    def _replace(self, worker: "_Worker") -> list[Done[Result]]:
+        place = self._workers.index(worker)
+        del self._workers[place]
+        died, job = WorkerDied(worker.bury()), worker.job
+        self._deaths += not worker.ready
+        if self._deaths == SETUP_DEATHS:
+            self._kill()
+            raise WorkerSetupError(died)
+        successor = self._start()
+        self._workers.insert(place, successor)
+        if job is None or job.sent_at is None:  # a task that was not begun is begun by the successor
+            successor.job = job
+            return []
+        return [Done(job.key, None, died, time.monotonic() - job.sent_at)]
+
+
+@dataclass(slots=True)
+class _Job:
+    key: Hashable
+    payload: bytes
+    sent_at: float | None = None  # by the monotonic clock
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    process: ForkServerProcess | SpawnProcess
+    calls: "connection.Connection[Any, Any]"
+    life: "connection.Connection[Any, Any]"
+    ready: bool = False
+    job: _Job | None = None
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """What becomes readable when the worker has something to say or dies."""
+        return self.calls, self.process.sentinel
+
+    def send_job(self) -> None:
+        """Sends the task once the worker reads: a pipe holds 64 KiB, more would block while it gets ready."""
+        if self.ready and self.job:
+            with contextlib.suppress(OSError):  # dead: `wait` sees to it, the task is still ours
+                self.calls.send_bytes(self.job.payload)
+                self.job.sent_at = time.monotonic()
+
+    def receive(self) -> Ready | Raised | Answer | None:
+        """The next message; None from a dead worker."""
+        try:
+            if not self.calls.poll():
+                return None
+            data = self.calls.recv_bytes()
+        except (EOFError, OSError):
+            return None
+        try:
+            message: Ready | Raised | Answer = pickle.loads(data)  # noqa: S301  # from our own worker
+        except Exception as error:  # noqa: BLE001  # a value whose class cannot be rebuilt here
+            return Answer(None, Raised.of(error), 0.0)
+        return message
+
+    def dismiss(self) -> None:
+        """Lets a worker that waits for a task end by itself."""
+        self.calls.close()
+        if self.ready:
+            self.process.join(LAST_WORDS_S)
+
+    def bury(self) -> int:
+        """The exit code of a worker that is dead or ends now; nothing of it is left."""
+        self.calls.close()
+        self.life.close()
+        self.process.join(LAST_WORDS_S)
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+        code = self.process.exitcode
+        self.process.close()
+        assert code is not None
+        return code

@@ -1,0 +1,134 @@
+"""The far side of the pipe: one worker process, and what it reports."""
+
+import contextlib
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "BLIS_NUM_THREADS",
+    ),
+    "1",
+)
+"""Read by numeric libraries when they are imported; float32 results differ between one thread and two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An exception that a task ended with.
+
+    Attributes:
+        kind: Name of its class, without the module: `MemoryError`, `OutOfMemoryError` (torch, CUDA), `ValueError` …
+        message: Its text.
+        traceback: The traceback as Python prints it.
+    """
+
+    kind: str
+    message: str
+    traceback: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Raised":
+        """The exception as plain text, which crosses a pipe whatever its class is."""
+        return cls(type(error).__qualname__, str(error), "".join(traceback.format_exception(error)))
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the task asked for more memory than there is; torch has no class of its own for that on a CPU."""
+        return self.kind in ("MemoryError", "OutOfMemoryError") or "DefaultCPUAllocator" in self.message
+
+    @property
+    def cause(self) -> str:
+        """One line for people: class and text."""
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """The end of a worker process in the middle of a task; `exitcode` is minus the signal if one killed it."""
+
+    exitcode: int
+
+    @property
+    def cause(self) -> str:
+        """One line for people: the signal or the exit code."""
+        if self.exitcode >= 0:
+            return f"the worker process ended with exit code {self.exitcode} and without a result"
+        try:
+            name = signal.Signals(-self.exitcode).name
+        except ValueError:
+            name = f"signal {-self.exitcode}"
+        hint = " (the system does that when memory runs out)" if name == "SIGKILL" else ""
+        return f"the worker process was killed by {name}{hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A worker's first message: its state is built, it takes tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A worker's message after a task: `failure` is None where `value` counts; `seconds` by the monotonic clock."""
+
+    value: Any
+    failure: Raised | None
+    seconds: float
+
+
+def serve(program: bytes, environment: dict[str, str], calls: Connection, life: Connection) -> None:
+    """Works off tasks until the driver closes the pipe.
+
+    Args:
+        program: Pickled (setup, work); unpickled here, so that an import error is reported like any other.
+        environment: The driver's environment; the fork server's is older.
+        calls: Pickled tasks in; a pickled `Ready` (or `Raised`, when setup failed) and then `Answer`s out.
+        life: Closed when the driver ends, however it ends.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the driver decides what happens
+        signal.signal(number, signal.SIG_IGN)
+    os.environ.clear()
+    os.environ.update(environment)
+    threading.Thread(target=_end_with_driver, args=(life,), daemon=True).start()
+    with contextlib.suppress(EOFError, OSError):  # the driver is gone, or done with us
+        _serve(program, calls)
+
+
+def _serve(program: bytes, calls: Connection) -> None:
+    try:
+        setup, work = pickle.loads(program)  # noqa: S301  # from our own driver
+        state = setup()
+    except BaseException as error:  # noqa: BLE001  # whatever it is, the driver reports it
+        calls.send_bytes(pickle.dumps(Raised.of(error)))
+        return
+    calls.send_bytes(pickle.dumps(Ready()))
+    while True:
+        calls.send_bytes(_answer(work, state, calls.recv_bytes()))
+
+
+def _answer(work: Callable[[Any, Any], Any], state: Any, task: bytes) -> bytes:
+    start = time.monotonic()
+    try:
+        value = work(state, pickle.loads(task))  # noqa: S301  # from our own driver
+        return pickle.dumps(Answer(value, None, time.monotonic() - start), pickle.HIGHEST_PROTOCOL)
+    except BaseException as error:  # noqa: BLE001  # sys.exit() in a user's module is a failed task as well
+        return pickle.dumps(Answer(None, Raised.of(error), time.monotonic() - start))
+
+
+def _end_with_driver(life: Connection) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        life.recv_bytes()
+    os._exit(1)

@@ -1,0 +1,139 @@
+"""What a worker does: folds, fits and scores of one trial, or the refit of a champion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.data import Data
+from hpsearch.config.sweep import Device
+from hpsearch.config.training import PlateauSchedule
+from hpsearch.data.rows import Development
+from hpsearch.data.seal import load_development
+from hpsearch.data.splits import folds, refit_fold
+from hpsearch.engine.device_data import DeviceData, to_device
+from hpsearch.engine.reference import train
+from hpsearch.jobs import Answer, CheckJob, Job, RefitJob, TrialJob
+from hpsearch.nn.models import build_network
+from hpsearch.nn.outputs import output_count
+from hpsearch.records import Fit, FitResult, Fold, TrialResult
+from hpsearch.scoring import score_trial
+from hpsearch.seeding import Purpose, derive, fit_seeds
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a worker keeps between jobs: the data on its device, and folds that it has drawn."""
+
+    data: DeviceData
+    drawn: dict[str, tuple[Fold, ...]] = field(default_factory=dict)
+
+    @property
+    def development(self) -> Development:
+        """The rows that a search may see."""
+        rows = self.data.rows
+        assert isinstance(rows, Development)
+        return rows
+
+
+def set_up(data: Data, device: Device) -> Bench:
+    """Loads the development rows on the device; the first thing that a worker does.
+
+    Args:
+        data: Which data set.
+        device: Where to train; `auto` is the first CUDA device, or else the CPU.
+    """
+    torch.set_num_threads(1)
+    return Bench(to_device(load_development(data), resolve_device(device)))
+
+
+def resolve_device(device: Device) -> str:
+    """`cpu` or `cuda`.
+
+    Raises:
+        ConfigError: If CUDA is asked for and there is none.
+    """
+    if device is Device.CUDA and not torch.cuda.is_available():
+        raise ConfigError("execution.device=cuda needs a CUDA device, and torch finds none: use execution.device=cpu")
+    if device is Device.AUTO:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device.value
+
+
+def work(bench: Bench, job: Job) -> Answer:
+    """Does one job."""
+    match job:
+        case TrialJob():
+            return run_trial(bench, job)
+        case RefitJob():
+            return refit(bench, job)
+        case CheckJob():
+            check(bench, job.configs)
+            return bench.data.device.type
+
+
+def run_trial(bench: Bench, job: TrialJob) -> TrialResult:
+    """Trains every fold and replicate of a trial, and scores them."""
+    fits = plan_fits(bench, job)
+    results = [train(fit, bench.data) for fit in fits]
+    return score_trial(job.config, bench.development, fits, results)
+
+
+def plan_fits(bench: Bench, job: TrialJob) -> list[Fit]:
+    """The fits of a trial: folds times replicates, each with its own seeds."""
+    config = job.config
+    seed = derive(config.seed, Purpose.CONFIRM, job.redraw) if job.redraw else config.seed
+    return [
+        Fit(config, fold, replicate, fit_seeds(seed, fold.index, replicate))
+        for fold in _folds(bench, config, job.redraw)
+        for replicate in range(config.evaluation.replicates)
+    ]
+
+
+def refit(bench: Bench, job: RefitJob) -> FitResult:
+    """Trains on all development rows (`data.limit` of them, if it is set); the weights are in the result."""
+    config = job.config
+    fold = refit_fold(bench.development, seed=config.seed, limit=config.data.limit)
+    fit = Fit(config, fold, 0, fit_seeds(config.seed, 0, 0))
+    return train(fit, bench.data, keep_state=True, stop_after=job.stop_after, recorded=job.recorded)
+
+
+def check(bench: Bench, configs: Sequence[Config]) -> None:
+    """Draws the folds and builds the network of each configuration.
+
+    Raises:
+        ConfigError: With everything that does not fit together.
+    """
+    problems: list[str] = []
+    for config in configs:
+        try:
+            _folds(bench, config, redraw=0)
+            rows = bench.development
+            width = 0 if rows.classes else rows.targets.shape[1]
+            outputs = output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
+            build_network(config, rows.inputs.shape[1:], outputs)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+
+
+def needs_monitor(config: Config) -> bool:
+    """Whether training watches rows of its own, cut from the training rows."""
+    return config.training.patience is not None or isinstance(config.schedule, PlateauSchedule)
+
+
+def _folds(bench: Bench, config: Config, redraw: int) -> tuple[Fold, ...]:
+    monitor = needs_monitor(config)
+    key = repr((config.evaluation, config.seed, config.data.limit, monitor, redraw))
+    if key not in bench.drawn:
+        bench.drawn[key] = folds(
+            bench.development,
+            config.evaluation,
+            seed=config.seed,
+            limit=config.data.limit,
+            monitor=monitor,
+            redraw=redraw,
+        )
+    return bench.drawn[key]

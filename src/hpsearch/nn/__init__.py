@@ -1,0 +1,1 @@
+"""Networks and losses, built from the configuration on torch's own parts."""

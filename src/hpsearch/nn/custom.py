@@ -1,0 +1,55 @@
+"""The user's own module, imported, checked and made reproducible."""
+
+import torch
+from torch import nn
+
+from hpsearch.config import ConfigError
+from hpsearch.config.network import CustomModel
+from hpsearch.nn.dropout import replace_dropout
+from hpsearch.nn.imports import import_named
+
+
+def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int, seed: int) -> nn.Module:
+    """The user's module with its own initialization, drawn under the fit's seed, and with our dropout.
+
+    Args:
+        model: Import path and keyword arguments of the class.
+        input_shape: Shape of one row.
+        outputs: Number of outputs C that loss and data need.
+        seed: `FitSeeds.init`.
+
+    Raises:
+        ConfigError: If it cannot be imported or called, is no module, or does not map (B, *shape) to (B, C).
+    """
+    build = import_named("model.import_path", model.import_path)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # the CPU's alone: `torch.manual_seed` would reset every device's
+        try:
+            network = build(**model.kwargs)
+        except Exception as error:
+            raise ConfigError(f"model.kwargs must suit {model.import_path}, got {model.kwargs!r}: {error}") from error
+        if not isinstance(network, nn.Module):
+            kind = type(network).__name__
+            raise ConfigError(f"model.import_path must name a torch.nn.Module, got {model.import_path!r}, a {kind}")
+        replace_dropout(network)
+        _check_shape(model, network, input_shape, outputs)
+    return network
+
+
+def _check_shape(model: CustomModel, network: nn.Module, input_shape: tuple[int, ...], outputs: int) -> None:
+    network.eval()  # batch normalization must not learn from the probe
+    probe = torch.zeros(2, *input_shape)
+    try:
+        with torch.no_grad():
+            produced = network(probe)
+    except Exception as error:
+        raise ConfigError(
+            f"model.import_path {model.import_path} must take inputs of shape {('B', *input_shape)}, got: {error}"
+        ) from error
+    shape = tuple(produced.shape) if isinstance(produced, torch.Tensor) else type(produced).__name__
+    if shape != (2, outputs):
+        raise ConfigError(
+            f"model.import_path {model.import_path} must return (B, {outputs}) outputs for inputs (B, "
+            f"{', '.join(map(str, input_shape))}), got {shape} for B = 2"
+        )
+    network.train()

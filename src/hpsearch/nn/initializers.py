@@ -1,0 +1,58 @@
+"""Initial weights: a function of the seed and the order of the layers, never of a global generator."""
+
+import math
+
+import torch
+from torch import nn
+
+from hpsearch.config.network import Fan, Init, NormalInit, OrthogonalInit, ScaledInit, UniformInit
+
+LAYERS = (nn.Linear, nn.Conv2d)
+
+
+def initialize(network: nn.Module, init: Init, seed: int) -> None:
+    """Overwrite the weights of all linear and convolution layers, and set their biases to `init.bias`.
+
+    Weights are drawn in float32 on the CPU, layer after layer from one generator: move and cast the network
+    afterwards, and every device and precision starts from the same numbers. Batch normalization keeps gamma 1, beta 0.
+
+    Args:
+        network: A float32 network on the CPU.
+        init: The initializer.
+        seed: `FitSeeds.init`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for layer in network.modules():
+        if isinstance(layer, LAYERS):
+            _fill(layer.weight, init, generator)
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, init.bias)
+
+
+def standard_deviation(init: ScaledInit, shape: torch.Size) -> float:
+    """`gain / sqrt(fan)` of a weight tensor (units, inputs, *kernel).
+
+    Xavier: gain 1, fan average (Glorot & Bengio, 2010, eq. 12) or, in textbooks, fan in. He: gain sqrt(2), fan in
+    (He et al., 2015, eq. 10). LeCun: gain 1, fan in (LeCun et al., 1998, eq. 16).
+    """
+    kernel = math.prod(shape[2:])
+    fan_in, fan_out = shape[1] * kernel, shape[0] * kernel
+    fan = {Fan.IN: fan_in, Fan.OUT: fan_out, Fan.AVERAGE: (fan_in + fan_out) / 2}[init.fan]
+    return init.gain / math.sqrt(fan)
+
+
+def _fill(weight: torch.Tensor, init: Init, generator: torch.Generator) -> None:
+    match init:
+        case NormalInit():
+            nn.init.normal_(weight, std=init.std, generator=generator)
+        case UniformInit():
+            nn.init.uniform_(weight, -init.limit, init.limit, generator=generator)
+        case ScaledInit(kind="scaled_uniform"):
+            limit = math.sqrt(3) * standard_deviation(init, weight.shape)  # U(-a, a) has the variance a^2 / 3
+            nn.init.uniform_(weight, -limit, limit, generator=generator)
+        case ScaledInit():
+            nn.init.normal_(weight, std=standard_deviation(init, weight.shape), generator=generator)
+        case OrthogonalInit():
+            nn.init.orthogonal_(weight, init.gain, generator=generator)
+        case _:
+            nn.init.zeros_(weight)

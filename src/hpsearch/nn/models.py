@@ -1,0 +1,143 @@
+"""Networks by option: one affine layer, MLP, CNN, or the user's own module."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.network import BatchNorm, CnnModel, CustomModel, MlpModel, Pooling
+from hpsearch.nn.activations import build_activation
+from hpsearch.nn.custom import build_custom
+from hpsearch.nn.dropout import Dropout
+from hpsearch.nn.initializers import initialize
+from hpsearch.nn.normalization import build_norm, needs_bias
+
+
+class Network(nn.Module):
+    """Convolution blocks, then hidden dense blocks, then one affine output layer; both lists may be empty.
+
+    Names in the state dict: `convolutions.0.conv.weight`, `hidden.0.linear.weight`, `hidden.0.norm.bias`,
+    `output.weight` …
+    """
+
+    def __init__(self, convolutions: Sequence[nn.Module], hidden: Sequence[nn.Module], output: nn.Module) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(*convolutions)
+        self.hidden = nn.Sequential(*hidden)
+        self.output = output
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(B, *shape) inputs to (B, C) outputs: logits, never probabilities."""
+        features = self.convolutions(inputs).flatten(1)  # (B, D)
+        outputs: torch.Tensor = self.output(self.hidden(features))
+        return outputs
+
+
+def build_network(config: Config, input_shape: tuple[int, ...], outputs: int, *, seed: int = 0) -> nn.Module:
+    """The initialized network of a configuration, in float32 on the CPU.
+
+    Args:
+        config: The model and what belongs to it; a custom module sets its own activations, normalization, dropout and
+            initial weights, so `activation`, `init`, `norm` and `regularization.dropout` do not reach it.
+        input_shape: Shape of one row: (D,), or (channels, height, width).
+        outputs: Number of outputs C.
+        seed: `FitSeeds.init`.
+
+    Raises:
+        ConfigError: If the model does not fit the inputs, or the user's module cannot be used.
+    """
+    match config.model:
+        case CustomModel():
+            return build_custom(config.model, input_shape, outputs, seed)
+        case CnnModel():
+            network = _cnn(config, config.model, input_shape, outputs)
+        case MlpModel():
+            network = _dense_network(config, [], torch.Size(input_shape).numel(), config.model.hidden, outputs)
+        case _:
+            network = _dense_network(config, [], torch.Size(input_shape).numel(), [], outputs)
+    initialize(network, config.init, seed)
+    return network
+
+
+def _cnn(config: Config, model: CnnModel, input_shape: tuple[int, ...], outputs: int) -> Network:
+    if len(input_shape) != 3:
+        raise ConfigError(
+            f"model.kind cnn must be given images (channels, height, width), got rows of shape {input_shape}: "
+            "use model=mlp"
+        )
+    channels, *size = input_shape
+    blocks = []
+    for number, filters in enumerate(model.filters):
+        blocks.append(_conv_block(config, model, channels, filters))
+        channels, size = filters, [_remaining(model, length) for length in size]
+        if min(size) < 1:
+            raise ConfigError(
+                f"model.filters, model.kernel, model.stride, model.padding and model.pool_size must leave at least one "
+                f"pixel, got none of {input_shape[1]} x {input_shape[2]} after block {number + 1} of "
+                f"{len(model.filters)}: use fewer filters, or a smaller kernel, stride or pool_size"
+            )
+    return _dense_network(config, blocks, channels * size[0] * size[1], model.dense, outputs)
+
+
+def _dense_network(
+    config: Config, convolutions: list[nn.Module], inputs: int, widths: list[int], outputs: int
+) -> Network:
+    hidden = [
+        _dense_block(config, before, width) for before, width in zip([inputs, *widths[:-1]], widths, strict=False)
+    ]
+    output = nn.Linear(widths[-1] if widths else inputs, outputs, device="meta")
+    return Network(convolutions, hidden, output.to_empty(device="cpu"))
+
+
+def _dense_block(config: Config, inputs: int, width: int) -> nn.Module:
+    """Linear, [norm], activation, [norm], [dropout]."""
+    # By way of "meta", as torch's own `skip_init` does it: no global generator is drawn from for weights to be replaced.
+    linear = nn.Linear(inputs, width, bias=needs_bias(config.norm), device="meta").to_empty(device="cpu")
+    block = _activated(config, OrderedDict(linear=linear), width, image=False)
+    if config.regularization.dropout > 0:
+        block["dropout"] = Dropout(config.regularization.dropout)
+    return nn.Sequential(block)
+
+
+def _conv_block(config: Config, model: CnnModel, channels: int, filters: int) -> nn.Module:
+    """Convolution, [norm], activation, [norm], [pooling]; no dropout: it is for the dense units."""
+    conv = nn.Conv2d(
+        channels,
+        filters,
+        model.kernel,
+        model.stride,
+        _padding(model),
+        bias=needs_bias(config.norm),
+        device="meta",
+    ).to_empty(device="cpu")
+    block = _activated(config, OrderedDict(conv=conv), filters, image=True)
+    if model.pool is Pooling.MAX:
+        block["pool"] = nn.MaxPool2d(model.pool_size)
+    elif model.pool is Pooling.AVERAGE:
+        block["pool"] = nn.AvgPool2d(model.pool_size)
+    return nn.Sequential(block)
+
+
+def _activated(
+    config: Config, block: "OrderedDict[str, nn.Module]", features: int, *, image: bool
+) -> "OrderedDict[str, nn.Module]":
+    if isinstance(config.norm, BatchNorm) and config.norm.kind == "before":
+        block["norm"] = build_norm(config.norm, features, image=image)
+    block["activation"] = build_activation(config.activation)
+    if isinstance(config.norm, BatchNorm) and config.norm.kind == "after":
+        block["norm"] = build_norm(config.norm, features, image=image)
+    return block
+
+
+def _padding(model: CnnModel) -> int:
+    return model.kernel // 2 if model.padding is None else model.padding
+
+
+def _remaining(model: CnnModel, length: int) -> int:
+    """Pixels along one side after a block; 0 or less if the kernel or the pool does not fit."""
+    length = (length + 2 * _padding(model) - model.kernel) // model.stride + 1
+    if model.pool is not Pooling.NONE and length >= 1:
+        length //= model.pool_size
+    return length

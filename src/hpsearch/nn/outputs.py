@@ -1,0 +1,72 @@
+"""What losses ask of data and networks, and what guessing costs; free of torch, so that a driver can ask first."""
+
+import math
+
+from hpsearch.config import ConfigError
+from hpsearch.config.training import Loss, SmoothedLoss
+from hpsearch.records import Task
+
+ALL = frozenset(Task)
+CLASSES = frozenset({Task.BINARY, Task.MULTICLASS})
+FITS: dict[str, frozenset[Task]] = {
+    "cross_entropy": CLASSES,
+    "bce": CLASSES,
+    "mse": ALL,
+    "mae": ALL,
+    "sse": ALL,
+    "perceptron": frozenset({Task.BINARY}),
+    "custom": ALL,
+}
+STALLED_SHARE = 0.95
+"""A final training loss above this share of what guessing costs means that nothing was learned."""
+
+
+def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, data: str = "this data set") -> int:
+    """How many outputs a network needs.
+
+    One for `bce` and `perceptron` on two classes, otherwise one a class (`mse`, `mae` and `sse` learn one-hot
+    targets), or one a target in regression.
+
+    Args:
+        loss: The loss of the configuration.
+        task: What is predicted.
+        classes: Number of classes; not read for regression.
+        target_width: Number of targets of a row; not read for classes.
+        data: Name of the data set, for the message.
+
+    Raises:
+        ConfigError: If the loss cannot be computed on such targets.
+    """
+    if task not in FITS[loss.kind]:
+        fitting = ", ".join(f"loss={kind}" for kind, tasks in FITS.items() if task in tasks)
+        raise ConfigError(f"loss {loss.kind} does not fit the {task} task of data {data}: use one of {fitting}")
+    if task is Task.REGRESSION:
+        return target_width
+    single = task is Task.BINARY and loss.kind in ("bce", "perceptron")
+    return 1 if single else classes
+
+
+def stall_threshold(loss: Loss, task: Task, classes: int) -> float | None:
+    """The training loss above which a network has learned nothing: 0.95 ln C for cross entropy, 0.95 ln 2 for `bce`.
+
+    With C equally frequent classes, guessing costs the entropy of the mean target, and with label smoothing e no
+    network gets below the entropy of one smoothed target; the threshold lies 95 % of the way up between the two.
+
+    Returns:
+        None for losses whose value depends on the scale of outputs or targets.
+    """
+    if not isinstance(loss, SmoothedLoss) or task is Task.REGRESSION:
+        return None
+    e = loss.label_smoothing
+    if loss.kind == "cross_entropy":
+        guess = math.log(classes)
+        floor = _entropy(1 - e + e / classes) + (classes - 1) * _entropy(e / classes)
+    else:
+        mean = 0.5 if task is Task.BINARY else (1 - e) / classes + e / 2  # one against the rest: mean over outputs
+        guess = _entropy(mean) + _entropy(1 - mean)
+        floor = _entropy(e / 2) + _entropy(1 - e / 2)
+    return floor + STALLED_SHARE * (guess - floor)
+
+
+def _entropy(p: float) -> float:
+    return -p * math.log(p) if p > 0 else 0.0

@@ -1,0 +1,153 @@
+"""What flows through hpsearch: folds, fits, trials and their results, all frozen."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from hpsearch.config import Config
+from hpsearch.seeding import FitSeeds
+
+Value = bool | int | float | str | None | list[Any]
+NO_LEVEL = "-"
+"""The level of sweeps that compare nothing."""
+
+
+class Task(StrEnum):
+    """What is predicted."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class Status(StrEnum):
+    """How a trial ended."""
+
+    OK = "ok"
+    STALLED = "stalled"  # final training loss above 0.95 ln C: learned nothing, keeps its score
+    DIVERGED = "diverged"  # a loss, weight or output was not finite
+    OOM = "oom"
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def scored(self) -> bool:
+        """Whether a trial of this status has a score."""
+        return self in (Status.OK, Status.STALLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Rows of the development set for one training; the parts are disjoint, except under `truth_table`.
+
+    Attributes:
+        index: Number of the fold, from 0.
+        train: (n,) int64 rows that are trained on.
+        monitor: (n,) int64 rows cut from the training rows, which early stopping
+            and plateau schedules watch; may be empty.
+        val: (n,) int64 rows that selection reads.
+        report: (n,) int64 rows that readers are shown; empty for K-fold.
+    """
+
+    index: int
+    train: np.ndarray
+    monitor: np.ndarray
+    val: np.ndarray
+    report: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One training: trial x fold x replicate."""
+
+    config: Config
+    fold: Fold
+    replicate: int
+    seeds: FitSeeds
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What one training gives back. E epochs run, C outputs of the network.
+
+    Attributes:
+        status: `ok` or `diverged`; scoring decides about `stalled`.
+        failure: Why it diverged, with the epoch; None if it did not.
+        train_loss: (E,) mean loss of the epoch's minibatches, in training mode, without penalties.
+        train_accuracy: (E,) share of training rows classified correctly, in training mode; empty for regression.
+        monitor_loss: (E,) mean loss on the monitor rows; empty without any.
+        lr: (E,) learning rate at the last step of each epoch.
+        val_outputs: (E, n_val, C) float32 network outputs (logits) after each epoch.
+        report_outputs: (n_report, C) float32 network outputs after the chosen epoch.
+        chosen_epoch: The epoch, from 1, whose weights were kept: the last, or the best of `monitor`; 0 if it
+            diverged in the first.
+        state: Weights after the chosen epoch by name, if they were asked for.
+        fit_s: Seconds of training and prediction.
+        rows: Training rows seen, counted over all epochs.
+    """
+
+    status: Status
+    failure: str | None
+    train_loss: np.ndarray
+    train_accuracy: np.ndarray
+    monitor_loss: np.ndarray
+    lr: np.ndarray
+    val_outputs: np.ndarray
+    report_outputs: np.ndarray
+    chosen_epoch: int
+    state: dict[str, np.ndarray] | None
+    fit_s: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One configuration of a sweep.
+
+    Attributes:
+        level: Level of the compared factor; `NO_LEVEL` in sweeps that compare nothing.
+        k: Number of the trial within its level, from 0.
+        values: What was drawn, flat: `{"optimizer": "adam", "optimizer.adam.lr": 0.001}`.
+        config: The complete configuration, drawn values included.
+    """
+
+    level: str
+    k: int
+    values: dict[str, Value]
+    config: Config
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """(level, k): unique within a sweep."""
+        return self.level, self.k
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """The scores of one trial.
+
+    Attributes:
+        status: See `Status`.
+        failure: Why there is no score; None if there is one.
+        score: Higher is better; None unless `status.scored`.
+        score_se: Standard error of the score; None where it cannot be estimated.
+        curves: Metric name to one value for each epoch, averaged over fits: `train/loss`, `val/accuracy` …
+        summary: Metric name to value: `best/val/accuracy`, `last/val/loss`, `report/accuracy`, `fold/3/val/accuracy` …
+        chosen_epochs: For each fit, the epoch whose weights were scored.
+        seeds: For each fit, its seeds.
+        predictions: Arrays that are kept beside the record, not in it (out-of-fold outputs, correctness).
+        measured: What depends on machine and moment: `fit_s`, `rows_per_s`, `peak_mib` …
+    """
+
+    status: Status
+    failure: str | None
+    score: float | None
+    score_se: float | None
+    curves: dict[str, list[float]]
+    summary: dict[str, float]
+    chosen_epochs: list[int]
+    seeds: list[FitSeeds]
+    predictions: dict[str, np.ndarray] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,302 @@
+"""Outputs of the fits of a trial to its curves, its score and the score's error: one place for every number.
+
+E epochs, n rows, C outputs, F fits, J folds, R replicates.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from hpsearch.config import Config
+from hpsearch.curves import common_train_curves, extremes, mean_curve, train_curves
+from hpsearch.data.rows import Development, Rows
+from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.metrics import (
+    AVERAGED,
+    available,
+    cross_entropy_rows,
+    macro_f1,
+    predicted,
+    r2,
+    resampled_error,
+    search_metric,
+    standard_error,
+    to_score,
+)
+from hpsearch.nn.losses import prepare_targets, row_losses
+from hpsearch.nn.outputs import stall_threshold
+from hpsearch.records import Fit, FitResult, Status, Task, TrialResult
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """Metrics of the outputs for n rows after each of E epochs.
+
+    Attributes:
+        rows: Metric name to (E, n) values, one a row, for metrics that are means over rows.
+        values: Metric name to (E,), all metrics.
+    """
+
+    rows: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Predictions that are scored as one set: those of a fit or, for leave-one-out, of a replicate's fits together.
+
+    `n_train` counts the rows trained on; `scored` has E epochs and, last, the chosen epoch: E + 1 in all.
+    """
+
+    fold: int
+    replicate: int
+    n_train: int
+    scored: Scored
+
+    @property
+    def n(self) -> int:
+        """Validation rows."""
+        return int(self.scored.rows["loss"].shape[1])
+
+
+def score_outputs(config: Config, data: Rows, index: np.ndarray, outputs: np.ndarray, scaling: Scaling) -> Scored:
+    """Every metric of network outputs: for validation, report and test rows alike.
+
+    `loss` is the configured loss without label smoothing, on scaled targets; `mse`, `mae` and `r2` are in the
+    targets' own units.
+
+    Args:
+        config: Loss and network.
+        data: The data set that the rows belong to.
+        index: (n,) numbers of these rows.
+        outputs: (E, n, C) network outputs.
+        scaling: Of the fit; its target part may also be (n, T), one scaling for each row.
+    """
+    outputs, targets = outputs.astype(np.float64), data.targets[index]
+    if data.task is Task.REGRESSION:
+        shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
+        predictions = outputs / scale + shift
+        rows = {
+            "loss": _loss_rows(config, data, outputs, (targets - shift) * scale),
+            "mse": np.square(predictions - targets).mean(axis=-1),
+            "mae": np.abs(predictions - targets).mean(axis=-1),
+        }
+        return _scored(rows, {"r2": r2(predictions, targets.astype(np.float64))})
+    classes = predicted(outputs)
+    rows = {"loss": _loss_rows(config, data, outputs, targets), "accuracy": (classes == targets).astype(np.float64)}
+    if "cross_entropy" in available(config, data.task):
+        rows["cross_entropy"] = cross_entropy_rows(outputs, targets)
+    return _scored(rows, {"macro_f1": macro_f1(classes, targets, data.classes)})
+
+
+def score_trial(
+    config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
+) -> TrialResult:
+    """The scores of one trial.
+
+    A curve is the mean over fits of a metric; a fit that stopped early contributes its last value to later epochs.
+    The score is the mean over fits of the metric at each fit's chosen epoch. For leave-one-out, the predictions of all
+    folds are scored as one set instead, and there are no `fold/…` entries.
+
+    Args:
+        config: Of the trial.
+        development: The rows that were trained on and predicted.
+        fits: One for each fold and replicate.
+        results: Theirs, in the same order.
+
+    Raises:
+        ConfigError: If `search.metric` does not fit task and loss.
+    """
+    metric = search_metric(config, development.task)
+    failures = [_failure(f, r, fits) for f, r in zip(fits, results, strict=True) if r.status is Status.DIVERGED]
+    if failures:
+        return _diverged(failures, fits, results)
+    pooled = config.evaluation.kind == "loocv"
+    parts = (_pooled_parts if pooled else _parts)(config, development, fits, results)
+    curves = train_curves(results) | {
+        f"val/{name}": mean_curve([part.scored.values[name][:-1] for part in parts]) for name in parts[0].scored.values
+    }
+    return TrialResult(
+        status=_status(config, development, results),
+        failure=None,
+        score=to_score(metric, float(np.mean([part.scored.values[metric][-1] for part in parts]))),
+        score_se=_score_error(metric, parts),
+        curves=curves,
+        summary=extremes(curves) | _folds(metric, parts) | _report(config, development, fits, results),
+        chosen_epochs=[result.chosen_epoch for result in results],
+        seeds=[fit.seeds for fit in fits],
+        predictions=_predictions(development, fits, results),
+        measured=_measured(results),
+    )
+
+
+def _diverged(failures: list[str], fits: Sequence[Fit], results: Sequence[FitResult]) -> TrialResult:
+    more = f" (and {len(failures) - 1} more fits)" if len(failures) > 1 else ""
+    return TrialResult(
+        status=Status.DIVERGED,
+        failure=failures[0] + more,
+        score=None,
+        score_se=None,
+        curves=common_train_curves(results),
+        summary={},
+        chosen_epochs=[result.chosen_epoch for result in results],
+        seeds=[fit.seeds for fit in fits],
+        measured=_measured(results),
+    )
+
+
+def _measured(results: Sequence[FitResult]) -> dict[str, float]:
+    fit_s, rows = sum(result.fit_s for result in results), sum(result.rows for result in results)
+    return {"fit_s": fit_s, "rows_per_s": rows / fit_s if fit_s > 0 else 0.0}
+
+
+def _parts(config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]) -> list[_Part]:
+    parts = []
+    for fit, result in zip(fits, results, strict=True):
+        scaling = fit_scaling(development, fit.fold.train, config.data.normalize)
+        outputs = np.concatenate([result.val_outputs, result.val_outputs[result.chosen_epoch - 1 :][:1]])
+        scored = score_outputs(config, development, fit.fold.val, outputs, scaling)
+        parts.append(_Part(fit.fold.index, fit.replicate, len(fit.fold.train), scored))
+    return parts
+
+
+def _pooled_parts(
+    config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
+) -> list[_Part]:
+    """One part for each replicate: metrics such as F1 or R^2 do not exist for the single row of a fold."""
+    epochs = max(len(result.val_outputs) for result in results)
+    parts = []
+    for replicate in sorted({fit.replicate for fit in fits}):
+        mine = [(f, r) for f, r in zip(fits, results, strict=True) if f.replicate == replicate]
+        scalings = [fit_scaling(development, f.fold.train, config.data.normalize) for f, _ in mine]
+        sizes = [len(f.fold.val) for f, _ in mine]
+        scored = score_outputs(
+            config,
+            development,
+            np.concatenate([f.fold.val for f, _ in mine]),
+            np.concatenate([_held(r, epochs) for _, r in mine], axis=1),
+            _scaling_of_rows(scalings, sizes),
+        )
+        parts.append(_Part(0, replicate, len(mine[0][0].fold.train), scored))
+    return parts
+
+
+def _scaling_of_rows(scalings: Sequence[Scaling], sizes: Sequence[int]) -> Scaling:
+    return replace(
+        scalings[0],
+        target_shift=np.repeat([s.target_shift for s in scalings], sizes, axis=0),
+        target_scale=np.repeat([s.target_scale for s in scalings], sizes, axis=0),
+    )
+
+
+def _held(result: FitResult, epochs: int) -> np.ndarray:
+    """(epochs + 1, n, C): the last outputs repeated up to `epochs`, then those of the chosen epoch."""
+    run = len(result.val_outputs)
+    index = [*range(run), *[run - 1] * (epochs - run), result.chosen_epoch - 1]
+    outputs: np.ndarray = result.val_outputs[index]
+    return outputs
+
+
+def _scored(rows: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> Scored:
+    return Scored(rows, {name: values.mean(axis=1) for name, values in rows.items()} | others)
+
+
+def _loss_rows(config: Config, data: Rows, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(E, n) values of the configured loss, from torch's own formulas in float64."""
+    epochs, n, width = outputs.shape
+    prepared = prepare_targets(config.loss, data.task, torch.tensor(targets), data.classes, torch.float64)
+    repeated = prepared.repeat(epochs, *[1] * (prepared.ndim - 1))
+    losses = row_losses(config.loss, torch.from_numpy(outputs.reshape(epochs * n, width)), repeated, smooth=False)
+    rows: np.ndarray = losses.detach().numpy().reshape(epochs, n).astype(np.float64)
+    return rows
+
+
+def _score_error(metric: str, parts: list[_Part]) -> float | None:
+    """The standard error of the score.
+
+    One fold and one replicate: the standard error of the per-row values. One fold and R replicates: that of the rows'
+    values averaged over replicates, and s^2 / R of the replicates' scores, in quadrature: the first is the luck of the
+    validation rows, the second that of the seeds. J folds: Nadeau & Bengio (2003) on the folds' scores, replicates
+    averaged first. None where no formula holds: F1 and R^2 of one fold, or a single validation row.
+    """
+    folds = sorted({part.fold for part in parts})
+    last = np.array([part.scored.values[metric][-1] for part in parts])
+    if len(folds) > 1:
+        of = np.array([part.fold for part in parts])
+        n_val, n_train = sum(part.n for part in parts), sum(part.n_train for part in parts)
+        return resampled_error(np.array([last[of == fold].mean() for fold in folds]), n_val / n_train)
+    if metric not in AVERAGED:
+        return None
+    error = standard_error(np.mean([part.scored.rows[metric][-1] for part in parts], axis=0))
+    if error is None or len(parts) == 1:
+        return error
+    return math.hypot(error, float(last.std(ddof=1)) / math.sqrt(len(parts)))
+
+
+def _folds(metric: str, parts: list[_Part]) -> dict[str, float]:
+    """`fold/<i>/val/…` of score metric and loss at the chosen epochs, and of each replicate if there are several."""
+    summary: dict[str, float] = {}
+    replicates = len({part.replicate for part in parts})
+    if len(parts) == 1:
+        return summary
+    for name in dict.fromkeys((metric, "loss")):
+        for fold in sorted({part.fold for part in parts}):
+            mine = [part for part in parts if part.fold == fold]
+            values = [float(part.scored.values[name][-1]) for part in mine]
+            summary[f"fold/{fold}/val/{name}"] = float(np.mean(values))
+            if replicates > 1:
+                for part, value in zip(mine, values, strict=True):
+                    summary[f"fold/{fold}/replicate/{part.replicate}/val/{name}"] = value
+    return summary
+
+
+def _report(
+    config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
+) -> dict[str, float]:
+    """`report/…`: every metric on the report rows, mean over fits."""
+    found: dict[str, list[float]] = {}
+    for fit, result in zip(fits, results, strict=True):
+        if len(fit.fold.report):
+            scaling = fit_scaling(development, fit.fold.train, config.data.normalize)
+            scored = score_outputs(config, development, fit.fold.report, result.report_outputs[None], scaling)
+            for name, values in scored.values.items():
+                found.setdefault(f"report/{name}", []).append(float(values[0]))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _predictions(development: Development, fits: Sequence[Fit], results: Sequence[FitResult]) -> dict[str, np.ndarray]:
+    """Hold-out on classes: `report_correct` (R, n_report). K-fold: `out_of_fold` (M, C), `rows`, `fold`, `replicate`.
+
+    M counts the predictions of all fits, at their chosen epochs, in the order of the fits.
+    """
+    report = fits[0].fold.report
+    if len(report):
+        if development.task is Task.REGRESSION:
+            return {}
+        outputs = np.stack([result.report_outputs for result in results])
+        return {"report_correct": predicted(outputs) == development.targets[report]}
+    if len({fit.fold.index for fit in fits}) == 1:
+        return {}
+    sizes = [len(fit.fold.val) for fit in fits]
+    chosen = [result.val_outputs[result.chosen_epoch - 1] for result in results]
+    return {
+        "out_of_fold": np.concatenate(chosen).astype(np.float32),
+        "rows": np.concatenate([fit.fold.val for fit in fits]),
+        "fold": np.repeat([fit.fold.index for fit in fits], sizes),
+        "replicate": np.repeat([fit.replicate for fit in fits], sizes),
+    }
+
+
+def _status(config: Config, development: Development, results: Sequence[FitResult]) -> Status:
+    threshold = stall_threshold(config.loss, development.task, development.classes)
+    final = float(np.mean([result.train_loss[-1] for result in results]))
+    return Status.STALLED if threshold is not None and final > threshold else Status.OK
+
+
+def _failure(fit: Fit, result: FitResult, fits: Sequence[Fit]) -> str:
+    where = [f"fold {fit.fold.index}"] if len({f.fold.index for f in fits}) > 1 else []
+    where += [f"replicate {fit.replicate}"] if len({f.replicate for f in fits}) > 1 else []
+    return f"{', '.join(where)}: {result.failure}" if where else str(result.failure)

@@ -1,0 +1,1 @@
+"""How trials are drawn, driven and kept on disk."""

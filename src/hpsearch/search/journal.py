@@ -1,0 +1,102 @@
+"""Optuna's journal, so that killed drivers do not hurt it."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from hpsearch.errors import HpsearchError
+from hpsearch.search.record_files import BrokenFileError, StorageError
+
+LOCK_WAIT_S = 30.0
+"""Seconds; one append takes milliseconds, so whoever holds the lock longer is stopped or stuck."""
+
+
+class JournalBusyError(HpsearchError):
+    """Another process has held the journal's lock for too long."""
+
+
+def open_journal(path: str | Path) -> JournalStorage:
+    """Optuna's storage in one file; made if need be, mended if a process was killed in the middle of a write.
+
+    Raises:
+        BrokenFileError: If something else than the last line is damaged.
+        JournalBusyError: If the lock cannot be had.
+        StorageError: If the file cannot be written.
+    """
+    path = Path(path)
+    logging.getLogger("optuna.storages.journal").setLevel(logging.WARNING)  # "A new study created in Journal …"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        backend = _Backend(path)
+        with backend.lock:
+            _mend(path)
+        return JournalStorage(backend)
+    except OSError as error:
+        raise StorageError(path, error) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{error}; move it away: the finished trials are kept in the folder 'sweeps' beside it"
+        raise BrokenFileError(path, reason) from error
+
+
+class _Lock(JournalFileOpenLock):
+    """Optuna's own locks outlive a killed process by 30 s; flock ends with it."""
+
+    def __init__(self, path: Path) -> None:
+        # not `.lock`: that name belongs to Optuna's locks, which others (optuna-dashboard) may use on the same file
+        self._lock = FileLock(path.with_name(path.name + ".flock"), thread_local=False)
+
+    def acquire(self) -> bool:
+        try:
+            self._lock.acquire(timeout=LOCK_WAIT_S, poll_interval=0.005)
+        except Timeout:
+            raise JournalBusyError(
+                f"another process has held {self._lock.lock_file!r} for {LOCK_WAIT_S:g} s; "
+                "stop it, or wait for it, and run the same command again"
+            ) from None
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class _Backend(JournalFileBackend):
+    def __init__(self, path: Path) -> None:
+        self.path, self.lock = path, _Lock(path)
+        super().__init__(str(path), self.lock)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends whole lines or nothing; Optuna's own leaves half a line on a full disk, which spoils the next one."""
+        with self.lock:
+            _mend(self.path)
+            size = self.path.stat().st_size
+            try:
+                super().append_logs(logs)
+            except OSError as error:
+                os.truncate(self.path, size)
+                raise StorageError(self.path, error) from error
+
+
+def _mend(path: Path) -> None:
+    """Cuts an unfinished last line off; the caller holds the lock."""
+    with path.open("r+b") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        tail = b""
+        while end and b"\n" not in tail:
+            start = max(0, end - 4096)
+            file.seek(start)
+            tail, end = file.read(end - start), start
+        whole = end + tail.rfind(b"\n") + 1
+        if whole < size:
+            file.truncate(whole)
+            os.fsync(file.fileno())

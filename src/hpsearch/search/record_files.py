@@ -1,0 +1,175 @@
+"""Files that are whole or recognized as not: canonical JSON with a checksum, written so that a kill leaves no half."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpsearch.errors import HpsearchError
+
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_ESCAPED = re.compile(r"\\*(NaN|Infinity|-Infinity)")
+_CAUSES = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EROFS: "read_only",
+    errno.EACCES: "no_permission",
+    errno.EPERM: "no_permission",
+}
+
+
+class StorageError(HpsearchError):
+    """A file or folder could not be read or written.
+
+    Attributes:
+        path: Which one.
+        cause: `disk_full`, `read_only`, `no_permission`, or the system's name of the error, such as `EIO`.
+    """
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        number = error.errno or 0
+        self.path = path
+        self.cause = _CAUSES.get(number) or errno.errorcode.get(number, type(error).__name__)
+        super().__init__(f"{self.cause}: cannot use {str(path)!r}: {error.strerror or error}{_way_out(self.cause)}")
+
+
+class BrokenFileError(HpsearchError):
+    """A file that was cut, changed or never finished; what it says is not used."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{str(path)!r} is not whole: {reason}")
+
+
+def seal_json(body: Any) -> bytes:
+    """The one way to write `body`: canonical JSON with the SHA-256 of the body in it.
+
+    Keys are sorted, separators fixed, all bytes ASCII (hence UTF-8, lone surrogates included), one newline at the end.
+    Non-finite floats become the texts "NaN", "Infinity", "-Infinity"; a text that reads like one of these, after any
+    backslashes, gets one more backslash in front, so that `open_json` tells them apart.
+
+    Args:
+        body: Dictionaries with text keys, lists, tuples (come back as lists), numbers, texts, booleans, None.
+
+    Raises:
+        TypeError: For anything else in it.
+    """
+    text = _dump(_plain(body))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f'{{"body":{text},"sha256":"{digest}"}}\n'.encode()
+
+
+def open_json(data: bytes, name: Path | str) -> Any:
+    """The body of `seal_json`.
+
+    Raises:
+        BrokenFileError: Unless these are, to the byte, what `seal_json` wrote; `name` is for its message.
+    """
+    try:
+        tree = json.loads(data)
+        body = tree["body"]
+        whole = f'{{"body":{_dump(body)},"sha256":"{tree["sha256"]}"}}\n'.encode() == data
+        digest = hashlib.sha256(_dump(body).encode()).hexdigest()
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise BrokenFileError(name, f"{type(error).__name__}: {error}") from error
+    if not whole or digest != tree["sha256"]:
+        raise BrokenFileError(name, "its checksum does not fit its contents")
+    return _rich(body)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Puts `data` in a file that appears with all of it, or not at all, whatever is killed or unplugged.
+
+    Raises:
+        StorageError: If that is not possible; nothing is left behind then.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise StorageError(path, error) from error
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """The contents of a file; None if there is none.
+
+    Raises:
+        StorageError: If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StorageError(path, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    match value:
+        case float() if math.isnan(value):
+            return "NaN"
+        case float() if math.isinf(value):
+            return "Infinity" if value > 0 else "-Infinity"
+        case str() if _ESCAPED.fullmatch(value):
+            return "\\" + value
+        case dict():
+            return {_text(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    return value
+
+
+def _rich(value: Any) -> Any:
+    match value:
+        case str() if value in _NON_FINITE:
+            return _NON_FINITE[value]
+        case str() if _ESCAPED.fullmatch(value):
+            return value[1:]
+        case dict():
+            return {key: _rich(item) for key, item in value.items()}
+        case list():
+            return [_rich(item) for item in value]
+    return value
+
+
+def _text(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a key of a record must be text, got {key!r}")
+    return str(key)
+
+
+def _way_out(cause: str) -> str:
+    ways = {
+        "disk_full": "; free some space and run the same command again: what is finished is kept",
+        "read_only": "; set tracking.directory to a folder that can be written",
+        "no_permission": "; set tracking.directory to a folder that can be written",
+    }
+    return ways.get(cause, "")

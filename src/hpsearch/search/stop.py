@@ -1,0 +1,43 @@
+"""Stopping on a signal: once cleanly, twice at once."""
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from hpsearch.errors import HpsearchError
+
+
+class Stopped(HpsearchError):
+    """A signal asked the sweep to stop; it has done so, and can be resumed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}; the same command resumes")
+        self.exit_status = 128 + number
+
+
+class StopSignals:
+    """Listens to SIGINT and SIGTERM while a sweep runs.
+
+    The first sets `number`, so that the driver can close what is open; the second ends the process where it stands.
+    That is safe at any moment: the next start finds whole records and open attempts, and its workers end with it.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.number is not None:
+            os._exit(128 + number)
+        self.number = number

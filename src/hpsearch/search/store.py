@@ -1,0 +1,292 @@
+"""Everything that is on disk about a sweep, below `<tracking.directory>/sweeps`.
+
+    sweeps/<slug of the name>/sweep.json                      the frozen specification
+                             /lock, holder.json               the driver at work
+                             /trials/<slug of the level>/<k>/attempt-<n>/predictions.safetensors, run.json, record.json
+
+`record.json` is written last: where it is whole, the attempt is finished and the rest is there.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from hpsearch.errors import HpsearchError
+from hpsearch.records import NO_LEVEL, Trial, TrialResult
+from hpsearch.search.lock import hold
+from hpsearch.search.record_files import (
+    BrokenFileError,
+    StorageError,
+    open_json,
+    read_bytes,
+    seal_json,
+    sync_folder,
+    write_whole,
+)
+from hpsearch.search.trial_records import Record, decode_record, digest_arrays, encode_record
+
+__all__ = ["Attempt", "LateWriteError", "Record", "SweepStore", "check_directory", "list_sweeps", "slug"]
+
+_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")  # names that Windows keeps for itself
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a trial; `record` is None unless it was finished, `problem` says what is wrong with a damaged one."""
+
+    number: int
+    folder: Path
+    record: Record | None
+    problem: str | None
+
+
+class LateWriteError(HpsearchError):
+    """The result of an attempt that was given up meanwhile, or is finished already; nothing is written."""
+
+
+class SweepStore:
+    """One sweep on disk. Whoever writes holds `lock()`; reading needs no lock."""
+
+    def __init__(self, directory: str | Path, name: str) -> None:
+        """Touches nothing.
+
+        Args:
+            directory: `tracking.directory`.
+            name: Name of the sweep, any text.
+        """
+        self.name = name
+        self.folder = Path(directory) / "sweeps" / slug(name)
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Makes the folder, and keeps other drivers out while in the context.
+
+        Raises:
+            HeldError: If another driver is at work; says who, where and since when.
+            StorageError: If the folder cannot be written.
+        """
+        _make(self.folder)
+        return hold(self.folder, self.name)
+
+    def specification(self) -> dict[str, Any] | None:
+        """What `freeze` was given; None if there is no such sweep.
+
+        Raises:
+            BrokenFileError: If the file is damaged.
+        """
+        return _read_specification(self.folder)
+
+    def freeze(self, specification: dict[str, Any]) -> None:
+        """Writes the specification, once and for all.
+
+        Args:
+            specification: Any JSON tree; its key `name` holds the sweep's name.
+
+        Raises:
+            StorageError: If it cannot be written.
+        """
+        assert specification["name"] == self.name, specification["name"]
+        assert self.specification() is None, f"{self.name} is frozen already"
+        write_whole(self.folder / "sweep.json", seal_json(specification))
+        _sync_up_to(self.folder, self.folder.parent)
+
+    def begin_attempt(self, level: str, k: int) -> int:
+        """Number of a new attempt, from 1: above all that there were; its folder is made.
+
+        Raises:
+            StorageError: If it cannot be made.
+        """
+        number = max((number for number, _ in self._folders(level, k)), default=0) + 1
+        folder = self._attempt_folder(level, k, number)
+        new_trial = not folder.parent.exists()
+        _make(folder)
+        _sync_up_to(folder.parent, self.folder if new_trial else folder.parent)
+        return number
+
+    def write_attempt(self, attempt: int, trial: Trial, result: TrialResult, run: dict[str, Any]) -> Path:
+        """Finishes an attempt: predictions, then `run.json`, then `record.json`.
+
+        Args:
+            attempt: From `begin_attempt`.
+            trial: What was tried.
+            result: What came out; `measured` goes to `run.json`.
+            run: What else goes to `run.json`: ids, host, times, paths.
+
+        Returns:
+            The attempt's folder.
+
+        Raises:
+            LateWriteError: If a later attempt was begun, or this one is finished.
+            StorageError: If it cannot be written; the attempt is unfinished then.
+        """
+        folder = self._attempt_folder(trial.level, trial.k, attempt)
+        latest = self.latest(trial.level, trial.k)
+        if latest is None or latest.number != attempt or latest.record:
+            state = f"attempt {latest.number} was begun" if latest and latest.number != attempt else "it is finished"
+            raise LateWriteError(f"late result of trial {trial.k} ({trial.level}), attempt {attempt}: {state}")
+        if result.predictions:
+            write_whole(folder / "predictions.safetensors", save(_contiguous(result.predictions)))
+        write_whole(folder / "run.json", seal_json({**run, "measured": result.measured}))
+        write_whole(folder / "record.json", encode_record(trial, result))
+        return folder
+
+    def attempts(self, level: str, k: int) -> list[Attempt]:
+        """The attempts at a trial by number; damaged ones stay where they are, and are never used."""
+        return [self._attempt(level, k, number, folder) for number, folder in self._folders(level, k)]
+
+    def latest(self, level: str, k: int) -> Attempt | None:
+        """The attempt with the highest number; None before the first."""
+        folders = self._folders(level, k)
+        return self._attempt(level, k, *folders[-1]) if folders else None
+
+    def finished(self) -> dict[tuple[str, int], Attempt]:
+        """The first finished attempt of every finished trial by (level, k), sorted."""
+        found: dict[tuple[str, int], Attempt] = {}
+        for folder in self.folder.glob("trials/*/*/attempt-*"):
+            record, _ = _read_record(folder)
+            number = _attempt_number(folder)
+            if record and number and folder == self._attempt_folder(record.level, record.k, number):
+                known = found.get(record.key)
+                if known is None or number < known.number:
+                    found[record.key] = Attempt(number, folder, record, None)
+        return dict(sorted(found.items()))
+
+    def records(self) -> dict[tuple[str, int], Record]:
+        """The record of every finished trial by (level, k), sorted: of its first finished attempt."""
+        return {key: attempt.record for key, attempt in self.finished().items() if attempt.record is not None}
+
+    def run_file(self, level: str, k: int, attempt: int) -> dict[str, Any] | None:
+        """What `run.json` of an attempt says; None if there is none.
+
+        Raises:
+            BrokenFileError: If the file is damaged.
+        """
+        path = self._attempt_folder(level, k, attempt) / "run.json"
+        data = read_bytes(path)
+        return None if data is None else dict(open_json(data, path))
+
+    def predictions(self, attempt: Attempt) -> dict[str, np.ndarray]:
+        """The arrays that were kept beside the record of a finished attempt.
+
+        Raises:
+            BrokenFileError: If they are not the ones that the record was written with.
+        """
+        assert attempt.record is not None, attempt
+        path = attempt.folder / "predictions.safetensors"
+        data = read_bytes(path)
+        try:
+            arrays = {} if data is None else load(data)
+        except SafetensorError as error:
+            raise BrokenFileError(path, str(error)) from error
+        if digest_arrays(arrays) != attempt.record.predictions_sha256:
+            raise BrokenFileError(path, "its arrays are not those of record.json beside it")
+        return arrays
+
+    def _attempt(self, level: str, k: int, number: int, folder: Path) -> Attempt:
+        record, problem = _read_record(folder)
+        if record and record.key != (level, k):
+            return Attempt(
+                number, folder, None, f"{str(folder)!r} holds the record of trial {record.k} ({record.level})"
+            )
+        return Attempt(number, folder, record, problem)
+
+    def _attempt_folder(self, level: str, k: int, number: int) -> Path:
+        return self._trial_folder(level, k) / f"attempt-{number}"
+
+    def _trial_folder(self, level: str, k: int) -> Path:
+        return self.folder / "trials" / (level if level == NO_LEVEL else slug(level)) / str(k)
+
+    def _folders(self, level: str, k: int) -> list[tuple[int, Path]]:
+        numbered = [(_attempt_number(path), path) for path in self._trial_folder(level, k).glob("attempt-*")]
+        return sorted((number, path) for number, path in numbered if number)
+
+
+def list_sweeps(directory: str | Path) -> dict[str, dict[str, Any]]:
+    """The specifications of all sweeps below `tracking.directory` by name, sorted.
+
+    Raises:
+        BrokenFileError: If one of them is damaged: it could be the one that is looked for.
+    """
+    folders = (Path(directory) / "sweeps").glob("*")
+    specifications = [found for found in map(_read_specification, folders) if found is not None]
+    return {found["name"]: found for found in sorted(specifications, key=lambda found: str(found["name"]))}
+
+
+def check_directory(directory: str | Path) -> None:
+    """Refuses a `tracking.directory` that nothing can be kept in, before anything is trained.
+
+    Raises:
+        StorageError: With the reason: read-only, no permission, full, a file in its place …
+    """
+    path = Path(directory)
+    _make(path)
+    try:
+        with tempfile.TemporaryFile(dir=path) as probe:
+            probe.write(b"\0" * 4096)
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        raise StorageError(path, error) from error
+
+
+def slug(name: str) -> str:
+    """A folder's name for any text: itself where it is plain, else what is plain of it, a `~` and a hash.
+
+    Different texts have different slugs, also where the file system ignores case; no slug leaves its folder.
+    """
+    if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name):
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
+    plain = re.sub(r"[^a-z0-9]+", "-", name[:200].lower()).strip("-")[:40]
+    return f"{plain}~{digest}" if plain else f"sweep~{digest}"
+
+
+def _read_specification(folder: Path) -> dict[str, Any] | None:
+    path = folder / "sweep.json"
+    data = read_bytes(path)
+    return None if data is None else dict(open_json(data, path))
+
+
+def _read_record(folder: Path) -> tuple[Record | None, str | None]:
+    path = folder / "record.json"
+    data = read_bytes(path)
+    if data is None:
+        return None, None
+    try:
+        return decode_record(data, path), None
+    except BrokenFileError as error:
+        return None, str(error)
+
+
+def _attempt_number(folder: Path) -> int | None:
+    match = re.fullmatch(r"attempt-([1-9][0-9]*)", folder.name)
+    return int(match[1]) if match else None
+
+
+def _contiguous(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(folder, error) from error
+
+
+def _sync_up_to(folder: Path, last: Path) -> None:
+    with contextlib.suppress(OSError):  # names only; what they hold is checked when it is read
+        sync_folder(folder)
+        while folder not in (last, folder.parent):
+            folder = folder.parent
+            sync_folder(folder)

@@ -1,0 +1,255 @@
+"""The driver of a sweep: asks, hands out, commits, and after a crash finds out what was committed.
+
+The commit order of an attempt: Optuna is asked; the MLflow run is created; the fit trains; the record is written; the
+run gets its results; Optuna is told, which is the commit. Each step can be repeated, so that a driver may be killed
+between any two of them.
+"""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import optuna
+import yaml
+from optuna.trial import TrialState
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.execution.local import Done, LocalExecutor
+from hpsearch.execution.worker import Raised, WorkerDied
+from hpsearch.jobs import Answer, Job, TrialJob
+from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult, Value
+from hpsearch.search.plan import Plan
+from hpsearch.search.stop import Stopped, StopSignals
+from hpsearch.search.store import Attempt, SweepStore
+from hpsearch.search.trial_records import Record, decode_record
+from hpsearch.tracking.mlflow import Role, SweepRun, Tracker
+
+MAX_DEATHS = 3
+"""Workers that one trial may take down before it counts as failed."""
+WAIT_S = 0.2
+"""How long the driver listens to workers before it looks at signals."""
+
+
+class Watch(Protocol):
+    """Is told what happens."""
+
+    def trial_done(self, record: Record) -> None:
+        """One more trial is committed."""
+
+    def tick(self) -> None:
+        """Time passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An attempt that Optuna and MLflow know of and that is not committed yet."""
+
+    trial: Trial
+    number: int
+    optuna_number: int
+    run_id: str
+    started_ms: int
+
+
+@dataclass(slots=True)
+class Driver:
+    """Runs the trials of one sweep; the only writer of its study, its records and its runs."""
+
+    plan: Plan
+    study: optuna.Study
+    store: SweepStore
+    tracker: Tracker
+    run: SweepRun
+    executor: LocalExecutor[Job, Answer]
+    watch: Watch
+    signals: StopSignals
+    _open: dict[tuple[str, int], Running] = field(default_factory=dict)
+    _deaths: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def finish(self, trials: int) -> list[Record]:
+        """Runs what is missing of the first `trials` trials.
+
+        Returns:
+            All records of these trials, in the order of k.
+
+        Raises:
+            Stopped: By a signal, after everything open was closed.
+            ConfigError: If a configuration turns out not to be trainable.
+        """
+        records = self.reconcile()
+        missing = deque(k for k in range(trials) if (NO_LEVEL, k) not in records)
+        prepared: deque[Running] = deque()
+        while missing or prepared or self.executor.running:
+            if self.signals.number is not None:
+                self._interrupt()
+                raise Stopped(self.signals.number)
+            self._hand_out(missing, prepared)
+            for done in self.executor.wait(WAIT_S):
+                # Before the results are stored: a worker waits for nothing but its next trial.
+                self._hand_out(missing, prepared)
+                record = self._finish_attempt(done, missing)
+                if record is not None:
+                    records[record.key] = record
+                    self.watch.trial_done(record)
+            self.watch.tick()
+        return [records[NO_LEVEL, k] for k in range(trials)]
+
+    def reconcile(self) -> dict[tuple[str, int], Record]:
+        """Adopts every whole record that is not committed, and closes every other open attempt.
+
+        Returns:
+            The committed records by (level, k).
+        """
+        finished = self.store.finished()
+        asked = {_identity(trial): trial for trial in self.study.get_trials(deepcopy=False)}
+        for key, attempt in finished.items():
+            trial = asked.get((*key, attempt.number))
+            if trial is None or not trial.state.is_finished():
+                self._adopt(attempt, trial)
+        for identity, trial in asked.items():
+            adopted = identity[:2] in finished and finished[identity[:2]].number == identity[2]
+            if not trial.state.is_finished() and not adopted:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+        self._close_open_runs(finished)
+        return {key: _record(attempt) for key, attempt in finished.items()}
+
+    def _adopt(self, attempt: Attempt, trial: optuna.trial.FrozenTrial | None) -> None:
+        """Finishes the commit of an attempt whose record is whole, without training."""
+        record = _record(attempt)
+        planned = self.plan.trial(record.k, record.level)
+        run = self.store.run_file(record.level, record.k, attempt.number)
+        assert run is not None, attempt.folder
+        run_id = self._start_run(planned, attempt.number, run["started_ms"])
+        number = trial.number if trial is not None else self._ask(planned, attempt.number)
+        result = replace(record.result, measured=run["measured"])
+        self._log_and_tell(result, attempt.folder, run_id, number, run["ended_ms"])
+
+    def _close_open_runs(self, finished: Mapping[tuple[str, int], Attempt]) -> None:
+        for run in self.tracker.attempts(self.run, running=True):
+            committed = finished.get((run.level, run.k))
+            if run.role is Role.SEARCH and (committed is None or committed.number != run.attempt):
+                self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
+
+    def _hand_out(self, missing: deque[int], prepared: deque[Running]) -> None:
+        while prepared and self.executor.free:
+            running = prepared.popleft()
+            self.executor.submit(running.trial.key, TrialJob(running.trial.config))
+        while missing and self.executor.free:
+            running = self._begin(self.plan.trial(missing.popleft()))
+            self.executor.submit(running.trial.key, TrialJob(running.trial.config))
+        if missing and not prepared:
+            # One attempt ahead, so that asking and creating a run do not keep a worker waiting.
+            prepared.append(self._begin(self.plan.trial(missing.popleft())))
+
+    def _begin(self, trial: Trial) -> Running:
+        number = self.store.begin_attempt(trial.level, trial.k)
+        optuna_number = self._ask(trial, number)
+        started_ms = _now_ms()
+        run_id = self._start_run(trial, number, started_ms)
+        self._open[trial.key] = Running(trial, number, optuna_number, run_id, started_ms)
+        return self._open[trial.key]
+
+    def _ask(self, trial: Trial, attempt: int) -> int:
+        asked, values = self.plan.sampler.ask(self.study, trial.level, trial.k, self.plan.chosen)
+        assert values == trial.values, (values, trial.values)
+        for key, value in (("level", trial.level), ("k", trial.k), ("attempt", attempt)):
+            asked.set_user_attr(key, value)
+        return asked.number
+
+    def _start_run(self, trial: Trial, attempt: int, started_ms: int) -> str:
+        return self.tracker.start_attempt(
+            self.run,
+            trial.level,
+            trial.k,
+            attempt,
+            started_ms=started_ms,
+            params=option_params(trial.config),
+            config=config_text(trial.config),
+        )
+
+    def _finish_attempt(self, done: Done[Answer], missing: deque[int]) -> Record | None:
+        """Commits what came back; None if the trial is tried again."""
+        assert isinstance(done.key, tuple)
+        running = self._open.pop(done.key)
+        if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
+            self._close(running, done.failure.message)
+            self._interrupt()
+            raise ConfigError(*done.failure.message.splitlines())
+        if isinstance(done.failure, WorkerDied):
+            deaths = self._deaths[done.key] = self._deaths.get(done.key, 0) + 1
+            if deaths < MAX_DEATHS:
+                self._close(running, done.failure.cause)
+                missing.appendleft(running.trial.k)
+                return None
+        result = done.value if isinstance(done.value, TrialResult) else _failed(done.failure)
+        ended_ms = _now_ms()
+        times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
+        folder = self.store.write_attempt(running.number, running.trial, result, times)
+        self._log_and_tell(result, folder, running.run_id, running.optuna_number, ended_ms)
+        return decode_record((folder / "record.json").read_bytes())
+
+    def _log_and_tell(self, result: TrialResult, folder: Path, run_id: str, optuna_number: int, ended_ms: int) -> None:
+        files = {path.name: path for path in sorted(folder.iterdir()) if path.name != "run.json"}
+        self.tracker.finish_attempt(run_id, result, ended_ms=ended_ms, artifacts=files)
+        if result.score is not None:
+            self.study.tell(optuna_number, result.score)
+        else:
+            self.study.tell(optuna_number, state=TrialState.FAIL)
+
+    def _interrupt(self) -> None:
+        """Kills the workers and closes every open attempt; the trials start anew on resume."""
+        self.executor.stop(now=True)
+        for running in self._open.values():
+            self._close(running, None)
+        self._open.clear()
+
+    def _close(self, running: Running, failure: str | None) -> None:
+        self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=_now_ms(), failure=failure)
+        self.study.tell(running.optuna_number, state=TrialState.FAIL)
+
+
+def option_params(config: Config) -> dict[str, Value]:
+    """Every option that was chosen and every value, flat; a value's name carries its option.
+
+    `{"optimizer": "adam", "optimizer.adam.lr": 0.001, …}`. Paths and settings that change no result are left out.
+    """
+    tree = config.to_tree()
+    params: dict[str, Value] = {"seed": config.seed}
+    for group, option in sorted(config.options.items()):
+        if group in ("execution", "tracking", "search"):
+            continue
+        params[group] = option
+        for name, value in tree[group].items():
+            if name not in ("kind", "path"):
+                params[f"{group}.{option}.{name}"] = value
+    return params
+
+
+def config_text(config: Config) -> str:
+    """The configuration of a trial as YAML, without the keys that change no result."""
+    text: str = yaml.dump(config.covered(), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _failed(failure: Raised | WorkerDied | None) -> TrialResult:
+    assert failure is not None
+    oom = isinstance(failure, Raised) and failure.out_of_memory
+    status = Status.OOM if oom else Status.ERROR
+    return TrialResult(status, failure.cause, None, None, {}, {}, [], [])
+
+
+def _identity(trial: optuna.trial.FrozenTrial) -> tuple[str, int, int]:
+    attrs = trial.user_attrs
+    return attrs.get("level", ""), attrs.get("k", -1), attrs.get("attempt", -trial.number)
+
+
+def _record(attempt: Attempt) -> Record:
+    assert attempt.record is not None, attempt.folder
+    return attempt.record
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

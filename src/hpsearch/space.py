@@ -1,0 +1,256 @@
+"""What a search may draw: the options that vary and the spaces that they bring along."""
+
+import math
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.network import CustomModel
+from hpsearch.config.option import Option
+from hpsearch.config.tree import convert, nearest
+from hpsearch.records import Value
+
+BOUNDS = ("low", "high", "log", "step", "choices")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `low` to `high`, both included; `log` draws their logarithm uniformly, `step` makes a grid."""
+
+    low: float
+    high: float
+    log: bool
+    step: float | None
+    whole: bool
+
+    @property
+    def size(self) -> float:
+        """How many distinct values there are; infinite for continuous ranges."""
+        if self.step is not None:
+            return math.floor((self.high - self.low) / self.step + 1e-9) + 1
+        return self.high - self.low + 1 if self.whole else (1 if self.low == self.high else math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Any one of these values, each as likely as the others."""
+
+    values: tuple[Value, ...]
+
+    @property
+    def size(self) -> float:
+        """How many values there are."""
+        return len(self.values)
+
+
+Dimension = Range | Choices
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """One composed configuration.
+
+    Attributes:
+        config: The configuration.
+        spaces: For each group, the space that its chosen option carries, as written: name to bounds.
+        actions: The chosen option of each action group, such as `{"sweep": "mnist"}`.
+    """
+
+    config: Config
+    spaces: dict[str, dict[str, Any]]
+    actions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The space of a sweep.
+
+    Attributes:
+        options: For each group that varies, the options that a trial may take, in the order given.
+        dimensions: For each `group.option`, name to dimension; only groups in `search.tune`.
+    """
+
+    options: dict[str, tuple[str, ...]]
+    dimensions: dict[str, dict[str, Dimension]]
+
+    def draw(self, suggest: Callable[[str, Dimension], Value], chosen: Mapping[str, str]) -> dict[str, Value]:
+        """One point of the space, flat: `{"optimizer": "adam", "optimizer.adam.lr": 0.001}`.
+
+        Args:
+            suggest: Draws the value of a name from a dimension; called in a fixed order.
+            chosen: Group to option, for the groups that do not vary.
+        """
+        values: dict[str, Value] = {}
+        taken = dict(chosen)
+        for group, options in sorted(self.options.items()):
+            taken[group] = str(suggest(group, Choices(options)))
+            values[group] = taken[group]
+        for group, option in sorted(taken.items()):
+            for name, dimension in sorted(self.dimensions.get(f"{group}.{option}", {}).items()):
+                values[f"{group}.{option}.{name}"] = suggest(f"{group}.{option}.{name}", dimension)
+        return values
+
+    @property
+    def names(self) -> list[str]:
+        """Every name that any trial may draw, in a fixed order."""
+        flat = [f"{option}.{name}" for option, names in self.dimensions.items() for name in names]
+        return sorted([*self.options, *flat])
+
+    @property
+    def size(self) -> float:
+        """How many distinct points there are; infinite if any dimension is continuous."""
+        total = 1.0
+        for group in {key.split(".")[0] for key in self.dimensions} | set(self.options):
+            keys = [key for key in self.dimensions if key.startswith(f"{group}.")]
+            if group in self.options:
+                keys = [f"{group}.{option}" for option in self.options[group]]
+            total *= sum(math.prod(d.size for d in self.dimensions.get(key, {}).values()) for key in keys)
+        return total
+
+
+def apply_values(config: Config, values: Mapping[str, Value]) -> Config:
+    """The configuration with drawn values in place; its options must be the drawn ones already."""
+    for key, value in values.items():
+        if "." in key:
+            group, _, name = key.split(".", 2)
+            config = replace(config, **{group: _with_value(getattr(config, group), name, value)})
+    return config
+
+
+def _with_value(option: Option, name: str, value: Value) -> Option:
+    if isinstance(option, CustomModel) and name not in {f.name for f in fields(option)}:
+        return replace(option, kwargs={**option.kwargs, name: value})
+    problems: list[str] = []
+    typed = convert(typing.get_type_hints(type(option))[name], value, f"{option.group}.{name}", problems)
+    assert not problems, problems
+    return replace(option, **{name: typed})
+
+
+def option_space(
+    composed: Composed, group: str, edits: Mapping[str, Any], fixed: Iterable[str]
+) -> dict[str, Dimension]:
+    """The dimensions of one group's chosen option.
+
+    Args:
+        composed: A configuration in which the option is chosen.
+        group: The group.
+        edits: Name to changed bounds, or to a whole new entry.
+        fixed: Names that have a given value and are not drawn.
+
+    Raises:
+        ConfigError: With each entry that is wrong.
+    """
+    option = composed.config.options[group]
+    raw = dict(composed.spaces.get(group, {}))
+    path = f"search.space.{group}.{option}"
+    problems: list[str] = []
+    for name, change in edits.items():
+        if name in fixed:
+            problems.append(f"{group}.{name} is given a value and a space: drop one of the two")
+        elif not isinstance(change, Mapping):
+            problems.append(f"{path}.{name} must hold some of {', '.join(BOUNDS)}, got {change!r}")
+        elif name not in raw and not {"choices", "low"} & set(change):
+            problems.append(f"{path}.{name} is not in the space of {group}={option}: {nearest(name, raw)}")
+        else:
+            raw[name] = _merge(raw.get(name, {}), change)
+    dimensions = {}
+    for name, bounds in raw.items():
+        if name not in fixed:
+            dimensions[name] = _dimension(getattr(composed.config, group), name, bounds, path, problems)
+    if problems:
+        raise ConfigError(*problems)
+    return {name: dimension for name, dimension in dimensions.items() if dimension is not None}
+
+
+def _merge(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    whole = "choices" in change or "choices" in old or {"low", "high"} <= set(change)
+    return dict(change) if whole else {**old, **change}
+
+
+def _dimension(option: Option, name: str, raw: object, path: str, problems: list[str]) -> Dimension | None:
+    key = f"{path}.{name}"
+    if not isinstance(raw, Mapping):
+        problems.append(f"{key} must hold some of {', '.join(BOUNDS)}, got {raw!r}")
+        return None
+    before = len(problems)
+    for bound in raw:
+        if bound not in BOUNDS:
+            problems.append(f"{key}.{bound} is not a bound: {nearest(str(bound), BOUNDS)}")
+    hint = _hint(option, name, raw)
+    if hint is None:
+        known = [f.name for f in fields(option)]
+        problems.append(f"{key} names nothing that {option.group}={option.kind} has: {nearest(name, known)}")
+    if len(problems) > before:
+        return None
+    found = _choices(key, hint, raw, problems) if "choices" in raw else _range(key, hint, raw, problems)
+    if found is not None:
+        _check_ends(option, name, found, key, problems)
+    return found if len(problems) == before else None
+
+
+def _hint(option: Option, name: str, raw: Mapping[str, Any]) -> Any:
+    hints = typing.get_type_hints(type(option))
+    if name in {f.name for f in fields(option)} - {"kind", "kwargs"}:
+        return hints[name]
+    if isinstance(option, CustomModel):
+        numbers = [raw.get(bound) for bound in ("low", "high", "step") if raw.get(bound) is not None]
+        whole = all(isinstance(number, int) for number in numbers)
+        return Any if "choices" in raw else (int if whole else float)
+    return None
+
+
+def _choices(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -> Choices | None:
+    values = raw["choices"]
+    if len(raw) > 1:
+        problems.append(f"{key} must hold either choices or low and high, got {', '.join(raw)}")
+    elif not isinstance(values, list) or not values:
+        problems.append(f"{key}.choices must be a list with at least one value, got {values!r}")
+    elif len({repr(value) for value in values}) < len(values):
+        problems.append(f"{key}.choices must not repeat a value, got {values!r}")
+    else:
+        converted = [convert(hint, value, f"{key}.choices", problems) for value in values]
+        # Enum members are stored by their plain value: that is what overrides and records spell.
+        return Choices(tuple(getattr(value, "value", value) for value in converted))
+    return None
+
+
+def _range(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -> Range | None:
+    kinds = [arg for arg in (typing.get_args(hint) if _is_union(hint) else (hint,)) if arg in (int, float)]
+    if not kinds:
+        problems.append(f"{key} takes no numbers: give it choices")
+        return None
+    kind = kinds[-1]
+    if "low" not in raw or "high" not in raw:
+        problems.append(f"{key} must hold low and high, or choices; got {', '.join(raw) or 'nothing'}")
+        return None
+    low, high = (convert(kind, raw[bound], f"{key}.{bound}", problems) for bound in ("low", "high"))
+    log = convert(bool, raw.get("log", False), f"{key}.log", problems)
+    step = convert(kind | None, raw.get("step"), f"{key}.step", problems)
+    if None in (low, high, log):
+        return None
+    rules = [
+        (math.isfinite(low) and math.isfinite(high), f"{key}: low and high must be finite, got {low} and {high}"),
+        (low <= high, f"{key}: low must be <= high, got {low} and {high}"),
+        (not log or low > 0, f"{key}.low must be > 0 for a logarithmic range, got {low}"),
+        (step is None or step > 0, f"{key}.step must be > 0, got {step}"),
+        (step is None or not log, f"{key}: step and log exclude each other"),
+    ]
+    problems += [sentence for holds, sentence in rules if not holds]
+    return Range(low, high, log, step, kind is int)
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (types.UnionType, typing.Union)
+
+
+def _check_ends(option: Option, name: str, dimension: Dimension, key: str, problems: list[str]) -> None:
+    """The option's own range checks must hold at both ends, or at every choice."""
+    ends = dimension.values if isinstance(dimension, Choices) else (dimension.low, dimension.high)
+    for end in ends:
+        try:
+            _with_value(option, name, end)
+        except ConfigError as error:
+            problems += [f"{key}: {problem}" for problem in error.problems]

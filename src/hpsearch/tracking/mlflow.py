@@ -1,0 +1,209 @@
+"""The tracker: a sweep is an MLflow experiment with a parent run, every attempt at a trial is a child run.
+
+One process writes, from one thread. Every write takes its time from the caller and may be repeated without harm:
+runs are found again by a key tag before they are created a second time, and MLflow drops a metric that is there
+already with the same key, value, step and timestamp.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hpsearch.records import Status, TrialResult, Value
+from hpsearch.tracking.connection import connect, resolve_uri
+from hpsearch.tracking.ledger import SealLedger
+from hpsearch.tracking.limits import digest
+from hpsearch.tracking.runs import (
+    TABLE_VIEW,
+    Attempt,
+    Ending,
+    Role,
+    SweepRun,
+    attempt_of,
+    finite_points,
+    points,
+    run_key,
+    run_name,
+    table_view,
+)
+from hpsearch.tracking.store import NOTE, Store
+
+PARENT = "mlflow.parentRunId"
+VIEW = f"mlflow.sharedViewState.{TABLE_VIEW}"
+
+
+class Tracker:
+    """The sweeps of one tracking store, and the ledger of its test sets; a context manager.
+
+    Args:
+        store: The store that is written to.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.uri = store.uri
+        self.ledger = SealLedger(store)
+        self._store = store
+
+    @classmethod
+    def connect(cls, uri: str | None, directory: Path) -> "Tracker":
+        """The tracker at `uri`, or else at `MLFLOW_TRACKING_URI`, or else in `directory`.
+
+        Artifacts lie under `directory` unless a server keeps them.
+
+        Raises:
+            TrackingError: The store cannot be used; within 10 s, and nothing was created in it.
+        """
+        address = resolve_uri(uri, directory)
+        served = address.startswith(("http:", "https:"))
+        root = None if served else str(directory.absolute() / "artifacts")
+        return cls(Store(connect(address), address, root))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
+
+    def open_sweep(  # noqa: PLR0913  # what is known of a sweep
+        self,
+        name: str,
+        *,
+        identity: str,
+        started_ms: int,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        params: Mapping[str, Value] | None = None,
+        columns: Sequence[str] = (),
+    ) -> SweepRun:
+        """The sweep with its experiment and parent run: made now, or found again and set back to running.
+
+        Args:
+            name: Name of the sweep: any text.
+            identity: What tells this sweep from another of the same name in the same store. The fingerprint alone is
+                not enough on a shared server, where two people may run the same sweep.
+            started_ms: Milliseconds since 1970.
+            description: Markdown, shown on the pages of the experiment and of the parent run.
+            tags: What is known about it: fingerprint, commit, versions, machine.
+            params: Its settings, flat; MLflow refuses another value for a param that it knows.
+            columns: Params of its trials that the runs table shows beside the score, at `runs.table_path`.
+
+        Raises:
+            TrackingError: MLflow failed, or the experiment of this name was deleted there.
+        """
+        store, key = self._store, run_key(identity, Role.PARENT)
+        experiment_id = store.experiment(name, description)
+        if columns:
+            store.describe_experiment(experiment_id, {VIEW: table_view(columns)})
+        labels = {**(tags or {}), "role": Role.PARENT, "sweep": name, "status": "running", NOTE: description}
+        found = store.find(experiment_id, key)
+        if found is not None:
+            store.reopen(found)
+        run_id = found or store.create(experiment_id, key, name, started_ms, labels, search=False)
+        store.log(run_id, params=params, tags=labels if found else None)
+        return SweepRun(name, identity, experiment_id, run_id, resumed=found is not None)
+
+    def close_sweep(self, sweep: SweepRun, ending: Ending, *, ended_ms: int) -> None:
+        """End the parent run; its `status` tag becomes `finished`, `failed` or `killed`."""
+        self._store.log(sweep.run_id, tags={"status": ending.lower()})
+        self._store.end(sweep.run_id, ending, ended_ms)
+
+    def start_attempt(  # noqa: PLR0913  # the coordinates of a run, and what is known of it
+        self,
+        sweep: SweepRun,
+        level: str,
+        k: int,
+        attempt: int,
+        *,
+        started_ms: int,
+        role: Role = Role.SEARCH,
+        part: str = "",
+        params: Mapping[str, Value] | None = None,
+        tags: Mapping[str, str] | None = None,
+        config: str | None = None,
+    ) -> str:
+        """The run of an attempt: one for each (sweep, role, level, k, part, attempt), however often this is called.
+
+        Args:
+            sweep: The sweep.
+            level: Level of the trial.
+            k: Number of the trial within the level.
+            attempt: From 1.
+            started_ms: Milliseconds since 1970.
+            role: What it is for.
+            part: Which of several runs of this role and trial: `seed 3`, `opening 1`.
+            params: Every option and value of the trial, flat.
+            tags: Further tags.
+            config: The resolved configuration, stored as `config.yaml`; its sha256 becomes the tag `config_sha256`.
+
+        Returns:
+            The run id.
+        """
+        store, key = self._store, run_key(sweep.identity, role, level, k, part, attempt)
+        labels = {
+            **(tags or {}),
+            "role": role,
+            "sweep": sweep.name,
+            "level": level,
+            "trial": str(k),
+            "attempt": str(attempt),
+            "status": "running",
+            PARENT: sweep.run_id,
+        }
+        labels |= {"part": part} if part else {}
+        labels |= {"config_sha256": digest(config)} if config is not None else {}
+        name = run_name(role, level, k, part, attempt)
+        run_id = store.create(sweep.experiment_id, key, name, started_ms, labels, search=sweep.resumed)
+        store.log(run_id, params=params)
+        if config is not None:
+            store.artifact(run_id, "config.yaml", config)
+        return run_id
+
+    def finish_attempt(
+        self,
+        run_id: str,
+        result: TrialResult,
+        *,
+        ended_ms: int,
+        artifacts: Mapping[str, str | Path] | None = None,
+    ) -> None:
+        """Store the curves, scores and status of an attempt and end its run; may be repeated.
+
+        Args:
+            run_id: The run of the attempt.
+            result: What came out; numbers that are not finite are left out, `result.failure` becomes a tag.
+            ended_ms: Milliseconds since 1970; the same whenever the same result is stored again.
+            artifacts: Name to text or file.
+        """
+        self.log_artifacts(run_id, artifacts or {})
+        tags = {"status": str(result.status)} | ({"failure": result.failure} if result.failure else {})
+        self._store.log(run_id, points=points(result), at_ms=ended_ms, tags=tags)
+        self._store.end(run_id, Ending.of(result.status), ended_ms)
+
+    def attempts(self, sweep: SweepRun, *, running: bool = False) -> list[Attempt]:
+        """The attempts that MLflow knows of a sweep, oldest first; with `running`, those it takes for running."""
+        only = " and attributes.status = 'RUNNING'" if running else ""
+        runs = self._store.search(sweep.experiment_id, f"tags.`{PARENT}` = '{sweep.run_id}'{only}")
+        return [attempt_of(run) for run in runs]
+
+    def terminate(self, run_id: str, status: Status, *, ended_ms: int, failure: str | None = None) -> None:
+        """End a run that has no result: its driver or worker died, or it was interrupted."""
+        self._store.log(run_id, tags={"status": str(status)} | ({"failure": failure} if failure else {}))
+        self._store.end(run_id, Ending.of(status), ended_ms)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], *, step: int, at_ms: int) -> None:
+        """Add one point to each metric: a sample of `system/…`, the best score so far."""
+        self._store.log(run_id, points=finite_points(metrics, step), at_ms=at_ms)
+
+    def log_artifacts(self, run_id: str, artifacts: Mapping[str, str | Path]) -> None:
+        """Store texts and files with a run, by name; a name may hold folders: `figures/curves.png`.
+
+        Raises:
+            TrackingError: MLflow or the disk refused one.
+        """
+        for name, content in artifacts.items():
+            self._store.artifact(run_id, name, content)

@@ -1,0 +1,197 @@
+"""Experiments and runs of one MLflow store: safe names, safe repetition, batches within the limits."""
+
+import getpass
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hpsearch.records import Value
+from hpsearch.tracking.connection import TrackingError, retried
+from hpsearch.tracking.limits import (
+    METRICS_PER_BATCH,
+    NOTE_LENGTH,
+    PARAMS_PER_BATCH,
+    batches,
+    clip,
+    display_name,
+    key_name,
+    param_text,
+    tag_texts,
+)
+from hpsearch.tracking.runs import Ending
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking.client import MlflowClient
+
+T = TypeVar("T")
+KEY = "key"
+NOTE = "mlflow.note.content"
+PAGE = 500
+"""Runs with their metrics that a SQLite store reads in a second."""
+
+
+class Store:
+    """What hpsearch asks of MLflow, each call safe to repeat.
+
+    Args:
+        client: A client of the store.
+        uri: Its address, for messages.
+        artifact_root: Where new experiments keep artifacts; None: the server decides.
+        page: Runs read at once.
+    """
+
+    def __init__(self, client: "MlflowClient", uri: str, artifact_root: str | None, page: int = PAGE) -> None:
+        self.client = client
+        self.uri = uri
+        self.artifact_root = artifact_root
+        self._page_size = page
+
+    def experiment(self, name: str, description: str) -> str:
+        """The id of the experiment of a sweep, created if there is none.
+
+        Raises:
+            TrackingError: It was deleted in MLflow.
+        """
+        title = display_name(name)
+        tags = {
+            "sweep": clip(name, NOTE_LENGTH),
+            NOTE: clip(description, NOTE_LENGTH),
+            "mlflow.experimentKind": "custom_model_development",  # or else the page asks what it is
+        }
+
+        def find_or_create() -> Any:
+            found = self.client.get_experiment_by_name(title)
+            if found is not None:
+                return found
+            made = self.client.create_experiment(title, artifact_location=self.artifact_root, tags=tags)
+            return self.client.get_experiment(made)
+
+        found = self.call(find_or_create)
+        if found.lifecycle_stage != "active":
+            raise TrackingError(
+                f"the experiment {title!r} was deleted in MLflow: bring it back by `mlflow experiments restore "
+                f"--experiment-id {found.experiment_id}` with MLFLOW_TRACKING_URI set, or give another name="
+            )
+        return str(found.experiment_id)
+
+    def describe_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an experiment."""
+        for key, value in tags.items():
+            self.call(self.client.set_experiment_tag, experiment_id, key_name(key), clip(value, NOTE_LENGTH))
+
+    def find(self, experiment_id: str, key: str) -> str | None:
+        """The id of the run with this key."""
+        found = next(self.search(experiment_id, f"tags.{KEY} = '{key}'"), None)
+        return None if found is None else str(found.info.run_id)
+
+    def search(self, experiment_id: str, filter_string: str) -> Iterator["Run"]:
+        """The runs that match, oldest first."""
+        token: str | None = None
+        while True:
+            page = self.call(self._page, experiment_id, filter_string, token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def create(  # noqa: PLR0913  # what is known of a new run
+        self, experiment_id: str, key: str, name: str, started_ms: int, tags: Mapping[str, str], *, search: bool
+    ) -> str:
+        """The id of the run with this key, created if there is none.
+
+        Args:
+            experiment_id: Where.
+            key: A digest that no other run has.
+            name: What it is called.
+            started_ms: Milliseconds since 1970.
+            tags: Its tags.
+            search: Whether it may be there already. After a failed try it is always searched for, since a server may
+                have created it before its answer got lost.
+        """
+        labels = tag_texts({**tags, KEY: key, "mlflow.user": _user(), "mlflow.source.name": "hpsearch"})
+        tries = 0
+
+        def find_or_create() -> str:
+            nonlocal tries
+            tries += 1
+            found = self.find(experiment_id, key) if search or tries > 1 else None
+            return found or self.client.create_run(experiment_id, started_ms, labels, display_name(name)).info.run_id
+
+        return self.call(find_or_create)
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        points: Iterable[tuple[str, float, int]] = (),
+        at_ms: int = 0,
+        tags: Mapping[str, str] | None = None,
+        params: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Add metrics as (name, value, step), tags and params to a run, in as few calls as MLflow allows."""
+        from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415  # see `connection`
+
+        metrics = [Metric(name, value, at_ms, step) for name, value, step in points]
+        labels = [RunTag(key, text) for key, text in tag_texts(tags or {}).items()]
+        values = [Param(key_name(key), param_text(value)) for key, value in (params or {}).items()]
+        for rows in batches(values, PARAMS_PER_BATCH):
+            self.call(self.client.log_batch, run_id, params=rows)
+        head, rest = metrics[: METRICS_PER_BATCH - len(labels)], metrics[METRICS_PER_BATCH - len(labels) :]
+        for more in batches(rest, METRICS_PER_BATCH):
+            self.call(self.client.log_batch, run_id, metrics=more)
+        if head or labels:
+            self.call(self.client.log_batch, run_id, metrics=head, tags=labels)
+
+    def reopen(self, run_id: str) -> None:
+        """Set a run back to running."""
+        self.call(self.client.update_run, run_id, "RUNNING")
+
+    def end(self, run_id: str, ending: Ending, ended_ms: int) -> None:
+        """End a run; MLflow takes the time of the last call."""
+        self.call(self.client.set_terminated, run_id, str(ending), ended_ms)
+
+    def artifact(self, run_id: str, name: str, content: str | Path) -> None:
+        """Store a text or a file with a run under this name, which may hold folders.
+
+        Raises:
+            TrackingError: MLflow or the disk refused it.
+        """
+        path = PurePosixPath(name)
+        folder = None if path.parent == PurePosixPath() else str(path.parent)
+        try:
+            if isinstance(content, Path) and content.name == path.name:
+                self.call(self.client.log_artifact, run_id, str(content), folder)
+                return
+            with tempfile.TemporaryDirectory() as directory:
+                local = Path(directory) / path.name
+                if isinstance(content, Path):
+                    shutil.copyfile(content, local)
+                else:
+                    local.write_text(content, encoding="utf-8")
+                self.call(self.client.log_artifact, run_id, str(local), folder)
+        except OSError as error:
+            raise TrackingError(f"artifact {name} of run {run_id} could not be stored: {error}") from error
+
+    def close(self) -> None:
+        """Let go of the database's connections; a server's are none."""
+        store = self.client._tracking_client.store  # noqa: SLF001  # MLflow offers no public way
+        if hasattr(store, "_dispose_engine"):
+            store._dispose_engine()  # noqa: SLF001
+
+    def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """The result of a call of the client, repeated where that may help."""
+        return retried(lambda: function(*args, **kwargs), self.uri)
+
+    def _page(self, experiment_id: str, filter_string: str, token: str | None) -> Any:
+        order = ["attributes.start_time ASC"]
+        return self.client.search_runs([experiment_id], filter_string, 1, self._page_size, order, token)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, as in containers
+        return "unknown"

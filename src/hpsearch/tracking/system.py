@@ -1,0 +1,74 @@
+"""How busy the machine is, one sample at a time: the driver asks every few seconds and writes it with its own batches.
+
+MLflow's `SystemMetricsMonitor` (3.17) is left alone: its thread reads the whole run before each sample and writes by
+itself, while a SQLite store has one writer. The names are its own, so that MLflow's page of system metrics shows them.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+import pynvml
+
+MIB = 2**20
+
+
+class SystemSampler:
+    """CPU, memory and, where an NVIDIA driver is there, GPUs; a context manager that lets go of the driver.
+
+    Args:
+        nvml: The NVIDIA management library; None: without GPUs.
+    """
+
+    def __init__(self, nvml: Any = pynvml) -> None:
+        self._nvml = nvml
+        self._gpus = gpu_handles(nvml) if nvml is not None else []
+        psutil.cpu_percent()  # the first call of psutil has no interval to measure and answers 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def sample(self) -> dict[str, float]:
+        """`system/…` metrics: the mean CPU load since the sample before, and memory and GPUs at this moment."""
+        memory = psutil.virtual_memory()
+        values = {
+            "cpu_utilization_percentage": psutil.cpu_percent(),
+            "system_memory_usage_megabytes": (memory.total - memory.available) / MIB,
+            "system_memory_usage_percentage": memory.percent,
+        }
+        for index, handle in enumerate(self._gpus):
+            values |= {f"gpu_{index}_{name}": value for name, value in self._gpu(handle).items()}
+        return {f"system/{name}": float(value) for name, value in values.items()}
+
+    def close(self) -> None:
+        """Let go of the NVIDIA driver."""
+        if self._gpus:
+            self._nvml.nvmlShutdown()
+            self._gpus = []
+
+    def _gpu(self, handle: Any) -> dict[str, float]:
+        try:
+            memory = self._nvml.nvmlDeviceGetMemoryInfo(handle)
+            return {
+                "utilization_percentage": self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu,
+                "memory_usage_megabytes": memory.used / MIB,
+                "memory_usage_percentage": 100 * memory.used / memory.total,
+            }
+        except self._nvml.NVMLError:  # a GPU that fell off the bus, or a partition that does not report
+            return {}
+
+
+def gpu_handles(nvml: Any = pynvml) -> Sequence[Any]:
+    """The GPUs that the NVIDIA driver lists; none without a driver. Call `nvmlShutdown` after use if there are any."""
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError:
+        return []
+    count = nvml.nvmlDeviceGetCount()
+    if count == 0:
+        nvml.nvmlShutdown()
+    return [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]

@@ -1,0 +1,197 @@
+"""Fixtures for every room: complete configurations from short overrides, small data sets, fits."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpsearch.config import Config
+from hpsearch.data.rows import Development
+from hpsearch.records import Fit, Fold, Task
+from hpsearch.seeding import fit_seeds
+
+ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}
+SCALED = {"bias": 0.0, "gain": 1.0, "fan": "in"}
+OWN_DATA = {"normalize": "unit", "limit": None, "path": "own", "target": "y", "task": "auto", "test": 0.2}
+SEARCH = {"trials": 1, "choose": {}, "tune": [], "space": {}, "metric": "auto"}
+REPEATED = {"replicates": 1, "folds": 5, "allow_rare": False, "repeats": 2, "stratified": True}
+
+OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "data": {
+        "digits": {"normalize": "unit", "limit": None},
+        "mnist": {"normalize": "unit", "limit": None, "packaged": "auto"},
+        "fashion": {"normalize": "unit", "limit": None},
+        "breast_cancer": {"normalize": "standard", "limit": None},
+        "diabetes": {"normalize": "standard", "limit": None},
+        "xor": {"normalize": "none", "limit": None},
+        "csv": {**OWN_DATA, "delimiter": ","},
+        "npz": {**OWN_DATA, "inputs": "x"},
+    },
+    "model": {
+        "mlp": {"depth": 1, "width": 16, "widths": None},
+        "perceptron": {},
+        "linear": {},
+        "cnn": {
+            "filters": [4],
+            "kernel": 3,
+            "stride": 1,
+            "padding": None,
+            "pool": "max",
+            "pool_size": 2,
+            "dense": [8],
+        },
+        "custom": {"import_path": "own:Net", "kwargs": {}},
+    },
+    "activation": {
+        "relu": {},
+        "step": {},
+        "identity": {},
+        "sigmoid": {},
+        "tanh": {},
+        "leaky_relu": {"slope": 0.01},
+        "elu": {"alpha": 1.0},
+    },
+    "init": {
+        "scaled_normal": {**SCALED, "gain": 2**0.5},
+        "scaled_uniform": SCALED,
+        "zeros": {"bias": 0.0},
+        "normal": {"bias": 0.0, "std": 0.01},
+        "uniform": {"bias": 0.0, "limit": 0.1},
+        "orthogonal": {"bias": 0.0, "gain": 1.0},
+    },
+    "norm": {"none": {}, "before": BATCH_NORM, "after": BATCH_NORM},
+    "regularization": {
+        "none": {"max_norm": None},
+        "weight_decay": {"max_norm": None, "weight_decay": 0.01},
+        "dropout": {"max_norm": None, "dropout": 0.5},
+        "both": {"max_norm": None, "weight_decay": 0.01, "dropout": 0.5},
+    },
+    "optimizer": {
+        "adam": ADAM,
+        "adamw": ADAM,
+        "sgd": {"lr": 0.1},
+        "momentum": {"lr": 0.1, "momentum": 0.9},
+        "nesterov": {"lr": 0.1, "momentum": 0.9},
+        "adagrad": {"lr": 0.01, "eps": 1e-10},
+        "rmsprop": {"lr": 0.001, "alpha": 0.99, "eps": 1e-8},
+    },
+    "schedule": {
+        "constant": {"warmup_epochs": 0.0},
+        "step": {"warmup_epochs": 0.0, "every": 2, "gamma": 0.5},
+        "exponential": {"warmup_epochs": 0.0, "gamma": 0.9},
+        "cosine": {"warmup_epochs": 0.0, "floor": 0.0},
+        "plateau": {"warmup_epochs": 0.0, "factor": 0.5, "patience": 0},
+    },
+    "loss": {
+        "cross_entropy": {"label_smoothing": 0.0},
+        "bce": {"label_smoothing": 0.0},
+        "mse": {},
+        "mae": {},
+        "sse": {},
+        "perceptron": {},
+        "custom": {"import_path": "own:loss"},
+    },
+    "training": {"default": {"epochs": 2, "batch_size": 8, "patience": None, "clip_norm": None}},
+    "evaluation": {
+        "holdout": {"replicates": 1, "val": None, "report": None},
+        "kfold": {"replicates": 1, "folds": 5},
+        "stratified_kfold": {"replicates": 1, "folds": 5, "allow_rare": False},
+        "repeated_kfold": REPEATED,
+        "loocv": {"replicates": 1},
+        "truth_table": {"replicates": 1},
+    },
+    "search": {"random": SEARCH, "qmc": SEARCH},
+    "execution": {"local": {"workers": 1, "device": "cpu"}},
+    "tracking": {"mlflow": {"uri": None, "directory": "mlruns"}},
+}
+"""Every option of every group; the first of a group is the default of `make_config`."""
+
+PLAIN: dict[str, Any] = {
+    "name": None,
+    "seed": 0,
+    "engine": "auto",
+    "trust": False,
+    "extend": None,
+    "confirm": {"seeds": None},
+    "final": {
+        "sweep": None,
+        "run": None,
+        "started_by": None,
+        "epochs": None,
+        "dry_run": False,
+        "reopen": {"reason": None, "opening": None},
+    },
+}
+
+MakeConfig = Callable[..., Config]
+
+
+def config_tree(**overrides: Any) -> dict[str, Any]:
+    """The tree of a complete configuration; see `make_config`."""
+    tree = copy.deepcopy(PLAIN)
+    tree["options"] = {}
+    for group, kinds in OPTIONS.items():
+        asked = overrides.pop(group, {})
+        asked = {"kind": asked} if isinstance(asked, str) else asked
+        kind = asked.get("kind", next(iter(kinds)))
+        tree[group] = {"kind": kind, **copy.deepcopy(kinds[kind]), **asked}
+        tree["options"][group] = kind
+    return tree | overrides
+
+
+@pytest.fixture(scope="session")
+def make_config() -> MakeConfig:
+    """A complete `Config` from overrides by group.
+
+    `make_config(optimizer="sgd", norm="before", training={"epochs": 3}, model={"kind": "cnn", "kernel": 5}, seed=1)`
+    """
+    return lambda **overrides: Config.from_tree(config_tree(**overrides))
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> Callable[..., Development]:
+    """A small learnable development set: `make_rows(n=40, task="multiclass", images=False, width=5, seed=0)`."""
+
+    def make(
+        n: int = 40, *, task: str = "multiclass", images: bool = False, width: int = 5, targets: int = 2, seed: int = 0
+    ) -> Development:
+        draw = np.random.default_rng(seed)
+        classes = {"binary": 2, "multiclass": 3, "regression": 0}[task]
+        if images:
+            inputs = draw.integers(0, 256, (n, 1, width, width), dtype=np.uint8)
+        else:
+            inputs = draw.normal(1.0, 2.0, (n, width)).astype(np.float32)
+        flat = inputs.reshape(n, -1).astype(np.float64)
+        teacher = draw.normal(size=(flat.shape[1], classes or targets))
+        answers = (flat - flat.mean(axis=0)) @ teacher
+        answers = answers.argmax(axis=1) if classes else (10 + answers).astype(np.float32)
+        names = tuple(f"class {c}" for c in range(classes))
+        return Development("toy", Task(task), inputs, answers, classes, names, digest="0" * 64)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_fit() -> Callable[..., Fit]:
+    """A fit on the first rows, the rest split for validation: `make_fit(config, n=40, monitor=4, fold=0, seed=0)`."""
+
+    def make(
+        config: Config,
+        n: int = 40,
+        *,
+        train: int | None = None,
+        monitor: int = 0,
+        fold: int = 0,
+        replicate: int = 0,
+        seed: int = 0,
+    ) -> Fit:
+        train = n * 6 // 10 if train is None else train
+        rows = np.random.default_rng(fold).permutation(n)
+        middle = train + monitor + (n - train - monitor + 1) // 2
+        parts = np.split(rows, [train, train + monitor, middle])
+        return Fit(config, Fold(fold, *parts), replicate, fit_seeds(seed, fold, replicate))
+
+    return make

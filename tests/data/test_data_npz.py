@@ -1,0 +1,153 @@
+"""A user's own NPZ file: what it may hold, and a sentence for everything else."""
+
+import numpy as np
+import pytest
+
+from hpsearch.config.data import Normalize, NpzData, TaskChoice
+from hpsearch.data.npz import read_npz
+from hpsearch.data.rows import DataError
+from hpsearch.records import Task
+
+X = np.arange(12.0).reshape(6, 2)
+Y = np.arange(6) % 3
+
+
+def config(path, target="y", task="auto") -> NpzData:
+    return NpzData(
+        kind="npz",
+        normalize=Normalize.UNIT,
+        limit=None,
+        path=str(path),
+        target=target,
+        task=TaskChoice(task),
+        test=0.2,
+        inputs="x",
+    )
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(target="y", task="auto", **arrays):
+        path = tmp_path / "own.npz"
+        np.savez(path, **arrays)
+        return read_npz(config(path, target, task))
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "expected"),
+    [
+        ((6,), np.float64, ((6, 1), np.float32)),
+        ((6, 2), np.int64, ((6, 2), np.float32)),
+        ((6, 2), np.uint8, ((6, 2), np.float32)),
+        ((6, 5, 4), np.uint8, ((6, 1, 5, 4), np.uint8)),
+        ((6, 3, 5, 4), np.uint8, ((6, 3, 5, 4), np.uint8)),
+        ((6, 5, 4), np.float16, ((6, 1, 5, 4), np.float32)),
+        ((6, 2), np.bool_, ((6, 2), np.float32)),
+    ],
+)
+def test_inputs_are_features_or_images_by_their_shape(read, shape, dtype, expected):
+    inputs = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
+    rows = read(x=inputs, y=Y)
+    assert (rows.inputs.shape, rows.inputs.dtype) == expected
+    np.testing.assert_array_equal(rows.inputs.ravel(), inputs.ravel())
+
+
+def test_class_numbers_are_kept_as_names(read):
+    rows = read(x=X, y=Y + 5)
+    assert (rows.task, rows.class_names, rows.targets.tolist()) == (Task.MULTICLASS, ("5", "6", "7"), Y.tolist())
+
+
+def test_text_targets_are_classes(read):
+    rows = read(x=X, y=np.array(["b", "a"] * 3))
+    assert (rows.task, rows.class_names, rows.targets.tolist()) == (Task.BINARY, ("a", "b"), [1, 0] * 3)
+
+
+def test_boolean_targets_are_classes(read):
+    assert read(x=X, y=Y > 0).class_names == ("False", "True")
+
+
+def test_several_outputs_are_a_regression(read):
+    rows = read(x=X, y=np.arange(12).reshape(6, 2))
+    assert (rows.task, rows.targets.shape, rows.targets.dtype) == (Task.REGRESSION, (6, 2), np.float32)
+
+
+def test_an_autoencoder_has_its_flattened_inputs_as_targets(read):
+    images = np.random.default_rng(0).integers(0, 256, (6, 5, 4), dtype=np.uint8)
+    rows = read(x=images, target=None, task="autoencoder")
+    assert rows.autoencoder
+    assert rows.targets.dtype == np.float32
+    np.testing.assert_array_equal(rows.targets, images.reshape(6, 20))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"X": X, "y": Y}, "has no array 'x' (data.inputs): known here: X, y"),
+        ({"x": X, "yy": Y}, "has no array 'y' (data.target): did you mean yy?"),
+        ({"x": X.astype(object), "y": Y}, "array 'x' (data.inputs) cannot be read without pickle"),
+        ({"x": X, "y": Y.astype(object)}, "array 'y' (data.target) cannot be read without pickle"),
+        ({"x": X[:5], "y": Y}, "array 'y' (data.target) has 6 rows, the inputs have 5: they must be as many"),
+        ({"x": X + 1j, "y": Y}, "must hold real numbers, got complex128"),
+        ({"x": X.astype(str), "y": Y}, "must hold real numbers, got <U"),
+        ({"x": np.float64(3), "y": Y}, "with no axis of length 0, got ()"),
+        ({"x": np.zeros((0, 2)), "y": Y[:0]}, "with no axis of length 0, got (0, 2)"),
+        ({"x": np.zeros((6, 1, 1, 1, 1)), "y": Y}, "with no axis of length 0, got (6, 1, 1, 1, 1)"),
+        ({"x": np.where(X == 5, np.nan, X), "y": Y}, "is not finite at (2, 1), got nan"),
+        ({"x": np.where(X == 5, 1e300, X), "y": Y}, "is not finite at (2, 1), got 1e+300"),
+        ({"x": X, "y": np.array([1, 2, np.inf, 1, 2, 1])}, "is not finite at (2,), got inf"),
+        ({"x": X, "y": Y * 1j}, "must hold numbers or text, got complex128"),
+        ({"x": X, "y": np.zeros((6, 1, 1))}, "must have shape (rows,) or (rows, outputs), got (6, 1, 1)"),
+        ({"x": X, "y": np.ones(6, int)}, "holds one class only, 1: at least 2 are needed"),
+    ],
+)
+def test_unusable_arrays_are_refused_with_the_reason(read, arrays, message):
+    with pytest.raises(DataError) as caught:
+        read(**arrays)
+    assert message in str(caught.value)
+
+
+def test_classes_are_one_for_each_row(read):
+    with pytest.raises(DataError, match=r"must hold one class a row, got shape \(6, 2\): use data.task=regression"):
+        read(x=X, y=np.eye(6, 2), task="classification")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
+def test_what_is_no_archive_is_refused(tmp_path, content):
+    path = tmp_path / "own.npz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"own.npz cannot be read as a NPZ file"):
+        read_npz(config(path))
+
+
+def test_a_truncated_archive_is_refused(tmp_path):
+    path = tmp_path / "own.npz"
+    np.savez(path, x=X, y=Y)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"own.npz cannot be read as a NPZ file"):
+        read_npz(config(path))
+
+
+def test_a_flipped_byte_in_an_archive_is_refused(tmp_path):
+    path = tmp_path / "own.npz"
+    np.savez(path, x=X, y=Y)
+    raw = bytearray(path.read_bytes())
+    at = raw.index(X.tobytes())
+    raw[at] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(DataError, match="CRC"):
+        read_npz(config(path))
+
+
+def test_a_single_array_is_refused(tmp_path):
+    path = tmp_path / "own.npz"
+    with path.open("wb") as file:
+        np.save(file, X)
+    with pytest.raises(DataError, match="holds a single array: data=npz needs named ones"):
+        read_npz(config(path))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"data.path=.*none.npz: there is no such file"):
+        read_npz(config(tmp_path / "none.npz"))

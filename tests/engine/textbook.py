@@ -1,0 +1,230 @@
+"""Training by textbook formulas: the independent truth that engines are compared with.
+
+Written on bare tensors: forward pass, batch normalization, dropout bits, losses, update rules and schedules are spelled
+out here a second time; only the gradient comes from autograd. Initial weights and scaling are taken from hpsearch,
+whose own tests cover them.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from hpsearch.config import Config
+from hpsearch.data.rows import Development
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.nn.models import build_network
+from hpsearch.records import Fit
+from hpsearch.seeding import epoch_order
+
+State = dict[str, torch.Tensor]
+
+
+def train(fit: Fit, rows: Development, outputs: int) -> dict[str, Any]:
+    """State, training losses and validation outputs of one fit in float64."""
+    config = fit.config
+    scaling = fit_scaling(rows, fit.fold.train, config.data.normalize)
+    x = (torch.tensor(rows.inputs).double() - torch.tensor(scaling.shift).double()) * torch.tensor(scaling.scale)
+    t = torch.tensor(rows.targets)
+    if not rows.classes:
+        t = (t.double() - torch.tensor(scaling.target_shift).double()) * torch.tensor(scaling.target_scale).double()
+    network = build_network(config, rows.inputs.shape[1:], outputs, seed=fit.seeds.init)
+    state = {k: v.double() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    memory: dict[str, Any] = {}
+    losses, val_outputs, step = [], [], 0
+    train_rows, size = fit.fold.train, config.training.batch_size
+    for epoch in range(config.training.epochs):
+        order = train_rows[epoch_order(fit.seeds.order, epoch, len(train_rows))]
+        starts = list(range(0, len(order), size))
+        if len(order) % size == 1 and len(starts) > 1:
+            starts.pop()
+        batches = [order[a:b] for a, b in zip(starts, [*starts[1:], len(order)], strict=True)]
+        total = 0.0
+        for batch in batches:
+            leaves = {k: v.clone().requires_grad_() for k, v in state.items() if is_parameter(k)}
+            z = forward(config, {**state, **leaves}, x[batch], state=state, dropout_seed=fit.seeds.dropout, step=step)
+            per_row = row_losses(config, z, t[batch], rows.classes)
+            objective = per_row.sum() if config.loss.kind == "sse" else per_row.sum() / len(batch)
+            gradients = dict(zip(leaves, torch.autograd.grad(objective, list(leaves.values())), strict=True))
+            lr = config.optimizer.lr * lr_multiplier(config, step, len(batches))
+            update(config, state, gradients, lr, memory, step + 1)
+            total += per_row.sum().item()
+            step += 1
+        losses.append(total / len(order))
+        val_outputs.append(forward(config, state, x[fit.fold.val]).numpy())
+    return {"state": state, "train_loss": losses, "val_outputs": np.stack(val_outputs)}
+
+
+def is_parameter(name: str) -> bool:
+    return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
+def forward(
+    config: Config,
+    weights: State,
+    x: torch.Tensor,
+    *,
+    state: State | None = None,
+    dropout_seed: int = 0,
+    step: int = 0,
+) -> torch.Tensor:
+    """Outputs; with `state` in training mode, updating its running statistics."""
+    model = config.model
+    for i in range(len(getattr(model, "filters", []))):
+        pad = model.kernel // 2 if model.padding is None else model.padding
+        name = f"convolutions.{i}"
+        x = functional.conv2d(x, weights[f"{name}.conv.weight"], weights.get(f"{name}.conv.bias"), model.stride, pad)
+        x = normalized_activation(config, weights, name, x, state)
+        if model.pool.value == "max":
+            x = functional.max_pool2d(x, model.pool_size)
+        elif model.pool.value == "avg":
+            x = functional.avg_pool2d(x, model.pool_size)
+    x = x.reshape(len(x), -1)
+    for i in range(len(getattr(model, "hidden", getattr(model, "dense", [])))):
+        name = f"hidden.{i}"
+        x = x @ weights[f"{name}.linear.weight"].T + weights.get(f"{name}.linear.bias", 0.0)
+        x = normalized_activation(config, weights, name, x, state)
+        p = config.regularization.dropout
+        if p > 0 and state is not None:
+            x = x * torch.tensor(dropout_mask(dropout_seed, step, i, x.numel(), p).reshape(x.shape)) / (1 - p)
+    return x @ weights["output.weight"].T + weights["output.bias"]
+
+
+def normalized_activation(
+    config: Config, weights: State, name: str, x: torch.Tensor, state: State | None
+) -> torch.Tensor:
+    if config.norm.kind == "before":
+        x = batch_norm(config, weights, f"{name}.norm", x, state)
+    x = activation(config, x)
+    if config.norm.kind == "after":
+        x = batch_norm(config, weights, f"{name}.norm", x, state)
+    return x
+
+
+def activation(config: Config, x: torch.Tensor) -> torch.Tensor:
+    a = config.activation
+    return {
+        "identity": lambda: x,
+        "step": lambda: torch.where(x > 0, 1.0, 0.0) + 0 * x,
+        "relu": lambda: torch.where(x > 0, x, 0.0),
+        "sigmoid": lambda: 1 / (1 + torch.exp(-x)),
+        "tanh": lambda: (torch.exp(2 * x) - 1) / (torch.exp(2 * x) + 1),
+        "leaky_relu": lambda: torch.where(x > 0, x, a.slope * x),
+        "elu": lambda: torch.where(x > 0, x, a.alpha * (torch.exp(x.clamp(max=0)) - 1)),
+    }[a.kind]()
+
+
+def batch_norm(config: Config, weights: State, name: str, x: torch.Tensor, state: State | None) -> torch.Tensor:
+    axes = [0, *range(2, x.ndim)]
+    shape = [1, -1, *[1] * (x.ndim - 2)]
+    mean, var = weights[f"{name}.running_mean"], weights[f"{name}.running_var"]
+    if state is not None:
+        mean, var = x.mean(dim=axes), x.var(dim=axes, correction=0)
+        n, m = x.numel() / x.shape[1], config.norm.momentum
+        state[f"{name}.running_mean"] = ((1 - m) * state[f"{name}.running_mean"] + m * mean).detach()
+        state[f"{name}.running_var"] = ((1 - m) * state[f"{name}.running_var"] + m * var * n / (n - 1)).detach()
+    x = (x - mean.reshape(shape)) / torch.sqrt(var.reshape(shape) + config.norm.eps)
+    if config.norm.affine:
+        x = x * weights[f"{name}.weight"].reshape(shape) + weights[f"{name}.bias"].reshape(shape)
+    return x
+
+
+def row_losses(config: Config, z: torch.Tensor, t: torch.Tensor, classes: int) -> torch.Tensor:
+    loss = config.loss
+    if loss.kind == "cross_entropy":
+        q = torch.eye(classes, dtype=z.dtype)[t] * (1 - loss.label_smoothing) + loss.label_smoothing / classes
+        return -(q * (z - torch.log(torch.exp(z).sum(dim=1, keepdim=True)))).sum(dim=1)
+    if classes and z.shape[1] == 1:
+        t = t.double()[:, None]
+    elif classes:
+        t = torch.eye(classes, dtype=z.dtype)[t]
+    if loss.kind == "bce":
+        p, t = 1 / (1 + torch.exp(-z)), t * (1 - loss.label_smoothing) + loss.label_smoothing / 2
+        return -(t * torch.log(p) + (1 - t) * torch.log(1 - p)).mean(dim=1)
+    if loss.kind == "perceptron":
+        return ((torch.where(z > 0, 1.0, 0.0) - t) * z).sum(dim=1)
+    difference = z - t
+    return {
+        "mse": lambda: (difference**2).mean(dim=1),
+        "mae": lambda: difference.abs().mean(dim=1),
+        "sse": lambda: 0.5 * (difference**2).sum(dim=1),
+    }[loss.kind]()
+
+
+def lr_multiplier(config: Config, step: int, steps: int) -> float:
+    s, epoch = config.schedule, step // steps
+    warm = 1.0 if s.warmup_epochs == 0 else min(1.0, (step + 1) / (s.warmup_epochs * steps))
+    if s.kind == "step":
+        return warm * s.gamma ** math.floor(epoch / s.every)
+    if s.kind == "exponential":
+        return warm * s.gamma**epoch
+    if s.kind == "cosine":
+        angle = math.pi * step / (steps * config.training.epochs)
+        return warm * (s.floor + (1 - s.floor) * 0.5 * (1 + math.cos(angle)))
+    return warm
+
+
+def update(config: Config, state: State, grads: State, lr: float, memory: dict[str, Any], t: int) -> None:
+    """One step of the update rules as the textbooks print them; t counts from 1."""
+    o, decay = config.optimizer, config.regularization.weight_decay
+    if config.training.clip_norm is not None:
+        norm = math.sqrt(sum((g**2).sum().item() for g in grads.values()))
+        if norm > config.training.clip_norm:
+            grads = {k: g * config.training.clip_norm / (norm + 1e-6) for k, g in grads.items()}
+    for name, raw in grads.items():
+        w = state[name]
+        is_weight = w.ndim >= 2
+        g = raw + decay * w if is_weight and o.kind != "adamw" else raw
+        if o.kind == "adamw" and is_weight:
+            w = w * (1 - lr * decay)
+        zero = torch.zeros_like(w)
+        v, m = memory.get(name, (zero, zero))
+        if o.kind == "sgd":
+            w = w - lr * g
+        elif o.kind == "momentum":
+            v = o.momentum * v + g
+            w = w - lr * v
+        elif o.kind == "nesterov":
+            v = o.momentum * v + g
+            w = w - lr * (g + o.momentum * v)
+        elif o.kind == "adagrad":
+            v = v + g**2
+            w = w - lr * g / (torch.sqrt(v) + o.eps)
+        elif o.kind == "rmsprop":
+            v = o.alpha * v + (1 - o.alpha) * g**2
+            w = w - lr * g / (torch.sqrt(v) + o.eps)
+        else:
+            m = o.beta1 * m + (1 - o.beta1) * g
+            v = o.beta2 * v + (1 - o.beta2) * g**2
+            w = w - lr * (m / (1 - o.beta1**t)) / (torch.sqrt(v / (1 - o.beta2**t)) + o.eps)
+        memory[name] = (v, m)
+        limit = config.regularization.max_norm
+        if is_weight and limit is not None:
+            norms = torch.sqrt((w.reshape(len(w), -1) ** 2).sum(dim=1)).reshape(-1, *[1] * (w.ndim - 1))
+            w = torch.where(norms > limit, w * limit / norms, w)
+        state[name] = w
+
+
+def dropout_mask(seed: int, step: int, layer: int, n: int, p: float) -> np.ndarray:
+    """(n,) True where a unit is kept, in unsigned 32-bit arithmetic."""
+    u = np.uint32
+    with np.errstate(over="ignore"):
+        words = lowbias32(np.array([seed % 2**32, seed >> 32 & 0xFFFFFFFF], u))
+        words = lowbias32(words + u(layer) * u(0x85EBCA6B))
+        words = lowbias32(words + np.array([words[1] * u(0x9E3779B9), words[0]], u))
+        first, second = lowbias32(words + u(step) * u(0x9E3779B9))
+        h = lowbias32(np.arange(n, dtype=u)) ^ first
+        h = (h ^ (h >> u(16))) * u(0x7FEB352D)
+        h = ((h ^ (h >> u(15))) + second) * u(0x846CA68B)
+        h = h ^ (h >> u(16))
+    return h.view(np.int32).astype(np.int64) + 2**31 >= p * 2**32
+
+
+def lowbias32(h: np.ndarray) -> np.ndarray:
+    u = np.uint32
+    with np.errstate(over="ignore"):
+        h = (h ^ (h >> u(16))) * u(0x7FEB352D)
+        h = (h ^ (h >> u(15))) * u(0x846CA68B)
+    return h ^ (h >> u(16))

@@ -1,0 +1,209 @@
+import importlib.metadata
+import os
+import platform
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.tracking.environment import describe, dirty_diff, package_versions
+from hpsearch.tracking.limits import clip, display_name, key_name, param_text
+from hpsearch.tracking.secrets import mask_secrets, mask_text, mask_uri
+from hpsearch.tracking.system import SystemSampler
+
+
+class NoDriver:
+    class NVMLError(Exception):
+        pass
+
+    def nvmlInit(self):  # noqa: N802
+        raise self.NVMLError
+
+
+class TwoGpus:
+    """The NVIDIA library on a machine with two GPUs of 80 GiB, the second of which fell off the bus."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self):
+        self.open = 0
+
+    def nvmlInit(self):  # noqa: N802
+        self.open += 1
+
+    def nvmlShutdown(self):  # noqa: N802
+        self.open -= 1
+
+    def nvmlDeviceGetCount(self):  # noqa: N802
+        return 2
+
+    def nvmlDeviceGetHandleByIndex(self, index):  # noqa: N802
+        return index
+
+    def nvmlDeviceGetName(self, handle):  # noqa: N802
+        return f"GPU {handle}"
+
+    def nvmlSystemGetDriverVersion(self):  # noqa: N802
+        return b"580.1"
+
+    def nvmlDeviceGetMemoryInfo(self, handle):  # noqa: N802, ARG002
+        return type("Memory", (), {"used": 20 * 2**30, "total": 80 * 2**30})
+
+    def nvmlDeviceGetUtilizationRates(self, handle):  # noqa: N802
+        if handle == 1:
+            raise self.NVMLError
+        return type("Rates", (), {"gpu": 37})
+
+
+def git(folder, *command):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *identity, *command], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    git(tmp_path, "init", "-q")
+    (tmp_path / "a.py").write_text("x = 1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    return tmp_path
+
+
+def test_a_clean_repository_is_named_by_its_commit(repository):
+    tags = describe(repository, NoDriver())
+    assert (tags["git_commit"], tags["git_dirty"]) == (git(repository, "rev-parse", "HEAD"), "false")
+    assert dirty_diff(repository) is None
+
+
+def test_what_is_changed_and_what_is_new_stands_in_the_diff(repository):
+    (repository / "a.py").write_text("x = 2\ntoken = 'abc123'\n")
+    (repository / "new.py").write_text("")
+    diff = dirty_diff(repository)
+    assert describe(repository, NoDriver())["git_dirty"] == "true"
+    assert "-x = 1\n+x = 2" in diff
+    assert "# untracked: new.py" in diff
+    assert "abc123" not in diff
+
+
+def test_a_program_that_a_repository_names_is_not_run(repository):
+    git(repository, "config", "diff.external", f"touch {repository}/ran; true")
+    git(repository, "config", "core.fsmonitor", f"touch {repository}/ran; true")
+    (repository / "a.py").write_text("x = 2\n")
+    describe(repository, NoDriver())
+    assert "x = 2" in dirty_diff(repository)
+    assert not (repository / "ran").exists()
+
+
+def test_a_directory_without_git_has_no_commit(tmp_path):
+    assert "git_commit" not in describe(tmp_path, NoDriver())
+    assert dirty_diff(tmp_path) is None
+
+
+def test_the_machine_and_the_packages_are_described_and_the_environment_is_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_API_KEY", "hunter2")
+    tags = describe(tmp_path, NoDriver())
+    assert tags["python"] == platform.python_version()
+    assert tags["cores"] == str(os.cpu_count())
+    assert float(tags["memory_gib"]) > 0
+    assert tags["package/mlflow"] == importlib.metadata.version("mlflow")
+    assert "gpu" not in tags
+    assert "hunter2" not in str(tags)
+
+
+def test_the_dependencies_of_the_package_are_versioned():
+    assert {"torch", "optuna", "mlflow", "numpy"} <= set(package_versions())
+
+
+def test_gpus_are_described_and_the_driver_is_let_go(tmp_path):
+    nvml = TwoGpus()
+    tags = describe(tmp_path, nvml)
+    assert tags["gpu"] == "GPU 0 (80 GiB), GPU 1 (80 GiB)"
+    assert tags["gpu_driver"] == "580.1"
+    assert nvml.open == 0
+
+
+def test_a_sample_holds_cpu_memory_and_the_gpus_that_answer():
+    nvml = TwoGpus()
+    with SystemSampler(nvml) as sampler:
+        sample = sampler.sample()
+    assert sample["system/gpu_0_utilization_percentage"] == 37
+    assert sample["system/gpu_0_memory_usage_megabytes"] == 20 * 1024
+    assert sample["system/gpu_0_memory_usage_percentage"] == 25
+    assert 0 <= sample["system/cpu_utilization_percentage"] <= 100
+    assert 0 < sample["system/system_memory_usage_percentage"] <= 100
+    assert not any("gpu_1" in key for key in sample)
+    assert nvml.open == 0
+
+
+def test_a_sample_without_a_driver_holds_no_gpu():
+    with SystemSampler(NoDriver()) as sampler:
+        assert not any("gpu" in key for key in sampler.sample())
+
+
+def test_secrets_are_masked_by_key_and_in_uris():
+    tree = {
+        "tracking": {"uri": "postgresql://me:hunter2@host:5432/db"},
+        "db_password": "hunter2",
+        "list": [{"api_key": "hunter2"}, "http://u:hunter2@h"],
+        "optimizer": {"lr": 0.1},
+        "token": None,
+    }
+    assert mask_secrets(tree) == {
+        "tracking": {"uri": "postgresql://me:***@host:5432/db"},
+        "db_password": "***",
+        "list": [{"api_key": "***"}, "http://u:***@h"],
+        "optimizer": {"lr": 0.1},
+        "token": None,
+    }
+
+
+@pytest.mark.parametrize("uri", ["http://host:5000", "sqlite:////a/b.db", "postgresql://me@host/db", "plain text"])
+def test_an_address_without_a_password_stays_as_it_is(uri):
+    assert mask_uri(uri) == uri
+
+
+@pytest.mark.parametrize("line", ["PASSWORD=hunter2", '"api_key": "hunter2",', "aws.secret_key: hunter2"])
+def test_assignments_of_secrets_are_masked_in_text(line):
+    assert "hunter2" not in mask_text(line)
+
+
+@given(st.text())
+def test_a_display_name_is_one_line_that_mlflow_takes_and_shows(name):
+    shown = display_name(name)
+    assert shown.isprintable()
+    assert 0 < len(shown) <= 120
+
+
+@given(st.text(), st.text())
+def test_different_names_are_shown_differently(one, other):
+    assert (display_name(one) == display_name(other)) == (one == other)
+
+
+@given(st.text())
+def test_any_key_becomes_one_that_mlflow_takes(key):
+    from mlflow.utils.validation import _validate_metric_name  # noqa: PLC0415
+
+    safe = key_name(key)
+    _validate_metric_name(safe)
+    assert len(safe) <= 250
+
+
+@pytest.mark.parametrize("key", ["val/accuracy", "fold/3/val/accuracy", "optimizer.adam.lr", "package/hydra-core"])
+def test_a_usual_key_stays_as_it_is(key):
+    assert key_name(key) == key
+
+
+@given(st.text(), st.integers(60, 100))
+def test_a_clipped_text_fits(text, limit):
+    assert len(clip(text, limit)) <= limit
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("adam", "adam"), (True, "true"), (None, "null"), (1e-05, "1e-05"), ([10, 5], "[10, 5]"), (float("inf"), "inf")],
+)
+def test_values_are_written_as_on_the_command_line(value, text):
+    assert param_text(value) == text

@@ -1,0 +1,132 @@
+import subprocess
+import sys
+
+import pytest
+
+from hpsearch.tracking.connection import TrackingError
+from hpsearch.tracking.ledger import problems
+
+SPLIT = "d" * 64
+
+
+def grant(tracker, opening, split=SPLIT, **changes):
+    claim = {"claimant": "ada@host", "granted_at": "2026-01-02T03:04:05+00:00", "purpose": "final"}
+    return tracker.ledger.grant(split, opening, **claim | changes)
+
+
+def test_the_first_claim_is_granted_and_the_second_refused(tracker):
+    first = grant(tracker, 1)
+    assert (first.opening, first.claimant, first.purpose) == (1, "ada@host", "final")
+    assert grant(tracker, 1, claimant="bob") is None
+    assert tracker.ledger.openings(SPLIT) == [first]
+
+
+def test_each_split_has_its_own_count(tracker):
+    grant(tracker, 1)
+    assert grant(tracker, 1, split="e" * 64) is not None
+    assert tracker.ledger.openings("f" * 64) == []
+
+
+def test_an_opening_cannot_skip_a_number(tracker):
+    with pytest.raises(TrackingError, match="the next opening of this test set is 1, got 2"):
+        grant(tracker, 2)
+
+
+def test_a_result_is_kept_with_its_opening_and_cannot_be_replaced(tracker):
+    first = grant(tracker, 1)
+    for _ in range(2):
+        stored = tracker.ledger.record_result(first, {"accuracy": 0.98})
+    assert stored.result == '{"accuracy": 0.98}'
+    with pytest.raises(TrackingError, match="already has a result"):
+        tracker.ledger.record_result(first, {"accuracy": 0.99})
+
+
+def test_an_opening_whose_experiment_was_deleted_still_counts(tracker):
+    grant(tracker, 1)
+    client = tracker._store.client
+    client.delete_experiment(client.get_experiment_by_name(f"hpsearch-seal/{SPLIT}/1").experiment_id)
+    assert [opening.opening for opening in tracker.ledger.openings(SPLIT)] == [1]
+    assert grant(tracker, 1) is None
+
+
+def test_a_chain_as_written_has_no_problems(tracker):
+    tracker.ledger.record_result(grant(tracker, 1), {"accuracy": 0.98})
+    second = grant(tracker, 2, purpose="reopened: wrong labels")
+    chain = tracker.ledger.openings(SPLIT)
+    assert second.previous == chain[0].entry
+    assert problems(chain) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("claimant", "nobody", "opening 1 was changed after it was written"),
+        ("result", '{"accuracy": 1.0}', "the result of opening 1 was changed after it was written"),
+        ("entry", "0" * 64, "opening 2 does not follow the one before it"),
+        ("opening", "x", "opening 1 carries the number 0"),
+    ],
+)
+def test_an_altered_entry_is_found_and_stops_further_openings(tracker, key, value, problem):
+    tracker.ledger.record_result(grant(tracker, 1), {"accuracy": 0.98})
+    grant(tracker, 2)
+    client = tracker._store.client
+    first = client.get_experiment_by_name(f"hpsearch-seal/{SPLIT}/1")
+    client.set_experiment_tag(first.experiment_id, key, value)
+    assert problem in problems(tracker.ledger.openings(SPLIT))
+    with pytest.raises(TrackingError, match="the ledger of this test set was altered"):
+        grant(tracker, 3)
+
+
+class AnswerLost:
+    """A client of a server that creates the experiment and then answers 500; `first` may win the race before."""
+
+    def __init__(self, inner, rival=None):
+        self._inner = inner
+        self._rival = rival
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def create_experiment(self, name, **known):
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        self._inner.create_experiment(name, **(known if self._rival is None else self._rival))
+        raise MlflowException("502 Bad Gateway")
+
+
+def test_a_grant_whose_answer_got_lost_is_still_ours(tracker):
+    tracker._store.client = AnswerLost(tracker._store.client)
+    assert grant(tracker, 1) is not None
+
+
+def test_a_grant_that_another_process_won_is_not_ours(tracker):
+    tracker._store.client = AnswerLost(tracker._store.client, rival={"tags": {"nonce": "other"}})
+    assert grant(tracker, 1) is None
+
+
+@pytest.mark.slow
+def test_of_sixteen_racing_processes_exactly_one_is_granted(folder):
+    code = (
+        "import sys, time; from pathlib import Path; from hpsearch.tracking.mlflow import Tracker\n"
+        "d = Path(sys.argv[1]); t = Tracker.connect(f'sqlite:///{d}/mlflow.db', d)\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "for r in range(10):\n"
+        "    g = t.ledger.grant(f'split{r}', 1, claimant=sys.argv[2], granted_at='now', purpose='p')\n"
+        "    print(int(g is not None))"
+    )
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(folder), str(i)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(16)
+    ]
+    for racer in racers:
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    answers = [[int(line) for line in racer.communicate(timeout=300)[0].split()] for racer in racers]
+    assert [sum(rounds) for rounds in zip(*answers, strict=True)] == [1] * 10

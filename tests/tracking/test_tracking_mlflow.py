@@ -1,0 +1,313 @@
+import json
+import math
+
+import pytest
+
+from hpsearch.records import Status, TrialResult
+from hpsearch.tracking.connection import TrackingError
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import Attempt, Ending, Role, table_path
+from hpsearch.tracking.store import Store
+
+START, END = 1_700_000_000_000, 1_700_000_005_000
+
+
+def result(status=Status.OK, **changes):
+    values = {
+        "status": status,
+        "failure": None,
+        "score": 0.97,
+        "score_se": 0.002,
+        "curves": {"train/loss": [0.5, 0.25], "val/accuracy": [0.9, 0.97]},
+        "summary": {"best/val/accuracy": 0.97, "report/accuracy": 0.96},
+        "chosen_epochs": [2],
+        "seeds": [],
+        "measured": {"fit_s": 3.5},
+    }
+    return TrialResult(**values | changes)
+
+
+def opened(tracker, name="mnist", identity="a", **known):
+    return tracker.open_sweep(name, identity=identity, started_ms=START, **known)
+
+
+def client(tracker):
+    return tracker._store.client
+
+
+def test_a_sweep_is_an_experiment_with_a_parent_run(tracker):
+    sweep = opened(tracker, description="# MNIST", tags={"fingerprint": "f"}, params={"data": "mnist"})
+    experiment = client(tracker).get_experiment_by_name("mnist")
+    parent = client(tracker).get_run(sweep.run_id)
+    assert experiment.experiment_id == sweep.experiment_id
+    assert experiment.tags["mlflow.note.content"] == "# MNIST"
+    assert (parent.info.status, parent.info.start_time) == ("RUNNING", START)
+    assert {"role": "parent", "sweep": "mnist", "fingerprint": "f", "status": "running"}.items() <= (
+        parent.data.tags.items()
+    )
+    assert parent.data.params == {"data": "mnist"}
+
+
+def test_a_sweep_that_is_opened_again_keeps_its_parent_and_runs_again(tracker):
+    first = opened(tracker)
+    tracker.close_sweep(first, Ending.KILLED, ended_ms=END)
+    assert client(tracker).get_run(first.run_id).info.status == "KILLED"
+    again = opened(tracker)
+    assert (first.resumed, again.resumed, again.run_id) == (False, True, first.run_id)
+    assert client(tracker).get_run(again.run_id).info.status == "RUNNING"
+    assert client(tracker).get_run(again.run_id).data.tags["status"] == "running"
+
+
+def test_a_sweep_brings_a_view_of_its_trials_by_score(tracker):
+    sweep = opened(tracker, columns=["optimizer"])
+    view = json.loads(client(tracker).get_experiment(sweep.experiment_id).tags["mlflow.sharedViewState.trials"])
+    assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`score`", False)
+    assert "params.`optimizer`" in view["selectedColumns"]
+    assert table_path(sweep.experiment_id).endswith("viewStateShareKey=trials")
+
+
+def test_sweeps_of_one_name_and_two_identities_share_only_the_experiment(tracker):
+    mine, yours = opened(tracker, identity="mine"), opened(tracker, identity="yours")
+    tracker.start_attempt(yours, "-", 0, 1, started_ms=START)
+    assert mine.experiment_id == yours.experiment_id
+    assert tracker.attempts(mine) == []
+
+
+def test_an_attempt_carries_what_it_is_as_tags_and_params(tracker):
+    sweep = opened(tracker)
+    params = {"optimizer": "adam", "optimizer.adam.lr": 1e-3, "model.widths": [100, 50], "norm": True, "x": None}
+    run_id = tracker.start_attempt(sweep, "adam", 7, 2, started_ms=START, params=params)
+    run = client(tracker).get_run(run_id)
+    expected = {
+        "sweep": "mnist",
+        "level": "adam",
+        "trial": "7",
+        "attempt": "2",
+        "role": "search",
+        "status": "running",
+        "mlflow.parentRunId": sweep.run_id,
+    }
+    assert expected.items() <= run.data.tags.items()
+    assert run.info.run_name == "adam · trial 7 · attempt 2"
+    assert run.data.params == {
+        "optimizer": "adam",
+        "optimizer.adam.lr": "0.001",
+        "model.widths": "[100, 50]",
+        "norm": "true",
+        "x": "null",
+    }
+
+
+def test_the_configuration_is_an_artifact_with_its_digest(tracker, folder):
+    sweep = opened(tracker)
+    run_id = tracker.start_attempt(sweep, "-", 0, 1, started_ms=START, config="seed: 0\n")
+    stored = folder / "artifacts" / run_id / "artifacts" / "config.yaml"
+    assert stored.read_text() == "seed: 0\n"
+    # printf 'seed: 0\n' | sha256sum
+    assert client(tracker).get_run(run_id).data.tags["config_sha256"] == (
+        "6a5a163cfb9d8459f178db8f04e1c14b22f30c274c8d68e806c982e03e48bbe3"
+    )
+
+
+def test_curves_have_the_epoch_as_step_and_scores_stand_beside_them(tracker):
+    run_id = tracker.start_attempt(opened(tracker), "-", 0, 1, started_ms=START)
+    tracker.finish_attempt(run_id, result(), ended_ms=END)
+    run = client(tracker).get_run(run_id)
+    history = client(tracker).get_metric_history(run_id, "train/loss")
+    assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.25)]
+    assert run.data.metrics == {
+        "train/loss": 0.25,
+        "val/accuracy": 0.97,
+        "best/val/accuracy": 0.97,
+        "report/accuracy": 0.96,
+        "score": 0.97,
+        "score_se": 0.002,
+        "system/fit_s": 3.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "ending"),
+    [
+        (Status.OK, "FINISHED"),
+        (Status.STALLED, "FINISHED"),
+        (Status.DIVERGED, "FAILED"),
+        (Status.OOM, "FAILED"),
+        (Status.ERROR, "FAILED"),
+        (Status.INTERRUPTED, "KILLED"),
+    ],
+)
+def test_each_status_has_its_ending(tracker, status, ending):
+    run_id = tracker.start_attempt(opened(tracker), "-", 0, 1, started_ms=START)
+    tracker.finish_attempt(run_id, result(status), ended_ms=END)
+    run = client(tracker).get_run(run_id)
+    assert (run.info.status, run.info.end_time, run.data.tags["status"]) == (ending, END, str(status))
+
+
+def test_numbers_that_are_not_finite_are_left_out_and_the_failure_is_a_tag(tracker):
+    run_id = tracker.start_attempt(opened(tracker), "-", 0, 1, started_ms=START)
+    curves = {"train/loss": [0.5, math.nan, math.inf]}
+    broken = result(
+        Status.DIVERGED, failure="loss is nan in epoch 2", score=None, score_se=math.nan, curves=curves, summary={}
+    )
+    tracker.finish_attempt(run_id, broken, ended_ms=END)
+    run = client(tracker).get_run(run_id)
+    assert run.data.metrics == {"train/loss": 0.5, "system/fit_s": 3.5}
+    assert run.data.tags["failure"] == "loss is nan in epoch 2"
+
+
+def test_a_result_that_is_stored_again_adds_nothing(tracker):
+    run_id = tracker.start_attempt(opened(tracker), "-", 0, 1, started_ms=START)
+    for _ in range(2):
+        tracker.finish_attempt(run_id, result(), ended_ms=END)
+    assert len(client(tracker).get_metric_history(run_id, "train/loss")) == 2
+    assert len(client(tracker).get_metric_history(run_id, "score")) == 1
+
+
+def test_more_metrics_and_params_than_one_batch_holds_are_all_stored(tracker):
+    params = {f"p{i}": i for i in range(230)}
+    run_id = tracker.start_attempt(opened(tracker), "-", 0, 1, started_ms=START, params=params)
+    long = result(curves={"train/loss": [float(i) for i in range(2100)]})
+    tracker.finish_attempt(run_id, long, ended_ms=END)
+    assert len(client(tracker).get_metric_history(run_id, "train/loss")) == 2100
+    assert len(client(tracker).get_run(run_id).data.params) == 230
+
+
+def test_an_attempt_that_is_started_again_after_a_resume_is_the_same_run(tracker):
+    run_id = tracker.start_attempt(opened(tracker), "-", 3, 1, started_ms=START)
+    again = opened(tracker)
+    assert tracker.start_attempt(again, "-", 3, 1, started_ms=END) == run_id
+    assert tracker.start_attempt(again, "-", 3, 2, started_ms=END) != run_id
+
+
+class AnswerLost:
+    """A client of a server that creates the run and then answers 500, once."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self.lost = 0
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def create_run(self, *args):
+        run = self._inner.create_run(*args)
+        if self.lost == 0:
+            self.lost += 1
+            from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+            raise MlflowException("502 Bad Gateway")
+        return run
+
+
+def test_a_run_whose_creation_was_answered_by_an_error_is_not_made_twice(tracker):
+    sweep = opened(tracker)
+    tracker._store.client = AnswerLost(client(tracker))
+    run_id = tracker.start_attempt(sweep, "-", 0, 1, started_ms=START)
+    assert client(tracker).lost == 1
+    assert [attempt.run_id for attempt in tracker.attempts(sweep)] == [run_id]
+
+
+def test_attempts_left_running_are_found_and_ended(tracker):
+    sweep = opened(tracker)
+    done = tracker.start_attempt(sweep, "a'b", 0, 1, started_ms=START)
+    tracker.finish_attempt(done, result(), ended_ms=END)
+    left = tracker.start_attempt(sweep, "a'b", 1, 1, started_ms=START + 1, role=Role.CONFIRM, part="seed 3")
+    assert tracker.attempts(sweep, running=True) == [
+        Attempt(left, Role.CONFIRM, "a'b", 1, "seed 3", 1, running=True, status="running")
+    ]
+    tracker.terminate(left, Status.INTERRUPTED, ended_ms=END)
+    tracker.close_sweep(sweep, Ending.FINISHED, ended_ms=END)
+    assert [attempt.status for attempt in tracker.attempts(sweep)] == ["ok", "interrupted"]
+    running = client(tracker).search_runs([sweep.experiment_id], "attributes.status = 'RUNNING'")
+    assert list(running) == []
+
+
+def test_more_attempts_than_one_page_are_all_found(tracker):
+    tracker = Tracker(Store(client(tracker), tracker.uri, None, page=2))
+    sweep = opened(tracker)
+    for k in range(5):
+        tracker.start_attempt(sweep, "-", k, 1, started_ms=START + k)
+    assert [attempt.k for attempt in tracker.attempts(sweep)] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["two\nlines", "../../etc/passwd", 'it\'s "quoted" `x` \\', "<script>alert(1)</script>", "🦆 päth", "x" * 10_000],
+)
+def test_a_hostile_name_is_stored_whole_and_shown_on_one_line(tracker, folder, name):
+    sweep = opened(tracker, name=name)
+    run_id = tracker.start_attempt(sweep, name, 0, 1, started_ms=START, params={name: name}, config="a: 1\n")
+    tracker.finish_attempt(run_id, result(summary={f"fold/{name}": 1.0}), ended_ms=END)
+    run = client(tracker).get_run(run_id)
+    title = client(tracker).get_experiment(sweep.experiment_id)
+    assert opened(tracker, name=name).run_id == sweep.run_id
+    assert title.tags["sweep"] == name
+    assert title.name.isprintable()
+    assert len(title.name) <= 120
+    assert "\n" not in run.info.run_name
+    assert [attempt.run_id for attempt in tracker.attempts(sweep)] == [run_id]
+    assert {path.name for path in folder.iterdir()} == {"mlflow.db", "mlflow.db.lock", "artifacts"}
+    assert {path.name for path in (folder / "artifacts").iterdir()} == {run_id}
+
+
+def test_values_that_are_too_long_are_cut_visibly(tracker):
+    run_id = tracker.start_attempt(
+        opened(tracker), "-", 0, 1, started_ms=START, params={"p": "y" * 7000}, tags={"t": "z" * 9000}
+    )
+    data = client(tracker).get_run(run_id).data
+    assert len(data.params["p"]) == 6000
+    assert "7000 characters, sha256" in data.params["p"][-60:]
+    assert "9000 characters, sha256" in data.tags["t"][-60:]
+
+
+def test_artifacts_are_texts_and_files_in_folders(tracker, folder, tmp_path):
+    sweep = opened(tracker)
+    source = tmp_path / "drawn.bin"
+    source.write_bytes(b"\x00\x01")
+    tracker.log_artifacts(sweep.run_id, {"figures/curve.bin": source, "drawn.bin": source, "notes/päth.txt": "é"})
+    root = folder / "artifacts" / sweep.run_id / "artifacts"
+    assert (root / "figures/curve.bin").read_bytes() == b"\x00\x01"
+    assert (root / "drawn.bin").read_bytes() == b"\x00\x01"
+    assert (root / "notes/päth.txt").read_text(encoding="utf-8") == "é"
+
+
+def test_an_artifact_that_is_not_there_is_a_named_error(tracker, tmp_path):
+    sweep = opened(tracker)
+    with pytest.raises(TrackingError, match=r"artifact figure\.png of run .* could not be stored"):
+        tracker.log_artifacts(sweep.run_id, {"figure.png": tmp_path / "missing.png"})
+
+
+def test_a_deleted_experiment_is_refused_with_the_way_back(tracker):
+    sweep = opened(tracker)
+    client(tracker).delete_experiment(sweep.experiment_id)
+    with pytest.raises(TrackingError, match=f"mlflow experiments restore --experiment-id {sweep.experiment_id}"):
+        opened(tracker)
+
+
+def test_another_value_of_a_known_param_is_a_named_error(tracker):
+    opened(tracker, params={"seed": 0})
+    with pytest.raises(TrackingError, match="Changing param values is not allowed"):
+        opened(tracker, params={"seed": 1})
+
+
+def test_samples_are_points_of_the_parent(tracker):
+    sweep = opened(tracker)
+    for step in (0, 1):
+        tracker.log_metrics(sweep.run_id, {"system/cpu": 50.0 + step, "bad": math.nan}, step=step, at_ms=START + step)
+    points = client(tracker).get_metric_history(sweep.run_id, "system/cpu")
+    assert [(point.step, point.value, point.timestamp) for point in points] == [(0, 50.0, START), (1, 51.0, START + 1)]
+    assert "bad" not in client(tracker).get_run(sweep.run_id).data.metrics
+
+
+def test_the_environment_names_the_store_when_no_uri_is_given(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+    with Tracker.connect(None, tmp_path / "elsewhere") as tracker:
+        assert tracker.uri == f"sqlite:///{folder}/mlflow.db"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_default_store_is_a_file_in_the_directory(folder, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with Tracker.connect(None, folder) as tracker:
+        assert tracker.uri == f"sqlite:///{folder}/mlflow.db"
