@@ -22,8 +22,8 @@ from hpsearch.engine.reference import predict
 from hpsearch.engine.schedules import recorded_factors
 from hpsearch.errors import HpsearchError
 from hpsearch.jobs import RefitJob
+from hpsearch.measure import score_outputs
 from hpsearch.records import FitResult, TrialResult
-from hpsearch.scoring import score_outputs
 from hpsearch.search.record_files import open_json, seal_json, write_whole
 from hpsearch.tracking.ledger import Opening, SealLedger
 

@@ -8,40 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from hpsearch.config import Config
 from hpsearch.curves import common_train_curves, extremes, mean_curve, train_curves
-from hpsearch.data.rows import Development, Rows
+from hpsearch.data.rows import Development
 from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.measure import Scored, score_outputs
 from hpsearch.metrics import (
     AVERAGED,
-    available,
-    cross_entropy_rows,
-    macro_f1,
     predicted,
-    r2,
     resampled_error,
     search_metric,
     standard_error,
     to_score,
 )
-from hpsearch.nn.losses import prepare_targets, row_losses
 from hpsearch.nn.outputs import stall_threshold
 from hpsearch.records import Fit, FitResult, Status, Task, TrialResult
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scored:
-    """Metrics of the outputs for n rows after each of E epochs.
-
-    Attributes:
-        rows: Metric name to (E, n) values, one a row, for metrics that are means over rows.
-        values: Metric name to (E,), all metrics.
-    """
-
-    rows: dict[str, np.ndarray]
-    values: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,36 +42,6 @@ class _Part:
     def n(self) -> int:
         """Validation rows."""
         return int(self.scored.rows["loss"].shape[1])
-
-
-def score_outputs(config: Config, data: Rows, index: np.ndarray, outputs: np.ndarray, scaling: Scaling) -> Scored:
-    """Every metric of network outputs: for validation, report and test rows alike.
-
-    `loss` is the configured loss without label smoothing, on scaled targets; `mse`, `mae` and `r2` are in the
-    targets' own units.
-
-    Args:
-        config: Loss and network.
-        data: The data set that the rows belong to.
-        index: (n,) numbers of these rows.
-        outputs: (E, n, C) network outputs.
-        scaling: Of the fit; its target part may also be (n, T), one scaling for each row.
-    """
-    outputs, targets = outputs.astype(np.float64), data.targets[index]
-    if data.task is Task.REGRESSION:
-        shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
-        predictions = outputs / scale + shift
-        rows = {
-            "loss": _loss_rows(config, data, outputs, (targets - shift) * scale),
-            "mse": np.square(predictions - targets).mean(axis=-1),
-            "mae": np.abs(predictions - targets).mean(axis=-1),
-        }
-        return _scored(rows, {"r2": r2(predictions, targets.astype(np.float64))})
-    classes = predicted(outputs)
-    rows = {"loss": _loss_rows(config, data, outputs, targets), "accuracy": (classes == targets).astype(np.float64)}
-    if "cross_entropy" in available(config, data.task):
-        rows["cross_entropy"] = cross_entropy_rows(outputs, targets)
-    return _scored(rows, {"macro_f1": macro_f1(classes, targets, data.classes)})
 
 
 def score_trial(
@@ -156,7 +108,7 @@ def _measured(results: Sequence[FitResult]) -> dict[str, float]:
 def _parts(config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]) -> list[_Part]:
     parts = []
     for fit, result in zip(fits, results, strict=True):
-        scaling = fit_scaling(development, fit.fold.train, config.data.normalize)
+        scaling = _scaling(config, development, fit)
         outputs = np.concatenate([result.val_outputs, result.val_outputs[result.chosen_epoch - 1 :][:1]])
         scored = score_outputs(config, development, fit.fold.val, outputs, scaling)
         parts.append(_Part(fit.fold.index, fit.replicate, len(fit.fold.train), scored))
@@ -171,7 +123,7 @@ def _pooled_parts(
     parts = []
     for replicate in sorted({fit.replicate for fit in fits}):
         mine = [(f, r) for f, r in zip(fits, results, strict=True) if f.replicate == replicate]
-        scalings = [fit_scaling(development, f.fold.train, config.data.normalize) for f, _ in mine]
+        scalings = [_scaling(config, development, f) for f, _ in mine]
         sizes = [len(f.fold.val) for f, _ in mine]
         scored = score_outputs(
             config,
@@ -184,11 +136,21 @@ def _pooled_parts(
     return parts
 
 
-def _scaling_of_rows(scalings: Sequence[Scaling], sizes: Sequence[int]) -> Scaling:
+def _scaling(config: Config, development: Development, fit: Fit) -> Scaling | None:
+    """Of regression targets alone: for images it would cost more than all metrics together."""
+    if development.task is not Task.REGRESSION:
+        return None
+    return fit_scaling(development, fit.fold.train, config.data.normalize)
+
+
+def _scaling_of_rows(scalings: Sequence[Scaling | None], sizes: Sequence[int]) -> Scaling | None:
+    known = [scaling for scaling in scalings if scaling is not None]
+    if not known:
+        return None
     return replace(
-        scalings[0],
-        target_shift=np.repeat([s.target_shift for s in scalings], sizes, axis=0),
-        target_scale=np.repeat([s.target_scale for s in scalings], sizes, axis=0),
+        known[0],
+        target_shift=np.repeat([scaling.target_shift for scaling in known], sizes, axis=0),
+        target_scale=np.repeat([scaling.target_scale for scaling in known], sizes, axis=0),
     )
 
 
@@ -198,20 +160,6 @@ def _held(result: FitResult, epochs: int) -> np.ndarray:
     index = [*range(run), *[run - 1] * (epochs - run), result.chosen_epoch - 1]
     outputs: np.ndarray = result.val_outputs[index]
     return outputs
-
-
-def _scored(rows: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> Scored:
-    return Scored(rows, {name: values.mean(axis=1) for name, values in rows.items()} | others)
-
-
-def _loss_rows(config: Config, data: Rows, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """(E, n) values of the configured loss, from torch's own formulas in float64."""
-    epochs, n, width = outputs.shape
-    prepared = prepare_targets(config.loss, data.task, torch.tensor(targets), data.classes, torch.float64)
-    repeated = prepared.repeat(epochs, *[1] * (prepared.ndim - 1))
-    losses = row_losses(config.loss, torch.from_numpy(outputs.reshape(epochs * n, width)), repeated, smooth=False)
-    rows: np.ndarray = losses.detach().numpy().reshape(epochs, n).astype(np.float64)
-    return rows
 
 
 def _score_error(metric: str, parts: list[_Part]) -> float | None:
@@ -260,7 +208,7 @@ def _report(
     found: dict[str, list[float]] = {}
     for fit, result in zip(fits, results, strict=True):
         if len(fit.fold.report):
-            scaling = fit_scaling(development, fit.fold.train, config.data.normalize)
+            scaling = _scaling(config, development, fit)
             scored = score_outputs(config, development, fit.fold.report, result.report_outputs[None], scaling)
             for name, values in scored.values.items():
                 found.setdefault(f"report/{name}", []).append(float(values[0]))

@@ -116,7 +116,8 @@ def apply_values(config: Config, values: Mapping[str, Value]) -> Config:
     for key, value in values.items():
         if "." in key:
             group, _, name = key.split(".", 2)
-            config = replace(config, **{group: _with_value(getattr(config, group), name, value)})
+            changed: dict[str, Any] = {group: _with_value(getattr(config, group), name, value)}
+            config = replace(config, **changed)
     return config
 
 

@@ -166,7 +166,7 @@ def lr_multiplier(config: Config, step: int, steps: int) -> float:
     return warm
 
 
-def update(config: Config, state: State, grads: State, lr: float, memory: dict[str, Any], t: int) -> None:
+def update(config: Config, state: State, grads: State, lr: float, memory: dict[str, Any], t: int) -> None:  # noqa: C901 - one branch a rule
     """One step of the update rules as the textbooks print them; t counts from 1."""
     o, decay = config.optimizer, config.regularization.weight_decay
     if config.training.clip_norm is not None:

@@ -59,10 +59,11 @@ def test_a_sweep_that_is_opened_again_keeps_its_parent_and_runs_again(tracker):
 
 
 def test_a_sweep_brings_a_view_of_its_trials_by_score(tracker):
-    sweep = opened(tracker, columns=["optimizer"])
+    sweep = opened(tracker, columns=["optimizer", "report/accuracy"])
     view = json.loads(client(tracker).get_experiment(sweep.experiment_id).tags["mlflow.sharedViewState.trials"])
     assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`score`", False)
-    assert "params.`optimizer`" in view["selectedColumns"]
+    expected = ["metrics.`score`", "metrics.`score_se`", "params.`optimizer`", "metrics.`report/accuracy`"]
+    assert view["selectedColumns"] == [*expected, "tags.`status`"]
     assert table_path(sweep.experiment_id).endswith("viewStateShareKey=trials")
 
 
@@ -214,13 +215,24 @@ def test_attempts_left_running_are_found_and_ended(tracker):
     tracker.finish_attempt(done, result(), ended_ms=END)
     left = tracker.start_attempt(sweep, "a'b", 1, 1, started_ms=START + 1, role=Role.CONFIRM, part="seed 3")
     assert tracker.attempts(sweep, running=True) == [
-        Attempt(left, Role.CONFIRM, "a'b", 1, "seed 3", 1, running=True, status="running")
+        Attempt(left, "mnist", Role.CONFIRM, "a'b", 1, "seed 3", 1, running=True, status="running")
     ]
     tracker.terminate(left, Status.INTERRUPTED, ended_ms=END)
     tracker.close_sweep(sweep, Ending.FINISHED, ended_ms=END)
     assert [attempt.status for attempt in tracker.attempts(sweep)] == ["ok", "interrupted"]
     running = client(tracker).search_runs([sweep.experiment_id], "attributes.status = 'RUNNING'")
     assert list(running) == []
+
+
+def test_a_trial_is_found_by_its_run_and_a_parent_is_none(tracker):
+    sweep = opened(tracker)
+    run_id = tracker.start_attempt(sweep, "adam", 7, 1, started_ms=START)
+    found = tracker.find_trial(run_id)
+    assert (found.sweep, found.level, found.k) == ("mnist", "adam", 7)
+    with pytest.raises(TrackingError, match=f"run {sweep.run_id} is not a trial"):
+        tracker.find_trial(sweep.run_id)
+    with pytest.raises(TrackingError, match="not found"):
+        tracker.find_trial("0" * 32)
 
 
 def test_more_attempts_than_one_page_are_all_found(tracker):

@@ -2,6 +2,8 @@
 
 from argparse import Namespace
 
+import optuna
+
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.sweep import run_sweep
 from hpsearch.config import ConfigError
@@ -11,6 +13,7 @@ from hpsearch.terminal import Terminal
 
 def run_action(composer: Composer, command: Namespace) -> int:
     """Runs the action; returns the exit status."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study that is made
     preload("hpsearch.fitting", "torch._dynamo")  # torch loads while the driver composes and checks
     base = composer.compose()
     terminal = Terminal()
@@ -18,5 +21,8 @@ def run_action(composer: Composer, command: Namespace) -> int:
         given = " and ".join(f"+{group}={option}" for group, option in base.actions.items())
         raise ConfigError(f"{given} are two actions: give one")
     if "final" in base.actions:
-        raise NotImplementedError
+        # Evaluating loads torch into this process, which a sweep does not need.
+        from hpsearch.cli.final import run_final  # noqa: PLC0415
+
+        return run_final(composer, base, terminal)
     return run_sweep(composer, base, command, terminal)

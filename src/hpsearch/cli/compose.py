@@ -106,7 +106,7 @@ class Composer:
 
     def _drop_foreign_values(self, group: str, node: Any) -> None:
         """Values given for a group that varies go to those of its options that have them."""
-        kind = KINDS[group].get(node.get("kind")) if isinstance(node, dict) else None
+        kind = KINDS[group].get(str(node.get("kind"))) if isinstance(node, dict) else None
         if kind is not None:
             for name in set(self.overrides.fixed_values(group)) - {f.name for f in fields(kind)}:
                 node.pop(name, None)

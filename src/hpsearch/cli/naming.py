@@ -1,12 +1,14 @@
 """Which sweep a command line means: a new one, one that goes on, or one that it contradicts."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hpsearch.config import Config, ConfigError
+from hpsearch.config.tree import nearest
 from hpsearch.search.plan import Plan, differences, digest
-from hpsearch.search.store import SweepStore
+from hpsearch.search.store import SweepStore, list_sweeps
 
 SHOWN = 12
 """Differences that a refusal lists."""
@@ -81,6 +83,49 @@ def name_sweep(plan: Plan, default: str, started_by: str | None, more: dict[str,
     note = f"{default} is another sweep already; this one is called {other['name']}"
     found = store.specification()
     return Named(store, found or other, known=found is not None, note=note)
+
+
+def find_sweep(config: Config, name: str | None) -> Named:
+    """The stored sweep that `+final=` means.
+
+    Args:
+        config: `final` says which: a sweep by name, or the only one that an option of `+sweep=` started.
+        name: A name that stands for `final.sweep`; None: what the configuration says.
+
+    Raises:
+        ConfigError: If there is none, or more than one.
+    """
+    sweeps = list_sweeps(config.tracking.directory)
+    name = name or config.final.sweep
+    if name is not None:
+        if name not in sweeps:
+            raise ConfigError(f"final.sweep={name} is no sweep in {config.tracking.directory}: {nearest(name, sweeps)}")
+        return Named(_store(config, name), sweeps[name], known=True, note=None)
+    option = config.final.started_by
+    started = [n for n, found in sweeps.items() if found["started_by"] == option and not found["named"]]
+    if not started:
+        raise ConfigError(
+            f"there is no sweep that +sweep={option} started without name= in {config.tracking.directory}: run it "
+            f"first, or name another one by +final=sweep final.sweep=… ({nearest(str(option), sweeps)})"
+        )
+    if len(started) > 1:
+        lines = [f"  +final=sweep {shlex.quote('final.sweep=' + hydra_quoted(n))}" for n in started]
+        raise ConfigError("\n".join([f"+sweep={option} started {len(started)} sweeps; say which one:", *lines]))
+    return Named(_store(config, started[0]), sweeps[started[0]], known=True, note=None)
+
+
+def require_sweeps(config: Config) -> None:
+    """Refuses a final where nothing was searched, before a tracking store is made."""
+    if not list_sweeps(config.tracking.directory):
+        raise ConfigError(f"there is no sweep in {config.tracking.directory}: run one first, in this folder")
+
+
+def hydra_quoted(text: str) -> str:
+    """The text as a value in Hydra's grammar: quoted unless it is plain."""
+    if text and all(c.isascii() and (c.isalnum() or c in "_-./") for c in text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _store(config: Config, name: str) -> SweepStore:

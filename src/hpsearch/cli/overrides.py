@@ -54,7 +54,8 @@ def read_overrides(parsed: Sequence[Override], groups: Mapping[str, Sequence[str
     Raises:
         ConfigError: With each override that names an unknown option, sweeps over values, or is given twice.
     """
-    overrides, problems = Overrides(), []
+    overrides = Overrides()
+    problems: list[str] = []
     for override in parsed:
         try:
             _add(overrides, override, groups)

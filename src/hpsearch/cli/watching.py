@@ -7,7 +7,8 @@ from typing import Self
 
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Row, Terminal
-from hpsearch.tracking.mlflow import SweepRun, Tracker
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import SweepRun
 from hpsearch.tracking.system import SystemSampler
 
 SAMPLE_S = 5.0
@@ -21,7 +22,7 @@ class Watching:
         self._terminal, self._tracker, self._run = terminal, tracker, run
         self._total, self._done = total, list(done)
         self._sampler = SystemSampler()
-        self._sampled = time.monotonic()
+        self._sampled = -SAMPLE_S
         self._samples = 0
 
     def __enter__(self) -> Self:

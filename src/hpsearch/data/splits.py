@@ -47,7 +47,7 @@ def report_seed(seed: int) -> int:
     return derive(seed, Purpose.SPLIT, "report") % 2**32
 
 
-def folds(  # noqa: PLR0913 - each argument is one fact about the sweep
+def folds(
     development: Development,
     evaluation: Evaluation,
     *,

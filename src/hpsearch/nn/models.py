@@ -93,7 +93,7 @@ def _dense_network(
 
 def _dense_block(config: Config, inputs: int, width: int) -> nn.Module:
     """Linear, [norm], activation, [norm], [dropout]."""
-    # By way of "meta", as torch's own `skip_init` does it: no global generator is drawn from for weights to be replaced.
+    # By way of "meta", like torch's `skip_init`: weights to be replaced are not drawn from the global generator.
     linear = nn.Linear(inputs, width, bias=needs_bias(config.norm), device="meta").to_empty(device="cpu")
     block = _activated(config, OrderedDict(linear=linear), width, image=False)
     if config.regularization.dropout > 0:

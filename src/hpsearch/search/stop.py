@@ -8,7 +8,7 @@ from typing import Any, Self
 from hpsearch.errors import HpsearchError
 
 
-class Stopped(HpsearchError):
+class StoppedError(HpsearchError):
     """A signal asked the sweep to stop; it has done so, and can be resumed."""
 
     def __init__(self, number: int) -> None:

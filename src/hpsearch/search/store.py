@@ -3,6 +3,7 @@
     sweeps/<slug of the name>/sweep.json                      the frozen specification
                              /lock, holder.json               the driver at work
                              /trials/<slug of the level>/<k>/attempt-<n>/predictions.safetensors, run.json, record.json
+                             /final/<slug of the level>/<k>/   champion.json, confirm/trials/…, refit-…/model.safetensors
 
 `record.json` is written last: where it is whole, the attempt is finished and the rest is there.
 """
@@ -67,6 +68,16 @@ class SweepStore:
         """
         self.name = name
         self.folder = Path(directory) / "sweeps" / slug(name)
+
+    def confirmation(self, level: str, k: int) -> "SweepStore":
+        """The store of the fresh seeds of one trial, in which seed s is trial s."""
+        store = SweepStore(self.folder, self.name)
+        store.folder = self.final_folder(level, k) / "confirm"
+        return store
+
+    def final_folder(self, level: str, k: int) -> Path:
+        """Where the final of one trial is kept."""
+        return self.folder / "final" / (level if level == NO_LEVEL else slug(level)) / str(k)
 
     def lock(self) -> AbstractContextManager[None]:
         """Makes the folder, and keeps other drivers out while in the context.

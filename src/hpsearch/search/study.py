@@ -22,10 +22,11 @@ from hpsearch.execution.worker import Raised, WorkerDied
 from hpsearch.jobs import Answer, Job, TrialJob
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult, Value
 from hpsearch.search.plan import Plan
-from hpsearch.search.stop import Stopped, StopSignals
+from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.store import Attempt, SweepStore
 from hpsearch.search.trial_records import Record, decode_record
-from hpsearch.tracking.mlflow import Role, SweepRun, Tracker
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import Role, SweepRun
 
 MAX_DEATHS = 3
 """Workers that one trial may take down before it counts as failed."""
@@ -63,7 +64,7 @@ class Driver:
     store: SweepStore
     tracker: Tracker
     run: SweepRun
-    executor: LocalExecutor[Job, Answer]
+    executor: LocalExecutor[Job, Answer] | None  # None where nothing is missing
     watch: Watch
     signals: StopSignals
     _open: dict[tuple[str, int], Running] = field(default_factory=dict)
@@ -76,26 +77,33 @@ class Driver:
             All records of these trials, in the order of k.
 
         Raises:
-            Stopped: By a signal, after everything open was closed.
+            StoppedError: By a signal, after everything open was closed.
             ConfigError: If a configuration turns out not to be trainable.
         """
         records = self.reconcile()
         missing = deque(k for k in range(trials) if (NO_LEVEL, k) not in records)
+        if missing:
+            assert self.executor is not None, missing
+            self._work_off(missing, records, self.executor)
+        return [records[NO_LEVEL, k] for k in range(trials)]
+
+    def _work_off(
+        self, missing: deque[int], records: dict[tuple[str, int], Record], executor: LocalExecutor[Job, Answer]
+    ) -> None:
         prepared: deque[Running] = deque()
-        while missing or prepared or self.executor.running:
+        while missing or prepared or executor.running:
             if self.signals.number is not None:
-                self._interrupt()
-                raise Stopped(self.signals.number)
-            self._hand_out(missing, prepared)
-            for done in self.executor.wait(WAIT_S):
+                self._interrupt(executor)
+                raise StoppedError(self.signals.number)
+            self._hand_out(missing, prepared, executor)
+            for done in executor.wait(WAIT_S):
                 # Before the results are stored: a worker waits for nothing but its next trial.
-                self._hand_out(missing, prepared)
-                record = self._finish_attempt(done, missing)
+                self._hand_out(missing, prepared, executor)
+                record = self._finish_attempt(done, missing, executor)
                 if record is not None:
                     records[record.key] = record
                     self.watch.trial_done(record)
             self.watch.tick()
-        return [records[NO_LEVEL, k] for k in range(trials)]
 
     def reconcile(self) -> dict[tuple[str, int], Record]:
         """Adopts every whole record that is not committed, and closes every other open attempt.
@@ -133,13 +141,13 @@ class Driver:
             if run.role is Role.SEARCH and (committed is None or committed.number != run.attempt):
                 self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
 
-    def _hand_out(self, missing: deque[int], prepared: deque[Running]) -> None:
-        while prepared and self.executor.free:
+    def _hand_out(self, missing: deque[int], prepared: deque[Running], executor: LocalExecutor[Job, Answer]) -> None:
+        while prepared and executor.free:
             running = prepared.popleft()
-            self.executor.submit(running.trial.key, TrialJob(running.trial.config))
-        while missing and self.executor.free:
+            executor.submit(running.trial.key, TrialJob(running.trial.config))
+        while missing and executor.free:
             running = self._begin(self.plan.trial(missing.popleft()))
-            self.executor.submit(running.trial.key, TrialJob(running.trial.config))
+            executor.submit(running.trial.key, TrialJob(running.trial.config))
         if missing and not prepared:
             # One attempt ahead, so that asking and creating a run do not keep a worker waiting.
             prepared.append(self._begin(self.plan.trial(missing.popleft())))
@@ -170,13 +178,15 @@ class Driver:
             config=config_text(trial.config),
         )
 
-    def _finish_attempt(self, done: Done[Answer], missing: deque[int]) -> Record | None:
+    def _finish_attempt(
+        self, done: Done[Answer], missing: deque[int], executor: LocalExecutor[Job, Answer]
+    ) -> Record | None:
         """Commits what came back; None if the trial is tried again."""
         assert isinstance(done.key, tuple)
         running = self._open.pop(done.key)
         if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
             self._close(running, done.failure.message)
-            self._interrupt()
+            self._interrupt(executor)
             raise ConfigError(*done.failure.message.splitlines())
         if isinstance(done.failure, WorkerDied):
             deaths = self._deaths[done.key] = self._deaths.get(done.key, 0) + 1
@@ -184,7 +194,7 @@ class Driver:
                 self._close(running, done.failure.cause)
                 missing.appendleft(running.trial.k)
                 return None
-        result = done.value if isinstance(done.value, TrialResult) else _failed(done.failure)
+        result = done.value if isinstance(done.value, TrialResult) else failed_result(done.failure)
         ended_ms = _now_ms()
         times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
         folder = self.store.write_attempt(running.number, running.trial, result, times)
@@ -199,9 +209,9 @@ class Driver:
         else:
             self.study.tell(optuna_number, state=TrialState.FAIL)
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, executor: LocalExecutor[Job, Answer]) -> None:
         """Kills the workers and closes every open attempt; the trials start anew on resume."""
-        self.executor.stop(now=True)
+        executor.stop(now=True)
         for running in self._open.values():
             self._close(running, None)
         self._open.clear()
@@ -234,7 +244,8 @@ def config_text(config: Config) -> str:
     return text
 
 
-def _failed(failure: Raised | WorkerDied | None) -> TrialResult:
+def failed_result(failure: Raised | WorkerDied | None) -> TrialResult:
+    """The result of a trial whose worker gave none: `oom` or `error`, with the cause."""
     assert failure is not None
     oom = isinstance(failure, Raised) and failure.out_of_memory
     status = Status.OOM if oom else Status.ERROR

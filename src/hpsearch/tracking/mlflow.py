@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from hpsearch.records import Status, TrialResult, Value
-from hpsearch.tracking.connection import connect, resolve_uri
+from hpsearch.tracking.connection import TrackingError, connect, resolve_uri
 from hpsearch.tracking.ledger import SealLedger
 from hpsearch.tracking.limits import digest
 from hpsearch.tracking.runs import (
@@ -69,7 +69,7 @@ class Tracker:
         """Let go of the store."""
         self._store.close()
 
-    def open_sweep(  # noqa: PLR0913  # what is known of a sweep
+    def open_sweep(  # what is known of a sweep
         self,
         name: str,
         *,
@@ -90,7 +90,7 @@ class Tracker:
             description: Markdown, shown on the pages of the experiment and of the parent run.
             tags: What is known about it: fingerprint, commit, versions, machine.
             params: Its settings, flat; MLflow refuses another value for a param that it knows.
-            columns: Params of its trials that the runs table shows beside the score, at `runs.table_path`.
+            columns: Params and metrics that its table of trials shows beside the score, at `runs.table_path`.
 
         Raises:
             TrackingError: MLflow failed, or the experiment of this name was deleted there.
@@ -189,6 +189,17 @@ class Tracker:
         only = " and attributes.status = 'RUNNING'" if running else ""
         runs = self._store.search(sweep.experiment_id, f"tags.`{PARENT}` = '{sweep.run_id}'{only}")
         return [attempt_of(run) for run in runs]
+
+    def find_trial(self, run_id: str) -> Attempt:
+        """The attempt that a run stands for.
+
+        Raises:
+            TrackingError: There is no such run, or it is not a trial of hpsearch.
+        """
+        run = self._store.run(run_id)
+        if not {"sweep", "role", "level", "trial", "attempt"} <= set(run.data.tags):
+            raise TrackingError(f"run {run_id} is not a trial of hpsearch: give the run id of a trial")
+        return attempt_of(run)
 
     def terminate(self, run_id: str, status: Status, *, ended_ms: int, failure: str | None = None) -> None:
         """End a run that has no result: its driver or worker died, or it was interrupted."""

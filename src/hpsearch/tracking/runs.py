@@ -69,6 +69,7 @@ class Attempt:
 
     Attributes:
         run_id: Its run.
+        sweep: Name of its sweep.
         role: What it is for.
         level: Level of its trial.
         k: Number of its trial within the level.
@@ -79,6 +80,7 @@ class Attempt:
     """
 
     run_id: str
+    sweep: str
     role: Role
     level: str
     k: int
@@ -123,9 +125,15 @@ def finite_points(metrics: Mapping[str, float], step: int) -> Iterator[tuple[str
     return ((key_name(key), float(value), step) for key, value in metrics.items() if math.isfinite(value))
 
 
-def table_view(params: Sequence[str]) -> str:
-    """The state of MLflow's runs table (3.17) that shows trials by score with these params as columns, as JSON."""
-    columns = [f"metrics.`{name}`" for name in ("score", "score_se")] + [f"params.`{name}`" for name in params]
+def table_view(names: Sequence[str]) -> str:
+    """The state of MLflow's runs table (3.17) that shows trials by score, as JSON.
+
+    Args:
+        names: Params (`optimizer.adam.lr`) and metrics (`report/accuracy`, told by their slash) to show beside it.
+    """
+    kinds = [("metrics", "score"), ("metrics", "score_se")]
+    kinds += [("metrics" if "/" in name else "params", name) for name in names]
+    columns = [f"{kind}.`{name}`" for kind, name in kinds]
     state = {
         "searchFilter": "tags.role = 'search'",
         "orderByKey": "metrics.`score`",
@@ -149,6 +157,7 @@ def attempt_of(run: "Run") -> Attempt:
     tags = run.data.tags
     return Attempt(
         run_id=run.info.run_id,
+        sweep=tags["sweep"],
         role=Role(tags["role"]),
         level=tags["level"],
         k=int(tags["trial"]),

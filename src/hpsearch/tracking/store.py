@@ -87,6 +87,10 @@ class Store:
         found = next(self.search(experiment_id, f"tags.{KEY} = '{key}'"), None)
         return None if found is None else str(found.info.run_id)
 
+    def run(self, run_id: str) -> "Run":
+        """The run with this id."""
+        return self.call(self.client.get_run, run_id)
+
     def search(self, experiment_id: str, filter_string: str) -> Iterator["Run"]:
         """The runs that match, oldest first."""
         token: str | None = None
@@ -97,7 +101,7 @@ class Store:
             if not token:
                 return
 
-    def create(  # noqa: PLR0913  # what is known of a new run
+    def create(  # what is known of a new run
         self, experiment_id: str, key: str, name: str, started_ms: int, tags: Mapping[str, str], *, search: bool
     ) -> str:
         """The id of the run with this key, created if there is none.

@@ -1,0 +1,103 @@
+"""Builds what a driver works with: workers, tracker, parent run, study."""
+
+import os
+import shlex
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from hpsearch import jobs
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.data import Data
+from hpsearch.errors import HpsearchError
+from hpsearch.execution.local import LocalExecutor
+from hpsearch.execution.worker import Raised
+from hpsearch.jobs import Answer, CheckJob, Job
+from hpsearch.search.journal import open_journal
+from hpsearch.search.stop import StoppedError, StopSignals
+from hpsearch.tracking.environment import describe
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import SweepRun
+
+
+def build_executor(config: Config, data: Data, tasks: int) -> LocalExecutor[Job, Answer]:
+    """Worker processes for so many tasks: as many as `execution.workers` says, or else one a core."""
+    workers = max(1, min(config.execution.workers or core_count(), tasks))
+    return LocalExecutor(partial(jobs.set_up, data, config.execution.device), jobs.work, workers=workers)
+
+
+def core_count() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_configs(executor: LocalExecutor[Job, Answer], configs: list[Config], signals: StopSignals) -> str:
+    """Finds out in a worker whether configurations can be trained, before anything is written.
+
+    Returns:
+        The kind of device that trains.
+
+    Raises:
+        ConfigError: With what does not fit together.
+        StoppedError: By a signal.
+    """
+    distinct = {repr((c.model, c.norm, c.loss, c.schedule, c.training)): c for c in configs}
+    executor.submit("check", CheckJob(tuple(distinct.values())))
+    while True:
+        if signals.number is not None:
+            raise StoppedError(signals.number)
+        for done in executor.wait(0.2):
+            if isinstance(done.value, str):
+                return done.value
+            assert done.failure is not None, done
+            if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
+                raise ConfigError(*done.failure.message.splitlines())
+            raise HpsearchError(f"a worker could not check the configurations: {done.failure.cause}")
+
+
+def connect(config: Config) -> Tracker:
+    """The tracker that the configuration names."""
+    return Tracker.connect(config.tracking.uri, Path(config.tracking.directory))
+
+
+def open_run(tracker: Tracker, specification: dict[str, Any], columns: list[str]) -> SweepRun:
+    """The parent run of a sweep, made now or found again.
+
+    Args:
+        tracker: Where.
+        specification: What `sweep.json` holds.
+        columns: Params and metrics that MLflow's table of trials shows beside the score.
+    """
+    data = specification["data"]
+    test = {f"test_{key}": str(value) for key, value in (data["test"] or {}).items()}
+    kept = {key: str(specification[key]) for key in ("fingerprint", "engine", "device")}
+    return tracker.open_sweep(
+        specification["name"],
+        identity=f"{specification['fingerprint']}-{specification['created_ms']}",
+        started_ms=now_ms(),
+        description=_description(specification),
+        tags={**describe(), **kept, **test, "data": data["name"]},
+        columns=columns,
+    )
+
+
+def open_study(config: Config, name: str) -> optuna.Study:
+    """The sweep's study in Optuna's journal."""
+    storage = open_journal(Path(config.tracking.directory) / "optuna.journal")
+    return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _description(specification: dict[str, Any]) -> str:
+    command = shlex.join(["python", "-m", "hpsearch", *specification["overrides"]])
+    return (
+        f"A sweep of hpsearch on `{specification['data']['name']}`: one child run for each trial; `score` is the "
+        f"validation metric (higher is better), `report/…` is what to quote.\n\n    {command}\n"
+    )

@@ -1,0 +1,76 @@
+"""Network outputs to metrics, for validation, report and test rows alike.
+
+E epochs, n rows, C outputs, T targets.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hpsearch.config import Config
+from hpsearch.data.rows import Rows
+from hpsearch.data.scaling import Scaling
+from hpsearch.metrics import available, cross_entropy_rows, macro_f1, predicted, r2
+from hpsearch.nn.losses import prepare_targets, row_losses
+from hpsearch.records import Task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """Metrics of the outputs for n rows after each of E epochs.
+
+    Attributes:
+        rows: Metric name to (E, n) values, one a row, for metrics that are means over rows.
+        values: Metric name to (E,), all metrics.
+    """
+
+    rows: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
+
+
+def score_outputs(
+    config: Config, data: Rows, index: np.ndarray, outputs: np.ndarray, scaling: Scaling | None
+) -> Scored:
+    """Every metric of network outputs: for validation, report and test rows alike.
+
+    `loss` is the configured loss without label smoothing, on scaled targets; `mse`, `mae` and `r2` are in the
+    targets' own units.
+
+    Args:
+        config: Loss and network.
+        data: The data set that the rows belong to.
+        index: (n,) numbers of these rows.
+        outputs: (E, n, C) network outputs.
+        scaling: Of the fit, its target part (T,), or (n, T) with one scaling for each row; not read for classes.
+    """
+    outputs, targets = outputs.astype(np.float64), data.targets[index]
+    if data.task is Task.REGRESSION:
+        assert scaling is not None
+        shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
+        predictions = outputs / scale + shift
+        rows = {
+            "loss": _loss_rows(config, data, outputs, (targets - shift) * scale),
+            "mse": np.square(predictions - targets).mean(axis=-1),
+            "mae": np.abs(predictions - targets).mean(axis=-1),
+        }
+        return _scored(rows, {"r2": r2(predictions, targets.astype(np.float64))})
+    classes = predicted(outputs)
+    rows = {"loss": _loss_rows(config, data, outputs, targets), "accuracy": (classes == targets).astype(np.float64)}
+    if "cross_entropy" in available(config, data.task):
+        rows["cross_entropy"] = cross_entropy_rows(outputs, targets)
+    return _scored(rows, {"macro_f1": macro_f1(classes, targets, data.classes)})
+
+
+def _scored(rows: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> Scored:
+    return Scored(rows, {name: values.mean(axis=1) for name, values in rows.items()} | others)
+
+
+def _loss_rows(config: Config, data: Rows, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(E, n) values of the configured loss, from torch's own formulas in float64."""
+    epochs, n, width = outputs.shape
+    prepared = prepare_targets(config.loss, data.task, torch.tensor(targets), data.classes, torch.float64)
+    repeated = prepared.repeat(epochs, *[1] * (prepared.ndim - 1))
+    losses = row_losses(config.loss, torch.from_numpy(outputs.reshape(epochs * n, width)), repeated, smooth=False)
+    rows: np.ndarray = losses.detach().numpy().reshape(epochs, n).astype(np.float64)
+    return rows

@@ -1,0 +1,146 @@
+"""The champion on fresh seeds: frozen, retrained, never selected again."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from hpsearch.errors import HpsearchError
+from hpsearch.execution.local import Done, LocalExecutor
+from hpsearch.jobs import Answer, Job, RefitJob, TrialJob
+from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult
+from hpsearch.search.stop import StoppedError, StopSignals
+from hpsearch.search.store import Attempt, SweepStore
+from hpsearch.search.study import config_text, failed_result, option_params
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import Role, SweepRun
+
+WAIT_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    seed: int
+    number: int
+    run_id: str
+    started_ms: int
+
+
+@dataclass(slots=True)
+class Confirmation:
+    """Retrains one frozen trial with fresh seeds, numbered from 1; each is a record and a run, and is not run twice.
+
+    Attributes:
+        trial: The champion.
+        store: Its fresh-seed records: a store of its own, in which seed s is trial s.
+        told: Called after each finished seed with the number of finished ones.
+    """
+
+    trial: Trial
+    store: SweepStore
+    tracker: Tracker
+    run: SweepRun
+    executor: LocalExecutor[Job, Answer]
+    signals: StopSignals
+    told: Callable[[int], None]
+    _open: dict[int, _Running] = field(default_factory=dict)
+
+    def finish(self, seeds: int) -> list[TrialResult]:
+        """The results of seeds 1 … `seeds`, in this order.
+
+        Raises:
+            StoppedError: By a signal, after everything open was closed.
+        """
+        finished = self.store.finished()
+        results = {k: self._adopt(attempt) for (_, k), attempt in finished.items() if k <= seeds}
+        self._close_open_runs()
+        missing = deque(seed for seed in range(1, seeds + 1) if seed not in results)
+        while missing or self._open:
+            self._stop_if_asked()
+            while missing and self.executor.free:
+                self._begin(missing.popleft())
+            for done in self.executor.wait(WAIT_S):
+                running = self._open.pop(_seed(done))
+                results[running.seed] = self._commit(running, done)
+                self.told(len(results))
+        return [results[seed] for seed in range(1, seeds + 1)]
+
+    def refit(self, job: RefitJob) -> FitResult:
+        """Trains on all development rows.
+
+        Raises:
+            StoppedError: By a signal.
+            HpsearchError: If the worker failed.
+        """
+        self.executor.submit("refit", job)
+        while True:
+            self._stop_if_asked()
+            for done in self.executor.wait(WAIT_S):
+                if isinstance(done.value, FitResult):
+                    return done.value
+                cause = done.failure.cause if done.failure else "no result"
+                raise HpsearchError(f"the refit on all development rows failed: {cause}; nothing was opened")
+
+    def _begin(self, seed: int) -> None:
+        number = self.store.begin_attempt(NO_LEVEL, seed)
+        started_ms = _now_ms()
+        run_id = self._start_run(seed, number, started_ms)
+        self._open[seed] = _Running(seed, number, run_id, started_ms)
+        self.executor.submit(seed, TrialJob(self.trial.config, redraw=seed))
+
+    def _start_run(self, seed: int, number: int, started_ms: int) -> str:
+        return self.tracker.start_attempt(
+            self.run,
+            self.trial.level,
+            self.trial.k,
+            number,
+            started_ms=started_ms,
+            role=Role.CONFIRM,
+            part=f"seed {seed}",
+            params=option_params(self.trial.config),
+            config=config_text(self.trial.config),
+        )
+
+    def _commit(self, running: _Running, done: Done[Answer]) -> TrialResult:
+        result = done.value if isinstance(done.value, TrialResult) else failed_result(done.failure)
+        ended_ms = _now_ms()
+        times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
+        trial = replace(self.trial, level=NO_LEVEL, k=running.seed)
+        folder = self.store.write_attempt(running.number, trial, result, times)
+        self.tracker.finish_attempt(
+            running.run_id, result, ended_ms=ended_ms, artifacts={"record.json": folder / "record.json"}
+        )
+        return result
+
+    def _adopt(self, attempt: Attempt) -> TrialResult:
+        """A whole record is a finished seed; its run is finished too, if the driver died in between."""
+        record = attempt.record
+        assert record is not None, attempt.folder
+        run = self.store.run_file(record.level, record.k, attempt.number)
+        assert run is not None, attempt.folder
+        run_id = self._start_run(record.k, attempt.number, run["started_ms"])
+        result = replace(record.result, measured=run["measured"])
+        artifacts = {"record.json": attempt.folder / "record.json"}
+        self.tracker.finish_attempt(run_id, result, ended_ms=run["ended_ms"], artifacts=artifacts)
+        return result
+
+    def _close_open_runs(self) -> None:
+        for run in self.tracker.attempts(self.run, running=True):
+            if run.role is Role.CONFIRM:
+                self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
+
+    def _stop_if_asked(self) -> None:
+        if self.signals.number is not None:
+            self.executor.stop(now=True)
+            for running in self._open.values():
+                self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
+            raise StoppedError(self.signals.number)
+
+
+def _seed(done: Done[Answer]) -> int:
+    assert isinstance(done.key, int), done.key
+    return done.key
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

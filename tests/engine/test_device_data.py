@@ -1,0 +1,79 @@
+"""Data on the device: values, minibatch sizes, space."""
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.config import ConfigError
+from hpsearch.data.rows import Rows
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.engine.device_data import OutOfSpaceError, batch_sizes, fit_data, to_device
+from hpsearch.records import Task
+
+
+def test_images_stay_bytes_until_they_are_in_a_minibatch(make_config, make_rows):
+    rows, config = make_rows(20, images=True, width=6), make_config(data="mnist")
+    data = to_device(rows)
+    assert data.inputs.dtype == torch.uint8
+    seen = fit_data(config, data, fit_scaling(rows, np.arange(20), config.data.normalize))
+    np.testing.assert_allclose(seen.batch(torch.tensor([4, 2])), rows.inputs[[4, 2]] / 255, rtol=1e-6)
+
+
+def test_a_minibatch_leaves_the_shared_inputs_unchanged(make_config, make_rows):
+    rows, config = make_rows(20), make_config(data="breast_cancer")
+    data = to_device(rows)
+    seen = fit_data(config, data, fit_scaling(rows, np.arange(20), config.data.normalize))
+    batch = seen.batch(torch.arange(20))
+    np.testing.assert_allclose(batch.mean(dim=0), 0, atol=1e-5)
+    np.testing.assert_array_equal(data.inputs, rows.inputs)
+
+
+def test_read_only_arrays_can_be_copied(make_rows):
+    rows = make_rows(20)
+    rows.inputs.flags.writeable = False
+    assert to_device(rows).inputs.shape == (20, 5)
+
+
+def test_regression_targets_are_standardized_by_the_training_rows(make_config, make_rows):
+    rows = make_rows(30, task="regression")
+    config, train = make_config(loss="mse"), np.arange(12)
+    seen = fit_data(config, to_device(rows, dtype=torch.float64), fit_scaling(rows, train, config.data.normalize))
+    expected = (rows.targets - rows.targets[train].mean(axis=0)) / rows.targets[train].std(axis=0)
+    np.testing.assert_allclose(seen.targets, expected, atol=1e-5)
+    assert seen.labels is None
+
+
+def test_a_loss_that_does_not_fit_names_itself_and_the_data(make_config, make_rows):
+    rows = make_rows(30, task="regression")
+    scaling = fit_scaling(rows, np.arange(30), make_config().data.normalize)
+    with pytest.raises(ConfigError) as error:
+        fit_data(make_config(loss="cross_entropy"), to_device(rows), scaling)
+    assert str(error.value) == (
+        "loss cross_entropy does not fit the regression task of data toy: use one of loss=mse, loss=mae, loss=sse, "
+        "loss=custom"
+    )
+
+
+def test_data_larger_than_memory_is_refused_with_its_size():
+    rows = psutil.virtual_memory().total // 1024 + 1
+    inputs = np.broadcast_to(np.zeros(1, np.float32), (rows, 512))  # 2 KiB a row of address space, 4 bytes of memory
+    too_large = Rows("big", Task.MULTICLASS, inputs, np.zeros(1, np.int64), 2, ("a", "b"))
+    with pytest.raises(OutOfSpaceError, match=r"data big needs \d+\.\d\d GiB on cpu, \d+\.\d\d GiB are free"):
+        to_device(too_large)
+
+
+@given(n=st.integers(1, 500), batch_size=st.integers(1, 120))
+def test_minibatches_cover_all_rows_and_none_but_a_lone_one_has_one_row(n, batch_size):
+    sizes = batch_sizes(n, batch_size)
+    assert sum(sizes) == n
+    assert all(size == batch_size for size in sizes[:-1])
+    assert sizes[-1] <= batch_size + 1
+    assert 1 not in sizes or batch_size == 1 or n == 1
+
+
+def test_a_last_row_joins_the_minibatch_before():
+    assert batch_sizes(21, 10) == [10, 11]
+    assert batch_sizes(22, 10) == [10, 10, 2]

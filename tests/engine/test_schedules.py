@@ -1,0 +1,90 @@
+"""Learning-rate multipliers against torch's own schedulers."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.optim import lr_scheduler
+
+from hpsearch.config.training import (
+    CosineSchedule,
+    ExponentialSchedule,
+    PlateauSchedule,
+    Schedule,
+    StepSchedule,
+)
+from hpsearch.engine.schedules import multiplier, plateau_factor, recorded_factors
+
+EPOCHS, STEPS = 6, 5
+
+
+def torch_rates(make, steps: int) -> list[float]:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = make(optimizer)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def at_epochs(schedule: Schedule) -> list[float]:
+    """The multiplier at the first step of each epoch, which must hold to its last."""
+    rates = [[multiplier(schedule, e * STEPS + i, STEPS, EPOCHS) for i in range(STEPS)] for e in range(EPOCHS)]
+    assert all(len(set(epoch)) == 1 for epoch in rates)
+    return [epoch[0] for epoch in rates]
+
+
+def test_step_equals_torch():
+    schedule = StepSchedule(kind="step", warmup_epochs=0, every=2, gamma=0.3)
+    expected = torch_rates(lambda o: lr_scheduler.StepLR(o, 2, 0.3), EPOCHS)
+    assert at_epochs(schedule) == pytest.approx(expected, rel=1e-12)
+
+
+def test_exponential_equals_torch():
+    schedule = ExponentialSchedule(kind="exponential", warmup_epochs=0, gamma=0.8)
+    expected = torch_rates(lambda o: lr_scheduler.ExponentialLR(o, 0.8), EPOCHS)
+    assert at_epochs(schedule) == pytest.approx(expected, rel=1e-12)
+
+
+def test_cosine_equals_torch_stepped_after_each_minibatch():
+    schedule = CosineSchedule(kind="cosine", warmup_epochs=0, floor=0.1)
+    expected = torch_rates(lambda o: lr_scheduler.CosineAnnealingLR(o, EPOCHS * STEPS, eta_min=0.1), EPOCHS * STEPS)
+    actual = [multiplier(schedule, step, STEPS, EPOCHS) for step in range(EPOCHS * STEPS)]
+    assert actual == pytest.approx(expected, rel=1e-9)
+
+
+def test_warm_up_is_linear_and_may_end_within_an_epoch():
+    schedule = Schedule(kind="constant", warmup_epochs=1.6)  # 8 steps of 5 an epoch
+    expected = [1 / 8, 2 / 8, 3 / 8, 4 / 8, 5 / 8, 6 / 8, 7 / 8, 1, 1, 1]
+    assert [multiplier(schedule, step, STEPS, EPOCHS) for step in range(10)] == pytest.approx(expected)
+
+
+def test_warm_up_multiplies_the_schedule():
+    schedule = StepSchedule(kind="step", warmup_epochs=2, every=1, gamma=0.5)
+    assert multiplier(schedule, STEPS, STEPS, EPOCHS) == pytest.approx(0.5 * 6 / 10)
+
+
+@given(
+    losses=st.lists(st.floats(0, 3), min_size=1, max_size=30),
+    patience=st.integers(0, 4),
+    factor=st.sampled_from([0.1, 0.5, 0.9]),
+)
+def test_plateau_equals_torch(losses, patience, factor):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    plateau = lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience, threshold=0, eps=0)
+    schedule = PlateauSchedule(kind="plateau", warmup_epochs=0, factor=factor, patience=patience)
+    for count, loss in enumerate(losses, start=1):
+        plateau.step(loss)
+        assert plateau_factor(schedule, losses[:count]) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+
+
+def test_recorded_factors_leave_the_warm_up_out():
+    schedule = PlateauSchedule(kind="plateau", warmup_epochs=2, factor=0.5, patience=0)
+    assert recorded_factors(schedule, 0.1, [0.05, 0.1, 0.05, 0.025]) == pytest.approx([1, 1, 0.5, 0.25])
+
+
+def test_other_schedules_record_no_reductions():
+    schedule = StepSchedule(kind="step", warmup_epochs=0, every=1, gamma=0.5)
+    assert recorded_factors(schedule, 0.1, [0.1, 0.05]) == [1.0, 1.0]
