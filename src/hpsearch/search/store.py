@@ -3,7 +3,7 @@
     sweeps/<slug of the name>/sweep.json                      the frozen specification
                              /lock, holder.json               the driver at work
                              /trials/<slug of the level>/<k>/attempt-<n>/predictions.safetensors, run.json, record.json
-                             /final/<slug of the level>/<k>/   champion.json, confirm/trials/…, refit-…/model.safetensors
+                             /final/<slug of the level>/<k>/ champion.json, confirm/trials/…, refit-…/model.safetensors
 
 `record.json` is written last: where it is whole, the attempt is finished and the rest is there.
 """
