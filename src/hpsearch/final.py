@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.numpy import load, save
@@ -14,7 +13,7 @@ from scipy import stats
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.data.rows import Development, Rows
-from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.data.seal import Claim, SealedTest
 from hpsearch.data.splits import refit_fold
 from hpsearch.engine.device_data import to_device
@@ -23,6 +22,8 @@ from hpsearch.engine.schedules import recorded_factors
 from hpsearch.errors import HpsearchError
 from hpsearch.jobs import RefitJob
 from hpsearch.measure import score_outputs
+from hpsearch.nn.deployed import Deployed, deploy
+from hpsearch.nn.outputs import output_count
 from hpsearch.records import FitResult, TrialResult
 from hpsearch.search.record_files import open_json, seal_json, write_whole
 from hpsearch.tracking.ledger import Opening, SealLedger
@@ -263,14 +264,26 @@ def evaluate(model: Model, development: Development, sealed: SealedTest, opening
     """
     right = Claim(opening.split_digest, opening.opening, opening.claimant, opening.granted_at, opening.purpose)
     rows = sealed.open(right)
+    scaling = _scaling(model, development)
+    outputs = predict(model.config, model.weights, to_device(rows), scaling)
+    return _intervals(model.config, rows, outputs, scaling)
+
+
+def deployed(model: Model, development: Development) -> Deployed:
+    """The refitted network as one module that takes raw inputs."""
+    width = 0 if development.classes else development.targets.shape[1]
+    outputs = output_count(model.config.loss, development.task, development.classes, width)
+    shape = development.inputs.shape[1:]
+    return deploy(model.config, model.weights, shape, outputs, _scaling(model, development))
+
+
+def _scaling(model: Model, development: Development) -> Scaling:
     config = model.config
     train = refit_fold(development, seed=config.seed, limit=config.data.limit).train
-    scaling = fit_scaling(development, train, config.data.normalize)
-    outputs = predict(config, model.weights, to_device(rows), scaling)
-    return _intervals(config, rows, outputs, scaling)
+    return fit_scaling(development, train, config.data.normalize)
 
 
-def _intervals(config: Config, rows: Rows, outputs: np.ndarray, scaling: Any) -> dict[str, TestScore]:
+def _intervals(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling) -> dict[str, TestScore]:
     scored = score_outputs(config, rows, np.arange(rows.n), outputs[None], scaling)
     scores = {name: TestScore(float(values[0]), None, None) for name, values in scored.values.items()}
     for name, values in scored.rows.items():

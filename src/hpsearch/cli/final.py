@@ -24,6 +24,7 @@ from hpsearch.final import (
     Request,
     TestScore,
     claim,
+    deployed,
     evaluate,
     load_model,
     plan_refit,
@@ -98,8 +99,9 @@ def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
                 tracker.close_sweep(run, Ending.KILLED, ended_ms=now_ms())
                 raise
             opening, scores = _open_and_evaluate(final, asked, model, tracker, run)
+            _conclude(terminal, final, opening, scores)
+            _store_model(final, model, tracker, run, opening, terminal)
             tracker.close_sweep(run, Ending.FINISHED, ended_ms=now_ms())
-    _conclude(terminal, final, model, opening, scores)
     return 0
 
 
@@ -228,22 +230,10 @@ def _open_and_evaluate(
     return opening, scores
 
 
-def _log(
-    final: Final,
-    model: Model,
-    tracker: Tracker,
-    run: SweepRun,
-    opening: Opening,
-    scores: dict[str, TestScore],
-    started_ms: int,
-) -> None:
-    """The final run: the only one with `test/…` metrics, exactly one for each opening."""
-    summary = {}
-    for name, score in scores.items():
-        summary[f"test/{name}"] = score.value
-        if score.low is not None and score.high is not None:
-            summary |= {f"test/{name}/low": score.low, f"test/{name}/high": score.high}
-    run_id = tracker.start_attempt(
+def _start_final_run(
+    final: Final, model: Model, tracker: Tracker, run: SweepRun, opening: Opening, started_ms: int
+) -> str:
+    return tracker.start_attempt(
         run,
         final.champion.level,
         final.champion.k,
@@ -260,12 +250,30 @@ def _log(
         },
         config=config_text(model.config),
     )
+
+
+def _log(
+    final: Final,
+    model: Model,
+    tracker: Tracker,
+    run: SweepRun,
+    opening: Opening,
+    scores: dict[str, TestScore],
+    started_ms: int,
+) -> None:
+    """The final run: the only one with `test/…` metrics, exactly one for each opening."""
+    summary: dict[str, float] = {}
+    for name, score in scores.items():
+        summary[f"test/{name}"] = score.value
+        if score.low is not None and score.high is not None:
+            summary |= {f"test/{name}/low": score.low, f"test/{name}/high": score.high}
+    run_id = _start_final_run(final, model, tracker, run, opening, started_ms)
     files = {f"model/{path.name}": path for path in sorted(model.folder.iterdir())}
     result = TrialResult(Status.OK, None, None, None, {}, summary, [], [])
     tracker.finish_attempt(run_id, result, ended_ms=now_ms(), artifacts=files)
 
 
-def _conclude(terminal: Terminal, final: Final, model: Model, opening: Opening, scores: dict[str, TestScore]) -> None:
+def _conclude(terminal: Terminal, final: Final, opening: Opening, scores: dict[str, TestScore]) -> None:
     lines = []
     for name, score in sorted(scores.items()):
         interval = "" if score.low is None or score.high is None else f"  [{score.low:.4f}, {score.high:.4f}]"
@@ -273,5 +281,19 @@ def _conclude(terminal: Terminal, final: Final, model: Model, opening: Opening, 
     heading = f"Test, {final.sealed.size:,} rows, 95 % intervals, opening {opening.opening} of {opening.opening}"
     terminal.steps(heading, lines)
     if opening.opening > 1:
-        terminal.warn(f"this test set was opened {opening.opening - 1} times before: not a first look")
-    terminal.steps("Written", [("model", str(model.folder))])
+        times = "once" if opening.opening == 2 else f"{opening.opening - 1} times"
+        terminal.warn(f"this test set was opened {times} before: not a first look ({opening.purpose})")
+
+
+def _store_model(
+    final: Final, model: Model, tracker: Tracker, run: SweepRun, opening: Opening, terminal: Terminal
+) -> None:
+    """Exports the network to MLflow; the result is safe by now, so that an export that fails costs nothing else."""
+    written = [("weights", str(model.folder / "model.safetensors"))]
+    network = deployed(model, final.development)
+    run_id = _start_final_run(final, model, tracker, run, opening, now_ms())
+    try:
+        written.append(("MLflow", tracker.log_model(run, run_id, network, final.development.inputs)))
+    except Exception as error:  # noqa: BLE001 (torch.export fails in its own ways on modules of users)
+        terminal.warn(f"the network could not be exported for MLflow, its weights are stored all the same: {error}")
+    terminal.steps("Written", written)

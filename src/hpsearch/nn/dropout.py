@@ -84,7 +84,7 @@ def uniform_bits(mixed_positions: torch.Tensor, seed: torch.Tensor, step: torch.
     bits ^= (bits >> 16) & 0xFFFF
     bits *= _MULTIPLY_1
     bits ^= (bits >> 15) & 0x1FFFF
-    bits += keys[1]  # a second key inside: with one alone, two steps would often share their bits in another order
+    bits += keys[1]  # 64 bits of key: with 32, a pair among some 65,000 fits and steps would share its mask
     bits *= _MULTIPLY_2
     bits ^= (bits >> 16) & 0xFFFF
     return bits

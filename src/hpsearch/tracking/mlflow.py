@@ -8,12 +8,15 @@ already with the same key, value, step and timestamp.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
 
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.tracking.connection import TrackingError, connect, resolve_uri
 from hpsearch.tracking.ledger import SealLedger
 from hpsearch.tracking.limits import digest
+from hpsearch.tracking.models import log_model
 from hpsearch.tracking.runs import (
     TABLE_VIEW,
     Attempt,
@@ -28,6 +31,9 @@ from hpsearch.tracking.runs import (
     table_view,
 )
 from hpsearch.tracking.store import NOTE, Store
+
+if TYPE_CHECKING:
+    import torch
 
 PARENT = "mlflow.parentRunId"
 VIEW = f"mlflow.sharedViewState.{TABLE_VIEW}"
@@ -183,6 +189,10 @@ class Tracker:
         tags = {"status": str(result.status)} | ({"failure": result.failure} if result.failure else {})
         self._store.log(run_id, points=points(result), at_ms=ended_ms, tags=tags)
         self._store.end(run_id, Ending.of(result.status), ended_ms)
+
+    def log_model(self, sweep: SweepRun, run_id: str, network: "torch.nn.Module", rows: np.ndarray) -> str:
+        """Store a network with a run as an exported graph; see `models.log_model`. Returns its address."""
+        return log_model(self._store.client, sweep, run_id, network, rows)
 
     def attempts(self, sweep: SweepRun, *, running: bool = False) -> list[Attempt]:
         """The attempts that MLflow knows of a sweep, oldest first; with `running`, those it takes for running."""

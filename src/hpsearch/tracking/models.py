@@ -1,0 +1,67 @@
+"""Trained networks in MLflow, as exported graphs (`pt2`): no pickle, and loadable without hpsearch."""
+
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpsearch.tracking.runs import SweepRun
+
+if TYPE_CHECKING:
+    import torch
+    from mlflow import MlflowClient
+
+EXAMPLE_ROWS = 2
+"""Rows of the example that the export traces: one row would fix the size of the batch."""
+
+
+def log_model(
+    client: "MlflowClient", sweep: SweepRun, run_id: str, network: "torch.nn.Module", rows: np.ndarray
+) -> str:
+    """Exports a network and stores it with a run.
+
+    MLflow's own `log_model` works on a run that is active in the process, and finds the experiment by global state;
+    here the client is told both.
+
+    Args:
+        client: Of the tracking store.
+        sweep: The sweep that the run belongs to.
+        run_id: The run.
+        network: A module in evaluation mode, float32 (B, …) to (B, …).
+        rows: (n, …) float32 example inputs, n >= 2.
+
+    Returns:
+        The model's address, `models:/<id>`.
+    """
+    # Two seconds that only a final pays.
+    import mlflow.pytorch  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+    from mlflow.entities import LoggedModelOutput  # noqa: PLC0415
+    from mlflow.models import ModelSignature  # noqa: PLC0415
+    from mlflow.types import Schema, TensorSpec  # noqa: PLC0415
+
+    example = np.ascontiguousarray(rows[:EXAMPLE_ROWS], dtype=np.float32)
+    with torch.no_grad():
+        outputs = network(torch.from_numpy(example))
+    number = np.dtype("float32")
+    signature = ModelSignature(
+        Schema([TensorSpec(number, (-1, *example.shape[1:]))]), Schema([TensorSpec(number, (-1, *outputs.shape[1:]))])
+    )
+    model = client.create_logged_model(sweep.experiment_id, name="champion", source_run_id=run_id)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model")
+        needs = [f"torch=={version('torch').partition('+')[0]}", "numpy"]
+        mlflow.pytorch.save_model(
+            network,
+            path,
+            serialization_format="pt2",
+            input_example=example,
+            signature=signature,
+            pip_requirements=needs,
+        )
+        client.log_model_artifacts(model.model_id, path)
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+    return f"models:/{model.model_id}"
