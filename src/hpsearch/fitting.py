@@ -15,6 +15,7 @@ from hpsearch.data.splits import folds, refit_fold
 from hpsearch.engine.device_data import DeviceData, to_device
 from hpsearch.engine.reference import train
 from hpsearch.jobs import Answer, CheckJob, Job, RefitJob, TrialJob
+from hpsearch.metrics import search_metric
 from hpsearch.nn.models import build_network
 from hpsearch.nn.outputs import output_count
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
@@ -113,6 +114,7 @@ def check(bench: Bench, configs: Sequence[Config]) -> None:
             width = 0 if rows.classes else rows.targets.shape[1]
             outputs = output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
             build_network(config, rows.inputs.shape[1:], outputs)
+            search_metric(config, rows.task)
         except ConfigError as error:
             problems += error.problems
     if problems:

@@ -1,11 +1,8 @@
-"""What a driver asks of a worker. The work itself, and with it torch, is loaded in workers only."""
+"""What a driver asks of a worker, and what comes back."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from hpsearch.config import Config
-from hpsearch.config.data import Data
-from hpsearch.config.sweep import Device
 from hpsearch.records import FitResult, TrialResult
 
 
@@ -41,17 +38,3 @@ class CheckJob:
 
 Job = TrialJob | RefitJob | CheckJob
 Answer = TrialResult | FitResult | str
-
-
-def set_up(data: Data, device: Device) -> Any:
-    """Loads the data in a worker; see `fitting.set_up`."""
-    from hpsearch import fitting  # noqa: PLC0415 (see above)
-
-    return fitting.set_up(data, device)
-
-
-def work(bench: Any, job: Job) -> Answer:
-    """Does one job in a worker; see `fitting.work`."""
-    from hpsearch import fitting  # noqa: PLC0415 (see above)
-
-    return fitting.work(bench, job)

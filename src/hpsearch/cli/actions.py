@@ -2,8 +2,6 @@
 
 from argparse import Namespace
 
-import optuna
-
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.sweep import run_sweep
 from hpsearch.config import ConfigError
@@ -13,7 +11,6 @@ from hpsearch.terminal import Terminal
 
 def run_action(composer: Composer, command: Namespace) -> int:
     """Runs the action; returns the exit status."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study that is made
     preload("hpsearch.fitting", "torch._dynamo")  # torch loads while the driver composes and checks
     base = composer.compose()
     terminal = Terminal()

@@ -7,16 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import optuna
-
-from hpsearch import jobs
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import Data
 from hpsearch.errors import HpsearchError
+from hpsearch.execution.entry import set_up, work
 from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.worker import Raised
 from hpsearch.jobs import Answer, CheckJob, Job
-from hpsearch.search.journal import open_journal
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.mlflow import Tracker
@@ -26,7 +23,7 @@ from hpsearch.tracking.runs import SweepRun
 def build_executor(config: Config, data: Data, tasks: int) -> LocalExecutor[Job, Answer]:
     """Worker processes for so many tasks: as many as `execution.workers` says, or else one a core."""
     workers = max(1, min(config.execution.workers or core_count(), tasks))
-    return LocalExecutor(partial(jobs.set_up, data, config.execution.device), jobs.work, workers=workers)
+    return LocalExecutor(partial(set_up, data, config.execution.device), work, workers=workers)
 
 
 def core_count() -> int:
@@ -82,12 +79,6 @@ def open_run(tracker: Tracker, specification: dict[str, Any], columns: list[str]
         tags={**describe(), **kept, **test, "data": data["name"]},
         columns=columns,
     )
-
-
-def open_study(config: Config, name: str) -> optuna.Study:
-    """The sweep's study in Optuna's journal."""
-    storage = open_journal(Path(config.tracking.directory) / "optuna.journal")
-    return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
 
 
 def now_ms() -> int:

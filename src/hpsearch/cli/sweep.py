@@ -2,11 +2,12 @@
 
 from argparse import Namespace
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from hpsearch import __version__
 from hpsearch.cli.best import write_best
-from hpsearch.cli.building import build_executor, check_configs, connect, now_ms, open_run, open_study
+from hpsearch.cli.building import build_executor, check_configs, connect, now_ms, open_run
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, name_sweep
 from hpsearch.cli.planning import plan_space
@@ -18,6 +19,7 @@ from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import find_source
 from hpsearch.engine import resolve_engine
 from hpsearch.records import NO_LEVEL
+from hpsearch.search.journal import JOURNAL, open_study
 from hpsearch.search.plan import Plan
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.store import check_directory
@@ -54,7 +56,7 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
         named.freeze()
         run = open_run(tracker, named.specification, [*space.names, *_shown(development)])
         watch = stack.enter_context(Watching(terminal, tracker, run, len(trials), list(map(to_row, done.values()))))
-        study = open_study(config, named.name)
+        study = open_study(Path(config.tracking.directory) / JOURNAL, named.name)
         driver = Driver(plan, study, named.store, tracker, run, executor, watch, signals)
         records = _drive(driver, len(trials))
         best = write_best(named.store.folder, named.name, records)

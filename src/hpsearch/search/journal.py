@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -12,6 +13,8 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from hpsearch.errors import HpsearchError
 from hpsearch.search.record_files import BrokenFileError, StorageError
 
+JOURNAL = "optuna.journal"
+"""Name of the journal in `tracking.directory`."""
 LOCK_WAIT_S = 30.0
 """Seconds; one append takes milliseconds, so whoever holds the lock longer is stopped or stuck."""
 
@@ -41,6 +44,11 @@ def open_journal(path: str | Path) -> JournalStorage:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{error}; move it away: the finished trials are kept in the folder 'sweeps' beside it"
         raise BrokenFileError(path, reason) from error
+
+
+def open_study(path: str | Path, name: str) -> optuna.Study:
+    """The study of a sweep in the journal, made if need be; higher scores are better."""
+    return optuna.create_study(storage=open_journal(path), study_name=name, direction="maximize", load_if_exists=True)
 
 
 class _Lock(JournalFileOpenLock):

@@ -13,6 +13,8 @@ from hpsearch.records import Value
 from hpsearch.seeding import Purpose, derive
 from hpsearch.space import Choices, Dimension, Space
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study that is made, and every trial
+
 
 class Sampler:
     """Random or quasi-random draws from one space."""
