@@ -5,12 +5,15 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from hpsearch.records import Status, Value
+
+PLAIN_WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Terminal:
         Args:
             console: Where to write; standard output by default.
         """
-        self.console = console or Console(highlight=False, soft_wrap=False)
+        self.console = console or _console()
         self._progress: Progress | None = None
         self._started = self._first = 0.0
         self._total = self._done = self._resumed = 0
@@ -88,15 +91,20 @@ class Terminal:
     def best_trials(self, rows: Sequence[Row], metric: str, report_name: str | None, limit: int = 8) -> None:
         """The table of the highest-scoring trials, and how many did not get a score."""
         scored = sorted((r for r in rows if r.score is not None), key=lambda r: (-(r.score or 0.0), r.k))
+        groups = sorted({group for row in scored for group in show_values(row.values)})
         table = Table(title=f"Highest-scoring trials of {len(rows)}", title_justify="left", title_style="bold")
+        table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
         table.add_column("trial", justify="right")
-        table.add_column(metric, justify="right")
+        table.add_column(metric, justify="right", no_wrap=True)
         if report_name:
             table.add_column(report_name, justify="right")
-        table.add_column("chosen", overflow="fold")
+        for group in groups:
+            table.add_column(group)
         for row in scored[:limit]:
+            shown = show_values(row.values)
             report = [] if not report_name else ["" if row.report is None else f"{row.report:.4f}"]
-            table.add_row(str(row.k), show_score(row.score, row.score_se), *report, escape(show_values(row.values)))
+            cells = [escape(shown.get(group, "")) for group in groups]
+            table.add_row(str(row.k), show_score(row.score, row.score_se), *report, *cells)
         self.console.print()
         self.console.print(table)
         failed = [row for row in rows if row.score is None]
@@ -131,6 +139,12 @@ class Terminal:
         return " · ".join(parts)
 
 
+def _console() -> Console:
+    """Standard output; a file or a pipe has no width of its own, and gets enough for the table."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
 def show_score(score: float | None, se: float | None) -> str:
     """A score with its standard error, rounded to the error's second digit: `0.9712 ± 0.0024`."""
     if score is None:
@@ -151,15 +165,21 @@ def show_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def show_values(values: dict[str, Value]) -> str:
-    """What a trial drew, short: `adam lr=0.0012 · dropout dropout=0.31 · depth=2`."""
+def show_values(values: dict[str, Value]) -> dict[str, str]:
+    """What a trial drew, by group: `{"optimizer": "adam lr=0.0012", "regularization": "dropout 0.31"}`."""
     options = {key: str(value) for key, value in values.items() if "." not in key}
-    parts: dict[str, list[str]] = {group: [option] for group, option in options.items()}
+    named: dict[str, dict[str, str]] = {group: {} for group in options}
     for key, value in values.items():
         if "." in key:
             group, _, name = key.split(".", 2)
-            parts.setdefault(group, []).append(f"{name}={show_value(value)}")
-    return " · ".join(" ".join(words) for _, words in sorted(parts.items()))
+            named.setdefault(group, {})[name] = show_value(value)
+    return {group: _show_group(options.get(group), named[group]) for group in sorted(named)}
+
+
+def _show_group(option: str | None, named: dict[str, str]) -> str:
+    if list(named) == [option]:  # "dropout 0.31" says it without "dropout dropout=0.31"
+        return f"{option} {named[str(option)]}"
+    return " ".join([*([option] if option else []), *(f"{name}={value}" for name, value in named.items())])
 
 
 def show_value(value: Value) -> str:

@@ -167,11 +167,14 @@ def _introduce(terminal: Terminal, final: Final, openings: Sequence[Opening]) ->
     result = final.champion.result
     terminal.line(f"final of sweep {final.named.name}", style="bold")
     score = show_score(result.score, result.score_se)
-    terminal.line(f"  champion  trial {final.champion.k} of {final.trials}, score {score} (select rows)")
-    terminal.line(f"            {show_values(final.champion.values) or 'one configuration, nothing was searched'}")
+    terminal.line(f"  champion  trial {final.champion.k} of {final.trials}, score {score} on val rows")
+    drawn = " · ".join(show_values(final.champion.values).values())
+    terminal.line(f"            {drawn or 'one configuration, nothing was searched'}")
+    twice = f", {final.sealed.duplicates} of them also in the development set" if final.sealed.duplicates else ""
+    opened = f"opened {len(openings)} times before" if openings else "never opened"
     terminal.line(
-        f"  test set  {final.sealed.size:,} sealed rows of {final.development.name}, {final.sealed.digest[:12]}, "
-        f"opened {len(openings)} times so far, {final.sealed.duplicates} of them also in the development set"
+        f"  test set  {final.sealed.size:,} sealed rows of {final.development.name}{twice}, {opened} "
+        f"(content {final.sealed.digest[:12]})"
     )
 
 
@@ -209,10 +212,12 @@ def _show_shrinkage(terminal: Terminal, final: Final, results: Sequence[TrialRes
     if found.confirmed is None:
         terminal.warn(f"{found.failed} of {found.n} fresh seeds have no score: the champion is not reliable")
         return
-    spread = f", SD {found.sd:.2g}" if found.sd is not None else ""
+    spread = f" (SD {found.sd:.2g})" if found.sd is not None else ""
+    change = found.confirmed - found.search
+    verdict = f"it shrank by {-change:.4f}" if change < 0 else f"it did not shrink ({change:+.4f})"
     terminal.line(
-        f"  confirmed {found.confirmed:.4f} is the mean score of {found.n} fresh seeds{spread}; "
-        f"the search said {found.search:.4f}: it shrank by {found.search - found.confirmed:.4f}"
+        f"  confirmed mean score of {found.n} fresh seeds {found.confirmed:.4f}{spread}; the search said "
+        f"{found.search:.4f}: {verdict}"
     )
 
 

@@ -21,12 +21,10 @@ def introduce(terminal: Terminal, named: Named, config: Config, done: int) -> No
     """Prints which sweep this is, on which data, and how much of it is done."""
     trials = config.search.trials
     resumed = f", {done} of them finished before" if done else ""
-    epochs = (
-        "a number of epochs that is tuned" if "training" in config.search.tune else f"{config.training.epochs} epochs"
-    )
+    epochs = f"{config.training.epochs} epoch{'s' if config.training.epochs > 1 else ''}"
     terminal.line(f"sweep {named.name}", style="bold")
     terminal.line(f"  data    {describe_data(named.specification['data'])}")
-    terminal.line(f"  trials  {trials}{resumed}; {epochs} each, scored by {config.options['evaluation']}")
+    terminal.line(f"  trials  {trials}{resumed}; {epochs} each; scored by {config.options['evaluation']}")
     if named.note:
         terminal.warn(named.note)
 
@@ -57,7 +55,7 @@ class Closing:
         has_report = any(report in record.result.summary for record in self.records)
         metric = report.removeprefix("report/")
         rows = [to_row(record) for record in self.records]
-        terminal.best_trials(rows, f"val/{metric} ± SE", report if has_report else None)
+        terminal.best_trials(rows, f"val/{metric} ± SE", "report" if has_report else None)
         terminal.steps("Written", self._written())
         terminal.steps("Browse", self._browse())
         terminal.steps("Next", self._next())
