@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.cli.naming import Named, hydra_quoted
-from hpsearch.cli.watching import report_metric, to_row
+from hpsearch.cli.watching import score_metric, to_row
 from hpsearch.config import Config
+from hpsearch.metrics import LOWER_IS_BETTER
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.runs import SweepRun, table_path
@@ -51,11 +52,11 @@ class Closing:
 
     def show(self, terminal: Terminal) -> None:
         """Prints the table of the best trials, the paths, and the next commands."""
-        report = report_metric(self.records[0])
-        has_report = any(report in record.result.summary for record in self.records)
-        metric = report.removeprefix("report/")
         rows = [to_row(record) for record in self.records]
-        terminal.best_trials(rows, f"val/{metric} ± SE", "report" if has_report else None)
+        metric = score_metric(self.records)
+        sign = "-" if metric in LOWER_IS_BETTER else ""
+        has_report = any(row.report is not None for row in rows)
+        terminal.best_trials(rows, f"{sign}val/{metric} ± SE", "report" if has_report else None)
         terminal.steps("Written", self._written())
         terminal.steps("Browse", self._browse())
         terminal.steps("Next", self._next())

@@ -49,13 +49,12 @@ class Watching:
 def to_row(record: Record) -> Row:
     """What the terminal shows of a record."""
     result = record.result
-    report = next((value for name, value in result.summary.items() if name == report_metric(record)), None)
+    report = result.summary.get(f"report/{score_metric([record])}")
     return Row(record.k, result.status, result.score, result.score_se, report, record.values)
 
 
-def report_metric(record: Record) -> str:
-    """The name of the metric on the report rows that corresponds to the score."""
-    metric = record.config_tree["search"]["metric"]
-    if metric == "auto":
-        metric = "accuracy" if "report/accuracy" in record.result.summary else "mse"
-    return f"report/{metric}"
+def score_metric(records: Sequence[Record]) -> str:
+    """The name of the metric that the score is, such as `accuracy`; `mse` has its sign changed there."""
+    metric = str(records[0].config_tree["search"]["metric"])
+    classes = any("last/val/accuracy" in record.result.summary for record in records)
+    return ("accuracy" if classes else "mse") if metric == "auto" else metric
