@@ -182,19 +182,19 @@ def _dimension(option: Option, name: str, raw: object, path: str, problems: list
             problems.append(f"{key}.{bound} is not a bound: {nearest(str(bound), BOUNDS)}")
     hint = _hint(option, name, raw)
     if hint is None:
-        known = [f.name for f in fields(option)]
+        known = [f.name for f in fields(option) if f.init]
         problems.append(f"{key} names nothing that {option.group}={option.kind} has: {nearest(name, known)}")
     if len(problems) > before:
         return None
     found = _choices(key, hint, raw, problems) if "choices" in raw else _range(key, hint, raw, problems)
-    if found is not None:
+    if found is not None and len(problems) == before:
         _check_ends(option, name, found, key, problems)
     return found if len(problems) == before else None
 
 
 def _hint(option: Option, name: str, raw: Mapping[str, Any]) -> Any:
     hints = typing.get_type_hints(type(option))
-    if name in {f.name for f in fields(option)} - {"kind", "kwargs"}:
+    if name in {f.name for f in fields(option) if f.init} - {"kind", "kwargs"}:
         return hints[name]
     if isinstance(option, CustomModel):
         numbers = [raw.get(bound) for bound in ("low", "high", "step") if raw.get(bound) is not None]

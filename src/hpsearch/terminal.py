@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from hpsearch.records import Status, Value
 
@@ -45,7 +45,7 @@ class Terminal:
 
     def line(self, text: str, style: str | None = None) -> None:
         """One line of plain text, never cut or wrapped, so that commands and paths can be copied."""
-        self.console.print(escape(text), style=style, soft_wrap=True)
+        self.console.print(text, style=style, markup=False, emoji=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """One line that must not be missed."""
@@ -103,7 +103,7 @@ class Terminal:
         for row in scored[:limit]:
             shown = show_values(row.values)
             report = [] if not report_name else ["" if row.report is None else f"{row.report:.4f}"]
-            cells = [escape(shown.get(group, "")) for group in groups]
+            cells = [Text(shown.get(group, "")) for group in groups]
             table.add_row(str(row.k), show_score(row.score, row.score_se), *report, *cells)
         self.console.print()
         self.console.print(table)

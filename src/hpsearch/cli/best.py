@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from hpsearch.cli.naming import escaped
 from hpsearch.search.champion import find_champion
 from hpsearch.search.record_files import write_whole
 from hpsearch.search.trial_records import Record
@@ -34,10 +35,22 @@ def best_text(sweep: str, champion: Record) -> str:
     tree = champion.config_tree
     defaults: list[Any] = ["config"]
     defaults += [{f"override {group}": option} for group, option in tree["options"].items() if group != "search"]
-    values = {key: _without_kind(value) for key, value in tree.items() if key not in LEFT_OUT}
+    values = {key: _literal(_without_kind(value)) for key, value in tree.items() if key not in LEFT_OUT}
     body = OmegaConf.to_yaml(OmegaConf.create({"defaults": [*defaults, "_self_"], **values}))
     title = " ".join(f"Trial {champion.k} of sweep {sweep}, score {champion.result.score:.6g}.".split())
     return f"# {title}\n# Runs again: python -m hpsearch --config-dir <folder of this file> --config-name best\n{body}"
+
+
+def _literal(value: Any) -> Any:
+    """The value with its texts spelled so that composing takes no part of them for an interpolation."""
+    match value:
+        case dict():
+            return {key: _literal(item) for key, item in value.items()}
+        case list():
+            return [_literal(item) for item in value]
+        case str():
+            return escaped(value)
+    return value
 
 
 def _without_kind(value: Any) -> Any:

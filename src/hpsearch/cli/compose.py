@@ -15,6 +15,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from hpsearch.cli.overrides import Overrides, read_overrides
 from hpsearch.config import KINDS, Config, ConfigError
@@ -88,7 +89,7 @@ class Composer:
                 if missing := sorted(OmegaConf.missing_keys(composed)):
                     raise ConfigError(*(f"{key} must be given: {key}=…" for key in missing))
                 container = OmegaConf.to_container(composed, resolve=True)
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, YAMLError) as error:
             raise ConfigError(_readable(error)) from error
         assert isinstance(container, dict)
         tree = {str(key): value for key, value in container.items()}
@@ -108,7 +109,7 @@ class Composer:
         """Values given for a group that varies go to those of its options that have them."""
         kind = KINDS[group].get(str(node.get("kind"))) if isinstance(node, dict) else None
         if kind is not None:
-            for name in set(self.overrides.fixed_values(group)) - {f.name for f in fields(kind)}:
+            for name in set(self.overrides.fixed_values(group)) - {f.name for f in fields(kind) if f.init}:
                 node.pop(name, None)
 
     @contextmanager

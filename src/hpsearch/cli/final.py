@@ -12,7 +12,7 @@ from typing import Any
 
 from hpsearch.cli.building import build_executor, connect, now_ms, open_run
 from hpsearch.cli.compose import Composer
-from hpsearch.cli.naming import Named, find_sweep, require_sweeps
+from hpsearch.cli.naming import Named, find_sweep, require_sweeps, require_target
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.run import UNCOVERED
 from hpsearch.data.rows import Development
@@ -73,6 +73,7 @@ class Final:
 def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
     """Confirms, refits, claims and evaluates; returns the exit status."""
     asked = base.config
+    require_target(asked, base.actions["final"])
     require_sweeps(asked)
     with connect(asked) as tracker:
         final = _prepare(composer, asked, tracker, terminal)

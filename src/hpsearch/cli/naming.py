@@ -1,5 +1,6 @@
 """Which sweep a command line means: a new one, one that goes on, or one that it contradicts."""
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from hpsearch.config.tree import nearest
 from hpsearch.search.plan import Plan, differences, digest
 from hpsearch.search.store import SweepStore, list_sweeps
 
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_NO_TEXT = ("true", "false", "null", "nan", "inf")
 SHOWN = 12
 """Differences that a refusal lists."""
 
@@ -114,6 +117,14 @@ def find_sweep(config: Config, name: str | None) -> Named:
     return Named(_store(config, started[0]), sweeps[started[0]], known=True, note=None)
 
 
+def require_target(config: Config, option: str) -> None:
+    """Refuses a final of nothing: `+final=<option>` without the key that the option needs."""
+    final = config.final
+    if final.sweep is None and final.run is None and final.started_by is None:
+        key = "final.run" if option == "run" else "final.sweep"
+        raise ConfigError(f"{key} must be given: {key}=…")
+
+
 def require_sweeps(config: Config) -> None:
     """Refuses a final where nothing was searched, before a tracking store is made."""
     if not list_sweeps(config.tracking.directory):
@@ -121,11 +132,17 @@ def require_sweeps(config: Config) -> None:
 
 
 def hydra_quoted(text: str) -> str:
-    """The text as a value in Hydra's grammar: quoted unless it is plain."""
-    if text and all(c.isascii() and (c.isalnum() or c in "_-./") for c in text):
+    """The text as a value in Hydra's grammar: quoted unless it is plain and reads as text."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT:
         return text
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    # Hydra takes a backslash for an escape only before a quote (OmegaConf: before an interpolation).
+    quoted = re.sub(r"(\\*)('|\Z)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), escaped(text))
+    return f"'{quoted}'"
+
+
+def escaped(text: str) -> str:
+    """The text with each `${` written so that OmegaConf does not take it for an interpolation."""
+    return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)
 
 
 def _store(config: Config, name: str) -> SweepStore:

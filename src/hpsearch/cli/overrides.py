@@ -68,6 +68,8 @@ def read_overrides(parsed: Sequence[Override], groups: Mapping[str, Sequence[str
 
 def _add(overrides: Overrides, override: Override, groups: Mapping[str, Sequence[str]]) -> None:
     key, parts = override.key_or_group, override.key_or_group.replace("/", ".").split(".")
+    if not key:
+        raise ConfigError(f"{override.input_line!r} is no override: write key=value, or group=option")
     if override.package is not None:
         raise ConfigError(f"{override.input_line}: packages (@) cannot be given on the command line")
     if override.is_sweep_override():
@@ -76,6 +78,12 @@ def _add(overrides: Overrides, override: Override, groups: Mapping[str, Sequence
         raise ConfigError(f"{override.input_line}: keys cannot be deleted; give {key} another value")
     if key in groups:
         _add_option(overrides.options, key, override.value(), groups)
+    elif parts[0] in ("options", "hydra"):
+        raise ConfigError(f"{key} cannot be given: write <group>=<option>, or the key of a value")
+    elif parts[0] in KINDS and parts[1:] == ["kind"]:
+        raise ConfigError(f"{key} comes with its option: write {parts[0]}=…")
+    elif parts[0] in KINDS and parts[0] != "search" and parts[1:] == ["space"]:
+        raise ConfigError(f"{key} is a whole space: change a name in it, {key}.<name>.low=… or {key}.<name>.choices=[…]")
     elif len(parts) >= 3 and parts[0] in KINDS and parts[1] == "space" and parts[0] != "search":
         bound = parts[3] if len(parts) == 4 else None
         if len(parts) > 4:

@@ -89,23 +89,36 @@ class _Planning:
     def read_edits_of_options(self) -> None:
         """`search.space.<group>.<option>.<name>`: for one option."""
         for group, by_option in self.base.config.search.space.items():
+            key = f"search.space.{group}"
             if group not in self.tuned:
-                self.problems.append(self._without_effect(f"search.space.{group}", group))
+                if group not in TUNABLE or self._is_given(key):
+                    self.problems.append(self._without_effect(key, group))
             elif not isinstance(by_option, Mapping):
-                self.problems.append(f"search.space.{group} must hold options and names, got {by_option!r}")
+                self.problems.append(f"{key} must hold options and names, got {by_option!r}")
             else:
                 self._read_edits_of_one_group(group, by_option)
 
     def _read_edits_of_one_group(self, group: str, by_option: Mapping[str, Any]) -> None:
+        fixed = self.overrides.fixed_values(group)
         for option, by_name in by_option.items():
             key = f"search.space.{group}.{option}"
             if option not in self.options_of(group):
-                hint = nearest(str(option), self.options_of(group))
-                self.problems.append(f"{key} has no effect, since no trial takes {group}={option}: {hint}")
+                if option not in self.known(group) or self._is_given(key):
+                    hint = nearest(str(option), self.options_of(group))
+                    self.problems.append(f"{key} has no effect, since no trial takes {group}={option}: {hint}")
             elif not isinstance(by_name, Mapping):
                 self.problems.append(f"{key} must hold names and their bounds, got {by_name!r}")
             else:
-                self.edits[group, str(option)] = dict(by_name)
+                self.edits[group, str(option)] = {
+                    name: change
+                    for name, change in by_name.items()
+                    if name not in fixed or self._is_given(f"{key}.{name}")
+                }
+
+    def _is_given(self, key: str) -> bool:
+        """Whether the command line edits this: what an action's file edits may lose its effect without an error."""
+        given = [f"{value}." for value in self.overrides.values]
+        return any(value.startswith(f"{key}.") or f"{key}.".startswith(value) for value in given)
 
     def read_edits_of_groups(self) -> None:
         """`<group>.space.<name>`: for every chosen option that has the name."""
@@ -144,7 +157,8 @@ class _Planning:
         """A value given for a group that varies must belong to at least one of its options."""
         for group in self.varied:
             options = self.options_of(group)
-            names = {f.name for composed in options.values() for f in fields(getattr(composed.config, group))}
+            chosen = [getattr(composed.config, group) for composed in options.values()]
+            names = {f.name for option in chosen for f in fields(option) if f.init}
             for name, key in self.overrides.fixed_values(group).items():
                 if name not in names:
                     hint = nearest(name, names - {"kind"})

@@ -1,5 +1,7 @@
 """The error of a wrong configuration, and the range checks that raise it."""
 
+from math import isfinite
+
 from hpsearch.errors import HpsearchError
 
 
@@ -15,6 +17,11 @@ def require(holds: bool, key: str, rule: str, value: object) -> None:
     """Raise `ConfigError` as `key rule, got value` unless the rule holds."""
     if not holds:
         raise ConfigError(f"{key} {rule}, got {value!r}")
+
+
+def require_finite(key: str, value: float) -> None:
+    """Refuse infinity and NaN."""
+    require(isfinite(value), key, "must be finite", value)
 
 
 def require_positive(key: str, value: float) -> None:

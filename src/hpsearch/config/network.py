@@ -4,7 +4,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from hpsearch.config.checks import require, require_import_path, require_positive, require_share
+from hpsearch.config.checks import (
+    require,
+    require_finite,
+    require_import_path,
+    require_positive,
+    require_share,
+)
 from hpsearch.config.option import Option
 
 
@@ -73,6 +79,9 @@ class CustomModel(Model):
 
     def __post_init__(self) -> None:
         require_import_path("model.import_path", self.import_path)
+        for name, value in self.kwargs.items():
+            if isinstance(value, float):
+                require_finite(f"model.kwargs.{name}", value)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -88,12 +97,18 @@ class LeakyRelu(Activation):
 
     slope: float
 
+    def __post_init__(self) -> None:
+        require_finite("activation.slope", self.slope)
+
 
 @dataclass(kw_only=True, slots=True)
 class Elu(Activation):
     """`x` above zero, `alpha * (exp(x) - 1)` below."""
 
     alpha: float
+
+    def __post_init__(self) -> None:
+        require_finite("activation.alpha", self.alpha)
 
 
 class Fan(StrEnum):
@@ -111,6 +126,9 @@ class Init(Option):
     group: ClassVar[str] = "init"
     bias: float
 
+    def __post_init__(self) -> None:
+        require_finite("init.bias", self.bias)
+
 
 @dataclass(kw_only=True, slots=True)
 class NormalInit(Init):
@@ -119,6 +137,7 @@ class NormalInit(Init):
     std: float
 
     def __post_init__(self) -> None:
+        super(NormalInit, self).__post_init__()
         require_positive("init.std", self.std)
 
 
@@ -129,6 +148,7 @@ class UniformInit(Init):
     limit: float
 
     def __post_init__(self) -> None:
+        super(UniformInit, self).__post_init__()
         require_positive("init.limit", self.limit)
 
 
@@ -140,6 +160,7 @@ class ScaledInit(Init):
     fan: Fan
 
     def __post_init__(self) -> None:
+        super(ScaledInit, self).__post_init__()
         require_positive("init.gain", self.gain)
 
 
@@ -150,6 +171,7 @@ class OrthogonalInit(Init):
     gain: float
 
     def __post_init__(self) -> None:
+        super(OrthogonalInit, self).__post_init__()
         require_positive("init.gain", self.gain)
 
 
@@ -183,7 +205,8 @@ class Regularization(Option):
     max_norm: float | None
 
     def __post_init__(self) -> None:
-        require(self.weight_decay >= 0, "regularization.weight_decay", "must be >= 0", self.weight_decay)
+        decay = self.weight_decay
+        require(0 <= decay < float("inf"), "regularization.weight_decay", "must be >= 0 and finite", decay)
         require_share("regularization.dropout", self.dropout)
         if self.max_norm is not None:
             require_positive("regularization.max_norm", self.max_norm)

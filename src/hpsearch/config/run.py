@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from hpsearch.config import data, network, sweep, training
-from hpsearch.config.checks import ConfigError
+from hpsearch.config.checks import ConfigError, require
 from hpsearch.config.option import Option
 from hpsearch.config.tree import build, nearest, to_tree
 
@@ -177,11 +177,14 @@ class _Plain:
     confirm: sweep.Confirm
     final: sweep.Final
 
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, "seed", "must be >= 0", self.seed)
+
 
 def _build_option(group: str, tree: dict[str, Any], problems: list[str]) -> Option | None:
     node = tree[group]
     kind = node.get("kind") if isinstance(node, dict) else None
-    if kind not in KINDS[group]:
+    if not isinstance(kind, str) or kind not in KINDS[group]:
         problems.append(f"{group}.kind must name a kind of {group}, got {kind!r}: {nearest(str(kind), KINDS[group])}")
         return None
-    return build(KINDS[group][str(kind)], node, group, problems)
+    return build(KINDS[group][kind], node, group, problems)

@@ -76,7 +76,8 @@ class Schedule(Option):
     warmup_epochs: float
 
     def __post_init__(self) -> None:
-        require(self.warmup_epochs >= 0, "schedule.warmup_epochs", "must be >= 0", self.warmup_epochs)
+        epochs = self.warmup_epochs
+        require(0 <= epochs < float("inf"), "schedule.warmup_epochs", "must be >= 0 and finite", epochs)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -89,6 +89,8 @@ def _convert_union(args: tuple[Any, ...], value: object, path: str, problems: li
     if type(None) in args and (value is None or value == "auto"):
         return None
     inner = [arg for arg in args if arg is not type(None)]
+    if type(value) in inner:  # 1.0 is a share where both counts and shares are taken
+        return value
     for arg in inner[:-1]:
         try:
             return _convert(arg, value, path, problems)

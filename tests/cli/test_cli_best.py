@@ -1,0 +1,87 @@
+"""The best configuration as a file that runs again."""
+
+import json
+
+import pytest
+
+from hpsearch.cli.best import write_best
+from hpsearch.cli.compose import Composer
+from hpsearch.records import Status, TrialResult
+from hpsearch.search.trial_records import Record
+from hpsearch.space import apply_values
+
+
+def record(k, score, config, status=Status.OK):
+    result = TrialResult(status, None, score, None, {}, {}, [], [])
+    return Record("-", k, {}, json.loads(json.dumps(config.covered())), result, "0" * 64)
+
+
+def without_search(covered):
+    """What a best.yaml brings back: everything but how the search was done."""
+    options = {group: option for group, option in covered["options"].items() if group != "search"}
+    return {**{key: value for key, value in covered.items() if key != "search"}, "options": options}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "drawn"),
+    [
+        ((), {}),
+        (("seed=7", "data.limit=500"), {}),
+        (("data=xor",), {}),
+        (("data=xor", "loss=mse", "evaluation=kfold"), {}),
+        (("data=diabetes",), {"optimizer.adam.lr": 0.0123456789012345}),
+        (("data=breast_cancer", "evaluation=stratified_kfold", "evaluation.folds=3"), {}),
+        (("data=csv", "data.path='a b\\'s.csv'", "data.target=price", "data.delimiter=';'", "loss=mae"), {}),
+        (("data=csv", r"data.path='äö,\${x}'", "data.target=y"), {}),
+        (("data=npz", "data.path=a.npz", "data.task=autoencoder", "data.target=null", "loss=mse"), {}),
+        (("model=custom", "model.import_path=own:Net", "model.kwargs={heads: 2, mode: fast}"), {}),
+        (("loss=custom", "loss.import_path=own:loss"), {}),
+        (("model=cnn",), {"model.cnn.filters": [8, 16], "model.cnn.kernel": 5}),
+        (("model.widths=[3,4]", "regularization=both", "norm=before", "schedule=plateau"), {}),
+        (("optimizer=momentum", "init=xavier_uniform"), {"optimizer.momentum.lr": 1e-07}),
+        (("+sweep=mnist", "optimizer=sgd", "regularization=dropout"), {"regularization.dropout.dropout": 0.31}),
+        (("search=qmc", "training.patience=3", "training.clip_norm=1"), {"training.default.batch_size": 32}),
+    ],
+)
+def test_the_written_file_composes_to_the_champions_configuration(tmp_path, overrides, drawn):
+    config = apply_values(Composer(overrides).compose().config, drawn)
+    write_best(tmp_path, "any sweep", [record(0, 0.5, config)])
+    again = Composer([], tmp_path, "best").compose().config
+    assert without_search(again.covered()) == without_search(config.covered())
+
+
+def test_the_written_file_is_one_trial_that_varies_nothing(tmp_path, default_composer):
+    config = Composer(["+sweep=mnist"]).compose().config
+    path = write_best(tmp_path, "mnist", [record(0, 0.5, config)])
+    search = Composer([], tmp_path, "best").compose().config.search
+    assert search == default_composer.compose().config.search
+    assert path == tmp_path / "best.yaml"
+
+
+def test_the_champion_is_the_one_that_is_written(tmp_path):
+    composer = Composer([])
+    records = [
+        record(k, score, apply_values(composer.compose().config, {"optimizer.adam.lr": lr}))
+        for k, score, lr in [(0, 0.5, 0.1), (1, 0.75, 0.2), (2, None, 0.3)]
+    ]
+    write_best(tmp_path, "any", records)
+    assert Composer([], tmp_path, "best").compose().config.optimizer.lr == 0.2
+
+
+def test_the_written_file_can_be_overridden(tmp_path, default_composer):
+    write_best(tmp_path, "any", [record(0, 0.5, default_composer.compose().config)])
+    assert Composer(["training.epochs=3"], tmp_path, "best").compose().config.training.epochs == 3
+
+
+def test_nothing_is_written_where_no_trial_has_a_score(tmp_path, default_composer):
+    config = default_composer.compose().config
+    assert write_best(tmp_path, "any", [record(0, None, config, Status.DIVERGED)]) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["two\nlines: 3", "# hash", "ä 'quoted' \u2028 😀", "x" * 10_000])
+def test_a_hostile_name_stays_in_the_comment(tmp_path, default_composer, name):
+    config = default_composer.compose().config
+    write_best(tmp_path, name, [record(0, 0.5, config)])
+    again = Composer([], tmp_path, "best").compose().config
+    assert without_search(again.covered()) == without_search(config.covered())

@@ -1,0 +1,156 @@
+"""What the command line may say, and what it may not."""
+
+import pytest
+
+from hpsearch.cli.compose import Composer
+from hpsearch.cli.overrides import SpaceEdit
+
+NOT_KNOWN = "is not an option of optimizer"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["optimizer=sgdd"], f"optimizer=sgdd {NOT_KNOWN}: did you mean sgd?"),
+        (["optimizer=qqq"], f"optimizer=qqq {NOT_KNOWN}: known here: adagrad, adam, adamw, momentum, nesterov, "),
+        (["optimizer="], f"optimizer= {NOT_KNOWN}: known here: "),
+        (["optimizer=null"], f"optimizer=none {NOT_KNOWN}: known here: "),
+        (["+optimizer=sgdd"], f"optimizer=sgdd {NOT_KNOWN}: did you mean sgd?"),
+        (["+sweep=mnst"], "sweep=mnst is not an option of sweep: did you mean mnist?"),
+        (["+final=mnst"], "final=mnst is not an option of final: did you mean mnist?"),
+        (
+            ["optimizer=adam,sgd"],
+            "optimizer=adam,sgd: to search over options, write 'search.choose.optimizer=[adam,sgd]'",
+        ),
+        (
+            ["optimizer.lr=0.1,0.2"],
+            "optimizer.lr=0.1,0.2: to search over values, change the space of its option (…space.<name>.choices=[…])",
+        ),
+        (["seed=range(3)"], "seed=range(3): to search over values, change the space of its option "),
+        (["~optimizer"], "~optimizer: keys cannot be deleted; give optimizer another value"),
+        (["~optimizer.lr"], "~optimizer.lr: keys cannot be deleted; give optimizer.lr another value"),
+        (["optimizer@other=sgd"], "optimizer@other=sgd: packages (@) cannot be given on the command line"),
+        (["optimizer=sgd", "optimizer=adam"], "optimizer is given twice: sgd and adam"),
+        (["+sweep=mnist", "sweep=mnst"], "sweep=mnst is not an option of sweep: did you mean mnist?"),
+        (["seed=1", "seed=2"], "seed is given twice: seed=1 and seed=2"),
+        (["optimizer.lr=1", "++optimizer.lr=2"], "optimizer.lr is given twice: optimizer.lr=1 and ++optimizer.lr=2"),
+        (["seed"], "'seed' is no override: Error parsing override 'seed' (write key=value, or group=option)"),
+        (["seed=[1"], "'seed=[1' is no override: "),
+        (["name=a b'"], "\"name=a b'\" is no override: "),
+        (["=3"], "'=3' is no override: "),
+        (
+            ["optimizer.space.lr.low.x=1"],
+            "optimizer.space.lr.low.x is too deep: write optimizer.space.<name>.low, .high, .log, .step or .choices",
+        ),
+        (
+            ["optimizer.space={lr: {low: 0.1}}"],
+            "optimizer.space is a whole space: change a name in it, optimizer.space.<name>.low=… or "
+            "optimizer.space.<name>.choices=[…]",
+        ),
+        (["optimizer.kind=sgd"], "optimizer.kind comes with its option: write optimizer=…"),
+        (
+            ["options.optimizer=sgd"],
+            "options.optimizer cannot be given: write <group>=<option>, or the key of a value",
+        ),
+        (["hydra.run.dir=x"], "hydra.run.dir cannot be given: write <group>=<option>, or the key of a value"),
+        (["hydra/launcher=x"], "hydra/launcher cannot be given: write <group>=<option>, or the key of a value"),
+    ],
+)
+def test_an_override_that_cannot_be_meant_is_refused_with_the_way_out(problems, overrides, expected):
+    (problem,) = problems(Composer, overrides)
+    assert problem.startswith(expected)
+
+
+def test_all_wrong_overrides_are_reported_at_once(problems):
+    assert problems(Composer, ["optimizer=sgdd", "~seed", "model=mpl"]) == (
+        "optimizer=sgdd is not an option of optimizer: did you mean sgd?",
+        "~seed: keys cannot be deleted; give seed another value",
+        "model=mpl is not an option of model: did you mean mlp?",
+    )
+
+
+def test_all_unreadable_overrides_are_reported_at_once(problems):
+    assert len(problems(Composer, ["seed", "seed=[1", "optimizer=sgd"])) == 2
+
+
+@pytest.mark.parametrize("prefix", ["", "+", "++"])
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("optimizer.lrr=1", "optimizer.lrr is not a key of adam: did you mean lr?"),
+        ("sead=1", "sead is not a key: did you mean seed or search?"),
+        ("search.trails=3", "search.trails is not a key of random: did you mean trials?"),
+        ("optmizer.lr=1", "optmizer is not a key: did you mean optimizer?"),
+        ("final.swep=a", "final.swep is not a key: did you mean sweep?"),
+        ("search.choose.optimiser=[sgd]", "search.choose.optimiser is not a key: did you mean optimizer?"),
+        ("optmizer=sgd", "optmizer is not a key: did you mean optimizer?"),
+        ("seed.x=1", "seed must be a whole number, got {'x': 1}"),
+    ],
+)
+def test_a_mistyped_key_is_refused_with_and_without_a_plus(composed, problems, prefix, override, expected):
+    assert problems(composed, prefix + override) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["data=csv", "data.target=y"], {"data.path must be given: data.path=…"}),
+        (["model=custom"], {"model.import_path must be given: model.import_path=…"}),
+        (["loss=custom"], {"loss.import_path must be given: loss.import_path=…"}),
+        (
+            ["data=npz", "model=custom"],
+            {"data.path must be given: data.path=…", "model.import_path must be given: model.import_path=…"},
+        ),
+        (
+            ["training.epochs=0", "seed=x", "optimizer.lr=-1"],
+            {
+                "training.epochs must be >= 1, got 0",
+                "seed must be a whole number, got 'x'",
+                "optimizer.lr must be > 0 and finite, got -1.0",
+            },
+        ),
+        (["optimizer.lr=nan"], {"optimizer.lr must be > 0 and finite, got nan"}),
+        (["evaluation.val=1.0"], {"evaluation.val must be a count >= 1 or a share between 0 and 1, got 1.0"}),
+    ],
+)
+def test_every_missing_or_wrong_value_is_named(composed, problems, overrides, expected):
+    assert set(problems(composed, *overrides)) == expected
+
+
+def test_an_interpolation_of_nothing_is_refused_in_one_line(composed, problems):
+    (problem,) = problems(composed, "name=${nothing}")
+    assert "nothing" in problem
+    assert "\n" not in problem
+
+
+def test_overrides_are_sorted_by_what_they_fix():
+    overrides = Composer(["+sweep=mnist", "optimizer=sgd", "optimizer.lr=0.5", "model.space.width.low=3"]).overrides
+    assert overrides.options == {"sweep": "mnist", "optimizer": "sgd"}
+    assert overrides.values == {"optimizer.lr": "++optimizer.lr=0.5"}
+    assert overrides.edits == [SpaceEdit("model", "width", "low", 3)]
+    assert overrides.fixed_values("optimizer") == {"lr": "optimizer.lr"}
+
+
+@pytest.mark.parametrize("prefix", ["", "+", "++"])
+def test_a_value_is_taken_with_and_without_a_plus(composed, prefix):
+    assert composed(f"{prefix}optimizer.lr=0.25").config.optimizer.lr == 0.25
+
+
+def test_the_same_option_may_be_given_twice(composed):
+    assert composed("optimizer=sgd", "optimizer=sgd").config.optimizer.kind == "sgd"
+
+
+def test_an_action_is_taken_with_and_without_a_plus(composed):
+    assert composed("sweep=mnist").actions == composed("+sweep=mnist").actions == {"sweep": "mnist"}
+
+
+def test_a_value_given_after_an_action_wins(composed):
+    assert composed("+sweep=mnist", "training.epochs=3").config.training.epochs == 3
+
+
+def test_an_option_given_beside_an_action_wins(composed):
+    assert composed("+sweep=mnist", "data=digits").config.data.kind == "digits"
+
+
+def test_no_regularization_may_be_written_as_null(composed):
+    assert composed("regularization=null").config.regularization.kind == "none"

@@ -1,0 +1,353 @@
+"""Which space a command line asks for, and every contradiction in it."""
+
+import pytest
+
+from hpsearch.cli.compose import Composer
+from hpsearch.space import Choices, Range
+
+TUNED = "search.tune=[optimizer]"
+CHOSEN = "search.choose.optimizer=[sgd,momentum,adam]"
+
+
+ACTION = """\
+# @package _global_
+defaults:
+  - override /data: digits
+search:
+  trials: 20
+  choose:
+    optimizer: [sgd, momentum, adam]
+    regularization: [none, dropout]
+  tune: [model, optimizer, regularization]
+  space:
+    model: {mlp: {width: {choices: [200, 400]}}}
+    optimizer: {sgd: {lr: {low: 0.03}}, momentum: {lr: {low: 0.003}, momentum: {choices: [0.8, 0.9]}}}
+    regularization: {dropout: {dropout: {low: 0.1}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def acting(tmp_path_factory, planned):
+    """The space of an action that chooses options, tunes groups and edits their spaces, with overrides."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "sweep").mkdir()
+    (folder / "sweep" / "own.yaml").write_text(ACTION)
+    return lambda *overrides: planned("+sweep=own", *overrides, config_dir=folder)
+
+
+def test_a_bare_command_varies_nothing(planned):
+    space = planned()
+    assert (space.options, space.dimensions, space.names) == ({}, {}, [])
+
+
+def test_tuning_a_group_samples_the_space_of_its_option(planned):
+    assert planned(TUNED).dimensions == {
+        "optimizer.adam": {"lr": Range(low=1e-4, high=0.1, log=True, step=None, whole=False)}
+    }
+
+
+def test_choosing_options_varies_the_group_and_keeps_their_order(planned):
+    space = planned("search.choose.optimizer=[sgd,adam]", "search.choose.norm=[none,before]")
+    assert space.options == {"optimizer": ("sgd", "adam"), "norm": ("none", "before")}
+    assert space.dimensions == {}
+
+
+def test_choosing_and_tuning_samples_the_space_of_each_option(planned):
+    assert planned(TUNED, CHOSEN).names == [
+        "optimizer",
+        "optimizer.adam.lr",
+        "optimizer.momentum.lr",
+        "optimizer.momentum.momentum",
+        "optimizer.sgd.lr",
+    ]
+
+
+def test_training_can_be_tuned(planned):
+    assert planned("search.tune=[training]").dimensions == {
+        "training.default": {"batch_size": Choices((32, 64, 100, 128, 256))}
+    }
+
+
+def test_an_option_without_a_space_has_no_dimensions(planned):
+    assert planned("search.tune=[activation]").dimensions == {}
+
+
+@pytest.mark.parametrize("prefix", ["", "+", "++"])
+def test_a_given_value_leaves_the_space(planned, prefix):
+    assert planned(TUNED, "optimizer=momentum", f"{prefix}optimizer.lr=0.1").names == ["optimizer.momentum.momentum"]
+
+
+def test_a_given_value_leaves_the_space_of_every_option_that_has_it(planned):
+    assert planned(TUNED, CHOSEN, "optimizer.lr=0.1").names == ["optimizer", "optimizer.momentum.momentum"]
+
+
+def test_a_given_option_no_longer_varies(acting):
+    space = acting("optimizer=adam")
+    assert set(space.options) == {"regularization"}
+    assert "optimizer.adam.lr" in space.names
+    assert "optimizer.sgd.lr" not in space.names
+
+
+def test_an_empty_list_stops_a_group_from_varying(acting):
+    assert set(acting("search.choose.regularization=[]").options) == {"optimizer"}
+
+
+def test_a_list_replaces_that_of_its_group_and_leaves_the_others(acting):
+    space = acting("search.choose.optimizer=[rmsprop]")
+    assert space.options == {"optimizer": ("rmsprop",), "regularization": ("none", "dropout")}
+
+
+@pytest.mark.parametrize("given", ["optimizer.lr=0.1", "model.width=300", "regularization.dropout=0.3"])
+def test_a_given_value_leaves_a_space_that_an_action_edits(acting, given):
+    group, name = given.partition("=")[0].split(".")
+    names = acting(given).names
+    assert not [known for known in names if known.startswith(f"{group}.") and known.endswith(f".{name}")]
+
+
+def test_an_action_may_edit_the_space_of_a_group_that_is_not_tuned_any_more(acting):
+    assert acting("search.tune=[model]").dimensions.keys() == {"model.mlp"}
+
+
+def test_a_bound_is_edited_in_every_chosen_option_that_has_it(planned):
+    dimensions = planned(TUNED, CHOSEN, "optimizer.space.lr.low=0.01").dimensions
+    lows = {option: names["lr"].low for option, names in dimensions.items()}
+    highs = {option: names["lr"].high for option, names in dimensions.items()}
+    assert lows == {"optimizer.sgd": 0.01, "optimizer.momentum": 0.01, "optimizer.adam": 0.01}
+    assert highs == {"optimizer.sgd": 1.0, "optimizer.momentum": 0.3, "optimizer.adam": 0.1}
+
+
+def test_options_that_lack_an_edited_name_stay_as_they_are(planned):
+    dimensions = planned(TUNED, CHOSEN, "optimizer.space.momentum.choices=[0.5,0.9]").dimensions
+    assert dimensions["optimizer.momentum"]["momentum"] == Choices((0.5, 0.9))
+    assert set(dimensions["optimizer.sgd"]) == set(dimensions["optimizer.adam"]) == {"lr"}
+
+
+def test_several_bounds_of_one_name_are_edited_together(planned):
+    edited = planned(TUNED, "optimizer.space.lr.low=0.2", "optimizer.space.lr.high=0.4", "optimizer.space.lr.log=false")
+    assert edited.dimensions["optimizer.adam"]["lr"] == Range(low=0.2, high=0.4, log=False, step=None, whole=False)
+
+
+def test_a_whole_entry_may_be_given_at_once(planned):
+    edited = planned(TUNED, "optimizer.space.lr={low: 0.1, high: 0.2, step: 0.05}")
+    assert edited.dimensions["optimizer.adam"]["lr"] == Range(low=0.1, high=0.2, log=False, step=0.05, whole=False)
+
+
+def test_choices_replace_a_range(planned):
+    edited = planned(TUNED, "optimizer.space.lr.choices=[0.1,0.2]")
+    assert edited.dimensions["optimizer.adam"]["lr"] == Choices((0.1, 0.2))
+
+
+def test_a_range_replaces_choices(planned):
+    edited = planned("search.tune=[model]", "model.space.width.low=10", "model.space.width.high=20")
+    assert edited.dimensions["model.mlp"]["width"] == Range(low=10, high=20, log=False, step=None, whole=True)
+
+
+def test_one_option_is_edited_by_its_own_name(planned):
+    dimensions = planned(TUNED, CHOSEN, "search.space.optimizer.sgd.lr.high=0.5").dimensions
+    assert (dimensions["optimizer.sgd"]["lr"].high, dimensions["optimizer.momentum"]["lr"].high) == (0.5, 0.3)
+
+
+def test_an_edit_of_one_option_keeps_its_other_bounds(planned):
+    dimensions = planned(TUNED, CHOSEN, "search.space.optimizer.sgd.lr.high=0.5").dimensions
+    assert dimensions["optimizer.sgd"]["lr"] == Range(low=1e-3, high=0.5, log=True, step=None, whole=False)
+
+
+def test_the_edit_of_a_group_wins_over_that_of_an_action(acting):
+    dimensions = acting("model.space.width.choices=[7]").dimensions
+    assert dimensions["model.mlp"]["width"] == Choices((7,))
+
+
+def test_a_new_name_joins_the_space(planned):
+    dimensions = planned(TUNED, "search.space.optimizer.adam.beta1.choices=[0.8,0.9]").dimensions
+    assert set(dimensions["optimizer.adam"]) == {"lr", "beta1"}
+
+
+def test_enum_values_and_lists_may_be_choices(planned):
+    edited = planned(
+        "search.tune=[model]",
+        "model=cnn",
+        "search.space.model.cnn.pool.choices=[max,avg]",
+        "model.space.filters.choices=[[4],[8,8]]",
+    ).dimensions["model.cnn"]
+    assert edited["pool"] == Choices(("max", "avg"))
+    assert edited["filters"] == Choices(([4], [8, 8]))
+
+
+def test_the_kwargs_of_a_users_model_are_searched_by_a_space_of_the_same_names(planned):
+    dimensions = planned(
+        "search.tune=[model]",
+        "model=custom",
+        "model.import_path=own:Net",
+        "search.space.model.custom.heads.low=1",
+        "search.space.model.custom.heads.high=4",
+    ).dimensions
+    assert dimensions["model.custom"]["heads"] == Range(low=1, high=4, log=False, step=None, whole=True)
+
+
+SEARCHED = ["search.tune=[optimizer]", "search.choose.optimizer=[sgd,adam]"]
+REFUSED = [
+    (
+        ["optimizer=sgd", "search.choose.optimizer=[sgd,adam]"],
+        "optimizer=sgd and search.choose.optimizer contradict each other: drop one of the two",
+    ),
+    (
+        [TUNED, "optimizer.lr=0.1", "optimizer.space.lr.low=0.01"],
+        "optimizer.lr is given a value and a space: drop one of the two",
+    ),
+    (
+        [TUNED, "optimizer.lr=0.1", "search.space.optimizer.adam.lr.low=0.01"],
+        "optimizer.lr is given a value and a space: drop one of the two",
+    ),
+    (
+        ["search.choose.optimizer=[sgd,adem]"],
+        "search.choose.optimizer: adem is not an option: did you mean adam or adamw?",
+    ),
+    (["search.choose.optimizer=[sgd,sgd]"], "search.choose.optimizer must not repeat an option, got ['sgd', 'sgd']"),
+    (
+        ["search.tune=[optimiser]"],
+        "search.tune: optimiser is not a group that can be tuned: did you mean optimizer?",
+    ),
+    (["search.tune=[data]"], "search.tune: data is not a group that can be tuned: known here: activation, init, loss"),
+    (
+        ["optimizer.space.lr.low=0.01"],
+        "optimizer.space.lr has no effect, since optimizer is not tuned: add 'search.tune=[optimizer]'",
+    ),
+    (
+        [TUNED, "model.space.width.low=3"],
+        "model.space.width has no effect, since model is not tuned: add 'search.tune=[optimizer,model]'",
+    ),
+    (
+        ["search.space.optimizer.adam.lr.low=0.01"],
+        "search.space.optimizer has no effect, since optimizer is not tuned: add 'search.tune=[optimizer]'",
+    ),
+    (
+        ["search.space.optimizr.adam.lr.low=0.01"],
+        "search.space.optimizr: optimizr is not a group that can be tuned: did you mean optimizer?",
+    ),
+    (
+        ["data.space.limit.low=3"],
+        "data.space.limit: data is not a group that can be tuned: known here: activation, init",
+    ),
+    (
+        [TUNED, "optimizer.space.momentm.low=0.01"],
+        "optimizer.space.momentm: no chosen option has momentm: known here: lr",
+    ),
+    (
+        [*SEARCHED, "optimizer.space.momentum.low=0.01"],
+        "optimizer.space.momentum: no chosen option has momentum: known here: lr",
+    ),
+    (
+        [TUNED, "search.space.optimizer.sgd.lr.low=0.01"],
+        "search.space.optimizer.sgd has no effect, since no trial takes optimizer=sgd: known here: adam",
+    ),
+    (
+        [TUNED, "search.space.optimizer.adam=3"],
+        "search.space.optimizer.adam must hold names and their bounds, got 3",
+    ),
+    ([TUNED, "search.space.optimizer=3"], "search.space.optimizer must hold options and names, got 3"),
+    (
+        [TUNED, "optimizer.space.lr=3"],
+        "search.space.optimizer.adam.lr must hold some of low, high, log, step, choices, got 3",
+    ),
+    (
+        [TUNED, "search.space.optimizer.adam.lrr.low=1", "search.space.optimizer.adam.lrr.high=2"],
+        "search.space.optimizer.adam.lrr names nothing that optimizer=adam has: did you mean lr?",
+    ),
+    (
+        [TUNED, "search.space.optimizer.adam.lrr.high=2"],
+        "search.space.optimizer.adam.lrr is not in the space of optimizer=adam: did you mean lr?",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.hihg=2"],
+        "search.space.optimizer.adam.lr.hihg is not a bound: did you mean high?",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.low=0.5"],
+        "search.space.optimizer.adam.lr: low must be <= high, got 0.5 and 0.1",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.low=0"],
+        "search.space.optimizer.adam.lr.low must be > 0 for a logarithmic range, got 0.0",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.high=inf"],
+        "search.space.optimizer.adam.lr: low and high must be finite, got 0.0001 and inf",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.low=x"],
+        "search.space.optimizer.adam.lr.low must be a number, got 'x'",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.step=0.1"],
+        "search.space.optimizer.adam.lr: step and log exclude each other",
+    ),
+    (
+        [TUNED, "optimizer.space.lr={low: 0.1, high: 0.2, step: 0}"],
+        "search.space.optimizer.adam.lr.step must be > 0, got 0.0",
+    ),
+    (
+        [TUNED, "optimizer.space.lr={low: -0.1, high: 0.2}"],
+        "search.space.optimizer.adam.lr: optimizer.lr must be > 0 and finite, got -0.1",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.choices=[]"],
+        "search.space.optimizer.adam.lr.choices must be a list with at least one value, got []",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.choices=[0.1,0.1]"],
+        "search.space.optimizer.adam.lr.choices must not repeat a value, got [0.1, 0.1]",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.choices=[0.1,x]"],
+        "search.space.optimizer.adam.lr.choices must be a number, got 'x'",
+    ),
+    (
+        ["search.tune=[model]", "model.space.width.choices=[0,3]"],
+        "search.space.model.mlp.width: model.width must be >= 1, got 0",
+    ),
+    (
+        ["search.tune=[model]", "model.space.depth.low=0.5"],
+        "search.space.model.mlp.depth.low must be a whole number, got 0.5",
+    ),
+    (
+        ["search.tune=[model]", "model=cnn", "search.space.model.cnn.pool={low: 1, high: 2}"],
+        "search.space.model.cnn.pool takes no numbers: give it choices",
+    ),
+    (
+        ["search.tune=[model]", "model.space.width={choices: [3], low: 2}"],
+        "search.space.model.mlp.width must hold either choices or low and high, got choices, low",
+    ),
+    (
+        ["search.choose.regularization=[none,weight_decay]", "regularization.dropout=0.5"],
+        "regularization.dropout is not a key of none or weight_decay: known here: max_norm, weight_decay",
+    ),
+    (
+        ["search.tune=[regularization]", "search.space.regularization.none.dropout.choices=[0.1,0.2]"],
+        "search.space.regularization.none.dropout names nothing that regularization=none has: known here: kind, max_n",
+    ),
+    (
+        ["search.choose.optimizer=[sgd,momentum]", "optimizer.betas=1"],
+        "optimizer.betas is not a key of sgd or momentum: known here: lr, momentum",
+    ),
+]
+
+
+@pytest.mark.parametrize(("overrides", "expected"), REFUSED)
+def test_a_contradiction_or_typo_in_a_search_is_refused_with_the_way_out(planned, problems, overrides, expected):
+    (problem,) = problems(planned, *overrides)
+    assert problem.startswith(expected)
+
+
+def test_all_contradictions_are_reported_at_once(planned, problems):
+    assert set(problems(planned, TUNED, "optimizer.space.lr.low=0.5", "model.space.width.low=3")) == {
+        "search.space.optimizer.adam.lr: low must be <= high, got 0.5 and 0.1",
+        "model.space.width has no effect, since model is not tuned: add 'search.tune=[optimizer,model]'",
+    }
+
+
+def test_a_value_for_a_group_that_varies_goes_to_the_options_that_have_it():
+    composer = Composer(["search.choose.optimizer=[sgd,momentum]", "optimizer.momentum=0.5", "optimizer.lr=0.2"])
+    momentum = composer.compose({"optimizer": "momentum"}).config.optimizer
+    sgd = composer.compose({"optimizer": "sgd"}).config.optimizer
+    assert (momentum.momentum, momentum.lr, sgd.lr) == (0.5, 0.2, 0.2)
+    assert not hasattr(sgd, "momentum")

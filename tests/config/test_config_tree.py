@@ -1,0 +1,178 @@
+"""From nested dictionaries to configurations and back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.config import KINDS, Config, ConfigError
+from hpsearch.config.tree import nearest
+
+
+def refusal(tree):
+    with pytest.raises(ConfigError) as refused:
+        Config.from_tree(tree)
+    return refused.value.problems
+
+
+def changed(tree, path, value):
+    *groups, key = path.split(".")
+    node = tree
+    for group in groups:
+        node = node[group]
+    node[key] = value
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("optimizer.lr", 1, 1.0),
+        ("training.epochs", 3.0, 3),
+        ("training.epochs", 1e2, 100),
+        ("name", 2024, "2024"),
+        ("name", 1.5, "1.5"),
+        ("execution.workers", "auto", None),
+        ("confirm.seeds", "auto", None),
+        ("evaluation.val", "auto", None),
+        ("evaluation.val", 500, 500),
+        ("evaluation.val", 0.2, 0.2),
+        ("evaluation.val", 1, 1),
+        ("model.widths", [3.0, 4], [3, 4]),
+        ("search.choose.norm", ["none", "before"], ["none", "before"]),
+        ("data.normalize", "standard", "standard"),
+        ("tracking.uri", None, None),
+    ],
+)
+def test_a_value_is_converted_to_the_type_of_its_key(make_config, path, value, expected):
+    node = Config.from_tree(changed(make_config().to_tree(), path, value))
+    for key in path.split("."):
+        node = getattr(node, key)
+    assert node == expected
+    assert isinstance(node, type(expected))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("seed", "x", "seed must be a whole number, got 'x'"),
+        ("seed", 1.5, "seed must be a whole number, got 1.5"),
+        ("seed", True, "seed must be a whole number, got True"),
+        ("seed", None, "seed must be a whole number, got None"),
+        ("optimizer.lr", "fast", "optimizer.lr must be a number, got 'fast'"),
+        ("optimizer.lr", False, "optimizer.lr must be a number, got False"),
+        ("trust", "yes", "trust must be true or false, got 'yes'"),
+        ("trust", 1, "trust must be true or false, got 1"),
+        ("name", ["a"], "name must be text or null, got ['a']"),
+        ("data.limit", 2.5, "data.limit must be a whole number or null, got 2.5"),
+        ("data.normalize", "zscore", "data.normalize must be one of unit, standard, none, got 'zscore'"),
+        ("extend", "gpu", "extend must be one of device or null, got 'gpu'"),
+        ("evaluation.val", "half", "evaluation.val must be a whole number or a number or null, got 'half'"),
+        ("model.widths", [3, "x"], "model.widths must be a list, each item a whole number or null, got [3, 'x']"),
+        (
+            "search.choose.norm",
+            "none",
+            "search.choose.norm must be a list, each item text or null, got 'none'",
+        ),
+        ("search.space", [1], "search.space must be keys and values, got [1]"),
+        ("final.reopen", 3, "final.reopen must hold keys and values, got 3"),
+        ("optimizer", 3, "optimizer.kind must name a kind of optimizer, got None: "),
+        ("optimizer.kind", "adem", "optimizer.kind must name a kind of optimizer, got 'adem': did you mean adam"),
+        ("optimizer.kind", ["adam"], "optimizer.kind must name a kind of optimizer, got ['adam']: "),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_what_it_must_be(make_config, path, value, message):
+    (problem,) = refusal(changed(make_config().to_tree(), path, value))
+    assert problem.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("sead", "sead is not a key: did you mean seed or search?"),
+        ("optimizer.lrr", "optimizer.lrr is not a key of adam: did you mean lr?"),
+        ("training.epoch", "training.epoch is not a key of default: did you mean epochs?"),
+        ("search.choose.optimiser", "search.choose.optimiser is not a key: did you mean optimizer?"),
+        ("final.reopen.raison", "final.reopen.raison is not a key: did you mean reason?"),
+        ("activation.zzz", "activation.zzz is not a key of relu: known here: kind"),
+        ("regularization.dropout", "regularization.dropout is not a key of none: known here: kind, max_norm"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_ones(make_config, path, message):
+    assert refusal(changed(make_config().to_tree(), path, 1)) == (message,)
+
+
+def test_a_missing_key_is_named_with_the_kind_that_needs_it(make_config):
+    tree = make_config().to_tree()
+    del tree["optimizer"]["beta1"], tree["seed"], tree["norm"]
+    assert set(refusal(tree)) == {"optimizer.beta1 is missing of adam", "seed is missing", "norm is missing"}
+
+
+def test_all_mistakes_are_reported_at_once(make_config):
+    tree = make_config().to_tree()
+    tree["optimizer"]["lr"] = -1.0
+    tree["optimizer_"] = 0
+    tree["training"] |= {"epochs": "x", "batchsize": 3}
+    tree["seed"] = -1
+    assert set(refusal(tree)) == {
+        "optimizer.lr must be > 0 and finite, got -1.0",
+        "optimizer_ is not a key: did you mean optimizer?",
+        "training.epochs must be a whole number, got 'x'",
+        "training.batchsize is not a key of default: did you mean batch_size?",
+        "seed must be >= 0, got -1",
+    }
+
+
+@pytest.mark.parametrize(("group", "kind"), [(group, kind) for group, kinds in KINDS.items() for kind in kinds])
+def test_a_configuration_of_every_kind_comes_back_from_its_tree(make_config, group, kind):
+    config = make_config(**{group: kind})
+    assert Config.from_tree(config.to_tree()) == config
+
+
+def test_a_tree_holds_plain_values_only(make_config):
+    def leaves(node):
+        if isinstance(node, dict):
+            return [leaf for item in node.values() for leaf in leaves(item)]
+        return [leaf for item in node for leaf in leaves(item)] if isinstance(node, list) else [node]
+
+    tree = make_config(model="cnn", data="csv").to_tree()
+    assert {type(leaf) for leaf in leaves(tree)} <= {str, int, float, bool, type(None)}
+
+
+def test_the_fingerprint_leaves_out_exactly_the_documented_keys(make_config):
+    tree = make_config().to_tree()
+    covered = make_config().covered()
+    assert tree.keys() - covered.keys() == {
+        "execution",
+        "tracking",
+        "confirm",
+        "final",
+        "engine",
+        "name",
+        "extend",
+        "trust",
+    }
+    assert tree["search"].keys() - covered["search"].keys() == {"trials"}
+    del tree["search"]["trials"]
+    assert covered == {key: tree[key] for key in covered}
+
+
+def test_the_nearest_words_are_named():
+    assert nearest("optimzer", ["optimizer", "model"]) == "did you mean optimizer?"
+
+
+def test_all_words_are_named_where_none_is_near():
+    assert nearest("zzz", ["model", "data"]) == "known here: data, model"
+
+
+def test_nothing_to_name_is_said_so():
+    assert nearest("zzz", []) == "known here: none"
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5))
+def test_any_value_anywhere_is_taken_or_refused_by_name(make_config, value):
+    for path in ("optimizer.lr", "model.widths", "seed", "data.normalize", "evaluation.val", "tracking.directory"):
+        tree = changed(make_config().to_tree(), path, value)
+        try:
+            Config.from_tree(tree)
+        except ConfigError as error:
+            assert all(problem.startswith(path) for problem in error.problems)  # noqa: PT017 (both ways are right)
