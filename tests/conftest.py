@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hpsearch.config import Config
 from hpsearch.data.rows import Development
 from hpsearch.records import Fit, Fold, Task
 from hpsearch.seeding import fit_seeds
+from hpsearch.tracking.mlflow import Tracker
 
 ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}
@@ -195,3 +197,11 @@ def make_fit() -> Callable[..., Fit]:
         return Fit(config, Fold(fold, *parts), replicate, fit_seeds(seed, fold, replicate))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose database has MLflow's schema: creating one takes a second."""
+    folder = tmp_path_factory.mktemp("migrated")
+    Tracker.connect(f"sqlite:///{folder}/mlflow.db", folder).close()
+    return folder

@@ -1,7 +1,7 @@
 """What a worker does: folds, fits and scores of one trial, or the refit of a champion."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -13,14 +13,14 @@ from hpsearch.data.rows import Development
 from hpsearch.data.seal import load_development
 from hpsearch.data.splits import folds, refit_fold
 from hpsearch.engine.device_data import DeviceData, to_device
-from hpsearch.engine.reference import train
+from hpsearch.engine.reference import check_fit, train
 from hpsearch.jobs import Answer, CheckJob, Job, RefitJob, TrialJob
 from hpsearch.metrics import search_metric
-from hpsearch.nn.models import build_network
-from hpsearch.nn.outputs import output_count
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
 from hpsearch.scoring import score_trial
 from hpsearch.seeding import Purpose, derive, fit_seeds
+
+PROBE_ROWS = 4
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ def refit(bench: Bench, job: RefitJob) -> FitResult:
 
 
 def check(bench: Bench, configs: Sequence[Config]) -> None:
-    """Draws the folds and builds the network of each configuration.
+    """Draws the folds of each configuration, and trains it for one step on a few rows.
 
     Raises:
         ConfigError: With everything that does not fit together.
@@ -109,16 +109,23 @@ def check(bench: Bench, configs: Sequence[Config]) -> None:
     problems: list[str] = []
     for config in configs:
         try:
-            _folds(bench, config, redraw=0)
-            rows = bench.development
-            width = 0 if rows.classes else rows.targets.shape[1]
-            outputs = output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
-            build_network(config, rows.inputs.shape[1:], outputs)
-            search_metric(config, rows.task)
+            search_metric(config, bench.development.task)
+            fit = plan_fits(bench, TrialJob(config))[0]
+            check_fit(fit, bench.data)
+            train(_probe(fit), bench.data)
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
+
+
+def _probe(fit: Fit) -> Fit:
+    """The same fit on a handful of rows for one epoch: whatever cannot be trained fails in it, at once."""
+    config = replace(fit.config, training=replace(fit.config.training, epochs=1, batch_size=PROBE_ROWS))
+    config = replace(config, schedule=replace(config.schedule, warmup_epochs=0.0))
+    train = fit.fold.train[:PROBE_ROWS]
+    monitor = fit.fold.monitor[:PROBE_ROWS]
+    return replace(fit, config=config, fold=Fold(0, train, monitor, train, fit.fold.report[:0]))
 
 
 def needs_monitor(config: Config) -> bool:

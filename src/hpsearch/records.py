@@ -37,6 +37,11 @@ class Status(StrEnum):
         """Whether a trial of this status has a score."""
         return self in (Status.OK, Status.STALLED)
 
+    @property
+    def retried(self) -> bool:
+        """Whether the trial is tried again when its sweep is started again: the machine or foreign code failed it."""
+        return self in (Status.OOM, Status.ERROR)
+
 
 @dataclass(frozen=True, slots=True)
 class Fold:

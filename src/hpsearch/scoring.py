@@ -75,7 +75,7 @@ def score_trial(
         status=_status(config, development, results),
         failure=None,
         score=to_score(metric, float(np.mean([part.scored.values[metric][-1] for part in parts]))),
-        score_se=_score_error(metric, parts),
+        score_se=_score_error(config, metric, parts),
         curves=curves,
         summary=extremes(curves) | _folds(metric, parts) | _report(config, development, fits, results),
         chosen_epochs=[result.chosen_epoch for result in results],
@@ -162,13 +162,14 @@ def _held(result: FitResult, epochs: int) -> np.ndarray:
     return outputs
 
 
-def _score_error(metric: str, parts: list[_Part]) -> float | None:
+def _score_error(config: Config, metric: str, parts: list[_Part]) -> float | None:
     """The standard error of the score.
 
     One fold and one replicate: the standard error of the per-row values. One fold and R replicates: that of the rows'
     values averaged over replicates, and s^2 / R of the replicates' scores, in quadrature: the first is the luck of the
     validation rows, the second that of the seeds. J folds: Nadeau & Bengio (2003) on the folds' scores, replicates
-    averaged first. None where no formula holds: F1 and R^2 of one fold, or a single validation row.
+    averaged first; leave-one-out has as many folds as rows. A truth table is all there is, no sample: the replicates'
+    s / sqrt(R) alone. None where no formula holds: F1 and R^2 of one fold, or a single value.
     """
     folds = sorted({part.fold for part in parts})
     last = np.array([part.scored.values[metric][-1] for part in parts])
@@ -176,9 +177,14 @@ def _score_error(metric: str, parts: list[_Part]) -> float | None:
         of = np.array([part.fold for part in parts])
         n_val, n_train = sum(part.n for part in parts), sum(part.n_train for part in parts)
         return resampled_error(np.array([last[of == fold].mean() for fold in folds]), n_val / n_train)
+    if config.evaluation.kind == "truth_table":
+        return standard_error(last)
     if metric not in AVERAGED:
         return None
-    error = standard_error(np.mean([part.scored.rows[metric][-1] for part in parts], axis=0))
+    rows = np.mean([part.scored.rows[metric][-1] for part in parts], axis=0)
+    if config.evaluation.kind == "loocv":
+        return resampled_error(rows, 1 / parts[0].n_train)
+    error = standard_error(rows)
     if error is None or len(parts) == 1:
         return error
     return math.hypot(error, float(last.std(ddof=1)) / math.sqrt(len(parts)))

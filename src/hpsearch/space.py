@@ -5,6 +5,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 from typing import Any
 
 from hpsearch.config import Config, ConfigError
@@ -209,6 +210,8 @@ def _choices(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -
         problems.append(f"{key} must hold either choices or low and high, got {', '.join(raw)}")
     elif not isinstance(values, list) or not values:
         problems.append(f"{key}.choices must be a list with at least one value, got {values!r}")
+    elif any(isinstance(value, Mapping) for value in values):
+        problems.append(f"{key}.choices must hold single values or lists, got {values!r}")
     elif len({repr(value) for value in values}) < len(values):
         problems.append(f"{key}.choices must not repeat a value, got {values!r}")
     else:
@@ -239,8 +242,17 @@ def _range(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -> 
         (step is None or step > 0, f"{key}.step must be > 0, got {step}"),
         (step is None or not log, f"{key}: step and log exclude each other"),
     ]
-    problems += [sentence for holds, sentence in rules if not holds]
-    return Range(low, high, log, step, kind is int)
+    broken = [sentence for holds, sentence in rules if not holds]
+    problems += broken
+    if step is not None and not broken:
+        high = _last_on_grid(low, high, step)
+    return None if broken else Range(low, high, log, step, kind is int)
+
+
+def _last_on_grid(low: float, high: float, step: float) -> float:
+    """The highest value that whole steps reach; in decimals, as written: three steps of 0.1 are 0.3."""
+    first, last, width = (Decimal(str(number)) for number in (low, high, step))
+    return type(high)(last - (last - first) % width)
 
 
 def _is_union(hint: Any) -> bool:

@@ -18,13 +18,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 failed, 2 refused, 128 + n stopped by signal n.
     """
-    parsed = _parser().parse_args(arguments)
+    parsed = _parser().parse_intermixed_args(arguments)
     try:
         return _run(parsed)
     except HpsearchError as error:
         for line in str(error).splitlines():
             print(f"hpsearch: {line}", file=sys.stderr)
         return error.exit_status
+    except KeyboardInterrupt:  # before the sweep listens to signals itself, nothing is open
+        print("hpsearch: stopped by SIGINT; nothing was started", file=sys.stderr)
+        return 130
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -7,22 +7,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hpsearch.cli.naming import Named
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import Data
+from hpsearch.config.sweep import Device
 from hpsearch.errors import HpsearchError
 from hpsearch.execution.entry import set_up, work
 from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.worker import Raised
 from hpsearch.jobs import Answer, CheckJob, Job
+from hpsearch.search.journal import JOURNAL
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.system import gpu_count
 
 
 def build_executor(config: Config, data: Data, tasks: int) -> LocalExecutor[Job, Answer]:
-    """Worker processes for so many tasks: as many as `execution.workers` says, or else one a core."""
-    workers = max(1, min(config.execution.workers or core_count(), tasks))
+    """Worker processes for so many tasks: as many as `execution.workers` says, or else one a core, or one on a GPU."""
+    on_gpu = config.execution.device is not Device.CPU and gpu_count() > 0
+    workers = max(1, min(config.execution.workers or (1 if on_gpu else core_count()), tasks))
     return LocalExecutor(partial(set_up, data, config.execution.device), work, workers=workers)
 
 
@@ -41,7 +46,7 @@ def check_configs(executor: LocalExecutor[Job, Answer], configs: list[Config], s
         ConfigError: With what does not fit together.
         StoppedError: By a signal.
     """
-    distinct = {repr((c.model, c.norm, c.loss, c.schedule, c.training)): c for c in configs}
+    distinct = {_traits(config): config for config in configs}
     executor.submit("check", CheckJob(tuple(distinct.values())))
     while True:
         if signals.number is not None:
@@ -55,30 +60,43 @@ def check_configs(executor: LocalExecutor[Job, Answer], configs: list[Config], s
             raise HpsearchError(f"a worker could not check the configurations: {done.failure.cause}")
 
 
+def _traits(config: Config) -> str:
+    """What decides whether a configuration can be trained; values such as learning rates do not."""
+    kinds = [option.kind for option in (config.activation, config.norm, config.regularization, config.optimizer)]
+    monitored = (config.schedule.kind, config.training.patience is None, config.training.batch_size)
+    return repr((config.model, config.loss, config.evaluation, config.init.kind, kinds, monitored))
+
+
 def connect(config: Config) -> Tracker:
     """The tracker that the configuration names."""
     return Tracker.connect(config.tracking.uri, Path(config.tracking.directory))
 
 
-def open_run(tracker: Tracker, specification: dict[str, Any], columns: list[str]) -> SweepRun:
+def open_run(tracker: Tracker, named: Named, columns: list[str]) -> SweepRun:
     """The parent run of a sweep, made now or found again.
 
     Args:
         tracker: Where.
-        specification: What `sweep.json` holds.
+        named: The sweep.
         columns: Params and metrics that MLflow's table of trials shows beside the score.
     """
+    specification = named.specification
     data = specification["data"]
     test = {f"test_{key}": str(value) for key, value in (data["test"] or {}).items()}
     kept = {key: str(specification[key]) for key in ("fingerprint", "engine", "device")}
     return tracker.open_sweep(
-        specification["name"],
-        identity=f"{specification['fingerprint']}-{specification['created_ms']}",
+        named.name,
+        identity=named.identity,
         started_ms=now_ms(),
         description=_description(specification),
         tags={**describe(), **kept, **test, "data": data["name"]},
         columns=columns,
     )
+
+
+def journal_path(config: Config) -> Path:
+    """Where Optuna's journal lies."""
+    return Path(config.tracking.directory) / JOURNAL
 
 
 def now_ms() -> int:

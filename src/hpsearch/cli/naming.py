@@ -38,6 +38,24 @@ class Named:
         """The name of the sweep."""
         return self.store.name
 
+    @property
+    def identity(self) -> str:
+        """What tells this sweep from another one of the same name, here or on a shared server."""
+        return f"{self.specification['fingerprint'][:16]}-{self.specification['created_ms']}"
+
+    def require_device(self, device: str, config: Config) -> None:
+        """Notes the device kind of a new sweep; refuses another one for a known sweep.
+
+        Raises:
+            ConfigError: If the device kind changed and that is not acknowledged.
+        """
+        stored = self.specification.setdefault("device", device)
+        if stored != device and config.extend is None:
+            raise ConfigError(
+                f"sweep {self.name!r} was run on {stored}, this is {device}: results differ in their last digits; "
+                "extend=device goes on all the same"
+            )
+
     def freeze(self) -> None:
         """Writes the specification of a new sweep; the lock is held.
 

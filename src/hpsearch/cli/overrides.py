@@ -83,7 +83,9 @@ def _add(overrides: Overrides, override: Override, groups: Mapping[str, Sequence
     elif parts[0] in KINDS and parts[1:] == ["kind"]:
         raise ConfigError(f"{key} comes with its option: write {parts[0]}=…")
     elif parts[0] in KINDS and parts[0] != "search" and parts[1:] == ["space"]:
-        raise ConfigError(f"{key} is a whole space: change a name in it, {key}.<name>.low=… or {key}.<name>.choices=[…]")
+        raise ConfigError(
+            f"{key} is a whole space: change a name in it, {key}.<name>.low=… or {key}.<name>.choices=[…]"
+        )
     elif len(parts) >= 3 and parts[0] in KINDS and parts[1] == "space" and parts[0] != "search":
         bound = parts[3] if len(parts) == 4 else None
         if len(parts) > 4:

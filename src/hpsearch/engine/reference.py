@@ -67,7 +67,7 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
     started = time.perf_counter()
     config, training = fit.config, fit.config.training
     refit = stop_after is not None or recorded is not None
-    _check(fit, data, refit=refit)
+    check_fit(fit, data, refit=refit)
     seen = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
     row_losses = loss_function(config.loss)
     sizes = batch_sizes(len(fit.fold.train), training.batch_size)
@@ -81,7 +81,7 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
         parameters, limited = list(network.parameters()), weights(network)
         step = 0
 
-        for epoch in range(stop_after or training.epochs):
+        for epoch in range(training.epochs if stop_after is None else stop_after):
             network.train()
             order = fit.fold.train[epoch_order(fit.seeds.order, epoch, len(fit.fold.train))]
             loss_sum = torch.zeros((), dtype=torch.float64, device=data.device)
@@ -204,7 +204,17 @@ def _non_finite(network: nn.Module, loss_sum: torch.Tensor, val_outputs: np.ndar
     return next((name for name, holds in finite.items() if not holds), "")
 
 
-def _check(fit: Fit, data: DeviceData, *, refit: bool) -> None:
+def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
+    """Refuse a fit whose rows do not suffice for its configuration.
+
+    Args:
+        fit: Configuration and rows.
+        data: The development set.
+        refit: Whether the fit follows others and needs no monitor rows.
+
+    Raises:
+        ConfigError: If monitor rows are needed and missing, or batch normalization meets a minibatch of one row.
+    """
     config, rows = fit.config, fit.fold.train
     watched = config.training.patience is not None or isinstance(config.schedule, PlateauSchedule)
     if watched and not refit and not len(fit.fold.monitor):

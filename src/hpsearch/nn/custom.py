@@ -1,5 +1,8 @@
 """The user's own module, imported, checked and made reproducible."""
 
+import inspect
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -11,6 +14,8 @@ from hpsearch.nn.imports import import_named
 
 def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int, seed: int) -> nn.Module:
     """The user's module with its own initialization, drawn under the fit's seed, and with our dropout.
+
+    The class is called with `model.kwargs`, and with `input_shape` and `outputs` if its signature names them.
 
     Args:
         model: Import path and keyword arguments of the class.
@@ -25,7 +30,7 @@ def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int,
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the CPU's alone: `torch.manual_seed` would reset every device's
         try:
-            network = build(**model.kwargs)
+            network = build(**_shapes(build, input_shape, outputs), **model.kwargs)
         except Exception as error:
             raise ConfigError(f"model.kwargs must suit {model.import_path}, got {model.kwargs!r}: {error}") from error
         if not isinstance(network, nn.Module):
@@ -34,6 +39,13 @@ def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int,
         replace_dropout(network)
         _check_shape(model, network, input_shape, outputs)
     return network
+
+
+def _shapes(build: Any, input_shape: tuple[int, ...], outputs: int) -> dict[str, Any]:
+    """`input_shape` and `outputs`, as far as the user's class asks for them by name."""
+    offered = {"input_shape": input_shape, "outputs": outputs}
+    asked = inspect.signature(build).parameters
+    return {name: value for name, value in offered.items() if name in asked}
 
 
 def _check_shape(model: CustomModel, network: nn.Module, input_shape: tuple[int, ...], outputs: int) -> None:

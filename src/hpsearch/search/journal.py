@@ -46,9 +46,21 @@ def open_journal(path: str | Path) -> JournalStorage:
         raise BrokenFileError(path, reason) from error
 
 
-def open_study(path: str | Path, name: str) -> optuna.Study:
-    """The study of a sweep in the journal, made if need be; higher scores are better."""
-    return optuna.create_study(storage=open_journal(path), study_name=name, direction="maximize", load_if_exists=True)
+def open_study(path: str | Path, name: str, identity: str) -> optuna.Study:
+    """The study of a sweep in the journal, made if need be; higher scores are better.
+
+    Args:
+        path: Of the journal.
+        name: Of the sweep, and of the study unless a forgotten sweep of the same name has taken it.
+        identity: What tells this sweep from another of the same name.
+    """
+    storage = open_journal(path)
+    taken = {study.study_name: study.user_attrs.get("identity") for study in optuna.get_all_study_summaries(storage)}
+    study_name = name if taken.get(name, identity) == identity else f"{name} {identity}"
+    study = optuna.create_study(storage=storage, study_name=study_name, direction="maximize", load_if_exists=True)
+    if study_name not in taken:
+        study.set_user_attr("identity", identity)
+    return study
 
 
 class _Lock(JournalFileOpenLock):

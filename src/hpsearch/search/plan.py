@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.config.network import CustomModel
+from hpsearch.config.training import CustomLoss
 from hpsearch.config.tree import to_tree
+from hpsearch.nn.imports import source_digest
 from hpsearch.records import NO_LEVEL, Trial
 from hpsearch.search.sampler import Sampler
 from hpsearch.space import Composed, Space, apply_values
@@ -51,19 +54,31 @@ class Plan:
         """Everything that makes this sweep what it is, as a plain tree; `fingerprint` is its digest.
 
         It holds the whole configuration except the keys that do not change a result, the configuration of every
-        option that a trial may take, the space, and the digest of the data.
+        option that a trial may take, the space, the digest of the data, and those of the user's own code.
         """
         options = {}
         for group, names in self.space.options.items():
             for name in names:
                 options[f"{group}.{name}"] = to_tree(getattr(self.compose({group: name}).config, group))
+        code = self._own_code()
         dimensions = {key: to_tree(dict(found)) for key, found in self.space.dimensions.items()}
         return {
             "config": self.base.config.covered(),
             "options": options,
             "space": dimensions,
             "data": self.data_digest,
+            **({"code": code} if code else {}),
         }
+
+    def _own_code(self) -> dict[str, str]:
+        """Digests of the source files of the user's own modules and losses, by import path."""
+        composed = [self.base, *(self.compose({g: name}) for g, names in self.space.options.items() for name in names)]
+        paths = {}
+        for config in (one.config for one in composed):
+            for option in (config.model, config.loss):
+                if isinstance(option, CustomModel | CustomLoss):
+                    paths[option.import_path] = source_digest(f"{option.group}.import_path", option.import_path)
+        return paths
 
     def fingerprint(self) -> str:
         """SHA-256 of the specification in canonical JSON, in hexadecimal."""

@@ -9,10 +9,7 @@
 """
 
 import contextlib
-import hashlib
-import os
 import re
-import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +21,10 @@ from safetensors.numpy import load, save
 
 from hpsearch.errors import HpsearchError
 from hpsearch.records import NO_LEVEL, Trial, TrialResult
+from hpsearch.search.folders import make_folder, slug
 from hpsearch.search.lock import hold
 from hpsearch.search.record_files import (
     BrokenFileError,
-    StorageError,
     open_json,
     read_bytes,
     seal_json,
@@ -36,10 +33,7 @@ from hpsearch.search.record_files import (
 )
 from hpsearch.search.trial_records import Record, decode_record, digest_arrays, encode_record
 
-__all__ = ["Attempt", "LateWriteError", "Record", "SweepStore", "check_directory", "list_sweeps", "slug"]
-
-_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")  # names that Windows keeps for itself
+__all__ = ["Attempt", "LateWriteError", "Record", "SweepStore", "list_sweeps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +80,7 @@ class SweepStore:
             HeldError: If another driver is at work; says who, where and since when.
             StorageError: If the folder cannot be written.
         """
-        _make(self.folder)
+        make_folder(self.folder)
         return hold(self.folder, self.name)
 
     def specification(self) -> dict[str, Any] | None:
@@ -111,6 +105,24 @@ class SweepStore:
         write_whole(self.folder / "sweep.json", seal_json(specification))
         _sync_up_to(self.folder, self.folder.parent)
 
+    def request(self, trials: int) -> None:
+        """Notes how many trials the sweep is to have, so that others can tell whether it is finished.
+
+        Raises:
+            StorageError: If it cannot be written.
+        """
+        write_whole(self.folder / "requested.json", seal_json({"trials": trials}))
+
+    def requested(self) -> int:
+        """How many trials the sweep is to have; 0 before it was started.
+
+        Raises:
+            BrokenFileError: If the file is damaged.
+        """
+        path = self.folder / "requested.json"
+        data = read_bytes(path)
+        return 0 if data is None else int(open_json(data, path)["trials"])
+
     def begin_attempt(self, level: str, k: int) -> int:
         """Number of a new attempt, from 1: above all that there were; its folder is made.
 
@@ -120,7 +132,7 @@ class SweepStore:
         number = max((number for number, _ in self._folders(level, k)), default=0) + 1
         folder = self._attempt_folder(level, k, number)
         new_trial = not folder.parent.exists()
-        _make(folder)
+        make_folder(folder)
         _sync_up_to(folder.parent, self.folder if new_trial else folder.parent)
         return number
 
@@ -161,14 +173,17 @@ class SweepStore:
         return self._attempt(level, k, *folders[-1]) if folders else None
 
     def finished(self) -> dict[tuple[str, int], Attempt]:
-        """The first finished attempt of every finished trial by (level, k), sorted."""
+        """The finished attempt that counts, of every trial that has one, by (level, k), sorted.
+
+        It is the first one, except that an attempt which failed by an error gives way to later ones.
+        """
         found: dict[tuple[str, int], Attempt] = {}
         for folder in self.folder.glob("trials/*/*/attempt-*"):
             record, _ = _read_record(folder)
             number = _attempt_number(folder)
             if record and number and folder == self._attempt_folder(record.level, record.k, number):
                 known = found.get(record.key)
-                if known is None or number < known.number:
+                if known is None or _counts_before(Attempt(number, folder, record, None), known):
                     found[record.key] = Attempt(number, folder, record, None)
         return dict(sorted(found.items()))
 
@@ -233,33 +248,13 @@ def list_sweeps(directory: str | Path) -> dict[str, dict[str, Any]]:
     return {found["name"]: found for found in sorted(specifications, key=lambda found: str(found["name"]))}
 
 
-def check_directory(directory: str | Path) -> None:
-    """Refuses a `tracking.directory` that nothing can be kept in, before anything is trained.
-
-    Raises:
-        StorageError: With the reason: read-only, no permission, full, a file in its place …
-    """
-    path = Path(directory)
-    _make(path)
-    try:
-        with tempfile.TemporaryFile(dir=path) as probe:
-            probe.write(b"\0" * 4096)
-            probe.flush()
-            os.fsync(probe.fileno())
-    except OSError as error:
-        raise StorageError(path, error) from error
-
-
-def slug(name: str) -> str:
-    """A folder's name for any text: itself where it is plain, else what is plain of it, a `~` and a hash.
-
-    Different texts have different slugs, also where the file system ignores case; no slug leaves its folder.
-    """
-    if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name):
-        return name
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
-    plain = re.sub(r"[^a-z0-9]+", "-", name[:200].lower()).strip("-")[:40]
-    return f"{plain}~{digest}" if plain else f"sweep~{digest}"
+def _counts_before(one: Attempt, other: Attempt) -> bool:
+    assert one.record is not None, one
+    assert other.record is not None, other
+    failed, other_failed = one.record.result.status.retried, other.record.result.status.retried
+    if failed != other_failed:
+        return other_failed
+    return one.number > other.number if failed else one.number < other.number
 
 
 def _read_specification(folder: Path) -> dict[str, Any] | None:
@@ -286,13 +281,6 @@ def _attempt_number(folder: Path) -> int | None:
 
 def _contiguous(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(folder, error) from error
 
 
 def _sync_up_to(folder: Path, last: Path) -> None:

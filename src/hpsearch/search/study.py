@@ -5,6 +5,7 @@ run gets its results; Optuna is told, which is the commit. Each step can be repe
 between any two of them.
 """
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -81,10 +82,16 @@ class Driver:
             ConfigError: If a configuration turns out not to be trainable.
         """
         records = self.reconcile()
-        missing = deque(k for k in range(trials) if (NO_LEVEL, k) not in records)
+        missing = deque(missing_trials(records, trials))
         if missing:
             assert self.executor is not None, missing
-            self._work_off(missing, records, self.executor)
+            try:
+                self._work_off(missing, records, self.executor)
+            except Exception:
+                # What cannot be closed now, because tracking is what failed, is closed by the next start.
+                with contextlib.suppress(Exception):
+                    self._interrupt(self.executor)
+                raise
         return [records[NO_LEVEL, k] for k in range(trials)]
 
     def _work_off(
@@ -99,7 +106,7 @@ class Driver:
             for done in executor.wait(WAIT_S):
                 # Before the results are stored: a worker waits for nothing but its next trial.
                 self._hand_out(missing, prepared, executor)
-                record = self._finish_attempt(done, missing, executor)
+                record = self._finish_attempt(done, missing)
                 if record is not None:
                     records[record.key] = record
                     self.watch.trial_done(record)
@@ -178,15 +185,12 @@ class Driver:
             config=config_text(trial.config),
         )
 
-    def _finish_attempt(
-        self, done: Done[Answer], missing: deque[int], executor: LocalExecutor[Job, Answer]
-    ) -> Record | None:
+    def _finish_attempt(self, done: Done[Answer], missing: deque[int]) -> Record | None:
         """Commits what came back; None if the trial is tried again."""
         assert isinstance(done.key, tuple)
-        running = self._open.pop(done.key)
+        running = self._open[done.key]
         if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
             self._close(running, done.failure.message)
-            self._interrupt(executor)
             raise ConfigError(*done.failure.message.splitlines())
         if isinstance(done.failure, WorkerDied):
             deaths = self._deaths[done.key] = self._deaths.get(done.key, 0) + 1
@@ -196,8 +200,11 @@ class Driver:
                 return None
         result = done.value if isinstance(done.value, TrialResult) else failed_result(done.failure)
         ended_ms = _now_ms()
-        times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
-        folder = self.store.write_attempt(running.number, running.trial, result, times)
+        run = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
+        if isinstance(done.failure, Raised):
+            run["traceback"] = done.failure.traceback
+        folder = self.store.write_attempt(running.number, running.trial, result, run)
+        del self._open[done.key]  # from here on it is adopted, whatever fails
         self._log_and_tell(result, folder, running.run_id, running.optuna_number, ended_ms)
         return decode_record((folder / "record.json").read_bytes())
 
@@ -212,13 +219,19 @@ class Driver:
     def _interrupt(self, executor: LocalExecutor[Job, Answer]) -> None:
         """Kills the workers and closes every open attempt; the trials start anew on resume."""
         executor.stop(now=True)
-        for running in self._open.values():
+        for running in list(self._open.values()):
             self._close(running, None)
-        self._open.clear()
 
     def _close(self, running: Running, failure: str | None) -> None:
+        del self._open[running.trial.key]
         self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=_now_ms(), failure=failure)
         self.study.tell(running.optuna_number, state=TrialState.FAIL)
+
+
+def missing_trials(records: Mapping[tuple[str, int], Record], trials: int) -> list[int]:
+    """The trials that have to be run: those without a record, and those that an error failed."""
+    keys = [(NO_LEVEL, k) for k in range(trials)]
+    return [k for level, k in keys if (level, k) not in records or records[level, k].result.status.retried]
 
 
 def option_params(config: Config) -> dict[str, Value]:

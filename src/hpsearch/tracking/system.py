@@ -62,6 +62,14 @@ class SystemSampler:
             return {}
 
 
+def gpu_count(nvml: Any = pynvml) -> int:
+    """How many GPUs the NVIDIA driver lists; 0 without a driver."""
+    handles = gpu_handles(nvml)
+    if handles:
+        nvml.nvmlShutdown()
+    return len(handles)
+
+
 def gpu_handles(nvml: Any = pynvml) -> Sequence[Any]:
     """The GPUs that the NVIDIA driver lists; none without a driver. Call `nvmlShutdown` after use if there are any."""
     try:

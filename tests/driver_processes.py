@@ -170,8 +170,8 @@ def driver_in(folder, plan, executor, death=None):
     with store.lock(), MortalTracker.connect(None, folder) as tracker, StopSignals() as signals:
         tracker.death = death
         run = tracker.open_sweep(NAME, identity="a", started_ms=1)
-        known = open_study(folder / JOURNAL, NAME)
-        study = MortalStudy(NAME, known._storage)
+        known = open_study(folder / JOURNAL, NAME, "a")
+        study = MortalStudy(known.study_name, known._storage)
         study.death = death
         if death.step == "asked without a name":
             study.asked += death.k - first_missing(store, death.k)
@@ -253,6 +253,7 @@ def serve():
 
 if __name__ == "__main__":
     import mlflow.store.tracking.sqlalchemy_store
-    import mlflow.tracking.client  # noqa: F401
+    import mlflow.tracking.client
+    import torch._dynamo  # noqa: F401  # on the first training, in every fork
 
     serve()

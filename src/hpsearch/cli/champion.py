@@ -1,0 +1,149 @@
+"""Which trial a `+final` command evaluates, with its configuration, its data and its sealed test set."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.cli.compose import Composer
+from hpsearch.cli.naming import Named, find_sweep
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.data import Data
+from hpsearch.config.run import UNCOVERED
+from hpsearch.data.rows import Development
+from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
+from hpsearch.data.sources import find_source
+from hpsearch.records import Trial
+from hpsearch.search.champion import find_champion
+from hpsearch.search.record_files import write_whole
+from hpsearch.search.trial_records import Record
+from hpsearch.terminal import Terminal
+from hpsearch.tracking.mlflow import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """What one `+final` command works on."""
+
+    named: Named
+    champion: Record
+    config: Config
+    development: Development
+    sealed: SealedTest
+    data: Data
+    trials: int
+
+    @property
+    def trial(self) -> Trial:
+        """The champion as a trial."""
+        return Trial(self.champion.level, self.champion.k, self.champion.values, self.config)
+
+    @property
+    def folder(self) -> Path:
+        """Where the final of this champion is kept."""
+        return self.named.store.final_folder(self.champion.level, self.champion.k)
+
+    def freeze(self) -> None:
+        """Writes down which trial is evaluated, before anything more is learned about it.
+
+        Until its result is there, every later `+final` of the sweep means this trial, even if the sweep has grown.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        result = self.champion.result
+        facts = {"level": self.champion.level, "k": self.champion.k, "trials": self.trials, "score": result.score}
+        write_whole(_frozen(self.named), json.dumps(facts, indent=1).encode())
+
+
+def prepare_final(composer: Composer, asked: Config, tracker: Tracker, terminal: Terminal) -> Final:
+    """Finds everything that a final needs; trains, writes and opens nothing.
+
+    Raises:
+        ConfigError: If there is no such sweep or trial, the sweep is not finished, the command contradicts what is
+            stored, or the data have changed.
+    """
+    wanted = tracker.find_trial(asked.final.run) if asked.final.run is not None else None
+    named = find_sweep(asked, wanted.sweep if wanted else None)
+    records = named.store.records()
+    champion = records.get((wanted.level, wanted.k)) if wanted else find_champion(records.values())
+    if champion is None or champion.result.score is None:
+        what = f"run {asked.final.run}" if wanted else f"sweep {named.name!r}"
+        raise ConfigError(f"{what} has no trial that learned something: there is nothing to evaluate")
+    if wanted is None:
+        _require_finished(composer, named, len(records))
+        champion = _frozen_champion(named, records, champion, terminal)
+    _refuse_contradictions(composer, asked, champion, named)
+    config = _champion_config(asked, champion)
+    source = find_source(config.data)
+    development = load_development(config.data, source=source)
+    sealed = seal(config.data, source=source, development=development)
+    if sealed is None:
+        raise ConfigError(f"{development.name} has no test set: it is trained and scored on the same rows")
+    if data_digest(development, sealed) != named.specification["specification"]["data"]:
+        raise ConfigError(
+            f"the data of sweep {named.name!r} ({named.specification['data']['name']}) are not the data found now "
+            f"({development.name}): restore them"
+        )
+    return Final(named, champion, config, development, sealed, source.data, len(records))
+
+
+def _require_finished(composer: Composer, named: Named, found: int) -> None:
+    acknowledged = composer.overrides.values.get("search.trials") == f"++search.trials={found}"
+    if found < named.store.requested() and not acknowledged:
+        command = " ".join(["python -m hpsearch", *named.specification["overrides"]])
+        raise ConfigError(
+            f"sweep {named.name!r} has {found} of {named.store.requested()} trials: finish it by {command}, or add "
+            f"search.trials={found} to evaluate the best of what is there"
+        )
+
+
+def _frozen(named: Named) -> Path:
+    return named.store.folder / "final" / "champion.json"
+
+
+def _frozen_champion(
+    named: Named, records: dict[tuple[str, int], Record], champion: Record, terminal: Terminal
+) -> Record:
+    """The trial that an unfinished final has frozen, or else the champion of now."""
+    path = _frozen(named)
+    if not path.exists():
+        return champion
+    facts = json.loads(path.read_bytes())
+    key = facts["level"], facts["k"]
+    if key == champion.key or (named.store.final_folder(*key) / "result.json").exists():
+        return champion
+    terminal.warn(
+        f"trial {key[1]} was frozen as champion of {facts['trials']} trials and is evaluated; trial {champion.k} has "
+        "overtaken it since"
+    )
+    return records[key]
+
+
+def _champion_config(asked: Config, champion: Record) -> Config:
+    """The champion's configuration, with this command's settings where they change no result."""
+    now = asked.to_tree()
+    tree = {**now, **champion.config_tree, **{key: now[key] for key in UNCOVERED if key in now}}
+    tree["search"] = {**champion.config_tree["search"], "trials": 1}
+    return Config.from_tree(tree)
+
+
+def _refuse_contradictions(composer: Composer, asked: Config, champion: Record, named: Named) -> None:
+    """The stored specification is authoritative: what the command says otherwise must say the same."""
+    stored, now = champion.config_tree, asked.to_tree()
+    problems = []
+    for group, option in composer.overrides.options.items():
+        if group in stored["options"] and group not in UNCOVERED and stored["options"][group] != option:
+            problems.append(f"{group}={option} contradicts sweep {named.name!r}, which has {stored['options'][group]}")
+    for key in composer.overrides.values:
+        group, _, name = key.partition(".")
+        if group not in UNCOVERED and key != "search.trials":
+            old, new = (_at(tree.get(group), name) for tree in (stored, now))
+            if old != new:
+                problems.append(f"{key}={new} contradicts sweep {named.name!r}, which has {old}")
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _at(tree: Any, path: str) -> Any:
+    for key in path.split(".") if path else []:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree

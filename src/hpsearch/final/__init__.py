@@ -1,0 +1,1 @@
+"""From the champion of a search to one number on the sealed test set: confirm, refit, claim, evaluate."""

@@ -1,0 +1,117 @@
+"""Who may open a sealed test set: the first claim, or an acknowledged one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hpsearch.config import ConfigError
+from hpsearch.data.seal import SealedTest
+from hpsearch.errors import HpsearchError
+from hpsearch.tracking.ledger import Opening, SealLedger
+
+
+class SpentError(HpsearchError):
+    """The test set was opened before, and this command does not acknowledge it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a claim says.
+
+    Attributes:
+        claimant: User, host, sweep and trial.
+        now: ISO 8601.
+        weights: Digest of the weights that will be evaluated.
+        reason: Acknowledges that the set was opened before; None the first time.
+        opening: The number of the opening that is acknowledged.
+    """
+
+    claimant: str
+    now: str
+    weights: str
+    reason: str | None
+    opening: int | None
+
+    @property
+    def purpose(self) -> str:
+        """What the ledger stores: the reason and the weights, so that a crashed evaluation may finish."""
+        return f"{self.reason or 'final evaluation'} [weights {self.weights}]"
+
+
+def unfinished(openings: Sequence[Opening]) -> Opening | None:
+    """The last opening, if it was claimed and no result was recorded."""
+    return openings[-1] if openings and openings[-1].result is None else None
+
+
+def require_right(
+    openings: Sequence[Opening],
+    reason: str | None,
+    opening: int | None,
+    weights: str | None,
+    elsewhere: Sequence[str] = (),
+) -> None:
+    """Refuses an opening that is not the first and not acknowledged.
+
+    Args:
+        openings: Those that the ledger knows.
+        reason: `final.reopen.reason`.
+        opening: `final.reopen.opening`.
+        weights: Digest of the weights; None if they are not known yet, and an unfinished opening may be theirs.
+        elsewhere: One sentence for each opening that another ledger counts.
+
+    Raises:
+        SpentError: With when, by whom and with what result the set was opened.
+        ConfigError: If the acknowledgement is not the next one.
+    """
+    following = len(openings) + 1
+    open_end = unfinished(openings)
+    if open_end is not None and (weights is None or f"[weights {weights}]" in open_end.purpose):
+        return
+    if reason is None and opening is None:
+        if openings or elsewhere:
+            raise SpentError(_spent(openings, elsewhere))
+        return
+    if not reason or not reason.strip() or opening != following:
+        raise ConfigError(
+            f"final.reopen needs a reason and the number of the next opening: final.reopen.reason=… "
+            f"final.reopen.opening={following}, got reason={reason!r} and opening={opening!r}"
+        )
+
+
+def _spent(openings: Sequence[Opening], elsewhere: Sequence[str] = ()) -> str:
+    times = len(openings) + len(elsewhere)
+    lines = [f"this test set was opened {times} time{'s' if times > 1 else ''} already:"]
+    for opening in openings:
+        result = f"result {opening.result}" if opening.result else "no result was recorded"
+        lines.append(f"  opening {opening.opening} on {opening.granted_at} by {opening.claimant}: {result}")
+    lines += [f"  {sentence}" for sentence in elsewhere]
+    lines.append(
+        "a number from a second look is no longer an honest test; where there is a good reason: "
+        f"final.reopen.reason='…' final.reopen.opening={len(openings) + 1}"
+    )
+    return "\n".join(lines)
+
+
+def claim(ledger: SealLedger, sealed: SealedTest, request: Request, elsewhere: Sequence[str] = ()) -> Opening:
+    """The right to open the test set; granted to one process, before any of its rows is read.
+
+    Args:
+        ledger: Where openings are counted.
+        sealed: The test set.
+        request: Who asks, and with what acknowledgement.
+        elsewhere: One sentence for each opening that another ledger counts.
+
+    Raises:
+        SpentError: If it was opened before and that is not acknowledged, or another process was faster.
+    """
+    openings = ledger.openings(sealed.digest)
+    require_right(openings, request.reason, request.opening, request.weights, elsewhere)
+    open_end = unfinished(openings)
+    if open_end is not None and f"[weights {request.weights}]" in open_end.purpose:
+        return open_end
+    number = len(openings) + 1
+    granted = ledger.grant(
+        sealed.digest, number, claimant=request.claimant, granted_at=request.now, purpose=request.purpose
+    )
+    if granted is None:
+        raise SpentError("another process was faster: " + _spent(ledger.openings(sealed.digest)))
+    return granted

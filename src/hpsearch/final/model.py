@@ -1,0 +1,87 @@
+"""A refitted network on disk, and as one module that can be served."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from hpsearch.config import Config
+from hpsearch.data.rows import Development
+from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.data.splits import refit_fold
+from hpsearch.errors import HpsearchError
+from hpsearch.jobs import RefitJob
+from hpsearch.nn.deployed import Deployed, deploy
+from hpsearch.nn.outputs import output_count
+from hpsearch.records import FitResult
+from hpsearch.search.record_files import open_json, seal_json, write_whole
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A refitted network on disk: weights as safetensors, the rest as JSON.
+
+    Attributes:
+        folder: Where it lies.
+        config: Its configuration.
+        weights: Its weights by name.
+        digest: SHA-256 of the weights' file.
+        stop_after: Epochs that it was trained for.
+    """
+
+    folder: Path
+    config: Config
+    weights: dict[str, np.ndarray]
+    digest: str
+    stop_after: int
+
+
+def save_model(folder: Path, job: RefitJob, result: FitResult) -> Model:
+    """Writes a refitted network; `model.json` last, so that where it is whole the weights are too.
+
+    Raises:
+        HpsearchError: If the training diverged.
+    """
+    if result.state is None or result.failure is not None:
+        raise HpsearchError(f"the refit on all development rows failed: {result.failure}; nothing was opened")
+    data = save(result.state)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "model.safetensors", data)
+    digest = hashlib.sha256(data).hexdigest()
+    body = {"weights_sha256": digest, "stop_after": job.stop_after, "config": job.config.to_tree()}
+    write_whole(folder / "model.json", seal_json(body))
+    return Model(folder, job.config, result.state, digest, job.stop_after)
+
+
+def load_model(folder: Path) -> Model | None:
+    """The network that `save_model` wrote; None if there is none.
+
+    Raises:
+        HpsearchError: If the weights are not those that were saved.
+    """
+    path = folder / "model.json"
+    if not path.exists():
+        return None
+    body = open_json(path.read_bytes(), path)
+    data = (folder / "model.safetensors").read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != body["weights_sha256"]:
+        raise HpsearchError(f"{folder / 'model.safetensors'} was changed: delete {folder} and refit")
+    return Model(folder, Config.from_tree(body["config"]), load(data), digest, body["stop_after"])
+
+
+def deployed(model: Model, development: Development) -> Deployed:
+    """The refitted network as one module that takes raw inputs."""
+    width = 0 if development.classes else development.targets.shape[1]
+    outputs = output_count(model.config.loss, development.task, development.classes, width)
+    shape = development.inputs.shape[1:]
+    return deploy(model.config, model.weights, shape, outputs, refit_scaling(model, development))
+
+
+def refit_scaling(model: Model, development: Development) -> Scaling:
+    """The scaling by the rows that the network was refitted on."""
+    config = model.config
+    train = refit_fold(development, seed=config.seed, limit=config.data.limit).train
+    return fit_scaling(development, train, config.data.normalize)

@@ -1,0 +1,72 @@
+"""What is left of a champion's score on fresh seeds, and how it is trained on all development rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.engine.schedules import recorded_factors
+from hpsearch.jobs import RefitJob
+from hpsearch.records import TrialResult
+
+DEFAULT_SEEDS = 10
+"""Fresh seeds of `confirm` where nothing is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shrinkage:
+    """How much of the champion's score is left on fresh seeds.
+
+    Attributes:
+        search: Score of the winning trial.
+        confirmed: Mean score over the fresh seeds; None if one of them diverged.
+        sd: Standard deviation of these scores; None for fewer than two.
+        n: Number of fresh seeds.
+        failed: How many of them have no score.
+    """
+
+    search: float
+    confirmed: float | None
+    sd: float | None
+    n: int
+    failed: int
+
+
+def shrinkage(search: float, results: Sequence[TrialResult]) -> Shrinkage:
+    """Compares the winning score with those of fresh seeds; a failed seed leaves no mean to quote."""
+    scores = [result.score for result in results if result.score is not None]
+    failed = len(results) - len(scores)
+    mean = float(np.mean(scores)) if scores and not failed else None
+    sd = float(np.std(scores, ddof=1)) if len(scores) > 1 and not failed else None
+    return Shrinkage(search, mean, sd, len(results), failed)
+
+
+def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResult]) -> RefitJob:
+    """The refit on all development rows, which leaves none to monitor.
+
+    With early stopping, it stops after the median epoch that the fresh seeds kept; a plateau schedule repeats the
+    reductions of the seed that kept the median epoch.
+
+    Args:
+        config: The champion's configuration.
+        epochs: `final.epochs`; None: those of the configuration.
+        confirmed: Results of the fresh seeds.
+
+    Raises:
+        ConfigError: If the configuration monitors and no fresh seed has run that could be followed.
+    """
+    if epochs is not None:
+        config = replace(config, training=replace(config.training, epochs=epochs))
+    monitors = config.training.patience is not None or config.schedule.kind == "plateau"
+    if not monitors:
+        return RefitJob(config, config.training.epochs, None)
+    ran = sorted((r for r in confirmed if r.status.scored), key=lambda result: np.median(result.chosen_epochs))
+    if not ran:
+        raise ConfigError(
+            "confirm.seeds must be >= 1 for early stopping and plateau schedules: the refit follows the fresh seeds"
+        )
+    middle = ran[(len(ran) - 1) // 2]
+    stop = config.training.epochs if config.training.patience is None else max(1, int(np.median(middle.chosen_epochs)))
+    factors = recorded_factors(config.schedule, config.optimizer.lr, middle.curves["train/lr"])
+    return RefitJob(config, stop, tuple(factors))

@@ -1,0 +1,163 @@
+"""Whole commands: flags, exit statuses, and what they leave behind."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+from rich.console import Console
+
+from hpsearch import __version__
+from hpsearch.cli import main
+from hpsearch.cli.compose import Composer, conf_dir
+from hpsearch.cli.final import run_final
+from hpsearch.cli.sweep import run_sweep
+from hpsearch.config import KINDS, Config, ConfigError
+from hpsearch.errors import HpsearchError
+from hpsearch.terminal import Terminal
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Each command runs in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def hpsearch(folder, tmp_path_factory):
+    """Runs a command in a process of its own; gives its exit status and what it wrote to standard error."""
+
+    def run(*arguments):
+        program = [sys.executable, "-m", "hpsearch", *arguments]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        shown = tmp_path_factory.mktemp("shown") / "stderr"
+        with shown.open("w") as stderr:  # a pipe would wait for the server of workers, too
+            status = subprocess.run(program, stderr=stderr, check=False, cwd=folder, env=environment).returncode
+        return status, shown.read_text()
+
+    return run
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"hpsearch {__version__}\n")
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_names_every_group_option_and_action(capsys, flag):
+    assert main([flag]) == 0
+    words = set(capsys.readouterr().out.replace("=", "= ").split())
+    for group in KINDS:
+        assert {f"{group}=", *(path.stem for path in (conf_dir() / group).glob("*.yaml"))} <= words
+
+
+def test_help_names_a_users_own_options(capsys, folder):
+    (folder / "optimizer").mkdir()
+    (folder / "optimizer" / "lion.yaml").write_text("kind: sgd\nlr: 0.1\n")
+    assert main(["--help", "--config-dir", str(folder)]) == 0
+    assert " lion " in capsys.readouterr().out
+
+
+def test_the_overrides_of_the_examples_in_help_compose(capsys):
+    main(["--help"])
+    lines = capsys.readouterr().out.replace("\\\n", "").splitlines()
+    commands = [line.split(None, 3)[3] for line in lines if line.startswith("    python -m hpsearch ")]
+    assert len(commands) >= 3
+    for command in commands:
+        Composer(command.replace("'", "").split()).compose()
+
+
+def test_the_composed_configuration_is_printed_as_it_would_be_read(capsys):
+    assert main(["--cfg", "optimizer=sgd", "optimizer.lr=0.25"]) == 0
+    tree = yaml.safe_load(capsys.readouterr().out)
+    config = Config.from_tree(tree)
+    assert (config.optimizer.kind, config.optimizer.lr) == ("sgd", 0.25)
+    assert config == Composer(["optimizer=sgd", "optimizer.lr=0.25"]).compose().config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["optimizer=sgdd"], "hpsearch: optimizer=sgdd is not an option of optimizer: did you mean sgd?\n"),
+        (["--cfg", "sead=1"], "hpsearch: sead is not a key: did you mean seed or search?\n"),
+        (["--cfg", "data=csv", "data.target=y"], "hpsearch: data.path must be given: data.path=…\n"),
+        (
+            ["--cfg", "training.epochs=0", "seed=-1"],
+            "hpsearch: training.epochs must be >= 1, got 0\nhpsearch: seed must be >= 0, got -1\n",
+        ),
+    ],
+)
+def test_a_refused_command_says_why_exits_with_2_and_writes_nothing(capsys, folder, arguments, message):
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert (shown.err, shown.out) == (message, "")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("flag", ["--verison", "--config_dir=.", "--cf"])
+def test_a_mistyped_flag_exits_with_2(capsys, flag):
+    with pytest.raises(SystemExit) as ended:
+        main([flag])
+    assert ended.value.code == 2
+    assert flag in capsys.readouterr().err
+
+
+def test_a_folder_of_options_that_does_not_exist_is_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--config-dir", "nowhere"])
+    assert ended.value.code == 2
+    assert "nowhere is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["search.tune=[optimiser]"], "search.tune: optimiser is not a group that can be tuned"),
+        (["optimizer.space.lr.low=1"], "optimizer.space.lr has no effect"),
+        (["search.trials=3"], "search.trials is 3 and nothing varies"),
+        (["data=csv", "data.path=nowhere.csv", "data.target=y"], "nowhere.csv"),
+        (["search.choose.optimizer=[adam]", "optimizer=sgd"], "contradict each other"),
+    ],
+)
+def test_a_refused_sweep_writes_nothing(folder, command, overrides, message):
+    composer = Composer(["data=digits", *overrides] if "data=csv" not in overrides else overrides)
+    with pytest.raises(HpsearchError, match=message):
+        run_sweep(composer, composer.compose(), command(*overrides), Terminal(Console(file=io.StringIO())))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_refused_command_shows_no_traceback(hpsearch, folder):
+    assert hpsearch("data=digits", "search.trials=3") == (
+        2,
+        "hpsearch: search.trials is 3 and nothing varies: name groups in search.tune, or options in "
+        "search.choose.<group>\n",
+    )
+    assert list(folder.iterdir()) == []
+
+
+def test_two_actions_at_once_are_refused(hpsearch, folder):
+    assert hpsearch("+sweep=mnist", "+final=mnist") == (
+        2,
+        "hpsearch: +sweep=mnist and +final=mnist are two actions: give one\n",
+    )
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["+final=sweep"], "final.sweep must be given: final.sweep=…"),
+        (["+final=run"], "final.run must be given: final.run=…"),
+        (["+final=mnist"], "there is no sweep in mlruns: run one first, in this folder"),
+    ],
+)
+def test_a_final_of_nothing_is_refused_and_writes_nothing(folder, overrides, message):
+    composer = Composer(overrides)
+    with pytest.raises(ConfigError) as refused:
+        run_final(composer, composer.compose(), Terminal(Console(file=io.StringIO())))
+    assert str(refused.value) == message
+    assert list(folder.iterdir()) == []

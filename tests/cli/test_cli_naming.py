@@ -1,0 +1,176 @@
+"""Names: of the sweep that a command means, and in the commands that are printed."""
+
+import shlex
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from hpsearch.cli.compose import Composer, _parse
+from hpsearch.cli.naming import find_sweep, hydra_quoted, name_sweep, require_sweeps, require_target
+from hpsearch.config import ConfigError
+from hpsearch.search.plan import Plan
+from hpsearch.space import Composed, Space
+
+HARD = st.text(st.sampled_from("ab1 .,'\"\\${}[]()=:äé😀\n\t%~@+-#!?*_/xe")) | st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+)
+
+
+def read_back(argument):
+    """What Hydra makes of an argument."""
+    (override,) = _parse([argument])
+    return OmegaConf.to_container(OmegaConf.create({"value": override.value()}), resolve=True)["value"]
+
+
+@given(HARD)
+def test_a_printed_name_is_read_back_by_the_shell_and_by_hydra(name):
+    printed = shlex.join(["python", "-m", "hpsearch", f"name={hydra_quoted(name)}"])
+    *_, argument = shlex.split(printed)
+    assert read_back(argument) == name
+
+
+@pytest.mark.parametrize("name", ["true", "Null", "nan", "inf", "-inf", "7", "007", "1.50", "1e3", "1_000", "", "~x"])
+def test_a_name_that_reads_like_something_else_stays_text(name):
+    assert read_back(f"name={hydra_quoted(name)}") == name
+
+
+@pytest.mark.parametrize("name", ["mnist", "run-packaged", "a/b", "v1.2_x"])
+def test_a_plain_name_is_not_quoted(name):
+    assert hydra_quoted(name) == name
+
+
+@pytest.mark.parametrize("name", ["a, b", "it's", 'say "so"', "größe 😀", "${oc.env:HOME}", "back\\slash\\", "[a]", "1.50"])
+def test_a_quoted_name_composes_to_itself(composed, name):
+    assert composed(f"name={hydra_quoted(name)}").config.name == name
+
+
+@pytest.fixture
+def planning(tmp_path, default_composer):
+    """A plan of one trial whose records lie in a fresh folder: `planning(name="mine", seed=1)`."""
+
+    def plan(*, name=None, seed=0, trials=1):
+        config = default_composer.compose().config
+        tracking = replace(config.tracking, directory=str(tmp_path))
+        search = replace(config.search, trials=trials)
+        config = replace(config, name=name, seed=seed, tracking=tracking, search=search)
+        return Plan(Composed(config, {}, {}), Space({}, {}), default_composer.compose, "0" * 64)
+
+    return plan
+
+
+def start(plan, default="run", started_by=None):
+    named = name_sweep(plan, default, started_by, {})
+    with named.store.lock():
+        named.freeze()
+    return named
+
+
+def test_a_sweep_without_a_name_takes_the_default_one(planning):
+    named = start(planning())
+    assert (named.name, named.known, named.note) == ("run", False, None)
+
+
+def test_the_same_command_means_the_same_sweep(planning):
+    start(planning())
+    assert start(planning()).known
+
+
+def test_more_trials_mean_the_same_sweep(planning):
+    start(planning(trials=1))
+    assert start(planning(trials=8)).known
+
+
+def test_another_sweep_without_a_name_gets_six_digits_of_its_fingerprint(planning):
+    start(planning())
+    plan = planning(seed=1)
+    named = start(plan)
+    assert named.name == f"run-{plan.fingerprint()[:6]}"
+    assert named.note == f"run is another sweep already; this one is called {named.name}"
+
+
+def test_another_sweep_without_a_name_goes_on_under_its_suffixed_name(planning):
+    start(planning())
+    first = start(planning(seed=1))
+    again = start(planning(seed=1))
+    assert (again.name, again.known) == (first.name, True)
+
+
+def test_another_sweep_under_a_given_name_is_refused_with_the_difference_and_the_ways_out(planning):
+    start(planning(name="mine"))
+    with pytest.raises(ConfigError) as refused:
+        start(planning(name="mine", seed=1))
+    assert str(refused.value).splitlines() == [
+        "sweep 'mine' exists with another specification:",
+        "  config.seed: 0 -> 1",
+        "use another `name=`, or repeat the old command to go on with the old sweep",
+    ]
+
+
+def test_a_given_name_is_kept_as_it_is(planning):
+    assert start(planning(name="größe, 'x'\n../y")).name == "größe, 'x'\n../y"
+
+
+def test_a_sweep_that_another_command_started_meanwhile_is_refused(planning):
+    late = name_sweep(planning(name="mine"), "run", None, {})
+    start(planning(name="mine", seed=1))
+    with late.store.lock(), pytest.raises(ConfigError, match="sweep 'mine' exists with another specification"):
+        late.freeze()
+
+
+def final_of(plan, *overrides):
+    asked = Composer(overrides).compose().config
+    return replace(asked, tracking=plan.base.config.tracking)
+
+
+def test_a_final_finds_a_sweep_by_its_name(planning):
+    plan = planning(name="mine")
+    start(plan)
+    assert find_sweep(final_of(plan, "+final=sweep", "final.sweep=mine"), None).name == "mine"
+
+
+def test_a_final_of_an_unknown_sweep_names_the_nearest(planning):
+    plan = planning(name="mine")
+    start(plan)
+    with pytest.raises(ConfigError, match=r"final.sweep=mime is no sweep in .*: did you mean mine\?"):
+        find_sweep(final_of(plan, "+final=sweep", "final.sweep=mime"), None)
+
+
+def test_a_final_of_an_action_finds_the_only_sweep_that_it_started(planning):
+    plan = planning()
+    start(planning(name="mine"), started_by="mnist")
+    start(plan, "mnist", "mnist")
+    assert find_sweep(final_of(plan, "+final=mnist"), None).name == "mnist"
+
+
+def test_a_final_of_an_action_lists_each_sweep_where_it_started_several(planning):
+    plan, other = planning(), planning(seed=1)
+    names = {start(each, "mnist", "mnist").name for each in (plan, other)}
+    with pytest.raises(ConfigError) as refused:
+        find_sweep(final_of(plan, "+final=mnist"), None)
+    heading, *commands = str(refused.value).splitlines()
+    assert heading == "+sweep=mnist started 2 sweeps; say which one:"
+    assert {read_back(shlex.split(command)[-1]) for command in commands} == names
+
+
+def test_a_final_of_an_action_that_started_none_says_what_to_do(planning):
+    plan = planning()
+    start(plan)
+    with pytest.raises(ConfigError, match=r"there is no sweep that \+sweep=mnist started without name="):
+        find_sweep(final_of(plan, "+final=mnist"), None)
+
+
+@pytest.mark.parametrize("option", ["sweep", "run"])
+def test_a_final_of_nothing_says_which_key_is_missing(problems, default_composer, option):
+    asked = default_composer.compose().config
+    assert problems(require_target, asked, option) == (f"final.{option} must be given: final.{option}=…",)
+
+
+def test_a_final_in_an_empty_folder_is_refused(planning, problems):
+    plan = planning()
+    directory = plan.base.config.tracking.directory
+    assert problems(require_sweeps, plan.base.config) == (
+        f"there is no sweep in {directory}: run one first, in this folder",
+    )

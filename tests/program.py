@@ -1,0 +1,102 @@
+"""Runs the program under test as a person does: as a process of its own, in a folder of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optuna
+import psutil
+
+from hpsearch.search.journal import JOURNAL, open_journal
+from hpsearch.search.store import SweepStore
+from hpsearch.tracking.mlflow import Tracker
+
+PATIENCE_S = 120
+"""Longest wait for anything, on a machine that is busy with something else."""
+
+
+@dataclass
+class Program:
+    """`python -m hpsearch` in one folder."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self, *overrides):
+        environment = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "HPSEARCH_DATA")}
+        environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", **self.environment}
+        return subprocess.Popen(
+            [sys.executable, "-m", "hpsearch", *overrides],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *overrides, status=0):
+        """What a command prints on both streams, after it has ended with `status`."""
+        process = self.start(*overrides)
+        out, err = process.communicate(timeout=5 * PATIENCE_S)
+        assert process.returncode == status, f"exit status {process.returncode}\n{out}\n{err}"
+        return out + err
+
+    def records(self, name):
+        """Trial to the bytes of its record."""
+        finished = SweepStore(self.folder / "mlruns", name).finished()
+        return {k: (attempt.folder / "record.json").read_bytes() for (_, k), attempt in finished.items()}
+
+    def attempts(self, name):
+        """How many attempts each trial took."""
+        store = SweepStore(self.folder / "mlruns", name)
+        return {k: len(store.attempts("-", k)) for _, k in store.finished()}
+
+    def tracker(self):
+        """The MLflow store of this folder."""
+        return Tracker.connect(None, self.folder / "mlruns")
+
+    def runs(self, name, role=None):
+        """The runs of a sweep in MLflow."""
+        with self.tracker() as tracker:
+            experiment = tracker._store.client.get_experiment_by_name(name)
+            runs = list(tracker._store.search(experiment.experiment_id, ""))
+        return [run for run in runs if role in (None, run.data.tags["role"])]
+
+    def trials(self, name):
+        """Trial number and state of everything that Optuna was asked for."""
+        study = optuna.load_study(study_name=name, storage=open_journal(self.folder / "mlruns" / JOURNAL))
+        return [(trial.user_attrs.get("k"), trial.state.name) for trial in study.get_trials()]
+
+    def wait_for(self, pattern, process, count=1):
+        """Waits until so many paths below `mlruns` match, while the process runs."""
+        end = time.monotonic() + PATIENCE_S
+        while len(list((self.folder / "mlruns").glob(pattern))) < count:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end, pattern
+            time.sleep(0.02)
+
+
+def family(process):
+    """The processes that a driver has started."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def kill(process):
+    """Kills a driver with SIGKILL, and waits for what it started to end by itself: at most 10 s."""
+    started = family(process)
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(started, timeout=10)
+    return alive
+
+
+def new_program(folder, migrated, **environment):
+    """A program in a new folder whose database has its schema, which takes a second to make."""
+    (folder / "mlruns").mkdir(parents=True)
+    shutil.copy(migrated / "mlflow.db", folder / "mlruns" / "mlflow.db")
+    return Program(folder, environment)

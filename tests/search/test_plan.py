@@ -1,0 +1,230 @@
+"""What a sweep is: its trials as functions of k, and its fingerprint."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from hpsearch.config import Config
+from hpsearch.config.data import Normalize
+from hpsearch.records import NO_LEVEL
+from hpsearch.search.plan import Plan, differences, digest
+from hpsearch.space import Choices, Composed, Range, Space
+
+LR = Range(low=0.001, high=0.1, log=True, step=None, whole=False)
+CHANGES = {
+    "name": "other",
+    "seed": 1,
+    "engine": "reference",
+    "trust": True,
+    "extend": "device",
+    **{
+        f"options.{group}": "other"
+        for group in (
+            *("data", "model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss"),
+            *("training", "evaluation", "search", "execution", "tracking"),
+        )
+    },
+    "data.kind": "fashion",
+    "data.normalize": "none",
+    "data.limit": 10,
+    "model.kind": None,
+    "model.depth": 2,
+    "model.width": 17,
+    "model.widths": [4],
+    "activation.kind": "tanh",
+    "init.kind": "scaled_uniform",
+    "init.gain": 1.5,
+    "init.fan": "out",
+    "init.bias": 0.1,
+    "norm.kind": None,
+    "regularization.kind": None,
+    "regularization.max_norm": 2.0,
+    "optimizer.kind": "adamw",
+    "optimizer.lr": 0.002,
+    "optimizer.beta1": 0.8,
+    "optimizer.beta2": 0.99,
+    "optimizer.eps": 1e-7,
+    "schedule.kind": None,
+    "schedule.warmup_epochs": 1.0,
+    "loss.kind": "bce",
+    "loss.label_smoothing": 0.1,
+    "training.kind": None,
+    "training.epochs": 3,
+    "training.batch_size": 9,
+    "training.patience": 2,
+    "training.clip_norm": 1.0,
+    "evaluation.kind": None,
+    "evaluation.replicates": 2,
+    "evaluation.val": 0.2,
+    "evaluation.report": 0.2,
+    "search.kind": "qmc",
+    "search.trials": 9,
+    **{
+        f"search.choose.{group}": ["any"]
+        for group in (
+            *("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss"),
+        )
+    },
+    "search.tune": ["model"],
+    "search.space": {"model": {}},
+    "search.metric": "accuracy",
+    "execution.kind": None,
+    "execution.workers": 7,
+    "execution.device": "cuda",
+    "tracking.kind": None,
+    "tracking.uri": "sqlite:///x.db",
+    "tracking.directory": "elsewhere",
+    "confirm.seeds": 3,
+    "final.sweep": "x",
+    "final.run": "x",
+    "final.started_by": "x",
+    "final.epochs": 3,
+    "final.dry_run": True,
+    "final.reopen.reason": "x",
+    "final.reopen.opening": 2,
+}
+"""Another value for each key of a configuration; None where no other value stands alone."""
+OUTSIDE = ("execution.", "tracking.", "confirm.", "final.", "engine", "name", "extend", "trust", "search.trials")
+"""Keys that are documented not to change what a sweep is."""
+CHANGED = {key: value for key, value in CHANGES.items() if value is not None}
+
+
+def leaves(tree, path=""):
+    if isinstance(tree, dict) and tree:
+        return [leaf for key, item in tree.items() for leaf in leaves(item, f"{path}.{key}" if path else key)]
+    return [path]
+
+
+def plan_of(config, space=None, data="d" * 64, compose=None):
+    return Plan(Composed(config, {}, {}), space or Space({}, {}), compose or (lambda _: None), data)
+
+
+def with_change(config, path, value):
+    tree = config.to_tree()
+    node = tree
+    *groups, key = path.split(".")
+    for group in groups:
+        node = node[group]
+    node[key] = value
+    return Config.from_tree(tree)
+
+
+def test_every_key_of_a_configuration_is_tried_below(make_config):
+    assert set(CHANGES) == set(leaves(make_config().to_tree()))
+
+
+@pytest.mark.parametrize("path", [path for path in CHANGED if not path.startswith(OUTSIDE)])
+def test_the_fingerprint_covers(make_config, path):
+    changed = with_change(make_config(), path, CHANGED[path])
+    assert plan_of(changed).fingerprint() != plan_of(make_config()).fingerprint()
+
+
+@pytest.mark.parametrize("path", [path for path in CHANGED if path.startswith(OUTSIDE)])
+def test_the_fingerprint_does_not_cover(make_config, path):
+    changed = with_change(make_config(), path, CHANGED[path])
+    assert changed != make_config()
+    assert plan_of(changed).fingerprint() == plan_of(make_config()).fingerprint()
+
+
+def test_the_fingerprint_covers_the_data(make_config):
+    assert plan_of(make_config(), data="e" * 64).fingerprint() != plan_of(make_config()).fingerprint()
+
+
+def test_the_fingerprint_covers_the_space(make_config):
+    spaces = [
+        Space({}, {}),
+        Space({}, {"optimizer.adam": {"lr": LR}}),
+        Space({}, {"optimizer.adam": {"lr": replace(LR, high=0.2)}}),
+        Space({}, {"optimizer.adam": {"lr": replace(LR, log=False)}}),
+        Space({}, {"optimizer.adam": {"lr": Choices((0.1, 0.2))}}),
+        Space({}, {"optimizer.adam": {"lr": Choices((0.2, 0.1))}}),
+    ]
+    assert len({plan_of(make_config(), space).fingerprint() for space in spaces}) == len(spaces)
+
+
+def test_the_fingerprint_covers_every_option_that_a_trial_may_take(make_config):
+    def plan(lr):
+        def compose(options):
+            kind = options["optimizer"]
+            values = {"kind": kind, "lr": lr} if kind == "sgd" else kind
+            return Composed(make_config(optimizer=values), {}, {})
+
+        return plan_of(make_config(), Space({"optimizer": ("adam", "sgd")}, {}), compose=compose)
+
+    assert plan(0.1).fingerprint() != plan(0.2).fingerprint()
+
+
+def test_a_fingerprint_is_the_digest_of_canonical_json():
+    tree = {"b": [1, 2.5, None], "a": {"é": True}}
+    text = '{"a":{"\\u00e9":true},"b":[1,2.5,null]}'
+    assert json.loads(text) == tree
+    assert digest(tree) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_fingerprint_does_not_depend_on_the_order_of_keys():
+    assert digest({"a": 1, "b": {"c": 2, "d": 3}}) == digest({"b": {"d": 3, "c": 2}, "a": 1})
+
+
+def test_a_specification_survives_json(make_config):
+    space = Space({}, {"model.cnn": {"filters": Choices(([4], [8, 8])), "kernel": replace(LR, low=1, high=5)}})
+    specification = plan_of(make_config(model="cnn"), space).specification()
+    assert digest(json.loads(json.dumps(specification))) == digest(specification)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"optimizer": {"lr": 0.1}}, {"optimizer": {"lr": 0.2}}, ["optimizer.lr: 0.1 -> 0.2"]),
+        ({"a": 1}, {"a": 1, "b": {"c": 2}}, ["b: new, {'c': 2}"]),
+        ({"a": 1, "b": [1]}, {"a": 1}, ["b: gone, was [1]"]),
+        ({"a": {"x": 1}}, {"a": None}, ["a: {'x': 1} -> None"]),
+        ({"b": 1, "a": 1}, {"a": 2, "b": 2}, ["a: 1 -> 2", "b: 1 -> 2"]),
+        ({"a": [1, 2]}, {"a": [1, 3]}, ["a: [1, 2] -> [1, 3]"]),
+    ],
+)
+def test_differences_are_named_key_by_key(old, new, lines):
+    assert differences(old, new) == lines
+
+
+@pytest.fixture
+def searching(make_config):
+    """A plan that varies the optimizer and draws its learning rate; counts how often it composes."""
+
+    def plan(kind="random", trials=4):
+        config = make_config(search={"kind": kind, "trials": trials}, data={"normalize": Normalize.NONE.value})
+        space = Space({"optimizer": ("sgd", "adam")}, {"optimizer.sgd": {"lr": LR}, "optimizer.adam": {"lr": LR}})
+
+        def compose(options):
+            return Composed(make_config(optimizer=options["optimizer"], data=config.to_tree()["data"]), {}, {})
+
+        return plan_of(config, space, compose=compose)
+
+    return plan
+
+
+def test_a_trial_carries_its_drawn_options_and_values(searching):
+    for k in range(8):
+        trial = searching().trial(k)
+        option = trial.values["optimizer"]
+        assert (trial.level, trial.k) == (NO_LEVEL, k)
+        assert trial.config.optimizer.kind == option
+        assert trial.config.optimizer.lr == trial.values[f"optimizer.{option}.lr"]
+        assert trial.values.keys() == {"optimizer", f"optimizer.{option}.lr"}
+
+
+@pytest.mark.parametrize("kind", ["random", "qmc"])
+def test_a_trial_does_not_depend_on_how_many_there_are(searching, kind):
+    few, many = searching(kind, 2), searching(kind, 200)
+    assert [few.trial(k).values for k in range(6)] == [many.trial(k).values for k in range(6)]
+
+
+def test_values_that_are_not_drawn_are_those_of_the_command(searching):
+    assert searching().trial(0).config.data.normalize is Normalize.NONE
+
+
+def test_a_trial_of_a_space_of_nothing_is_the_command_itself(make_config):
+    trial = plan_of(make_config()).trial(0)
+    assert (trial.values, trial.config) == ({}, make_config())

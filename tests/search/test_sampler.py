@@ -1,0 +1,195 @@
+"""Which values trial k draws: types, ranges, distributions, and that nothing but k, level, seed and space matters."""
+
+import hashlib
+import math
+from collections import Counter
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.stats import qmc
+
+from hpsearch.search.sampler import Sampler
+from hpsearch.seeding import Purpose, derive
+from hpsearch.space import Choices, Range, Space
+
+DRAWS = 600
+UNLIKELY = 1e-4  # the seeds are fixed: a test that passes once passes always
+KINDS = ("random", "qmc")
+
+
+def one(dimension):
+    return Space({}, {"model.mlp": {"x": dimension}})
+
+
+def draws(kind, dimension, n=DRAWS, seed=0):
+    sampler = Sampler(kind, one(dimension), seed)
+    return [sampler.draw("-", k, {"model": "mlp"})["model.mlp.x"] for k in range(n)]
+
+
+WIDE = Space(
+    {"optimizer": ("sgd", "adam"), "norm": ("none", "before")},
+    {
+        "optimizer.sgd": {"lr": Range(low=1e-3, high=1.0, log=True, step=None, whole=False)},
+        "optimizer.adam": {"lr": Range(low=1e-4, high=0.1, log=True, step=None, whole=False)},
+        "model.cnn": {
+            "filters": Choices(([4], [8, 8], [16])),
+            "kernel": Range(low=1, high=5, log=False, step=2, whole=True),
+            "padding": Choices((None, 0, 1)),
+        },
+        "regularization.dropout": {"dropout": Range(low=0.0, high=0.5, log=False, step=None, whole=False)},
+    },
+)
+CHOSEN = {"model": "cnn", "regularization": "dropout"}
+
+
+@st.composite
+def dimensions(draw):
+    kind = draw(st.sampled_from(["float", "log", "step", "int", "intlog", "intstep", "choices", "lists"]))
+    whole = kind.startswith("int")
+    if kind in ("choices", "lists"):
+        items = st.lists(st.integers(1, 9), max_size=3) if kind == "lists" else st.sampled_from([0.1, 0.2, 0.5, 0.9])
+        return Choices(tuple(draw(st.lists(items, min_size=1, max_size=5, unique_by=repr))))
+    number = st.integers(1, 1000) if whole else st.floats(1e-6, 1e6)
+    low, high = sorted((draw(number), draw(number)))
+    step = draw(st.integers(1, 7)) if kind == "intstep" else None
+    if kind == "intstep":
+        high = low + step * draw(st.integers(0, 9))
+    if kind == "step":
+        first, width, steps = (draw(st.integers(1, 500)) for _ in range(3))
+        low, step, high = first / 100, width / 100, (first + width * steps) / 100
+    return Range(low=low, high=high, log=kind.endswith("log"), step=step, whole=whole)
+
+
+@given(dimensions(), st.integers(0, 2**40), st.integers(0, 300), st.sampled_from(KINDS))
+@settings(deadline=None, max_examples=150)
+def test_a_drawn_value_lies_in_its_dimension_and_has_its_type(dimension, seed, k, kind):
+    value = Sampler(kind, one(dimension), seed).draw("-", k, {"model": "mlp"})["model.mlp.x"]
+    if isinstance(dimension, Choices):
+        assert value in dimension.values
+        return
+    assert type(value) is (int if dimension.whole else float)
+    assert dimension.low <= value <= dimension.high
+    if dimension.step is not None:
+        steps = (value - dimension.low) / dimension.step
+        assert steps == pytest.approx(round(steps), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_range_is_drawn_uniformly(kind):
+    values = draws(kind, Range(low=2.0, high=5.0, log=False, step=None, whole=False))
+    assert stats.kstest(values, stats.uniform(2, 3).cdf).pvalue > UNLIKELY
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_logarithm_of_a_logarithmic_range_is_drawn_uniformly(kind):
+    values = draws(kind, Range(low=1e-4, high=0.1, log=True, step=None, whole=False))
+    assert stats.kstest(np.log10(values), stats.uniform(-4, 3).cdf).pvalue > UNLIKELY
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("dimension", "expected"),
+    [
+        (Range(low=1, high=4, log=False, step=None, whole=True), [1, 2, 3, 4]),
+        (Range(low=10, high=25, log=False, step=5, whole=True), [10, 15, 20, 25]),
+        (Range(low=0.5, high=1.25, log=False, step=0.25, whole=False), [0.5, 0.75, 1.0, 1.25]),
+        (Choices(("a", "b", "c")), ["a", "b", "c"]),
+        (Choices((True, False)), [True, False]),
+    ],
+)
+def test_each_of_a_few_values_is_as_likely_as_the_others(kind, dimension, expected):
+    counts = Counter(draws(kind, dimension))
+    assert set(counts) == set(expected)
+    assert stats.chisquare([counts[value] for value in expected]).pvalue > UNLIKELY
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_numbers_of_a_logarithmic_range_are_as_likely_as_they_are_wide_on_the_logarithmic_axis(kind):
+    counts = Counter(draws(kind, Range(low=1, high=6, log=True, step=None, whole=True)))
+    wide = np.array([math.log((n + 0.5) / (n - 0.5)) for n in range(1, 7)])
+    expected = DRAWS * wide / wide.sum()
+    assert stats.chisquare([counts[n] for n in range(1, 7)], expected).pvalue > UNLIKELY
+
+
+def test_random_draws_of_two_values_are_independent():
+    space = Space({"norm": ("none", "before")}, {"model.mlp": {"x": Choices((1, 2, 3))}})
+    sampler = Sampler("random", space, 0)
+    table = Counter((v["norm"], v["model.mlp.x"]) for v in (sampler.draw("-", k, {"model": "mlp"}) for k in range(DRAWS)))
+    grid = [[table[norm, x] for x in (1, 2, 3)] for norm in ("none", "before")]
+    assert stats.chi2_contingency(grid).pvalue > UNLIKELY
+
+
+def test_quasi_random_draws_are_the_points_of_scipys_sobol_sequence():
+    space = Space(
+        {"norm": ("none", "before", "after")},
+        {
+            "model.mlp": {"depth": Range(low=1, high=4, log=False, step=None, whole=True)},
+            "optimizer.sgd": {"lr": Range(low=0.01, high=1.0, log=True, step=None, whole=False)},
+            "regularization.dropout": {"dropout": Range(low=0.1, high=0.5, log=False, step=None, whole=False)},
+        },
+    )
+    generator = np.random.default_rng(derive(7, Purpose.QMC, "-"))
+    points = qmc.Sobol(4, scramble=True, rng=generator).random(16)
+    sampler = Sampler("qmc", space, 7)
+    chosen = {"model": "mlp", "optimizer": "sgd", "regularization": "dropout"}
+    for k, (depth, norm, lr, dropout) in enumerate(points[:, [0, 1, 2, 3]].tolist()):
+        # coordinates stand in the order of the names: model.mlp.depth, norm, optimizer.sgd.lr, regularization.…
+        values = sampler.draw("-", k, chosen)
+        assert values["model.mlp.depth"] == 1 + int(4 * depth)
+        assert values["norm"] == ("none", "before", "after")[int(3 * norm)]
+        assert values["optimizer.sgd.lr"] == pytest.approx(0.01 * 100**lr)
+        assert values["regularization.dropout.dropout"] == pytest.approx(0.1 + 0.4 * dropout)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trial_draws_the_same_whatever_order_trials_are_asked_in(kind):
+    sampler = Sampler(kind, WIDE, 3)
+    forwards = [sampler.draw("-", k, CHOSEN) for k in range(8)]
+    backwards = [Sampler(kind, WIDE, 3).draw("-", k, CHOSEN) for k in reversed(range(8))]
+    assert forwards == backwards[::-1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trial_draws_the_same_whatever_its_study_holds(kind):
+    sampler = Sampler(kind, WIDE, 3)
+    study = optuna.create_study(direction="maximize")
+    for k in (5, 1, 5, 7):
+        trial, _ = sampler.ask(study, "-", k, CHOSEN)
+        study.tell(trial, 0.5)
+    assert sampler.ask(study, "-", 2, CHOSEN)[1] == sampler.draw("-", 2, CHOSEN)
+
+
+def test_the_study_is_told_what_was_drawn():
+    study = optuna.create_study()
+    trial, values = Sampler("random", WIDE, 3).ask(study, "-", 0, CHOSEN)
+    assert trial.params["optimizer"] == values["optimizer"]
+    assert trial.params["model.cnn.filters"] == str(values["model.cnn.filters"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trials_levels_and_seeds_draw_apart(kind):
+    numbers = one(Range(low=0.0, high=1.0, log=False, step=None, whole=False))
+    found = {
+        Sampler(kind, numbers, seed).draw(level, k, {"model": "mlp"})["model.mlp.x"]
+        for seed in range(4)
+        for level in ("-", "adam", "sgd")
+        for k in range(4)
+    }
+    assert len(found) == 48
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_space_of_nothing_draws_nothing(kind):
+    assert Sampler(kind, Space({}, {}), 0).draw("-", 0, CHOSEN) == {}
+
+
+def test_the_values_of_a_random_trial_are_known():
+    space = one(Range(low=0.0, high=1.0, log=False, step=None, whole=False))
+    words = [1, *np.frombuffer(hashlib.sha256(b"-").digest()[:16], ">u4").tolist(), 5]
+    (state,) = np.random.SeedSequence(11, spawn_key=words).generate_state(1, np.uint64)
+    expected = np.random.RandomState(int(state >> np.uint64(1)) % 2**32).uniform(0.0, 1.0)
+    assert Sampler("random", space, 11).draw("-", 5, {"model": "mlp"}) == {"model.mlp.x": expected}

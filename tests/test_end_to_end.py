@@ -1,0 +1,143 @@
+"""The whole program, as processes: equal records whatever happens, stopping, refusing, resuming."""
+
+import random
+import signal
+import time
+
+import psutil
+import pytest
+import yaml
+from program import Program, family, kill, new_program
+
+SWEEP = ("data=digits", "training.epochs=2", "model.width=16", "search.tune=[optimizer]", "name=s")
+ENDLESS = ("data=digits", "training.epochs=100000", "model.width=16", "name=endless", "execution.workers=1")
+
+
+@pytest.fixture(scope="module")
+def place(migrated, tmp_path_factory):
+    return lambda: new_program(tmp_path_factory.mktemp("place") / "folder with späces", migrated)
+
+
+@pytest.fixture
+def program(place):
+    return place()
+
+
+@pytest.fixture(scope="module")
+def at_once(place):
+    """Eight trials on two workers, never disturbed, and what the command printed."""
+    program = place()
+    return program, program.run(*SWEEP, "search.trials=8", "execution.workers=2")
+
+
+def assert_committed(program, name, trials):
+    """One committed attempt of each trial in MLflow and in Optuna, and nothing that runs."""
+    runs = program.runs(name)
+    assert "RUNNING" not in {run.info.status for run in runs}
+    finished = [int(r.data.tags["trial"]) for r in runs if r.data.tags["role"] == "search" and r.data.tags["status"] == "ok"]
+    finished += [
+        int(r.data.tags["trial"])
+        for r in runs
+        if r.data.tags["role"] == "search" and r.data.tags["status"] == "stalled"
+    ]
+    assert sorted(finished) == list(range(trials))
+    told = program.trials(name)
+    assert sorted(k for k, state in told if state == "COMPLETE") == list(range(trials))
+    assert {state for _, state in told} <= {"COMPLETE", "FAIL"}
+    assert [run.info.status for run in program.runs(name, "parent")] == ["FINISHED"]
+
+
+def test_a_sweep_shows_its_best_trials_its_files_and_the_next_commands(at_once):
+    program, printed = at_once
+    assert_committed(program, "s", 8)
+    for shown in ("val/accuracy ± SE", "mlflow ui --backend-store-uri", "+final=sweep final.sweep=s", "opens the sealed"):
+        assert shown in printed
+    assert (program.folder / "mlruns" / "sweeps" / "s" / "best.yaml").exists()
+
+
+def test_four_trials_grown_to_eight_on_one_worker_are_the_eight_of_two_workers_at_once(program, at_once):
+    expected = at_once[0].records("s")
+    program.run(*SWEEP, "search.trials=4", "execution.workers=1")
+    four = program.records("s")
+    assert four == {k: expected[k] for k in range(4)}
+    program.run(*SWEEP, "search.trials=8", "execution.workers=1")
+    assert program.records("s") == expected
+    assert_committed(program, "s", 8)
+
+
+def test_a_driver_that_is_killed_takes_its_workers_along_and_the_sweep_resumes_to_the_same_records(program, at_once):
+    expected = at_once[0].records("s")
+    command = (*SWEEP, "search.trials=8", "execution.workers=2")
+    driver = program.start(*command)
+    program.wait_for("sweeps/s/trials/-/*/*/record.json", driver)
+    assert kill(driver) == []
+    assert 0 < len(program.records("s"))
+    program.run(*command)
+    assert program.records("s") == expected
+    assert_committed(program, "s", 8)
+
+
+def test_repeating_a_finished_command_shows_the_stored_result_and_trains_nothing(at_once):
+    program, printed = at_once
+    before = program.records("s")
+    again = program.run(*SWEEP, "search.trials=8", "execution.workers=2")
+    assert "8 of them finished before" in again
+    assert table(again) == table(printed)
+    assert program.records("s") == before
+    assert set(program.attempts("s").values()) == {1}
+    assert_committed(program, "s", 8)
+
+
+def table(printed):
+    return printed[printed.index("Highest-scoring") : printed.index("Written")]
+
+
+def test_the_same_explicit_name_for_another_sweep_is_refused_with_the_difference(at_once):
+    program, _ = at_once
+    before = program.records("s")
+    changed = [word.replace("width=16", "width=17") for word in SWEEP]
+    printed = program.run(*changed, "search.trials=8", status=2)
+    assert "sweep 's' exists with another specification" in printed
+    assert "config.model.width: 16 -> 17" in printed
+    assert "use another `name=`" in printed
+    assert program.records("s") == before
+    assert len(program.runs("s", "search")) == 8
+
+
+def test_a_second_driver_is_refused_with_who_holds_the_sweep_and_one_signal_stops_the_first(program):
+    first = program.start(*ENDLESS)
+    program.wait_for("sweeps/endless/trials/-/0/attempt-1", first)
+    refused = program.run(*ENDLESS, status=1)
+    assert "sweep 'endless' is being run by" in refused
+    for known in (f"process {first.pid}", "since 20", "python -m hpsearch data=digits", "One driver at a time"):
+        assert known in refused
+    started = family(first)
+    first.send_signal(signal.SIGTERM)
+    out, err = first.communicate(timeout=60)
+    assert (first.returncode, "stopped by SIGTERM; the same command resumes" in err) == (143, True), out + err
+    assert psutil.wait_procs(started, timeout=10)[1] == []
+    runs = {run.data.tags["role"]: (run.info.status, run.data.tags["status"]) for run in program.runs("endless")}
+    assert runs == {"parent": ("KILLED", "killed"), "search": ("KILLED", "interrupted")}
+    assert program.trials("endless") == [(0, "FAIL")]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sqlite:////proc/nowhere/mlflow.db",
+        pytest.param("http://127.0.0.1:9", marks=pytest.mark.slow),
+        pytest.param("http://10.255.255.1:5000", marks=pytest.mark.slow),  # answers nothing at all
+        pytest.param("postgresql://nobody@127.0.0.1:9/nothing", marks=pytest.mark.slow),
+        pytest.param("ftp://example.org", marks=pytest.mark.slow),
+    ],
+)
+def test_a_tracking_store_that_cannot_be_used_is_refused_at_once_and_nothing_is_made(tmp_path, uri):
+    start = time.monotonic()
+    printed = Program(tmp_path).run(*SWEEP, f"tracking.uri='{uri}'", status=2)
+    assert time.monotonic() - start < 10 + 15  # promised after the imports, which take their time on a busy machine
+    assert f"tracking.uri {uri}" in printed
+    assert "choose another store" in printed
+    assert "trial   0" not in printed
+    assert not list(tmp_path.glob("mlruns/sweeps/*/sweep.json"))
+    assert not list(tmp_path.glob("mlruns/sweeps/*/trials"))
+    assert not list(tmp_path.glob("mlruns/*.db"))

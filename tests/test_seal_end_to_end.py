@@ -1,0 +1,354 @@
+"""The sealed test set: nothing leaks out of it during a search, and it opens once."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driver_processes import InProcess, driver_in, plan_of, record_bytes
+from program import Program, new_program
+from sklearn.model_selection import train_test_split
+
+import seal_race
+from hpsearch.config.data import CsvData, Data, Normalize, TaskChoice
+from hpsearch.data.rows import Rows
+from hpsearch.data.seal import TEST_STATE, SealedTest, data_digest, load_development, seal
+from hpsearch.data.sources import Source
+from hpsearch.records import Task
+
+HERE = Path(__file__).parent
+TRAIN, TEST = 240, 60
+CLASSES = 4
+
+
+def idx_bytes(array):
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(length.to_bytes(4, "big") for length in array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+def images(n, seed):
+    """Images of 8 x 8 pixels in 4 classes: noise with one bright quarter."""
+    draw = np.random.default_rng(seed)
+    labels = np.arange(n) % CLASSES
+    pixels = draw.integers(0, 160, (n, 8, 8))
+    for image, label in zip(pixels, labels, strict=True):
+        rows, columns = divmod(int(label), 2)
+        image[4 * rows : 4 * rows + 4, 4 * columns : 4 * columns + 4] += 60
+    return pixels, labels
+
+
+@pytest.fixture(scope="module")
+def idx_folder(tmp_path_factory):
+    """A data root with a small IDX set in MNIST's place, and the digests of its files."""
+    root = tmp_path_factory.mktemp("data")
+    folder, files = root / "MNIST" / "raw", []
+    folder.mkdir(parents=True)
+    for part, n, seed in (("train", TRAIN, 0), ("t10k", TEST, 1)):
+        for array, name in zip(images(n, seed), ("images-idx3", "labels-idx1"), strict=True):
+            raw = idx_bytes(array)
+            files.append((f"{part}-{name}-ubyte", len(raw), hashlib.sha256(raw).hexdigest()))
+            (folder / files[-1][0]).write_bytes(raw)
+    return root, json.dumps(files)
+
+
+@dataclasses.dataclass
+class Watched(Program):
+    """The program, with all its processes watched."""
+
+    pids: list[int] = dataclasses.field(default_factory=list)
+
+    def start(self, *overrides):
+        process = super().start(*overrides)
+        self.pids.append(process.pid)
+        return process
+
+    @property
+    def log(self):
+        return Path(self.environment["WATCH_LOG"])
+
+    def opened(self):
+        """(pid, file, callers) of every IDX file that was opened by the last command."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        self.log.write_text("")
+        return [(line["pid"], line["file"], [tuple(caller) for caller in line["callers"]]) for line in lines]
+
+    def copied(self, folder):
+        """The same state in another folder."""
+        shutil.copytree(self.folder, folder)
+        watched = Watched(folder, self.environment | {"WATCH_LOG": str(folder / "log")})
+        watched.log.write_text("")
+        return watched
+
+
+SWEEP = ("data.packaged=never", "model.width=8", "training.epochs=3", "search.trials=2", "search.tune=[optimizer]")
+SEARCH = (*SWEEP, "name=s", "optimizer.space.lr.low=0.005", "optimizer.space.lr.high=0.02")
+FINAL = ("+final=sweep", "final.sweep=s", "confirm.seeds=1")
+
+
+@pytest.fixture(scope="module")
+def searched(idx_folder, migrated, tmp_path_factory):
+    """A finished sweep, and what was opened meanwhile."""
+    root, files = idx_folder
+    place = tmp_path_factory.mktemp("searched") / "place"
+    plain = new_program(place, migrated)
+    path = os.pathsep.join([str(HERE / "watch"), *sys.path])
+    environment = {"PYTHONPATH": path, "HPSEARCH_DATA": str(root), "WATCH_LOG": str(place / "log")}
+    program = Watched(plain.folder, environment | {"WATCH_FILES": files})
+    program.run(*SEARCH)
+    return program, program.opened()
+
+
+@pytest.fixture(scope="module")
+def final(searched, tmp_path_factory):
+    """The same place after the test set was opened once, what that printed, and which files were opened meanwhile."""
+    program = searched[0].copied(tmp_path_factory.mktemp("final") / "place")
+    return program, program.run(*FINAL), program.opened()
+
+
+@pytest.fixture
+def fresh(searched, tmp_path):
+    return searched[0].copied(tmp_path / "place")
+
+
+@pytest.fixture
+def spent(final, tmp_path):
+    return final[0].copied(tmp_path / "place")
+
+
+def ledger(program):
+    """The openings that MLflow knows of, by name, with their tags."""
+    with program.tracker() as tracker:
+        found = tracker._store.client.search_experiments(filter_string="name LIKE 'hpsearch-seal/%'")
+    return {experiment.name: experiment.tags for experiment in found}
+
+
+def test_during_a_search_only_the_seal_opens_the_files_of_the_test_set(searched):
+    program, opened = searched
+    sealed = [(pid, file, callers) for pid, file, callers in opened if file.startswith("t10k")]
+    assert {file for _, file, _ in sealed} == {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}
+    for pid, _, callers in sealed:
+        assert pid == program.pids[0]  # the driver
+        assert callers[0] == ("data/idx.py", "read_raw")
+        assert ("data/seal.py", "seal") in callers
+        assert not {("data/seal.py", "open"), ("data/idx.py", "read_rows")} & set(callers)  # hashed, never decoded
+
+
+def test_workers_open_the_development_files_and_never_the_test_set(searched):
+    program, opened = searched
+    by_workers = {file for pid, file, _ in opened if pid != program.pids[0]}
+    assert by_workers == {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}
+
+
+def test_a_search_makes_no_claim(searched):
+    assert ledger(searched[0]) == {}
+
+
+DIGITS = Data(kind="digits", normalize=Normalize.STANDARD, limit=None)
+
+
+def table(changed_rows, value):
+    """100 rows in 3 classes; inputs of the named rows are set to a value."""
+    draw = np.random.default_rng(0)
+    inputs = draw.normal(size=(100, 5)).astype(np.float32)
+    answers = (inputs @ draw.normal(size=(5, 3))).argmax(axis=1)
+    inputs[changed_rows] = value
+    return Rows("toy", Task.MULTICLASS, inputs, answers, 3, ("a", "b", "c"))
+
+
+def sealed_rows():
+    """Numbers of the rows that become the test set, from scikit-learn."""
+    rows = table([], 0)
+    return train_test_split(np.arange(100), test_size=20, stratify=rows.targets, random_state=TEST_STATE)[1]
+
+
+def search_in(folder, migrated, config, rows):
+    """Runs a sweep on these rows, whose test set declares one and the same digest; gives its records."""
+    folder.mkdir()
+    shutil.copy(migrated / "mlflow.db", folder / "mlflow.db")
+    source = Source(DIGITS, lambda: rows, 0.2)
+    development = load_development(DIGITS, source=source)
+    sealed = SealedTest(size=20, digest="d" * 64, duplicates=0, read=lambda: rows)
+    plan = dataclasses.replace(plan_of(config), data_digest=data_digest(development, sealed))
+    with driver_in(folder, plan, InProcess(folder / "trained", development)) as driver:
+        driver.finish(3)
+    return plan.fingerprint(), record_bytes(folder)
+
+
+def test_a_test_set_of_nan_gives_the_same_records_byte_for_byte(make_config, migrated, tmp_path):
+    config = make_config(
+        data={"kind": "digits", "normalize": "standard"}, training={"epochs": 2, "batch_size": 16}, model={"width": 4}
+    )
+    of = {
+        "real": search_in(tmp_path / "real", migrated, config, table([], 0)),
+        "nan": search_in(tmp_path / "nan", migrated, config, table(sealed_rows(), np.nan)),
+    }
+    assert len(of["real"][1]) == 3
+    assert of["nan"] == of["real"]
+    development_row = next(row for row in range(100) if row not in sealed_rows())
+    other = search_in(tmp_path / "other", migrated, config, table([development_row], 9.0))
+    assert other[1][0] != of["real"][1][0], "a development row does reach the records"
+
+
+@pytest.mark.slow
+def test_other_test_rows_in_a_users_file_change_no_record_of_the_whole_program(migrated, tmp_path):
+    records = {}
+    for name, rows in (("real", table([], 0)), ("huge", table(sealed_rows(), 1e30))):
+        program = new_program(tmp_path / name, migrated)
+        np.savez(program.folder / "own.npz", x=rows.inputs, y=rows.targets)
+        program.run("data=npz", "data.path=own.npz", "data.normalize=standard", *SWEEP[1:], "name=s")
+        records[name] = program.records("s")
+    assert len(records["real"]) == 2
+    assert records["huge"] == records["real"]
+
+
+def test_a_share_of_test_rows_that_is_changed_makes_another_data_set(tmp_path):
+    rows = table([], 0)
+    lines = [",".join([*(f"{x:.6f}" for x in row), f"c{y}"]) for row, y in zip(rows.inputs, rows.targets, strict=True)]
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join(["a,b,c,d,e,y", *lines]) + "\n")
+
+    def digest(share):
+        data = CsvData(
+            kind="csv",
+            normalize=Normalize.UNIT,
+            limit=None,
+            path=str(path),
+            target="y",
+            task=TaskChoice.AUTO,
+            test=share,
+            delimiter=",",
+        )
+        return data_digest(load_development(data), seal(data))
+
+    assert digest(0.2) == digest(0.2)
+    assert digest(0.2) != digest(0.3)
+
+
+def test_the_final_prints_every_metric_with_its_interval_and_the_number_of_the_opening(final):
+    program, printed, _ = final
+    assert "never opened" in printed
+    assert "Test, 60 rows, 95 % intervals, opening 1" in printed
+    accuracy, low, high = map(float, re.search(r"test/accuracy +(\S+) +\[(\S+), (\S+)\]", printed).groups())
+    assert 0 <= low < accuracy <= high <= 1
+    assert accuracy > 0.5, "the network has learned something"
+    (tags,) = ledger(program).values()
+    assert json.loads(tags["result"])["accuracy"] == pytest.approx(accuracy, abs=5e-5)
+
+
+def test_the_metrics_of_the_test_set_are_in_exactly_one_run(final):
+    program, _, _ = final
+    runs = program.runs("s")
+    tested = [run for run in runs if any(name.startswith("test/") for name in run.data.metrics)]
+    assert [run.data.tags["role"] for run in tested] == ["final"]
+    assert tested[0].data.tags["opening"] == "1"
+    assert "RUNNING" not in {run.info.status for run in runs}
+
+
+def test_the_rows_of_the_test_set_are_decoded_by_the_driver_of_the_final_alone(final):
+    program, _, opened = final
+    decoded = [(pid, callers) for pid, file, callers in opened if file.startswith("t10k") and "read_rows" in str(callers)]
+    assert len(decoded) == 2
+    for pid, callers in decoded:
+        assert pid == program.pids[-1]
+        assert ("data/seal.py", "open") in callers
+
+
+def test_a_second_final_is_refused_with_when_who_and_what_came_out_and_evaluates_nothing(spent):
+    before = ledger(spent)
+    printed = spent.run(*FINAL, status=2)
+    (tags,) = before.values()
+    assert "this test set was opened 1 time already" in printed
+    assert f"opening 1 on {tags['granted_at']} by {tags['claimant']}: result {tags['result']}" in printed
+    assert "final.reopen.opening=2" in printed
+    assert ledger(spent) == before
+    assert not [callers for _, _, callers in spent.opened() if ("data/seal.py", "open") in callers]
+    assert len(spent.runs("s", "final")) == 1
+
+
+@pytest.mark.slow
+def test_another_sweep_on_the_same_test_set_meets_the_same_seal(spent):
+    spent.run(*SWEEP, "name=another", "model.depth=2")
+    assert "opened 1 time already" in spent.run("+final=sweep", "final.sweep=another", status=2)
+
+
+@pytest.mark.slow
+def test_a_test_set_is_opened_again_with_a_reason_and_the_right_number_and_says_so(spent):
+    again = (*FINAL, "final.reopen.reason='the first look had a bug, (honestly)'")
+    for wrong in (1, 3):
+        refused = spent.run(*again, f"final.reopen.opening={wrong}", status=2)
+        assert "final.reopen.opening=2" in refused
+    assert "final.reopen.opening=2" in spent.run(*FINAL, "final.reopen.opening=2", status=2)
+    assert len(ledger(spent)) == 1
+    printed = spent.run(*again, "final.reopen.opening=2")
+    assert "opening 2 of 2" in printed
+    assert "opened once before: not a first look (the first look had a bug, (honestly)" in printed
+    openings = sorted(ledger(spent).items())
+    assert [tags["opening"] for _, tags in openings] == ["1", "2"]
+    assert openings[1][1]["previous"] == openings[0][1]["entry"]
+    assert "opened 2 times already" in spent.run(*FINAL, status=2)
+    assert sorted(run.data.tags["opening"] for run in spent.runs("s", "final")) == ["1", "2"]
+
+
+@pytest.mark.slow
+def test_a_dry_run_shows_the_champion_and_opens_nothing(fresh):
+    printed = fresh.run(*FINAL, "final.dry_run=true")
+    assert "champion  trial" in printed
+    assert "never opened" in printed
+    assert ledger(fresh) == {}
+    assert not [callers for _, _, callers in fresh.opened() if ("data/seal.py", "open") in callers]
+    assert {run.data.tags["role"] for run in fresh.runs("s")} == {"parent", "search"}
+
+
+@pytest.mark.slow
+def test_a_final_killed_between_claim_and_evaluation_is_finished_by_the_same_command(fresh):
+    trap = Path(f"{fresh.log}.kill")
+    trap.touch()
+    fresh.run(*FINAL, status=-9)
+    ((name, tags),) = ledger(fresh).items()
+    assert "result" not in tags
+    (weights,) = (fresh.folder / "mlruns" / "sweeps" / "s" / "final").rglob("model.safetensors")
+    kept = weights.read_bytes()
+    trap.unlink()
+    assert "opening 1 of 1" in fresh.run(*FINAL)
+    ((again, finished),) = ledger(fresh).items()
+    assert (again, finished["entry"]) == (name, tags["entry"])
+    assert "accuracy" in finished["result"]
+    assert weights.read_bytes() == kept
+    assert hashlib.sha256(kept).hexdigest() in finished["purpose"]
+    runs = fresh.runs("s")
+    assert sorted(run.data.tags["role"] for run in runs) == ["confirm", "final", "parent", "search", "search"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "override", ["data=fashion", "data=digits", "data.limit=100", "seed=1", "training.epochs=50", "model.width=9"]
+)
+def test_a_final_that_contradicts_its_sweep_is_refused_before_anything_is_opened(fresh, override):
+    printed = fresh.run(*FINAL, override, status=2)
+    assert f"{override.split('=')[0]}=" in printed
+    assert "contradicts sweep 's'" in printed
+    assert ledger(fresh) == {}
+    assert {run.data.tags["role"] for run in fresh.runs("s")} == {"parent", "search"}
+
+
+@pytest.mark.slow
+def test_of_sixteen_processes_that_claim_at_once_exactly_one_is_granted(migrated, tmp_path):
+    shutil.copy(migrated / "mlflow.db", tmp_path / "mlflow.db")
+    rounds = 3
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", seal_race.__file__, str(tmp_path), str(rounds)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MLFLOW_DISABLE_TELEMETRY": "true"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["1 granted, 15 refused"] * rounds, done.stderr
