@@ -252,8 +252,6 @@ def serve():
 
 
 if __name__ == "__main__":
-    import mlflow.store.tracking.sqlalchemy_store
-    import mlflow.tracking.client
     import torch._dynamo  # noqa: F401  # on the first training, in every fork
 
     serve()

@@ -25,11 +25,12 @@ class Program:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    processes: list[subprocess.Popen] = field(default_factory=list)
 
     def start(self, *overrides):
         environment = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "HPSEARCH_DATA")}
         environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", **self.environment}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "hpsearch", *overrides],
             cwd=self.folder,
             env=environment,
@@ -38,6 +39,15 @@ class Program:
             text=True,
             start_new_session=True,
         )
+        self.processes.append(process)
+        return process
+
+    def clean_up(self):
+        """Ends what a failed test has left running."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def run(self, *overrides, status=0):
         """What a command prints on both streams, after it has ended with `status`."""

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import seal_race
 from driver_processes import InProcess, driver_in, plan_of, record_bytes
 from program import Program, new_program
 from sklearn.model_selection import train_test_split
 
-import seal_race
 from hpsearch.config.data import CsvData, Data, Normalize, TaskChoice
 from hpsearch.data.rows import Rows
 from hpsearch.data.seal import TEST_STATE, SealedTest, data_digest, load_development, seal
@@ -62,12 +62,9 @@ def idx_folder(tmp_path_factory):
 class Watched(Program):
     """The program, with all its processes watched."""
 
-    pids: list[int] = dataclasses.field(default_factory=list)
-
-    def start(self, *overrides):
-        process = super().start(*overrides)
-        self.pids.append(process.pid)
-        return process
+    @property
+    def pids(self):
+        return [process.pid for process in self.processes]
 
     @property
     def log(self):
@@ -253,7 +250,9 @@ def test_the_metrics_of_the_test_set_are_in_exactly_one_run(final):
 
 def test_the_rows_of_the_test_set_are_decoded_by_the_driver_of_the_final_alone(final):
     program, _, opened = final
-    decoded = [(pid, callers) for pid, file, callers in opened if file.startswith("t10k") and "read_rows" in str(callers)]
+    decoded = [
+        (pid, callers) for pid, file, callers in opened if file.startswith("t10k") and "read_rows" in str(callers)
+    ]
     assert len(decoded) == 2
     for pid, callers in decoded:
         assert pid == program.pids[-1]

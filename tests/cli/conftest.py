@@ -1,14 +1,18 @@
 """What the tests of the command line share."""
 
+import copy
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.planning import plan_space
-from hpsearch.config import ConfigError
+from hpsearch.config import Config, ConfigError
 from hpsearch.space import Composed, Space
 
 
@@ -18,19 +22,66 @@ def default_composer() -> Composer:
     return Composer([])
 
 
+COMPOSED: dict[object, Composed | ConfigError] = {}
+"""What was composed before, by what Hydra was given: composing is most of the time that these tests take."""
+
+
+def compose_once(composer: Composer, place: Path | None = None) -> Callable[..., Composed]:
+    """`composer.compose`, without composing the same a second time; files in `place` must not change."""
+
+    def compose(options: Mapping[str, str] | None = None) -> Composed:
+        key = (place, *composer.overrides.for_hydra(), *sorted((options or {}).items()))
+        if key not in COMPOSED:
+            try:
+                COMPOSED[key] = composer.compose(options)
+            except ConfigError as error:
+                COMPOSED[key] = error
+        found = COMPOSED[key]
+        if isinstance(found, ConfigError):
+            raise found
+        return found
+
+    return compose
+
+
+def put(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Sets a dotted key; mappings that are not there are made, as composing does."""
+    *groups, last = key.split(".")
+    for group in groups:
+        tree = tree.setdefault(group, {})
+    tree[last] = value
+
+
+def search_apart(overrides: Sequence[str], place: Path | None) -> Callable[..., Composed]:
+    """Composes without the keys of `search`, and puts them in afterwards: so that most command lines share the rest."""
+    composer = Composer([each for each in overrides if not each.startswith("search.")], place)
+    composed = compose_once(composer, place)
+
+    def compose(options: Mapping[str, str] | None = None) -> Composed:
+        found = composed(options)
+        tree = copy.deepcopy(found.config.to_tree())
+        for override in OverridesParser.create().parse_overrides([o for o in overrides if o.startswith("search.")]):
+            put(tree, override.key_or_group, override.value())
+        return replace(found, config=Config.from_tree(tree))
+
+    return compose
+
+
 @pytest.fixture(scope="session")
 def composed() -> Callable[..., Composed]:
     """`composed("optimizer=sgd", "optimizer.lr=0.5")`."""
-    return lambda *overrides, **places: Composer(overrides, **places).compose()
+    return lambda *overrides: compose_once(Composer(overrides))()
 
 
 @pytest.fixture(scope="session")
 def planned() -> Callable[..., Space]:
-    """The space that a command line asks for."""
+    """The space that a command line asks for; files in `config_dir` must not change."""
 
     def plan(*overrides: str, config_dir: Path | None = None) -> Space:
         composer = Composer(overrides, config_dir)
-        return plan_space(composer.compose, composer.overrides, composer.known_options)
+        apart = all(key.startswith("search.") for key in composer.overrides.values)
+        compose = search_apart(overrides, config_dir) if apart else compose_once(composer, config_dir)
+        return plan_space(compose, composer.overrides, composer.known_options)
 
     return plan
 

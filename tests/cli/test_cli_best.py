@@ -25,22 +25,18 @@ def without_search(covered):
 @pytest.mark.parametrize(
     ("overrides", "drawn"),
     [
-        ((), {}),
-        (("seed=7", "data.limit=500"), {}),
-        (("data=xor",), {}),
+        (("seed=7", "data.limit=500", "search=qmc", "training.patience=3"), {"training.default.batch_size": 32}),
+        (("data=xor", "loss=custom", "loss.import_path=own:loss"), {}),
         (("data=xor", "loss=mse", "evaluation=kfold"), {}),
-        (("data=diabetes",), {"optimizer.adam.lr": 0.0123456789012345}),
+        (("data=diabetes", "model=cnn"), {"optimizer.adam.lr": 0.0123456789012345, "model.cnn.filters": [8, 16]}),
         (("data=breast_cancer", "evaluation=stratified_kfold", "evaluation.folds=3"), {}),
         (("data=csv", "data.path='a b\\'s.csv'", "data.target=price", "data.delimiter=';'", "loss=mae"), {}),
         (("data=csv", r"data.path='äö,\${x}'", "data.target=y"), {}),
         (("data=npz", "data.path=a.npz", "data.task=autoencoder", "data.target=null", "loss=mse"), {}),
         (("model=custom", "model.import_path=own:Net", "model.kwargs={heads: 2, mode: fast}"), {}),
-        (("loss=custom", "loss.import_path=own:loss"), {}),
-        (("model=cnn",), {"model.cnn.filters": [8, 16], "model.cnn.kernel": 5}),
         (("model.widths=[3,4]", "regularization=both", "norm=before", "schedule=plateau"), {}),
         (("optimizer=momentum", "init=xavier_uniform"), {"optimizer.momentum.lr": 1e-07}),
         (("+sweep=mnist", "optimizer=sgd", "regularization=dropout"), {"regularization.dropout.dropout": 0.31}),
-        (("search=qmc", "training.patience=3", "training.clip_norm=1"), {"training.default.batch_size": 32}),
     ],
 )
 def test_the_written_file_composes_to_the_champions_configuration(tmp_path, overrides, drawn):

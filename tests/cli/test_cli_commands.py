@@ -131,11 +131,10 @@ def test_a_refused_sweep_writes_nothing(folder, command, overrides, message):
 
 
 def test_a_refused_command_shows_no_traceback(hpsearch, folder):
-    assert hpsearch("data=digits", "search.trials=3") == (
-        2,
-        "hpsearch: search.trials is 3 and nothing varies: name groups in search.tune, or options in "
-        "search.choose.<group>\n",
-    )
+    status, shown = hpsearch("data=digits", "search.trials=3")
+    assert status == 2
+    assert shown.startswith("hpsearch: search.trials is 3 and nothing varies")
+    assert shown.count("\n") == 1
     assert list(folder.iterdir()) == []
 
 

@@ -42,7 +42,9 @@ def test_a_plain_name_is_not_quoted(name):
     assert hydra_quoted(name) == name
 
 
-@pytest.mark.parametrize("name", ["a, b", "it's", 'say "so"', "größe 😀", "${oc.env:HOME}", "back\\slash\\", "[a]", "1.50"])
+@pytest.mark.parametrize(
+    "name", ["a, b", "it's", 'say "so"', "größe 😀", "${oc.env:HOME}", "back\\slash\\", "[a]", "1.50"]
+)
 def test_a_quoted_name_composes_to_itself(composed, name):
     assert composed(f"name={hydra_quoted(name)}").config.name == name
 

@@ -12,17 +12,26 @@ from hpsearch.space import Choices, apply_values, option_space
 
 SHIPPED = {group: sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) for group in KINDS}
 OPTIONS = [(group, option) for group, options in SHIPPED.items() for option in options]
-GIVEN = ["data.path=own", "data.target=y", "model.import_path=own:Net", "loss.import_path=own:loss"]
+NEEDED = {
+    ("data", "csv"): ["data.path=own", "data.target=y"],
+    ("data", "npz"): ["data.path=own"],
+    ("model", "custom"): ["model.import_path=own:Net"],
+    ("loss", "custom"): ["loss.import_path=own:loss"],
+}
 
 
 @pytest.fixture(scope="module")
 def with_option():
     """A composed configuration with this option; each composes one more option of every group."""
-    composer = Composer(GIVEN)
+    rows = {}
 
     def compose(group, option):
         row = SHIPPED[group].index(option)
-        return composer.compose({name: options[row % len(options)] for name, options in SHIPPED.items()})
+        if row not in rows:
+            chosen = {name: options[row % len(options)] for name, options in SHIPPED.items()}
+            values = [value for pair in chosen.items() for value in NEEDED.get(pair, [])]
+            rows[row] = Composer([*(f"{name}={each}" for name, each in chosen.items()), *values]).compose()
+        return rows[row]
 
     return compose
 

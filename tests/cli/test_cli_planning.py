@@ -1,5 +1,7 @@
 """Which space a command line asks for, and every contradiction in it."""
 
+from dataclasses import replace
+
 import pytest
 
 from hpsearch.cli.compose import Composer
@@ -16,12 +18,12 @@ defaults:
 search:
   trials: 20
   choose:
-    optimizer: [sgd, momentum, adam]
+    optimizer: [sgd, adam]
     regularization: [none, dropout]
   tune: [model, optimizer, regularization]
   space:
     model: {mlp: {width: {choices: [200, 400]}}}
-    optimizer: {sgd: {lr: {low: 0.03}}, momentum: {lr: {low: 0.003}, momentum: {choices: [0.8, 0.9]}}}
+    optimizer: {sgd: {lr: {low: 0.03}}, adam: {lr: {low: 0.003}, beta1: {choices: [0.8, 0.9]}}}
     regularization: {dropout: {dropout: {low: 0.1}}}
 """
 
@@ -343,6 +345,32 @@ def test_all_contradictions_are_reported_at_once(planned, problems):
         "search.space.optimizer.adam.lr: low must be <= high, got 0.5 and 0.1",
         "model.space.width has no effect, since model is not tuned: add 'search.tune=[optimizer,model]'",
     }
+
+
+def test_several_options_at_once_compose_as_hydra_composes_them():
+    values = ["optimizer.lr=0.2", "seed=3"]
+    varied = Composer([*values, "search.choose.optimizer=[sgd,momentum]"])
+    together = varied.compose({"optimizer": "momentum", "regularization": "dropout", "norm": "before"})
+    alone = Composer([*values, "optimizer=momentum", "regularization=dropout", "norm=before"]).compose()
+    assert together.spaces == alone.spaces
+    assert replace(together.config, search=alone.config.search) == alone.config
+
+
+def test_an_option_that_reaches_beyond_its_group_composes_as_hydra_composes_it(tmp_path):
+    (tmp_path / "loss").mkdir()
+    text = "defaults:\n  - override /schedule@_global_.schedule: step\nkind: mse\nspace: {}\n"
+    (tmp_path / "loss" / "stepped.yaml").write_text(text)
+    together = Composer([], tmp_path).compose({"loss": "stepped", "optimizer": "sgd"})
+    alone = Composer(["loss=stepped", "optimizer=sgd"], tmp_path).compose()
+    assert (together.config, together.spaces) == (alone.config, alone.spaces)
+    assert together.config.options["schedule"] == "step"
+
+
+def test_interpolations_between_options_are_resolved_for_the_options_at_hand(tmp_path):
+    (tmp_path / "schedule").mkdir()
+    (tmp_path / "schedule" / "tied.yaml").write_text("kind: exponential\nwarmup_epochs: 0\ngamma: ${optimizer.lr}\n")
+    together = Composer([], tmp_path).compose({"schedule": "tied", "optimizer": "sgd"})
+    assert together.config.schedule.gamma == together.config.optimizer.lr == 0.1
 
 
 def test_a_value_for_a_group_that_varies_goes_to_the_options_that_have_it():

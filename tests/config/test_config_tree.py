@@ -1,7 +1,7 @@
 """From nested dictionaries to configurations and back."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config import KINDS, Config, ConfigError
@@ -168,6 +168,7 @@ def test_nothing_to_name_is_said_so():
     assert nearest("zzz", []) == "known here: none"
 
 
+@settings(max_examples=40)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5))
 def test_any_value_anywhere_is_taken_or_refused_by_name(make_config, value):
     for path in ("optimizer.lr", "model.widths", "seed", "data.normalize", "evaluation.val", "tracking.directory"):

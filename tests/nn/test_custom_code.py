@@ -43,6 +43,11 @@ def test_the_probe_leaves_no_trace_in_batch_normalization(make_config):
     assert build(make_config).stack[2].num_batches_tracked == 0
 
 
+def test_a_module_that_asks_for_its_shapes_is_told_them(make_config):
+    linear = build(make_config, "Asking", (2, 3)).stack[1]
+    assert (linear.in_features, linear.out_features) == (6, 3)
+
+
 def test_a_module_in_the_current_directory_is_found(make_config, tmp_path, monkeypatch):
     (tmp_path / "lies_here.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(2, 3)\n")
     monkeypatch.chdir(tmp_path)

@@ -194,7 +194,8 @@ def test_leave_one_out_is_scored_as_one_set(make_config, make_rows, make_fit):
     assert trial.predictions["rows"].tolist() == list(range(12))
     accuracy = score_trial(make_config(evaluation="loocv"), rows, fits, [result(x) for x in logits])
     v = np.mean(predicted == rows.targets)
-    assert accuracy.score_se == pytest.approx(math.sqrt(v * (1 - v) / 11))
+    # Nadeau & Bengio with J = 12 folds of one row: s^2 = 12 v (1 - v) / 11, n_val / n_train = 1 / 11
+    assert accuracy.score_se == pytest.approx(math.sqrt(12 * v * (1 - v) / 11 * (1 / 12 + 1 / 11)))
 
 
 def test_leave_one_out_undoes_the_scaling_of_each_fold(make_config, make_rows, make_fit):

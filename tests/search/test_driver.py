@@ -189,7 +189,11 @@ def test_an_attempt_whose_worker_died_is_closed_with_the_cause_before_the_next(m
     folder, _, _ = misbehaving
     runs, _ = runs_of(folder)
     attempts = {r.data.tags["attempt"]: r for r in runs if r.data.tags["trial"] == str(BEHAVIOURS.index("die"))}
-    assert {number: run.info.status for number, run in attempts.items()} == {"1": "KILLED", "2": "KILLED", "3": "FAILED"}
+    assert {number: run.info.status for number, run in attempts.items()} == {
+        "1": "KILLED",
+        "2": "KILLED",
+        "3": "FAILED",
+    }
     assert "killed by SIGKILL" in attempts["1"].data.tags["failure"]
 
 
@@ -236,7 +240,9 @@ def rates_of(*rates):
 
 @pytest.fixture(scope="module")
 def sgd(make_config):
-    return make_config(training={"epochs": 4, "batch_size": 16}, model={"width": 4}, optimizer="sgd", activation="identity")
+    return make_config(
+        training={"epochs": 4, "batch_size": 16}, model={"width": 4}, optimizer="sgd", activation="identity"
+    )
 
 
 @pytest.fixture(scope="module")

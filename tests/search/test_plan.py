@@ -63,9 +63,7 @@ CHANGES = {
     "search.trials": 9,
     **{
         f"search.choose.{group}": ["any"]
-        for group in (
-            *("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss"),
-        )
+        for group in (*("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss"),)
     },
     "search.tune": ["model"],
     "search.space": {"model": {}},

@@ -65,7 +65,7 @@ def dimensions(draw):
 
 
 @given(dimensions(), st.integers(0, 2**40), st.integers(0, 300), st.sampled_from(KINDS))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_a_drawn_value_lies_in_its_dimension_and_has_its_type(dimension, seed, k, kind):
     value = Sampler(kind, one(dimension), seed).draw("-", k, {"model": "mlp"})["model.mlp.x"]
     if isinstance(dimension, Choices):
@@ -118,7 +118,9 @@ def test_whole_numbers_of_a_logarithmic_range_are_as_likely_as_they_are_wide_on_
 def test_random_draws_of_two_values_are_independent():
     space = Space({"norm": ("none", "before")}, {"model.mlp": {"x": Choices((1, 2, 3))}})
     sampler = Sampler("random", space, 0)
-    table = Counter((v["norm"], v["model.mlp.x"]) for v in (sampler.draw("-", k, {"model": "mlp"}) for k in range(DRAWS)))
+    table = Counter(
+        (v["norm"], v["model.mlp.x"]) for v in (sampler.draw("-", k, {"model": "mlp"}) for k in range(DRAWS))
+    )
     grid = [[table[norm, x] for x in (1, 2, 3)] for norm in ("none", "before")]
     assert stats.chi2_contingency(grid).pvalue > UNLIKELY
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Composer:
         self._config_dir = config_dir
         self._config_name = config_name
         self._cache: dict[tuple[tuple[str, str], ...], Composed] = {}
+        self._interpolates = False
         with self._hydra():
             self._groups = {group: _options_of(group) for group in [*KINDS, *ACTIONS]}
         self.overrides: Overrides = read_overrides(_parse(arguments), self._groups)
@@ -65,7 +66,8 @@ class Composer:
         options = dict(options or {})
         key = tuple(sorted(options.items()))
         if key not in self._cache:
-            self._cache[key] = self._compose(options)
+            assembled = self._assemble(options) if len(options) > 1 else None
+            self._cache[key] = assembled or self._compose(options)
         return self._cache[key]
 
     def printable(self) -> str:
@@ -78,6 +80,22 @@ class Composer:
         """The names of a group's option files."""
         return self._groups[group]
 
+    def _assemble(self, options: dict[str, str]) -> Composed | None:
+        """The same as composing, put together from one composition for each option: 0.1 s a trial less.
+
+        None where that is not the same: an option that reaches beyond its own group, or interpolations between keys.
+        """
+        whole = self.compose()
+        for group, option in options.items():
+            one = self.compose({group: option})
+            if self._interpolates or not _differs_only_in(group, self.compose(), one):
+                return None
+            changed: dict[str, Any] = {group: getattr(one.config, group)}
+            names = {**whole.config.options, group: option}
+            spaces = {**whole.spaces, group: one.spaces[group]}
+            whole = Composed(replace(whole.config, options=names, **changed), spaces, whole.actions)
+        return whole
+
     def _compose(self, options: dict[str, str]) -> Composed:
         arguments = [*self.overrides.for_hydra(), *(f"{group}={option}" for group, option in options.items())]
         try:
@@ -88,6 +106,7 @@ class Composer:
                 del composed["hydra"]
                 if missing := sorted(OmegaConf.missing_keys(composed)):
                     raise ConfigError(*(f"{key} must be given: {key}=…" for key in missing))
+                self._interpolates |= "${" in repr(OmegaConf.to_container(composed, resolve=False))
                 container = OmegaConf.to_container(composed, resolve=True)
         except (HydraException, OmegaConfBaseException, YAMLError) as error:
             raise ConfigError(_readable(error)) from error
@@ -123,6 +142,13 @@ class Composer:
             yield
         finally:
             GlobalHydra.instance().clear()
+
+
+def _differs_only_in(group: str, base: Composed, other: Composed) -> bool:
+    changed: dict[str, Any] = {group: getattr(other.config, group)}
+    names = {**base.config.options, group: other.config.options[group]}
+    same = replace(base.config, options=names, **changed) == other.config
+    return same and {**base.spaces, group: other.spaces[group]} == other.spaces and base.actions == other.actions
 
 
 def _take_space(group: str, tree: dict[str, Any]) -> dict[str, Any]:

@@ -68,34 +68,47 @@ def read_overrides(parsed: Sequence[Override], groups: Mapping[str, Sequence[str
 
 def _add(overrides: Overrides, override: Override, groups: Mapping[str, Sequence[str]]) -> None:
     key, parts = override.key_or_group, override.key_or_group.replace("/", ".").split(".")
-    if not key:
-        raise ConfigError(f"{override.input_line!r} is no override: write key=value, or group=option")
-    if override.package is not None:
-        raise ConfigError(f"{override.input_line}: packages (@) cannot be given on the command line")
-    if override.is_sweep_override():
-        raise ConfigError(_about_lists(override, key in groups))
-    if override.is_delete():
-        raise ConfigError(f"{override.input_line}: keys cannot be deleted; give {key} another value")
+    _refuse_form(override, key, parts, groups)
     if key in groups:
         _add_option(overrides.options, key, override.value(), groups)
-    elif parts[0] in ("options", "hydra"):
-        raise ConfigError(f"{key} cannot be given: write <group>=<option>, or the key of a value")
-    elif parts[0] in KINDS and parts[1:] == ["kind"]:
-        raise ConfigError(f"{key} comes with its option: write {parts[0]}=…")
-    elif parts[0] in KINDS and parts[0] != "search" and parts[1:] == ["space"]:
-        raise ConfigError(
-            f"{key} is a whole space: change a name in it, {key}.<name>.low=… or {key}.<name>.choices=[…]"
-        )
     elif len(parts) >= 3 and parts[0] in KINDS and parts[1] == "space" and parts[0] != "search":
-        bound = parts[3] if len(parts) == 4 else None
-        if len(parts) > 4:
-            raise ConfigError(f"{key} is too deep: write {parts[0]}.space.<name>.low, .high, .log, .step or .choices")
-        overrides.edits.append(SpaceEdit(parts[0], parts[2], bound, override.value()))
+        _add_edit(overrides.edits, key, parts, override.value())
     else:
         if key in overrides.values:
             raise ConfigError(f"{key} is given twice: {overrides.values[key].lstrip('+')} and {override.input_line}")
         assert override.input_line is not None
         overrides.values[key] = "++" + override.input_line.lstrip("+")
+
+
+def _refuse_form(override: Override, key: str, parts: list[str], groups: Mapping[str, Sequence[str]]) -> None:
+    given = override.input_line
+    if override.is_sweep_override():
+        raise ConfigError(_about_lists(override, key in groups))
+    in_option = parts[0] in KINDS and key not in groups
+    refused = [
+        (not key, f"{given!r} is no override: write key=value, or group=option"),
+        (override.package is not None, f"{given}: packages (@) cannot be given on the command line"),
+        (override.is_delete(), f"{given}: keys cannot be deleted; give {key} another value"),
+        (parts[0] in ("options", "hydra"), f"{key} cannot be given: write <group>=<option>, or the key of a value"),
+        (in_option and parts[1:] == ["kind"], f"{key} comes with its option: write {parts[0]}=…"),
+        (
+            in_option and parts[0] != "search" and parts[1:] == ["space"],
+            f"{key} is a whole space: change a name in it, {key}.<name>.low=… or {key}.<name>.choices=[…]",
+        ),
+    ]
+    for holds, sentence in refused:
+        if holds:
+            raise ConfigError(sentence)
+
+
+def _add_edit(edits: list[SpaceEdit], key: str, parts: list[str], value: object) -> None:
+    if len(parts) > 4:
+        raise ConfigError(f"{key} is too deep: write {parts[0]}.space.<name>.low, .high, .log, .step or .choices")
+    edit = SpaceEdit(parts[0], parts[2], parts[3] if len(parts) == 4 else None, value)
+    for old in edits:
+        if (old.group, old.name, old.bound) == (edit.group, edit.name, edit.bound):
+            raise ConfigError(f"{key} is given twice: {old.value!r} and {value!r}")
+    edits.append(edit)
 
 
 def _add_option(options: dict[str, str], group: str, value: object, groups: Mapping[str, Sequence[str]]) -> None:

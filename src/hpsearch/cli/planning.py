@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hpsearch.cli.overrides import Overrides, SpaceEdit
+from hpsearch.cli.unread import drops_nothing, without_effect
 from hpsearch.config import ConfigError
 from hpsearch.config.sweep import Choose
 from hpsearch.config.tree import nearest
@@ -36,6 +37,7 @@ def plan_space(
         planning.read_edits_of_groups()
         planning.build_dimensions()
         planning.require_homes_for_values()
+        planning.require_effects()
     if planning.problems:
         raise ConfigError(*dict.fromkeys(planning.problems))
     return Space(planning.varied, {key: found for key, found in planning.dimensions.items() if found})
@@ -152,6 +154,15 @@ class _Planning:
                     self.problems += error.problems
                 else:
                     self.dimensions[f"{group}.{option}"] = found
+
+    def require_effects(self) -> None:
+        """What is asked for must reach at least one model that a trial may take."""
+        models = {composed.config.model.kind for composed in self.options_of("model").values()}
+        asked = {group: f"{group}={option}" for group, option in self.overrides.options.items() if option != "none"}
+        asked |= {group: f"search.choose.{group}" for group in self.varied}
+        self.problems += without_effect(models, asked)
+        kinds = {composed.config.regularization.kind for composed in self.options_of("regularization").values()}
+        self.problems += drops_nothing(models, kinds, asked.get("regularization", "regularization"))
 
     def require_homes_for_values(self) -> None:
         """A value given for a group that varies must belong to at least one of its options."""

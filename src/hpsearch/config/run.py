@@ -152,6 +152,11 @@ class Config:
             raise ConfigError(*dict.fromkeys(problems))
         return cls(**options, **{f.name: getattr(plain, f.name) for f in fields(plain)})  # type: ignore[arg-type]
 
+    def __post_init__(self) -> None:
+        """What no single option can check."""
+        warmup, epochs = self.schedule.warmup_epochs, self.training.epochs
+        require(warmup < epochs, "schedule.warmup_epochs", f"must be < training.epochs={epochs}", warmup)
+
     def to_tree(self) -> dict[str, Any]:
         """The nested dictionary that `from_tree` reads."""
         tree: dict[str, Any] = to_tree(self)

@@ -50,7 +50,7 @@ def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResu
 
     Args:
         config: The champion's configuration.
-        epochs: `final.epochs`; None: those of the configuration.
+        epochs: `final.epochs`, which wins over early stopping; None: those of the configuration.
         confirmed: Results of the fresh seeds.
 
     Raises:
@@ -58,8 +58,8 @@ def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResu
     """
     if epochs is not None:
         config = replace(config, training=replace(config.training, epochs=epochs))
-    monitors = config.training.patience is not None or config.schedule.kind == "plateau"
-    if not monitors:
+    early = config.training.patience is not None and epochs is None
+    if not early and config.schedule.kind != "plateau":
         return RefitJob(config, config.training.epochs, None)
     ran = sorted((r for r in confirmed if r.status.scored), key=lambda result: np.median(result.chosen_epochs))
     if not ran:
@@ -67,6 +67,6 @@ def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResu
             "confirm.seeds must be >= 1 for early stopping and plateau schedules: the refit follows the fresh seeds"
         )
     middle = ran[(len(ran) - 1) // 2]
-    stop = config.training.epochs if config.training.patience is None else max(1, int(np.median(middle.chosen_epochs)))
+    stop = max(1, int(np.median(middle.chosen_epochs))) if early else config.training.epochs
     factors = recorded_factors(config.schedule, config.optimizer.lr, middle.curves["train/lr"])
     return RefitJob(config, stop, tuple(factors))

@@ -30,7 +30,7 @@ def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int,
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the CPU's alone: `torch.manual_seed` would reset every device's
         try:
-            network = build(**_shapes(build, input_shape, outputs), **model.kwargs)
+            network = build(**{**_shapes(build, input_shape, outputs), **model.kwargs})
         except Exception as error:
             raise ConfigError(f"model.kwargs must suit {model.import_path}, got {model.kwargs!r}: {error}") from error
         if not isinstance(network, nn.Module):
