@@ -205,6 +205,16 @@ def test_best_yaml_runs_again_as_it_is_and_gives_the_same_curves_and_score(at_on
         assert again[key] == best[key]
 
 
+@pytest.mark.slow
+def test_a_journal_that_cannot_be_read_is_refused_and_leaves_nothing_running(program):
+    (program.folder / "mlruns" / "optuna.journal").write_text("this is not a journal\n")
+    printed = program.run(*SWEEP, status=2)
+    assert "optuna.journal" in printed
+    assert "move it away" in printed
+    with program.tracker() as tracker:
+        assert tracker._store.client.get_experiment_by_name("s") is None
+
+
 @pytest.mark.parametrize(
     "uri",
     [

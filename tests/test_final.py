@@ -1,8 +1,7 @@
-"""From a champion to a number: shrinkage, refit, the right to open, the model on disk, intervals."""
+"""From a champion to a number: shrinkage, refit, the model on disk, intervals."""
 
 import json
 import math
-from dataclasses import replace
 from statistics import NormalDist, mean, stdev
 
 import numpy as np
@@ -13,14 +12,11 @@ from safetensors.numpy import save_file
 
 from hpsearch.config import ConfigError
 from hpsearch.errors import HpsearchError
-from hpsearch.final.claims import Request, SpentError, require_right
 from hpsearch.final.evaluation import TestScore, normal_interval, result_text, wilson
 from hpsearch.final.model import load_model, save_model
-from hpsearch.final.openings import remember, unknown_to
 from hpsearch.final.refit import Shrinkage, plan_refit, shrinkage
 from hpsearch.jobs import RefitJob
 from hpsearch.records import FitResult, Status, TrialResult
-from hpsearch.tracking.ledger import Opening
 
 Z = NormalDist().inv_cdf(0.975)
 
@@ -107,117 +103,6 @@ def test_the_warm_up_is_no_reduction(make_config):
 def test_a_refit_that_has_nothing_to_follow_is_refused(make_config, changes, results):
     with pytest.raises(ConfigError, match=r"^confirm.seeds must be >= 1 for early stopping and plateau schedules"):
         plan_refit(make_config(**changes), None, results)
-
-
-# The right to open
-
-
-def opening(number, outcome='{"accuracy": 0.9}', weights="w1"):
-    purpose = f"final evaluation [weights {weights}]"
-    return Opening("d" * 64, number, "me@here", "2026-01-02 03:04:05", purpose, "-", f"e{number}", outcome)
-
-
-def test_a_first_opening_needs_no_words():
-    require_right([], None, None, "w1")
-
-
-def test_a_second_opening_is_refused_with_when_by_whom_what_came_out_and_the_way_out():
-    with pytest.raises(SpentError) as refusal:
-        require_right([opening(1)], None, None, "w2")
-    assert str(refusal.value) == (
-        "this test set was opened 1 time already:\n"
-        '  opening 1 on 2026-01-02 03:04:05 by me@here: result {"accuracy": 0.9}\n'
-        "a number from a second look is no longer an honest test; where there is a good reason: "
-        "final.reopen.reason='…' final.reopen.opening=2"
-    )
-
-
-def test_an_opening_that_another_ledger_counts_refuses_too():
-    with pytest.raises(SpentError) as refusal:
-        require_right([], None, None, "w2", ["opening 1 stands in another ledger"])
-    assert str(refusal.value).splitlines()[:2] == [
-        "this test set was opened 1 time already:",
-        "  opening 1 stands in another ledger",
-    ]
-
-
-def test_every_opening_is_listed():
-    with pytest.raises(SpentError) as refusal:
-        require_right([opening(1), opening(2), opening(3, None)], None, None, "other")
-    lines = str(refusal.value).splitlines()
-    assert lines[0] == "this test set was opened 3 times already:"
-    assert lines[3].endswith("by me@here: no result was recorded")
-    assert lines[4].endswith("final.reopen.opening=4")
-
-
-def test_a_further_opening_is_allowed_with_a_reason_and_its_number():
-    require_right([opening(1)], "a bug in the split", 2, "w2")
-
-
-@pytest.mark.parametrize(("reason", "number"), [("why", 1), ("why", 3), ("why", None), (None, 2), ("", 2), (" \n", 2)])
-def test_a_wrong_acknowledgement_is_refused_with_the_right_one(reason, number):
-    with pytest.raises(ConfigError) as refusal:
-        require_right([opening(1)], reason, number, "w2")
-    assert str(refusal.value) == (
-        "final.reopen needs a reason and the number of the next opening: final.reopen.reason=… "
-        f"final.reopen.opening=2, got reason={reason!r} and opening={number!r}"
-    )
-
-
-def test_an_acknowledgement_where_nothing_was_opened_must_fit_too():
-    with pytest.raises(ConfigError, match=r"final.reopen.opening=1, got reason='why' and opening=2"):
-        require_right([], "why", 2, "w1")
-
-
-def test_a_claim_that_crashed_may_finish_with_the_same_weights():
-    require_right([opening(1, None, "w1")], None, None, "w1")
-
-
-def test_a_claim_that_crashed_may_not_be_finished_by_other_weights():
-    with pytest.raises(SpentError):
-        require_right([opening(1, None, "w1")], None, None, "w2")
-
-
-def test_a_claim_that_crashed_may_be_this_one_while_the_weights_are_not_known():
-    require_right([opening(1, None, "w1")], None, None, None)
-
-
-def test_only_the_last_claim_may_finish():
-    with pytest.raises(SpentError):
-        require_right([opening(1, None, "w1"), opening(2, weights="w2")], None, None, "w1")
-
-
-def test_the_ledger_is_told_the_reason_and_the_weights():
-    request = Request("me", "now", "abc", None, None)
-    assert request.purpose == "final evaluation [weights abc]"
-    assert replace(request, reason="a bug").purpose == "a bug [weights abc]"
-
-
-# Remembered openings
-
-
-def test_an_opening_that_the_ledger_does_not_list_is_remembered(tmp_path):
-    remember(tmp_path, opening(1), "sqlite:///old.db")
-    (sentence,) = unknown_to(tmp_path, "d" * 64, [])
-    assert sentence.startswith("opening 1 on 2026-01-02 03:04:05 by me@here ")
-    assert "sqlite:///old.db" in sentence
-
-
-def test_an_opening_that_the_ledger_lists_is_not_said_twice(tmp_path):
-    remember(tmp_path, opening(1), "sqlite:///a.db")
-    assert unknown_to(tmp_path, "d" * 64, [opening(1)]) == []
-
-
-def test_an_opening_of_another_test_set_does_not_count(tmp_path):
-    remember(tmp_path, opening(1), "sqlite:///a.db")
-    assert unknown_to(tmp_path, "e" * 64, []) == []
-
-
-def test_an_opening_is_remembered_once(tmp_path):
-    for _ in range(3):
-        remember(tmp_path, opening(1), "sqlite:///a.db")
-    remember(tmp_path, opening(2), "sqlite:///a.db")
-    assert len(unknown_to(tmp_path, "d" * 64, [])) == 2
 
 
 # The model on disk

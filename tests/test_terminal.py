@@ -39,13 +39,14 @@ def shown(terminal):
         (1.0, float("inf"), "1"),
         (0.5, float("nan"), "0.5"),
         (None, None, "none"),
+        (0.6263736263736263, 6.9e-17, "0.6264"),
     ],
 )
 def test_a_score_is_rounded_to_the_second_digit_of_its_error(score, se, text):
     assert show_score(score, se) == text
 
 
-@given(st.floats(-1e4, 1e4), st.floats(1e-9, 1e4))
+@given(st.floats(-1e4, 1e4), st.floats(1e-4, 1e4))
 def test_a_shown_score_is_off_by_at_most_a_twentieth_of_its_error(score, se):
     value, _, error = show_score(score, se).split()
     assert abs(float(value) - score) <= max(0.05 * se, 0.5 if se >= 10 else 0.0) + 1e-9
@@ -206,6 +207,13 @@ def test_a_name_with_markup_is_shown_as_it_is(terminal, name):
 def test_a_drawn_value_with_markup_is_shown_as_it_is(terminal, name):
     terminal.best_trials([row(0, 0.5, model__custom__mode=name)], "score", None)
     assert f"mode={name}" in shown(terminal)
+
+
+def test_control_characters_of_a_name_are_spelled_out(terminal):
+    terminal.line("red \x1b[31m, bell \a, delete \x7f")
+    terminal.best_trials([row(0, 0.5, model__custom__mode="\x1b]0;title\a")], "score", None)
+    assert shown(terminal).startswith("red \\x1b[31m, bell \\x07, delete \\x7f\n")
+    assert not {"\x1b", "\a", "\x7f"} & set(shown(terminal))
 
 
 def test_a_long_line_is_never_cut_or_wrapped(terminal):

@@ -14,6 +14,9 @@ from rich.text import Text
 from hpsearch.records import Status, Value
 
 PLAIN_WIDTH = 120
+ROUNDING = 1e-9
+"""A relative error below this is an error of arithmetic, not of measurement."""
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(10), *range(11, 32), *range(127, 160))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,11 @@ class Row:
     score_se: float | None
     report: float | None
     values: dict[str, Value]
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it can become champion: a stalled trial has a score and cannot."""
+        return self.status is Status.OK
 
 
 class Terminal:
@@ -45,7 +53,7 @@ class Terminal:
 
     def line(self, text: str, style: str | None = None) -> None:
         """One line of plain text, never cut or wrapped, so that commands and paths can be copied."""
-        self.console.print(text, style=style, markup=False, emoji=False, soft_wrap=True)
+        self.console.print(_visible(text), style=style, markup=False, emoji=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """One line that must not be missed."""
@@ -79,8 +87,7 @@ class Terminal:
             if row.status is not Status.OK:
                 self._progress.console.print(f"  trial {row.k}: {row.status}", style="yellow")
         else:
-            score = show_score(row.score, row.score_se) if row.score is not None else row.status
-            self.line(f"trial {row.k:>3}  {score}  {self._done}/{self._total}  {self._summary()}")
+            self.line(f"trial {row.k:>3}  {_outcome(row)}  {self._done}/{self._total}  {self._summary()}")
 
     def end(self) -> None:
         """Stops the progress bar, if there is one."""
@@ -90,7 +97,7 @@ class Terminal:
 
     def best_trials(self, rows: Sequence[Row], metric: str, report_name: str | None, limit: int = 8) -> None:
         """The table of the highest-scoring trials, and how many did not get a score."""
-        scored = sorted((r for r in rows if r.score is not None), key=lambda r: (-(r.score or 0.0), r.k))
+        scored = sorted((r for r in rows if r.score is not None), key=lambda r: (not r.eligible, -(r.score or 0), r.k))
         groups = sorted({group for row in scored for group in show_values(row.values)})
         table = Table(title=f"Highest-scoring trials of {len(rows)}", title_justify="left", title_style="bold")
         table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
@@ -103,8 +110,8 @@ class Terminal:
         for row in scored[:limit]:
             shown = show_values(row.values)
             report = [] if not report_name else ["" if row.report is None else f"{row.report:.4f}"]
-            cells = [Text(shown.get(group, "")) for group in groups]
-            table.add_row(str(row.k), show_score(row.score, row.score_se), *report, *cells)
+            cells = [Text(_visible(shown.get(group, ""))) for group in groups]
+            table.add_row(str(row.k), _outcome(row), *report, *cells)
         self.console.print()
         self.console.print(table)
         failed = [row for row in rows if row.score is None]
@@ -122,10 +129,9 @@ class Terminal:
 
     def _note_best(self, row: Row) -> None:
         best = self._best
-        if row.score is not None and (
-            best is None or best.score is None or (row.score, -row.k) > (best.score, -best.k)
-        ):
-            self._best = row
+        if row.eligible and row.score is not None:
+            ahead = best is None or best.score is None or (row.score, -row.k) > (best.score, -best.k)
+            self._best = row if ahead else best
 
     def _summary(self) -> str:
         parts = []
@@ -139,17 +145,29 @@ class Terminal:
         return " · ".join(parts)
 
 
+def _visible(text: str) -> str:
+    """The text with control characters spelled out: a name must not command the terminal."""
+    return text.translate(_CONTROLS)
+
+
 def _console() -> Console:
     """Standard output; a file or a pipe has no width of its own, and gets enough for the table."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
+def _outcome(row: Row) -> str:
+    if row.score is None:
+        return str(row.status)
+    score = show_score(row.score, row.score_se)
+    return score if row.eligible else f"{score} ({row.status})"
+
+
 def show_score(score: float | None, se: float | None) -> str:
     """A score with its standard error, rounded to the error's second digit: `0.9712 ± 0.0024`."""
     if score is None:
         return "none"
-    if se is None or se <= 0 or not math.isfinite(se):
+    if se is None or not math.isfinite(se) or se <= abs(score) * ROUNDING:
         return f"{score:.4g}"
     digits = max(0, 1 - math.floor(math.log10(se)))
     return f"{score:.{digits}f} ± {se:.{digits}f}"

@@ -1,6 +1,7 @@
 """What the tests of the command line share."""
 
 import copy
+import functools
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -52,17 +53,28 @@ def put(tree: dict[str, Any], key: str, value: Any) -> None:
     tree[last] = value
 
 
+@functools.cache
+def composer_of(overrides: tuple[str, ...], place: Path | None) -> Composer:
+    """A composer that tests share."""
+    return Composer(overrides, place)
+
+
 def search_apart(overrides: Sequence[str], place: Path | None) -> Callable[..., Composed]:
     """Composes without the keys of `search`, and puts them in afterwards: so that most command lines share the rest."""
-    composer = Composer([each for each in overrides if not each.startswith("search.")], place)
-    composed = compose_once(composer, place)
+    others = tuple(each for each in overrides if not each.startswith("search.") and ".space." not in each)
+    composed = compose_once(composer_of(others, place), place)
+    parsed = OverridesParser.create().parse_overrides([each for each in overrides if each.startswith("search.")])
+    done: dict[object, Composed] = {}
 
     def compose(options: Mapping[str, str] | None = None) -> Composed:
-        found = composed(options)
-        tree = copy.deepcopy(found.config.to_tree())
-        for override in OverridesParser.create().parse_overrides([o for o in overrides if o.startswith("search.")]):
-            put(tree, override.key_or_group, override.value())
-        return replace(found, config=Config.from_tree(tree))
+        key = tuple(sorted((options or {}).items()))
+        if key not in done:
+            found = composed(options)
+            tree = copy.deepcopy(found.config.to_tree())
+            for override in parsed:
+                put(tree, override.key_or_group, override.value())
+            done[key] = replace(found, config=Config.from_tree(tree))
+        return done[key]
 
     return compose
 

@@ -1,4 +1,4 @@
-"""What the worker processes of test_driver.py do: they answer, or fail in the way that their learning rate stands for."""
+"""What worker processes in tests of the driver do: they answer, or fail in the way that a learning rate stands for."""
 
 import os
 import signal

@@ -231,6 +231,20 @@ def test_when_no_worker_can_be_made_any_more_the_sweep_ends_and_nothing_is_left_
     assert [record.result.status for record in drive_workers(folder, config, {})] == [Status.OK] * TRIALS
 
 
+def test_a_trial_that_an_error_failed_is_tried_again_when_the_sweep_is_started_again(config, place):
+    folder = place()
+    first = drive_workers(folder, config, {1: "raise", 2: "memory"})
+    assert [record.result.status for record in first] == [Status.OK, Status.ERROR, Status.OOM, Status.OK]
+    kept = record_bytes(folder)
+    second = drive_workers(folder, config, {})
+    assert [record.result.status for record in second] == [Status.OK] * TRIALS
+    assert {k: len(SweepStore(folder, NAME).attempts("-", k)) for k in range(TRIALS)} == {0: 1, 1: 2, 2: 2, 3: 1}
+    assert {k: record_bytes(folder)[k] for k in (0, 3)} == {k: kept[k] for k in (0, 3)}
+    told = Counter(trial.user_attrs["k"] for trial in trials_of(folder) if trial.state.name == "COMPLETE")
+    assert told == dict.fromkeys(range(TRIALS), 1)
+    assert_nothing_runs(folder)
+
+
 RATES = (0.3, 1e30)
 
 

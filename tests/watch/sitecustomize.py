@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 LOG = os.environ["WATCH_LOG"]
 
@@ -26,19 +27,19 @@ def stack():
 def watch(event, arguments):
     if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
         return
-    name = os.path.basename(os.fsdecode(arguments[0]))
+    name = Path(os.fsdecode(arguments[0])).name
     if name.endswith("ubyte"):
         callers = stack()
-        with open(LOG, "a") as log:  # noqa: PTH123  # pathlib would call itself
+        with Path(LOG).open("a") as log:
             log.write(json.dumps({"pid": os.getpid(), "file": name, "callers": callers}) + "\n")
-        if ["data/seal.py", "open"] in callers and os.path.exists(LOG + ".kill"):  # noqa: PTH110
+        if ["data/seal.py", "open"] in callers and Path(LOG + ".kill").exists():
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def use_made_set():
-    from hpsearch.data import sources
-    from hpsearch.data.download import Digest, Mirrors
-    from hpsearch.data.idx import IdxSet
+    from hpsearch.data import sources  # noqa: PLC0415  # not needed by every process
+    from hpsearch.data.download import Digest, Mirrors  # noqa: PLC0415
+    from hpsearch.data.idx import IdxSet  # noqa: PLC0415
 
     files = [Digest(*file) for file in json.loads(os.environ["WATCH_FILES"])]
     made = IdxSet("mnist", "MNIST/raw", *files, tuple("abcd"), Mirrors(tuple, 1, 1), "put it there")

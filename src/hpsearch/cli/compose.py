@@ -50,8 +50,7 @@ class Composer:
         self._config_name = config_name
         self._cache: dict[tuple[tuple[str, str], ...], Composed] = {}
         self._interpolates = False
-        with self._hydra():
-            self._groups = {group: _options_of(group) for group in [*KINDS, *ACTIONS]}
+        self._groups = {group: options_of(group, config_dir) for group in [*KINDS, *ACTIONS]}
         self.overrides: Overrides = read_overrides(_parse(arguments), self._groups)
 
     def compose(self, options: Mapping[str, str] | None = None) -> Composed:
@@ -161,8 +160,10 @@ def _take_space(group: str, tree: dict[str, Any]) -> dict[str, Any]:
     return space
 
 
-def _options_of(group: str) -> list[str]:
-    return list(GlobalHydra.instance().config_loader().get_group_options(group))
+def options_of(group: str, config_dir: Path | None) -> list[str]:
+    """The names of a group's option files, the user's included; Hydra's own listing takes 0.1 s."""
+    folders = [conf_dir(), *([config_dir] if config_dir else [])]
+    return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
 
 
 def _parse(arguments: Sequence[str]) -> list[Override]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hpsearch.cli.compose import ACTIONS, conf_dir
+from hpsearch.cli.compose import ACTIONS, conf_dir, options_of
 from hpsearch.config import KINDS
 
 HEAD = """\
@@ -54,8 +54,7 @@ def help_text(config_dir: Path | None) -> str:
     lines += [line for group in ACTIONS for line in _options(group, folders)]
     lines += ["", "groups and options"]
     for group in KINDS:
-        names = sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
-        lines.append(f"  {group + '=':<16}{' | '.join(names)}")
+        lines.append(f"  {group + '=':<16}{' | '.join(options_of(group, config_dir))}")
     return "\n".join([*lines, "", TAIL])
 
 

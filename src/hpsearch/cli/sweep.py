@@ -62,10 +62,10 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
         tracker = stack.enter_context(connect(config))
         named.freeze()
         named.store.request(trials)
+        study = open_study(journal_path(config), named.name, named.identity)
         run = open_run(tracker, named, sweep.columns)
         finished = [to_row(done[NO_LEVEL, k]) for k in range(trials) if k not in missing_trials(done, trials)]
         watch = stack.enter_context(Watching(terminal, tracker, run, trials, finished))
-        study = open_study(journal_path(config), named.name, named.identity)
         driver = Driver(sweep.plan, study, named.store, tracker, run, executor, watch, signals)
         records = _drive(driver, trials)
         best = write_best(named.store.folder, named.name, records)

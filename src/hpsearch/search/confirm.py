@@ -1,5 +1,6 @@
 """The champion on fresh seeds: frozen, retrained, never selected again."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -54,16 +55,24 @@ class Confirmation:
         finished = self.store.finished()
         results = {k: self._adopt(attempt) for (_, k), attempt in finished.items() if k <= seeds}
         self._close_open_runs()
-        missing = deque(seed for seed in range(1, seeds + 1) if seed not in results)
+        try:
+            self._work_off(deque(seed for seed in range(1, seeds + 1) if seed not in results), results)
+        except Exception:
+            # What cannot be closed now, because tracking is what failed, is closed by the next start.
+            with contextlib.suppress(Exception):
+                self._interrupt()
+            raise
+        return [results[seed] for seed in range(1, seeds + 1)]
+
+    def _work_off(self, missing: deque[int], results: dict[int, TrialResult]) -> None:
         while missing or self._open:
             self._stop_if_asked()
             while missing and self.executor.free:
                 self._begin(missing.popleft())
             for done in self.executor.wait(WAIT_S):
-                running = self._open.pop(_seed(done))
+                running = self._open[_seed(done)]
                 results[running.seed] = self._commit(running, done)
                 self.told(len(results))
-        return [results[seed] for seed in range(1, seeds + 1)]
 
     def refit(self, job: RefitJob) -> FitResult:
         """Trains on all development rows.
@@ -107,6 +116,7 @@ class Confirmation:
         times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
         trial = replace(self.trial, level=NO_LEVEL, k=running.seed)
         folder = self.store.write_attempt(running.number, trial, result, times)
+        del self._open[running.seed]  # from here on it is adopted, whatever fails
         self.tracker.finish_attempt(
             running.run_id, result, ended_ms=ended_ms, artifacts={"record.json": folder / "record.json"}
         )
@@ -131,10 +141,14 @@ class Confirmation:
 
     def _stop_if_asked(self) -> None:
         if self.signals.number is not None:
-            self.executor.stop(now=True)
-            for running in self._open.values():
-                self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
+            self._interrupt()
             raise StoppedError(self.signals.number)
+
+    def _interrupt(self) -> None:
+        self.executor.stop(now=True)
+        while self._open:
+            _, running = self._open.popitem()
+            self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
 
 
 def _seed(done: Done[Answer]) -> int:

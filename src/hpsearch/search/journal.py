@@ -1,5 +1,6 @@
 """Optuna's journal, so that killed drivers do not hurt it."""
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -38,6 +39,7 @@ def open_journal(path: str | Path) -> JournalStorage:
         backend = _Backend(path)
         with backend.lock:
             _mend(path)
+            _check_last_line(path)
         return JournalStorage(backend)
     except OSError as error:
         raise StorageError(path, error) from error
@@ -105,6 +107,12 @@ class _Backend(JournalFileBackend):
             except OSError as error:
                 os.truncate(self.path, size)
                 raise StorageError(self.path, error) from error
+
+
+def _check_last_line(path: Path) -> None:
+    """Optuna forgives a damaged last line, until it has written the next one behind it."""
+    for line in path.read_bytes().rsplit(b"\n", 2)[-2:-1]:
+        json.loads(line)
 
 
 def _mend(path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Fresh seeds of a champion, on real worker processes, with the real store and MLflow on SQLite."""
+
+import shutil
+from collections import Counter
+from functools import partial
+
+import driver_tasks
+import pytest
+from driver_processes import plan_of
+
+from hpsearch.execution.local import LocalExecutor, WorkerSetupError
+from hpsearch.records import Status
+from hpsearch.search.confirm import Confirmation
+from hpsearch.search.stop import StopSignals
+from hpsearch.search.store import SweepStore
+from hpsearch.tracking.mlflow import Tracker
+
+
+@pytest.fixture
+def place(migrated, tmp_path):
+    shutil.copy(migrated / "mlflow.db", tmp_path / "mlflow.db")
+    return tmp_path
+
+
+def confirm(place, config, seeds, behaviour="answer"):
+    """The statuses of the seeds, and the numbers that were told on the way."""
+    trial, told = plan_of(config).trial(0), []
+    set_up = partial(driver_tasks.set_up, str(place), {trial.config.optimizer.lr: behaviour})
+    executor = LocalExecutor(set_up, driver_tasks.work, workers=1)
+    with executor, Tracker.connect(None, place) as tracker, StopSignals() as signals:
+        run = tracker.open_sweep("sweep", identity="a", started_ms=1)
+        store = SweepStore(place, "sweep").confirmation("-", 0)
+        results = Confirmation(trial, store, tracker, run, executor, signals, told.append).finish(seeds)
+    return [result.status for result in results], told
+
+
+def ended(place):
+    """(part, status in MLflow) of every confirm run."""
+    with Tracker.connect(None, place) as tracker:
+        experiment = tracker._store.client.get_experiment_by_name("sweep")
+        runs = list(tracker._store.search(experiment.experiment_id, "tags.role = 'confirm'"))
+    return Counter((run.data.tags["part"], run.info.status) for run in runs)
+
+
+def trainings(place):
+    return len((place / "tries").read_text().splitlines())
+
+
+def test_a_seed_that_has_a_record_is_not_trained_again_and_has_one_run(place, make_config):
+    assert confirm(place, make_config(), 2) == ([Status.OK] * 2, [1, 2])
+    assert confirm(place, make_config(), 3) == ([Status.OK] * 3, [3])
+    assert trainings(place) == 3
+    assert ended(place) == {(f"seed {seed}", "FINISHED"): 1 for seed in (1, 2, 3)}
+
+
+def test_when_no_worker_can_be_made_any_more_no_seed_is_left_running(place, make_config):
+    with pytest.raises(WorkerSetupError, match="the data set is gone"):
+        confirm(place, make_config(), 2, behaviour="die for good")
+    assert "RUNNING" not in {status for _, status in ended(place)}
