@@ -81,3 +81,13 @@ def test_a_hostile_name_stays_in_the_comment(tmp_path, default_composer, name):
     write_best(tmp_path, name, [record(0, 0.5, config)])
     again = Composer([], tmp_path, "best").compose().config
     assert without_search(again.covered()) == without_search(config.covered())
+
+
+def test_a_champion_with_an_option_of_the_users_own_runs_again(tmp_path):
+    own, place = tmp_path / "own", tmp_path / "place"
+    (own / "optimizer").mkdir(parents=True)
+    (own / "optimizer" / "mine.yaml").write_text("kind: sgd\nlr: 0.5\nspace: {}\n")
+    place.mkdir()
+    config = Composer(["optimizer=mine"], own).compose().config
+    write_best(place, "any", [record(0, 0.5, config)], own)
+    assert Composer([], place, "best").compose().config.optimizer.lr == 0.5

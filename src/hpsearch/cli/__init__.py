@@ -23,11 +23,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(parsed)
     except HpsearchError as error:
         for line in str(error).splitlines():
-            print(f"hpsearch: {line}", file=sys.stderr)
+            print(f"hpsearch: {_printable(line)}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:  # before the sweep listens to signals itself, nothing is open
         print("hpsearch: stopped by SIGINT; nothing was started", file=sys.stderr)
         return 130
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which a name from a command line or a file may hold."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _run(parsed: argparse.Namespace) -> int:

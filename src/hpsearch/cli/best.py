@@ -14,28 +14,32 @@ from hpsearch.search.trial_records import Record
 LEFT_OUT = ("options", "search")
 
 
-def write_best(folder: Path, sweep: str, records: Sequence[Record]) -> Path | None:
+def write_best(folder: Path, sweep: str, records: Sequence[Record], config_dir: Path | None = None) -> Path | None:
     """Writes `best.yaml`, the configuration of the highest-scoring trial; None if no trial has a score.
 
     Args:
         folder: Of the sweep.
         sweep: Its name, for the comment.
         records: All its trials.
+        config_dir: Where options of the user's own lie, if any do.
     """
     champion = find_champion(records)
     if champion is None:
         return None
     path = folder / "best.yaml"
-    write_whole(path, best_text(sweep, champion).encode())
+    write_whole(path, best_text(sweep, champion, config_dir).encode())
     return path
 
 
-def best_text(sweep: str, champion: Record) -> str:
+def best_text(sweep: str, champion: Record, config_dir: Path | None = None) -> str:
     """A primary configuration file: every option, then every value of the champion."""
     tree = champion.config_tree
     defaults: list[Any] = ["config"]
     defaults += [{f"override {group}": option} for group, option in tree["options"].items() if group != "search"]
     values = {key: _literal(_without_kind(value)) for key, value in tree.items() if key not in LEFT_OUT}
+    values["search"] = {"metric": tree["search"]["metric"]}
+    if config_dir is not None:
+        values["hydra"] = {"searchpath": [f"file://{config_dir.resolve()}"]}
     body = OmegaConf.to_yaml(OmegaConf.create({"defaults": [*defaults, "_self_"], **values}))
     title = " ".join(f"Trial {champion.k} of sweep {sweep}, score {champion.result.score:.6g}.".split())
     return f"# {title}\n# Runs again: python -m hpsearch --config-dir <folder of this file> --config-name best\n{body}"

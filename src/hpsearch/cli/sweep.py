@@ -68,7 +68,7 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
         watch = stack.enter_context(Watching(terminal, tracker, run, trials, finished))
         driver = Driver(sweep.plan, study, named.store, tracker, run, executor, watch, signals)
         records = _drive(driver, trials)
-        best = write_best(named.store.folder, named.name, records)
+        best = write_best(named.store.folder, named.name, records, command.config_dir)
         if best is not None:
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
         tracker.close_sweep(run, Ending.FINISHED, ended_ms=now_ms())

@@ -24,6 +24,14 @@ def preload(*modules: str) -> None:
         _server_runs()
 
 
+def stop_server() -> None:
+    """Ends the server at once; by itself it would end after its imports, and hold our output open till then."""
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 (no public way)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def context() -> ForkServerContext | SpawnContext:
     """Workers are forked from the server where there can be one, and start from nothing elsewhere."""
     if sys.platform == "linux" and _server_runs():
