@@ -1,6 +1,5 @@
 """The driver of a sweep, killed and lied to: real store, real journal, real MLflow on SQLite."""
 
-import shutil
 from collections import Counter
 from functools import partial
 
@@ -29,18 +28,6 @@ def config(make_config):
 def server():
     with DriverServer() as started:
         yield started
-
-
-@pytest.fixture(scope="module")
-def place(migrated, tmp_path_factory):
-    """Makes a folder for a sweep, with a database that has its schema."""
-
-    def make():
-        folder = tmp_path_factory.mktemp("sweep")
-        shutil.copy(migrated / "mlflow.db", folder / "mlflow.db")
-        return folder
-
-    return make
 
 
 @pytest.fixture(scope="module")
