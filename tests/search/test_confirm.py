@@ -57,3 +57,14 @@ def test_when_no_worker_can_be_made_any_more_no_seed_is_left_running(place, make
     with pytest.raises(WorkerSetupError, match="the data set is gone"):
         confirm(place, make_config(), 2, behaviour="die for good")
     assert "RUNNING" not in {status for _, status in ended(place)}
+
+
+def test_a_seed_whose_worker_dies_once_is_tried_again(place, make_config):
+    assert confirm(place, make_config(), 1, behaviour="die once") == ([Status.OK], [1])
+    assert ended(place) == {("seed 1", "KILLED"): 1, ("seed 1", "FINISHED"): 1}
+
+
+def test_a_seed_that_kills_three_workers_is_an_error_and_is_tried_again_by_the_next_command(place, make_config):
+    assert confirm(place, make_config(), 1, behaviour="die") == ([Status.ERROR], [1])
+    assert trainings(place) == 3
+    assert confirm(place, make_config(), 1) == ([Status.OK], [1])

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from hpsearch.errors import HpsearchError
 from hpsearch.execution.local import Done, LocalExecutor
+from hpsearch.execution.worker import WorkerDied
 from hpsearch.jobs import Answer, Job, RefitJob, TrialJob
 from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.store import Attempt, SweepStore
-from hpsearch.search.study import config_text, failed_result, option_params
+from hpsearch.search.study import MAX_DEATHS, config_text, failed_result, option_params
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Role, SweepRun
 
@@ -45,6 +46,7 @@ class Confirmation:
     signals: StopSignals
     told: Callable[[int], None]
     _open: dict[int, _Running] = field(default_factory=dict)
+    _deaths: dict[int, int] = field(default_factory=dict)
 
     def finish(self, seeds: int) -> list[TrialResult]:
         """The results of seeds 1 … `seeds`, in this order.
@@ -52,8 +54,9 @@ class Confirmation:
         Raises:
             StoppedError: By a signal, after everything open was closed.
         """
-        finished = self.store.finished()
-        results = {k: self._adopt(attempt) for (_, k), attempt in finished.items() if k <= seeds}
+        finished = {k: attempt for (_, k), attempt in self.store.finished().items() if k <= seeds}
+        adopted = {seed: self._adopt(attempt) for seed, attempt in finished.items()}
+        results = {seed: result for seed, result in adopted.items() if not result.status.retried}
         self._close_open_runs()
         try:
             self._work_off(deque(seed for seed in range(1, seeds + 1) if seed not in results), results)
@@ -71,8 +74,22 @@ class Confirmation:
                 self._begin(missing.popleft())
             for done in self.executor.wait(WAIT_S):
                 running = self._open[_seed(done)]
-                results[running.seed] = self._commit(running, done)
-                self.told(len(results))
+                if self._tries_again(running, done):
+                    missing.appendleft(running.seed)
+                else:
+                    results[running.seed] = self._commit(running, done)
+                    self.told(len(results))
+
+    def _tries_again(self, running: _Running, done: Done[Answer]) -> bool:
+        """Whether a worker died under this seed, and it gets another one."""
+        if not isinstance(done.failure, WorkerDied):
+            return False
+        deaths = self._deaths[running.seed] = self._deaths.get(running.seed, 0) + 1
+        if deaths >= MAX_DEATHS:
+            return False
+        self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=_now_ms(), failure=done.failure.cause)
+        del self._open[running.seed]
+        return True
 
     def refit(self, job: RefitJob) -> FitResult:
         """Trains on all development rows.
