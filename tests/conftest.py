@@ -1,6 +1,7 @@
 """Fixtures for every room: complete configurations from short overrides, small data sets, fits."""
 
 import copy
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from hpsearch.data.rows import Development
 from hpsearch.records import Fit, Fold, Task
 from hpsearch.seeding import fit_seeds
 from hpsearch.tracking.mlflow import Tracker
+
+os.environ["OMP_NUM_THREADS"] = "1"  # several processes test at once; more threads than cores run many times slower
 
 ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}

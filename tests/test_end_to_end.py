@@ -68,6 +68,7 @@ def test_four_trials_grown_to_eight_on_one_worker_are_the_eight_of_two_workers_a
     assert_committed(program, "s", 8)
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed_takes_its_workers_along_and_the_sweep_resumes_to_the_same_records(program, at_once):
     expected = at_once[0].records("s")
     command = (*SWEEP, "search.trials=8", "execution.workers=2")
@@ -107,6 +108,7 @@ def test_the_same_explicit_name_for_another_sweep_is_refused_with_the_difference
     assert len(program.runs("s", "search")) == 8
 
 
+@pytest.mark.slow
 def test_a_second_driver_is_refused_with_who_holds_the_sweep_and_one_signal_stops_the_first(program):
     first = program.start(*ENDLESS)
     program.wait_for("sweeps/endless/trials/-/0/attempt-1", first)
@@ -237,6 +239,7 @@ def test_a_tracking_store_that_cannot_be_used_is_refused_at_once_and_nothing_is_
     assert not list(tmp_path.glob("mlruns/*.db"))
 
 
+@pytest.mark.slow
 def test_a_folder_that_nothing_can_be_written_to_is_refused_and_nothing_is_made(tmp_path):
     printed = Program(tmp_path).run(*SWEEP, "tracking.directory=/proc/nowhere", status=2)
     assert "/proc/nowhere" in printed

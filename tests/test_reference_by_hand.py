@@ -148,6 +148,7 @@ def test_five_folds_of_digits_are_those_of_a_plain_loop_number_for_number(migrat
     assert record["score"] > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_the_logged_curve_of_a_trial_on_mnist_is_that_of_a_plain_loop(migrated, tmp_path):
     program = new_program(tmp_path / "place", migrated)

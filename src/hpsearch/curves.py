@@ -36,11 +36,12 @@ def common_train_curves(results: Sequence[FitResult]) -> dict[str, list[float]]:
 
 
 def extremes(curves: dict[str, list[float]]) -> dict[str, float]:
-    """`best/…` of the validation curves and `last/…` of all."""
+    """`best/…` of the validation curves and `last/…` of all but the learning rate."""
     summary = {}
     for name, curve in curves.items():
         group, metric = name.split("/")
         if group == "val":
             summary[f"best/{name}"] = min(curve) if metric in LOWER_IS_BETTER else max(curve)
-        summary[f"last/{name}"] = curve[-1]
+        if metric != "lr":
+            summary[f"last/{name}"] = curve[-1]
     return summary

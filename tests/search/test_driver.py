@@ -17,6 +17,8 @@ from hpsearch.space import Choices, Space
 from hpsearch.tracking.mlflow import Tracker
 
 TRIALS = 4
+QUICK = ("asked", "trained", "record written", "run finished")
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def assert_consistent(folder, undisturbed):
     assert {trial.state.name for trial in trials_of(folder)} <= {"COMPLETE", "FAIL"}
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [step if step in QUICK else pytest.param(step, marks=SLOW) for step in STEPS])
 def test_a_driver_killed_after_any_step_of_a_commit_resumes_as_if_nothing_had_happened(
     server, config, place, undisturbed, step
 ):
@@ -78,6 +80,7 @@ def test_a_driver_killed_after_any_step_of_a_commit_resumes_as_if_nothing_had_ha
     assert trainings(folder) == dict.fromkeys(range(TRIALS), 1) | again
 
 
+@pytest.mark.slow
 def test_a_driver_killed_time_and_again_resumes_each_time(server, config, place, undisturbed):
     folder = place()
     for k, step in enumerate(["asked", "run finished", "trained", "artifacts stored"]):

@@ -19,6 +19,7 @@ from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import find_source
 from hpsearch.engine import resolve_engine
 from hpsearch.records import NO_LEVEL
+from hpsearch.search.champion import find_champion
 from hpsearch.search.folders import check_directory
 from hpsearch.search.journal import open_study
 from hpsearch.search.plan import Plan
@@ -71,6 +72,7 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
         best = write_best(named.store.folder, named.name, records, command.config_dir)
         if best is not None:
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
+        tracker.log_metrics(run.run_id, _totals(records), step=trials, at_ms=now_ms())
         tracker.close_sweep(run, Ending.FINISHED, ended_ms=now_ms())
         closing = Closing(named, config, records, command, tracker.uri, run)
     closing.show(terminal)
@@ -113,6 +115,13 @@ def _drive(driver: Driver, trials: int) -> list[Record]:
     except Exception:
         driver.tracker.close_sweep(driver.run, Ending.FAILED, ended_ms=now_ms())
         raise
+
+
+def _totals(records: list[Record]) -> dict[str, float]:
+    """What the parent run says about all trials."""
+    champion = find_champion(records)
+    totals = {"trials/all": float(len(records)), "trials/failed": float(sum(r.result.score is None for r in records))}
+    return totals if champion is None else {**totals, "best/score": float(champion.result.score or 0.0)}
 
 
 def _check_trials(config: Config, space: Space, terminal: Terminal) -> None:

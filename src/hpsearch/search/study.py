@@ -56,6 +56,17 @@ class Running:
     started_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """An attempt whose record is whole; what is left is to log it and to tell Optuna."""
+
+    result: TrialResult
+    folder: Path
+    run_id: str
+    optuna_number: int
+    ended_ms: int
+
+
 @dataclass(slots=True)
 class Driver:
     """Runs the trials of one sweep; the only writer of its study, its records and its runs."""
@@ -97,17 +108,18 @@ class Driver:
     def _work_off(
         self, missing: deque[int], records: dict[tuple[str, int], Record], executor: LocalExecutor[Job, Answer]
     ) -> None:
-        prepared: deque[Running] = deque()
-        while missing or prepared or executor.running:
+        while missing or executor.running:
             if self.signals.number is not None:
                 self._interrupt(executor)
                 raise StoppedError(self.signals.number)
-            self._hand_out(missing, prepared, executor)
+            self._hand_out(missing, executor)
             for done in executor.wait(WAIT_S):
-                # Before the results are stored: a worker waits for nothing but its next trial.
-                self._hand_out(missing, prepared, executor)
-                record = self._finish_attempt(done, missing)
-                if record is not None:
+                finished = self._write(done, missing)
+                # The record is safe; tracking can wait until the worker has its next trial.
+                self._hand_out(missing, executor)
+                if finished is not None:
+                    self._log_and_tell(finished)
+                    record = decode_record((finished.folder / "record.json").read_bytes())
                     records[record.key] = record
                     self.watch.trial_done(record)
             self.watch.tick()
@@ -140,7 +152,7 @@ class Driver:
         run_id = self._start_run(planned, attempt.number, run["started_ms"])
         number = trial.number if trial is not None else self._ask(planned, attempt.number)
         result = replace(record.result, measured=run["measured"])
-        self._log_and_tell(result, attempt.folder, run_id, number, run["ended_ms"])
+        self._log_and_tell(_Finished(result, attempt.folder, run_id, number, run["ended_ms"]))
 
     def _close_open_runs(self, finished: Mapping[tuple[str, int], Attempt]) -> None:
         for run in self.tracker.attempts(self.run, running=True):
@@ -148,16 +160,10 @@ class Driver:
             if run.role is Role.SEARCH and (committed is None or committed.number != run.attempt):
                 self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
 
-    def _hand_out(self, missing: deque[int], prepared: deque[Running], executor: LocalExecutor[Job, Answer]) -> None:
-        while prepared and executor.free:
-            running = prepared.popleft()
-            executor.submit(running.trial.key, TrialJob(running.trial.config))
+    def _hand_out(self, missing: deque[int], executor: LocalExecutor[Job, Answer]) -> None:
         while missing and executor.free:
             running = self._begin(self.plan.trial(missing.popleft()))
             executor.submit(running.trial.key, TrialJob(running.trial.config))
-        if missing and not prepared:
-            # One attempt ahead, so that asking and creating a run do not keep a worker waiting.
-            prepared.append(self._begin(self.plan.trial(missing.popleft())))
 
     def _begin(self, trial: Trial) -> Running:
         number = self.store.begin_attempt(trial.level, trial.k)
@@ -185,8 +191,8 @@ class Driver:
             config=config_text(trial.config),
         )
 
-    def _finish_attempt(self, done: Done[Answer], missing: deque[int]) -> Record | None:
-        """Commits what came back; None if the trial is tried again."""
+    def _write(self, done: Done[Answer], missing: deque[int]) -> _Finished | None:
+        """Writes the record of what came back; None if the trial is tried again."""
         assert isinstance(done.key, tuple)
         running = self._open[done.key]
         if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
@@ -205,16 +211,15 @@ class Driver:
             run["traceback"] = done.failure.traceback
         folder = self.store.write_attempt(running.number, running.trial, result, run)
         del self._open[done.key]  # from here on it is adopted, whatever fails
-        self._log_and_tell(result, folder, running.run_id, running.optuna_number, ended_ms)
-        return decode_record((folder / "record.json").read_bytes())
+        return _Finished(result, folder, running.run_id, running.optuna_number, ended_ms)
 
-    def _log_and_tell(self, result: TrialResult, folder: Path, run_id: str, optuna_number: int, ended_ms: int) -> None:
-        files = {path.name: path for path in sorted(folder.iterdir()) if path.name != "run.json"}
-        self.tracker.finish_attempt(run_id, result, ended_ms=ended_ms, artifacts=files)
-        if result.score is not None:
-            self.study.tell(optuna_number, result.score)
+    def _log_and_tell(self, finished: _Finished) -> None:
+        files = {path.name: path for path in sorted(finished.folder.iterdir()) if path.name != "run.json"}
+        self.tracker.finish_attempt(finished.run_id, finished.result, ended_ms=finished.ended_ms, artifacts=files)
+        if finished.result.score is not None:
+            self.study.tell(finished.optuna_number, finished.result.score)
         else:
-            self.study.tell(optuna_number, state=TrialState.FAIL)
+            self.study.tell(finished.optuna_number, state=TrialState.FAIL)
 
     def _interrupt(self, executor: LocalExecutor[Job, Answer]) -> None:
         """Kills the workers and closes every open attempt; the trials start anew on resume."""
