@@ -40,6 +40,7 @@ def shown(terminal):
         (0.5, float("nan"), "0.5"),
         (None, None, "none"),
         (0.6263736263736263, 6.9e-17, "0.6264"),
+        (-280942143721957152.0, 126124760941554288.0, "-2.809e+17 ± 1.3e+17"),
     ],
 )
 def test_a_score_is_rounded_to_the_second_digit_of_its_error(score, se, text):

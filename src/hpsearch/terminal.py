@@ -14,6 +14,8 @@ from rich.text import Text
 from hpsearch.records import Status, Value
 
 PLAIN_WIDTH = 120
+LARGE = 1e5
+"""From here on a score is written with an exponent."""
 ROUNDING = 1e-9
 """A relative error below this is an error of arithmetic, not of measurement."""
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(10), *range(11, 32), *range(127, 160))}
@@ -109,7 +111,17 @@ class Terminal:
             table.add_column(group)
         for row in scored[:limit]:
             shown = show_values(row.values)
-            report = [] if not report_name else ["" if row.report is None else f"{row.report:.4f}"]
+            report = (
+                []
+                if not report_name
+                else [
+                    ""
+                    if row.report is None
+                    else f"{row.report:.4f}"
+                    if abs(row.report) < LARGE
+                    else f"{row.report:.4g}"
+                ]
+            )
             cells = [Text(_visible(shown.get(group, ""))) for group in groups]
             table.add_row(str(row.k), _outcome(row), *report, *cells)
         self.console.print()
@@ -169,6 +181,8 @@ def show_score(score: float | None, se: float | None) -> str:
         return "none"
     if se is None or not math.isfinite(se) or se <= abs(score) * ROUNDING:
         return f"{score:.4g}"
+    if abs(score) >= LARGE:
+        return f"{score:.4g} ± {se:.2g}"
     digits = max(0, 1 - math.floor(math.log10(se)))
     return f"{score:.{digits}f} ± {se:.{digits}f}"
 

@@ -9,10 +9,13 @@ from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, find_sweep
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import Data
+from hpsearch.config.network import CustomModel
 from hpsearch.config.run import UNCOVERED
+from hpsearch.config.training import CustomLoss
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import find_source
+from hpsearch.nn.imports import source_digest
 from hpsearch.records import Trial
 from hpsearch.search.champion import find_champion
 from hpsearch.search.record_files import write_whole
@@ -83,7 +86,20 @@ def prepare_final(composer: Composer, asked: Config, tracker: Tracker, terminal:
             f"the data of sweep {named.name!r} ({named.specification['data']['name']}) are not the data found now "
             f"({development.name}): restore them"
         )
+    _require_same_code(named, config)
     return Final(named, champion, config, development, sealed, source.data, len(records))
+
+
+def _require_same_code(named: Named, config: Config) -> None:
+    """The user's own module and loss must be those that were searched."""
+    stored = named.specification["specification"].get("code", {})
+    for option in (config.model, config.loss):
+        if isinstance(option, CustomModel | CustomLoss):
+            found = source_digest(f"{option.group}.import_path", option.import_path)
+            if found != stored.get(option.import_path):
+                raise ConfigError(
+                    f"the code of {option.import_path} has changed since sweep {named.name!r}: restore it"
+                )
 
 
 def _require_finished(composer: Composer, named: Named, found: int) -> None:

@@ -44,7 +44,7 @@ def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
         final = prepare_final(composer, asked, tracker, terminal)
         openings = tracker.ledger.openings(final.sealed.digest)
         elsewhere = unknown_to(directory, final.sealed.digest, openings)
-        _introduce(terminal, final, len(openings) + len(elsewhere))
+        _introduce(terminal, final, len(openings) + len(elsewhere), chosen=asked.final.run is not None)
         if asked.final.dry_run:
             terminal.line("final.dry_run=true: nothing was trained and nothing opened")
             return 0
@@ -80,14 +80,15 @@ def _evaluate_champion(
         tracker.close_sweep(run, Ending.FINISHED, ended_ms=now_ms())
 
 
-def _introduce(terminal: Terminal, final: Final, opened: int) -> None:
+def _introduce(terminal: Terminal, final: Final, opened: int, *, chosen: bool) -> None:
     result = final.champion.result
     drawn = " · ".join(show_values(final.champion.values).values())
     score = show_score(result.score, result.score_se)
     twice = f", {final.sealed.duplicates} of them also in the development set" if final.sealed.duplicates else ""
     before = f"opened {opened} time{'s' if opened > 1 else ''} before" if opened else "never opened"
     terminal.line(f"final of sweep {final.named.name}", style="bold")
-    terminal.line(f"  champion  trial {final.champion.k} of {final.trials}, score {score} on val rows")
+    what = "trial   " if chosen else "champion"
+    terminal.line(f"  {what}  trial {final.champion.k} of {final.trials}, score {score} on val rows")
     terminal.line(f"            {drawn or 'one configuration, nothing was searched'}")
     terminal.line(
         f"  test set  {final.sealed.size:,} sealed rows of {final.development.name}{twice}, {before} "

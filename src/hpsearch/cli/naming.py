@@ -122,8 +122,8 @@ def find_sweep(config: Config, name: str | None) -> Named:
         if name not in sweeps:
             raise ConfigError(f"final.sweep={name} is no sweep in {config.tracking.directory}: {nearest(name, sweeps)}")
         return Named(_store(config, name), sweeps[name], known=True, note=None)
-    option = config.final.started_by
-    started = [n for n, found in sweeps.items() if found["started_by"] == option and not found["named"]]
+    option = str(config.final.started_by)
+    started = started_by_option(config.tracking.directory, option)
     if not started:
         raise ConfigError(
             f"there is no sweep that +sweep={option} started without name= in {config.tracking.directory}: run it "
@@ -133,6 +133,12 @@ def find_sweep(config: Config, name: str | None) -> Named:
         lines = [f"  +final=sweep {shlex.quote('final.sweep=' + hydra_quoted(n))}" for n in started]
         raise ConfigError("\n".join([f"+sweep={option} started {len(started)} sweeps; say which one:", *lines]))
     return Named(_store(config, started[0]), sweeps[started[0]], known=True, note=None)
+
+
+def started_by_option(directory: str, option: str) -> list[str]:
+    """The sweeps that `+sweep=<option>` started without `name=`."""
+    sweeps = list_sweeps(directory)
+    return [name for name, found in sweeps.items() if found["started_by"] == option and not found["named"]]
 
 
 def require_target(config: Config, option: str) -> None:

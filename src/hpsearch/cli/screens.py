@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpsearch.cli.naming import Named, hydra_quoted
+from hpsearch.cli.naming import Named, hydra_quoted, started_by_option
 from hpsearch.cli.watching import score_metric, to_row
 from hpsearch.config import Config
 from hpsearch.config.sweep import KFold, RepeatedKFold
@@ -89,7 +89,9 @@ class Closing:
         stalled = [str(record.k) for record in self.records if record.result.status is Status.STALLED]
         if stalled:
             few = ", ".join(stalled[:8]) + (" …" if len(stalled) > 8 else "")
-            terminal.warn(f"stalled, which learned nothing and cannot be champion: trial {few}")
+            terminal.warn(
+                f"stalled: hardly better than a constant guess at the end of training, cannot be champion: trial {few}"
+            )
         if self.named.specification["data"]["test"] is None:
             terminal.warn("scored on the rows that were trained on: this says what can be represented, not predicted")
 
@@ -122,8 +124,8 @@ class Closing:
         return steps or [("help", self._command("--help"))]
 
     def _final(self) -> list[str]:
-        unnamed = not self.named.specification["named"] and self.named.note is None
-        if unnamed and self.named.specification["started_by"] == "mnist":
+        only = started_by_option(self.config.tracking.directory, "mnist")
+        if only == [self.named.name]:
             return ["+final=mnist"]
         return ["+final=sweep", f"final.sweep={hydra_quoted(self.named.name)}"]
 
