@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from hpsearch.execution.worker import Raised
 from hpsearch.jobs import Answer, CheckJob, Job
 from hpsearch.search.journal import JOURNAL
 from hpsearch.search.stop import StoppedError, StopSignals
+from hpsearch.search.study import now_ms
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
@@ -97,11 +97,6 @@ def open_run(tracker: Tracker, named: Named, columns: list[str]) -> SweepRun:
 def journal_path(config: Config) -> Path:
     """Where Optuna's journal lies."""
     return Path(config.tracking.directory) / JOURNAL
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def _description(specification: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from hpsearch.cli.building import build_executor, check_configs, connect, now_ms, open_run
+from hpsearch.cli.building import build_executor, check_configs, connect, open_run
 from hpsearch.cli.champion import Final, prepare_final
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import require_sweeps, require_target
@@ -26,7 +26,7 @@ from hpsearch.search.confirm import Confirmation
 from hpsearch.search.plan import digest
 from hpsearch.search.record_files import write_whole
 from hpsearch.search.stop import StoppedError, StopSignals
-from hpsearch.search.study import config_text, option_params
+from hpsearch.search.study import config_text, now_ms, option_params
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal, show_score, show_values
 from hpsearch.tracking.ledger import Opening

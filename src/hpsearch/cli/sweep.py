@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hpsearch import __version__
 from hpsearch.cli.best import write_best
-from hpsearch.cli.building import build_executor, check_configs, connect, journal_path, now_ms, open_run
+from hpsearch.cli.building import build_executor, check_configs, connect, journal_path, open_run
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, name_sweep
 from hpsearch.cli.planning import plan_space
@@ -24,7 +24,7 @@ from hpsearch.search.folders import check_directory
 from hpsearch.search.journal import open_study
 from hpsearch.search.plan import Plan
 from hpsearch.search.stop import StoppedError, StopSignals
-from hpsearch.search.study import Driver, missing_trials
+from hpsearch.search.study import Driver, missing_trials, now_ms
 from hpsearch.search.trial_records import Record
 from hpsearch.space import Composed, Space
 from hpsearch.terminal import Terminal

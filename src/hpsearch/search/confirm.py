@@ -1,7 +1,6 @@
 """The champion on fresh seeds: frozen, retrained, never selected again."""
 
 import contextlib
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from hpsearch.jobs import Answer, Job, RefitJob, TrialJob
 from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.store import Attempt, SweepStore
-from hpsearch.search.study import MAX_DEATHS, config_text, failed_result, option_params
+from hpsearch.search.study import MAX_DEATHS, config_text, failed_result, now_ms, option_params
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Role, SweepRun
 
@@ -87,7 +86,7 @@ class Confirmation:
         deaths = self._deaths[running.seed] = self._deaths.get(running.seed, 0) + 1
         if deaths >= MAX_DEATHS:
             return False
-        self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=_now_ms(), failure=done.failure.cause)
+        self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=done.failure.cause)
         del self._open[running.seed]
         return True
 
@@ -109,7 +108,7 @@ class Confirmation:
 
     def _begin(self, seed: int) -> None:
         number = self.store.begin_attempt(NO_LEVEL, seed)
-        started_ms = _now_ms()
+        started_ms = now_ms()
         run_id = self._start_run(seed, number, started_ms)
         self._open[seed] = _Running(seed, number, run_id, started_ms)
         self.executor.submit(seed, TrialJob(self.trial.config, redraw=seed))
@@ -129,7 +128,7 @@ class Confirmation:
 
     def _commit(self, running: _Running, done: Done[Answer]) -> TrialResult:
         result = done.value if isinstance(done.value, TrialResult) else failed_result(done.failure)
-        ended_ms = _now_ms()
+        ended_ms = now_ms()
         times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
         trial = replace(self.trial, level=NO_LEVEL, k=running.seed)
         folder = self.store.write_attempt(running.number, trial, result, times)
@@ -154,7 +153,7 @@ class Confirmation:
     def _close_open_runs(self) -> None:
         for run in self.tracker.attempts(self.run, running=True):
             if run.role is Role.CONFIRM:
-                self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
+                self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=now_ms())
 
     def _stop_if_asked(self) -> None:
         if self.signals.number is not None:
@@ -165,13 +164,9 @@ class Confirmation:
         self.executor.stop(now=True)
         while self._open:
             _, running = self._open.popitem()
-            self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
+            self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms())
 
 
 def _seed(done: Done[Answer]) -> int:
     assert isinstance(done.key, int), done.key
     return done.key
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -158,7 +158,7 @@ class Driver:
         for run in self.tracker.attempts(self.run, running=True):
             committed = finished.get((run.level, run.k))
             if run.role is Role.SEARCH and (committed is None or committed.number != run.attempt):
-                self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=_now_ms())
+                self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=now_ms())
 
     def _hand_out(self, missing: deque[int], executor: LocalExecutor[Job, Answer]) -> None:
         while missing and executor.free:
@@ -168,7 +168,7 @@ class Driver:
     def _begin(self, trial: Trial) -> Running:
         number = self.store.begin_attempt(trial.level, trial.k)
         optuna_number = self._ask(trial, number)
-        started_ms = _now_ms()
+        started_ms = now_ms()
         run_id = self._start_run(trial, number, started_ms)
         self._open[trial.key] = Running(trial, number, optuna_number, run_id, started_ms)
         return self._open[trial.key]
@@ -205,7 +205,7 @@ class Driver:
                 missing.appendleft(running.trial.k)
                 return None
         result = done.value if isinstance(done.value, TrialResult) else failed_result(done.failure)
-        ended_ms = _now_ms()
+        ended_ms = now_ms()
         run = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
         if isinstance(done.failure, Raised):
             run["traceback"] = done.failure.traceback
@@ -229,7 +229,7 @@ class Driver:
 
     def _close(self, running: Running, failure: str | None) -> None:
         del self._open[running.trial.key]
-        self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=_now_ms(), failure=failure)
+        self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=failure)
         self.study.tell(running.optuna_number, state=TrialState.FAIL)
 
 
@@ -280,5 +280,6 @@ def _record(attempt: Attempt) -> Record:
     return attempt.record
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
