@@ -26,13 +26,13 @@ REPEATED = {"replicates": 1, "folds": 5, "allow_rare": False, "repeats": 2, "str
 
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "data": {
-        "digits": {"normalize": "unit", "limit": None},
-        "mnist": {"normalize": "unit", "limit": None, "packaged": "auto"},
-        "fashion": {"normalize": "unit", "limit": None},
-        "breast_cancer": {"normalize": "standard", "limit": None},
-        "diabetes": {"normalize": "standard", "limit": None},
-        "xor": {"normalize": "none", "limit": None},
-        "csv": {**OWN_DATA, "delimiter": ","},
+        "digits": {"task": "auto", "normalize": "unit", "limit": None},
+        "mnist": {"task": "auto", "normalize": "unit", "limit": None, "packaged": "auto"},
+        "fashion": {"task": "auto", "normalize": "unit", "limit": None},
+        "breast_cancer": {"task": "auto", "normalize": "standard", "limit": None},
+        "diabetes": {"task": "auto", "normalize": "standard", "limit": None},
+        "xor": {"task": "auto", "normalize": "none", "limit": None},
+        "csv": {**OWN_DATA, "delimiter": ",", "drop": []},
         "npz": {**OWN_DATA, "inputs": "x"},
     },
     "model": {

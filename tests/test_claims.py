@@ -16,7 +16,7 @@ def opening(number, outcome='{"accuracy": 0.9}', weights="w1"):
 
 
 def test_a_first_opening_needs_no_words():
-    require_right([], None, None, "w1")
+    assert require_right([], None, None, "w1") == 1
 
 
 def test_a_second_opening_is_refused_with_when_by_whom_what_came_out_and_the_way_out():
@@ -24,9 +24,9 @@ def test_a_second_opening_is_refused_with_when_by_whom_what_came_out_and_the_way
         require_right([opening(1)], None, None, "w2")
     assert str(refusal.value) == (
         "this test set was opened 1 time already:\n"
-        '  opening 1 on 2026-01-02 03:04:05 by me@here: result {"accuracy": 0.9}\n'
-        "a number from a second look is no longer an honest test; where there is a good reason: "
-        "final.reopen.reason='…' final.reopen.opening=2"
+        "  opening 1 on 2026-01-02 03:04:05 by me@here: accuracy 0.9000\n"
+        "a number from a second look is no longer an honest test; where there is a good reason, add\n"
+        "  \"final.reopen.reason='…'\" final.reopen.opening=2"
     )
 
 
@@ -45,11 +45,11 @@ def test_every_opening_is_listed():
     lines = str(refusal.value).splitlines()
     assert lines[0] == "this test set was opened 3 times already:"
     assert lines[3].endswith("by me@here: no result was recorded")
-    assert lines[4].endswith("final.reopen.opening=4")
+    assert lines[5].endswith("final.reopen.opening=4")
 
 
 def test_a_further_opening_is_allowed_with_a_reason_and_its_number():
-    require_right([opening(1)], "a bug in the split", 2, "w2")
+    assert require_right([opening(1)], "a bug in the split", 2, "w2") == 2
 
 
 @pytest.mark.parametrize(("reason", "number"), [("why", 1), ("why", 3), ("why", None), (None, 2), ("", 2), (" \n", 2)])
@@ -57,7 +57,7 @@ def test_a_wrong_acknowledgement_is_refused_with_the_right_one(reason, number):
     with pytest.raises(ConfigError) as refusal:
         require_right([opening(1)], reason, number, "w2")
     assert str(refusal.value) == (
-        "final.reopen needs a reason and the number of the next opening: final.reopen.reason=… "
+        "final.reopen needs a reason and the number of the next opening: \"final.reopen.reason='…'\" "
         f"final.reopen.opening=2, got reason={reason!r} and opening={number!r}"
     )
 
@@ -68,7 +68,7 @@ def test_an_acknowledgement_where_nothing_was_opened_must_fit_too():
 
 
 def test_a_claim_that_crashed_may_finish_with_the_same_weights():
-    require_right([opening(1, None, "w1")], None, None, "w1")
+    assert require_right([opening(1, None, "w1")], None, None, "w1") == 1
 
 
 def test_a_claim_that_crashed_may_not_be_finished_by_other_weights():
@@ -77,7 +77,7 @@ def test_a_claim_that_crashed_may_not_be_finished_by_other_weights():
 
 
 def test_a_claim_that_crashed_may_be_this_one_while_the_weights_are_not_known():
-    require_right([opening(1, None, "w1")], None, None, None)
+    assert require_right([opening(1), opening(2, None, "w1")], None, None, None) == 2
 
 
 def test_only_the_last_claim_may_finish():

@@ -1,24 +1,22 @@
 """From a champion to a number: shrinkage, refit, the model on disk, intervals."""
 
 import json
-import math
-from statistics import NormalDist, mean, stdev
+from statistics import mean, stdev
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from sklearn.metrics import f1_score, r2_score
 
 from hpsearch.config import ConfigError
+from hpsearch.config.data import Normalize
+from hpsearch.data.scaling import fit_scaling
 from hpsearch.errors import HpsearchError
-from hpsearch.final.evaluation import TestScore, normal_interval, result_text, wilson
+from hpsearch.final.evaluation import TestScore, result_text, score_test
 from hpsearch.final.model import load_model, save_model
 from hpsearch.final.refit import Shrinkage, plan_refit, shrinkage
 from hpsearch.jobs import RefitJob
 from hpsearch.records import FitResult, Status, TrialResult
-
-Z = NormalDist().inv_cdf(0.975)
 
 
 def result(score=0.5, epochs=(3,), lr=(0.1, 0.1, 0.1), status=Status.OK):
@@ -122,6 +120,7 @@ def fitted(**changes):
         "lr": empty,
         "val_outputs": np.zeros((0, 0, 2)),
         "report_outputs": np.zeros((0, 2)),
+        "final_loss": 0.5,
         "chosen_epoch": 3,
         "state": WEIGHTS,
         "fit_s": 0.1,
@@ -174,37 +173,51 @@ def test_a_failed_refit_is_not_saved(make_config, tmp_path, changes):
     assert list(tmp_path.iterdir()) == []
 
 
-# Intervals
-
-
-@given(st.integers(1, 2000), st.data())
-def test_the_interval_of_a_share_is_wilsons(n, data):
-    hits = data.draw(st.integers(0, n))
-    share, spread = hits / n, Z**2 / n
-    centre = (share + spread / 2) / (1 + spread)
-    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    low, high = wilson(np.array([1] * hits + [0] * (n - hits)))
-    assert low == pytest.approx(max(centre - half, 0.0), abs=1e-9)
-    assert high == pytest.approx(min(centre + half, 1.0), abs=1e-9)
-
-
-def test_the_interval_of_eighty_one_in_a_hundred_is_the_one_of_the_textbooks():
-    low, high = wilson(np.array([1] * 81 + [0] * 19))
-    assert (round(low, 3), round(high, 3)) == (0.722, 0.875)
-
-
-@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30))
-def test_the_interval_of_a_mean_is_the_normal_one(values):
-    low, high = normal_interval(np.array(values))
-    half = Z * stdev(values) / math.sqrt(len(values))
-    assert low == pytest.approx(mean(values) - half, abs=1e-6)
-    assert high == pytest.approx(mean(values) + half, abs=1e-6)
-
-
-def test_a_single_row_has_no_interval():
-    assert normal_interval(np.array([0.5])) == (None, None)
+# The ledger
 
 
 def test_the_ledger_keeps_the_values_of_all_metrics():
-    scores = {"mse": TestScore(0.25, 0.2, 0.3), "accuracy": TestScore(0.5, None, None)}
+    scores = {"mse": TestScore(0.25, 0.2, 0.3, "normal"), "accuracy": TestScore(0.5, None, None, "Wilson")}
     assert json.loads(result_text(scores)) == {"mse": 0.25, "accuracy": 0.5}
+
+
+# Test numbers
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "methods"),
+    [
+        ("multiclass", "cross_entropy", {"accuracy": "Wilson", "cross_entropy": "normal", "macro_f1": "bootstrap"}),
+        ("multiclass", "mse", {"accuracy": "Wilson", "loss": "normal", "macro_f1": "bootstrap"}),
+        ("regression", "mae", {"mae": "normal", "mse": "normal", "r2": "bootstrap"}),
+    ],
+)
+def test_every_test_number_has_its_own_name_and_interval(make_config, make_rows, task, loss, methods):
+    rows = make_rows(60, task=task, targets=1)
+    scaling = fit_scaling(rows, np.arange(60), Normalize.STANDARD)
+    outputs = np.random.default_rng(0).normal(size=(60, rows.classes or 1))
+    scores = score_test(make_config(loss=loss), rows, outputs, scaling)
+    assert {name: score.method for name, score in scores.items()} == methods
+    assert all(score.low < score.value < score.high for score in scores.values())
+
+
+def test_the_interval_of_macro_f1_is_the_spread_of_scikit_learns_over_resampled_rows(make_config, make_rows):
+    rows = make_rows(300)
+    outputs = np.random.default_rng(0).normal(size=(300, 3))
+    outputs[:200] += 3 * np.eye(3)[rows.targets[:200]]
+    scaling = fit_scaling(rows, np.arange(300), Normalize.STANDARD)
+    found = score_test(make_config(), rows, outputs, scaling)["macro_f1"]
+    draws = np.random.default_rng(1).integers(300, size=(2000, 300))
+    spread = [f1_score(rows.targets[i], outputs[i].argmax(axis=1), average="macro") for i in draws]
+    assert (found.low, found.high) == pytest.approx(np.quantile(spread, [0.025, 0.975]), abs=0.01)
+
+
+def test_the_interval_of_r2_is_the_spread_of_scikit_learns_over_resampled_rows(make_config, make_rows):
+    rows = make_rows(200, task="regression", targets=1)
+    scaling = fit_scaling(rows, np.arange(200), Normalize.STANDARD)
+    truth = (rows.targets - scaling.target_shift) * scaling.target_scale
+    outputs = truth + np.random.default_rng(0).normal(0, 0.5, truth.shape)
+    found = score_test(make_config(data="diabetes", loss="mse"), rows, outputs, scaling)["r2"]
+    draws = np.random.default_rng(1).integers(200, size=(2000, 200))
+    spread = [r2_score(truth[i], outputs[i]) for i in draws]
+    assert (found.low, found.high) == pytest.approx(np.quantile(spread, [0.025, 0.975]), abs=0.015)

@@ -16,7 +16,7 @@ from hpsearch.data.sources import Source
 from hpsearch.records import Task
 
 SWEEP = ("model.width=8", "training.epochs=3", "search.trials=2", "search.tune=[optimizer]")
-DIGITS = Data(kind="digits", normalize=Normalize.STANDARD, limit=None)
+DIGITS = Data(kind="digits", task=TaskChoice.AUTO, normalize=Normalize.STANDARD, limit=None)
 
 
 def table(changed_rows, value):
@@ -90,6 +90,7 @@ def test_a_share_of_test_rows_that_is_changed_makes_another_data_set(tmp_path):
             task=TaskChoice.AUTO,
             test=share,
             delimiter=",",
+            drop=[],
         )
         return data_digest(load_development(data), seal(data))
 

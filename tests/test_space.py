@@ -101,7 +101,7 @@ def test_a_space_is_typed_like_the_keys_that_it_varies(make_config):
         "depth": {"low": 1, "high": 3.0},
         "width": {"choices": [8, 16.0]},
     }
-    found = option_space(composed(make_config(), model=raw), "model", {}, ())
+    found = option_space(composed(make_config(), model=raw), "model", {}, {})
     assert found == {"depth": DEPTH, "width": Choices((8, 16))}
     assert [type(value) for value in found["width"].values] == [int, int]
 
@@ -116,18 +116,18 @@ def test_a_space_is_typed_like_the_keys_that_it_varies(make_config):
 )
 def test_a_grid_ends_at_the_last_value_that_whole_steps_reach(make_config, bounds, high):
     config = composed(make_config(regularization="dropout"), regularization={"dropout": bounds})
-    assert option_space(config, "regularization", {}, ())["dropout"].high == high
+    assert option_space(config, "regularization", {}, {})["dropout"].high == high
 
 
 def test_a_grid_of_whole_numbers_ends_at_a_whole_number(make_config):
     raw = {"width": {"low": 16, "high": 100, "step": 16}}
-    width = option_space(composed(make_config(), model=raw), "model", {}, ())["width"]
+    width = option_space(composed(make_config(), model=raw), "model", {}, {})["width"]
     assert (width.high, type(width.high), width.size) == (96, int, 6)
 
 
 def test_a_fixed_name_is_not_drawn(make_config):
     raw = {"depth": {"low": 1, "high": 3}, "width": {"choices": [8]}}
-    assert option_space(composed(make_config(), model=raw), "model", {}, ["depth"]).keys() == {"width"}
+    assert option_space(composed(make_config(), model=raw), "model", {}, {"depth": "model.depth"}).keys() == {"width"}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_fixed_name_is_not_drawn(make_config):
 )
 def test_a_wrong_entry_of_a_space_is_refused_by_name(make_config, bounds, message):
     with pytest.raises(ConfigError) as refusal:
-        option_space(composed(make_config(), model={"depth": bounds}), "model", {}, ())
+        option_space(composed(make_config(), model={"depth": bounds}), "model", {}, {})
     (problem,) = refusal.value.problems
     assert problem.startswith("search.space.model.mlp.depth")
     assert problem.endswith(message)
@@ -157,7 +157,7 @@ def test_a_wrong_entry_of_a_space_is_refused_by_name(make_config, bounds, messag
 def test_all_wrong_entries_are_reported_at_once(make_config):
     raw = {"depth": {"low": 3, "high": 1}, "width": {"choices": []}, "widht": {"choices": [1]}}
     with pytest.raises(ConfigError) as refusal:
-        option_space(composed(make_config(), model=raw), "model", {}, ())
+        option_space(composed(make_config(), model=raw), "model", {}, {})
     assert len(refusal.value.problems) == 3
 
 

@@ -8,7 +8,6 @@ import torch
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import Data
 from hpsearch.config.sweep import Device
-from hpsearch.config.training import PlateauSchedule
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import load_development
 from hpsearch.data.splits import folds, refit_fold
@@ -128,13 +127,8 @@ def _probe(fit: Fit) -> Fit:
     return replace(fit, config=config, fold=Fold(0, train, monitor, train, fit.fold.report[:0]))
 
 
-def needs_monitor(config: Config) -> bool:
-    """Whether training watches rows of its own, cut from the training rows."""
-    return config.training.patience is not None or isinstance(config.schedule, PlateauSchedule)
-
-
 def _folds(bench: Bench, config: Config, redraw: int) -> tuple[Fold, ...]:
-    monitor = needs_monitor(config)
+    monitor = config.needs_monitor
     key = repr((config.evaluation, config.seed, config.data.limit, monitor, redraw))
     if key not in bench.drawn:
         bench.drawn[key] = folds(

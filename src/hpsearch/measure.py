@@ -13,6 +13,7 @@ from hpsearch.data.rows import Rows
 from hpsearch.data.scaling import Scaling
 from hpsearch.metrics import available, cross_entropy_rows, macro_f1, predicted, r2
 from hpsearch.nn.losses import prepare_targets, row_losses
+from hpsearch.nn.outputs import sigmoid_predicts
 from hpsearch.records import Task
 
 
@@ -48,7 +49,7 @@ def score_outputs(
     if data.task is Task.REGRESSION:
         assert scaling is not None
         shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
-        predictions = outputs / scale + shift
+        predictions = own_units(config, outputs, scaling)
         rows = {
             "loss": _loss_rows(config, data, outputs, (targets - shift) * scale),
             "mse": np.square(predictions - targets).mean(axis=-1),
@@ -60,6 +61,15 @@ def score_outputs(
     if "cross_entropy" in available(config, data.task):
         rows["cross_entropy"] = cross_entropy_rows(outputs, targets)
     return _scored(rows, {"macro_f1": macro_f1(classes, targets, data.classes)})
+
+
+def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarray:
+    """(..., n, T) float64 predictions in the targets' own units, from network outputs (..., n, T)."""
+    shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
+    outputs = outputs.astype(np.float64)
+    scaled = torch.from_numpy(outputs).sigmoid().numpy() if sigmoid_predicts(config) else outputs
+    predictions: np.ndarray = scaled / scale + shift
+    return predictions
 
 
 def _scored(rows: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> Scored:

@@ -3,6 +3,8 @@
 E epochs, n rows, C outputs, T targets.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hpsearch.config import Config, ConfigError
@@ -12,6 +14,9 @@ from hpsearch.records import Task
 LOWER_IS_BETTER = frozenset({"loss", "cross_entropy", "mse", "mae"})
 AVERAGED = frozenset({"loss", "accuracy", "cross_entropy", "mse", "mae"})
 """Metrics that are a mean over rows, so that a standard error follows from one fit."""
+
+ROUNDING = 1e-12
+"""A spread of targets that is a smaller share of their squares is an error of arithmetic: they are constant."""
 
 
 def available(config: Config, task: Task) -> tuple[str, ...]:
@@ -27,6 +32,20 @@ def available(config: Config, task: Task) -> tuple[str, ...]:
     return ("accuracy", "macro_f1", "cross_entropy") if softmax or sigmoid else ("accuracy", "macro_f1")
 
 
+def metric_name(metric: Metric, *, classes: bool) -> str:
+    """The name of the metric that `search.metric` asks for."""
+    if metric is Metric.AUTO:
+        return "accuracy" if classes else "mse"
+    return metric.value
+
+
+def says_loss(config: Config, task: Task) -> bool:
+    """Whether a metric of this task is the loss already, up to the scale of the targets."""
+    if task is Task.REGRESSION:
+        return config.loss.kind in ("mse", "mae", "sse")
+    return "cross_entropy" in available(config, task)
+
+
 def search_metric(config: Config, task: Task) -> str:
     """The metric that the score is made of.
 
@@ -34,15 +53,14 @@ def search_metric(config: Config, task: Task) -> str:
         ConfigError: If task and loss do not give it.
     """
     names = available(config, task)
-    if config.search.metric is Metric.AUTO:
-        return "mse" if task is Task.REGRESSION else "accuracy"
-    if config.search.metric.value not in names:
+    name = metric_name(config.search.metric, classes=task is not Task.REGRESSION)
+    if name not in names:
         raise ConfigError(
             f"search.metric must be one of {', '.join(['auto', *names])} for the {task} task of "
             f"data={config.options.get('data', config.data.kind)} with loss {config.loss.kind}, "
-            f"got {config.search.metric.value!r}"
+            f"got {name!r}"
         )
-    return config.search.metric.value
+    return name
 
 
 def to_score(metric: str, value: float) -> float:
@@ -105,6 +123,27 @@ def r2(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     ratio = np.divide(residual, spread, out=(residual > 0).astype(np.float64), where=spread > 0)
     values: np.ndarray = (1.0 - ratio).mean(axis=1)
     return values
+
+
+def r2_of_rows(predictions: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], float]:
+    """`r2` of any row numbers, repeated ones included, from sums over rows: no copy of wide rows for each call.
+
+    Args:
+        predictions: (n, T).
+        targets: (n, T).
+    """
+    n, centred = len(targets), targets - targets.mean(axis=0)
+    columns = np.hstack([np.square(predictions - targets), centred, np.square(centred)])  # (n, 3 T)
+
+    def statistic(index: np.ndarray) -> float:
+        counts = np.bincount(index, minlength=n).astype(np.float64)
+        residual, first, second = np.split(counts @ columns, 3)
+        spread = second - np.square(first) / counts.sum()
+        varied = spread > ROUNDING * second
+        ratio = np.divide(residual, spread, out=(residual > 0).astype(np.float64), where=varied)
+        return float((1.0 - ratio).mean())
+
+    return statistic
 
 
 def standard_error(rows: np.ndarray) -> float | None:

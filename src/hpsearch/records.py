@@ -86,6 +86,7 @@ class FitResult:
         lr: (E,) learning rate at the last step of each epoch.
         val_outputs: (E, n_val, C) float32 network outputs (logits) after each epoch.
         report_outputs: (n_report, C) float32 network outputs after the chosen epoch.
+        final_loss: Mean loss of up to 1,000 training rows in evaluation mode, at the kept weights; NaN if it diverged.
         chosen_epoch: The epoch, from 1, whose weights were kept: the last, or the best of `monitor`; 0 if it
             diverged in the first.
         state: Weights after the chosen epoch by name, if they were asked for.
@@ -101,6 +102,7 @@ class FitResult:
     lr: np.ndarray
     val_outputs: np.ndarray
     report_outputs: np.ndarray
+    final_loss: float
     chosen_epoch: int
     state: dict[str, np.ndarray] | None
     fit_s: float

@@ -77,7 +77,10 @@ def score_trial(
         score=to_score(metric, float(np.mean([part.scored.values[metric][-1] for part in parts]))),
         score_se=_score_error(config, metric, parts),
         curves=curves,
-        summary=extremes(curves) | _folds(metric, parts) | _report(config, development, fits, results),
+        summary=extremes(curves)
+        | {"chosen/train/loss": float(np.mean([result.final_loss for result in results]))}
+        | _folds(metric, parts)
+        | _report(config, development, fits, results),
         chosen_epochs=[result.chosen_epoch for result in results],
         seeds=[fit.seeds for fit in fits],
         predictions=_predictions(development, fits, results),
@@ -246,7 +249,7 @@ def _predictions(development: Development, fits: Sequence[Fit], results: Sequenc
 
 def _status(config: Config, development: Development, results: Sequence[FitResult]) -> Status:
     threshold = stall_threshold(config.loss, development.task, development.classes)
-    final = float(np.mean([result.train_loss[-1] for result in results]))
+    final = float(np.mean([result.final_loss for result in results]))
     return Status.STALLED if threshold is not None and final > threshold else Status.OK
 
 

@@ -1,9 +1,10 @@
 """What a search may draw: the options that vary and the spaces that they bring along."""
 
+import json
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
@@ -132,7 +133,7 @@ def _with_value(option: Option, name: str, value: Value) -> Option:
 
 
 def option_space(
-    composed: Composed, group: str, edits: Mapping[str, Any], fixed: Iterable[str]
+    composed: Composed, group: str, edits: Mapping[str, Any], fixed: Mapping[str, str]
 ) -> dict[str, Dimension]:
     """The dimensions of one group's chosen option.
 
@@ -140,28 +141,31 @@ def option_space(
         composed: A configuration in which the option is chosen.
         group: The group.
         edits: Name to changed bounds, or to a whole new entry.
-        fixed: Names that have a given value and are not drawn.
+        fixed: Names that are not drawn, each with the key that gives its value or stands in for it.
 
     Raises:
         ConfigError: With each entry that is wrong.
     """
     option = composed.config.options[group]
+    settings: Option = getattr(composed.config, group)
     raw = dict(composed.spaces.get(group, {}))
     path = f"search.space.{group}.{option}"
     problems: list[str] = []
     for name, change in edits.items():
         if name in fixed:
-            problems.append(f"{group}.{name} is given a value and a space: drop one of the two")
+            which = "" if fixed[name] == f"{group}.{name}" else f"{path}.{name} "
+            problems.append(f"{fixed[name]} is given a value and {which}a space: drop one of the two")
         elif not isinstance(change, Mapping):
             problems.append(f"{path}.{name} must hold some of {', '.join(BOUNDS)}, got {change!r}")
-        elif name not in raw and not {"choices", "low"} & set(change):
+        elif name not in raw and not {"choices", "low"} & set(change) and _hint(settings, name, change) is None:
             problems.append(f"{path}.{name} is not in the space of {group}={option}: {nearest(name, raw)}")
         else:
             raw[name] = _merge(raw.get(name, {}), change)
+    replaced = {name for key, names in settings.stands_in.items() if key in raw for name in names}
     dimensions = {}
     for name, bounds in raw.items():
-        if name not in fixed:
-            dimensions[name] = _dimension(getattr(composed.config, group), name, bounds, path, problems)
+        if name not in fixed and name not in replaced:
+            dimensions[name] = _dimension(settings, name, bounds, path, problems)
     if problems:
         raise ConfigError(*problems)
     return {name: dimension for name, dimension in dimensions.items() if dimension is not None}
@@ -212,10 +216,14 @@ def _choices(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -
         problems.append(f"{key}.choices must be a list with at least one value, got {values!r}")
     elif any(isinstance(value, Mapping) for value in values):
         problems.append(f"{key}.choices must hold single values or lists, got {values!r}")
-    elif len({repr(value) for value in values}) < len(values):
-        problems.append(f"{key}.choices must not repeat a value, got {values!r}")
     else:
+        before = len(problems)
         converted = [convert(hint, value, f"{key}.choices", problems) for value in values]
+        # As their labels in records do, 1 equals 1.0 and true, and a list the text that spells it.
+        labels = [json.dumps(value) if isinstance(value, list) else value for value in converted]
+        if len(problems) == before and any(label in labels[:at] for at, label in enumerate(labels)):
+            problems.append(f"{key}.choices must not repeat a value, got {values!r}")
+            return None
         # Enum members are stored by their plain value: that is what overrides and records spell.
         return Choices(tuple(getattr(value, "value", value) for value in converted))
     return None

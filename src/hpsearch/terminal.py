@@ -1,35 +1,41 @@
 """What a person sees: progress while a sweep runs, tables at its end, and the commands to go on with."""
 
-import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from hpsearch.records import Status, Value
+from hpsearch.wording import show_duration, show_values, visible
 
 PLAIN_WIDTH = 120
-LARGE = 1e5
-"""From here on a score is written with an exponent."""
-ROUNDING = 1e-9
-"""A relative error below this is an error of arithmetic, not of measurement."""
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(10), *range(11, 32), *range(127, 160))}
+UNLIMITED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One finished trial, as the terminal shows it."""
+    """One finished trial, as the terminal shows it.
+
+    Attributes:
+        k: Its number.
+        status: How it ended.
+        score: Higher is better: what trials are sorted by; None if it has none.
+        shown: The score in words, in the metric's own sign, with its error; empty if it has none.
+        more: What else the table shows of it, by column.
+        values: What was drawn, flat.
+    """
 
     k: int
     status: Status
     score: float | None
-    score_se: float | None
-    report: float | None
+    shown: str
+    more: dict[str, str]
     values: dict[str, Value]
 
     @property
@@ -54,8 +60,8 @@ class Terminal:
         self._best: Row | None = None
 
     def line(self, text: str, style: str | None = None) -> None:
-        """One line of plain text, never cut or wrapped, so that commands and paths can be copied."""
-        self.console.print(_visible(text), style=style, markup=False, emoji=False, soft_wrap=True)
+        """One line of plain text, never cut, wrapped or broken, so that commands and paths can be copied."""
+        self.console.print(visible(text), style=style, markup=False, emoji=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """One line that must not be missed."""
@@ -97,35 +103,19 @@ class Terminal:
             self._progress.stop()
             self._progress = None
 
-    def best_trials(self, rows: Sequence[Row], metric: str, report_name: str | None, limit: int = 8) -> None:
-        """The table of the highest-scoring trials, and how many did not get a score."""
-        scored = sorted((r for r in rows if r.score is not None), key=lambda r: (not r.eligible, -(r.score or 0), r.k))
-        groups = sorted({group for row in scored for group in show_values(row.values)})
-        table = Table(title=f"Highest-scoring trials of {len(rows)}", title_justify="left", title_style="bold")
-        table.box, table.padding = SIMPLE_HEAD, (0, 1, 0, 0)
-        table.add_column("trial", justify="right")
-        table.add_column(metric, justify="right", no_wrap=True)
-        if report_name:
-            table.add_column(report_name, justify="right")
-        for group in groups:
-            table.add_column(group)
-        for row in scored[:limit]:
-            shown = show_values(row.values)
-            report = (
-                []
-                if not report_name
-                else [
-                    ""
-                    if row.report is None
-                    else f"{row.report:.4f}"
-                    if abs(row.report) < LARGE
-                    else f"{row.report:.4g}"
-                ]
-            )
-            cells = [Text(_visible(shown.get(group, ""))) for group in groups]
-            table.add_row(str(row.k), _outcome(row), *report, *cells)
+    def best_trials(self, rows: Sequence[Row], heading: str, limit: int = 8) -> None:
+        """The table of the highest-scoring trials, and how many did not get a score.
+
+        Args:
+            rows: All trials.
+            heading: What the scores are.
+            limit: Trials that the table holds at most.
+        """
+        ranked = sorted((r for r in rows if r.score is not None), key=lambda r: (not r.eligible, -(r.score or 0), r.k))
         self.console.print()
-        self.console.print(table)
+        if ranked:
+            self.line(f"Highest-scoring trials of {len(rows)}", style="bold")
+            self.console.print(self._fitting_table(heading, ranked[:limit]))
         failed = [row for row in rows if row.score is None]
         if failed:
             kinds = ", ".join(sorted({row.status for row in failed}))
@@ -138,6 +128,16 @@ class Terminal:
         width = max(len(label) for label, _ in lines)
         for label, text in lines:
             self.line(f"  {label:<{width}}  {text}")
+
+    def _fitting_table(self, heading: str, rows: Sequence[Row]) -> Table:
+        """The table without the last of its further columns, as long as it is too wide for the terminal."""
+        more = list(dict.fromkeys(column for row in rows for column in row.more))
+        unlimited = self.console.options.update(max_width=UNLIMITED)
+        while True:
+            table = _table(heading, more, rows)
+            if not more or Measurement.get(self.console, unlimited, table).minimum <= self.console.width:
+                return table
+            more.pop()
 
     def _note_best(self, row: Row) -> None:
         best = self._best
@@ -152,14 +152,24 @@ class Terminal:
         if run and left:
             parts.append(f"about {show_duration((time.monotonic() - self._started) / run * left)} left")
         if self._best is not None:
-            score = show_score(self._best.score, self._best.score_se)
-            parts.append(f"best so far {score} (trial {self._best.k})")
+            parts.append(f"best so far {self._best.shown} (trial {self._best.k})")
         return " · ".join(parts)
 
 
-def _visible(text: str) -> str:
-    """The text with control characters spelled out: a name must not command the terminal."""
-    return text.translate(_CONTROLS)
+def _table(score: str, more: Sequence[str], rows: Sequence[Row]) -> Table:
+    """One line a trial: its number, its score, what `more` is known of it, and what it drew, by group."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    numbers = [[str(row.k), _outcome(row), *(row.more.get(column, "") for column in more)] for row in rows]
+    for heading, column in zip(("trial", score, *more), zip(*numbers, strict=True), strict=False):
+        widest = max(len(line) for cell in (heading, *column) for line in cell.splitlines())
+        table.add_column(heading, justify="right", no_wrap=True, min_width=widest)
+    drawn = [show_values(row.values) for row in rows]
+    groups = sorted({group for shown in drawn for group in shown})
+    for group in groups:
+        table.add_column(group)
+    for cells, shown in zip(numbers, drawn, strict=True):
+        table.add_row(*cells, *(Text(visible(shown.get(group, ""))) for group in groups))
+    return table
 
 
 def _console() -> Console:
@@ -171,49 +181,4 @@ def _console() -> Console:
 def _outcome(row: Row) -> str:
     if row.score is None:
         return str(row.status)
-    score = show_score(row.score, row.score_se)
-    return score if row.eligible else f"{score} ({row.status})"
-
-
-def show_score(score: float | None, se: float | None) -> str:
-    """A score with its standard error, rounded to the error's second digit: `0.9712 ± 0.0024`."""
-    if score is None:
-        return "none"
-    if se is None or not math.isfinite(se) or se <= abs(score) * ROUNDING:
-        return f"{score:.4g}"
-    if abs(score) >= LARGE:
-        return f"{score:.4g} ± {se:.2g}"
-    digits = max(0, 1 - math.floor(math.log10(se)))
-    return f"{score:.{digits}f} ± {se:.{digits}f}"
-
-
-def show_duration(seconds: float) -> str:
-    """`45 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def show_values(values: dict[str, Value]) -> dict[str, str]:
-    """What a trial drew, by group: `{"optimizer": "adam lr=0.0012", "regularization": "dropout 0.31"}`."""
-    options = {key: str(value) for key, value in values.items() if "." not in key}
-    named: dict[str, dict[str, str]] = {group: {} for group in options}
-    for key, value in values.items():
-        if "." in key:
-            group, _, name = key.split(".", 2)
-            named.setdefault(group, {})[name] = show_value(value)
-    return {group: _show_group(options.get(group), named[group]) for group in sorted(named)}
-
-
-def _show_group(option: str | None, named: dict[str, str]) -> str:
-    if list(named) == [option]:  # "dropout 0.31" says it without "dropout dropout=0.31"
-        return f"{option} {named[str(option)]}"
-    return " ".join([*([option] if option else []), *(f"{name}={value}" for name, value in named.items())])
-
-
-def show_value(value: Value) -> str:
-    """A drawn value with three significant digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return row.shown if row.eligible else f"{row.shown} ({row.status})"

@@ -106,6 +106,22 @@ def test_a_mistyped_flag_exits_with_2(capsys, flag):
     assert flag in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("flag", "meant"),
+    [
+        ("--sweep=mnist", "+sweep=mnist"),
+        ("--final", "+final=…"),
+        ("--training.epochs=3", "training.epochs=3"),
+        ("--verison", "--version"),
+        ("--config_dir=.", "--config-dir"),
+    ],
+)
+def test_a_mistyped_flag_is_answered_with_what_was_meant(capsys, flag, meant):
+    with pytest.raises(SystemExit):
+        main([flag])
+    assert capsys.readouterr().err.startswith(f"hpsearch: {flag} is not a flag: did you mean {meant}? (flags: ")
+
+
 def test_a_folder_of_options_that_does_not_exist_is_refused(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--config-dir", "nowhere"])
@@ -136,6 +152,20 @@ def test_a_refused_command_shows_no_traceback(hpsearch, folder):
     assert shown.startswith("hpsearch: search.trials is 3 and nothing varies")
     assert shown.count("\n") == 1
     assert list(folder.iterdir()) == []
+
+
+def test_a_value_for_a_final_without_a_final_is_refused(hpsearch, folder):
+    status, shown = hpsearch("data=digits", f"final.run={'0' * 32}")
+    assert (status, shown) == (2, "hpsearch: final.run has no effect without an action: add +final=run\n")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_refusal_stands_below_what_was_printed_before_where_both_go_to_one_file(tmp_path):
+    code = "from hpsearch.cli import main; print('first'); main(['--cfg', 'seed=-1'])"
+    both = tmp_path / "both"
+    with both.open("w") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file, stderr=file, check=True)
+    assert both.read_text() == "first\nhpsearch: seed must be >= 0, got -1\n"
 
 
 def test_two_actions_at_once_are_refused(hpsearch, folder):

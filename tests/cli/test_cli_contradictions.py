@@ -4,6 +4,7 @@ import pytest
 
 TUNED = "search.tune=[optimizer]"
 SEARCHED = ["search.tune=[optimizer]", "search.choose.optimizer=[sgd,adam]"]
+OWN_MODEL = ["model=custom", "model.import_path=own:Net"]
 REFUSED = [
     (
         ["optimizer=sgd", "search.choose.optimizer=[sgd,adam]"],
@@ -143,6 +144,38 @@ REFUSED = [
     (
         ["search.tune=[regularization]", "search.space.regularization.none.dropout.choices=[0.1,0.2]"],
         "search.space.regularization.none.dropout names nothing that regularization=none has: known here: kind, max_n",
+    ),
+    (
+        ["model.widths=[8,4]", "model.depth=3"],
+        "model.depth has no effect beside model.widths=[8, 4]: drop it, or give model.widths=null",
+    ),
+    (
+        ["search.tune=[model]", "model.widths=[8,4]", "model.space.depth.high=3"],
+        "model.widths is given a value and search.space.model.mlp.depth a space: drop one of the two",
+    ),
+    (
+        [*OWN_MODEL, "search.tune=[model]", "model.kwargs.heads=2", "model.space.heads={low: 1, high: 4}"],
+        "model.kwargs.heads is given a value and search.space.model.custom.heads a space: drop one of the two",
+    ),
+    (
+        [*OWN_MODEL, "model.space.heads={low: 1, high: 4}"],
+        "model.space.heads has no effect, since model is not tuned: add 'search.tune=[model]'",
+    ),
+    (
+        [*OWN_MODEL, "search.tune=[model]", "model.space.heads.high=4"],
+        "search.space.model.custom.heads must hold low and high, or choices; got high",
+    ),
+    (
+        [*OWN_MODEL, "search.tune=[model]", "model.space.heads.choices=[1,true]"],
+        "search.space.model.custom.heads.choices must not repeat a value, got [1, True]",
+    ),
+    (
+        [*OWN_MODEL, "search.tune=[model]", "model.space.heads.choices=[[1,2],'[1, 2]']"],
+        "search.space.model.custom.heads.choices must not repeat a value, got [[1, 2], '[1, 2]']",
+    ),
+    (
+        [TUNED, "optimizer.space.lr.choices=[1,1.0]"],
+        "search.space.optimizer.adam.lr.choices must not repeat a value, got [1, 1.0]",
     ),
     (
         ["search.choose.optimizer=[sgd,momentum]", "optimizer.betas=1"],

@@ -1,52 +1,16 @@
-"""Names: of the sweep that a command means, and in the commands that are printed."""
+"""Which sweep a command means."""
 
 import shlex
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from hpsearch.cli.compose import Composer, _parse
-from hpsearch.cli.naming import find_sweep, hydra_quoted, name_sweep, require_sweeps, require_target
+from hpsearch.cli.compose import Composer
+from hpsearch.cli.naming import find_sweep, name_sweep, require_sweeps, require_target
+from hpsearch.cli.quoting import hydra_quoted
 from hpsearch.config import ConfigError
 from hpsearch.search.plan import Plan
 from hpsearch.space import Composed, Space
-
-HARD = st.text(st.sampled_from("ab1 .,'\"\\${}[]()=:äé😀\n\t%~@+-#!?*_/xe")) | st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-)
-
-
-def read_back(argument):
-    """What Hydra makes of an argument."""
-    (override,) = _parse([argument])
-    return OmegaConf.to_container(OmegaConf.create({"value": override.value()}), resolve=True)["value"]
-
-
-@given(HARD)
-def test_a_printed_name_is_read_back_by_the_shell_and_by_hydra(name):
-    printed = shlex.join(["python", "-m", "hpsearch", f"name={hydra_quoted(name)}"])
-    *_, argument = shlex.split(printed)
-    assert read_back(argument) == name
-
-
-@pytest.mark.parametrize("name", ["true", "Null", "nan", "inf", "-inf", "7", "007", "1.50", "1e3", "1_000", "", "~x"])
-def test_a_name_that_reads_like_something_else_stays_text(name):
-    assert read_back(f"name={hydra_quoted(name)}") == name
-
-
-@pytest.mark.parametrize("name", ["mnist", "run-packaged", "a/b", "v1.2_x"])
-def test_a_plain_name_is_not_quoted(name):
-    assert hydra_quoted(name) == name
-
-
-@pytest.mark.parametrize(
-    "name", ["a, b", "it's", 'say "so"', "größe 😀", "${oc.env:HOME}", "back\\slash\\", "[a]", "1.50"]
-)
-def test_a_quoted_name_composes_to_itself(composed, name):
-    assert composed(f"name={hydra_quoted(name)}").config.name == name
 
 
 @pytest.fixture
@@ -154,7 +118,7 @@ def test_a_final_of_an_action_lists_each_sweep_where_it_started_several(planning
         find_sweep(final_of(plan, "+final=mnist"), None)
     heading, *commands = str(refused.value).splitlines()
     assert heading == "+sweep=mnist started 2 sweeps; say which one:"
-    assert {read_back(shlex.split(command)[-1]) for command in commands} == names
+    assert {shlex.split(command)[-1] for command in commands} == {f"final.sweep={hydra_quoted(n)}" for n in names}
 
 
 def test_a_final_of_an_action_that_started_none_says_what_to_do(planning):
@@ -168,6 +132,16 @@ def test_a_final_of_an_action_that_started_none_says_what_to_do(planning):
 def test_a_final_of_nothing_says_which_key_is_missing(problems, default_composer, option):
     asked = default_composer.compose().config
     assert problems(require_target, asked, option) == (f"final.{option} must be given: final.{option}=…",)
+
+
+def test_a_final_of_nothing_lists_the_command_of_each_stored_sweep(planning, problems):
+    plan = planning(name="it's mine")
+    start(plan)
+    (problem,) = problems(require_target, plan.base.config, "sweep")
+    heading, command = problem.splitlines()
+    assert heading == "final.sweep must be given: final.sweep=…"
+    assert shlex.split(command)[:4] == ["python", "-m", "hpsearch", "+final=sweep"]
+    assert Composer(shlex.split(command)[3:]).compose().config.final.sweep == "it's mine"
 
 
 def test_a_final_in_an_empty_folder_is_refused(planning, problems):

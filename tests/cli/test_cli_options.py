@@ -64,7 +64,7 @@ def test_a_shipped_option_comes_back_from_its_tree(with_option, group, option):
 @pytest.mark.parametrize(("group", "option"), [pair for pair in OPTIONS if pair[0] in TUNABLE])
 def test_the_ends_of_a_shipped_space_are_values_of_the_option(with_option, group, option):
     composed = with_option(group, option)
-    dimensions = option_space(composed, group, {}, ())
+    dimensions = option_space(composed, group, {}, {})
     assert dimensions.keys() == written(group, option)["space"].keys()
     for name, dimension in dimensions.items():
         ends = dimension.values if isinstance(dimension, Choices) else (dimension.low, dimension.high)
@@ -76,7 +76,7 @@ def test_the_ends_of_a_shipped_space_are_values_of_the_option(with_option, group
 @pytest.mark.parametrize(("group", "option"), [pair for pair in OPTIONS if pair[0] in TUNABLE])
 def test_the_default_of_a_shipped_option_lies_in_its_space(with_option, group, option):
     composed = with_option(group, option)
-    for name, dimension in option_space(composed, group, {}, ()).items():
+    for name, dimension in option_space(composed, group, {}, {}).items():
         default = getattr(getattr(composed.config, group), name)
         if isinstance(dimension, Choices):
             assert default in dimension.values

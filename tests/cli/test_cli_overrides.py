@@ -1,5 +1,7 @@
 """What the command line may say, and what it may not."""
 
+import shlex
+
 import pytest
 
 from hpsearch.cli.compose import Composer
@@ -38,9 +40,22 @@ NOT_KNOWN = "is not an option of optimizer"
             ["optimizer.space.lr.low=0.1", "optimizer.space.lr.low=0.2"],
             "optimizer.space.lr.low is given twice: 0.1 and 0.2",
         ),
-        (["seed"], "'seed' is no override: Error parsing override 'seed' (write key=value, or group=option)"),
-        (["seed=[1"], "'seed=[1' is no override: "),
-        (["name=a b'"], '"name=a b\'" is no override: '),
+        (["seed"], "'seed' is no override: write key=value, or group=option"),
+        (["seed=[1"], "'seed=[1' is no override: no viable alternative at input '[1' (a list reads 'seed=[a,b]', a "),
+        (
+            ["name=a b'"],
+            '"name=a b\'" is no override: this value needs quotes inside the shell\'s quotes, "name=\\"a b\'\\""',
+        ),
+        (
+            ["final.reopen.reason=a, b"],
+            "final.reopen.reason=a, b: this value needs quotes inside the shell's quotes, 'final.reopen.reason=\"a",
+        ),
+        (["+sweeep=mnist"], "sweeep is not a key: did you mean +sweep=mnist?"),
+        (["model=MLP"], "model=MLP is not an option of model: did you mean mlp?"),
+        (
+            ["+final=houses"],
+            "final=houses is not an option of final: known here: mnist, run, sweep; of a sweep by its name: +final=",
+        ),
         (["=3"], "'=3' is no override: "),
         (
             ["optimizer.space.lr.low.x=1"],
@@ -86,7 +101,7 @@ def test_all_unreadable_overrides_are_reported_at_once(problems):
         ("optmizer.lr=1", "optmizer is not a key: did you mean optimizer?"),
         ("final.swep=a", "final.swep is not a key: did you mean sweep?"),
         ("search.choose.optimiser=[sgd]", "search.choose.optimiser is not a key: did you mean optimizer?"),
-        ("optmizer=sgd", "optmizer is not a key: did you mean optimizer?"),
+        ("optmizer=sgd", "optmizer is not a key: did you mean optimizer=sgd?"),
         ("seed.x=1", "seed must be a whole number, got {'x': 1}"),
     ],
 )
@@ -157,3 +172,28 @@ def test_an_option_given_beside_an_action_wins(composed):
 
 def test_no_regularization_may_be_written_as_null(composed):
     assert composed("regularization=null").config.regularization.kind == "none"
+
+
+@pytest.mark.parametrize("name", ["1e5", "true", "007", "1_000", "nan", "auto"])
+def test_a_name_is_taken_as_it_was_typed(composed, name):
+    assert composed(f"name={name}").config.name == name
+
+
+def test_a_run_id_that_reads_as_a_number_is_taken_as_it_was_typed(composed):
+    assert composed("+final=run", f"final.run={'1' * 20}e{'2' * 11}").config.final.run == "1" * 20 + "e" + "2" * 11
+
+
+def test_a_name_that_is_null_is_none(composed):
+    assert composed("name=null").config.name is None
+
+
+@pytest.mark.parametrize("name", ["", "' '"])
+def test_an_empty_name_is_refused_with_the_way_out(composed, problems, name):
+    (problem,) = problems(composed, f"name={name}")
+    assert problem.startswith("name must not be empty (leave it out to get the default name), got ")
+
+
+def test_the_quoted_form_that_a_refusal_advises_composes(composed, problems):
+    (problem,) = problems(Composer, ["final.reopen.reason=it's new"])
+    (argument,) = shlex.split(problem.rpartition("quotes, ")[2])
+    assert composed(argument).config.final.reopen.reason == "it's new"

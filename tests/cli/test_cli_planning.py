@@ -184,6 +184,37 @@ def test_the_kwargs_of_a_users_model_are_searched_by_a_space_of_the_same_names(p
     assert dimensions["model.custom"]["heads"] == Range(low=1, high=4, log=False, step=None, whole=True)
 
 
+OWN_MODEL = ("search.tune=[model]", "model=custom", "model.import_path=own:Net")
+
+
+@pytest.mark.parametrize(
+    "edit", [("model.space.heads={low: 1, high: 4}",), ("model.space.heads.low=1", "model.space.heads.high=4")]
+)
+def test_the_space_of_a_users_model_takes_any_name(planned, edit):
+    dimensions = planned(*OWN_MODEL, *edit).dimensions
+    assert dimensions == {"model.custom": {"heads": Range(low=1, high=4, log=False, step=None, whole=True)}}
+
+
+@pytest.mark.parametrize("given", ["model.kwargs.heads=2", "model.kwargs={heads: 2}"])
+def test_a_given_keyword_argument_of_a_users_model_leaves_its_space(planned, tmp_path, given):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(
+        "kind: custom\nimport_path: own:Net\nkwargs: {}\n"
+        "space:\n  heads: {choices: [1, 2]}\n  width: {choices: [3, 4]}\n"
+    )
+    found = planned("search.tune=[model]", "model=mine", given, config_dir=tmp_path).dimensions
+    assert found["model.mine"].keys() == {"width"}
+
+
+def test_given_widths_take_depth_and_width_out_of_the_space(planned):
+    assert planned("search.tune=[model,optimizer]", "model.widths=[8,4]").dimensions.keys() == {"optimizer.adam"}
+
+
+def test_searched_widths_take_the_place_of_depth_and_width(planned):
+    dimensions = planned("search.tune=[model]", "search.space.model.mlp.widths.choices=[[8],[8,4]]").dimensions
+    assert dimensions == {"model.mlp": {"widths": Choices(([8], [8, 4]))}}
+
+
 def test_a_value_for_a_group_that_varies_goes_to_the_options_that_have_it():
     composer = Composer(["search.choose.optimizer=[sgd,momentum]", "optimizer.momentum=0.5", "optimizer.lr=0.2"])
     momentum = composer.compose({"optimizer": "momentum"}).config.optimizer

@@ -1,9 +1,13 @@
 """What a model does not read cannot be searched or asked for."""
 
+from functools import partial
+
 import pytest
 
+from hpsearch.cli.actions import _options_of
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.planning import plan_space
+from hpsearch.cli.unread import adamw_without_decay
 from hpsearch.config import ConfigError
 
 
@@ -36,3 +40,35 @@ def test_what_one_of_several_models_reads_is_searched():
 def test_a_warm_up_that_never_ends_is_refused():
     with pytest.raises(ConfigError, match=r"schedule.warmup_epochs must be < training.epochs=2, got 2\.0"):
         plan("training.epochs=2", "schedule.warmup_epochs=2")
+
+
+def advice(*overrides):
+    composer = Composer(["data=digits", *overrides])
+    base = composer.compose()
+    return adamw_without_decay(base, partial(_options_of, composer, base))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("optimizer=adamw",),
+        ("search.choose.optimizer=[sgd,adamw]",),
+        ("optimizer=adamw", "regularization=weight_decay", "regularization.weight_decay=0"),
+        ("optimizer=adamw", "search.choose.regularization=[none,dropout]"),
+    ],
+)
+def test_adamw_without_weight_decay_is_said_to_be_adam(overrides):
+    assert advice(*overrides) == "adamw without weight decay is adam: add regularization=weight_decay"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("optimizer=adamw", "regularization=weight_decay"),
+        ("optimizer=adamw", "search.choose.regularization=[none,both]"),
+        ("optimizer=adam", "search.choose.optimizer=[sgd]", "regularization=none"),
+    ],
+)
+def test_adamw_that_decays_weights_goes_without_a_word(overrides):
+    assert advice(*overrides) is None

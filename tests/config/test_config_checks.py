@@ -14,6 +14,8 @@ INF, NAN = math.inf, math.nan
 
 REFUSED = [
     *(("data", kind, "limit", 0, "must be >= 1 or null") for kind in ("mnist", "digits", "csv", "npz")),
+    ("data", "digits", "task", "regression", "must be one of auto, autoencoder with data=digits"),
+    ("data", "xor", "task", "classification", "must be one of auto, autoencoder with data=xor"),
     *(("data", kind, "test", 0.0, "must lie between 0 and 1, both excluded") for kind in OWN_DATA),
     *(("data", kind, "test", 1.0, "must lie between 0 and 1, both excluded") for kind in OWN_DATA),
     *(("data", kind, "target", None, "must name the target unless data.task=autoencoder") for kind in OWN_DATA),

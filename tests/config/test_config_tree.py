@@ -30,7 +30,7 @@ def changed(tree, path, value):
         ("training.epochs", 3.0, 3),
         ("training.epochs", 1e2, 100),
         ("name", 2024, "2024"),
-        ("name", 1.5, "1.5"),
+        ("name", "auto", "auto"),
         ("execution.workers", "auto", None),
         ("confirm.seeds", "auto", None),
         ("evaluation.val", "auto", None),
@@ -62,11 +62,16 @@ def test_a_value_is_converted_to_the_type_of_its_key(make_config, path, value, e
         ("optimizer.lr", False, "optimizer.lr must be a number, got False"),
         ("trust", "yes", "trust must be true or false, got 'yes'"),
         ("trust", 1, "trust must be true or false, got 1"),
+        ("name", 1e5, "name must be text or null, got 100000.0; put it in quotes"),
+        ("name", True, "name must be text or null, got True; put it in quotes"),
+        ("training.patience", "auto", "training.patience must be a whole number or null, got 'auto'"),
+        ("data.limit", "auto", "data.limit must be a whole number or null, got 'auto'"),
+        ("execution.workers", "all", "execution.workers must be a whole number or auto, got 'all'"),
         ("name", ["a"], "name must be text or null, got ['a']"),
         ("data.limit", 2.5, "data.limit must be a whole number or null, got 2.5"),
         ("data.normalize", "zscore", "data.normalize must be one of unit, standard, none, got 'zscore'"),
         ("extend", "gpu", "extend must be one of device or null, got 'gpu'"),
-        ("evaluation.val", "half", "evaluation.val must be a whole number or a number or null, got 'half'"),
+        ("evaluation.val", "half", "evaluation.val must be a whole number or a number or auto, got 'half'"),
         ("model.widths", [3, "x"], "model.widths must be a list, each item a whole number or null, got [3, 'x']"),
         (
             "search.choose.norm",
@@ -104,7 +109,11 @@ def test_an_unknown_key_is_refused_with_the_nearest_ones(make_config, path, mess
 def test_a_missing_key_is_named_with_the_kind_that_needs_it(make_config):
     tree = make_config().to_tree()
     del tree["optimizer"]["beta1"], tree["seed"], tree["norm"]
-    assert set(refusal(tree)) == {"optimizer.beta1 is missing of adam", "seed is missing", "norm is missing"}
+    assert set(refusal(tree)) == {
+        "optimizer.beta1 must be given: optimizer=adam needs it",
+        "seed must be given",
+        "norm must be given",
+    }
 
 
 def test_all_mistakes_are_reported_at_once(make_config):
@@ -160,6 +169,11 @@ def test_the_nearest_words_are_named():
     assert nearest("optimzer", ["optimizer", "model"]) == "did you mean optimizer?"
 
 
+def test_the_nearest_words_are_found_whatever_their_case():
+    assert nearest("MLP", ["mlp", "cnn"]) == "did you mean mlp?"
+    assert nearest("price", ["Price", "Rooms"]) == "did you mean Price?"
+
+
 def test_all_words_are_named_where_none_is_near():
     assert nearest("zzz", ["model", "data"]) == "known here: data, model"
 
@@ -177,3 +191,11 @@ def test_any_value_anywhere_is_taken_or_refused_by_name(make_config, value):
             Config.from_tree(tree)
         except ConfigError as error:
             assert all(problem.startswith(path) for problem in error.problems)  # noqa: PT017 (both ways are right)
+
+
+@pytest.mark.parametrize(
+    ("patience", "schedule", "expected"),
+    [(None, "constant", False), (3, "constant", True), (None, "plateau", True), (None, "cosine", False)],
+)
+def test_patience_and_plateaus_need_rows_to_watch(make_config, patience, schedule, expected):
+    assert make_config(training={"patience": patience}, schedule=schedule).needs_monitor is expected

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import OneHotEncoder
 
+from hpsearch.config import ConfigError
 from hpsearch.config.data import CsvData, Normalize, TaskChoice
 from hpsearch.data.csv_table import read_csv
 from hpsearch.data.rows import DataError
@@ -12,7 +13,7 @@ from hpsearch.records import Task
 
 @pytest.fixture
 def read(tmp_path):
-    def read(content, target="y", task="auto", delimiter=",", encoding="utf-8"):
+    def read(content, target="y", task="auto", delimiter=",", encoding="utf-8", drop=()):
         path = tmp_path / "own.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
         return read_csv(
@@ -25,6 +26,7 @@ def read(tmp_path):
                 task=TaskChoice(task),
                 test=0.2,
                 delimiter=delimiter,
+                drop=list(drop),
             )
         )
 
@@ -102,7 +104,7 @@ def test_delimiter_byte_order_mark_quotes_and_blank_lines_are_understood(read):
         ("x,x,y\n1,2,3\n", "column names must differ, got 'x' more than once"),
         ("x,y\n1,2\n3\n", "line 3 has 1 values, the header has 2; is data.delimiter right?"),
         ("x,y\n1,2\n\n3,4,5\n", "line 4 has 3 values, the header has 2"),
-        ("x,Y2\n1,2\n", "has no column 'y' (data.target): known here: Y2, x"),
+        ("x,Y2\n1,2\n", "has no column 'y' (data.target): did you mean Y2?"),
         ("x,yy\n1,2\n", "has no column 'y' (data.target): did you mean yy?"),
         ("y\n1\n2\n", "has no column besides data.target=y"),
         ("x,y\n1,2\n,3\n", "line 3, column 'x' is missing, got ''"),
@@ -148,6 +150,32 @@ def test_a_missing_file_is_named_with_the_place_where_it_was_looked_for():
         task=TaskChoice.AUTO,
         test=0.2,
         delimiter=",",
+        drop=[],
     )
     with pytest.raises(DataError, match=r"data.path=nowhere.csv: there is no such file \(looked for /.*nowhere.csv\)"):
         read_csv(data)
+
+
+def test_dropped_columns_are_no_inputs_and_may_hold_anything(read):
+    rows = read("id,a,name,y\nx1,1,,cat\n7,2,Ann,dog\n", drop=["id", "name"])
+    np.testing.assert_array_equal(rows.inputs, np.array([[1], [2]], np.float32))
+
+
+def test_an_unknown_dropped_column_is_refused_with_the_nearest(read):
+    with pytest.raises(DataError, match=r"has no column 'nane' \(data.drop\): did you mean name\?"):
+        read("name,a,y\nx,1,2\n", drop=["nane"])
+
+
+def test_the_target_cannot_be_dropped(read):
+    with pytest.raises(ConfigError, match=r"data\.drop must not hold the target, got 'y'"):
+        read("a,y\n1,2\n", drop=["y"])
+
+
+def test_at_least_one_column_must_be_left(read):
+    with pytest.raises(DataError, match=r"no column besides data.target=y and data.drop=\[a,b\]"):
+        read("a,b,y\n1,2,3\n", drop=["a", "b"])
+
+
+def test_a_column_of_identifiers_is_refused_with_the_override_that_drops_it(read):
+    with pytest.raises(DataError, match=r"leave it out: 'data.drop=\[id\]'"):
+        read("id,y\n" + "".join(f"r{i},{i % 2}\n" for i in range(101)))

@@ -84,7 +84,7 @@ def test_an_autoencoder_has_its_flattened_inputs_as_targets(read):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"X": X, "y": Y}, "has no array 'x' (data.inputs): known here: X, y"),
+        ({"X": X, "y": Y}, "has no array 'x' (data.inputs): did you mean X?"),
         ({"x": X, "yy": Y}, "has no array 'y' (data.target): did you mean yy?"),
         ({"x": X.astype(object), "y": Y}, "array 'x' (data.inputs) cannot be read without pickle"),
         ({"x": X, "y": Y.astype(object)}, "array 'y' (data.target) cannot be read without pickle"),

@@ -1,6 +1,7 @@
 """The sealed test set: hidden, bound to its content, and never opened by a search."""
 
 import copy
+import dataclasses
 import gc
 import hashlib
 import pickle
@@ -17,8 +18,8 @@ from hpsearch.data.seal import TEST_STATE, Claim, SealedTest, SealError, data_di
 from hpsearch.data.sources import Source, find_source
 from hpsearch.records import Task
 
-FULL = MnistData(kind="mnist", normalize=Normalize.UNIT, limit=None, packaged=Packaged.AUTO)
-DIGITS = Data(kind="digits", normalize=Normalize.UNIT, limit=None)
+FULL = MnistData(kind="mnist", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None, packaged=Packaged.AUTO)
+DIGITS = Data(kind="digits", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None)
 
 
 def claim_for(digest: str) -> Claim:
@@ -82,7 +83,7 @@ def test_the_sealed_share_is_the_stratified_split_of_scikit_learn():
 
 
 def test_the_packaged_mnist_seals_a_hundred_of_each_digit():
-    data = MnistData(kind="mnist", normalize=Normalize.UNIT, limit=None, packaged=Packaged.ALWAYS)
+    data = MnistData(kind="mnist", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None, packaged=Packaged.ALWAYS)
     development = load_development(data)
     sealed = seal(data, development=development)
     assert (development.name, development.n, sealed.size) == ("mnist-packaged", 4000, 1000)
@@ -159,7 +160,7 @@ def test_a_fake_test_set_with_a_declared_digest_may_hold_anything():
 
 
 def test_xor_has_no_test_set():
-    assert seal(Data(kind="xor", normalize=Normalize.NONE, limit=None)) is None
+    assert seal(Data(kind="xor", task=TaskChoice.AUTO, normalize=Normalize.NONE, limit=None)) is None
 
 
 @pytest.mark.parametrize(
@@ -188,6 +189,7 @@ def test_own_data_seals_the_share_that_was_asked_for(tmp_path):
         task=TaskChoice.AUTO,
         test=0.5,
         delimiter=",",
+        drop=[],
     )
     assert (load_development(data).n, seal(data).size) == (20, 20)
 
@@ -198,7 +200,7 @@ opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 import pickle
 from hpsearch.config.sweep import Holdout, StratifiedKFold
-from hpsearch.config.data import Normalize
+from hpsearch.config.data import Normalize, TaskChoice
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.data.seal import load_development, seal
 from hpsearch.data.sources import find_source
@@ -225,3 +227,27 @@ def test_development_rows_folds_and_scaling_open_no_test_file(tiny, tmp_path, pa
     assert train_opened > 0  # so that the hook is known to see these files
     assert test_opened == 0
     assert by_seal > 0
+
+
+AUTOENCODER = dataclasses.replace(DIGITS, task=TaskChoice.AUTOENCODER)
+
+
+def test_an_autoencoder_learns_its_inputs_on_the_rows_that_classification_develops_with():
+    classes, rows = (load_development(data, source=source_of(table())) for data in (DIGITS, AUTOENCODER))
+    np.testing.assert_array_equal(rows.inputs, classes.inputs)
+    np.testing.assert_array_equal(rows.targets, classes.inputs)
+    assert (rows.autoencoder, rows.task, rows.classes) == (True, Task.REGRESSION, 0)
+
+
+def test_an_autoencoder_shares_the_sealed_rows_and_their_digest_with_classification():
+    classes, sealed = (seal(data, source=source_of(table())) for data in (DIGITS, AUTOENCODER))
+    assert sealed.digest == classes.digest
+    opened = sealed.open(claim_for(sealed.digest))
+    np.testing.assert_array_equal(opened.targets, classes.open(claim_for(sealed.digest)).inputs)
+
+
+def test_the_official_test_rows_are_opened_as_those_of_an_autoencoder(files):
+    sealed = seal(dataclasses.replace(FULL, task=TaskChoice.AUTOENCODER), source=files)
+    opened = sealed.open(claim_for(sealed.digest))
+    assert sealed.digest == seal(FULL, source=files).digest
+    np.testing.assert_array_equal(opened.targets, opened.inputs.reshape(10, -1))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from hpsearch.config.data import Data, MnistData, Normalize, Packaged
+from hpsearch.config.data import Data, MnistData, Normalize, Packaged, TaskChoice
 from hpsearch.data.builtin import packaged_mnist
 from hpsearch.data.download import NoMirrorError
 from hpsearch.data.rows import DataError
@@ -17,11 +17,11 @@ from hpsearch.records import Task
 
 
 def mnist(packaged: Packaged) -> MnistData:
-    return MnistData(kind="mnist", normalize=Normalize.UNIT, limit=None, packaged=packaged)
+    return MnistData(kind="mnist", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None, packaged=packaged)
 
 
 def builtin(kind: str):
-    return find_source(Data(kind=kind, normalize=Normalize.UNIT, limit=None), root=Path("none"))
+    return find_source(Data(kind=kind, task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None), root=Path("none"))
 
 
 def find(tiny, root, packaged):
@@ -33,14 +33,23 @@ def test_the_full_set_is_taken_where_it_is_cached(tiny, tmp_path):
     source = find(tiny, tmp_path, Packaged.AUTO)
     assert source.read().name == "tiny"
     assert isinstance(source.test, IdxTest)
-    assert source.note is None
+    assert (source.note, source.reasons) == ((), ())
 
 
 def test_without_cache_and_mirror_the_packaged_images_stand_in_and_say_so(tiny, tmp_path):
     source = find(tiny, tmp_path, Packaged.AUTO)
     assert source.read().name == "mnist-packaged"
-    assert "packaged MNIST images stand in" in source.note
-    assert "train-images-idx3-ubyte" in source.note
+    what, way_out = source.note
+    assert "packaged MNIST images stand in" in what
+    assert str(tmp_path) in way_out
+    assert max(map(len, source.note)) < 120 + len(str(tmp_path))
+
+
+def test_why_no_mirror_gave_the_full_set_is_one_line_for_each(tiny, tmp_path):
+    mirrors = tiny.idx_set(lambda: (f"file://{tmp_path}/one/", f"file://{tmp_path}/two/"))
+    one, two = find_source(mnist(Packaged.AUTO), sets={"mnist": mirrors}, root=tmp_path).reasons
+    assert f"{tmp_path}/one/train-images-idx3-ubyte.gz" in one
+    assert f"{tmp_path}/two/train-images-idx3-ubyte.gz" in two
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -1,4 +1,4 @@
-"""What every engine promises; a new engine joins by one line in `ENGINES`."""
+"""What every engine promises; a new engine joins by a function (fit, data, keep_state) in `ENGINES`."""
 
 import random
 from collections.abc import Callable
@@ -10,11 +10,33 @@ import pytest
 import textbook
 import torch
 
+from hpsearch.config.training import Adam, Optimizer
+from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine import reference
-from hpsearch.engine.device_data import to_device
-from hpsearch.records import FitResult, Status
+from hpsearch.engine.device_data import DeviceData, to_device
+from hpsearch.engine.fleet import train_fleet
+from hpsearch.records import Fit, FitResult, Status
+from hpsearch.seeding import fit_seeds
 
-ENGINES = {"reference": reference.train}
+
+def alone(fit: Fit, data: DeviceData, **settings: Any) -> FitResult:
+    return train_fleet([fit], data, **settings)[0]
+
+
+def among_others(fit: Fit, data: DeviceData, **settings: Any) -> FitResult:
+    """In a fleet with other seeds, rates and update rules."""
+    others = [
+        replace(fit, replicate=9, seeds=fit_seeds(77, 0, 9), config=replace(fit.config, optimizer=optimizer))
+        for optimizer in (
+            replace(fit.config.optimizer, lr=fit.config.optimizer.lr / 3),
+            Optimizer(kind="sgd", lr=0.01),
+            Adam(kind="adamw", lr=0.002, beta1=0.8, beta2=0.99, eps=1e-6),
+        )
+    ]
+    return train_fleet([others[0], fit, *others[1:]], data, **settings)[1]
+
+
+ENGINES = {"reference": reference.train, "fleet of one": alone, "mixed fleet": among_others}
 TOLERANCE = 1e-9
 
 MLP2 = {"kind": "mlp", "widths": [7, 6]}
@@ -182,6 +204,20 @@ def test_training_accuracy_is_the_share_of_rows_right_while_training(train, make
     assert result.train_accuracy.tolist() == [share]
 
 
+@pytest.mark.parametrize("loss", [{"kind": "cross_entropy", "label_smoothing": 0.2}, {"kind": "bce"}])
+def test_the_final_loss_is_that_of_the_training_rows_without_dropout(train, loss, make_config, make_rows, make_fit):
+    config = make_config(loss=loss, regularization="dropout", norm="before", training=EPOCHS)
+    rows, fit = make_rows(40), make_fit(config, 40)
+    result = train(fit, to_device(rows, dtype=torch.float64), keep_state=True)
+    state = {name: torch.tensor(array) for name, array in result.state.items()}
+    scaling = fit_scaling(rows, fit.fold.train, config.data.normalize)
+    x = (torch.tensor(rows.inputs[fit.fold.train]).double() - torch.tensor(scaling.shift)) * torch.tensor(scaling.scale)
+    per_row = textbook.row_losses(
+        config, textbook.forward(config, state, x), torch.tensor(rows.targets[fit.fold.train]), rows.classes
+    )
+    assert result.final_loss == pytest.approx(per_row.mean().item(), abs=TOLERANCE)
+
+
 def test_early_stopping_restores_the_best_epoch(train, make_config, make_rows, make_fit):
     rows = make_rows(60, seed=3)
     stopping = {"epochs": 60, "batch_size": 4, "patience": 5}
@@ -232,6 +268,7 @@ def test_divergence_is_reported_with_its_epoch(train, make_config, make_rows, ma
     assert result.status is Status.DIVERGED
     assert result.failure == "non-finite training loss in epoch 1 (of 10)"
     assert (result.chosen_epoch, len(result.train_loss), result.val_outputs.shape[0]) == (0, 0, 0)
+    assert np.isnan(result.final_loss)
 
 
 def test_a_late_divergence_keeps_the_finite_epochs(train, make_config, make_rows, make_fit):

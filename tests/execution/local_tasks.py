@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -83,3 +84,9 @@ def misbehave(_, how):
         case "unpicklable":
             return threading.Lock()
     return None
+
+
+def eat_memory(_state, group):
+    """Enters a control group with a limit, and asks for more."""
+    (Path(group) / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+    return len([os.urandom(2**20) for _ in range(1000)])

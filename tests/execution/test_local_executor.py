@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -115,6 +116,30 @@ def test_a_dead_worker_costs_its_own_task_and_is_replaced(how, exitcode, cause):
     assert ended["victim"].failure == WorkerDied(exitcode)
     assert cause in ended["victim"].failure.cause
     assert ended["other"].value == "slept"
+
+
+@pytest.fixture
+def memory_limit():
+    """A control group of 256 MiB, where this machine lets us make one."""
+    group = Path("/sys/fs/cgroup/memory") / f"hpsearch-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text("256M", encoding="ascii")
+    except OSError as error:
+        pytest.skip(f"no control group can be made: {error}")
+    yield group
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):  # its last process is on its way out
+            return group.rmdir()
+        time.sleep(0.05)
+
+
+def test_a_worker_that_the_system_kills_for_its_memory_is_told_from_one_that_was_killed(memory_limit):
+    with LocalExecutor(local_tasks.no_state, local_tasks.eat_memory, workers=1) as executor:
+        done = run_all(executor, [str(memory_limit)])
+    assert done[0].failure == WorkerDied(-signal.SIGKILL, out_of_memory=True)
+    assert done[0].failure.cause == "the worker process was killed by SIGKILL because memory ran out"
 
 
 def test_a_worker_killed_between_tasks_costs_nothing():

@@ -95,3 +95,12 @@ def test_a_metric_that_does_not_exist_here_is_refused(task, loss, metric, make_c
 )
 def test_scores_are_higher_when_better(metric, expected):
     assert metrics.to_score(metric, 2.0) == expected
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4], [4, 4, 1, 0, 2, 4], [3, 3, 3], [1, 2, 2]])
+def test_r2_of_repeated_rows_is_scikit_learns(rows):
+    draw = np.random.default_rng(0)
+    targets = np.column_stack([1e4 + draw.normal(size=5), [0.0, 7.0, 7.0, 7.0, 7.0]])
+    predictions = targets + draw.normal(size=(5, 2))
+    expected = sklearn_metrics.r2_score(targets[rows], predictions[rows])
+    assert metrics.r2_of_rows(predictions, targets)(np.array(rows)) == pytest.approx(expected, rel=1e-6)

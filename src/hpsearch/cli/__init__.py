@@ -3,10 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.errors import HpsearchError
+
+FLAGS = ("--help", "--version", "--cfg", "--config-dir", "--config-name")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 failed, 2 refused, 128 + n stopped by signal n.
     """
-    parsed = _parser().parse_intermixed_args(arguments)
+    parser = _parser()
+    parsed, unknown = parser.parse_known_intermixed_args(arguments)
+    if unknown:
+        parser.exit(2, "".join(f"hpsearch: {_printable(_about_flag(flag))}\n" for flag in unknown))
     try:
         return _run(parsed)
     except HpsearchError as error:
@@ -30,6 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _about_flag(flag: str) -> str:
+    name, equals, value = flag.lstrip("-").partition("=")
+    near = get_close_matches(flag.partition("=")[0], FLAGS, n=1, cutoff=0.7)
+    if name in ("sweep", "final"):
+        meant = f"+{name}={value or '…'}"
+    elif near:
+        meant = near[0]
+    else:
+        meant = f"{name}={value}" if equals else f"{name}=…"
+    return f"{flag} is not a flag: did you mean {meant}? (flags: {', '.join(FLAGS)})"
+
+
 def _printable(text: str) -> str:
     """Without control characters, which a name from a command line or a file may hold."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
@@ -39,9 +57,10 @@ def _run(parsed: argparse.Namespace) -> int:
     # Imported here, so that --version and a mistyped flag answer at once.
     from hpsearch.cli.compose import Composer  # noqa: PLC0415
     from hpsearch.cli.help import help_text  # noqa: PLC0415
+    from hpsearch.cli.option_help import option_help  # noqa: PLC0415
 
     if parsed.help:
-        print(help_text(parsed.config_dir))
+        print(option_help(parsed.overrides, parsed.config_dir) if parsed.overrides else help_text(parsed.config_dir))
         return 0
     composer = Composer(parsed.overrides, parsed.config_dir, parsed.config_name)
     if parsed.cfg:

@@ -1,9 +1,11 @@
 """Which action a command line asks for."""
 
 from argparse import Namespace
+from functools import partial
 
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.sweep import run_sweep
+from hpsearch.cli.unread import adamw_without_decay
 from hpsearch.config import ConfigError
 from hpsearch.execution.processes import preload, stop_server
 from hpsearch.space import Composed
@@ -14,7 +16,10 @@ def run_action(composer: Composer, command: Namespace) -> int:
     """Runs the action; returns the exit status."""
     preload("hpsearch.fitting", "torch._dynamo")  # torch loads while the driver composes and checks
     try:
-        return _run(composer, composer.compose(), command, Terminal())
+        # A final has its options from the stored sweep; those of the command line are compared with it.
+        final = "final" in composer.overrides.options
+        base = composer.compose_uncovered() if final else composer.compose()
+        return _run(composer, base, command, Terminal())
     finally:
         stop_server()
 
@@ -28,4 +33,17 @@ def _run(composer: Composer, base: Composed, command: Namespace, terminal: Termi
         from hpsearch.cli.final import run_final  # noqa: PLC0415
 
         return run_final(composer, base, terminal)
+    for key in (key for key in composer.overrides.values if key.startswith("final.")):
+        action = "run" if key == "final.run" else "sweep"
+        raise ConfigError(f"{key} has no effect without an action: add +final={action}")
+    if note := adamw_without_decay(base, partial(_options_of, composer, base)):
+        terminal.warn(note)
     return run_sweep(composer, base, command, terminal)
+
+
+def _options_of(composer: Composer, base: Composed, group: str) -> list[Composed]:
+    """Each option that a trial may take, composed; names that no option has are refused elsewhere."""
+    names = getattr(base.config.search.choose, group)
+    if not names or group in composer.overrides.options:
+        return [base]
+    return [composer.compose({group: name}) for name in names if name in composer.known_options(group)]

@@ -1,12 +1,13 @@
 """Builds what a driver works with: workers, tracker, parent run, study."""
 
-import os
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import joblib
+
 from hpsearch.cli.naming import Named
+from hpsearch.cli.quoting import command_line
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import Data
 from hpsearch.config.sweep import Device
@@ -32,8 +33,9 @@ def build_executor(config: Config, data: Data, tasks: int) -> LocalExecutor[Job,
 
 
 def core_count() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processor cores that this process may use: those of its affinity mask, and of its container's quota."""
+    count: int = joblib.cpu_count()
+    return count
 
 
 def check_configs(executor: LocalExecutor[Job, Answer], configs: list[Config], signals: StopSignals) -> str:
@@ -100,7 +102,7 @@ def journal_path(config: Config) -> Path:
 
 
 def _description(specification: dict[str, Any]) -> str:
-    command = shlex.join(["python", "-m", "hpsearch", *specification["overrides"]])
+    command = command_line(specification["overrides"])
     return (
         f"A sweep of hpsearch on `{specification['data']['name']}`: one child run for each trial; `score` is the "
         f"validation metric (higher is better), `report/…` is what to quote.\n\n    {command}\n"

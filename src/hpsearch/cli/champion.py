@@ -1,12 +1,15 @@
 """Which trial a `+final` command evaluates, with its configuration, its data and its sealed test set."""
 
+import copy
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, find_sweep
+from hpsearch.cli.quoting import command_line
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import Data
 from hpsearch.config.network import CustomModel
@@ -105,7 +108,7 @@ def _require_same_code(named: Named, config: Config) -> None:
 def _require_finished(composer: Composer, named: Named, found: int) -> None:
     acknowledged = composer.overrides.values.get("search.trials") == f"++search.trials={found}"
     if found < named.store.requested() and not acknowledged:
-        command = " ".join(["python -m hpsearch", *named.specification["overrides"]])
+        command = command_line(named.specification["overrides"])
         raise ConfigError(
             f"sweep {named.name!r} has {found} of {named.store.requested()} trials: finish it by {command}, or add "
             f"search.trials={found} to evaluate the best of what is there"
@@ -144,22 +147,37 @@ def _champion_config(asked: Config, champion: Record) -> Config:
 
 def _refuse_contradictions(composer: Composer, asked: Config, champion: Record, named: Named) -> None:
     """The stored specification is authoritative: what the command says otherwise must say the same."""
-    stored, now = champion.config_tree, asked.to_tree()
+    stored = _champion_config(asked, champion).to_tree()
     problems = []
     for group, option in composer.overrides.options.items():
         if group in stored["options"] and group not in UNCOVERED and stored["options"][group] != option:
             problems.append(f"{group}={option} contradicts sweep {named.name!r}, which has {stored['options'][group]}")
-    for key in composer.overrides.values:
-        group, _, name = key.partition(".")
-        if group not in UNCOVERED and key != "search.trials":
-            old, new = (_at(tree.get(group), name) for tree in (stored, now))
-            if old != new:
-                problems.append(f"{key}={new} contradicts sweep {named.name!r}, which has {old}")
+    if problems:
+        raise ConfigError(*problems)
+    given = {key: value for key, value in composer.given_values().items() if key.split(".")[0] not in UNCOVERED}
+    given.pop("search.trials", None)
+    now = Config.from_tree(_with_values(stored, given)).to_tree()
+    for key in given:
+        if (old := _at(stored, key)) != (new := _at(now, key)):
+            problems.append(f"{key}={new} contradicts sweep {named.name!r}, which has {old}")
     if problems:
         raise ConfigError(*problems)
 
 
+def _with_values(tree: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the tree with values at dotted keys; mappings that are not there are made."""
+    changed = copy.deepcopy(tree)
+    for key, value in given.items():
+        *groups, last = key.split(".")
+        node = changed
+        for group in groups:
+            inner = node.get(group)
+            node[group] = node = inner if isinstance(inner, dict) else {}
+        node[last] = value
+    return changed
+
+
 def _at(tree: Any, path: str) -> Any:
-    for key in path.split(".") if path else []:
+    for key in path.split("."):
         tree = tree.get(key) if isinstance(tree, dict) else None
     return tree

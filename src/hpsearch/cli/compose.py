@@ -1,5 +1,6 @@
 """Option files and overrides to a `Config` and the spaces of its options: the only room that knows Hydra."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -18,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from hpsearch.cli.overrides import Overrides, read_overrides
+from hpsearch.cli.quoting import hydra_quoted, shell_quoted
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.space import Composed
 
@@ -69,6 +71,27 @@ class Composer:
             self._cache[key] = assembled or self._compose(options)
         return self._cache[key]
 
+    def compose_uncovered(self) -> Composed:
+        """The configuration without what a stored sweep says itself: its options, its data, its values.
+
+        Raises:
+            ConfigError: With every key that is wrong.
+        """
+        return self._compose({}, self.overrides.uncovered())
+
+    def given_values(self) -> dict[str, Any]:
+        """The values that the command line gives, by key.
+
+        Raises:
+            ConfigError: If one refers to another key.
+        """
+        arguments = [argument.lstrip("+") for argument in self.overrides.values.values()]
+        found = {override.key_or_group: override.value() for override in _parse(arguments)}
+        try:
+            return {key: _resolved(value) for key, value in found.items()}
+        except OmegaConfBaseException as error:
+            raise ConfigError(_readable(error)) from error
+
     def printable(self) -> str:
         """The composed configuration as YAML."""
         tree = self.compose().config.to_tree()
@@ -95,8 +118,11 @@ class Composer:
             whole = Composed(replace(whole.config, options=names, **changed), spaces, whole.actions)
         return whole
 
-    def _compose(self, options: dict[str, str]) -> Composed:
-        arguments = [*self.overrides.for_hydra(), *(f"{group}={option}" for group, option in options.items())]
+    def _compose(self, options: dict[str, str], overrides: Overrides | None = None) -> Composed:
+        arguments = [
+            *(overrides or self.overrides).for_hydra(),
+            *(f"{group}={option}" for group, option in options.items()),
+        ]
         try:
             with self._hydra():
                 composed = compose(self._config_name, overrides=arguments, return_hydra_config=True)
@@ -172,10 +198,16 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
         try:
             parsed += OverridesParser.create().parse_overrides([argument])
         except HydraException as error:
-            problems.append(f"{argument!r} is no override: {_first_line(error)} (write key=value, or group=option)")
+            problems.append(f"{argument!r} is no override: {_way_out(argument, error)}")
     if problems:
         raise ConfigError(*problems)
     return parsed
+
+
+def _resolved(value: Any) -> Any:
+    found = OmegaConf.to_object(OmegaConf.create({"value": value}))
+    assert isinstance(found, dict)
+    return found["value"]
 
 
 def _readable(error: Exception) -> str:
@@ -185,5 +217,10 @@ def _readable(error: Exception) -> str:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].strip()
+def _way_out(argument: str, error: Exception) -> str:
+    key, equals, value = argument.partition("=")
+    if not (equals and re.fullmatch(r"[+\w./]+", key)):
+        return "write key=value, or group=option"
+    if value.startswith(("[", "{")):
+        return f"{str(error).splitlines()[0].strip()} (a list reads '{key}=[a,b]', a mapping '{key}={{a: 1}}')"
+    return f"this value needs quotes inside the shell's quotes, {shell_quoted(f'{key}={hydra_quoted(value)}')}"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hpsearch.cli.compose import ACTIONS, conf_dir, options_of
+from hpsearch.cli.option_help import first_comment
 from hpsearch.config import KINDS
 
 HEAD = """\
@@ -25,6 +26,8 @@ examples
     python -m hpsearch name=houses data=csv data.path=houses.csv data.target=price loss=mse \\
         'search.tune=[optimizer]' search.trials=20
     python -m hpsearch +final=sweep final.sweep=houses
+  An autoencoder, whose targets are its inputs (of a table of your own, leave data.target out):
+    python -m hpsearch data=digits data.task=autoencoder loss=bce 'model.widths=[32,8,32]'
 """
 
 TAIL = """\
@@ -35,12 +38,15 @@ keys
   search.tune=[<group>,…]           groups whose spaces are sampled
   <group>.space.<name>.low=…        change a space (low, high, log, step, choices)
   <group>.<name>=…                  fix a value: it leaves the space
-  training.epochs=N, execution.workers=N, tracking.uri=…, data.limit=N, …
+  data.limit=N                      N training rows; as many rows as ever are scored and sealed
+  training.epochs=N, execution.workers=N, tracking.uri=…, …
 
 flags
   --cfg               print the composed configuration and stop
   --config-dir DIR    add your own option files: DIR/<group>/<option>.yaml
   --config-name NAME  start from another primary file, such as a best.yaml in --config-dir
+  --help group=option the keys of an option with defaults, rules and space, such as --help data=csv optimizer=adam
+  --help group        the options of a group
   --version, --help
 
 data is cached under $HPSEARCH_DATA (default: data/).\
@@ -52,7 +58,7 @@ def help_text(config_dir: Path | None) -> str:
     folders = [conf_dir(), *([config_dir] if config_dir else [])]
     lines = [HEAD, "actions (added with +)"]
     lines += [line for group in ACTIONS for line in _options(group, folders)]
-    lines += ["", "groups and options"]
+    lines += ["", "groups and options (--help data=csv, or any other, shows the keys of one)"]
     for group in KINDS:
         lines.append(f"  {group + '=':<16}{' | '.join(options_of(group, config_dir))}")
     return "\n".join([*lines, "", TAIL])
@@ -60,9 +66,4 @@ def help_text(config_dir: Path | None) -> str:
 
 def _options(group: str, folders: list[Path]) -> list[str]:
     files = sorted(path for folder in folders for path in (folder / group).glob("*.yaml"))
-    return [f"  +{group + '=' + path.stem:<15}{_first_comment(path)}" for path in files]
-
-
-def _first_comment(path: Path) -> str:
-    comments = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
-    return next((comment for comment in comments if not comment.startswith("@package")), "")
+    return [f"  +{group + '=' + path.stem:<15}{first_comment(path)}" for path in files]

@@ -1,18 +1,16 @@
 """Which sweep a command line means: a new one, one that goes on, or one that it contradicts."""
 
-import re
-import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpsearch.cli.quoting import command_line, hydra_quoted
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.tree import nearest
 from hpsearch.search.plan import Plan, differences, digest
 from hpsearch.search.store import SweepStore, list_sweeps
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
-_NO_TEXT = ("true", "false", "null", "nan", "inf")
 SHOWN = 12
 """Differences that a refusal lists."""
 
@@ -130,8 +128,8 @@ def find_sweep(config: Config, name: str | None) -> Named:
             f"first, or name another one by +final=sweep final.sweep=… ({nearest(str(option), sweeps)})"
         )
     if len(started) > 1:
-        lines = [f"  +final=sweep {shlex.quote('final.sweep=' + hydra_quoted(n))}" for n in started]
-        raise ConfigError("\n".join([f"+sweep={option} started {len(started)} sweeps; say which one:", *lines]))
+        heading = f"+sweep={option} started {len(started)} sweeps; say which one:"
+        raise ConfigError("\n".join([heading, *_final_commands(started)]))
     return Named(_store(config, started[0]), sweeps[started[0]], known=True, note=None)
 
 
@@ -146,27 +144,18 @@ def require_target(config: Config, option: str) -> None:
     final = config.final
     if final.sweep is None and final.run is None and final.started_by is None:
         key = "final.run" if option == "run" else "final.sweep"
-        raise ConfigError(f"{key} must be given: {key}=…")
+        stored = [] if option == "run" else list_sweeps(config.tracking.directory)
+        raise ConfigError("\n".join([f"{key} must be given: {key}=…", *_final_commands(stored)]))
+
+
+def _final_commands(names: Iterable[str]) -> list[str]:
+    return [f"  {command_line(['+final=sweep', f'final.sweep={hydra_quoted(name)}'])}" for name in names]
 
 
 def require_sweeps(config: Config) -> None:
     """Refuses a final where nothing was searched, before a tracking store is made."""
     if not list_sweeps(config.tracking.directory):
         raise ConfigError(f"there is no sweep in {config.tracking.directory}: run one first, in this folder")
-
-
-def hydra_quoted(text: str) -> str:
-    """The text as a value in Hydra's grammar: quoted unless it is plain and reads as text."""
-    if _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT:
-        return text
-    # Hydra takes a backslash for an escape only before a quote (OmegaConf: before an interpolation).
-    quoted = re.sub(r"(\\*)('|\Z)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), escaped(text))
-    return f"'{quoted}'"
-
-
-def escaped(text: str) -> str:
-    """The text with each `${` written so that OmegaConf does not take it for an interpolation."""
-    return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)
 
 
 def _store(config: Config, name: str) -> SweepStore:

@@ -1,13 +1,20 @@
 """The command line's overrides, sorted by what they do."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from hpsearch.config import KINDS, ConfigError
+from hpsearch.cli.quoting import hydra_quoted, shell_quoted
+from hpsearch.config import KINDS, Config, ConfigError
+from hpsearch.config.keys import takes_text
+from hpsearch.config.run import UNCOVERED
 from hpsearch.config.tree import nearest
+
+PLAIN_KEYS = frozenset(f.name for f in fields(Config)) - KINDS.keys()
+"""Keys of the configuration that are no config groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +35,23 @@ class Overrides:
         options: Group to option, action groups included.
         values: Hydra arguments by the key they set, such as `{"optimizer.lr": "++optimizer.lr=0.1"}`.
         edits: Changed bounds of spaces.
+        kwargs: Keyword arguments of the user's own model that have a value, each with the key that gives it.
     """
 
     options: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     edits: list[SpaceEdit] = field(default_factory=list)
+    kwargs: dict[str, str] = field(default_factory=dict)
 
     def for_hydra(self) -> list[str]:
         """The arguments that Hydra composes; unknown keys pass, so that one place checks and words them."""
         prefixed = (f"{'' if group in KINDS else '+'}{group}={option}" for group, option in self.options.items())
         return [*prefixed, *self.values.values()]
+
+    def uncovered(self) -> "Overrides":
+        """Those alone that no fingerprint covers, with the action: what a stored sweep leaves open."""
+        options = {group: option for group, option in self.options.items() if group not in KINDS or group in UNCOVERED}
+        return Overrides(options, {key: given for key, given in self.values.items() if key.split(".")[0] in UNCOVERED})
 
     def fixed_values(self, group: str) -> dict[str, str]:
         """Names of the group's values that are given, each with the whole key."""
@@ -76,14 +90,35 @@ def _add(overrides: Overrides, override: Override, groups: Mapping[str, Sequence
     else:
         if key in overrides.values:
             raise ConfigError(f"{key} is given twice: {overrides.values[key].lstrip('+')} and {override.input_line}")
-        assert override.input_line is not None
-        overrides.values[key] = "++" + override.input_line.lstrip("+")
+        _refuse_misspelt_group(override, key, groups)
+        overrides.values[key] = f"++{_as_typed(override, key)}"
+        if parts[:2] == ["model", "kwargs"]:
+            value = override.value()
+            inner = parts[2:3] or (value if isinstance(value, Mapping) else ())
+            overrides.kwargs.update({str(name): key for name in inner})
+
+
+def _as_typed(override: Override, key: str) -> str:
+    """The argument without its plus; a key of text takes what was typed, `1e5` and `true` included."""
+    assert override.input_line is not None
+    argument = override.input_line.lstrip("+")
+    if isinstance(override.value(), bool | int | float) and takes_text(key):
+        return f"{key}='{argument.partition('=')[2].strip()}'"
+    return argument
+
+
+def _refuse_misspelt_group(override: Override, key: str, groups: Mapping[str, Sequence[str]]) -> None:
+    option = str(override.value())
+    having = [group for group in groups if option in groups[group]]
+    for group in get_close_matches(key, having, n=1) if key not in PLAIN_KEYS else []:
+        plus = "" if group in KINDS else "+"
+        raise ConfigError(f"{key} is not a key: did you mean {plus}{group}={option}?")
 
 
 def _refuse_form(override: Override, key: str, parts: list[str], groups: Mapping[str, Sequence[str]]) -> None:
     given = override.input_line
     if override.is_sweep_override():
-        raise ConfigError(_about_lists(override, key in groups))
+        raise ConfigError(_about_lists(override, key, key in groups))
     in_option = parts[0] in KINDS and key not in groups
     refused = [
         (not key, f"{given!r} is no override: write key=value, or group=option"),
@@ -114,16 +149,23 @@ def _add_edit(edits: list[SpaceEdit], key: str, parts: list[str], value: object)
 def _add_option(options: dict[str, str], group: str, value: object, groups: Mapping[str, Sequence[str]]) -> None:
     option = "none" if value is None else str(value)
     if option not in groups[group]:
-        raise ConfigError(f"{group}={option} is not an option of {group}: {nearest(option, groups[group])}")
+        own = (
+            "; of a sweep by its name: +final=sweep " + shell_quoted(f"final.sweep={hydra_quoted(option)}")
+            if group == "final"
+            else ""
+        )
+        raise ConfigError(f"{group}={option} is not an option of {group}: {nearest(option, groups[group])}{own}")
     if options.get(group, option) != option:
         raise ConfigError(f"{group} is given twice: {options[group]} and {option}")
     options[group] = option
 
 
-def _about_lists(override: Override, is_group: bool) -> str:
+def _about_lists(override: Override, key: str, is_group: bool) -> str:
+    given = override.input_line or key
+    values = given.partition("=")[2]
     if is_group:
-        values = override.input_line.partition("=")[2] if override.input_line else ""
-        return (
-            f"{override.input_line}: to search over options, write 'search.choose.{override.key_or_group}=[{values}]'"
-        )
-    return f"{override.input_line}: to search over values, change the space of its option (…space.<name>.choices=[…])"
+        return f"{given}: to search over options, write 'search.choose.{key}=[{values}]'"
+    if takes_text(key):
+        quoted = shell_quoted(f"{key}={hydra_quoted(values)}")
+        return f"{given}: this value needs quotes inside the shell's quotes, {quoted}"
+    return f"{given}: to search over values, change the space of its option (…space.<name>.choices=[…])"

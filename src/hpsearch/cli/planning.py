@@ -6,7 +6,9 @@ from typing import Any
 
 from hpsearch.cli.overrides import Overrides, SpaceEdit
 from hpsearch.cli.unread import drops_nothing, without_effect
-from hpsearch.config import ConfigError
+from hpsearch.config import KINDS, ConfigError
+from hpsearch.config.network import CustomModel
+from hpsearch.config.option import Option
 from hpsearch.config.sweep import Choose
 from hpsearch.config.tree import nearest
 from hpsearch.space import Composed, Dimension, Space, option_space
@@ -37,6 +39,7 @@ def plan_space(
         planning.read_edits_of_groups()
         planning.build_dimensions()
         planning.require_homes_for_values()
+        planning.require_one_of_two()
         planning.require_effects()
     if planning.problems:
         raise ConfigError(*dict.fromkeys(planning.problems))
@@ -63,6 +66,25 @@ class _Planning:
         if group in self.varied:
             return {option: self.compose({group: option}) for option in self.varied[group]}
         return {self.base.config.options[group]: self.base}
+
+    def own_models(self, group: str) -> list[str]:
+        """The options that are a user's own model, whose space may hold any name of a keyword argument."""
+        return [
+            key
+            for key, found in self.options_of(group).items()
+            if isinstance(getattr(found.config, group), CustomModel)
+        ]
+
+    def fixed(self, group: str, composed: Composed) -> dict[str, str]:
+        """Names of an option's space that are not drawn, each with the key that gives its value or stands in for it."""
+        option: Option = getattr(composed.config, group)
+        if isinstance(option, CustomModel):
+            return self.overrides.kwargs
+        fixed = self.overrides.fixed_values(group)
+        for key, others in option.stands_in.items():
+            if getattr(option, key) is not None:
+                fixed |= {name: fixed.get(name, f"{group}.{key}") for name in others}
+        return fixed
 
     def vary_options(self) -> None:
         for choose in fields(Choose):
@@ -101,7 +123,6 @@ class _Planning:
                 self._read_edits_of_one_group(group, by_option)
 
     def _read_edits_of_one_group(self, group: str, by_option: Mapping[str, Any]) -> None:
-        fixed = self.overrides.fixed_values(group)
         for option, by_name in by_option.items():
             key = f"search.space.{group}.{option}"
             if option not in self.options_of(group):
@@ -111,6 +132,7 @@ class _Planning:
             elif not isinstance(by_name, Mapping):
                 self.problems.append(f"{key} must hold names and their bounds, got {by_name!r}")
             else:
+                fixed = self.fixed(group, self.options_of(group)[option])
                 self.edits[group, str(option)] = {
                     name: change
                     for name, change in by_name.items()
@@ -130,7 +152,7 @@ class _Planning:
                 self.problems.append(self._without_effect(key, edit.group))
                 continue
             spaces = {option: composed.spaces[edit.group] for option, composed in self.options_of(edit.group).items()}
-            having = [option for option in spaces if edit.name in spaces[option]]
+            having = [option for option in spaces if edit.name in spaces[option]] or self.own_models(edit.group)
             if not having:
                 names = {name for space in spaces.values() for name in space}
                 self.problems.append(f"{key}: no chosen option has {edit.name}: {nearest(edit.name, names)}")
@@ -146,8 +168,8 @@ class _Planning:
 
     def build_dimensions(self) -> None:
         for group in self.tuned:
-            fixed = self.overrides.fixed_values(group)
             for option, composed in self.options_of(group).items():
+                fixed = self.fixed(group, composed)
                 try:
                     found = option_space(composed, group, self.edits.get((group, option), {}), fixed)
                 except ConfigError as error:
@@ -174,6 +196,18 @@ class _Planning:
                 if name not in names:
                     hint = nearest(name, names - {"kind"})
                     self.problems.append(f"{key} is not a key of {' or '.join(options)}: {hint}")
+
+    def require_one_of_two(self) -> None:
+        """A value whose place another key has taken, such as `model.depth` beside `model.widths`."""
+        for group in KINDS:
+            given = self.overrides.fixed_values(group)
+            for composed in self.options_of(group).values():
+                option: Option = getattr(composed.config, group)
+                taken = [(key, name) for key, names in option.stands_in.items() for name in names if name in given]
+                for key, name in taken:
+                    if (value := getattr(option, key)) is not None:
+                        way_out = f"drop it, or give {group}.{key}=null"
+                        self.problems.append(f"{group}.{name} has no effect beside {group}.{key}={value}: {way_out}")
 
     def _without_effect(self, key: str, group: str) -> str:
         if group not in TUNABLE:

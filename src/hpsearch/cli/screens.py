@@ -1,62 +1,111 @@
 """What a sweep prints before it starts and after it has ended."""
 
-import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpsearch.cli.naming import Named, hydra_quoted, started_by_option
-from hpsearch.cli.watching import score_metric, to_row
+from hpsearch.cli.naming import Named, started_by_option
+from hpsearch.cli.quoting import command_line, hydra_quoted, shell_quoted
+from hpsearch.cli.scores import Score
 from hpsearch.config import Config
-from hpsearch.config.sweep import KFold, RepeatedKFold
-from hpsearch.metrics import LOWER_IS_BETTER
+from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.records import Status
 from hpsearch.search.champion import find_champion
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.runs import SweepRun, table_path
 
-PROGRAM = "python -m hpsearch"
 SQLITE = "sqlite:///"
 MANY_FITS = 300
 """Trainings of one trial from which on its cost is worth a warning."""
 
 
-def introduce(terminal: Terminal, named: Named, config: Config, done: int) -> None:
-    """Prints which sweep this is, on which data, how much of it is done, and what one trial costs."""
+def introduce(terminal: Terminal, named: Named, config: Config, score: Score, done: int) -> None:
+    """Prints which sweep this is, on which data, how they are split, what one trial costs, and what its score is."""
     data = named.specification["data"]
-    trials, fits = config.search.trials, fits_of_a_trial(config, data["development_rows"])
+    sizes = split_sizes(config.evaluation, data["development_rows"])
+    trials, fits = config.search.trials, sizes.folds * config.evaluation.replicates
     resumed = f", {done} of them finished before" if done else ""
-    epochs = f"{config.training.epochs} epoch{'s' if config.training.epochs > 1 else ''}"
-    each = f"{fits:,} trainings of {epochs} each" if fits > 1 else f"{epochs} each"
+    each = f"{fits:,} trainings of " if fits > 1 else ""
     terminal.line(f"sweep {named.name}", style="bold")
     terminal.line(f"  data    {describe_data(data)}")
-    terminal.line(f"  trials  {trials}{resumed}; {each}; scored by {config.options['evaluation']}")
+    terminal.line(f"  split   {describe_split(config, sizes)}")
+    terminal.line(f"  trials  {trials}{resumed}; {each}{describe_epochs(config)}")
+    terminal.line(f"  score   {describe_score(config, score)}")
     if named.note:
         terminal.warn(named.note)
     if fits >= MANY_FITS:
         terminal.warn(f"every trial trains {fits:,} networks, {trials * fits:,} in all")
 
 
-def fits_of_a_trial(config: Config, rows: int) -> int:
-    """How many trainings one trial takes: folds times repeats times replicates."""
-    evaluation = config.evaluation
-    folds = evaluation.folds if isinstance(evaluation, KFold) else (rows if evaluation.kind == "loocv" else 1)
-    repeats = evaluation.repeats if isinstance(evaluation, RepeatedKFold) else 1
-    return folds * repeats * evaluation.replicates
+def describe_epochs(config: Config) -> str:
+    """How long one training is."""
+    epochs, patience = config.training.epochs, config.training.patience
+    if patience is not None:
+        return f"up to {epochs} epochs each, stopped early (training.patience={patience})"
+    return f"{epochs} epoch{'s' if epochs > 1 else ''} each"
 
 
 def describe_data(data: dict[str, Any]) -> str:
     """One line about the rows of a sweep."""
     test, targets = data["test"], data["targets"]
     if not test:
-        rows = data["development_rows"]
-        return f"{data['name']}, {targets}: {rows:,} rows, trained and scored on the same rows, no test set"
-    twice = f", {test['duplicates']} of them also among the former" if test["duplicates"] else ""
-    rows = f"{data['development_rows']:,} development rows, {test['rows']:,} sealed test rows{twice}"
-    return f"{data['name']}, {targets}: {rows}"
+        return f"{data['name']}, {targets}: {data['development_rows']:,} rows, no test set"
+    rows = f"{data['development_rows']:,} development rows, {test['rows']:,} sealed test rows"
+    return f"{data['name']}, {targets}: {rows}{describe_duplicates(test['duplicates'])}"
+
+
+def describe_duplicates(duplicates: int) -> str:
+    """What is appended to the number of test rows where some of them are known to the search."""
+    if not duplicates:
+        return ""
+    have = "1 of them has" if duplicates == 1 else f"{duplicates:,} of them have"
+    return f" ({have} the same inputs as a development row)"
+
+
+def describe_split(config: Config, sizes: SplitSizes) -> str:
+    """Which rows a trial is trained and scored on."""
+    kind = config.options["evaluation"]
+    train = describe_limit(config, sizes.train, "training rows")
+    if sizes.report:
+        return f"{kind}: {train}, {sizes.val:,} val rows for the score, {sizes.report:,} report rows to quote"
+    if config.evaluation.kind == "truth_table":
+        return f"{kind}: trained and scored on the same {sizes.val:,} rows"
+    return f"{kind}: {sizes.folds:,} folds of {train}, each scored on the rest"
+
+
+def describe_limit(config: Config, rows: int, what: str) -> str:
+    """How many rows are trained on, of how many there are."""
+    limit = config.data.limit
+    return f"{rows:,} {what}" if limit is None else f"{min(limit, rows):,} of {rows:,} {what} (data.limit={limit})"
+
+
+def describe_score(config: Config, score: Score) -> str:
+    """What the score is, and that it may be something else than the loss."""
+    if not score.negated:
+        return score.name
+    text = f"-{score.name}, shown as {score.name}: lower is better"
+    loss = config.loss.kind
+    if loss in ("mse", "mae") and loss != score.metric and not config.search.choose.loss:
+        text += f"; trained with loss={loss} (search.metric={loss} would score by it)"
+    return text
+
+
+def explain(terminal: Terminal, score: Score, records: Sequence[Record]) -> None:
+    """What a reader of the table may stumble over: ties, and bounds in place of errors."""
+    champion = find_champion(records)
+    if champion is None:
+        return
+    tied = sum(r.result.status is Status.OK and r.result.score == champion.result.score for r in records)
+    if tied > 1:
+        terminal.line(f"  {tied} trials tie for the best score: the smallest number wins, trial {champion.k}")
+    shown = [score.row(record).shown for record in records]
+    for sign, all_are, end in (("≥", "right", "lower"), ("≤", "wrong", "upper")):
+        if score.share_of and any(f"({sign} " in text for text in shown):
+            rows = f"all {score.share_of:,} val rows are {all_are}"
+            terminal.line(f"  {sign}: {rows}; {end} end of the 95 % interval (Wilson)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +114,7 @@ class Closing:
 
     named: Named
     config: Config
+    score: Score
     records: Sequence[Record]
     command: Namespace
     uri: str
@@ -72,11 +122,8 @@ class Closing:
 
     def show(self, terminal: Terminal) -> None:
         """Prints the table of the best trials, what failed, the paths, and the next commands."""
-        rows = [to_row(record) for record in self.records]
-        metric = score_metric(self.records)
-        sign = "-" if metric in LOWER_IS_BETTER else ""
-        has_report = any(row.report is not None for row in rows)
-        terminal.best_trials(rows, f"{sign}val/{metric} ± SE", "report" if has_report else None)
+        terminal.best_trials([self.score.row(record) for record in self.records], f"{self.score.name} ± SE")
+        explain(terminal, self.score, self.records)
         self._warn(terminal)
         terminal.steps("Written", self._written())
         terminal.steps("Browse", self._browse())
@@ -97,7 +144,7 @@ class Closing:
 
     def _written(self) -> list[tuple[str, str]]:
         folder = self.named.store.folder
-        lines = [("runs", _relative(self.uri).removeprefix(SQLITE)), ("records", str(folder / "trials"))]
+        lines = [("runs", relative(self.uri).removeprefix(SQLITE)), ("records", str(folder / "trials"))]
         best = folder / "best.yaml"
         return [*lines, ("best trial", str(best))] if best.exists() else lines
 
@@ -107,9 +154,9 @@ class Closing:
             return [("MLflow", self.uri.rstrip("/") + page)]
         journal = Path(self.config.tracking.directory) / "optuna.journal"
         return [
-            ("MLflow", f"mlflow ui --backend-store-uri {shlex.quote(_relative(self.uri))}"),
+            ("MLflow", f"mlflow ui --backend-store-uri {shell_quoted(relative(self.uri))}"),
             ("", f"then open http://127.0.0.1:5000{page}"),
-            ("Optuna", f"optuna-dashboard {shlex.quote(str(journal))}"),
+            ("Optuna", f"optuna-dashboard {shell_quoted(str(journal))}"),
         ]
 
     def _next(self) -> list[tuple[str, str]]:
@@ -136,10 +183,10 @@ class Closing:
         flags = [] if self.command.config_dir is None else ["--config-dir", str(self.command.config_dir)]
         if self.command.config_name != "config":
             flags += ["--config-name", self.command.config_name]
-        return f"{PROGRAM} {shlex.join([*flags, *overrides])}"
+        return command_line([*flags, *overrides])
 
 
-def _relative(uri: str) -> str:
+def relative(uri: str) -> str:
     """A SQLite address relative to the current folder where it lies below it."""
     path = Path(uri.removeprefix(SQLITE))
     below = uri.startswith(SQLITE) and path.is_relative_to(Path.cwd())

@@ -10,13 +10,13 @@ from hpsearch.cli.building import build_executor, check_configs, connect, journa
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, name_sweep
 from hpsearch.cli.planning import plan_space
+from hpsearch.cli.scores import Score
 from hpsearch.cli.screens import Closing, introduce
-from hpsearch.cli.watching import Watching, to_row
+from hpsearch.cli.watching import Watching
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.data import Data
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
-from hpsearch.data.sources import find_source
+from hpsearch.data.sources import Source, find_source
 from hpsearch.engine import resolve_engine
 from hpsearch.records import NO_LEVEL
 from hpsearch.search.champion import find_champion
@@ -37,13 +37,19 @@ class Prepared:
 
     plan: Plan
     named: Named
-    data: Data
-    columns: list[str]
+    source: Source
+    varied: list[str]
+    score: Score
 
     @property
     def config(self) -> Config:
         """The configuration with no option varied."""
         return self.plan.base.config
+
+    @property
+    def columns(self) -> list[str]:
+        """What MLflow's table of trials shows beside the score."""
+        return [*self.varied, *(f"report/{name}" for name in self.score.report)]
 
 
 def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> int:
@@ -53,10 +59,11 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
     trials = config.search.trials
     done = named.store.records()
     missing = [sweep.plan.trial(k).config for k in missing_trials(done, trials)]
-    introduce(terminal, named, config, trials - len(missing))
+    tell_stand_in(terminal, sweep.source, named)
+    introduce(terminal, named, config, sweep.score, trials - len(missing))
     check_directory(config.tracking.directory)
     with StopSignals() as signals, ExitStack() as stack:
-        executor = stack.enter_context(build_executor(config, sweep.data, len(missing))) if missing else None
+        executor = stack.enter_context(build_executor(config, sweep.source.data, len(missing))) if missing else None
         if executor is not None:
             named.require_device(check_configs(executor, missing, signals), config)
         stack.enter_context(named.store.lock())
@@ -65,8 +72,8 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
         named.store.request(trials)
         study = open_study(journal_path(config), named.name, named.identity)
         run = open_run(tracker, named, sweep.columns)
-        finished = [to_row(done[NO_LEVEL, k]) for k in range(trials) if k not in missing_trials(done, trials)]
-        watch = stack.enter_context(Watching(terminal, tracker, run, trials, finished))
+        finished = [done[NO_LEVEL, k] for k in range(trials) if k not in missing_trials(done, trials)]
+        watch = stack.enter_context(Watching(terminal, tracker, run, sweep.score, trials, finished))
         driver = Driver(sweep.plan, study, named.store, tracker, run, executor, watch, signals)
         records = _drive(driver, trials)
         best = write_best(named.store.folder, named.name, records, command.config_dir)
@@ -74,7 +81,7 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
         tracker.log_metrics(run.run_id, _totals(records), step=trials, at_ms=now_ms())
         tracker.close_sweep(run, Ending.FINISHED, ended_ms=now_ms())
-        closing = Closing(named, config, records, command, tracker.uri, run)
+        closing = Closing(named, config, sweep.score, records, command, tracker.uri, run)
     closing.show(terminal)
     return 0 if any(record.result.status.scored for record in records) else 1
 
@@ -84,8 +91,6 @@ def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: T
     space = plan_space(composer.compose, composer.overrides, composer.known_options)
     _check_trials(config, space, terminal)
     source = find_source(config.data)
-    if source.note:
-        terminal.warn(source.note)
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)
     if config.evaluation.kind == "truth_table" and sealed is not None:
@@ -101,8 +106,16 @@ def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: T
     plan = Plan(
         settle(base), space, lambda options: settle(composer.compose(options)), data_digest(development, sealed)
     )
-    report = "report/accuracy" if development.classes else "report/mse"
-    return Prepared(plan, _name(plan, command, development, sealed), source.data, [*space.names, report])
+    score = Score.of(config, development)
+    return Prepared(plan, _name(plan, command, development, sealed), source, list(space.names), score)
+
+
+def tell_stand_in(terminal: Terminal, source: Source, named: Named) -> None:
+    """That other rows stand in for those that were asked for; why, only when the sweep is new."""
+    for line in source.note:
+        terminal.warn(line)
+    for line in () if named.known else source.reasons:
+        terminal.line(f"    {line}")
 
 
 def _drive(driver: Driver, trials: int) -> list[Record]:

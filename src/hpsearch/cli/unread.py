@@ -1,6 +1,8 @@
 """Options that a model does not read: searching them would compare a thing with itself."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from hpsearch.space import Composed
 
 DENSE_ONLY = ("activation", "norm")
 UNREAD: Mapping[str, Sequence[str]] = {
@@ -29,3 +31,20 @@ def drops_nothing(models: Collection[str], regularizations: Collection[str], wor
         named = " or ".join(sorted(models))
         return [f"{words} has no effect on model={named}, which has no hidden units to drop: choose another option"]
     return []
+
+
+def adamw_without_decay(base: Composed, options_of: Callable[[str], list[Composed]]) -> str | None:
+    """The sentence about AdamW in a sweep in which no weight decays; None where it says nothing.
+
+    Args:
+        base: The configuration with no option varied.
+        options_of: Each option of a group that a trial may take, composed.
+    """
+    tuned = "regularization" in base.config.search.tune
+    for found in options_of("regularization"):
+        decay = found.config.regularization.weight_decay
+        if decay > 0 or (tuned and "weight_decay" in found.spaces["regularization"]):
+            return None
+    if any(found.config.optimizer.kind == "adamw" for found in options_of("optimizer")):
+        return "adamw without weight decay is adam: add regularization=weight_decay"
+    return None

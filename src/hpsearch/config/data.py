@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from hpsearch.config.checks import require
 from hpsearch.config.option import Option
@@ -25,9 +25,9 @@ class Packaged(StrEnum):
 
 
 class TaskChoice(StrEnum):
-    """What the targets of a user's own table are."""
+    """What the targets are."""
 
-    AUTO = "auto"  # text or at most 20 distinct whole numbers: classes; anything else: regression
+    AUTO = "auto"  # what the data set is for; of one's own: text or at most 20 distinct whole numbers are classes
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
     AUTOENCODER = "autoencoder"  # the targets are the inputs
@@ -35,13 +35,17 @@ class TaskChoice(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class Data(Option):
-    """Digits, breast cancer, diabetes (scikit-learn), Fashion-MNIST, XOR; `limit` keeps that many training rows."""
+    """Digits, breast cancer, diabetes (scikit-learn), Fashion-MNIST, XOR."""
 
     group: ClassVar[str] = "data"
-    normalize: Normalize
-    limit: int | None
+    tasks: ClassVar[tuple[TaskChoice, ...]] = (TaskChoice.AUTO, TaskChoice.AUTOENCODER)
+    task: Annotated[TaskChoice, "what is predicted; autoencoder: the inputs themselves; shipped data take no other"]
+    normalize: Annotated[Normalize, "how inputs are scaled, by statistics of the training rows alone"]
+    limit: Annotated[int | None, "keeps so many rows of each training part, and all scored rows; >= 1"]
 
     def __post_init__(self) -> None:
+        rule = "must be one of " + ", ".join(self.tasks) + f" with data={self.kind}"
+        require(self.task in self.tasks, "data.task", rule, self.task.value)
         require(self.limit is None or self.limit >= 1, "data.limit", "must be >= 1 or null", self.limit)
 
 
@@ -49,17 +53,17 @@ class Data(Option):
 class MnistData(Data):
     """MNIST, full or packaged."""
 
-    packaged: Packaged
+    packaged: Annotated[Packaged, "whether 5,000 packaged images stand in: auto, where no mirror gives all 70,000"]
 
 
 @dataclass(kw_only=True, slots=True)
 class OwnData(Data):
-    """A user's own file; `test` is the share of rows that is sealed, `target` the column or array of the targets."""
+    """A user's own file."""
 
-    path: str
-    target: str | None
-    task: TaskChoice
-    test: float
+    tasks: ClassVar[tuple[TaskChoice, ...]] = tuple(TaskChoice)
+    path: Annotated[str, "the file"]
+    target: Annotated[str | None, "the column or array to predict; null only with data.task=autoencoder"]
+    test: Annotated[float, "share of the rows that is sealed; between 0 and 1"]
 
     def __post_init__(self) -> None:
         super(OwnData, self).__post_init__()
@@ -72,11 +76,16 @@ class OwnData(Data):
 class CsvData(OwnData):
     """A table in a CSV file with a header line."""
 
-    delimiter: str
+    delimiter: Annotated[str, "one character between two values"]
+    drop: Annotated[list[str], "columns that are left out, such as [id,name]"]
+
+    def __post_init__(self) -> None:
+        super(CsvData, self).__post_init__()
+        require(self.target not in self.drop, "data.drop", "must not hold the target", self.target)
 
 
 @dataclass(kw_only=True, slots=True)
 class NpzData(OwnData):
-    """Arrays in a NPZ file; `inputs` names the array of the inputs."""
+    """Arrays in a NPZ file."""
 
-    inputs: str
+    inputs: Annotated[str, "the array of the inputs, first axis rows"]

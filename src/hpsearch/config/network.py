@@ -1,8 +1,9 @@
 """What the options of `model`, `activation`, `init`, `norm` and `regularization` may set."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.checks import (
     require,
@@ -33,9 +34,12 @@ class Model(Option):
 class MlpModel(Model):
     """A multilayer perceptron: `depth` hidden layers of `width` units, or the list `widths` instead of both."""
 
-    depth: int
-    width: int
-    widths: list[int] | None
+    stands_in: ClassVar[Mapping[str, tuple[str, ...]]] = {"widths": ("depth", "width")}
+    depth: Annotated[int, "hidden layers, >= 0"]
+    width: Annotated[int, "units of each hidden layer, >= 1"]
+    widths: Annotated[
+        list[int] | None, "units of each hidden layer, first to last, instead of depth and width: [256,128]"
+    ]
 
     def __post_init__(self) -> None:
         require(self.depth >= 0, "model.depth", "must be >= 0", self.depth)
@@ -52,13 +56,13 @@ class MlpModel(Model):
 class CnnModel(Model):
     """Convolution blocks, one for each entry of `filters`, then dense layers of `dense` units."""
 
-    filters: list[int]
-    kernel: int
-    stride: int
-    padding: int | None  # null: half the kernel, which keeps the size at stride 1
-    pool: Pooling
-    pool_size: int
-    dense: list[int]
+    filters: Annotated[list[int], "filters of each convolution block, each >= 1"]
+    kernel: Annotated[int, "width of the square kernel, >= 1"]
+    stride: Annotated[int, "step of the kernel, >= 1"]
+    padding: Annotated[int | None, "border of zeros, >= 0; null: half the kernel, which keeps the size at stride 1"]
+    pool: Annotated[Pooling, "what follows each convolution"]
+    pool_size: Annotated[int, "width of the square that is pooled, >= 1"]
+    dense: Annotated[list[int], "units of each dense layer after the blocks, each >= 1"]
 
     def __post_init__(self) -> None:
         require(len(self.filters) >= 1, "model.filters", "must hold at least one layer", self.filters)
@@ -74,8 +78,8 @@ class CnnModel(Model):
 class CustomModel(Model):
     """The user's own `torch.nn.Module`: `import_path` is `package.module:Class`, called with `kwargs`."""
 
-    import_path: str
-    kwargs: dict[str, Any]
+    import_path: Annotated[str, "your torch.nn.Module, as package.module:Class"]
+    kwargs: Annotated[dict[str, Any], "keyword arguments of its constructor: model.kwargs.NAME=..."]
 
     def __post_init__(self) -> None:
         require_import_path("model.import_path", self.import_path)
@@ -95,7 +99,7 @@ class Activation(Option):
 class LeakyRelu(Activation):
     """`max(x, 0) + slope * min(x, 0)`."""
 
-    slope: float
+    slope: Annotated[float, "slope below zero, finite"]
 
     def __post_init__(self) -> None:
         require_finite("activation.slope", self.slope)
@@ -105,7 +109,7 @@ class LeakyRelu(Activation):
 class Elu(Activation):
     """`x` above zero, `alpha * (exp(x) - 1)` below."""
 
-    alpha: float
+    alpha: Annotated[float, "depth of the curve below zero, finite"]
 
     def __post_init__(self) -> None:
         require_finite("activation.alpha", self.alpha)
@@ -124,7 +128,7 @@ class Init(Option):
     """Zeros: every weight 0; every initializer sets all biases to `bias`."""
 
     group: ClassVar[str] = "init"
-    bias: float
+    bias: Annotated[float, "every bias starts here, finite"]
 
     def __post_init__(self) -> None:
         require_finite("init.bias", self.bias)
@@ -134,7 +138,7 @@ class Init(Option):
 class NormalInit(Init):
     """Gaussian weights of standard deviation `std`."""
 
-    std: float
+    std: Annotated[float, "standard deviation of the weights, > 0"]
 
     def __post_init__(self) -> None:
         super(NormalInit, self).__post_init__()
@@ -145,7 +149,7 @@ class NormalInit(Init):
 class UniformInit(Init):
     """Weights uniform in [-limit, limit]."""
 
-    limit: float
+    limit: Annotated[float, "weights lie in [-limit, limit], > 0"]
 
     def __post_init__(self) -> None:
         super(UniformInit, self).__post_init__()
@@ -156,8 +160,8 @@ class UniformInit(Init):
 class ScaledInit(Init):
     """Xavier, He, LeCun: weights of standard deviation `gain / sqrt(fan)`, Gaussian or uniform."""
 
-    gain: float
-    fan: Fan
+    gain: Annotated[float, "standard deviation is gain / sqrt(fan), > 0"]
+    fan: Annotated[Fan, "which connections of a unit are counted"]
 
     def __post_init__(self) -> None:
         super(ScaledInit, self).__post_init__()
@@ -168,7 +172,7 @@ class ScaledInit(Init):
 class OrthogonalInit(Init):
     """Orthogonal weights times `gain` (Saxe et al., 2014)."""
 
-    gain: float
+    gain: Annotated[float, "factor of the orthogonal weights, > 0"]
 
     def __post_init__(self) -> None:
         super(OrthogonalInit, self).__post_init__()
@@ -186,9 +190,9 @@ class Norm(Option):
 class BatchNorm(Norm):
     """Batch normalization before or after the activation; `affine` learns gamma and beta."""
 
-    momentum: float
-    eps: float
-    affine: bool
+    momentum: Annotated[float, "share of the newest batch in the running statistics, in (0, 1]"]
+    eps: Annotated[float, "added to the variance, > 0"]
+    affine: Annotated[bool, "whether gamma and beta are learned"]
 
     def __post_init__(self) -> None:
         require(0 < self.momentum <= 1, "norm.momentum", "must lie in (0, 1]", self.momentum)
@@ -197,12 +201,14 @@ class BatchNorm(Norm):
 
 @dataclass(kw_only=True, slots=True)
 class Regularization(Option):
-    """Without weight decay and dropout; `max_norm` bounds the norm of each unit's incoming weights, null does not."""
+    """No weight decay, no dropout; `max_norm` bounds the incoming weights of every unit, the output layer's too."""
 
     group: ClassVar[str] = "regularization"
     weight_decay: float = field(default=0.0, init=False)
     dropout: float = field(default=0.0, init=False)
-    max_norm: float | None
+    max_norm: Annotated[
+        float | None, "bound on the norm of the incoming weights of each unit, output units included, > 0; null: none"
+    ]
 
     def __post_init__(self) -> None:
         decay = self.weight_decay
@@ -216,19 +222,19 @@ class Regularization(Option):
 class WeightDecay(Regularization):
     """Decay of the weights alone, not of biases or gamma and beta; decoupled for AdamW, else added to the gradient."""
 
-    weight_decay: float
+    weight_decay: Annotated[float, "decay of the weights alone, not of biases, >= 0"]
 
 
 @dataclass(kw_only=True, slots=True)
 class Dropout(Regularization):
     """Hidden units are dropped with probability `dropout`, the rest scaled by 1 / (1 - dropout)."""
 
-    dropout: float
+    dropout: Annotated[float, "probability that a hidden unit is dropped, in [0, 1)"]
 
 
 @dataclass(kw_only=True, slots=True)
 class WeightDecayAndDropout(Regularization):
     """Both at once."""
 
-    weight_decay: float
-    dropout: float
+    weight_decay: Annotated[float, "decay of the weights alone, not of biases, >= 0"]
+    dropout: Annotated[float, "probability that a hidden unit is dropped, in [0, 1)"]

@@ -146,7 +146,7 @@ class Config:
         rest = {key: value for key, value in tree.items() if key not in KINDS}
         values = {f.name: f for f in fields(cls)}
         problems += [f"{key} is not a key: {nearest(key, values)}" for key in rest if key not in values]
-        problems += [f"{key} is missing" for key in values if key not in tree]
+        problems += [f"{key} must be given" for key in values if key not in tree]
         plain = build(_Plain, {key: rest[key] for key in rest if key in values}, "", problems)
         if problems or plain is None:
             raise ConfigError(*dict.fromkeys(problems))
@@ -156,6 +156,11 @@ class Config:
         """What no single option can check."""
         warmup, epochs = self.schedule.warmup_epochs, self.training.epochs
         require(warmup < epochs, "schedule.warmup_epochs", f"must be < training.epochs={epochs}", warmup)
+
+    @property
+    def needs_monitor(self) -> bool:
+        """Whether training watches rows of its own, cut from the training rows: `patience` and plateaus read them."""
+        return self.training.patience is not None or isinstance(self.schedule, training.PlateauSchedule)
 
     def to_tree(self) -> dict[str, Any]:
         """The nested dictionary that `from_tree` reads."""
@@ -184,6 +189,8 @@ class _Plain:
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "seed", "must be >= 0", self.seed)
+        named = self.name is None or bool(self.name.strip())
+        require(named, "name", "must not be empty (leave it out to get the default name)", self.name)
 
 
 def _build_option(group: str, tree: dict[str, Any], problems: list[str]) -> Option | None:

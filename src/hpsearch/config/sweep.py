@@ -1,11 +1,12 @@
 """What may be set about how trials are drawn, scored, executed and logged, and about the final evaluation."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.checks import require
-from hpsearch.config.option import Option
+from hpsearch.config.option import AUTO, Option
 
 
 @dataclass(kw_only=True, slots=True)
@@ -13,7 +14,7 @@ class Evaluation(Option):
     """Truth table and leave-one-out: no parameters but `replicates`, the number of seeds each fold is trained with."""
 
     group: ClassVar[str] = "evaluation"
-    replicates: int
+    replicates: Annotated[int, "seeds that each fold is trained with, >= 1"]
 
     def __post_init__(self) -> None:
         require(self.replicates >= 1, "evaluation.replicates", "must be >= 1", self.replicates)
@@ -23,8 +24,12 @@ class Evaluation(Option):
 class Holdout(Evaluation):
     """One split in training, `val` and `report` rows: a whole number counts rows, a fraction is a share, null: auto."""
 
-    val: int | float | None
-    report: int | float | None
+    val: Annotated[
+        int | float | None,
+        "rows that selection reads: a count, or a share; auto: 5,000 of 60,000 or more, otherwise 10 %",
+        AUTO,
+    ]
+    report: Annotated[int | float | None, "rows that readers are shown, never selected on: as val", AUTO]
 
     def __post_init__(self) -> None:
         super(Holdout, self).__post_init__()
@@ -38,7 +43,7 @@ class Holdout(Evaluation):
 class KFold(Evaluation):
     """K folds, each the validation part once."""
 
-    folds: int
+    folds: Annotated[int, "number of folds, >= 2"]
 
     def __post_init__(self) -> None:
         super(KFold, self).__post_init__()
@@ -49,15 +54,15 @@ class KFold(Evaluation):
 class StratifiedKFold(KFold):
     """K folds with the class shares of the whole; `allow_rare` admits classes with fewer rows than folds."""
 
-    allow_rare: bool
+    allow_rare: Annotated[bool, "admits classes with fewer rows than folds"]
 
 
 @dataclass(kw_only=True, slots=True)
 class RepeatedKFold(StratifiedKFold):
     """K folds, drawn anew `repeats` times; `stratified` keeps the class shares."""
 
-    repeats: int
-    stratified: bool
+    repeats: Annotated[int, "how often the folds are drawn anew, >= 1"]
+    stratified: Annotated[bool, "keeps the class shares in each fold"]
 
     def __post_init__(self) -> None:
         super(RepeatedKFold, self).__post_init__()
@@ -95,11 +100,11 @@ class Search(Option):
     """Random search (i.i.d. draws) or QMC (scrambled Sobol) of `trials` over `choose` and the spaces of `tune`."""
 
     group: ClassVar[str] = "search"
-    trials: int
-    choose: Choose
-    tune: list[str]
-    space: dict[str, Any]  # group -> option -> name -> changed bounds
-    metric: Metric
+    trials: Annotated[int, "trials in all, >= 1; the same command with more goes on"]
+    choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]
+    tune: Annotated[list[str], "groups whose spaces are sampled"]
+    space: Annotated[dict[str, Any], "changed bounds: search.space.GROUP.OPTION.NAME={low: ..., high: ...}"]
+    metric: Annotated[Metric, "what the score is made of"]
 
     def __post_init__(self) -> None:
         require(self.trials >= 1, "search.trials", "must be >= 1", self.trials)
@@ -118,8 +123,8 @@ class Execution(Option):
     """Worker processes of one thread each; null: one a core, at most one a trial, and one on a GPU."""
 
     group: ClassVar[str] = "execution"
-    workers: int | None
-    device: Device
+    workers: Annotated[int | None, "worker processes, >= 1; auto: one a core, one on a GPU", AUTO]
+    device: Annotated[Device, "where fits are trained"]
 
     def __post_init__(self) -> None:
         require(self.workers is None or self.workers >= 1, "execution.workers", "must be >= 1 or auto", self.workers)
@@ -130,15 +135,15 @@ class Tracking(Option):
     """MLflow at `uri`; null: the environment's MLFLOW_TRACKING_URI or else a SQLite file under `directory`."""
 
     group: ClassVar[str] = "tracking"
-    uri: str | None
-    directory: str
+    uri: Annotated[str | None, "of MLflow; null: MLFLOW_TRACKING_URI, or else a SQLite file in the directory"]
+    directory: Annotated[str, "where records and the default MLflow store are kept"]
 
 
 @dataclass(kw_only=True, slots=True)
 class Confirm:
     """Fresh seeds that retrain the champion before it is claimed; null: 10."""
 
-    seeds: int | None
+    seeds: Annotated[int | None, "fresh seeds that retrain the champion before it is claimed, >= 0; auto: 10", AUTO]
 
     def __post_init__(self) -> None:
         require(self.seeds is None or self.seeds >= 0, "confirm.seeds", "must be >= 0 or auto", self.seeds)
@@ -165,3 +170,5 @@ class Final:
 
     def __post_init__(self) -> None:
         require(self.epochs is None or self.epochs >= 1, "final.epochs", "must be >= 1 or null", self.epochs)
+        rule = "must be the run id of a trial, 32 hexadecimal digits as MLflow shows it"
+        require(self.run is None or bool(re.fullmatch("[0-9a-f]{32}", self.run)), "final.run", rule, self.run)

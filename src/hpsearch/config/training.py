@@ -1,7 +1,7 @@
 """What the options of `optimizer`, `schedule`, `loss` and `training` may set."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from hpsearch.config.checks import require, require_import_path, require_positive, require_share
 from hpsearch.config.option import Option
@@ -12,7 +12,7 @@ class Optimizer(Option):
     """Plain stochastic gradient descent with learning rate `lr`."""
 
     group: ClassVar[str] = "optimizer"
-    lr: float
+    lr: Annotated[float, "learning rate, > 0"]
 
     def __post_init__(self) -> None:
         require_positive("optimizer.lr", self.lr)
@@ -22,7 +22,7 @@ class Optimizer(Option):
 class Momentum(Optimizer):
     """Heavy-ball or Nesterov momentum."""
 
-    momentum: float
+    momentum: Annotated[float, "share of the last step that is repeated, in [0, 1)"]
 
     def __post_init__(self) -> None:
         super(Momentum, self).__post_init__()
@@ -33,7 +33,7 @@ class Momentum(Optimizer):
 class AdaGrad(Optimizer):
     """AdaGrad (Duchi, Hazan & Singer, 2011)."""
 
-    eps: float
+    eps: Annotated[float, "added to the denominator, > 0"]
 
     def __post_init__(self) -> None:
         super(AdaGrad, self).__post_init__()
@@ -44,8 +44,8 @@ class AdaGrad(Optimizer):
 class RmsProp(Optimizer):
     """RMSprop; `alpha` is the decay of the mean square."""
 
-    alpha: float
-    eps: float
+    alpha: Annotated[float, "decay of the mean square, in [0, 1)"]
+    eps: Annotated[float, "added to the denominator, > 0"]
 
     def __post_init__(self) -> None:
         super(RmsProp, self).__post_init__()
@@ -57,9 +57,9 @@ class RmsProp(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma & Ba, 2015) or AdamW (Loshchilov & Hutter, 2019)."""
 
-    beta1: float
-    beta2: float
-    eps: float
+    beta1: Annotated[float, "decay of the mean gradient, in [0, 1)"]
+    beta2: Annotated[float, "decay of the mean square, in [0, 1)"]
+    eps: Annotated[float, "added to the denominator, > 0"]
 
     def __post_init__(self) -> None:
         super(Adam, self).__post_init__()
@@ -73,7 +73,7 @@ class Schedule(Option):
     """A constant learning rate, after a linear warm-up over `warmup_epochs` (0: none; fractions are allowed)."""
 
     group: ClassVar[str] = "schedule"
-    warmup_epochs: float
+    warmup_epochs: Annotated[float, "epochs of linear warm-up, fractions allowed, >= 0 and < training.epochs"]
 
     def __post_init__(self) -> None:
         epochs = self.warmup_epochs
@@ -84,8 +84,8 @@ class Schedule(Option):
 class StepSchedule(Schedule):
     """The learning rate times `gamma` after every `every` epochs."""
 
-    every: int
-    gamma: float
+    every: Annotated[int, "epochs between two steps, >= 1"]
+    gamma: Annotated[float, "factor of each step, in (0, 1]"]
 
     def __post_init__(self) -> None:
         super(StepSchedule, self).__post_init__()
@@ -97,7 +97,7 @@ class StepSchedule(Schedule):
 class ExponentialSchedule(Schedule):
     """The learning rate times `gamma` after every epoch."""
 
-    gamma: float
+    gamma: Annotated[float, "factor after every epoch, in (0, 1]"]
 
     def __post_init__(self) -> None:
         super(ExponentialSchedule, self).__post_init__()
@@ -108,7 +108,7 @@ class ExponentialSchedule(Schedule):
 class CosineSchedule(Schedule):
     """Half a cosine from the learning rate down to `floor` times it, over all epochs (Loshchilov & Hutter, 2017)."""
 
-    floor: float
+    floor: Annotated[float, "share of the learning rate that is left at the end, in [0, 1]"]
 
     def __post_init__(self) -> None:
         super(CosineSchedule, self).__post_init__()
@@ -119,8 +119,8 @@ class CosineSchedule(Schedule):
 class PlateauSchedule(Schedule):
     """The learning rate times `factor` when the loss on `monitor` has not improved for `patience` epochs."""
 
-    factor: float
-    patience: int
+    factor: Annotated[float, "factor at each plateau, in (0, 1)"]
+    patience: Annotated[int, "epochs without a better loss on 10 % of the training rows, >= 0"]
 
     def __post_init__(self) -> None:
         super(PlateauSchedule, self).__post_init__()
@@ -139,7 +139,7 @@ class Loss(Option):
 class SmoothedLoss(Loss):
     """Cross entropy and binary cross entropy on logits, with label smoothing (Szegedy et al., 2016)."""
 
-    label_smoothing: float
+    label_smoothing: Annotated[float, "share of the target that is spread over all classes, in [0, 1)"]
 
     def __post_init__(self) -> None:
         require_share("loss.label_smoothing", self.label_smoothing)
@@ -149,7 +149,7 @@ class SmoothedLoss(Loss):
 class CustomLoss(Loss):
     """The user's own `loss(outputs, targets)`, one value a row; `import_path` is `package.module:function`."""
 
-    import_path: str
+    import_path: Annotated[str, "your loss(outputs, targets), as package.module:function"]
 
     def __post_init__(self) -> None:
         require_import_path("loss.import_path", self.import_path)
@@ -160,10 +160,12 @@ class Training(Option):
     """How long and in what portions; `patience` epochs without a better `monitor` loss stop early, null never does."""
 
     group: ClassVar[str] = "training"
-    epochs: int
-    batch_size: int
-    patience: int | None
-    clip_norm: float | None
+    epochs: Annotated[int, "passes over the training rows, >= 1"]
+    batch_size: Annotated[int, "rows of a minibatch, >= 1"]
+    patience: Annotated[
+        int | None, "stops after so many epochs without a better loss on 10 % of the training rows, >= 1; null: never"
+    ]
+    clip_norm: Annotated[float | None, "bound on the norm of the gradient, > 0; null: none"]
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "training.epochs", "must be >= 1", self.epochs)

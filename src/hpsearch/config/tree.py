@@ -5,9 +5,10 @@ import typing
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from hpsearch.config.checks import ConfigError
+from hpsearch.config.option import AUTO
 
 T = TypeVar("T")
 
@@ -15,7 +16,10 @@ T = TypeVar("T")
 def nearest(word: str, known: typing.Iterable[str]) -> str:
     """The sentence part that names the closest known words, or all of them when none is close."""
     known = sorted(known)
-    close = get_close_matches(word, known, n=3, cutoff=0.6)
+    lowered: dict[str, list[str]] = {}
+    for each in known:
+        lowered.setdefault(each.lower(), []).append(each)
+    close = [each for match in get_close_matches(word.lower(), lowered, n=3, cutoff=0.6) for each in lowered[match]]
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"known here: {', '.join(known) or 'none'}"
@@ -37,7 +41,7 @@ def build(cls: type[T], tree: object, path: str, problems: list[str]) -> T | Non
         problems.append(f"{path} must hold keys and values, got {tree!r}")
         return None
     before = len(problems)
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     known = {f.name: f for f in fields(cls) if f.init}  # type: ignore[arg-type]  # T is a dataclass by contract
     for key in tree:
         if key not in known:
@@ -47,7 +51,7 @@ def build(cls: type[T], tree: object, path: str, problems: list[str]) -> T | Non
         if name in tree:
             values[name] = convert(hints[name], tree[name], _join(path, name), problems)
         elif not _has_default(field):
-            problems.append(f"{_join(path, name)} is missing{_of(tree)}")
+            problems.append(f"{_join(path, name)} must be given{_needed_by(path, tree)}")
     if len(problems) > before:
         return None
     try:
@@ -59,10 +63,14 @@ def build(cls: type[T], tree: object, path: str, problems: list[str]) -> T | Non
 
 def convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
     """The value as the annotated type; a sentence is added to `problems` where it does not fit."""
+    plain, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+    if AUTO in notes and value == "auto":
+        return None
     try:
-        return _convert(hint, value, path, problems)
+        return _convert(plain, value, path, problems)
     except (TypeError, ValueError):
-        problems.append(f"{path} must be {_describe(hint)}, got {value!r}")
+        text = plain is str or (typing.get_origin(plain) is types.UnionType and str in typing.get_args(plain))
+        problems.append(f"{path} must be {describe(hint)}, got {value!r}{'; put it in quotes' if text else ''}")
         return None
 
 
@@ -86,7 +94,7 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
 
 
 def _convert_union(args: tuple[Any, ...], value: object, path: str, problems: list[str]) -> Any:
-    if type(None) in args and (value is None or value == "auto"):
+    if type(None) in args and value is None:
         return None
     inner = [arg for arg in args if arg is not type(None)]
     if type(value) in inner:  # 1.0 is a share where both counts and shares are taken
@@ -106,7 +114,7 @@ def _convert_scalar(hint: Any, value: object) -> Any:
         return float(value)
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)
-    if hint is str and isinstance(value, int | float) and not isinstance(value, bool):
+    if hint is str and type(value) is int:  # a float is written in more than one way: 1e5 is no "100000.0"
         return str(value)
     raise TypeError
 
@@ -124,17 +132,21 @@ def to_tree(value: Any) -> Any:
     return value
 
 
-def _describe(hint: Any) -> str:
+def describe(hint: Any) -> str:
+    """What a value of this annotation must be, in words."""
+    if typing.get_origin(hint) is Annotated:
+        inner, *notes = typing.get_args(hint)
+        return describe(inner).replace(" or null", " or auto") if AUTO in notes else describe(inner)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return "one of " + ", ".join(str(member.value) for member in hint)
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", types.NoneType: "null"}
     args = typing.get_args(hint)
     if typing.get_origin(hint) is list:
-        return f"a list, each item {_describe(args[0])}"
+        return f"a list, each item {describe(args[0])}"
     if typing.get_origin(hint) is dict:
         return "keys and values"
     if args:
-        return " or ".join(_describe(arg) for arg in args)
+        return " or ".join(describe(arg) for arg in args)
     return names.get(hint, str(hint))
 
 
@@ -148,3 +160,7 @@ def _join(path: str, key: object) -> str:
 
 def _of(tree: dict[str, Any]) -> str:
     return f" of {tree['kind']}" if isinstance(tree.get("kind"), str) else ""
+
+
+def _needed_by(path: str, tree: dict[str, Any]) -> str:
+    return f": {path}={tree['kind']} needs it" if isinstance(tree.get("kind"), str) else ""

@@ -15,7 +15,7 @@ import numpy as np
 
 from hpsearch.config.data import CsvData, TaskChoice
 from hpsearch.config.tree import nearest
-from hpsearch.data.rows import DataError, Rows
+from hpsearch.data.rows import DataError, Rows, reconstructed
 from hpsearch.data.targets import encode_targets
 from hpsearch.records import Task
 
@@ -38,23 +38,26 @@ class _Table:
 
 
 def read_csv(data: CsvData) -> Rows:
-    """The rows of the file at `data.path`; inputs (N, D) float32 in the order of the columns, without the target.
+    """The rows of the file at `data.path`.
+
+    Inputs (N, D) are float32, in the order of the columns, without the target and those of `data.drop`.
 
     Raises:
-        DataError: If the file is no table of at least two columns with a header line, or a cell is missing, not
-            finite or text among numbers; with the line and the column.
+        DataError: If the file is no table of at least two columns with a header line, or a cell that is used is
+            missing, not finite or text among numbers; with the line and the column.
     """
     table = _read_table(data)
-    if data.target is not None and data.target not in table.names:
-        raise DataError(
-            f"{table.path} has no column {data.target!r} (data.target): {nearest(data.target, table.names)}"
-        )
-    features = [name for name in table.names if name != data.target]
+    for key, name in [("data.target", data.target), *(("data.drop", name) for name in data.drop)]:
+        if name is not None and name not in table.names:
+            raise DataError(f"{table.path} has no column {name!r} ({key}): {nearest(name, table.names)}")
+    features = [name for name in table.names if name != data.target and name not in data.drop]
     if not features:
-        raise DataError(f"{table.path} has no column besides data.target={data.target}: at least one input is needed")
+        dropped = f" and data.drop=[{','.join(data.drop)}]" if data.drop else ""
+        besides = f"data.target={data.target}{dropped}"
+        raise DataError(f"{table.path} has no column besides {besides}: at least one input is needed")
     inputs = np.concatenate([_features(table, name) for name in features], axis=1)
     if data.target is None or data.task is TaskChoice.AUTOENCODER:
-        return Rows(table.path.stem, Task.REGRESSION, inputs, inputs.copy(), 0, autoencoder=True)
+        return reconstructed(Rows(table.path.stem, Task.REGRESSION, inputs, inputs, 0))
     labels = _target(table, data.target, as_text=data.task is TaskChoice.CLASSIFICATION)
     targets = encode_targets(labels, data.task, f"column {data.target!r} of {table.path}")
     return Rows(table.path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names)
@@ -109,7 +112,7 @@ def _features(table: _Table, name: str) -> np.ndarray:
     if len(categories) > MAX_CATEGORIES:
         raise DataError(
             f"{table.path}: text column {name!r} has {len(categories)} distinct values, at most {MAX_CATEGORIES} "
-            "can be categories; remove it from the file if it is an identifier"
+            f"can be categories; if it is an identifier, leave it out: 'data.drop=[{name}]'"
         )
     return np.eye(len(categories), dtype=np.float32)[numbers]
 
@@ -126,7 +129,9 @@ def _values(table: _Table, name: str, *, as_text: bool) -> np.ndarray:
     column = table.column(name)
     for line, cell in zip(table.lines, column, strict=True):
         if cell.lower() in MISSING:
-            raise DataError(f"{table.path}: line {line}, column {name!r} is missing, got {cell!r}; fill or remove it")
+            raise DataError(
+                f"{table.path}: line {line}, column {name!r} is missing, got {cell!r}; fill it in, or remove the line"
+            )
     numbers = [_number(cell) for cell in column]
     texts = [row for row, number in enumerate(numbers) if number is None]
     if not texts:

@@ -47,7 +47,11 @@ class DamagedError(DataError):
 
 
 class NoMirrorError(DataError):
-    """A file that is not cached, and that no mirror gave."""
+    """A file that is not cached, and that no mirror gave; `reasons` has one sentence for each mirror."""
+
+    def __init__(self, message: str, reasons: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.reasons = tuple(reasons)
 
 
 class _MirrorError(Exception):
@@ -126,7 +130,7 @@ def download(mirrors: Mirrors, file: Digest, folder: Path) -> None:
             reasons.append(str(error))
         else:
             return
-    raise NoMirrorError(f"{folder / file.name} is missing and no mirror gave it ({'; '.join(reasons)})")
+    raise NoMirrorError(f"{folder / file.name} is missing and no mirror gave it ({'; '.join(reasons)})", reasons)
 
 
 def _receive(url: str, mirrors: Mirrors) -> Iterator[bytes]:

@@ -173,7 +173,7 @@ def _unpack_or_download(idx_set: IdxSet, file: Digest, folder: Path) -> None:
     except DamagedError as error:
         raise DamagedError(f"{error}; delete it, and it is fetched again") from error
     except NoMirrorError as error:
-        raise NoMirrorError(f"{error}: {idx_set.way_out}") from error
+        raise NoMirrorError(f"{error}: {idx_set.way_out}", error.reasons) from error
 
 
 def read_rows(idx_set: IdxSet, images: Digest, labels: Digest, root: Path) -> Rows:

@@ -7,7 +7,7 @@ import numpy as np
 
 from hpsearch.config.data import NpzData, TaskChoice
 from hpsearch.config.tree import nearest
-from hpsearch.data.rows import DataError, Rows
+from hpsearch.data.rows import DataError, Rows, reconstructed
 from hpsearch.data.targets import encode_targets
 from hpsearch.records import Task
 
@@ -28,8 +28,7 @@ def read_npz(data: NpzData) -> Rows:
     arrays = _load(path, wanted)
     inputs = _inputs(arrays[0], f"{path}: array {data.inputs!r} (data.inputs)")
     if len(arrays) == 1:
-        flat = inputs.reshape(len(inputs), -1).astype(np.float32)
-        return Rows(path.stem, Task.REGRESSION, inputs, flat, 0, autoencoder=True)
+        return reconstructed(Rows(path.stem, Task.REGRESSION, inputs, inputs, 0))
     label = f"{path}: array {data.target!r} (data.target)"
     _check_targets(arrays[1], len(inputs), label)
     targets = encode_targets(arrays[1], data.task, label)

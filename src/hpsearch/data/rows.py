@@ -65,6 +65,13 @@ def take(rows: Rows, index: np.ndarray) -> Rows:
     return Rows(**_values(rows) | {"inputs": rows.inputs[index], "targets": rows.targets[index]})
 
 
+def reconstructed(rows: Rows) -> Rows:
+    """The same rows as the task of an autoencoder: the targets are the inputs, flattened to (N, T) float32."""
+    flat = rows.inputs.reshape(rows.n, -1).astype(np.float32)
+    changed = {"task": Task.REGRESSION, "targets": flat, "classes": 0, "class_names": (), "autoencoder": True}
+    return Rows(**_values(rows) | changed)
+
+
 def to_development(rows: Rows) -> Development:
     """The same rows with the digest of their content."""
     return Development(**_values(rows), digest=content_digest(rows))

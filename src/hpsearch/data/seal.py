@@ -2,9 +2,10 @@
 
 Before a claim is granted, the rows are hashed and nothing else: `SealedTest` shows their number, their digest and how
 many of them occur in the development set. A data set without an official test set gets one that depends on its
-content alone, never on the seed of a sweep: the rows that
+content alone, never on the seed of a sweep or on what is predicted: the rows that
 `train_test_split(arange(N), test_size=max(1, round(share * N)), stratify=classes, random_state=TEST_STATE)` puts aside,
-stratified unless it is a regression.
+stratified unless it is a regression. With `data.task=autoencoder`, the same rows of a shipped data set are sealed,
+under the same digest: who opens them for one task has seen them for the other.
 """
 
 import hashlib
@@ -14,10 +15,19 @@ from typing import NoReturn
 
 import numpy as np
 
-from hpsearch.config.data import Data
+from hpsearch.config.data import Data, TaskChoice
 from hpsearch.data.draw import draw, obstacle
 from hpsearch.data.idx import read_raw, read_rows, records
-from hpsearch.data.rows import DataError, Development, Rows, content_digest, row_keys, take, to_development
+from hpsearch.data.rows import (
+    DataError,
+    Development,
+    Rows,
+    content_digest,
+    reconstructed,
+    row_keys,
+    take,
+    to_development,
+)
 from hpsearch.data.sources import IdxTest, Source, find_source
 from hpsearch.errors import HpsearchError
 from hpsearch.seeding import Purpose, derive
@@ -115,7 +125,11 @@ def load_development(data: Data, *, source: Source | None = None) -> Development
     rows = source.read()
     if isinstance(source.test, float):
         rows = take(rows, _cut(rows, source.test)[0])
-    return to_development(rows)
+    return to_development(_as_asked(data, rows))
+
+
+def _as_asked(data: Data, rows: Rows) -> Rows:
+    return reconstructed(rows) if data.task is TaskChoice.AUTOENCODER and not rows.autoencoder else rows
 
 
 def seal(data: Data, *, source: Source | None = None, development: Development | None = None) -> SealedTest | None:
@@ -135,8 +149,8 @@ def seal(data: Data, *, source: Source | None = None, development: Development |
     development = development or load_development(data, source=source)
     known = set(row_keys(development.inputs))
     if isinstance(source.test, IdxTest):
-        return _seal_files(source.test, known)
-    return _seal_share(source.read, source.test, known)
+        return _seal_files(data, source.test, known)
+    return _seal_share(data, source.read, source.test, known)
 
 
 def data_digest(development: Development, sealed: SealedTest | None) -> str:
@@ -144,7 +158,7 @@ def data_digest(development: Development, sealed: SealedTest | None) -> str:
     return hashlib.sha256(f"{development.digest}/{sealed.digest if sealed else '-'}".encode()).hexdigest()
 
 
-def _seal_files(test: IdxTest, known: set[bytes]) -> SealedTest:
+def _seal_files(data: Data, test: IdxTest, known: set[bytes]) -> SealedTest:
     idx_set, root = test.idx_set, test.root
     images, labels = (read_raw(idx_set, file, root) for file in (idx_set.test_images, idx_set.test_labels))
     digest = hashlib.sha256(images.data)
@@ -152,12 +166,12 @@ def _seal_files(test: IdxTest, known: set[bytes]) -> SealedTest:
     keys = row_keys(records(images))
 
     def read() -> Rows:
-        return read_rows(idx_set, idx_set.test_images, idx_set.test_labels, root)
+        return _as_asked(data, read_rows(idx_set, idx_set.test_images, idx_set.test_labels, root))
 
     return SealedTest(size=len(keys), digest=digest.hexdigest(), duplicates=_shared(keys, known), read=read)
 
 
-def _seal_share(read_all: Callable[[], Rows], share: float, known: set[bytes]) -> SealedTest:
+def _seal_share(data: Data, read_all: Callable[[], Rows], share: float, known: set[bytes]) -> SealedTest:
     def cut_off() -> Rows:
         rows = read_all()
         return take(rows, _cut(rows, share)[1])
@@ -169,7 +183,7 @@ def _seal_share(read_all: Callable[[], Rows], share: float, known: set[bytes]) -
         rows = cut_off()
         if content_digest(rows) != digest:
             raise DataError(f"the file of {rows.name} has changed since its test set was sealed: restore it")
-        return rows
+        return _as_asked(data, rows)
 
     duplicates = _shared(row_keys(sealed.inputs), known)
     return SealedTest(size=sealed.n, digest=digest, duplicates=duplicates, read=read)

@@ -37,13 +37,15 @@ class Source:
         data: The configuration with `packaged` decided, so that every process that reads it finds the same rows.
         read: Gives the development rows where `test` names files, and all rows otherwise.
         test: The files of the test set; or the share of rows that is sealed; or None, if there is no test set.
-        note: What a person must be told about the choice; None if there is nothing.
+        note: What a person must be told about the choice: lines of text.
+        reasons: Why no mirror gave the files, one line each.
     """
 
     data: Data
     read: Callable[[], Rows]
     test: IdxTest | float | None
-    note: str | None = None
+    note: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path | None = None) -> Source:
@@ -80,8 +82,12 @@ def _find_mnist(data: MnistData, idx_set: IdxSet, root: Path) -> Source:
     try:
         obtain(idx_set, idx_set.train_images, root)
     except NoMirrorError as error:
-        note = f"the 5,000 packaged MNIST images stand in for the full 70,000, which could not be had: {error}"
-        return Source(dataclasses.replace(data, packaged=Packaged.ALWAYS), packaged_mnist, TEST_SHARE, note)
+        note = (
+            "the 5,000 packaged MNIST images stand in for the full 70,000, which no mirror gave",
+            f"to change that, put the four files into {root / idx_set.folder}; data.packaged=always keeps it so",
+        )
+        settled = dataclasses.replace(data, packaged=Packaged.ALWAYS)
+        return Source(settled, packaged_mnist, TEST_SHARE, note, error.reasons)
     return full
 
 

@@ -37,6 +37,38 @@ class _Parts:
     report: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class SplitSizes:
+    """How many rows a split has, before it is drawn.
+
+    Attributes:
+        folds: Trainings, not counting replicates.
+        train: Rows that each trains on, before `data.limit`; of stratified folds, give or take a few.
+        val: Rows that are scored, each counted once.
+        report: Rows that readers are shown.
+    """
+
+    folds: int
+    train: int
+    val: int
+    report: int
+
+
+def split_sizes(evaluation: Evaluation, n: int) -> SplitSizes:
+    """The sizes of the parts of n development rows."""
+    match evaluation:
+        case Holdout():
+            report, val = _size(evaluation.report, n), _size(evaluation.val, n)
+            return SplitSizes(1, n - report - val, val, report)
+        case KFold():
+            repeats = evaluation.repeats if isinstance(evaluation, RepeatedKFold) else 1
+            return SplitSizes(evaluation.folds * repeats, n - -(-n // evaluation.folds), n, 0)
+        case _ if evaluation.kind == "loocv":
+            return SplitSizes(n, n - 1, n, 0)
+        case _:
+            return SplitSizes(1, n, n, 0)
+
+
 def split_seed(seed: int, redraw: int = 0) -> int:
     """scikit-learn's `random_state` of folds and of the `val` rows; differs for each redraw."""
     return derive(seed, Purpose.SPLIT, *([redraw] if redraw else [])) % 2**32
@@ -112,13 +144,14 @@ def _split(development: Development, evaluation: Evaluation, seed: int, redraw: 
 
 def _holdout(development: Development, evaluation: Holdout, seed: int, redraw: int) -> _Parts:
     n = development.n
-    report_rows, val_rows = _size(evaluation.report, n), _size(evaluation.val, n)
-    if report_rows + val_rows >= n:
+    sizes = split_sizes(evaluation, n)
+    if sizes.train < 1:
         raise ConfigError(
-            f"evaluation.val and evaluation.report must leave rows to train on, got {val_rows} and {report_rows} of {n}"
+            f"evaluation.val and evaluation.report must leave rows to train on, got {sizes.val} and {sizes.report} of "
+            f"{n}"
         )
-    report, rest = _hold_out(development, np.arange(n), report_rows, report_seed(seed), "report")
-    val, train = _hold_out(development, rest, val_rows, split_seed(seed, redraw), "val")
+    report, rest = _hold_out(development, np.arange(n), sizes.report, report_seed(seed), "report")
+    val, train = _hold_out(development, rest, sizes.val, split_seed(seed, redraw), "val")
     return _Parts(train, val, report)
 
 

@@ -3,6 +3,7 @@
 N rows of the data set, B rows of a minibatch, C outputs; a suffix gives the shape: `outputs_bc` is (B, C).
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from torch import nn
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.network import BatchNorm
-from hpsearch.config.training import PlateauSchedule
 from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.engine.device_data import DeviceData, FitData, batch_sizes, fit_data
 from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
@@ -107,7 +107,8 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
                 step += 1
 
             val_outputs = _predict(network, seen, fit.fold.val)
-            monitor_loss = None if refit else _monitor_loss(network, seen, fit)
+            watched = not refit and len(fit.fold.monitor) > 0
+            monitor_loss = _mean_loss(network, seen, fit, fit.fold.monitor, smooth=False) if watched else None
             if found := _non_finite(network, loss_sum, val_outputs, monitor_loss):
                 failure = f"non-finite {found} in epoch {epoch + 1} (of {training.epochs})"
                 break
@@ -129,6 +130,7 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
         if best_state is not None:
             network.load_state_dict(best_state)
         report_outputs = _predict(network, seen, fit.fold.report[:0] if failure else fit.fold.report)
+        final_loss = math.nan if failure else _mean_loss(network, seen, fit, probe_rows(fit), smooth=True)
 
     return FitResult(
         status=Status.OK if failure is None else Status.DIVERGED,
@@ -139,6 +141,7 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
         lr=np.array(history.lr),
         val_outputs=_stack(history.val_outputs, (len(fit.fold.val), seen.outputs)),
         report_outputs=report_outputs,
+        final_loss=final_loss,
         chosen_epoch=len(history.train_loss) if best_state is None or failure else best + 1,
         state=_numpy_state(network) if keep_state else None,
         fit_s=time.perf_counter() - started,
@@ -181,15 +184,19 @@ def _predict(network: nn.Module, seen: FitData, rows: np.ndarray) -> np.ndarray:
     return torch.cat(parts).cpu().numpy() if parts else np.zeros((0, seen.outputs), _float_type(seen))
 
 
+def probe_rows(fit: Fit) -> np.ndarray:
+    """(n,) at most `PREDICTION_ROWS` training rows, drawn by the order seed, on which `final_loss` is measured."""
+    train = fit.fold.train
+    rows: np.ndarray = train[epoch_order(fit.seeds.order, 0, len(train))[:PREDICTION_ROWS]]
+    return rows
+
+
 @torch.no_grad()
-def _monitor_loss(network: nn.Module, seen: FitData, fit: Fit) -> float | None:
-    """Mean loss on the monitor rows, without label smoothing; None if there are none."""
-    if not len(fit.fold.monitor):
-        return None
-    outputs = torch.from_numpy(_predict(network, seen, fit.fold.monitor)).to(seen.shift.device)
-    rows = torch.tensor(fit.fold.monitor, device=seen.shift.device)
-    losses = loss_function(fit.config.loss, smooth=False)(outputs, seen.targets[rows])
-    return losses.double().mean().item()
+def _mean_loss(network: nn.Module, seen: FitData, fit: Fit, rows: np.ndarray, *, smooth: bool) -> float:
+    """Mean loss of these rows (n,) in evaluation mode."""
+    outputs = torch.from_numpy(_predict(network, seen, rows)).to(seen.shift.device)
+    targets = seen.targets[torch.tensor(rows, device=seen.shift.device)]
+    return loss_function(fit.config.loss, smooth=smooth)(outputs, targets).double().mean().item()
 
 
 def _non_finite(network: nn.Module, loss_sum: torch.Tensor, val_outputs: np.ndarray, monitor_loss: float | None) -> str:
@@ -216,8 +223,7 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
         ConfigError: If monitor rows are needed and missing, or batch normalization meets a minibatch of one row.
     """
     config, rows = fit.config, fit.fold.train
-    watched = config.training.patience is not None or isinstance(config.schedule, PlateauSchedule)
-    if watched and not refit and not len(fit.fold.monitor):
+    if config.needs_monitor and not refit and not len(fit.fold.monitor):
         raise ConfigError(
             f"training.patience and schedule=plateau must have monitor rows, got none of {len(rows)} training rows of "
             f"{data.rows.name}: use training.patience=null and another schedule, or more training rows"

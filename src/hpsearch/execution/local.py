@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import os
 import pickle
+import signal
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from hpsearch.errors import HpsearchError
-from hpsearch.execution.processes import context, sheltered
+from hpsearch.execution.processes import context, oom_kills, sheltered
 from hpsearch.execution.worker import ONE_THREAD, Answer, Raised, Ready, WorkerDied, serve
 
 State = TypeVar("State")
@@ -77,6 +78,7 @@ class LocalExecutor(Generic[Task, Result]):
         self._program = pickle.dumps((setup, work))
         self._context = context()
         self._deaths = 0
+        self._oom_kills = oom_kills()
         self._workers: list[_Worker] = []
         atexit.register(self._kill)  # before multiprocessing's own, which would wait for ever
         for _ in range(workers):
@@ -210,7 +212,7 @@ class LocalExecutor(Generic[Task, Result]):
     def _replace(self, worker: "_Worker") -> list[Done[Result]]:
         place = self._workers.index(worker)
         del self._workers[place]
-        died, job = WorkerDied(worker.bury()), worker.job
+        died, job = self._cause_of_death(worker.bury()), worker.job
         self._deaths += not worker.ready
         if self._deaths == SETUP_DEATHS:
             self._kill()
@@ -221,6 +223,10 @@ class LocalExecutor(Generic[Task, Result]):
             successor.job = job
             return []
         return [Done(job.key, None, died, time.monotonic() - job.sent_at)]
+
+    def _cause_of_death(self, exitcode: int) -> WorkerDied:
+        before, self._oom_kills = self._oom_kills, oom_kills()
+        return WorkerDied(exitcode, out_of_memory=exitcode == -signal.SIGKILL and self._oom_kills > before)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
 
 from hpsearch.execution.worker import ONE_THREAD
 
@@ -55,6 +56,15 @@ def sheltered() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def oom_kills() -> int:
+    """Processes that the kernel has killed since it started because memory ran out; 0 where it does not count them."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:  # not Linux
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def _server_runs() -> bool:

@@ -58,9 +58,15 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
-    """The end of a worker process in the middle of a task; `exitcode` is minus the signal if one killed it."""
+    """The end of a worker process in the middle of a task.
+
+    Attributes:
+        exitcode: Minus the signal if one killed it.
+        out_of_memory: Whether the system killed it because memory ran out, as far as the system counts that.
+    """
 
     exitcode: int
+    out_of_memory: bool = False
 
     @property
     def cause(self) -> str:
@@ -71,7 +77,7 @@ class WorkerDied:
             name = signal.Signals(-self.exitcode).name
         except ValueError:
             name = f"signal {-self.exitcode}"
-        hint = " (the system does that when memory runs out)" if name == "SIGKILL" else ""
+        hint = " because memory ran out" if self.out_of_memory else ""
         return f"the worker process was killed by {name}{hint}"
 
 

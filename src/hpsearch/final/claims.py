@@ -1,5 +1,6 @@
 """Who may open a sealed test set: the first claim, or an acknowledged one."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from hpsearch.config import ConfigError
 from hpsearch.data.seal import SealedTest
 from hpsearch.errors import HpsearchError
 from hpsearch.tracking.ledger import Opening, SealLedger
+from hpsearch.wording import show_number
 
 
 class SpentError(HpsearchError):
@@ -48,8 +50,8 @@ def require_right(
     opening: int | None,
     weights: str | None,
     elsewhere: Sequence[str] = (),
-) -> None:
-    """Refuses an opening that is not the first and not acknowledged.
+) -> int:
+    """The number of the opening that this command has a right to: the first, an acknowledged or an unfinished one.
 
     Args:
         openings: Those that the ledger knows.
@@ -65,30 +67,41 @@ def require_right(
     following = len(openings) + 1
     open_end = unfinished(openings)
     if open_end is not None and (weights is None or f"[weights {weights}]" in open_end.purpose):
-        return
+        return open_end.opening
     if reason is None and opening is None:
         if openings or elsewhere:
             raise SpentError(_spent(openings, elsewhere))
-        return
+        return following
     if not reason or not reason.strip() or opening != following:
         raise ConfigError(
-            f"final.reopen needs a reason and the number of the next opening: final.reopen.reason=… "
-            f"final.reopen.opening={following}, got reason={reason!r} and opening={opening!r}"
+            f"final.reopen needs a reason and the number of the next opening: {_way_out(following)}, "
+            f"got reason={reason!r} and opening={opening!r}"
         )
+    return following
+
+
+def _way_out(opening: int) -> str:
+    """The acknowledgement as it is typed: the shell takes the outer quotes, Hydra the inner ones."""
+    return f"\"final.reopen.reason='…'\" final.reopen.opening={opening}"
 
 
 def _spent(openings: Sequence[Opening], elsewhere: Sequence[str] = ()) -> str:
     times = len(openings) + len(elsewhere)
     lines = [f"this test set was opened {times} time{'s' if times > 1 else ''} already:"]
     for opening in openings:
-        result = f"result {opening.result}" if opening.result else "no result was recorded"
-        lines.append(f"  opening {opening.opening} on {opening.granted_at} by {opening.claimant}: {result}")
+        what = f"opening {opening.opening} on {opening.granted_at} by {opening.claimant}"
+        lines.append(f"  {what}: {_show_result(opening.result)}")
     lines += [f"  {sentence}" for sentence in elsewhere]
-    lines.append(
-        "a number from a second look is no longer an honest test; where there is a good reason: "
-        f"final.reopen.reason='…' final.reopen.opening={len(openings) + 1}"
-    )
+    lines.append("a number from a second look is no longer an honest test; where there is a good reason, add")
+    lines.append(f"  {_way_out(len(openings) + 1)}")
     return "\n".join(lines)
+
+
+def _show_result(result: str | None) -> str:
+    """What the ledger says of an opening: `accuracy 0.9851, macro_f1 0.9850`."""
+    if result is None:
+        return "no result was recorded"
+    return ", ".join(f"{name} {show_number(value)}" for name, value in json.loads(result).items())
 
 
 def claim(ledger: SealLedger, sealed: SealedTest, request: Request, elsewhere: Sequence[str] = ()) -> Opening:
@@ -104,11 +117,9 @@ def claim(ledger: SealLedger, sealed: SealedTest, request: Request, elsewhere: S
         SpentError: If it was opened before and that is not acknowledged, or another process was faster.
     """
     openings = ledger.openings(sealed.digest)
-    require_right(openings, request.reason, request.opening, request.weights, elsewhere)
-    open_end = unfinished(openings)
-    if open_end is not None and f"[weights {request.weights}]" in open_end.purpose:
-        return open_end
-    number = len(openings) + 1
+    number = require_right(openings, request.reason, request.opening, request.weights, elsewhere)
+    if number <= len(openings):
+        return openings[number - 1]
     granted = ledger.grant(
         sealed.digest, number, claimant=request.claimant, granted_at=request.now, purpose=request.purpose
     )

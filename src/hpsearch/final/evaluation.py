@@ -1,12 +1,11 @@
 """The one look at the test rows, and the interval of what was seen."""
 
 import json
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import stats
 
 from hpsearch.config import Config
 from hpsearch.data.rows import Development, Rows
@@ -15,22 +14,23 @@ from hpsearch.data.seal import Claim, SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import predict
 from hpsearch.final.model import Model, refit_scaling
-from hpsearch.measure import score_outputs
+from hpsearch.intervals import bootstrap_interval, normal_interval, wilson
+from hpsearch.measure import own_units, score_outputs
+from hpsearch.metrics import macro_f1, predicted, r2_of_rows, says_loss
+from hpsearch.records import Task
 from hpsearch.tracking.ledger import Opening
-
-LEVEL = 0.95
-"""Coverage of the interval of a test number."""
 
 
 @dataclass(frozen=True, slots=True)
 class TestScore:
-    """One metric on the test rows with its 95 % interval; no interval where none is known."""
+    """One metric on the test rows with its 95 % interval, and the method of that; no interval for a single row."""
 
     __test__ = False  # no test class, whatever pytest takes the name for
 
     value: float
     low: float | None
     high: float | None
+    method: str
 
 
 def evaluate(model: Model, development: Development, sealed: SealedTest, opening: Opening) -> dict[str, TestScore]:
@@ -43,45 +43,45 @@ def evaluate(model: Model, development: Development, sealed: SealedTest, opening
         opening: The granted claim.
 
     Returns:
-        Metric name to score. Accuracy has the Wilson interval (1927), other means over rows the normal one.
+        Metric name to score. Accuracy has the Wilson interval, other means over rows the normal one, macro F1 and R^2
+        that of the percentile bootstrap: see `intervals`. `loss` is left out where another metric says it.
     """
     right = Claim(opening.split_digest, opening.opening, opening.claimant, opening.granted_at, opening.purpose)
     rows = sealed.open(right)
     torch.set_num_threads(1)  # as in every fit: the last digits depend on it
     scaling = refit_scaling(model, development)
     outputs = predict(model.config, model.weights, to_device(rows), scaling)
-    return _intervals(model.config, rows, outputs, scaling)
+    return score_test(model.config, rows, outputs, scaling)
 
 
-def _intervals(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling) -> dict[str, TestScore]:
+def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling) -> dict[str, TestScore]:
+    """Every metric of the outputs (n, C) for the n test rows, with its interval; see `evaluate`."""
     scored = score_outputs(config, rows, np.arange(rows.n), outputs[None], scaling)
-    scores = {name: TestScore(float(values[0]), None, None) for name, values in scored.values.items()}
-    for name, values in scored.rows.items():
-        interval = wilson if name == "accuracy" else normal_interval
-        scores[name] = TestScore(float(values[0].mean()), *interval(values[0]))
-    return scores
+    means = {name: values[0] for name, values in scored.rows.items()}
+    if says_loss(config, rows.task):
+        del means["loss"]
+    scores = {name: _of_rows(name, values) for name, values in means.items()}
+    name, statistic = _of_all_rows(config, rows, outputs, scaling)
+    low, high = bootstrap_interval(statistic, rows.n)
+    return {**scores, name: TestScore(float(scored.values[name][0]), low, high, "bootstrap")}
 
 
-def wilson(hits: np.ndarray) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson, 1927).
-
-    Args:
-        hits: (n,) ones and zeros.
-    """
-    interval = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(LEVEL, method="wilson")
-    return float(interval.low), float(interval.high)
+def _of_rows(name: str, values: np.ndarray) -> TestScore:
+    """A metric that is a mean over rows, from its values (n,)."""
+    if name == "accuracy":
+        return TestScore(float(values.mean()), *wilson(int(values.sum()), len(values)), "Wilson")
+    return TestScore(float(values.mean()), *normal_interval(values), "normal")
 
 
-def normal_interval(values: np.ndarray) -> tuple[float | None, float | None]:
-    """The 95 % interval of a mean over independent rows, by the central limit theorem; none for fewer than two rows.
-
-    Args:
-        values: (n,) one value a row.
-    """
-    if len(values) < 2:
-        return None, None
-    half = float(stats.norm.ppf((1 + LEVEL) / 2)) * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return float(values.mean()) - half, float(values.mean()) + half
+def _of_all_rows(
+    config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling
+) -> tuple[str, Callable[[np.ndarray], float]]:
+    """The metric that is no mean over rows, by name, and its value on any (n,) row numbers."""
+    if rows.task is Task.REGRESSION:
+        predictions, targets = own_units(config, outputs, scaling), rows.targets.astype(np.float64)
+        return "r2", r2_of_rows(predictions, targets)
+    classes = predicted(outputs)
+    return "macro_f1", lambda index: float(macro_f1(classes[None, index], rows.targets[index], rows.classes)[0])
 
 
 def result_text(scores: dict[str, TestScore]) -> str:

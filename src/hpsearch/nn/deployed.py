@@ -7,13 +7,14 @@ from torch import nn
 from hpsearch.config import Config
 from hpsearch.data.scaling import Scaling
 from hpsearch.nn.models import build_network
+from hpsearch.nn.outputs import sigmoid_predicts
 
 
 class Deployed(nn.Module):
     """Scales raw inputs by the statistics of the training rows, then applies the network.
 
-    Takes (B, *shape) raw inputs as float32 and gives (B, C) outputs: logits of classes, or scaled regression targets
-    taken back to their own units.
+    Takes (B, *shape) raw inputs as float32 and gives (B, C) outputs: logits of classes, or regression targets in
+    their own units.
     """
 
     shift: torch.Tensor
@@ -21,15 +22,18 @@ class Deployed(nn.Module):
     target_shift: torch.Tensor
     target_scale: torch.Tensor
 
-    def __init__(self, network: nn.Module, scaling: Scaling) -> None:
+    def __init__(self, network: nn.Module, scaling: Scaling, *, sigmoid: bool) -> None:
         super().__init__()
         self.network = network
+        self.sigmoid = sigmoid
         for name in ("shift", "scale", "target_shift", "target_scale"):
             self.register_buffer(name, torch.tensor(getattr(scaling, name)))
 
     def forward(self, raw: torch.Tensor) -> torch.Tensor:
         """Outputs (B, C) for raw inputs (B, *shape)."""
         outputs: torch.Tensor = self.network((raw - self.shift) * self.scale)
+        if self.sigmoid:
+            outputs = outputs.sigmoid()
         return outputs / self.target_scale + self.target_shift
 
 
@@ -47,4 +51,4 @@ def deploy(
     """
     network = build_network(config, shape, outputs)
     network.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
-    return Deployed(network, scaling).eval()
+    return Deployed(network, scaling, sigmoid=sigmoid_predicts(config)).eval()

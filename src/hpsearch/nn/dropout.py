@@ -63,7 +63,7 @@ class Dropout(nn.Module):
     def _mixed_positions(self, x: torch.Tensor) -> torch.Tensor:
         # Neither seed nor step enters the first mixing of the positions, so it is done once for the largest minibatch.
         if self._positions.numel() < x.numel() or self._positions.device != x.device:
-            self._positions = _mix(torch.arange(x.numel(), dtype=torch.int32, device=x.device))
+            self._positions = mixed_positions(x.numel(), x.device)
         return self._positions[: x.numel()]
 
 
@@ -72,22 +72,27 @@ def uniform_bits(mixed_positions: torch.Tensor, seed: torch.Tensor, step: torch.
 
     Args:
         mixed_positions: (n,) int32, the positions after one mixing.
-        seed: (2,) int32, the stream of one layer of one fit.
+        seed: (2,) int32, the stream of one layer of one fit, or (G, 2), of G fits.
         step: () int32, number of the minibatch.
         call: Number of the pass within the step.
 
     Returns:
-        (n,) int32.
+        (n,) int32, or (G, n).
     """
-    keys = _mix(seed + (step * _STEP + _wrap(call * _CALL)))
-    bits = mixed_positions ^ keys[0]
+    keys = _mix(seed + (step * _STEP + _wrap(call * _CALL))).unsqueeze(-1)
+    bits = mixed_positions ^ keys[..., 0, :]
     bits ^= (bits >> 16) & 0xFFFF
     bits *= _MULTIPLY_1
     bits ^= (bits >> 15) & 0x1FFFF
-    bits += keys[1]  # 64 bits of key: with 32, a pair among some 65,000 fits and steps would share its mask
+    bits += keys[..., 1, :]  # 64 bits of key: with 32, a pair among some 65,000 fits and steps would share its mask
     bits *= _MULTIPLY_2
     bits ^= (bits >> 16) & 0xFFFF
     return bits
+
+
+def mixed_positions(n: int, device: torch.device | None = None) -> torch.Tensor:
+    """(n,) int32: the positions 0 … n-1 after one mixing, as `uniform_bits` takes them."""
+    return _mix(torch.arange(n, dtype=torch.int32, device=device))
 
 
 def seed_dropout(network: nn.Module, seed: int) -> list[Dropout]:

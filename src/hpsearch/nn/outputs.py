@@ -2,7 +2,8 @@
 
 import math
 
-from hpsearch.config import ConfigError
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.data import TaskChoice
 from hpsearch.config.training import Loss, SmoothedLoss
 from hpsearch.records import Task
 
@@ -10,7 +11,7 @@ ALL = frozenset(Task)
 CLASSES = frozenset({Task.BINARY, Task.MULTICLASS})
 FITS: dict[str, frozenset[Task]] = {
     "cross_entropy": CLASSES,
-    "bce": CLASSES,
+    "bce": ALL,  # in regression on targets within [0, 1] alone: those of an autoencoder
     "mse": ALL,
     "mae": ALL,
     "sse": ALL,
@@ -38,12 +39,18 @@ def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, dat
         ConfigError: If the loss cannot be computed on such targets.
     """
     if task not in FITS[loss.kind]:
-        fitting = ", ".join(f"loss={kind}" for kind, tasks in FITS.items() if task in tasks)
+        fits = [kind for kind, tasks in FITS.items() if task in tasks and (kind, task) != ("bce", Task.REGRESSION)]
+        fitting = ", ".join(f"loss={kind}" for kind in fits)
         raise ConfigError(f"loss {loss.kind} does not fit the {task} task of data {data}: use one of {fitting}")
     if task is Task.REGRESSION:
         return target_width
     single = task is Task.BINARY and loss.kind in ("bce", "perceptron")
     return 1 if single else classes
+
+
+def sigmoid_predicts(config: Config) -> bool:
+    """Whether predicted numbers are the sigmoid of the outputs: those of an autoencoder trained with `bce`."""
+    return config.loss.kind == "bce" and config.data.task is TaskChoice.AUTOENCODER
 
 
 def stall_threshold(loss: Loss, task: Task, classes: int) -> float | None:

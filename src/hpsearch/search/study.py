@@ -265,8 +265,7 @@ def config_text(config: Config) -> str:
 def failed_result(failure: Raised | WorkerDied | None) -> TrialResult:
     """The result of a trial whose worker gave none: `oom` or `error`, with the cause."""
     assert failure is not None
-    oom = isinstance(failure, Raised) and failure.out_of_memory
-    status = Status.OOM if oom else Status.ERROR
+    status = Status.OOM if failure.out_of_memory else Status.ERROR
     return TrialResult(status, failure.cause, None, None, {}, {}, [], [])
 
 

@@ -1,0 +1,116 @@
+"""What a final prints: champion, confirmation, refit, test numbers, and how the model is loaded."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from hpsearch.cli.champion import Final
+from hpsearch.cli.scores import Score
+from hpsearch.cli.screens import describe_duplicates, describe_limit, relative
+from hpsearch.final.evaluation import TestScore
+from hpsearch.final.model import Model
+from hpsearch.final.refit import shrinkage
+from hpsearch.jobs import RefitJob
+from hpsearch.nn.outputs import output_count
+from hpsearch.records import TrialResult
+from hpsearch.terminal import Terminal
+from hpsearch.tracking.ledger import Opening
+from hpsearch.wording import show_interval, show_like, show_values
+
+
+def introduce(terminal: Terminal, final: Final, opened: int, *, chosen: bool) -> None:
+    """Which trial is evaluated, on which test set, and how often that was opened.
+
+    Args:
+        terminal: Where.
+        final: The trial.
+        opened: Openings before.
+        chosen: Whether the trial was named by the user instead of being the champion.
+    """
+    result, score, sealed = final.champion.result, Score.of(final.config, final.development), final.sealed
+    drawn = " · ".join(show_values(final.champion.values).values())
+    before = f"opened {opened} time{'s' if opened > 1 else ''} before" if opened else "never opened"
+    what = "trial   " if chosen else "champion"
+    terminal.line(f"final of sweep {final.named.name}", style="bold")
+    found = score.show(result.score, result.score_se)
+    terminal.line(f"  {what}  trial {final.champion.k} of {final.trials}, {score.name} {found}")
+    terminal.line(f"            {drawn or 'one configuration, nothing was searched'}")
+    terminal.line(
+        f"  test set  {sealed.size:,} sealed rows of {final.development.name}{describe_duplicates(sealed.duplicates)}, "
+        f"{before} (content {sealed.digest[:12]})"
+    )
+
+
+def show_seed(terminal: Terminal, seeds: int, done: int) -> None:
+    """One more fresh seed is done."""
+    terminal.line(f"  confirm   fresh seed {done} of {seeds}")
+
+
+def show_confirmed(terminal: Terminal, final: Final, results: Sequence[TrialResult]) -> None:
+    """What is left of the champion's score on fresh seeds."""
+    result, score = final.champion.result, Score.of(final.config, final.development)
+    assert result.score is not None
+    found = shrinkage(result.score, results)
+    if found.confirmed is None:
+        terminal.warn(f"{found.failed} of {found.n} fresh seeds have no score: the champion is not reliable")
+        return
+    error = None if found.sd is None else found.sd / math.sqrt(found.n)
+    gap = show_like(abs(found.confirmed - found.search), math.hypot(error or 0.0, result.score_se or 0.0))
+    verdict = f"worse by {gap}" if found.confirmed < found.search else f"no worse (better by {gap})"
+    terminal.line(
+        f"  confirmed {score.name} {score.show_mean(found.confirmed, error)}, mean ± SE of {found.n} fresh seeds; the "
+        f"search said {score.show(found.search, result.score_se)}: {verdict}"
+    )
+
+
+def show_refit(terminal: Terminal, final: Final, job: RefitJob) -> None:
+    """How long and on what the champion is retrained."""
+    rows = describe_limit(job.config, final.development.n, "development rows")
+    terminal.line(f"  refit     {job.stop_after} epoch{'s' if job.stop_after > 1 else ''} on {rows}")
+
+
+def conclude(terminal: Terminal, final: Final, opening: Opening, scores: Mapping[str, TestScore]) -> None:
+    """The test numbers, and that they are no first look if they are none."""
+    lines = [
+        (f"test/{name}", f"{show_interval(score.value, score.low, score.high)}  ({score.method})")
+        for name, score in sorted(scores.items())
+    ]
+    number = opening.opening
+    terminal.steps(f"Test, {final.sealed.size:,} rows, 95 % intervals, opening {number} of {number}", lines)
+    if number > 1:
+        reason = opening.purpose.partition(" [weights")[0]
+        times = "once" if number == 2 else f"{number - 1} times"
+        terminal.warn(f"this test set was opened {times} before: not a first look ({reason})")
+
+
+def show_model(terminal: Terminal, final: Final, model: Model, uri: str, address: str | None) -> None:
+    """Where the model is, and the lines of Python that load it.
+
+    Args:
+        terminal: Where.
+        final: What was evaluated.
+        model: The refitted network on disk.
+        uri: Of the tracking store.
+        address: Of the model in MLflow; None if it is not there.
+    """
+    weights = ("weights", str(model.folder / "model.safetensors"))
+    if address is None:
+        terminal.steps("Written", [weights])
+        return
+    terminal.steps("Written", [weights, ("MLflow", address)])
+    one = ", ".join(map(str, (1, *final.development.inputs.shape[1:])))
+    code = (
+        "import mlflow, torch",
+        f"mlflow.set_tracking_uri({relative(uri)!r})",
+        f"model = mlflow.pytorch.load_model({address!r})",
+        f"outputs = model(torch.zeros({one}))  # raw inputs as float32, any number of rows; {_outputs(final)}",
+    )
+    terminal.steps("Load it in Python", [("", line) for line in code])
+
+
+def _outputs(final: Final) -> str:
+    """What the stored model gives."""
+    rows = final.development
+    if not rows.classes:
+        return "predictions in the targets' units"
+    single = output_count(final.config.loss, rows.task, rows.classes, 0) == 1
+    return "one logit: class 1 where it is above 0" if single else f"logits of {rows.classes} classes"

@@ -1,0 +1,137 @@
+"""What `--help group=option` tells: the keys of one option, their defaults, meanings and rules, and its space."""
+
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+
+from hpsearch.cli.compose import ACTIONS, conf_dir, options_of
+from hpsearch.config import KINDS, ConfigError
+from hpsearch.config.option import Option
+from hpsearch.config.tree import describe, nearest
+
+
+def option_help(arguments: Sequence[str], config_dir: Path | None) -> str:
+    """What there is to know about each `group=option`, or about the options of a `group`.
+
+    Raises:
+        ConfigError: With each argument that names no group or no option.
+    """
+    problems: list[str] = []
+    pages = [_page(argument.lstrip("+"), config_dir, problems) for argument in arguments]
+    if problems:
+        raise ConfigError(*problems)
+    return "\n\n".join(pages)
+
+
+def first_comment(path: Path) -> str:
+    """What an option file says about itself in its first line."""
+    comments = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    return next((comment for comment in comments if not comment.startswith("@package")), "")
+
+
+def option_file(group: str, option: str, config_dir: Path | None) -> Path:
+    """The file of an option; the user's own goes first."""
+    own = config_dir / group / f"{option}.yaml" if config_dir else None
+    return own if own is not None and own.exists() else conf_dir() / group / f"{option}.yaml"
+
+
+def _page(argument: str, config_dir: Path | None, problems: list[str]) -> str:
+    group, equals, option = argument.partition("=")
+    groups = [*KINDS, *ACTIONS]
+    if group not in groups:
+        problems.append(f"--help {argument}: {group} is not a group of options: {nearest(group, groups)}")
+        return ""
+    known = options_of(group, config_dir)
+    if not equals:
+        lines = [f"  {group + '=' + name:<30}{first_comment(option_file(group, name, config_dir))}" for name in known]
+        return "\n".join([f"options of {group}; --help {group}=… shows the keys of one", "", *map(str.rstrip, lines)])
+    if option not in known:
+        problems.append(f"{argument} is not an option of {group}: {nearest(option, known)}")
+        return ""
+    path = option_file(group, option, config_dir)
+    if group in ACTIONS:
+        return f"+{argument} sets, where the command line does not\n\n{path.read_text(encoding='utf-8').rstrip()}"
+    return "\n".join(_about(group, option, path))
+
+
+def _about(group: str, option: str, path: Path) -> list[str]:
+    file = _read(path)
+    kind = KINDS[group].get(str(file.get("kind")))
+    if kind is None:  # a user's own option that builds on another one
+        return [f"{group}={option} is {path}", "", path.read_text(encoding="utf-8").rstrip()]
+    brought = [_brought(entry) for entry in file.get("defaults", []) if isinstance(entry, dict)]
+    return [
+        f"{group}={option}  {first_comment(path)}".rstrip(),
+        *([f"  brings {' '.join(brought)} along, unless given"] if brought else []),
+        "",
+        *_keys(group, kind, file),
+        *_space(group, option, file.get("space") or {}),
+    ]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        file = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
+    return file if isinstance(file, dict) else {}
+
+
+def _brought(entry: Mapping[str, str]) -> str:
+    ((key, option),) = entry.items()
+    return f"{key.rpartition('.')[2].rpartition('/')[2]}={option}"
+
+
+def _keys(group: str, kind: type[Option], file: Mapping[str, Any]) -> list[str]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    names = [f.name for f in fields(kind) if f.init and f.name != "kind"]
+    names.sort(key=[*file, *names].index)  # as the file has them, from the main to the fine
+    rows = [(f"{group}.{name}", _default(file.get(name, "???")), _meaning(hints[name])) for name in names]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    return [f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {meaning}" for key, default, meaning in rows] or [
+        "  no keys"
+    ]
+
+
+def _default(value: Any) -> str:
+    if value == "???":
+        return "required"
+    if isinstance(value, dict) and value:
+        return "{…}"
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+
+
+def _meaning(hint: Any) -> str:
+    if typing.get_origin(hint) is not Annotated:
+        return f"({describe(hint)})"
+    plain, meaning, *_ = typing.get_args(hint)
+    kind = (
+        "one list for each group"
+        if isinstance(plain, type) and hasattr(plain, "__dataclass_fields__")
+        else describe(hint)
+    )
+    return f"{meaning} ({kind})"
+
+
+def _space(group: str, option: str, space: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if option == "custom" and group == "model":
+        return [
+            "",
+            "to search keyword arguments:",
+            "  'search.tune=[model]' 'model.space.width={low: 8, high: 64}'",
+        ]
+    rows = [f"  {name}: {_bounds(bounds)}" for name, bounds in space.items()]
+    how = f"changed by {group}.space.<name>.low=… .high=… .choices=[…]"
+    return ["", f"space, sampled with 'search.tune=[{group}]', {how}", *rows] if rows else []
+
+
+def _bounds(bounds: Mapping[str, Any]) -> str:
+    if "choices" in bounds:
+        return f"one of {_default(bounds['choices'])[1:-1]}"
+    notes = [", logarithmic"] if bounds.get("log") else []
+    notes += [f", in steps of {bounds['step']}"] if bounds.get("step") is not None else []
+    return f"{bounds['low']} to {bounds['high']}{''.join(notes)}"

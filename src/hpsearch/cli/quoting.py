@@ -1,0 +1,48 @@
+"""Texts as Hydra and the shell take them, so that every command that is printed can be pasted."""
+
+import re
+import shlex
+from collections.abc import Iterable
+
+PROGRAM = "python -m hpsearch"
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_NO_TEXT = ("true", "false", "null", "nan", "inf")
+_LIVE_IN_DOUBLE = frozenset("$`\\!")
+"""What bash acts on between double quotes; the exclamation mark only when it is typed or pasted."""
+
+
+def command_line(words: Iterable[str]) -> str:
+    """The command with these words behind the program's name, on one line, for bash and zsh."""
+    return " ".join([PROGRAM, *map(shell_quoted, words)])
+
+
+def shell_quoted(word: str) -> str:
+    r"""One word for the shell, with as few quotes as will do: `a`, `'a b'`, `"it's"`, `$'two\012lines'`."""
+    if word.isprintable() and "'" not in word:
+        return shlex.quote(word)
+    if word.isprintable() and not _LIVE_IN_DOUBLE & set(word):
+        return '"' + word.replace('"', '\\"') + '"'
+    return "$'" + "".join(map(_ansi_c, word)) + "'"
+
+
+def _ansi_c(char: str) -> str:
+    if char in "\\'":
+        return "\\" + char
+    if char.isprintable():
+        return char
+    # The bytes one by one, for \u depends on the locale; three octal digits, for more hexadecimal ones may follow.
+    return "".join(f"\\{byte:03o}" for byte in char.encode(errors="surrogateescape"))
+
+
+def hydra_quoted(text: str) -> str:
+    """The text as a value in Hydra's grammar: in double quotes unless it is plain and reads as text."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT:
+        return text
+    # Hydra takes a backslash for an escape only before a quote (OmegaConf: before an interpolation).
+    quoted = re.sub(r'(\\*)("|\Z)', lambda found: 2 * found[1] + found[2].replace('"', '\\"'), escaped(text))
+    return f'"{quoted}"'
+
+
+def escaped(text: str) -> str:
+    """The text with each `${` written so that OmegaConf does not take it for an interpolation."""
+    return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)

@@ -1,0 +1,81 @@
+"""How the scores of a sweep are shown: under the name and in the sign of their metric."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from hpsearch.config import Config
+from hpsearch.data.rows import Rows
+from hpsearch.data.splits import split_sizes
+from hpsearch.metrics import LOWER_IS_BETTER, metric_name, to_score
+from hpsearch.search.trial_records import Record
+from hpsearch.terminal import Row
+from hpsearch.wording import show_like, show_score
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the scores of a sweep measure.
+
+    A score is higher where a trial is better, and so minus the metric for losses and errors. People are shown the
+    metric itself, on `val` and `report` rows alike.
+
+    Attributes:
+        metric: Such as `accuracy`.
+        share_of: The `val` rows that it is a share of; None for other metrics, and where they are no sample.
+        report: The metrics on `report` rows that the closing table shows.
+    """
+
+    metric: str
+    share_of: int | None
+    report: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: Config, development: Rows) -> Self:
+        """The score of a sweep on these rows."""
+        metric = metric_name(config.search.metric, classes=development.classes > 0)
+        is_share = metric == "accuracy" and config.evaluation.kind != "truth_table"
+        share_of = split_sizes(config.evaluation, development.n).val if is_share else None
+        others = ("accuracy",) if development.classes else ("r2", "mae")
+        return cls(metric, share_of, tuple(dict.fromkeys((metric, *others))))
+
+    @property
+    def name(self) -> str:
+        """The metric with the rows that it is measured on."""
+        return f"val/{self.metric}"
+
+    @property
+    def negated(self) -> bool:
+        """Whether the score is minus the metric."""
+        return self.metric in LOWER_IS_BETTER
+
+    def show(self, score: float | None, se: float | None) -> str:
+        """The metric that a score stands for, with its standard error."""
+        return show_score(None if score is None else to_score(self.metric, score), se, self.share_of)
+
+    def show_mean(self, score: float, se: float | None) -> str:
+        """The mean of several scores, with the standard error of the mean."""
+        return show_score(to_score(self.metric, score), se)
+
+    def row(self, record: Record) -> Row:
+        """What the terminal shows of a trial."""
+        result = record.result
+        shown = "" if result.score is None else self.show(result.score, result.score_se)
+        return Row(record.k, result.status, result.score, shown, self._more(record), record.values)
+
+    def _more(self, record: Record) -> dict[str, str]:
+        """Further columns of the table, the most important first."""
+        summary, more = record.result.summary, {}
+        if record.config_tree["training"]["patience"] is not None and record.result.score is not None:
+            more["epochs\nkept"] = _epochs(record)
+        for name in self.report:
+            if f"report/{name}" in summary:
+                error = record.result.score_se if name == self.metric else None
+                more[f"report/\n{name}"] = show_like(summary[f"report/{name}"], error)
+        return more
+
+
+def _epochs(record: Record) -> str:
+    """`12 of 17`: the epoch whose weights were kept, and how many were run; of several fits, the range and the most."""
+    kept, run = record.result.chosen_epochs, len(record.result.curves["train/loss"])
+    first, last = min(kept), max(kept)
+    return f"{first} of {run}" if first == last else f"{first} to {last} of {run}"

@@ -1,0 +1,127 @@
+"""The members of a fleet: fits of one shape, sorted, and the rows that they share.
+
+M members, G groups of members that see the same minibatches, N rows of the data set, B rows of a minibatch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.engine.device_data import DeviceData
+from hpsearch.engine.updates import order
+from hpsearch.nn.losses import output_count, prepare_targets
+from hpsearch.records import Fit, Task
+from hpsearch.seeding import epoch_order
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crew:
+    """Who trains together.
+
+    Attributes:
+        fits: Of the M members, sorted: those that are updated by one rule are neighbours.
+        leaders: One fit of each of the G groups.
+        groups: (M,) number of each member's group.
+    """
+
+    fits: list[Fit]
+    leaders: list[Fit]
+    groups: np.ndarray
+
+    @classmethod
+    def of(cls, fits: Sequence[Fit]) -> "Crew":
+        """The crew of these fits, which are already sorted."""
+        leaders: dict[tuple[int, int, int], int] = {}
+        groups = [leaders.setdefault(_group_key(fit), len(leaders)) for fit in fits]
+        first = dict(zip(reversed(groups), reversed(fits), strict=True))
+        return cls(list(fits), [first[number] for number in range(len(leaders))], np.array(groups))
+
+    def spread(self, of_groups: torch.Tensor) -> torch.Tensor:
+        """(M, …) from (G, …); left at (1, …) where all members are in one group."""
+        if len(self.leaders) == 1 or len(self.leaders) == len(self.fits):
+            return of_groups
+        return of_groups[torch.as_tensor(self.groups, device=of_groups.device)]
+
+    def orders(self, epoch: int) -> np.ndarray:
+        """(G, n) training rows in the order of this epoch."""
+        found: dict[tuple[int, int], np.ndarray] = {}
+        for fit in self.leaders:
+            key = (fit.seeds.order, len(fit.fold.train))
+            if key not in found:
+                found[key] = epoch_order(key[0], epoch, key[1])
+        return np.stack([fit.fold.train[found[fit.seeds.order, len(fit.fold.train)]] for fit in self.leaders])
+
+    def rows(self, part: str) -> np.ndarray:
+        """(G, n) rows of `train`, `monitor`, `val` or `report`; all members have equally many."""
+        return np.stack([getattr(fit.fold, part) for fit in self.leaders])
+
+    def kept(self, members: np.ndarray) -> "Crew":
+        """The crew of some of the members, (m,) ascending numbers."""
+        return Crew.of([self.fits[i] for i in members])
+
+
+class CrewData:
+    """The data set as the groups of a crew see it: one copy of the rows, a scaling for each group."""
+
+    def __init__(self, crew: Crew, data: DeviceData) -> None:
+        """Computes the scalings.
+
+        Args:
+            crew: Its groups.
+            data: The development set.
+
+        Raises:
+            ConfigError: If the loss does not fit the targets.
+        """
+        config, rows = crew.fits[0].config, data.rows
+        self._data, self.classes = data, rows.task is not Task.REGRESSION
+        width = 0 if self.classes else data.targets.shape[1]
+        self.outputs = output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
+        self._targets = prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
+        scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in crew.leaders]
+        # (G, 1, *shape): broadcast over the rows of a minibatch
+        self._shift, self._scale = (
+            torch.stack([self._number(getattr(s, name)) for s in scalings]).unsqueeze(1) for name in ("shift", "scale")
+        )
+        self._target_shift, self._target_scale = (
+            torch.stack([self._number(getattr(s, name)) for s in scalings]).unsqueeze(1)
+            for name in ("target_shift", "target_scale")
+        )
+
+    def inputs(self, rows: torch.Tensor) -> torch.Tensor:
+        """(G, B, *shape) scaled inputs of the rows (G, B)."""
+        batch = self._data.inputs.index_select(0, rows.flatten()).to(self._shift.dtype)
+        return batch.view(*rows.shape, *batch.shape[1:]).sub_(self._shift).mul_(self._scale)
+
+    def targets(self, rows: torch.Tensor) -> torch.Tensor:
+        """(G, B) labels or (G, C, B) numbers, as the loss reads them."""
+        batch = self._targets.index_select(0, rows.flatten()).view(*rows.shape, *self._targets.shape[1:])
+        if not self.classes:
+            batch = (batch - self._target_shift) * self._target_scale
+        return batch.transpose(1, 2) if batch.ndim == 3 else batch
+
+    def labels(self, rows: torch.Tensor) -> torch.Tensor:
+        """(G, B) classes."""
+        return self._data.targets.index_select(0, rows.flatten()).view(rows.shape)
+
+    def keep(self, groups: np.ndarray) -> None:
+        """Goes on with some of the groups, (g,) numbers."""
+        kept = torch.as_tensor(groups, device=self._shift.device)
+        for name in ("_shift", "_scale", "_target_shift", "_target_scale"):
+            setattr(self, name, getattr(self, name)[kept])
+
+    def _number(self, value: np.ndarray) -> torch.Tensor:
+        return torch.tensor(value, device=self._data.device).to(self._data.dtype)
+
+
+def sort_key(fit: Fit) -> tuple[object, ...]:
+    """Members are sorted by this: first what updates them, then whose rows they see."""
+    return *order(fit.config.optimizer), fit.fold.index, fit.replicate, fit.seeds.order
+
+
+def _group_key(fit: Fit) -> tuple[int, int, int]:
+    """Equal for fits that see the same minibatches with the same dropout bits; folds are drawn once per worker."""
+    return id(fit.fold), fit.seeds.order, fit.seeds.dropout

@@ -1,0 +1,230 @@
+"""The fleet engine: many fits of the same shapes trained as one batched network, each equal to training it alone.
+
+M members, G groups that see the same minibatches, B rows of a minibatch, C outputs.
+
+What may differ between members: rows and seeds, initialization, optimizer and its numbers, learning-rate schedule, and
+the strength of weight decay, dropout, label smoothing, max-norm and clipping. On a CPU with one thread a member's
+result is the same, bit for bit, whoever else is in its fleet; the reference engine's differs from it by rounding.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from hpsearch.engine.crew import Crew, CrewData, sort_key
+from hpsearch.engine.device_data import DeviceData, batch_sizes
+from hpsearch.engine.members import Members, Weights
+from hpsearch.engine.muster import muster
+from hpsearch.engine.reference import check_fit, probe_rows
+from hpsearch.engine.schedules import multiplier, plateau_factor
+from hpsearch.engine.stacked_losses import StackedLoss, hits, stacked_loss
+from hpsearch.records import Fit, FitResult, Status
+
+
+@dataclass(slots=True)
+class _Log:
+    """What the epochs of one member leave behind; each list has one entry for each finished epoch."""
+
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    monitor_loss: list[float] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
+    val_outputs: list[np.ndarray] = field(default_factory=list)
+    failure: str | None = None
+    kept: Weights | None = None  # of the best epoch, or of a member that has left
+
+    @property
+    def best(self) -> int:
+        """The epoch, from 0, with the lowest monitor loss, the first of equals."""
+        return int(np.argmin(self.monitor_loss))
+
+
+def train_fleet(fits: Sequence[Fit], data: DeviceData, *, keep_state: bool = False) -> list[FitResult]:
+    """Train networks of one shape together.
+
+    Args:
+        fits: Of one `shape_key`, with equally many rows in each part of their folds.
+        data: The development set.
+        keep_state: Whether the results carry the weights.
+
+    Returns:
+        One result a fit, in the order of `fits`. `fit_s` is the member's share of the time.
+
+    Raises:
+        ConfigError: If model, loss and data do not fit together, or monitor rows are needed and missing.
+    """
+    started = time.perf_counter()
+    for fit in fits:
+        check_fit(fit, data)
+    places = sorted(range(len(fits)), key=lambda place: sort_key(fits[place]))
+    results = _Fleet([fits[place] for place in places], data).results(keep_state=keep_state, started=started)
+    by_place = dict(zip(places, results, strict=True))
+    return [by_place[place] for place in range(len(fits))]
+
+
+class _Fleet:
+    """One training from the first to the last epoch."""
+
+    def __init__(self, fits: list[Fit], data: DeviceData) -> None:
+        self.config, self.data = fits[0].config, data
+        self.everyone = self.crew = Crew.of(fits)
+        self.seen = CrewData(self.crew, data)
+        self.members = Members(self.crew, data, self.seen.outputs)
+        self.alive = np.arange(len(fits))  # numbers of the members that still train
+        self.logs = [_Log() for _ in fits]
+
+    def results(self, *, keep_state: bool, started: float) -> list[FitResult]:
+        """Trains, and gives the result of each member."""
+        for epoch in range(self.config.training.epochs):
+            self._train_epoch(epoch)
+            leaves = self._leaves(epoch)
+            self._let_go(leaves)
+            if leaves.all():
+                break
+        report, final = self._last_predictions()
+        share = (time.perf_counter() - started) / len(self.logs)
+        return [self._result(i, report[i], final[i], share, keep_state=keep_state) for i in range(len(self.logs))]
+
+    def _train_epoch(self, epoch: int) -> None:
+        """One pass over the training rows of each member, then its validation and monitor rows."""
+        crew, seen, members = self.crew, self.seen, self.members
+        sizes = batch_sizes(len(crew.leaders[0].fold.train), self.config.training.batch_size)
+        loss = self._loss(smooth=True)
+        rates_sm = self._rates(len(sizes), epoch)
+        lr_sm = torch.as_tensor(rates_sm).to(members.parameters)
+        loss_m = torch.zeros(len(crew.fits), dtype=torch.float64, device=self.data.device)
+        correct_m = torch.zeros(len(crew.fits), dtype=torch.int64, device=self.data.device)
+        orders_gn = torch.as_tensor(crew.orders(epoch), device=self.data.device)
+        for step, rows_gb in enumerate(torch.split(orders_gn, sizes, dim=1)):
+            outputs_mcb = members.forward(crew.spread(seen.inputs(rows_gb)))
+            losses_mb = loss(outputs_mcb, crew.spread(seen.targets(rows_gb)))
+            objective = losses_mb.sum() if self.config.loss.kind == "sse" else losses_mb.mean(1).sum()
+            members.backward(objective, lr_sm[step])
+            loss_m += losses_mb.detach().sum(1, dtype=torch.float64)
+            if seen.classes:
+                correct_m += hits(outputs_mcb.detach(), crew.spread(seen.labels(rows_gb))).sum(1)
+        self._note(epoch, loss_m / orders_gn.shape[1], correct_m.double() / orders_gn.shape[1], rates_sm[-1])
+
+    def _note(self, epoch: int, loss_m: torch.Tensor, accuracy_m: torch.Tensor, lr_m: np.ndarray) -> None:
+        """Writes down what an epoch brought, or for whom it brought something that is not finite."""
+        val_mnc = self.members.predict(self.crew, self.seen, self.crew.rows("val")).cpu().numpy()
+        monitor_m = self._mean_losses(self.crew.rows("monitor"), smooth=False)
+        bad = {
+            "training loss": ~np.isfinite(loss_m.cpu().numpy()),
+            "weight": ~self.members.finite().cpu().numpy(),
+            "validation output": ~np.isfinite(val_mnc).all(axis=(1, 2)),
+            "monitor loss": ~np.isfinite(np.zeros(len(self.alive)) if monitor_m is None else monitor_m),
+        }
+        losses, accuracies = loss_m.tolist(), accuracy_m.tolist()
+        for i, member in enumerate(self.alive):
+            log = self.logs[member]
+            if found := next((name for name, of in bad.items() if of[i]), ""):
+                log.failure = f"non-finite {found} in epoch {epoch + 1} (of {self.config.training.epochs})"
+                continue
+            log.train_loss.append(losses[i])
+            log.lr.append(float(lr_m[i]))
+            log.val_outputs.append(val_mnc[i])
+            if self.seen.classes:
+                log.train_accuracy.append(accuracies[i])
+            if monitor_m is not None:
+                log.monitor_loss.append(float(monitor_m[i]))
+
+    def _rates(self, steps: int, epoch: int) -> np.ndarray:
+        """(S, M) learning rates of the S steps of an epoch."""
+        factors: dict[str, np.ndarray] = {}
+        columns = []
+        for fit, member in zip(self.crew.fits, self.alive, strict=True):
+            schedule, key = fit.config.schedule, repr(fit.config.schedule)
+            if key not in factors:
+                clock = range(epoch * steps, (epoch + 1) * steps)
+                epochs = self.config.training.epochs
+                factors[key] = np.array([multiplier(schedule, step, steps, epochs) for step in clock])
+            base = fit.config.optimizer.lr * plateau_factor(schedule, self.logs[member].monitor_loss)
+            columns.append(base * factors[key])
+        return np.stack(columns, axis=1)
+
+    def _leaves(self, epoch: int) -> np.ndarray:
+        """(M,) whether a member is done: it diverged, or stops early."""
+        patience = self.config.training.patience
+        leaves = np.array([self.logs[member].failure is not None for member in self.alive])
+        if patience is None:
+            return leaves
+        for i, member in enumerate(self.alive):
+            log = self.logs[member]
+            if log.failure is None and log.best == epoch:
+                log.kept = self.members.weights(i)
+            leaves[i] = leaves[i] or epoch - log.best >= patience
+        return leaves
+
+    def _let_go(self, leaves: np.ndarray) -> None:
+        """Keeps the weights of those that leave, and goes on with the rest."""
+        if not leaves.any():
+            return
+        for i in np.flatnonzero(leaves):
+            log = self.logs[self.alive[i]]
+            log.kept = log.kept or self.members.weights(int(i))
+        stay = np.flatnonzero(~leaves)
+        if len(stay):
+            self.alive = self.alive[stay]
+            self.crew = Crew.of([self.everyone.fits[i] for i in self.alive])
+            self.seen = CrewData(self.crew, self.data)
+            self.members.keep(stay, self.crew)
+
+    def _last_predictions(self) -> tuple[np.ndarray, np.ndarray]:
+        """(M, n, C) outputs for the report rows and (M,) mean losses of training rows, at the kept weights."""
+        current = {int(member): i for i, member in enumerate(self.alive)}
+        if any(log.kept is not None for log in self.logs):
+            kept = [log.kept or self.members.weights(current[i]) for i, log in enumerate(self.logs)]
+            self.crew, self.alive = self.everyone, np.arange(len(self.logs))
+            self.seen = CrewData(self.crew, self.data)
+            self.members = Members(self.crew, self.data, self.seen.outputs)
+            self.members.restore(kept)
+        report = self.members.predict(self.crew, self.seen, self.crew.rows("report")).cpu().numpy()
+        final = self._mean_losses(np.stack([probe_rows(fit) for fit in self.crew.leaders]), smooth=True)
+        assert final is not None
+        return report, final
+
+    def _mean_losses(self, rows_gn: np.ndarray, *, smooth: bool) -> np.ndarray | None:
+        """(M,) mean losses of these rows in evaluation mode; None if there are none."""
+        if not rows_gn.shape[1]:
+            return None
+        outputs_mnc = self.members.predict(self.crew, self.seen, rows_gn)
+        targets = self.crew.spread(self.seen.targets(torch.as_tensor(rows_gn, device=self.data.device)))
+        losses = self._loss(smooth=smooth)(outputs_mnc.transpose(1, 2), targets)
+        means: np.ndarray = losses.double().mean(1).cpu().numpy()
+        return means
+
+    def _loss(self, *, smooth: bool) -> StackedLoss:
+        return stacked_loss([fit.config.loss for fit in self.crew.fits], self.members.parameters, smooth=smooth)
+
+    def _result(self, i: int, report: np.ndarray, final: float, share: float, *, keep_state: bool) -> FitResult:
+        log, fit = self.logs[i], self.everyone.fits[i]
+        epochs = len(log.train_loss)
+        best = self.config.training.patience is not None and log.failure is None
+        return FitResult(
+            status=Status.OK if log.failure is None else Status.DIVERGED,
+            failure=log.failure,
+            train_loss=np.array(log.train_loss),
+            train_accuracy=np.array(log.train_accuracy),
+            monitor_loss=np.array(log.monitor_loss),
+            lr=np.array(log.lr),
+            val_outputs=np.stack(log.val_outputs) if epochs else np.zeros((0, len(fit.fold.val), self.seen.outputs)),
+            report_outputs=report[:0] if log.failure else report,
+            final_loss=math.nan if log.failure else float(final),
+            chosen_epoch=log.best + 1 if best else epochs,
+            state=self.members.numpy_state(i) if keep_state else None,
+            fit_s=share,
+            rows=epochs * len(fit.fold.train),
+        )
+
+
+def train_fits(fits: Sequence[Fit], data: DeviceData, width: int) -> list[FitResult]:
+    """Trains any fits, in fleets of at most `width` members; one result a fit, in their order."""
+    results: dict[int, FitResult] = {}
+    for places in muster(fits, width, data.inputs[0].numel()):
+        results |= zip(places, train_fleet([fits[place] for place in places], data), strict=True)
+    return [results[place] for place in range(len(fits))]

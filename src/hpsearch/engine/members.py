@@ -1,0 +1,187 @@
+"""The networks of a fleet: their weights in one matrix, forward and backward passes, updates.
+
+M members, G groups that see the same minibatches, B rows of a minibatch, C outputs, P parameters of a member.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from hpsearch.config import Config
+from hpsearch.config.network import Elu, LeakyRelu
+from hpsearch.engine.crew import Crew, CrewData
+from hpsearch.engine.device_data import DeviceData
+from hpsearch.engine.flat import Layout, Tensors
+from hpsearch.engine.foreign import ForeignNetwork
+from hpsearch.engine.masks import Masks
+from hpsearch.engine.stacked import PARAMETER, StackedNetwork
+from hpsearch.engine.updates import Updates
+from hpsearch.nn.models import Network, build_network
+from hpsearch.records import Fit
+
+PREDICTION_ROWS = 250
+"""Rows of a portion of predictions: fixed, so that no member's bits depend on free memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """Of one member: parameters (P,) and buffers by name."""
+
+    parameters: torch.Tensor
+    buffers: Tensors
+
+
+class Members:
+    """M networks of one shape."""
+
+    def __init__(self, crew: Crew, data: DeviceData, outputs: int) -> None:
+        """Initializes each network as the reference engine does.
+
+        Args:
+            crew: The fits, sorted.
+            data: The development set.
+            outputs: Number of network outputs C.
+
+        Raises:
+            ConfigError: If the model does not fit the inputs, or the user's module cannot be used.
+        """
+        template, states = _initial(crew.fits, data, outputs)
+        trained = {name for name, _ in template.named_parameters()}
+        self.layout = Layout.of({name: tensor for name, tensor in states[0].items() if name in trained})
+        self.parameters = torch.zeros(len(states), self.layout.size, dtype=data.dtype, device=data.device)
+        for name, view in self.layout.views(self.parameters).items():
+            view.copy_(torch.stack([state[name] for state in states]))
+        self.buffers = {
+            name: torch.stack([_cast(state[name], data) for state in states]) for name in states[0].keys() - trained
+        }
+        self._network = StackedNetwork(template) if isinstance(template, Network) else ForeignNetwork(template)
+        self._masks = Masks(template)
+        self._constants = _constants([fit.config for fit in crew.fits], data)
+        self._lay_out(crew)
+        self._updates = Updates([fit.config for fit in crew.fits], self.parameters, self.layout.decayed)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(M, C, B) outputs in training mode for inputs (M or 1, B, *shape); `backward` goes the same way back."""
+        self._leaves = {name: view.detach().requires_grad_() for name, view in self._views.items()}
+        state = self._leaves | self.buffers | self._constants | self._masks.state()
+        outputs = self._network(state, inputs, self._masks.apply)
+        self._masks.advance()
+        return outputs
+
+    def backward(self, objective: torch.Tensor, lr: torch.Tensor) -> None:
+        """One step of every member down its part of the objective, which is a sum over members.
+
+        Args:
+            objective: () sum of what each member minimizes; no member's part depends on another's weights.
+            lr: (M,) learning rates.
+        """
+        grads = torch.autograd.grad(objective, list(self._leaves.values()), materialize_grads=True)
+        for view, grad in zip(self._grad_views.values(), grads, strict=True):
+            view.copy_(grad)
+        self._clip()
+        self._updates.step(self.parameters, self._grads, lr)
+        self._limit_norms()
+
+    @torch.no_grad()
+    def predict(self, crew: Crew, seen: CrewData, rows_gn: np.ndarray) -> torch.Tensor:
+        """(M, n, C) outputs in evaluation mode, in portions of one size."""
+        state = self._views | self.buffers | self._constants | self._masks.state()
+        parts = [
+            self._network(state, crew.spread(seen.inputs(rows)), None).transpose(1, 2)
+            for rows in torch.split(torch.as_tensor(rows_gn, device=self.parameters.device), PREDICTION_ROWS, dim=1)
+            if rows.shape[1]
+        ]
+        return torch.cat(parts, 1) if parts else self.parameters.new_zeros(len(self.parameters), 0, seen.outputs)
+
+    def finite(self) -> torch.Tensor:
+        """(M,) whether all weights and running statistics of a member are finite."""
+        tensors = [self.parameters, *(x for x in self.buffers.values() if x.is_floating_point())]
+        return torch.stack([x.isfinite().flatten(1).all(1) for x in tensors]).all(0)
+
+    def weights(self, member: int) -> Weights:
+        """A copy of the weights of one member."""
+        return Weights(self.parameters[member].clone(), {name: x[member].clone() for name, x in self.buffers.items()})
+
+    def restore(self, weights: Sequence[Weights]) -> None:
+        """Takes these weights, one for each member."""
+        self.parameters.copy_(torch.stack([each.parameters for each in weights]))
+        for name, x in self.buffers.items():
+            x.copy_(torch.stack([each.buffers[name] for each in weights]))
+
+    def numpy_state(self, member: int) -> dict[str, np.ndarray]:
+        """The weights of one member by name, as `FitResult.state` holds them."""
+        state = {name: view[member] for name, view in self._views.items()}
+        state |= {name: x[member] for name, x in self.buffers.items()}
+        return {name: tensor.cpu().numpy().copy() for name, tensor in state.items()}
+
+    def keep(self, members: np.ndarray, crew: Crew) -> None:
+        """Goes on with some of the members.
+
+        Args:
+            members: (m,) numbers of those that stay, ascending.
+            crew: Theirs.
+        """
+        index = torch.as_tensor(members, device=self.parameters.device)
+        self.parameters = self.parameters[index]
+        self.buffers = {name: x[index] for name, x in self.buffers.items()}
+        self._constants = {name: x[index] for name, x in self._constants.items()}
+        self._lay_out(crew)
+        self._updates.keep(index, self.parameters)
+
+    def _lay_out(self, crew: Crew) -> None:
+        """What follows from who is there."""
+        self._views = self.layout.views(self.parameters)
+        self._grads = torch.zeros_like(self.parameters)
+        self._grad_views = self.layout.views(self._grads)
+        self._masks.seed(crew, self.parameters)
+        configs = [fit.config for fit in crew.fits]
+        self._max_norm = _column([config.regularization.max_norm for config in configs], self.parameters)
+        self._clip_norm = _column([config.training.clip_norm for config in configs], self.parameters)
+
+    def _clip(self) -> None:
+        """Shrinks each member's gradient to its `training.clip_norm`, as `torch.nn.utils.clip_grad_norm_` does."""
+        if self._clip_norm is not None:
+            norm = self._grads.norm(dim=1, keepdim=True)
+            self._grads.mul_((self._clip_norm / (norm + 1e-6)).clamp_max_(1))
+
+    def _limit_norms(self) -> None:
+        """See `optimizers.limit_norms`."""
+        if self._max_norm is not None:
+            for view in self._views.values():
+                if view.ndim > 2:
+                    norm = torch.maximum(view.flatten(2).norm(dim=2), self._max_norm)  # (M, units)
+                    view.mul_((self._max_norm / norm).view(*norm.shape, *[1] * (view.ndim - 2)))
+
+
+def _initial(fits: Sequence[Fit], data: DeviceData, outputs: int) -> tuple[nn.Module, list[Tensors]]:
+    """One network, and the initial state of each; equal ones are drawn once."""
+    networks: dict[str, nn.Module] = {}
+    keys = []
+    for fit in fits:
+        key = repr((fit.seeds.init, fit.config.init, fit.config.model))
+        keys.append(key)
+        if key not in networks:
+            networks[key] = build_network(fit.config, data.input_shape, outputs, seed=fit.seeds.init)
+    template = networks[keys[0]].to(data.device, data.dtype)
+    return template, [networks[key].state_dict() for key in keys]
+
+
+def _constants(configs: Sequence[Config], data: DeviceData) -> Tensors:
+    """The slope or alpha of the activations, (M,), if there is one."""
+    found = [config.activation for config in configs]
+    numbers = [a.slope if isinstance(a, LeakyRelu) else a.alpha for a in found if isinstance(a, LeakyRelu | Elu)]
+    return {PARAMETER: torch.tensor(numbers, dtype=data.dtype, device=data.device)} if numbers else {}
+
+
+def _cast(tensor: torch.Tensor, data: DeviceData) -> torch.Tensor:
+    return tensor.to(data.device, data.dtype if tensor.is_floating_point() else None)
+
+
+def _column(values: Sequence[float | None], like: torch.Tensor) -> torch.Tensor | None:
+    """(M, 1), or None where the members have no such number; they all have it or none has."""
+    if values[0] is None:
+        return None
+    return torch.tensor(values, dtype=like.dtype, device=like.device).unsqueeze(1)

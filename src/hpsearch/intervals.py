@@ -1,0 +1,57 @@
+"""95 % intervals of what was measured on a sample of rows."""
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+
+import numpy as np
+
+LEVEL = 0.95
+"""Coverage of every interval."""
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+RESAMPLES = 1000
+BOOTSTRAP_SEED = 1993
+"""Seeds the resamples of every test metric, so that the same outputs have the same interval."""
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """The score interval of a share (Wilson, 1927): it has a width even where every row is right, or none.
+
+    Args:
+        hits: Rows that are right, 0 … n.
+        n: All rows, >= 1.
+    """
+    share, spread = hits / n, Z**2 / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    return (0.0 if hits == 0 else centre - half), (1.0 if hits == n else centre + half)
+
+
+def normal_interval(values: np.ndarray) -> tuple[float | None, float | None]:
+    """Mean ± 1.96 SE over independent rows, by the central limit theorem; none for fewer than two rows.
+
+    Args:
+        values: (n,) one value a row.
+    """
+    if len(values) < 2:
+        return None, None
+    half = Z * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def bootstrap_interval(
+    statistic: Callable[[np.ndarray], float], n: int, seed: int = BOOTSTRAP_SEED
+) -> tuple[float | None, float | None]:
+    """The percentile bootstrap interval over rows (Efron & Tibshirani, 1993, chapter 13); none for fewer than two.
+
+    Args:
+        statistic: From (n,) row numbers, drawn with replacement, to the statistic of these rows.
+        n: Number of rows.
+        seed: Of the `RESAMPLES` draws.
+    """
+    if n < 2:
+        return None, None
+    draw = np.random.default_rng(seed)
+    values = [statistic(draw.integers(n, size=n)) for _ in range(RESAMPLES)]
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

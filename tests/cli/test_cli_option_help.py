@@ -1,0 +1,82 @@
+"""What `--help group=option` tells."""
+
+import typing
+from dataclasses import fields
+
+import pytest
+
+from hpsearch.cli import main
+from hpsearch.cli.compose import conf_dir
+from hpsearch.cli.option_help import option_help
+from hpsearch.config import KINDS, ConfigError
+
+OPTIONS = [f"{group}={path.stem}" for group in KINDS for path in sorted((conf_dir() / group).glob("*.yaml"))]
+KEYS = sorted(
+    {(kind, f.name) for kinds in KINDS.values() for kind in kinds.values() for f in fields(kind) if f.init}, key=str
+)
+
+
+def rows(page):
+    """Key to the rest of its line."""
+    split = (line.split(None, 1) for line in page.splitlines() if line.startswith("  ") and "." in line.split()[0])
+    return dict(split)
+
+
+@pytest.mark.parametrize(("kind", "name"), [pair for pair in KEYS if pair[1] != "kind"])
+def test_every_key_of_every_option_says_what_it_means(kind, name):
+    hint = typing.get_type_hints(kind, include_extras=True)[name]
+    assert isinstance(typing.get_args(hint)[1], str)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_shipped_option_has_a_page(option):
+    assert option_help([option], None).startswith(option)
+
+
+def test_a_page_tells_defaults_rules_and_what_is_required():
+    found = rows(option_help(["data=csv"], None))
+    assert found["data.path"] == "required  the file (text)"
+    assert found["data.test"].split()[0] == "0.2"
+    assert found["data.test"].endswith("between 0 and 1 (a number)")
+    assert found["data.normalize"].endswith("(one of unit, standard, none)")
+
+
+def test_a_page_shows_the_space_of_the_option():
+    page = option_help(["optimizer=adam"], None)
+    assert "space, sampled with 'search.tune=[optimizer]'" in page
+    assert page.endswith("  lr: 1e-4 to 0.1, logarithmic")
+
+
+def test_a_page_says_what_a_data_set_brings_along():
+    assert "brings loss=bce evaluation=truth_table along" in option_help(["data=xor"], None)
+
+
+def test_a_group_lists_its_options():
+    page = option_help(["norm"], None)
+    assert {"norm=none", "norm=before", "norm=after"} <= set(page.split())
+
+
+def test_an_action_shows_what_it_sets(capsys):
+    assert main(["--help", "+sweep=mnist"]) == 0
+    assert "optimizer: [sgd, momentum, adam]" in capsys.readouterr().out
+
+
+def test_an_option_of_the_users_own_has_a_page(tmp_path):
+    (tmp_path / "optimizer").mkdir()
+    (tmp_path / "optimizer" / "mine.yaml").write_text("# My own.\nkind: sgd\nlr: 0.5\n")
+    assert option_help(["optimizer=mine"], tmp_path).splitlines()[0] == "optimizer=mine  My own."
+    (tmp_path / "optimizer" / "on_adam.yaml").write_text("defaults: [adam]\nlr: 0.5\n")
+    assert "lr: 0.5" in option_help(["optimizer=on_adam"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("optimzer", "--help optimzer: optimzer is not a group of options: did you mean optimizer?"),
+        ("optimizer=adma", "optimizer=adma is not an option of optimizer: did you mean adam or adamw?"),
+    ],
+)
+def test_a_page_that_does_not_exist_is_refused_with_the_nearest(argument, expected):
+    with pytest.raises(ConfigError) as refused:
+        option_help([argument], None)
+    assert refused.value.problems == (expected,)

@@ -1,0 +1,26 @@
+"""What is stored to be served predicts in the units of the targets."""
+
+import numpy as np
+import torch
+
+from hpsearch.data.rows import reconstructed
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.measure import score_outputs
+from hpsearch.nn.deployed import deploy
+from hpsearch.nn.models import build_network
+
+
+def test_an_autoencoder_trained_with_bce_predicts_the_sigmoid_of_its_logits(make_config, make_rows):
+    config = make_config(data={"kind": "digits", "task": "autoencoder"}, loss="bce", model="linear")
+    rows = reconstructed(make_rows(images=True, width=3))
+    scaling = fit_scaling(rows, np.arange(30), config.data.normalize)
+    network = build_network(config, (1, 3, 3), 9)
+    state = {name: value.numpy() for name, value in network.state_dict().items()}
+    raw = torch.tensor(rows.inputs, dtype=torch.float32)
+    with torch.no_grad():
+        logits = network(raw / 255)
+        served = deploy(config, state, (1, 3, 3), 9, scaling)(raw)
+    expected = 255 / (1 + np.exp(-logits.numpy()))
+    np.testing.assert_allclose(served.numpy(), expected, rtol=1e-5)
+    scored = score_outputs(config, rows, np.arange(40), logits.numpy()[None], scaling)
+    np.testing.assert_allclose(scored.rows["mse"][0], ((expected - rows.targets) ** 2).mean(axis=1), rtol=1e-4)

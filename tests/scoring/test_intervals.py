@@ -1,0 +1,71 @@
+"""95 % intervals of test numbers."""
+
+import math
+from statistics import NormalDist, mean, stdev
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from hpsearch.intervals import bootstrap_interval, normal_interval, wilson
+
+Z = NormalDist().inv_cdf(0.975)
+
+
+@given(st.integers(1, 2000), st.data())
+def test_the_interval_of_a_share_is_wilsons(n, data):
+    hits = data.draw(st.integers(0, n))
+    expected = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    assert wilson(hits, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_the_interval_of_eighty_one_in_a_hundred_is_the_one_of_the_textbooks():
+    low, high = wilson(81, 100)
+    assert (round(low, 3), round(high, 3)) == (0.722, 0.875)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30))
+def test_the_interval_of_a_mean_is_the_normal_one(values):
+    low, high = normal_interval(np.array(values))
+    half = Z * stdev(values) / math.sqrt(len(values))
+    assert low == pytest.approx(mean(values) - half, abs=1e-6)
+    assert high == pytest.approx(mean(values) + half, abs=1e-6)
+
+
+def test_the_bootstrap_of_a_mean_agrees_with_its_normal_interval():
+    values = np.random.default_rng(0).normal(5.0, 2.0, 400)
+    found = bootstrap_interval(lambda index: float(values[index].mean()), 400)
+    half = Z * values.std(ddof=1) / 20
+    assert found == pytest.approx((values.mean() - half, values.mean() + half), abs=0.15 * half)
+
+
+def test_the_bootstrap_is_the_percentile_interval_of_scipy():
+    x = np.random.default_rng(1).normal(size=60)
+    y = x + np.random.default_rng(2).normal(size=60)
+    expected = stats.bootstrap(
+        (x, y),
+        lambda a, b: stats.pearsonr(a, b)[0],
+        paired=True,
+        vectorized=False,
+        n_resamples=1000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    found = bootstrap_interval(lambda index: float(np.corrcoef(x[index], y[index])[0, 1]), 60)
+    assert found == pytest.approx((expected.low, expected.high), abs=0.05)
+
+
+def test_the_bootstrap_draws_the_same_rows_each_time():
+    values = np.random.default_rng(0).normal(size=30)
+
+    def of(seed):
+        return bootstrap_interval(lambda index: float(values[index].mean()), 30, seed)
+
+    assert of(1) == of(1) != of(2)
+
+
+def test_a_single_row_has_no_interval():
+    assert normal_interval(np.array([0.5])) == (None, None)
+    assert bootstrap_interval(np.mean, 1) == (None, None)
