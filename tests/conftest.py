@@ -109,7 +109,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "truth_table": {"replicates": 1},
     },
     "search": {"random": SEARCH, "qmc": SEARCH},
-    "execution": {"local": {"workers": 1, "device": "cpu"}},
+    "execution": {"local": {"workers": 1, "device": "cpu", "memory_gib": None}},
     "tracking": {"mlflow": {"uri": None, "directory": "mlruns"}},
 }
 """Every option of every group; the first of a group is the default of `make_config`."""

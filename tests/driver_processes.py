@@ -23,6 +23,7 @@ from hpsearch.data.rows import Development
 from hpsearch.engine.device_data import to_device
 from hpsearch.execution.local import Done
 from hpsearch.records import Task
+from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import JOURNAL, open_study
 from hpsearch.search.plan import Plan
 from hpsearch.search.stop import StopSignals
@@ -83,7 +84,7 @@ class InProcess:
         del timeout
         key, job = self._jobs.pop()
         with self._log.open("a") as log:
-            log.write(f"{key[1]}\n")
+            log.write(f"{key[0][1]}\n")
         return [Done(key, fitting.work(self._bench, job), None, 0.0)]
 
     def stop(self, *, now):
@@ -176,7 +177,8 @@ def driver_in(folder, plan, executor, death=None):
         if death.step == "asked without a name":
             study.asked += death.k - first_missing(store, death.k)
         try:
-            yield Driver(plan, study, store, tracker, run, executor, Silent(), signals)
+            foreman = None if executor is None else Foreman(executor, {}, 1)
+            yield Driver(plan, study, store, tracker, run, foreman, Silent(), signals)
         except Exception:
             tracker.close_sweep(run, Ending.FAILED, ended_ms=2)
             raise

@@ -58,6 +58,7 @@ def test_a_sweep_shows_its_best_trials_its_files_and_the_next_commands(at_once):
     assert (program.folder / "mlruns" / "sweeps" / "s" / "best.yaml").exists()
 
 
+@pytest.mark.slow
 def test_four_trials_grown_to_eight_on_one_worker_are_the_eight_of_two_workers_at_once(program, at_once):
     expected = at_once[0].records("s")
     program.run(*SWEEP, "search.trials=4", "execution.workers=1")

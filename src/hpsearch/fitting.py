@@ -1,19 +1,25 @@
 """What a worker does: folds, fits and scores of one trial, or the refit of a champion."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import torch
 
-from hpsearch.config import Config, ConfigError
+from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
+from hpsearch.config.network import CustomModel
 from hpsearch.config.sweep import Device
+from hpsearch.config.training import CustomLoss
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import load_development
 from hpsearch.data.splits import folds, refit_fold
+from hpsearch.engine import autotune
 from hpsearch.engine.device_data import DeviceData, to_device
+from hpsearch.engine.fleet import train_fits
+from hpsearch.engine.muster import shape_key
 from hpsearch.engine.reference import check_fit, train
-from hpsearch.jobs import Answer, CheckJob, Job, RefitJob, TrialJob
+from hpsearch.jobs import Answer, Checked, CheckJob, Job, Pace, RefitJob, ScoreJob, ShareJob, TrainJob, TrialJob
 from hpsearch.metrics import search_metric
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
 from hpsearch.scoring import score_trial
@@ -64,20 +70,39 @@ def resolve_device(device: Device) -> str:
 def work(bench: Bench, job: Job) -> Answer:
     """Does one job."""
     match job:
-        case TrialJob():
-            return run_trial(bench, job)
+        case TrainJob():
+            return train_trials(bench, job)
+        case ShareJob():
+            return tuple(_train(plan_fits(bench, job.trial)[job.share :: job.shares], bench, job.engine, job.width))
+        case ScoreJob():
+            return score(bench, job)
         case RefitJob():
             return refit(bench, job)
         case CheckJob():
-            check(bench, job.configs)
-            return bench.data.device.type
+            return check(bench, job)
 
 
-def run_trial(bench: Bench, job: TrialJob) -> TrialResult:
-    """Trains every fold and replicate of a trial, and scores them."""
-    fits = plan_fits(bench, job)
-    results = [train(fit, bench.data) for fit in fits]
-    return score_trial(job.config, bench.development, fits, results)
+def train_trials(bench: Bench, job: TrainJob) -> tuple[TrialResult, ...]:
+    """Trains every fold and replicate of some trials, and scores them."""
+    fits = [plan_fits(bench, trial) for trial in job.trials]
+    results = iter(_train([fit for own in fits for fit in own], bench, job.engine, job.width))
+    return tuple(
+        score_trial(trial.config, bench.development, own, list(islice(results, len(own))))
+        for trial, own in zip(job.trials, fits, strict=True)
+    )
+
+
+def score(bench: Bench, job: ScoreJob) -> TrialResult:
+    """Scores a trial whose fits were dealt out in turn."""
+    fits, shares = plan_fits(bench, job.trial), len(job.results)
+    results = [job.results[place % shares][place // shares] for place in range(len(fits))]
+    return score_trial(job.trial.config, bench.development, fits, results)
+
+
+def _train(fits: list[Fit], bench: Bench, engine: Engine, width: int) -> list[FitResult]:
+    if engine is Engine.FLEET:
+        return train_fits(fits, bench.data, width)
+    return [train(fit, bench.data) for fit in fits]
 
 
 def plan_fits(bench: Bench, job: TrialJob) -> list[Fit]:
@@ -99,14 +124,14 @@ def refit(bench: Bench, job: RefitJob) -> FitResult:
     return train(fit, bench.data, keep_state=True, stop_after=job.stop_after, recorded=job.recorded)
 
 
-def check(bench: Bench, configs: Sequence[Config]) -> None:
-    """Draws the folds of each configuration, and trains it for one step on a few rows.
+def check(bench: Bench, job: CheckJob) -> Checked:
+    """Draws the folds of each configuration, trains it for one step on a few rows, and finds the width of fleets.
 
     Raises:
         ConfigError: With everything that does not fit together.
     """
     problems: list[str] = []
-    for config in configs:
+    for config in job.configs:
         try:
             search_metric(config, bench.development.task)
             fit = plan_fits(bench, TrialJob(config))[0]
@@ -116,6 +141,29 @@ def check(bench: Bench, configs: Sequence[Config]) -> None:
             problems += error.problems
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
+    paces, measured = {}, {}
+    for config in job.shapes:
+        fits = plan_fits(bench, TrialJob(config))
+        if autotune.engine_for(job.engine, fits[0], bench.data) is Engine.REFERENCE:
+            paces[shape_key(config)] = Pace(Engine.REFERENCE, 1, math.inf)
+            continue
+        known = autotune.recall(fits, bench.data, job.memory_gib, job.workers, job.known)
+        found = known or _pace(bench, fits, job)
+        paces[shape_key(config)] = found
+        if known is None and found.problem is None:
+            measured[autotune.key(fits[0], bench.data)] = found
+    return Checked(bench.data.device.type, paces, measured)
+
+
+def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> Pace:
+    """The width of fleets of such fits; or why there are none, for a module or loss that cannot be batched."""
+    config = fits[0].config
+    if isinstance(config.model, CustomModel) or isinstance(config.loss, CustomLoss):
+        try:
+            train_fits([_probe(fits[0])] * 2, bench.data, 2)
+        except Exception as error:  # noqa: BLE001 - whatever foreign code raises under `vmap`, it trains alone
+            return Pace(Engine.REFERENCE, 1, math.inf, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    return autotune.pace(fits, bench.data, job.memory_gib, job.workers)
 
 
 def _probe(fit: Fit) -> Fit:

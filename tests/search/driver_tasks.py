@@ -19,7 +19,8 @@ def set_up(folder, behaviours):
 
 def work(state, job):
     folder, behaviours = state
-    lr = job.config.optimizer.lr
+    (trial,) = job.trials
+    lr = trial.config.optimizer.lr
     how = behaviours.get(lr, "answer")
     with (folder / "tries").open("a") as tries:
         tries.write(f"{lr!r}\n")
@@ -42,4 +43,4 @@ def work(state, job):
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
         case "refuse":
             raise ConfigError("model.width must fit the loss, got 3", "loss must fit the data, got mse")
-    return RESULT
+    return (RESULT,)

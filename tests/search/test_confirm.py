@@ -11,6 +11,7 @@ from driver_processes import plan_of
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
 from hpsearch.records import Status
 from hpsearch.search.confirm import Confirmation
+from hpsearch.search.foreman import Foreman
 from hpsearch.search.stop import StopSignals
 from hpsearch.search.store import SweepStore
 from hpsearch.tracking.mlflow import Tracker
@@ -30,7 +31,7 @@ def confirm(place, config, seeds, behaviour="answer"):
     with executor, Tracker.connect(None, place) as tracker, StopSignals() as signals:
         run = tracker.open_sweep("sweep", identity="a", started_ms=1)
         store = SweepStore(place, "sweep").confirmation("-", 0)
-        results = Confirmation(trial, store, tracker, run, executor, signals, told.append).finish(seeds)
+        results = Confirmation(trial, store, tracker, run, Foreman(executor, {}, 1), signals, told.append).finish(seeds)
     return [result.status for result in results], told
 
 

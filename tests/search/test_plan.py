@@ -72,6 +72,7 @@ CHANGES = {
     "execution.kind": None,
     "execution.workers": 7,
     "execution.device": "cuda",
+    "execution.memory_gib": 1.5,
     "tracking.kind": None,
     "tracking.uri": "sqlite:///x.db",
     "tracking.directory": "elsewhere",

@@ -8,15 +8,19 @@ import joblib
 
 from hpsearch.cli.naming import Named
 from hpsearch.cli.quoting import command_line
-from hpsearch.config import Config, ConfigError
+from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.sweep import Device
+from hpsearch.data.splits import split_sizes
+from hpsearch.engine.muster import shape_key
 from hpsearch.errors import HpsearchError
 from hpsearch.execution.entry import set_up, work
 from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.worker import Raised
-from hpsearch.jobs import Answer, CheckJob, Job
+from hpsearch.jobs import Answer, Checked, CheckJob, Job
+from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import JOURNAL
+from hpsearch.search.paces import recall_paces
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.study import now_ms
 from hpsearch.tracking.environment import describe
@@ -38,28 +42,50 @@ def core_count() -> int:
     return count
 
 
-def check_configs(executor: LocalExecutor[Job, Answer], configs: list[Config], signals: StopSignals) -> str:
-    """Finds out in a worker whether configurations can be trained, before anything is written.
+def check_configs(
+    executor: LocalExecutor[Job, Answer], configs: list[Config], engine: Engine, signals: StopSignals
+) -> Checked:
+    """Finds out in a worker whether configurations can be trained, and how, before anything is written.
 
-    Returns:
-        The kind of device that trains.
+    Args:
+        executor: Its workers are free.
+        configs: All that are going to be trained, at least one.
+        engine: What is asked for.
+        signals: Are heeded meanwhile.
 
     Raises:
         ConfigError: With what does not fit together.
         StoppedError: By a signal.
     """
     distinct = {_traits(config): config for config in configs}
-    executor.submit("check", CheckJob(tuple(distinct.values())))
+    shapes = {shape_key(config): config for config in configs}
+    execution, directory = configs[0].execution, configs[0].tracking.directory
+    job = CheckJob(
+        tuple(distinct.values()),
+        tuple(shapes.values()),
+        engine,
+        execution.memory_gib,
+        executor.free,
+        recall_paces(Path(directory)),
+    )
+    executor.submit("check", job)
     while True:
         if signals.number is not None:
             raise StoppedError(signals.number)
         for done in executor.wait(0.2):
-            if isinstance(done.value, str):
+            if isinstance(done.value, Checked):
                 return done.value
             assert done.failure is not None, done
             if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
                 raise ConfigError(*done.failure.message.splitlines())
             raise HpsearchError(f"a worker could not check the configurations: {done.failure.cause}")
+
+
+def build_foreman(executor: LocalExecutor[Job, Answer], checked: Checked, configs: list[Config], n: int) -> Foreman:
+    """Who has these configurations trained on n development rows."""
+    evaluation = configs[0].evaluation
+    fits = split_sizes(evaluation, n).folds * evaluation.replicates
+    return Foreman(executor, checked.paces, fits, configs)
 
 
 def _traits(config: Config) -> str:

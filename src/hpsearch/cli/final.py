@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from hpsearch.cli.building import build_executor, check_configs, connect, open_run
+from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, open_run
 from hpsearch.cli.champion import Final, prepare_final
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.final_screens import conclude, introduce, show_confirmed, show_model, show_refit, show_seed
@@ -62,13 +62,15 @@ def _evaluate_champion(
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
         executor = stack.enter_context(build_executor(asked, final.data, seeds))
-        final.named.require_device(check_configs(executor, [final.config], signals), asked)
+        checked = check_configs(executor, [final.config], final.named.engine, signals)
+        final.named.require_device(checked.device, asked)
         stack.enter_context(final.named.store.lock())
         final.freeze()
         run = open_run(tracker, final.named, [])
         store = final.named.store.confirmation(final.champion.level, final.champion.k)
         told = partial(show_seed, terminal, seeds)
-        confirmation = Confirmation(final.trial, store, tracker, run, executor, signals, told)
+        foreman = build_foreman(executor, checked, [final.config] * max(seeds, 1), final.development.n)
+        confirmation = Confirmation(final.trial, store, tracker, run, foreman, signals, told)
         try:
             model = _confirm_and_refit(final, asked, confirmation, seeds, terminal)
             _Evaluation(final, asked, model, tracker, run, terminal).open(elsewhere)

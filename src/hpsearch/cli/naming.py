@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.cli.quoting import command_line, hydra_quoted
-from hpsearch.config import Config, ConfigError
+from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.tree import nearest
+from hpsearch.engine import RULE
 from hpsearch.search.plan import Plan, differences, digest
 from hpsearch.search.store import SweepStore, list_sweeps
 
@@ -54,6 +55,23 @@ class Named:
                 "extend=device goes on all the same"
             )
 
+    @property
+    def engine(self) -> Engine:
+        """What the sweep was started with: a resume keeps it.
+
+        Raises:
+            ConfigError: If `auto` would choose by another rule now.
+        """
+        stored = str(self.specification["engine"])
+        if not stored.startswith(Engine.AUTO):
+            return Engine(stored)
+        if stored != engine_text(Engine.AUTO):
+            raise ConfigError(
+                f"sweep {self.name!r} was started with engine={stored}, this version chooses by rule {RULE}: use "
+                "another `name=`, or the version that started it"
+            )
+        return Engine.AUTO
+
     def freeze(self) -> None:
         """Writes the specification of a new sweep; the lock is held.
 
@@ -65,6 +83,11 @@ class Named:
             self.store.freeze(self.specification)
         elif found["fingerprint"] != self.specification["fingerprint"]:
             raise ConfigError(_refusal(self.name, found, self.specification))
+
+
+def engine_text(engine: Engine) -> str:
+    """An engine as a sweep stores it: `auto` with the number of the rule that it chooses by."""
+    return f"{engine}, rule {RULE}" if engine is Engine.AUTO else engine.value
 
 
 def name_sweep(plan: Plan, default: str, started_by: str | None, more: dict[str, Any]) -> Named:

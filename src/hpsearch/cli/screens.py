@@ -9,8 +9,9 @@ from typing import Any
 from hpsearch.cli.naming import Named, started_by_option
 from hpsearch.cli.quoting import command_line, hydra_quoted, shell_quoted
 from hpsearch.cli.scores import Score
-from hpsearch.config import Config
+from hpsearch.config import Config, Engine
 from hpsearch.data.splits import SplitSizes, split_sizes
+from hpsearch.jobs import Checked
 from hpsearch.records import Status
 from hpsearch.search.champion import find_champion
 from hpsearch.search.trial_records import Record
@@ -38,6 +39,22 @@ def introduce(terminal: Terminal, named: Named, config: Config, score: Score, do
         terminal.warn(named.note)
     if fits >= MANY_FITS:
         terminal.warn(f"every trial trains {fits:,} networks, {trials * fits:,} in all")
+
+
+def tell_engines(terminal: Terminal, checked: Checked) -> None:
+    """Which engine trains, and who cannot train in a fleet and why."""
+    paces = list(checked.paces.values())
+    widths = [pace.width for pace in paces if pace.engine is Engine.FLEET]
+    alone = "one network at a time in each worker process"
+    if len(widths) == len(paces):
+        terminal.line(f"  engine  fleet: up to {max(widths)} networks train as one in each worker process")
+    elif widths:
+        some = f"{len(widths)} of {len(paces)} shapes"
+        terminal.line(f"  engine  fleet for {some}, up to {max(widths)} networks train as one; else {alone}")
+    else:
+        terminal.line(f"  engine  reference: {alone}")
+    for problem in dict.fromkeys(pace.problem for pace in paces if pace.problem):
+        terminal.warn(f"trained by the reference engine, since they cannot be batched: {problem}")
 
 
 def describe_epochs(config: Config) -> str:

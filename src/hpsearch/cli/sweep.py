@@ -3,25 +3,26 @@
 from argparse import Namespace
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.cli.best import write_best
-from hpsearch.cli.building import build_executor, check_configs, connect, journal_path, open_run
+from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, journal_path, open_run
 from hpsearch.cli.compose import Composer
-from hpsearch.cli.naming import Named, name_sweep
+from hpsearch.cli.naming import Named, engine_text, name_sweep
 from hpsearch.cli.planning import plan_space
 from hpsearch.cli.scores import Score
-from hpsearch.cli.screens import Closing, introduce
+from hpsearch.cli.screens import Closing, introduce, tell_engines
 from hpsearch.cli.watching import Watching
-from hpsearch.config import Config, ConfigError
+from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import Source, find_source
-from hpsearch.engine import resolve_engine
 from hpsearch.records import NO_LEVEL
 from hpsearch.search.champion import find_champion
 from hpsearch.search.folders import check_directory
 from hpsearch.search.journal import open_study
+from hpsearch.search.paces import remember_paces
 from hpsearch.search.plan import Plan
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.study import Driver, missing_trials, now_ms
@@ -40,6 +41,7 @@ class Prepared:
     source: Source
     varied: list[str]
     score: Score
+    rows: int
 
     @property
     def config(self) -> Config:
@@ -64,17 +66,23 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
     check_directory(config.tracking.directory)
     with StopSignals() as signals, ExitStack() as stack:
         executor = stack.enter_context(build_executor(config, sweep.source.data, len(missing))) if missing else None
-        if executor is not None:
-            named.require_device(check_configs(executor, missing, signals), config)
+        checked = check_configs(executor, missing, named.engine, signals) if executor is not None else None
+        if checked is not None:
+            named.require_device(checked.device, config)
+            tell_engines(terminal, checked)
         stack.enter_context(named.store.lock())
         tracker = stack.enter_context(connect(config))
         named.freeze()
         named.store.request(trials)
         study = open_study(journal_path(config), named.name, named.identity)
         run = open_run(tracker, named, sweep.columns)
+        foreman = None
+        if executor is not None and checked is not None:
+            remember_paces(Path(config.tracking.directory), checked.measured)
+            foreman = build_foreman(executor, checked, missing, sweep.rows)
         finished = [done[NO_LEVEL, k] for k in range(trials) if k not in missing_trials(done, trials)]
         watch = stack.enter_context(Watching(terminal, tracker, run, sweep.score, trials, finished))
-        driver = Driver(sweep.plan, study, named.store, tracker, run, executor, watch, signals)
+        driver = Driver(sweep.plan, study, named.store, tracker, run, foreman, watch, signals)
         records = _drive(driver, trials)
         best = write_best(named.store.folder, named.name, records, command.config_dir)
         if best is not None:
@@ -107,7 +115,8 @@ def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: T
         settle(base), space, lambda options: settle(composer.compose(options)), data_digest(development, sealed)
     )
     score = Score.of(config, development)
-    return Prepared(plan, _name(plan, command, development, sealed), source, list(space.names), score)
+    named = _name(plan, command, development, sealed)
+    return Prepared(plan, named, source, list(space.names), score, development.n)
 
 
 def tell_stand_in(terminal: Terminal, source: Source, named: Named) -> None:
@@ -164,16 +173,16 @@ def _name(plan: Plan, command: Namespace, development: Development, sealed: Seal
         "test": test,
     }
     facts = {
-        "engine": resolve_engine(config.engine).value,
+        "engine": engine_text(config.engine),
         "overrides": list(command.overrides),
         "data": data,
         "version": __version__,
         "created_ms": now_ms(),
     }
     named = name_sweep(plan, default, started_by, facts)
-    stored = named.specification["engine"]
-    if config.engine not in ("auto", stored):
+    stored = named.engine
+    if config.engine not in (Engine.AUTO, stored):
         raise ConfigError(
-            f"engine={config.engine}: sweep {named.name!r} was started with {stored}, use another `name=`"
+            f"engine={config.engine}: sweep {named.name!r} was started with engine={stored}, use another `name=`"
         )
     return named

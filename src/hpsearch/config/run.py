@@ -98,7 +98,8 @@ class Engine(StrEnum):
     """What trains a fit."""
 
     AUTO = "auto"  # decided by a rule on shapes and device, then stored with the sweep
-    REFERENCE = "reference"
+    REFERENCE = "reference"  # one fit, one plain loop
+    FLEET = "fleet"  # many fits as one batched network
 
 
 class Extend(StrEnum):

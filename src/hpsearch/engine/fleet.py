@@ -93,21 +93,26 @@ class _Fleet:
         """One pass over the training rows of each member, then its validation and monitor rows."""
         crew, seen, members = self.crew, self.seen, self.members
         sizes = batch_sizes(len(crew.leaders[0].fold.train), self.config.training.batch_size)
-        loss = self._loss(smooth=True)
+        loss = self.loss(smooth=True)
         rates_sm = self._rates(len(sizes), epoch)
         lr_sm = torch.as_tensor(rates_sm).to(members.parameters)
         loss_m = torch.zeros(len(crew.fits), dtype=torch.float64, device=self.data.device)
         correct_m = torch.zeros(len(crew.fits), dtype=torch.int64, device=self.data.device)
         orders_gn = torch.as_tensor(crew.orders(epoch), device=self.data.device)
         for step, rows_gb in enumerate(torch.split(orders_gn, sizes, dim=1)):
-            outputs_mcb = members.forward(crew.spread(seen.inputs(rows_gb)))
-            losses_mb = loss(outputs_mcb, crew.spread(seen.targets(rows_gb)))
-            objective = losses_mb.sum() if self.config.loss.kind == "sse" else losses_mb.mean(1).sum()
-            members.backward(objective, lr_sm[step])
-            loss_m += losses_mb.detach().sum(1, dtype=torch.float64)
+            outputs_mcb, losses_mb = self.step(rows_gb, loss, lr_sm[step])
+            loss_m += losses_mb.sum(1, dtype=torch.float64)
             if seen.classes:
-                correct_m += hits(outputs_mcb.detach(), crew.spread(seen.labels(rows_gb))).sum(1)
+                correct_m += hits(outputs_mcb, crew.spread(seen.labels(rows_gb))).sum(1)
         self._note(epoch, loss_m / orders_gn.shape[1], correct_m.double() / orders_gn.shape[1], rates_sm[-1])
+
+    def step(self, rows_gb: torch.Tensor, loss: StackedLoss, lr_m: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step of every member on its minibatch; outputs (M, C, B) and losses (M, B) before it."""
+        outputs_mcb = self.members.forward(self.crew.spread(self.seen.inputs(rows_gb)))
+        losses_mb = loss(outputs_mcb, self.crew.spread(self.seen.targets(rows_gb)))
+        objective = losses_mb.sum() if self.config.loss.kind == "sse" else losses_mb.mean(1).sum()
+        self.members.backward(objective, lr_m)
+        return outputs_mcb.detach(), losses_mb.detach()
 
     def _note(self, epoch: int, loss_m: torch.Tensor, accuracy_m: torch.Tensor, lr_m: np.ndarray) -> None:
         """Writes down what an epoch brought, or for whom it brought something that is not finite."""
@@ -194,11 +199,12 @@ class _Fleet:
             return None
         outputs_mnc = self.members.predict(self.crew, self.seen, rows_gn)
         targets = self.crew.spread(self.seen.targets(torch.as_tensor(rows_gn, device=self.data.device)))
-        losses = self._loss(smooth=smooth)(outputs_mnc.transpose(1, 2), targets)
+        losses = self.loss(smooth=smooth)(outputs_mnc.transpose(1, 2), targets)
         means: np.ndarray = losses.double().mean(1).cpu().numpy()
         return means
 
-    def _loss(self, *, smooth: bool) -> StackedLoss:
+    def loss(self, *, smooth: bool) -> StackedLoss:
+        """The losses of the members who are there."""
         return stacked_loss([fit.config.loss for fit in self.crew.fits], self.members.parameters, smooth=smooth)
 
     def _result(self, i: int, report: np.ndarray, final: float, share: float, *, keep_state: bool) -> FitResult:
@@ -220,6 +226,21 @@ class _Fleet:
             fit_s=share,
             rows=epochs * len(fit.fold.train),
         )
+
+
+class Rehearsal:
+    """Steps of a fleet that lead nowhere, to be timed: all on the first minibatch."""
+
+    def __init__(self, fits: Sequence[Fit], data: DeviceData) -> None:
+        self._fleet = _Fleet(sorted(fits, key=sort_key), data)
+        crew, n = self._fleet.crew, self._fleet.config.training.batch_size
+        self._rows = torch.as_tensor(crew.rows("train")[:, :n], device=data.device)
+        self._loss = self._fleet.loss(smooth=True)
+        self._lr = torch.zeros(len(crew.fits), dtype=data.dtype, device=data.device)
+
+    def step(self) -> None:
+        """One step of all members."""
+        self._fleet.step(self._rows, self._loss, self._lr)
 
 
 def train_fits(fits: Sequence[Fit], data: DeviceData, width: int) -> list[FitResult]:

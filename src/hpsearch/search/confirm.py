@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from hpsearch.errors import HpsearchError
-from hpsearch.execution.local import Done, LocalExecutor
+from hpsearch.execution.local import Done
 from hpsearch.execution.worker import WorkerDied
-from hpsearch.jobs import Answer, Job, RefitJob, TrialJob
+from hpsearch.jobs import Answer, RefitJob, TrialJob
 from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult
+from hpsearch.search.foreman import Foreman
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.store import Attempt, SweepStore
 from hpsearch.search.study import MAX_DEATHS, config_text, failed_result, now_ms, option_params
@@ -41,7 +42,7 @@ class Confirmation:
     store: SweepStore
     tracker: Tracker
     run: SweepRun
-    executor: LocalExecutor[Job, Answer]
+    foreman: Foreman
     signals: StopSignals
     told: Callable[[int], None]
     _open: dict[int, _Running] = field(default_factory=dict)
@@ -69,9 +70,9 @@ class Confirmation:
     def _work_off(self, missing: deque[int], results: dict[int, TrialResult]) -> None:
         while missing or self._open:
             self._stop_if_asked()
-            while missing and self.executor.free:
+            while missing and self.foreman.free:
                 self._begin(missing.popleft())
-            for done in self.executor.wait(WAIT_S):
+            for done in self.foreman.wait(WAIT_S):
                 running = self._open[_seed(done)]
                 if self._tries_again(running, done):
                     missing.appendleft(running.seed)
@@ -97,10 +98,10 @@ class Confirmation:
             StoppedError: By a signal.
             HpsearchError: If the worker failed.
         """
-        self.executor.submit("refit", job)
+        self.foreman.submit("refit", job)
         while True:
             self._stop_if_asked()
-            for done in self.executor.wait(WAIT_S):
+            for done in self.foreman.wait(WAIT_S):
                 if isinstance(done.value, FitResult):
                     return done.value
                 cause = done.failure.cause if done.failure else "no result"
@@ -111,7 +112,7 @@ class Confirmation:
         started_ms = now_ms()
         run_id = self._start_run(seed, number, started_ms)
         self._open[seed] = _Running(seed, number, run_id, started_ms)
-        self.executor.submit(seed, TrialJob(self.trial.config, redraw=seed))
+        self.foreman.submit(seed, TrialJob(self.trial.config, redraw=seed))
 
     def _start_run(self, seed: int, number: int, started_ms: int) -> str:
         return self.tracker.start_attempt(
@@ -161,7 +162,7 @@ class Confirmation:
             raise StoppedError(self.signals.number)
 
     def _interrupt(self) -> None:
-        self.executor.stop(now=True)
+        self.foreman.stop(now=True)
         while self._open:
             _, running = self._open.popitem()
             self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms())

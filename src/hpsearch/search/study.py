@@ -18,10 +18,11 @@ import yaml
 from optuna.trial import TrialState
 
 from hpsearch.config import Config, ConfigError
-from hpsearch.execution.local import Done, LocalExecutor
+from hpsearch.execution.local import Done
 from hpsearch.execution.worker import Raised, WorkerDied
-from hpsearch.jobs import Answer, Job, TrialJob
+from hpsearch.jobs import Answer, TrialJob
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult, Value
+from hpsearch.search.foreman import Foreman
 from hpsearch.search.plan import Plan
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.store import Attempt, SweepStore
@@ -76,7 +77,7 @@ class Driver:
     store: SweepStore
     tracker: Tracker
     run: SweepRun
-    executor: LocalExecutor[Job, Answer] | None  # None where nothing is missing
+    foreman: Foreman | None  # None where nothing is missing
     watch: Watch
     signals: StopSignals
     _open: dict[tuple[str, int], Running] = field(default_factory=dict)
@@ -93,30 +94,29 @@ class Driver:
             ConfigError: If a configuration turns out not to be trainable.
         """
         records = self.reconcile()
-        missing = deque(missing_trials(records, trials))
+        missing = missing_trials(records, trials)
         if missing:
-            assert self.executor is not None, missing
+            assert self.foreman is not None, missing
+            turns = self.foreman.arrange({k: self.plan.trial(k).config for k in missing})
             try:
-                self._work_off(missing, records, self.executor)
+                self._work_off(deque(turns), records, self.foreman)
             except Exception:
                 # What cannot be closed now, because tracking is what failed, is closed by the next start.
                 with contextlib.suppress(Exception):
-                    self._interrupt(self.executor)
+                    self._interrupt(self.foreman)
                 raise
         return [records[NO_LEVEL, k] for k in range(trials)]
 
-    def _work_off(
-        self, missing: deque[int], records: dict[tuple[str, int], Record], executor: LocalExecutor[Job, Answer]
-    ) -> None:
-        while missing or executor.running:
+    def _work_off(self, missing: deque[int], records: dict[tuple[str, int], Record], foreman: Foreman) -> None:
+        while missing or foreman.busy:
             if self.signals.number is not None:
-                self._interrupt(executor)
+                self._interrupt(foreman)
                 raise StoppedError(self.signals.number)
-            self._hand_out(missing, executor)
-            for done in executor.wait(WAIT_S):
+            self._hand_out(missing, foreman)
+            for done in foreman.wait(WAIT_S):
                 finished = self._write(done, missing)
                 # The record is safe; tracking can wait until the worker has its next trial.
-                self._hand_out(missing, executor)
+                self._hand_out(missing, foreman)
                 if finished is not None:
                     self._log_and_tell(finished)
                     record = decode_record((finished.folder / "record.json").read_bytes())
@@ -160,10 +160,11 @@ class Driver:
             if run.role is Role.SEARCH and (committed is None or committed.number != run.attempt):
                 self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=now_ms())
 
-    def _hand_out(self, missing: deque[int], executor: LocalExecutor[Job, Answer]) -> None:
-        while missing and executor.free:
+    def _hand_out(self, missing: deque[int], foreman: Foreman) -> None:
+        while missing and foreman.free:
             running = self._begin(self.plan.trial(missing.popleft()))
-            executor.submit(running.trial.key, TrialJob(running.trial.config))
+            foreman.submit(running.trial.key, TrialJob(running.trial.config))
+        foreman.deal()
 
     def _begin(self, trial: Trial) -> Running:
         number = self.store.begin_attempt(trial.level, trial.k)
@@ -221,9 +222,9 @@ class Driver:
         else:
             self.study.tell(finished.optuna_number, state=TrialState.FAIL)
 
-    def _interrupt(self, executor: LocalExecutor[Job, Answer]) -> None:
+    def _interrupt(self, foreman: Foreman) -> None:
         """Kills the workers and closes every open attempt; the trials start anew on resume."""
-        executor.stop(now=True)
+        foreman.stop(now=True)
         for running in list(self._open.values()):
             self._close(running, None)
 

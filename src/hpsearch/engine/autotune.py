@@ -1,0 +1,128 @@
+"""Which engine trains what, and how wide fleets are.
+
+The kind of engine follows a rule, so that a sweep gives the same records wherever and whenever it is resumed. The width
+of a fleet changes no result on a CPU, so that it is measured: a few steps of a few widths, once for each shape, device
+and version of torch.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import psutil
+import torch
+
+from hpsearch.config import Engine
+from hpsearch.config.network import CnnModel, CustomModel, MlpModel
+from hpsearch.engine.device_data import DeviceData
+from hpsearch.engine.fleet import Rehearsal
+from hpsearch.engine.memory import member_bytes
+from hpsearch.engine.muster import muster, shape_key
+from hpsearch.jobs import Pace
+from hpsearch.records import Fit
+
+WIDTHS = (4, 16, 64, 256)
+"""Widths that are tried, and the widest."""
+STEPS = 3
+"""Steps that are timed, after one that is not."""
+WORTH = 0.95
+"""A wider fleet is tried as long as it takes less than this share of a member's time."""
+DENSE_WEIGHTS = 200_000
+"""Weights of the hidden layers up to which fleets are faster on a CPU, see benchmarks/NOTES.md."""
+FREE_SHARE = 0.5
+"""Share of the free memory that all fleets on this machine may take, unless `execution.memory_gib` says otherwise."""
+
+
+def engine_for(asked: Engine, fit: Fit, data: DeviceData) -> Engine:
+    """The engine of a fit by rule number `RULE`.
+
+    On a CPU, fleets for dense networks of up to `DENSE_WEIGHTS` weights; on a GPU, fleets for everything.
+
+    Args:
+        asked: `engine` of the configuration; anything but `auto` is obeyed.
+        fit: The fit.
+        data: The development set, on the device that trains.
+    """
+    if asked is not Engine.AUTO:
+        return asked
+    if data.device.type != "cpu":
+        return Engine.FLEET
+    model = fit.config.model
+    if isinstance(model, CnnModel | CustomModel):
+        return Engine.REFERENCE
+    widths = [torch.Size(data.input_shape).numel(), *(model.hidden if isinstance(model, MlpModel) else [])]
+    weights = sum(a * b for a, b in pairwise(widths))
+    return Engine.FLEET if weights <= DENSE_WEIGHTS else Engine.REFERENCE
+
+
+def pace(fits: Sequence[Fit], data: DeviceData, memory_gib: float | None, workers: int) -> Pace:
+    """The best width for fits like these, measured.
+
+    Args:
+        fits: Of one trial, whose parts of the data are representative.
+        data: The development set.
+        memory_gib: What the fleets of one worker may take; None: an equal share of half of what is free.
+        workers: Processes that share the memory of the device.
+    """
+    alike = [fits[place] for place in muster(fits, len(fits), data.inputs[0].numel())[0]]
+    limit = widest(fits[0], data, memory_gib, workers)
+    best = Pace(Engine.FLEET, 1, math.inf)
+    for width in WIDTHS:
+        if width > limit and best.width > 1:
+            break
+        width = min(width, limit)  # noqa: PLW2901 - never wider than memory allows
+        crowd = [alike[i % len(alike)] for i in range(width)]
+        step_ms = _step_ms(crowd, data) / width
+        if step_ms >= WORTH * best.member_step_ms:
+            break
+        best = replace(best, width=width, member_step_ms=step_ms)
+    return best
+
+
+def widest(fit: Fit, data: DeviceData, memory_gib: float | None, workers: int) -> int:
+    """Members that the memory budget holds, at least one, at most the widest that is tried."""
+    budget = _free_bytes(data.device) * FREE_SHARE / workers if memory_gib is None else memory_gib * 2**30
+    return max(1, min(WIDTHS[-1], int(budget // member_bytes(fit, data))))
+
+
+def key(fit: Fit, data: DeviceData) -> str:
+    """Names what a pace depends on: shape, rows, device and torch version."""
+    device = torch.cuda.get_device_name(data.device) if data.device.type == "cuda" else "cpu"
+    shape = (shape_key(fit.config), tuple(data.input_shape), len(fit.fold.train), str(data.dtype))
+    return f"{hashlib.sha256(repr(shape).encode()).hexdigest()[:16]} {device} torch-{torch.__version__}"
+
+
+def recall(
+    fits: Sequence[Fit], data: DeviceData, memory_gib: float | None, workers: int, known: Mapping[str, Pace]
+) -> Pace | None:
+    """A pace that was measured before, not wider than memory allows now; None if there is none."""
+    found = known.get(key(fits[0], data))
+    if found is None:
+        return None
+    return replace(found, width=min(found.width, widest(fits[0], data, memory_gib, workers)))
+
+
+def _step_ms(fits: Sequence[Fit], data: DeviceData) -> float:
+    rehearsal = Rehearsal(fits, data)
+    rehearsal.step()
+    times = []
+    for _ in range(STEPS):
+        _synchronize(data.device)
+        started = time.perf_counter()
+        rehearsal.step()
+        _synchronize(data.device)
+        times.append(time.perf_counter() - started)
+    return min(times) * 1000
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _free_bytes(device: torch.device) -> int:
+    free: int = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return free

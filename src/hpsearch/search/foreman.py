@@ -1,0 +1,220 @@
+"""Between the driver, who thinks in trials, and the workers, who train many fits at once."""
+
+import math
+from collections import deque
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from hpsearch.config import Config, ConfigError, Engine
+from hpsearch.engine.muster import shape_key
+from hpsearch.execution.local import Done
+from hpsearch.execution.worker import Raised, WorkerDied
+from hpsearch.jobs import Answer, Job, Pace, RefitJob, ScoreJob, ShareJob, TrainJob, TrialJob
+from hpsearch.records import FitResult, TrialResult
+
+ALONE = Pace(Engine.REFERENCE, 1, math.inf)
+"""How a shape is trained that nobody knows better about."""
+
+
+class Workers(Protocol):
+    """What a foreman needs of an executor, such as `LocalExecutor`."""
+
+    @property
+    def free(self) -> int:
+        """Number of tasks that `submit` takes now."""
+
+    def submit(self, key: Hashable, task: Job) -> None:
+        """Hands a task to a free worker."""
+
+    def wait(self, timeout: float | None = None) -> list[Done[Answer]]:
+        """The tasks that ended, as soon as there is one."""
+
+    def stop(self, *, now: bool) -> list[Done[Answer]]:
+        """Ends all workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Trials that train together, by key."""
+
+    trials: dict[Hashable, TrialJob]
+    pace: Pace
+
+    @property
+    def job(self) -> Job:
+        """What a worker is asked."""
+        return TrainJob(tuple(self.trials.values()), self.pace.engine, self.pace.width)
+
+    def narrower(self) -> "list[_Batch]":
+        """The same work in two halves, or in narrower fleets; itself where there is nothing narrower."""
+        items = list(self.trials.items())
+        if len(items) > 1:
+            middle = len(items) // 2
+            return [replace(self, trials=dict(part)) for part in (items[:middle], items[middle:])]
+        return [replace(self, pace=replace(self.pace, width=max(1, self.pace.width // 2)))]
+
+    def singles(self) -> "list[_Batch]":
+        """Each trial for itself."""
+        return [replace(self, trials={key: trial}) for key, trial in self.trials.items()]
+
+
+@dataclass(slots=True)
+class _Split:
+    """One trial whose fits are dealt out in turn to several workers."""
+
+    trial: TrialJob
+    results: list[tuple[FitResult, ...] | None]
+
+
+@dataclass(slots=True)
+class Foreman:
+    """Takes trials one by one, has them trained in fleets, and gives their results back one by one.
+
+    A batch that runs out of memory is tried again in halves; one that fails or kills its worker in any other way is
+    tried again trial by trial, so that the culprit is found and the others are not touched.
+
+    Attributes:
+        workers: The executor; its free workers are counted when the foreman starts.
+        paces: How each shape trains, by `shape_key`.
+        fits: Fits of one trial: folds times replicates.
+        expected: The configurations that are going to come, so that every worker gets its share of them.
+    """
+
+    workers: Workers
+    paces: Mapping[str, Pace]
+    fits: int
+    expected: Sequence[Config] = ()
+    _sizes: dict[str, int] = field(default_factory=dict)
+    _count: int = 0
+    _queue: dict[Hashable, TrialJob] = field(default_factory=dict)
+    _tasks: deque[tuple[Hashable, _Batch | Job]] = field(default_factory=deque)
+    _running: dict[Hashable, _Batch | Job] = field(default_factory=dict)
+    _split: dict[Hashable, _Split] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._count = max(1, self.workers.free)
+        shapes = [shape_key(config) for config in self.expected]
+        for shape in set(shapes):
+            share = math.ceil(shapes.count(shape) / self._count)
+            pace = self.paces.get(shape, ALONE)
+            most = max(1, pace.width // self.fits) if pace.engine is Engine.FLEET else 1
+            rounds = math.ceil(share / most)
+            self._sizes[shape] = math.ceil(share / rounds)
+
+    @property
+    def free(self) -> int:
+        """Number of trials that `submit` takes now."""
+        largest = max(self._sizes.values(), default=1)
+        return max(0, self.workers.free * largest - len(self._queue)) if not self._tasks else 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything that was submitted has not ended."""
+        return bool(self._queue or self._tasks or self._running)
+
+    def arrange(self, configs: Mapping[int, Config]) -> list[int]:
+        """The order in which trials had best come: in batches of one shape, otherwise by their number."""
+        shapes = {k: shape_key(config) for k, config in configs.items()}
+        first: dict[str, int] = {}
+        for k in sorted(configs):
+            first.setdefault(shapes[k], k)
+        together = {shape: size > 1 for shape, size in self._sizes.items()}
+        return sorted(configs, key=lambda k: (first[shapes[k]] if together.get(shapes[k]) else k, k))
+
+    def submit(self, key: Hashable, job: TrialJob | RefitJob) -> None:
+        """Takes a trial, or a refit; it is begun by the next `wait`."""
+        if isinstance(job, TrialJob):
+            self._queue[key] = job
+        else:
+            self._tasks.append((key, job))
+
+    def wait(self, timeout: float | None = None) -> list[Done[Answer]]:
+        """What ended, by the keys of `submit`; see `LocalExecutor.wait`."""
+        self.deal()
+        ended = [one for done in self.workers.wait(timeout) for one in self._receive(done)]
+        self.deal()
+        return ended
+
+    def stop(self, *, now: bool) -> None:
+        """Ends all workers; what has not ended is forgotten."""
+        self.workers.stop(now=now)
+
+    def deal(self) -> None:
+        """Hands what waits to free workers; `wait` does it too."""
+        if 0 < len(self._queue) < self.workers.free and not self._tasks and not self._running and self.fits > 1:
+            self._split_up()
+        while self._queue and len(self._tasks) < self.workers.free:
+            batch = self._next_batch()
+            self._tasks.append((tuple(batch.trials), batch))
+        while self._tasks and self.workers.free:
+            name, task = self._tasks.popleft()
+            self._running[name] = task
+            self.workers.submit(name, task.job if isinstance(task, _Batch) else task)
+
+    def _next_batch(self) -> _Batch:
+        """The first trial that waits, and those of its shape that fill its batch."""
+        shape = shape_key(next(iter(self._queue.values())).config)
+        alike = [key for key, job in self._queue.items() if shape_key(job.config) == shape]
+        chosen = alike[: self._sizes.get(shape, 1)]
+        return _Batch({key: self._queue.pop(key) for key in chosen}, self.paces.get(shape, ALONE))
+
+    def _split_up(self) -> None:
+        """Deals out the fits of the few trials that are left, so that no worker is idle."""
+        shares = min(self.fits, self.workers.free // len(self._queue))
+        for key, trial in self._queue.items() if shares > 1 else ():
+            self._split[key] = _Split(trial, [None] * shares)
+            pace = self.paces.get(shape_key(trial.config), ALONE)
+            for share in range(shares):
+                job = ShareJob(trial, pace.engine, pace.width, share, shares)
+                self._tasks.append(((key, share), job))
+        if shares > 1:
+            self._queue.clear()
+
+    def _receive(self, done: Done[Answer]) -> Iterable[Done[Answer]]:
+        task = self._running.pop(done.key)
+        if isinstance(task, _Batch):
+            return self._receive_batch(task, done)
+        if isinstance(task, ShareJob):
+            return self._receive_share(done)
+        if isinstance(task, ScoreJob):
+            assert isinstance(done.key, tuple)
+            return [replace(done, key=done.key[0])]
+        return [done]
+
+    def _receive_batch(self, batch: _Batch, done: Done[Answer]) -> list[Done[Answer]]:
+        if done.failure is not None:
+            return self._receive_failure(batch, done, done.failure)
+        assert isinstance(done.value, tuple), done
+        share = done.seconds / len(batch.trials)
+        return [
+            Done(key, result, None, share)
+            for key, result in zip(batch.trials, done.value, strict=True)
+            if isinstance(result, TrialResult)
+        ]
+
+    def _receive_failure(self, batch: _Batch, done: Done[Answer], failure: Raised | WorkerDied) -> list[Done[Answer]]:
+        """Tries again what may do better in smaller parts; what remains is the trial's own failure."""
+        refused = isinstance(failure, Raised) and failure.kind == ConfigError.__name__
+        again = batch.narrower() if failure.out_of_memory else batch.singles()
+        if refused or again == [batch]:
+            return [replace(done, key=next(iter(batch.trials)))]
+        self._tasks.extendleft((tuple(part.trials), part) for part in reversed(again))
+        return []
+
+    def _receive_share(self, done: Done[Answer]) -> list[Done[Answer]]:
+        assert isinstance(done.key, tuple)
+        key, share = done.key
+        split = self._split.get(key)
+        if split is None:  # another share of it has failed
+            return []
+        if done.failure is not None:
+            del self._split[key]
+            return [replace(done, key=key)]
+        assert isinstance(done.value, tuple)
+        split.results[share] = tuple(result for result in done.value if isinstance(result, FitResult))
+        whole = tuple(results for results in split.results if results is not None)
+        if len(whole) == len(split.results):
+            del self._split[key]
+            self._tasks.append(((key, "score"), ScoreJob(split.trial, whole)))
+        return []
