@@ -23,7 +23,7 @@ REFUSED = Raised("ConfigError", "loss must fit", "")
 class Workshop:
     """Workers that do nothing; what they are asked is looked at, and answered by `fate`."""
 
-    def __init__(self, workers, fate=lambda job: None):
+    def __init__(self, workers, fate=lambda _: None):
         self.workers, self.fate, self.tasks, self.seen = workers, fate, [], []
 
     @property
@@ -35,7 +35,8 @@ class Workshop:
         self.tasks.append((key, job))
         self.seen.append(job)
 
-    def wait(self, timeout=None):
+    def wait(self, timeout):
+        assert timeout > 0
         if not self.tasks:
             return []
         key, job = self.tasks.pop(0)
