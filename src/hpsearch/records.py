@@ -92,6 +92,7 @@ class FitResult:
         state: Weights after the chosen epoch by name, if they were asked for.
         fit_s: Seconds of training and prediction.
         rows: Training rows seen, counted over all epochs.
+        width: Members of the fleet it was trained in; 0 if it was trained alone, by the reference engine.
     """
 
     status: Status
@@ -107,6 +108,7 @@ class FitResult:
     state: dict[str, np.ndarray] | None
     fit_s: float
     rows: int
+    width: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ def _diverged(failures: list[str], fits: Sequence[Fit], results: Sequence[FitRes
 
 def _measured(results: Sequence[FitResult]) -> dict[str, float]:
     fit_s, rows = sum(result.fit_s for result in results), sum(result.rows for result in results)
-    return {"fit_s": fit_s, "rows_per_s": rows / fit_s if fit_s > 0 else 0.0}
+    width = max(result.width for result in results)
+    return {"fit_s": fit_s, "rows_per_s": rows / fit_s if fit_s > 0 else 0.0, "fleet_width": float(width)}
 
 
 def _parts(config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]) -> list[_Part]:

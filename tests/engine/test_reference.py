@@ -4,18 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from hpsearch.config import ConfigError, Engine
+from hpsearch.config import ConfigError
 from hpsearch.data.scaling import fit_scaling
-from hpsearch.engine import resolve_engine
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import predict, train
 from hpsearch.engine.schedules import recorded_factors
 from hpsearch.records import Status
-
-
-def test_auto_is_the_reference_engine():
-    assert resolve_engine(Engine.AUTO) is Engine.REFERENCE
-    assert resolve_engine(Engine.REFERENCE) is Engine.REFERENCE
 
 
 def test_prediction_from_the_state_equals_prediction_in_training(make_config, make_rows, make_fit):

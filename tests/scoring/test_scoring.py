@@ -58,7 +58,7 @@ def test_hold_out_accuracy_and_its_binomial_error(make_config, make_rows, make_f
     assert trial.curves["train/accuracy"] == [0.75, 0.75]
     assert trial.predictions["report_correct"].tolist() == [[True] * 18 + [False] * 2]
     assert trial.seeds == [fit.seeds]
-    assert trial.measured == {"fit_s": 2.0, "rows_per_s": 50.0}
+    assert trial.measured == {"fit_s": 2.0, "rows_per_s": 50.0, "fleet_width": 0.0}
     assert not any(name.startswith("fold/") for name in trial.summary)
 
 

@@ -17,6 +17,7 @@ import torch
 
 from hpsearch.config import Engine
 from hpsearch.config.network import CnnModel, CustomModel, MlpModel
+from hpsearch.engine.capture import WARM
 from hpsearch.engine.device_data import DeviceData
 from hpsearch.engine.fleet import Rehearsal
 from hpsearch.engine.memory import member_bytes
@@ -27,10 +28,10 @@ from hpsearch.records import Fit
 WIDTHS = (4, 16, 64, 256)
 """Widths that are tried, and the widest."""
 STEPS = 3
-"""Steps that are timed, after one that is not."""
+"""Steps that are timed, after some that are not."""
 WORTH = 0.95
 """A wider fleet is tried as long as it takes less than this share of a member's time."""
-DENSE_WEIGHTS = 200_000
+DENSE_WEIGHTS = 250_000
 """Weights of the hidden layers up to which fleets are faster on a CPU, see benchmarks/NOTES.md."""
 FREE_SHARE = 0.5
 """Share of the free memory that all fleets on this machine may take, unless `execution.memory_gib` says otherwise."""
@@ -107,7 +108,8 @@ def recall(
 
 def _step_ms(fits: Sequence[Fit], data: DeviceData) -> float:
     rehearsal = Rehearsal(fits, data)
-    rehearsal.step()
+    for _ in range(WARM + 1):
+        rehearsal.step()
     times = []
     for _ in range(STEPS):
         _synchronize(data.device)

@@ -4,7 +4,7 @@ M members, G groups of members that see the same minibatches, N rows of the data
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ class Crew:
     fits: list[Fit]
     leaders: list[Fit]
     groups: np.ndarray
+    _places: dict[torch.device, torch.Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, fits: Sequence[Fit]) -> "Crew":
@@ -43,7 +44,13 @@ class Crew:
         """(M, …) from (G, …); left at (1, …) where all members are in one group."""
         if len(self.leaders) == 1 or len(self.leaders) == len(self.fits):
             return of_groups
-        return of_groups[torch.as_tensor(self.groups, device=of_groups.device)]
+        return of_groups[self.places(of_groups.device)]
+
+    def places(self, device: torch.device) -> torch.Tensor:
+        """(M,) int64 number of each member's group, copied to the device once."""
+        if device not in self._places:
+            self._places[device] = torch.as_tensor(self.groups, device=device)
+        return self._places[device]
 
     def orders(self, epoch: int) -> np.ndarray:
         """(G, n) training rows in the order of this epoch."""
@@ -57,10 +64,6 @@ class Crew:
     def rows(self, part: str) -> np.ndarray:
         """(G, n) rows of `train`, `monitor`, `val` or `report`; all members have equally many."""
         return np.stack([getattr(fit.fold, part) for fit in self.leaders])
-
-    def kept(self, members: np.ndarray) -> "Crew":
-        """The crew of some of the members, (m,) ascending numbers."""
-        return Crew.of([self.fits[i] for i in members])
 
 
 class CrewData:
@@ -106,12 +109,6 @@ class CrewData:
     def labels(self, rows: torch.Tensor) -> torch.Tensor:
         """(G, B) classes."""
         return self._data.targets.index_select(0, rows.flatten()).view(rows.shape)
-
-    def keep(self, groups: np.ndarray) -> None:
-        """Goes on with some of the groups, (g,) numbers."""
-        kept = torch.as_tensor(groups, device=self._shift.device)
-        for name in ("_shift", "_scale", "_target_shift", "_target_scale"):
-            setattr(self, name, getattr(self, name)[kept])
 
     def _number(self, value: np.ndarray) -> torch.Tensor:
         return torch.tensor(value, device=self._data.device).to(self._data.dtype)

@@ -9,12 +9,13 @@ result is the same, bit for bit, whoever else is in its fleet; the reference eng
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from hpsearch.engine.capture import CudaRecorder, Replayed, Step
 from hpsearch.engine.crew import Crew, CrewData, sort_key
 from hpsearch.engine.device_data import DeviceData, batch_sizes
 from hpsearch.engine.members import Members, Weights
@@ -43,13 +44,25 @@ class _Log:
         return int(np.argmin(self.monitor_loss))
 
 
-def train_fleet(fits: Sequence[Fit], data: DeviceData, *, keep_state: bool = False) -> list[FitResult]:
+def stepper(step: Step, device: torch.device) -> Step:
+    """The step as it is best done on this device."""
+    return Replayed(step, CudaRecorder) if device.type == "cuda" else step
+
+
+def train_fleet(
+    fits: Sequence[Fit],
+    data: DeviceData,
+    *,
+    keep_state: bool = False,
+    stepper: Callable[[Step, torch.device], Step] = stepper,
+) -> list[FitResult]:
     """Train networks of one shape together.
 
     Args:
         fits: Of one `shape_key`, with equally many rows in each part of their folds.
         data: The development set.
         keep_state: Whether the results carry the weights.
+        stepper: How a step is done on a device.
 
     Returns:
         One result a fit, in the order of `fits`. `fit_s` is the member's share of the time.
@@ -61,7 +74,8 @@ def train_fleet(fits: Sequence[Fit], data: DeviceData, *, keep_state: bool = Fal
     for fit in fits:
         check_fit(fit, data)
     places = sorted(range(len(fits)), key=lambda place: sort_key(fits[place]))
-    results = _Fleet([fits[place] for place in places], data).results(keep_state=keep_state, started=started)
+    fleet = _Fleet([fits[place] for place in places], data, stepper)
+    results = fleet.results(keep_state=keep_state, started=started)
     by_place = dict(zip(places, results, strict=True))
     return [by_place[place] for place in range(len(fits))]
 
@@ -69,13 +83,14 @@ def train_fleet(fits: Sequence[Fit], data: DeviceData, *, keep_state: bool = Fal
 class _Fleet:
     """One training from the first to the last epoch."""
 
-    def __init__(self, fits: list[Fit], data: DeviceData) -> None:
-        self.config, self.data = fits[0].config, data
+    def __init__(self, fits: list[Fit], data: DeviceData, stepper: Callable[[Step, torch.device], Step]) -> None:
+        self.config, self.data, self.stepper = fits[0].config, data, stepper
         self.everyone = self.crew = Crew.of(fits)
         self.seen = CrewData(self.crew, data)
         self.members = Members(self.crew, data, self.seen.outputs)
         self.alive = np.arange(len(fits))  # numbers of the members that still train
         self.logs = [_Log() for _ in fits]
+        self._lay_out()
 
     def results(self, *, keep_state: bool, started: float) -> list[FitResult]:
         """Trains, and gives the result of each member."""
@@ -91,28 +106,37 @@ class _Fleet:
 
     def _train_epoch(self, epoch: int) -> None:
         """One pass over the training rows of each member, then its validation and monitor rows."""
-        crew, seen, members = self.crew, self.seen, self.members
-        sizes = batch_sizes(len(crew.leaders[0].fold.train), self.config.training.batch_size)
-        loss = self.loss(smooth=True)
+        n = len(self.crew.leaders[0].fold.train)
+        sizes = batch_sizes(n, self.config.training.batch_size)
         rates_sm = self._rates(len(sizes), epoch)
-        lr_sm = torch.as_tensor(rates_sm).to(members.parameters)
-        loss_m = torch.zeros(len(crew.fits), dtype=torch.float64, device=self.data.device)
-        correct_m = torch.zeros(len(crew.fits), dtype=torch.int64, device=self.data.device)
-        orders_gn = torch.as_tensor(crew.orders(epoch), device=self.data.device)
+        lr_sm = torch.as_tensor(rates_sm).to(self.members.parameters)
+        orders_gn = torch.as_tensor(self.crew.orders(epoch), device=self.data.device)
+        self.losses_m.zero_()
+        self.correct_m.zero_()
         for step, rows_gb in enumerate(torch.split(orders_gn, sizes, dim=1)):
-            outputs_mcb, losses_mb = self.step(rows_gb, loss, lr_sm[step])
-            loss_m += losses_mb.sum(1, dtype=torch.float64)
-            if seen.classes:
-                correct_m += hits(outputs_mcb, crew.spread(seen.labels(rows_gb))).sum(1)
-        self._note(epoch, loss_m / orders_gn.shape[1], correct_m.double() / orders_gn.shape[1], rates_sm[-1])
+            self.run(rows_gb, lr_sm[step])
+        self._note(epoch, self.losses_m / n, self.correct_m.double() / n, rates_sm[-1])
 
-    def step(self, rows_gb: torch.Tensor, loss: StackedLoss, lr_m: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step of every member on its minibatch; outputs (M, C, B) and losses (M, B) before it."""
+    def step(self, rows_gb: torch.Tensor, lr_m: torch.Tensor) -> None:
+        """One step of every member on its minibatch; its losses and hits are added up.
+
+        It reads and writes tensors that stay where they are, and waits for none of them, so that it can be captured.
+        """
         outputs_mcb = self.members.forward(self.crew.spread(self.seen.inputs(rows_gb)))
-        losses_mb = loss(outputs_mcb, self.crew.spread(self.seen.targets(rows_gb)))
+        losses_mb = self.smoothed(outputs_mcb, self.crew.spread(self.seen.targets(rows_gb)))
         objective = losses_mb.sum() if self.config.loss.kind == "sse" else losses_mb.mean(1).sum()
         self.members.backward(objective, lr_m)
-        return outputs_mcb.detach(), losses_mb.detach()
+        self.losses_m += losses_mb.detach().sum(1, dtype=torch.float64)
+        if self.seen.classes:
+            self.correct_m += hits(outputs_mcb.detach(), self.crew.spread(self.seen.labels(rows_gb))).sum(1)
+
+    def _lay_out(self) -> None:
+        """What follows from who is there."""
+        m, device = len(self.crew.fits), self.data.device
+        self.smoothed = self.loss(smooth=True)
+        self.losses_m = torch.zeros(m, dtype=torch.float64, device=device)
+        self.correct_m = torch.zeros(m, dtype=torch.int64, device=device)
+        self.run = self.stepper(self.step, device)
 
     def _note(self, epoch: int, loss_m: torch.Tensor, accuracy_m: torch.Tensor, lr_m: np.ndarray) -> None:
         """Writes down what an epoch brought, or for whom it brought something that is not finite."""
@@ -178,6 +202,7 @@ class _Fleet:
             self.crew = Crew.of([self.everyone.fits[i] for i in self.alive])
             self.seen = CrewData(self.crew, self.data)
             self.members.keep(stay, self.crew)
+            self._lay_out()
 
     def _last_predictions(self) -> tuple[np.ndarray, np.ndarray]:
         """(M, n, C) outputs for the report rows and (M,) mean losses of training rows, at the kept weights."""
@@ -225,6 +250,7 @@ class _Fleet:
             state=self.members.numpy_state(i) if keep_state else None,
             fit_s=share,
             rows=epochs * len(fit.fold.train),
+            width=len(self.logs),
         )
 
 
@@ -232,15 +258,14 @@ class Rehearsal:
     """Steps of a fleet that lead nowhere, to be timed: all on the first minibatch."""
 
     def __init__(self, fits: Sequence[Fit], data: DeviceData) -> None:
-        self._fleet = _Fleet(sorted(fits, key=sort_key), data)
-        crew, n = self._fleet.crew, self._fleet.config.training.batch_size
-        self._rows = torch.as_tensor(crew.rows("train")[:, :n], device=data.device)
-        self._loss = self._fleet.loss(smooth=True)
+        self._fleet = _Fleet(sorted(fits, key=sort_key), data, stepper)
+        crew, size = self._fleet.crew, self._fleet.config.training.batch_size
+        self._rows = torch.as_tensor(crew.rows("train")[:, :size], device=data.device)
         self._lr = torch.zeros(len(crew.fits), dtype=data.dtype, device=data.device)
 
     def step(self) -> None:
         """One step of all members."""
-        self._fleet.step(self._rows, self._loss, self._lr)
+        self._fleet.run(self._rows, self._lr)
 
 
 def train_fits(fits: Sequence[Fit], data: DeviceData, width: int) -> list[FitResult]:

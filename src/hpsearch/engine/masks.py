@@ -62,7 +62,7 @@ class Masks:
         state = {}
         members = len(self._crew.fits)
         for layer, name in self._names.items():
-            seeds = self._seeds[layer][torch.as_tensor(self._crew.groups, device=self._step.device)]
+            seeds = self._seeds[layer][self._crew.places(self._step.device)]
             numbers = {"seed": seeds, "step": self._step.expand(members)}
             for key, value in numbers.items():
                 state[f"{name}.{key}"] = value
