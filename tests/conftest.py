@@ -15,6 +15,7 @@ from hpsearch.records import Fit, Fold, Task
 from hpsearch.seeding import fit_seeds
 from hpsearch.tracking.mlflow import Tracker
 
+os.environ["MKL_CBWR"] = "AUTO,STRICT"  # as in workers: bits that do not depend on where a matrix begins
 os.environ["OMP_NUM_THREADS"] = "1"  # several processes test at once; more threads than cores run many times slower
 
 ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}

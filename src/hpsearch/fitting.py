@@ -168,8 +168,11 @@ def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> Pace:
 
 def _probe(fit: Fit) -> Fit:
     """The same fit on a handful of rows for one epoch: whatever cannot be trained fails in it, at once."""
-    config = replace(fit.config, training=replace(fit.config.training, epochs=1, batch_size=PROBE_ROWS))
-    config = replace(config, schedule=replace(config.schedule, warmup_epochs=0.0))
+    config = replace(
+        fit.config,
+        training=replace(fit.config.training, epochs=1, batch_size=PROBE_ROWS),
+        schedule=replace(fit.config.schedule, warmup_epochs=0.0),
+    )
     train = fit.fold.train[:PROBE_ROWS]
     monitor = fit.fold.monitor[:PROBE_ROWS]
     return replace(fit, config=config, fold=Fold(0, train, monitor, train, fit.fold.report[:0]))

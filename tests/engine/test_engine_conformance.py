@@ -10,6 +10,7 @@ import pytest
 import textbook
 import torch
 
+from hpsearch.config import ConfigError
 from hpsearch.config.training import Adam, Optimizer
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine import reference
@@ -269,6 +270,28 @@ def test_divergence_is_reported_with_its_epoch(train, make_config, make_rows, ma
     assert result.failure == "non-finite training loss in epoch 1 (of 10)"
     assert (result.chosen_epoch, len(result.train_loss), result.val_outputs.shape[0]) == (0, 0, 0)
     assert np.isnan(result.final_loss)
+
+
+def test_a_loss_that_overflows_at_the_end_is_a_divergence(train, make_config, make_rows, make_fit):
+    config = make_config(
+        model="linear", loss="mse", optimizer={"kind": "sgd", "lr": 1e25}, training={"epochs": 1, "batch_size": 24}
+    )
+    result = train(make_fit(config, 40), to_device(make_rows(40, task="regression")), keep_state=True)
+    assert np.isfinite(result.val_outputs).all()  # some 1e25, whose square is not finite in float32
+    assert result.status is Status.DIVERGED
+    assert result.failure == "non-finite loss of training rows at the end (of 1 epochs)"
+    assert len(result.report_outputs) == 0
+
+
+def test_bce_needs_training_targets_that_are_probabilities(train, make_config, make_rows, make_fit):
+    rows = replace(make_rows(40, task="regression"), autoencoder=True)
+    rows = replace(rows, targets=rows.inputs.reshape(40, -1).astype(np.float32))
+    data = to_device(rows)
+    unit = make_fit(make_config(loss="bce", data={"kind": "csv", "normalize": "unit", "task": "autoencoder"}), 40)
+    assert train(unit, data).status is Status.OK  # whatever the other rows are after scaling by these
+    plain = make_fit(make_config(loss="bce", data={"kind": "csv", "normalize": "none", "task": "autoencoder"}), 40)
+    with pytest.raises(ConfigError, match=r"loss=bce must be given targets within \[0, 1\], got -"):
+        train(plain, data)
 
 
 def test_a_late_divergence_keeps_the_finite_epochs(train, make_config, make_rows, make_fit):

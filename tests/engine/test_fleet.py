@@ -42,11 +42,12 @@ def bits(result):
     ],
     ids=["mlp-elu", "mlp-bce", "mlp-smoothed", "cnn", "cnn-tanh"],
 )
-@pytest.mark.parametrize("groups", [1, 3])
-def test_a_members_bits_do_not_depend_on_its_fleet(overrides, images, widths, groups, make_config, make_rows, make_fit):
-    overrides = {**overrides, "training": {"epochs": 2, "batch_size": 8}}
-    data = to_device(make_rows(40, images=images, width=8 if images else 5))
-    fits = company(make_config, make_fit, 40, max(widths), groups=groups, **overrides)
+@pytest.mark.parametrize("sizes", [(1, 7), (3, 7), (3, 8)])  # matrices that begin anywhere, and on 64 bytes
+def test_a_members_bits_do_not_depend_on_its_fleet(overrides, images, widths, sizes, make_config, make_rows, make_fit):
+    groups, batch = sizes
+    overrides = {**overrides, "training": {"epochs": 2, "batch_size": batch}}
+    data = to_device(make_rows(43, images=images, width=8 if images else 5))
+    fits = company(make_config, make_fit, 43, max(widths), groups=groups, **overrides)
     everybody = [bits(result) for result in train_fleet(fits, data, keep_state=True)]
     for width in widths[:-1]:
         places = random.Random(width).sample(range(len(fits)), width)  # noqa: S311 - any others will do

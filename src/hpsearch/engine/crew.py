@@ -35,7 +35,7 @@ class Crew:
     @classmethod
     def of(cls, fits: Sequence[Fit]) -> "Crew":
         """The crew of these fits, which are already sorted."""
-        leaders: dict[tuple[int, int, int], int] = {}
+        leaders: dict[tuple[object, ...], int] = {}
         groups = [leaders.setdefault(_group_key(fit), len(leaders)) for fit in fits]
         first = dict(zip(reversed(groups), reversed(fits), strict=True))
         return cls(list(fits), [first[number] for number in range(len(leaders))], np.array(groups))
@@ -119,6 +119,6 @@ def sort_key(fit: Fit) -> tuple[object, ...]:
     return *order(fit.config.optimizer), fit.fold.index, fit.replicate, fit.seeds.order
 
 
-def _group_key(fit: Fit) -> tuple[int, int, int]:
+def _group_key(fit: Fit) -> tuple[object, ...]:
     """Equal for fits that see the same minibatches with the same dropout bits; folds are drawn once per worker."""
-    return id(fit.fold), fit.seeds.order, fit.seeds.dropout
+    return id(fit.fold), fit.seeds.order, fit.seeds.dropout, fit.config.data.normalize

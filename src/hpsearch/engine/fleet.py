@@ -3,8 +3,9 @@
 M members, G groups that see the same minibatches, B rows of a minibatch, C outputs.
 
 What may differ between members: rows and seeds, initialization, optimizer and its numbers, learning-rate schedule, and
-the strength of weight decay, dropout, label smoothing, max-norm and clipping. On a CPU with one thread a member's
-result is the same, bit for bit, whoever else is in its fleet; the reference engine's differs from it by rounding.
+the strength of weight decay, dropout, label smoothing, max-norm and clipping. On a CPU, in a process with the
+environment of our workers (`execution.worker.REPEATABLE`), a member's result is the same, bit for bit, whoever else is
+in its fleet; the reference engine's differs from it by rounding.
 """
 
 import math
@@ -20,7 +21,7 @@ from hpsearch.engine.crew import Crew, CrewData, sort_key
 from hpsearch.engine.device_data import DeviceData, batch_sizes
 from hpsearch.engine.members import Members, Weights
 from hpsearch.engine.muster import muster
-from hpsearch.engine.reference import check_fit, probe_rows
+from hpsearch.engine.reference import check_fit, final_failure, probe_rows
 from hpsearch.engine.schedules import multiplier, plateau_factor
 from hpsearch.engine.stacked_losses import StackedLoss, hits, stacked_loss
 from hpsearch.records import Fit, FitResult, Status
@@ -47,6 +48,11 @@ class _Log:
 def stepper(step: Step, device: torch.device) -> Step:
     """The step as it is best done on this device."""
     return Replayed(step, CudaRecorder) if device.type == "cuda" else step
+
+
+def plain(step: Step, _: torch.device) -> Step:
+    """The step as it is written."""
+    return step
 
 
 def train_fleet(
@@ -234,6 +240,7 @@ class _Fleet:
 
     def _result(self, i: int, report: np.ndarray, final: float, share: float, *, keep_state: bool) -> FitResult:
         log, fit = self.logs[i], self.everyone.fits[i]
+        log.failure = log.failure or final_failure(fit.config, final)
         epochs = len(log.train_loss)
         best = self.config.training.patience is not None and log.failure is None
         return FitResult(
@@ -257,7 +264,12 @@ class _Fleet:
 class Rehearsal:
     """Steps of a fleet that lead nowhere, to be timed: all on the first minibatch."""
 
-    def __init__(self, fits: Sequence[Fit], data: DeviceData) -> None:
+    def __init__(
+        self,
+        fits: Sequence[Fit],
+        data: DeviceData,
+        stepper: Callable[[Step, torch.device], Step] = stepper,
+    ) -> None:
         self._fleet = _Fleet(sorted(fits, key=sort_key), data, stepper)
         crew, size = self._fleet.crew, self._fleet.config.training.batch_size
         self._rows = torch.as_tensor(crew.rows("train")[:, :size], device=data.device)

@@ -22,10 +22,12 @@ from hpsearch.engine.schedules import multiplier, plateau_factor
 from hpsearch.nn.dropout import seed_dropout, set_step
 from hpsearch.nn.losses import batch_loss, loss_function, predicted_classes
 from hpsearch.nn.models import build_network
-from hpsearch.records import Fit, FitResult, Status
+from hpsearch.records import Fit, FitResult, Status, Task
 from hpsearch.seeding import epoch_order
 
 PREDICTION_ROWS = 1000
+ROUNDING = 1e-5
+"""How far from [0, 1] a probability may lie that was scaled in float32."""
 
 
 @dataclass(slots=True)
@@ -131,6 +133,7 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
             network.load_state_dict(best_state)
         report_outputs = _predict(network, seen, fit.fold.report[:0] if failure else fit.fold.report)
         final_loss = math.nan if failure else _mean_loss(network, seen, fit, probe_rows(fit), smooth=True)
+        failure = failure or final_failure(config, final_loss)
 
     return FitResult(
         status=Status.OK if failure is None else Status.DIVERGED,
@@ -140,8 +143,8 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
         monitor_loss=np.array(history.monitor_loss),
         lr=np.array(history.lr),
         val_outputs=_stack(history.val_outputs, (len(fit.fold.val), seen.outputs)),
-        report_outputs=report_outputs,
-        final_loss=final_loss,
+        report_outputs=report_outputs[:0] if failure else report_outputs,
+        final_loss=math.nan if failure else final_loss,
         chosen_epoch=len(history.train_loss) if best_state is None or failure else best + 1,
         state=_numpy_state(network) if keep_state else None,
         fit_s=time.perf_counter() - started,
@@ -184,6 +187,13 @@ def _predict(network: nn.Module, seen: FitData, rows: np.ndarray) -> np.ndarray:
     return torch.cat(parts).cpu().numpy() if parts else np.zeros((0, seen.outputs), _float_type(seen))
 
 
+def final_failure(config: Config, final_loss: float) -> str | None:
+    """What is wrong with the loss at the kept weights, in words; None if it is finite."""
+    if math.isfinite(final_loss):
+        return None
+    return f"non-finite loss of training rows at the end (of {config.training.epochs} epochs)"
+
+
 def probe_rows(fit: Fit) -> np.ndarray:
     """(n,) at most `PREDICTION_ROWS` training rows, drawn by the order seed, on which `final_loss` is measured."""
     train = fit.fold.train
@@ -220,7 +230,8 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
         refit: Whether the fit follows others and needs no monitor rows.
 
     Raises:
-        ConfigError: If monitor rows are needed and missing, or batch normalization meets a minibatch of one row.
+        ConfigError: If monitor rows are needed and missing, batch normalization meets a minibatch of one row, or `bce`
+            targets that are no probabilities.
     """
     config, rows = fit.config, fit.fold.train
     if config.needs_monitor and not refit and not len(fit.fold.monitor):
@@ -232,6 +243,20 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
         raise ConfigError(
             "training.batch_size must give minibatches of at least 2 rows under batch normalization, got "
             f"{config.training.batch_size} for {len(rows)} training rows"
+        )
+    if config.loss.kind == "bce" and data.rows.task is Task.REGRESSION:
+        _require_probabilities(fit, data)
+
+
+def _require_probabilities(fit: Fit, data: DeviceData) -> None:
+    """Refuses training rows whose targets are no probabilities; other rows may lie outside, by another's scaling."""
+    scaling = fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize)
+    targets = (data.rows.targets[fit.fold.train] - scaling.target_shift) * scaling.target_scale
+    low, high = targets.min(), targets.max()
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise ConfigError(
+            f"loss=bce must be given targets within [0, 1], got {low:.4g} to {high:.4g} after scaling: for an "
+            "autoencoder use data.normalize=unit; loss=mse takes any numbers"
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from hpsearch.errors import HpsearchError
 from hpsearch.execution.processes import context, oom_kills, sheltered
-from hpsearch.execution.worker import ONE_THREAD, Answer, Raised, Ready, WorkerDied, serve
+from hpsearch.execution.worker import REPEATABLE, Answer, Raised, Ready, WorkerDied, serve
 
 State = TypeVar("State")
 Task = TypeVar("Task")
@@ -179,7 +179,7 @@ class LocalExecutor(Generic[Task, Result]):
     def _try_start(self) -> "_Worker":
         calls, far_calls = self._context.Pipe()
         far_life, life = self._context.Pipe(duplex=False)
-        arguments = (self._program, dict(os.environ) | ONE_THREAD, far_calls, far_life)
+        arguments = (self._program, dict(os.environ) | REPEATABLE, far_calls, far_life)
         process = self._context.Process(target=serve, args=arguments, daemon=True)
         try:
             with sheltered():

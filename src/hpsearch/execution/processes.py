@@ -10,7 +10,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 
-from hpsearch.execution.worker import ONE_THREAD
+from hpsearch.execution.worker import REPEATABLE
 
 
 def preload(*modules: str) -> None:
@@ -44,8 +44,8 @@ def context() -> ForkServerContext | SpawnContext:
 def sheltered() -> Iterator[None]:
     """Processes started within have one thread from birth, and do not hear SIGINT and SIGTERM."""
     resource_tracker.ensure_running()  # would unblock SIGINT if it were started within
-    kept = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
+    kept = {name: os.environ.get(name) for name in REPEATABLE}
+    os.environ.update(REPEATABLE)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -58,13 +58,35 @@ def sheltered() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def oom_kills() -> int:
-    """Processes that the kernel has killed since it started because memory ran out; 0 where it does not count them."""
-    try:
-        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
-    except OSError:  # not Linux
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+def oom_kills(root: Path = Path("/")) -> int:
+    """Processes that the kernel has killed because memory ran out, as far as it counts them.
+
+    Those of our own control group, which our workers share, so that nobody else's are taken for them; those of the
+    whole host where the group has no counter of its own; 0 where there is none at all.
+
+    Args:
+        root: Where /proc and /sys lie.
+    """
+    for path in (*_group_counters(root), root / "proc/vmstat"):
+        with contextlib.suppress(OSError):  # another version of control groups, or not Linux
+            lines = path.read_text(encoding="ascii").splitlines()
+            for count in (line.split()[1] for line in lines if line.startswith("oom_kill ")):
+                return int(count)
+    return 0
+
+
+def _group_counters(root: Path) -> Iterator[Path]:
+    """Where version 2 and version 1 of control groups may count for our own group, as /proc/self/cgroup names it.
+
+    In a container, that name may be the host's, while the container's own group is mounted as the root of all.
+    """
+    with contextlib.suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, kinds, group = line.split(":", 2)
+            mount = root / "sys/fs/cgroup" / ("memory" if kinds else "")
+            counter = "memory.oom_control" if kinds else "memory.events"
+            if "memory" in kinds.split(",") or not kinds:
+                yield from dict.fromkeys((mount / group.lstrip("/") / counter, mount / counter))
 
 
 def _server_runs() -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-ONE_THREAD = dict.fromkeys(
+REPEATABLE = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
         "MKL_NUM_THREADS",
@@ -22,8 +22,9 @@ ONE_THREAD = dict.fromkeys(
         "BLIS_NUM_THREADS",
     ),
     "1",
-)
-"""Read by numeric libraries when they are imported; float32 results differ between one thread and two."""
+) | {"MKL_CBWR": "AUTO,STRICT"}
+"""Read by numeric libraries when they are imported. Float32 results differ between one thread and two; and, unless MKL
+is told otherwise, with the place in memory where a matrix begins, which in a fleet depends on who else is there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,6 @@ from hpsearch.records import Task
 __all__ = ["batch_loss", "loss_function", "output_count", "predicted_classes", "prepare_targets", "row_losses"]
 
 RowLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-ROUNDING = 1e-5
-"""How far scaled targets may lie outside [0, 1] by arithmetic alone: 255 times the float32 of 1/255 is above 1."""
 
 
 def row_losses(loss: Loss, outputs: torch.Tensor, targets: torch.Tensor, *, smooth: bool = True) -> torch.Tensor:
@@ -117,28 +115,14 @@ def prepare_targets(loss: Loss, task: Task, targets: torch.Tensor, classes: int,
     Returns:
         (N,) int64 labels for `cross_entropy` and the user's own loss on classes; (N, 1) 0/1 numbers for `bce` and
         `perceptron` on two classes; (N, C) one-hot numbers for other losses on classes; (N, T) numbers in regression.
-
-    Raises:
-        ConfigError: If `bce` meets numbers outside [0, 1].
     """
     if task is Task.REGRESSION:
-        if loss.kind == "bce":
-            _require_probabilities(targets)
         return targets.to(dtype)
     if loss.kind in ("cross_entropy", "custom"):
         return targets
     if task is Task.BINARY and loss.kind in ("bce", "perceptron"):
         return targets.to(dtype).unsqueeze(1)
     return functional.one_hot(targets, classes).to(dtype)
-
-
-def _require_probabilities(targets: torch.Tensor) -> None:
-    low, high = targets.min().item(), targets.max().item()
-    if low < -ROUNDING or high > 1 + ROUNDING:
-        raise ConfigError(
-            f"loss=bce needs targets within [0, 1], got {low:.4g} to {high:.4g} after scaling: for an autoencoder of "
-            "images use data.normalize=unit; loss=mse takes any numbers"
-        )
 
 
 def predicted_classes(outputs: torch.Tensor) -> torch.Tensor:

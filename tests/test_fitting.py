@@ -1,0 +1,49 @@
+"""What a worker finds out before anything is trained."""
+
+import math
+
+import pytest
+
+from hpsearch import fitting
+from hpsearch.config import Engine
+from hpsearch.engine.device_data import to_device
+from hpsearch.engine.muster import shape_key
+from hpsearch.jobs import CheckJob, Pace, ScoreJob, ShareJob, TrainJob, TrialJob
+
+
+@pytest.fixture
+def bench(make_rows):
+    return fitting.Bench(to_device(make_rows(100)))
+
+
+def test_a_warm_up_of_several_epochs_can_be_trained(bench, make_config):
+    config = make_config(schedule={"kind": "constant", "warmup_epochs": 2.0}, training={"epochs": 3, "batch_size": 10})
+    assert fitting.work(bench, CheckJob((config,))).device == "cpu"
+    (result,) = fitting.work(bench, TrainJob((TrialJob(config),), Engine.REFERENCE))
+    assert len(result.curves["train/lr"]) == 3
+
+
+def test_each_shape_gets_its_engine(bench, make_config):
+    small, large = make_config(), make_config(model={"kind": "mlp", "widths": [600, 600]})
+    paces = fitting.work(bench, CheckJob((small,), (small, large), Engine.AUTO)).paces
+    assert paces[shape_key(small)].engine is Engine.FLEET
+    assert paces[shape_key(small)].width > 1
+    assert paces[shape_key(large)] == Pace(Engine.REFERENCE, 1, math.inf)
+
+
+def test_a_trial_in_shares_is_the_trial_in_one_piece(bench, make_config):
+    trial = TrialJob(make_config(evaluation={"kind": "stratified_kfold", "folds": 5, "replicates": 2}))
+    (whole,) = fitting.work(bench, TrainJob((trial,), Engine.FLEET, 4))
+    shares = tuple(fitting.work(bench, ShareJob(trial, Engine.FLEET, 4, share, 3)) for share in range(3))
+    scored = fitting.work(bench, ScoreJob(trial, shares))
+    assert scored.score == whole.score
+    assert scored.curves == whole.curves
+    assert scored.predictions["out_of_fold"].tobytes() == whole.predictions["out_of_fold"].tobytes()
+
+
+def test_trials_trained_together_have_the_results_of_trials_trained_apart(bench, make_config):
+    trials = tuple(TrialJob(make_config(optimizer={"kind": "adam", "lr": lr})) for lr in (0.001, 0.01, 0.1))
+    together = fitting.work(bench, TrainJob(trials, Engine.FLEET, 64))
+    apart = [fitting.work(bench, TrainJob((trial,), Engine.FLEET, 1))[0] for trial in trials]
+    assert [result.curves for result in together] == [result.curves for result in apart]
+    assert [result.score for result in together] == [result.score for result in apart]
