@@ -1,10 +1,10 @@
-"""`python -m benchmarks overhead`."""
+"""`python -m benchmarks overhead|peers`."""
 
 import sys
 
-from benchmarks import overhead
+from benchmarks import overhead, peers
 
-BENCHMARKS = {"overhead": overhead.main}
+BENCHMARKS = {"overhead": overhead.main, "peers": peers.main}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:

@@ -113,3 +113,9 @@ def test_an_opening_is_remembered_once(tmp_path):
         remember(tmp_path, opening(1), "sqlite:///a.db")
     remember(tmp_path, opening(2), "sqlite:///a.db")
     assert len(unknown_to(tmp_path, "d" * 64, [])) == 2
+
+
+def test_a_refusal_says_who_shares_the_openings():
+    with pytest.raises(SpentError) as refusal:
+        require_right([opening(1)], None, None, "w2", shared="it is the same file")
+    assert str(refusal.value).splitlines()[2] == "it is the same file"

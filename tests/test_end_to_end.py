@@ -59,6 +59,17 @@ def test_a_sweep_shows_its_best_trials_its_files_and_the_next_commands(at_once):
 
 
 @pytest.mark.slow
+def test_fewer_trials_than_exist_are_answered_with_all_of_them(at_once):
+    program, printed = at_once
+    best = program.folder / "mlruns" / "sweeps" / "s" / "best.yaml"
+    before = best.read_bytes()
+    again = program.run(*SWEEP, "search.trials=2")
+    assert "8 trials exist, more than search.trials=2" in again
+    assert table(again) == table(printed)
+    assert best.read_bytes() == before
+
+
+@pytest.mark.slow
 def test_four_trials_grown_to_eight_on_one_worker_are_the_eight_of_two_workers_at_once(program, at_once):
     expected = at_once[0].records("s")
     program.run(*SWEEP, "search.trials=4", "execution.workers=1")

@@ -14,7 +14,7 @@ from hpsearch.data.scaling import fit_scaling
 from hpsearch.errors import HpsearchError
 from hpsearch.final.evaluation import TestScore, result_text, score_test
 from hpsearch.final.model import load_model, save_model
-from hpsearch.final.refit import Shrinkage, plan_refit, shrinkage
+from hpsearch.final.refit import Shrinkage, plan_refit, require_plan, shrinkage
 from hpsearch.jobs import RefitJob
 from hpsearch.records import FitResult, Status, TrialResult
 
@@ -97,10 +97,33 @@ def test_the_warm_up_is_no_reduction(make_config):
 
 
 @pytest.mark.parametrize("changes", [{"training": {"patience": 2}}, {"schedule": "plateau"}])
-@pytest.mark.parametrize("results", [[], [diverged()]])
-def test_a_refit_that_has_nothing_to_follow_is_refused(make_config, changes, results):
+def test_a_refit_that_would_have_no_seed_to_follow_is_refused(make_config, changes):
     with pytest.raises(ConfigError, match=r"^confirm.seeds must be >= 1 for early stopping and plateau schedules"):
-        plan_refit(make_config(**changes), None, results)
+        require_plan(make_config(**changes), None, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "epochs", "seeds"),
+    [({}, None, 0), ({"training": {"patience": 2}}, None, 1), ({"training": {"patience": 2}}, 3, 0)],
+)
+def test_a_refit_that_has_all_it_follows_is_not_refused(make_config, changes, epochs, seeds):
+    require_plan(make_config(**changes), epochs, seeds)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_refit_that_would_end_in_its_warm_up_is_refused_under_its_own_key(make_config, epochs):
+    config = make_config(schedule={"warmup_epochs": 2.0}, training={"epochs": 7})
+    with pytest.raises(ConfigError) as refused:
+        require_plan(config, epochs, 10)
+    assert str(refused.value) == (
+        f"final.epochs must be > schedule.warmup_epochs=2.0, which the sweep has, got {epochs}"
+    )
+
+
+@pytest.mark.parametrize("changes", [{"training": {"patience": 2}}, {"schedule": "plateau"}])
+def test_a_refit_whose_fresh_seeds_all_failed_is_no_fault_of_the_command(make_config, changes):
+    with pytest.raises(HpsearchError, match="none of 2 fresh seeds has a score that the refit could follow; nothing"):
+        plan_refit(make_config(**changes), None, [diverged(), diverged()])
 
 
 # The model on disk
@@ -177,7 +200,7 @@ def test_a_failed_refit_is_not_saved(make_config, tmp_path, changes):
 
 
 def test_the_ledger_keeps_the_values_of_all_metrics():
-    scores = {"mse": TestScore(0.25, 0.2, 0.3, "normal"), "accuracy": TestScore(0.5, None, None, "Wilson")}
+    scores = {"mse": TestScore(0.25, 0.2, 0.3, "bootstrap"), "accuracy": TestScore(0.5, None, None, "Wilson")}
     assert json.loads(result_text(scores)) == {"mse": 0.25, "accuracy": 0.5}
 
 
@@ -187,9 +210,9 @@ def test_the_ledger_keeps_the_values_of_all_metrics():
 @pytest.mark.parametrize(
     ("task", "loss", "methods"),
     [
-        ("multiclass", "cross_entropy", {"accuracy": "Wilson", "cross_entropy": "normal", "macro_f1": "bootstrap"}),
-        ("multiclass", "mse", {"accuracy": "Wilson", "loss": "normal", "macro_f1": "bootstrap"}),
-        ("regression", "mae", {"mae": "normal", "mse": "normal", "r2": "bootstrap"}),
+        ("multiclass", "cross_entropy", {"accuracy": "Wilson", "cross_entropy": "bootstrap", "macro_f1": "bootstrap"}),
+        ("multiclass", "mse", {"accuracy": "Wilson", "loss": "bootstrap", "macro_f1": "bootstrap"}),
+        ("regression", "mae", {"mae": "bootstrap", "mse": "bootstrap", "r2": "bootstrap"}),
     ],
 )
 def test_every_test_number_has_its_own_name_and_interval(make_config, make_rows, task, loss, methods):
@@ -199,6 +222,16 @@ def test_every_test_number_has_its_own_name_and_interval(make_config, make_rows,
     scores = score_test(make_config(loss=loss), rows, outputs, scaling)
     assert {name: score.method for name, score in scores.items()} == methods
     assert all(score.low < score.value < score.high for score in scores.values())
+
+
+def test_the_interval_of_errors_with_a_heavy_tail_stays_above_zero(make_config, make_rows):
+    rows = make_rows(40, task="regression", targets=1)
+    scaling = fit_scaling(rows, np.arange(40), Normalize.STANDARD)
+    outputs = (rows.targets - scaling.target_shift) * scaling.target_scale
+    outputs[0] += 1000.0
+    scores = score_test(make_config(data="diabetes", loss="mae"), rows, outputs, scaling)
+    assert scores["mae"].low >= 0
+    assert scores["mse"].low >= 0
 
 
 def test_the_interval_of_macro_f1_is_the_spread_of_scikit_learns_over_resampled_rows(make_config, make_rows):

@@ -108,6 +108,7 @@ def test_five_folds_of_digits_are_those_of_a_plain_loop_number_for_number(migrat
     program = new_program(tmp_path / "place", migrated)
     program.run(
         "data=digits",
+        "engine=reference",
         "data.normalize=none",
         "evaluation=stratified_kfold",
         "model.width=32",
@@ -152,7 +153,7 @@ def test_five_folds_of_digits_are_those_of_a_plain_loop_number_for_number(migrat
 @pytest.mark.usefixtures("one_thread")
 def test_the_logged_curve_of_a_trial_on_mnist_is_that_of_a_plain_loop(migrated, tmp_path):
     program = new_program(tmp_path / "place", migrated)
-    program.run("data.packaged=always", "model.width=50", "training.epochs=2", "name=mnist")
+    program.run("data.packaged=always", "engine=reference", "model.width=50", "training.epochs=2", "name=mnist")
     (run,) = program.runs("mnist", "search")
     with program.tracker() as tracker:
         client = tracker._store.client

@@ -1,6 +1,7 @@
 """Numbers, durations, values and names in words."""
 
 import math
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -24,10 +25,22 @@ from hpsearch.wording import show_duration, show_interval, show_like, show_numbe
         (1234567.8, 0.51, "1234567.80 ± 0.51"),
         (280942143721957152.0, 126124760941554288.0, "(2.8 ± 1.3)e+17"),
         (3.123e-6, 1.24e-7, "(3.12 ± 0.12)e-06"),
+        (9.996e-6, 1.0e-7, "(1.000 ± 0.010)e-05"),
+        (0.0, 0.036, "0.000 ± 0.036"),
+        (-1e-5, 0.01, "0.000 ± 0.010"),
+        (5e-324, 5e-324, "(4.9 ± 4.9)e-324"),
+        (1.7e308, 1.7976931348623157e308, "(1.7 ± 1.8)e+308"),
     ],
 )
 def test_a_score_is_rounded_to_the_second_digit_of_its_error(score, se, text):
     assert show_score(score, se) == text
+
+
+def test_a_zero_has_no_sign():
+    assert show_score(-0.0004, 0.1) == "0.00 ± 0.10"
+    assert show_interval(1e9, -1e6, 3e9) == "1.00e+09 [0.00e+09, 3.00e+09]"
+    assert show_interval(2e-6, -1e-10, 5e-6) == "2.0e-06 [0.0e-06, 5.0e-06]"
+    assert show_value(-0.0) == "0"
 
 
 @pytest.mark.parametrize("se", [None, math.inf, math.nan])
@@ -38,6 +51,10 @@ def test_a_score_whose_error_is_not_known_is_shown_with_four_digits(se):
 @pytest.mark.parametrize("se", [0.0, 6.9e-17])
 def test_an_error_of_nothing_is_said(se):
     assert show_score(0.6263736263736263, se, 91) == "0.6264 ± 0"
+
+
+def test_a_score_that_is_no_number_is_said_without_an_error():
+    assert show_score(math.nan, 1.0) == "nan"
 
 
 def test_no_score_is_said():
@@ -63,6 +80,8 @@ def test_a_share_without_a_single_hit_is_shown_with_the_upper_bound_of_its_inter
         (0.08333333, "0.0833"),
         (1.0, "1.000"),
         (-2.22222, "-2.222"),
+        (9.99996, "10.00"),
+        (0.099996, "0.1000"),
         (15289.3388, "15289"),
         (0.0012345, "0.001234"),
         (2.5e17, "2.5e+17"),
@@ -74,8 +93,20 @@ def test_a_number_without_an_error_has_four_digits(value, text):
     assert show_number(value) == text
 
 
-def test_a_number_takes_the_digits_of_an_error_that_is_not_shown():
-    assert show_like(15289.3388, 5893.7) == "15300"
+@pytest.mark.parametrize(
+    ("value", "se", "text"),
+    [
+        (15289.3388, 5893.7, "15300"),
+        (0.0, 0.0363, "0.000"),
+        (0.0, 0.0, "0"),
+        (0.25, 0.0, "0.2500"),
+        (0.25, 1e-17, "0.2500"),
+        (0.25, math.nan, "0.2500"),
+        (0.25, None, "0.2500"),
+    ],
+)
+def test_a_number_takes_the_digits_of_an_error_that_is_not_shown(value, se, text):
+    assert show_like(value, se) == text
 
 
 @pytest.mark.parametrize(
@@ -86,6 +117,8 @@ def test_a_number_takes_the_digits_of_an_error_that_is_not_shown():
         (1e9, 9e8, 1.1e9, "1.000e+09 [0.900e+09, 1.100e+09]"),
         (0.5, None, None, "0.5000"),
         (0.0, -0.01, 0.01, "0.0000 [-0.0100, 0.0100]"),
+        (1.0, 1.0, 1.0, "1.000 [1.000, 1.000]"),
+        (0.5, math.nan, math.nan, "0.5000 [nan, nan]"),
     ],
 )
 def test_an_interval_is_rounded_to_the_second_digit_of_the_error_that_it_implies(value, low, high, text):
@@ -98,6 +131,17 @@ def test_a_shown_score_is_off_by_at_most_a_twentieth_of_its_error(score, se):
     value, _, error = shown.split()
     assert abs(float(value) - score) <= 0.0501 * se
     assert float(error) == pytest.approx(se, rel=0.051)
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(FINITE, FINITE.map(abs), FINITE)
+def test_every_finite_number_can_be_shown_with_every_error(value, se, other):
+    assert abs(Decimal(show_number(value)) - Decimal(value)) <= Decimal("0.0051") * abs(Decimal(value))
+    assert show_score(value, se)
+    assert show_like(value, se)
+    assert show_interval(value, *sorted((value, other)))
 
 
 @pytest.mark.parametrize(

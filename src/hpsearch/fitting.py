@@ -1,9 +1,11 @@
 """What a worker does: folds, fits and scores of one trial, or the refit of a champion."""
 
 import math
+import warnings
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+import numpy as np
 import torch
 
 from hpsearch.config import Config, ConfigError, Engine
@@ -51,6 +53,7 @@ def set_up(data: Data, device: Device) -> Bench:
         device: Where to train; `auto` is the first CUDA device, or else the CPU.
     """
     torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", message="There is a performance drop")  # vmap, about a user's module
     return Bench(to_device(load_development(data), resolve_device(device)))
 
 
@@ -159,18 +162,22 @@ def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> Pace:
     """The width of fleets of such fits; or why there are none, for a module or loss that cannot be batched."""
     config = fits[0].config
     if isinstance(config.model, CustomModel) or isinstance(config.loss, CustomLoss):
+        probes = [replace(_probe(fits[0], epochs=3), seeds=fit_seeds(config.seed, 0, i)) for i in range(2)]
+        alone = [train(probe, bench.data).val_outputs for probe in probes]
         try:
-            train_fits([_probe(fits[0])] * 2, bench.data, 2)
+            together = [result.val_outputs for result in train_fits(probes, bench.data, 2)]
         except Exception as error:  # noqa: BLE001 - whatever foreign code raises under `vmap`, it trains alone
             return Pace(Engine.REFERENCE, 1, math.inf, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        if not all(np.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(alone, together, strict=True)):
+            return Pace(Engine.REFERENCE, 1, math.inf, "in a fleet they learn something else than alone")
     return autotune.pace(fits, bench.data, job.memory_gib, job.workers)
 
 
-def _probe(fit: Fit) -> Fit:
-    """The same fit on a handful of rows for one epoch: whatever cannot be trained fails in it, at once."""
+def _probe(fit: Fit, epochs: int = 1) -> Fit:
+    """The same fit on a handful of rows for a few epochs: whatever cannot be trained fails in it, at once."""
     config = replace(
         fit.config,
-        training=replace(fit.config.training, epochs=1, batch_size=PROBE_ROWS),
+        training=replace(fit.config.training, epochs=epochs, batch_size=PROBE_ROWS),
         schedule=replace(fit.config.schedule, warmup_epochs=0.0),
     )
     train = fit.fold.train[:PROBE_ROWS]

@@ -27,22 +27,13 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return (0.0 if hits == 0 else centre - half), (1.0 if hits == n else centre + half)
 
 
-def normal_interval(values: np.ndarray) -> tuple[float | None, float | None]:
-    """Mean ± 1.96 SE over independent rows, by the central limit theorem; none for fewer than two rows.
-
-    Args:
-        values: (n,) one value a row.
-    """
-    if len(values) < 2:
-        return None, None
-    half = Z * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return float(values.mean()) - half, float(values.mean()) + half
-
-
 def bootstrap_interval(
     statistic: Callable[[np.ndarray], float], n: int, seed: int = BOOTSTRAP_SEED
 ) -> tuple[float | None, float | None]:
     """The percentile bootstrap interval over rows (Efron & Tibshirani, 1993, chapter 13); none for fewer than two.
+
+    It stays within what the statistic can be: an interval of a few squared errors with a heavy tail is lopsided and
+    never negative, where mean ± 1.96 SE would be.
 
     Args:
         statistic: From (n,) row numbers, drawn with replacement, to the statistic of these rows.

@@ -176,15 +176,22 @@ def _merge(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     return dict(change) if whole else {**old, **change}
 
 
+def malformed(key: str, raw: object) -> list[str]:
+    """What is wrong with the form of an entry of a space, whatever it is the space of; the option checks the values."""
+    if not isinstance(raw, Mapping):
+        return [f"{key} must hold some of {', '.join(BOUNDS)}, got {raw!r}"]
+    unknown = [f"{key}.{bound} is not a bound: {nearest(str(bound), BOUNDS)}" for bound in raw if bound not in BOUNDS]
+    if unknown or "choices" in raw or {"low", "high"} <= set(raw):
+        return unknown
+    return [f"{key} must hold low and high, or choices; got {', '.join(raw) or 'nothing'}"]
+
+
 def _dimension(option: Option, name: str, raw: object, path: str, problems: list[str]) -> Dimension | None:
     key = f"{path}.{name}"
-    if not isinstance(raw, Mapping):
-        problems.append(f"{key} must hold some of {', '.join(BOUNDS)}, got {raw!r}")
-        return None
     before = len(problems)
-    for bound in raw:
-        if bound not in BOUNDS:
-            problems.append(f"{key}.{bound} is not a bound: {nearest(str(bound), BOUNDS)}")
+    problems += malformed(key, raw)
+    if not isinstance(raw, Mapping):
+        return None
     hint = _hint(option, name, raw)
     if hint is None:
         known = [f.name for f in fields(option) if f.init]
@@ -235,9 +242,6 @@ def _range(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -> 
         problems.append(f"{key} takes no numbers: give it choices")
         return None
     kind = kinds[-1]
-    if "low" not in raw or "high" not in raw:
-        problems.append(f"{key} must hold low and high, or choices; got {', '.join(raw) or 'nothing'}")
-        return None
     low, high = (convert(kind, raw[bound], f"{key}.{bound}", problems) for bound in ("low", "high"))
     log = convert(bool, raw.get("log", False), f"{key}.log", problems)
     step = convert(kind | None, raw.get("step"), f"{key}.step", problems)

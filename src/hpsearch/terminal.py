@@ -1,5 +1,7 @@
 """What a person sees: progress while a sweep runs, tables at its end, and the commands to go on with."""
 
+import os
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,11 +13,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from hpsearch.errors import HpsearchError
 from hpsearch.records import Status, Value
 from hpsearch.wording import show_duration, show_values, visible
 
 PLAIN_WIDTH = 120
 UNLIMITED = 10_000
+
+
+class OutputClosedError(HpsearchError):
+    """Nobody reads standard output any more, as behind `| head`."""
+
+    exit_status = 141  # what a shell says of a program that SIGPIPE ended
+
+    def __init__(self) -> None:
+        super().__init__("stopped, since standard output was closed; the same command resumes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +184,23 @@ def _table(score: str, more: Sequence[str], rows: Sequence[Row]) -> Table:
     return table
 
 
+class _StandardOutput(Console):
+    def on_broken_pipe(self) -> None:
+        """Raises what a command stops by; rich itself would end the process where it stands."""
+        self.quiet = True
+        discard_output()
+        raise OutputClosedError
+
+
+def discard_output() -> None:
+    """Sends standard output nowhere from now on; or else Python, when it ends, fails at what is left to be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _console() -> Console:
     """Standard output; a file or a pipe has no width of its own, and gets enough for the table."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    console = _StandardOutput(highlight=False)
+    return console if console.is_terminal else _StandardOutput(highlight=False, width=PLAIN_WIDTH)
 
 
 def _outcome(row: Row) -> str:

@@ -1,6 +1,7 @@
 """Numbers, durations, drawn values and names as a person reads them."""
 
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hpsearch.intervals import Z, wilson
@@ -23,10 +24,9 @@ def visible(text: str) -> str:
 
 def show_number(value: float) -> str:
     """A number whose error is not known, with four digits: `0.9583`, `117.5`, `15289`."""
-    size = abs(value)
-    if not 0.01 <= size < LARGE:
+    if not 0.01 <= abs(value) < LARGE:
         return f"{value + 0.0:.4g}"  # + 0.0: no sign at a zero
-    return f"{value:.{min(4, max(0, 3 - math.floor(math.log10(size))))}f}"
+    return f"{value:.{min(4, max(0, 3 - _power(value, digits=4)))}f}"
 
 
 def show_score(score: float | None, se: float | None, rows: int | None = None) -> str:
@@ -42,7 +42,7 @@ def show_score(score: float | None, se: float | None, rows: int | None = None) -
     """
     if score is None:
         return "none"
-    if se is None or not math.isfinite(se):
+    if se is None or not math.isfinite(se) or not math.isfinite(score):
         return show_number(score)
     if se <= abs(score) * ROUNDING:
         return _show_certain(score, rows)
@@ -64,26 +64,37 @@ def _show_certain(score: float, rows: int | None) -> str:
 
 def show_like(value: float, se: float | None) -> str:
     """A number without its standard error, rounded as `show_score` would round it."""
-    return _rounded((value,), se)[0] if se and math.isfinite(se) else show_number(value)
+    return show_number(value) if se is None else _rounded((value,), se)[0]
 
 
 def show_interval(value: float, low: float | None, high: float | None) -> str:
     """A number with its 95 % interval, rounded to the second digit of the error it implies: `0.985 [0.962, 0.994]`."""
-    if low is None or high is None or high <= low:
+    if low is None or high is None:
         return show_number(value)
     shown, below, above = _rounded((value, low, high), (high - low) / (2 * Z))
     return f"{shown} [{below}, {above}]"
 
 
 def _rounded(values: tuple[float, ...], se: float) -> list[str]:
-    """The values, all to the second digit of an error, and with one exponent if they need one."""
-    last = math.floor(math.log10(float(f"{se:.1e}"))) - 1  # 0.0996 is 0.10: rounding may reach the next power of ten
-    largest = max(abs(value) for value in values)
+    """The values, all to the second digit of an error, and with one exponent if they need one.
+
+    Each has four digits instead where the error is none to round to: not finite, or nothing beside the values.
+    """
+    largest = max(se, *map(abs, values))
+    if not all(map(math.isfinite, (se, *values))) or se <= largest * ROUNDING:
+        return [show_number(value) for value in values]
+    last = _power(se, digits=2) - 1
+    # In decimals, since a power of ten and the quotient by it may lie outside the floats.
+    exact = [Decimal(value).quantize(Decimal(1).scaleb(last)) for value in values]
     if SMALL <= largest < LARGE or (largest >= LARGE and last <= 0):
-        return [f"{round(value, -last):.{max(0, -last)}f}" for value in values]
-    power = math.floor(math.log10(largest))
-    digits = max(0, power - last)
-    return [f"{value / 10.0**power:.{digits}f}e{power:+03d}" for value in values]
+        return [f"{number:z.{max(0, -last)}f}" for number in exact]
+    power = _power(largest, digits=1 + _power(largest) - last)
+    return [f"{number.scaleb(-power):z.{power - last}f}e{power:+03d}" for number in exact]
+
+
+def _power(value: float, digits: int = 17) -> int:
+    """The power of ten of a number's first digit after rounding to so many digits: 0.0996 with two is 0.10."""
+    return int(f"{value:.{digits - 1}e}".partition("e")[2])
 
 
 def show_duration(seconds: float) -> str:
@@ -115,4 +126,4 @@ def _show_group(option: str | None, named: dict[str, str]) -> str:
 
 def show_value(value: "Value") -> str:
     """A drawn value with three significant digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:.3g}" if isinstance(value, float) else str(value)

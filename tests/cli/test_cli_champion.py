@@ -30,13 +30,19 @@ def test_a_module_that_was_edited_after_the_sweep_is_refused(tmp_path, monkeypat
 CSV = ("data=csv", "data.path=t.csv", "data.target=y", "data.drop=[id]", "name=tab", "training.epochs=7")
 
 
+RATE = {"low": 0.001, "high": 0.1, "log": True, "step": None, "whole": False}
+WIDTH = {"low": 8, "high": 58, "log": False, "step": 10, "whole": True}
+SPACE = {"optimizer.sgd": {"lr": RATE}, "optimizer.adam": {"lr": RATE}, "model.mlp": {"width": WIDTH}}
+SPACE["model.mlp"]["depth"] = {"values": [1, 2]}
+
+
 @pytest.fixture
 def refusals(tmp_path):
     """What a final of a sweep of a table says against these overrides."""
     covered = Composer(CSV).compose().config.covered()
     result = TrialResult(Status.OK, None, 0.5, None, {}, {}, [], [])
     champion = Record("-", 0, {}, json.loads(json.dumps(covered)), result, "0" * 64)
-    named = Named(SweepStore(tmp_path, "tab"), {}, known=True, note=None)
+    named = Named(SweepStore(tmp_path, "tab"), {"specification": {"space": SPACE}}, known=True, note=None)
 
     def refuse(*overrides):
         composer = Composer(["+final=sweep", "final.sweep=tab", *overrides])
@@ -64,9 +70,43 @@ def test_a_final_takes_what_the_stored_sweep_says_too(refusals, overrides):
         (["data=digits"], "data=digits contradicts sweep 'tab', which has csv"),
         (["data.drop=[]"], "data.drop=[] contradicts sweep 'tab', which has ['id']"),
         (["training.epochs=8"], "training.epochs=8 contradicts sweep 'tab', which has 7"),
-        (["data.pth=t.csv"], "data.pth is not a key of csv: did you mean path?"),
+        (["data.pth=t.csv"], "data.pth is not a key of data=csv: did you mean path?"),
         (["search.choose.norm=[none]"], "search.choose.norm=['none'] contradicts sweep 'tab', which has None"),
     ],
 )
 def test_a_final_compares_what_it_is_given_with_the_stored_sweep(refusals, overrides, expected):
     assert refusals(*overrides) == (expected,)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "optimizer.space.lr.low=0.001",
+        "optimizer.space.lr={low: 0.001, high: 1e-1, log: true}",
+        "model.space.depth.choices=[1,2]",
+        "model.space.width.high=64",  # a grid of 8, 18, … ends at 58
+    ],
+)
+def test_a_final_takes_a_space_that_the_stored_sweep_has(refusals, override):
+    assert refusals(override) == ()
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("optimizer.space.lr.high=1e-9", "optimizer.space.lr.high=1e-09 contradicts sweep 'tab', which has 0.1"),
+        ("optimizer.space.lr.hihg=1", "optimizer.space.lr.hihg=1 contradicts sweep 'tab', which has 0.001 to 0.1"),
+        ("optimizer.space.lr=3", "optimizer.space.lr=3 contradicts sweep 'tab', which has 0.001 to 0.1"),
+        (
+            "optimizer.space.lr.choices=[1]",
+            "optimizer.space.lr.choices=[1] contradicts sweep 'tab', which has 0.001 to 0.1",
+        ),
+        ("model.space.depth.high=3", "model.space.depth.high=3 contradicts sweep 'tab', which has choices [1, 2]"),
+        ("model.space.width.high=68", "model.space.width.high=68 contradicts sweep 'tab', which has 58"),
+        ("model.space.nix.low=1", "model.space.nix contradicts sweep 'tab', which does not draw model.nix"),
+        ("data.space.limit.low=1", "data.space.limit contradicts sweep 'tab', which does not draw data.limit"),
+        ("search.space.nix.low=1", "search.space.nix.low=1 contradicts sweep 'tab', which has None"),
+    ],
+)
+def test_a_final_refuses_a_space_that_the_stored_sweep_does_not_have(refusals, override, expected):
+    assert refusals(override) == (expected,)

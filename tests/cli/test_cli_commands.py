@@ -122,6 +122,23 @@ def test_a_mistyped_flag_is_answered_with_what_was_meant(capsys, flag, meant):
     assert capsys.readouterr().err.startswith(f"hpsearch: {flag} is not a flag: did you mean {meant}? (flags: ")
 
 
+@pytest.mark.parametrize("flag", ["-m", "--multirun"])
+def test_hydras_multirun_is_answered_with_how_to_search(capsys, flag):
+    with pytest.raises(SystemExit):
+        main([flag, "optimizer=adam,sgd"])
+    assert capsys.readouterr().err == (
+        f"hpsearch: {flag} is not a flag: hpsearch searches by itself, as with 'search.tune=[optimizer]' "
+        "search.trials=20\n"
+    )
+
+
+def test_a_primary_file_without_its_folder_is_refused(capsys):
+    assert main(["--config-name", "best"]) == 2
+    assert capsys.readouterr().err == (
+        "hpsearch: --config-name best names the file best.yaml: give its folder by --config-dir\n"
+    )
+
+
 def test_a_folder_of_options_that_does_not_exist_is_refused(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--config-dir", "nowhere"])

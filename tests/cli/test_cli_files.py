@@ -68,7 +68,7 @@ def test_a_users_option_that_is_no_yaml_is_refused_in_one_line(own, problems):
 def test_a_users_option_with_a_mistyped_key_is_refused(own, problems):
     (own / "optimizer" / "typo.yaml").write_text("kind: sgd\nlr: 0.1\nlrate: 3\n")
     assert problems(Composer(["optimizer=typo"], own).compose) == (
-        "optimizer.lrate is not a key of sgd: known here: kind, lr",
+        "optimizer.lrate is not a key of optimizer=typo: known here: lr",
     )
 
 
@@ -88,7 +88,7 @@ def test_a_mistyped_edit_in_a_users_action_is_refused(own, problems, planned):
 
 
 def test_a_primary_file_that_does_not_exist_is_refused_by_name(tmp_path, problems):
-    (problem,) = problems(Composer([], tmp_path, "bset").compose)
+    (problem,) = problems(Composer, [], tmp_path, "bset")
     assert "bset" in problem
     assert "\n" not in problem
 

@@ -1,5 +1,6 @@
 """Which sweep a command means."""
 
+import re
 import shlex
 from dataclasses import replace
 
@@ -7,8 +8,8 @@ import pytest
 
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import find_sweep, name_sweep, require_sweeps, require_target
-from hpsearch.cli.quoting import hydra_quoted
 from hpsearch.config import ConfigError
+from hpsearch.quoting import hydra_quoted
 from hpsearch.search.plan import Plan
 from hpsearch.space import Composed, Space
 
@@ -17,18 +18,18 @@ from hpsearch.space import Composed, Space
 def planning(tmp_path, default_composer):
     """A plan of one trial whose records lie in a fresh folder: `planning(name="mine", seed=1)`."""
 
-    def plan(*, name=None, seed=0, trials=1):
+    def plan(*, name=None, seed=0, trials=1, data="0" * 64):
         config = default_composer.compose().config
         tracking = replace(config.tracking, directory=str(tmp_path))
         search = replace(config.search, trials=trials)
         config = replace(config, name=name, seed=seed, tracking=tracking, search=search)
-        return Plan(Composed(config, {}, {}), Space({}, {}), default_composer.compose, "0" * 64)
+        return Plan(Composed(config, {}, {}), Space({}, {}), default_composer.compose, data)
 
     return plan
 
 
-def start(plan, default="run", started_by=None):
-    named = name_sweep(plan, default, started_by, {})
+def start(plan, default="run", started_by=None, overrides=()):
+    named = name_sweep(plan, default, started_by, {"overrides": list(overrides)})
     with named.store.lock():
         named.freeze()
     return named
@@ -36,7 +37,7 @@ def start(plan, default="run", started_by=None):
 
 def test_a_sweep_without_a_name_takes_the_default_one(planning):
     named = start(planning())
-    assert (named.name, named.known, named.note) == ("run", False, None)
+    assert (named.name, named.known, named.note) == ("run", False, ())
 
 
 def test_the_same_command_means_the_same_sweep(planning):
@@ -54,7 +55,34 @@ def test_another_sweep_without_a_name_gets_six_digits_of_its_fingerprint(plannin
     plan = planning(seed=1)
     named = start(plan)
     assert named.name == f"run-{plan.fingerprint()[:6]}"
-    assert named.note == f"run is another sweep already; this one is called {named.name}"
+
+
+def test_another_sweep_without_a_name_says_what_differs_and_how_to_return(planning):
+    start(planning(), overrides=["data=digits", "name with space"])
+    named = start(planning(seed=1, data="1" * 64))
+    assert named.note == (
+        f"run is another sweep already; this one is called {named.name}",
+        "data: other rows",
+        "config.seed: 0 -> 1",
+        "the earlier one goes on by its own command: python -m hpsearch data=digits 'name with space'",
+    )
+
+
+def test_at_most_five_lines_of_differences_are_noted(planning, composed):
+    start(planning())
+    plan = planning()
+    other = composed("optimizer=sgd", "model.width=3", "seed=4", "training.epochs=2", "norm=before")
+    config = replace(other.config, tracking=plan.base.config.tracking)
+    *lines, _ = name_sweep(replace(plan, base=replace(other, config=config)), "run", None, {}).note[1:]
+    assert len(lines) == 5
+    assert re.fullmatch(r"… and \d+ more", lines[-1])
+
+
+def test_another_sweep_that_is_known_already_says_its_name_alone(planning):
+    start(planning())
+    start(planning(seed=1))
+    again = start(planning(seed=1))
+    assert again.note == (f"run is another sweep already; this one is called {again.name}",)
 
 
 def test_another_sweep_without_a_name_goes_on_under_its_suffixed_name(planning):

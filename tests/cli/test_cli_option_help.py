@@ -6,8 +6,10 @@ from dataclasses import fields
 import pytest
 
 from hpsearch.cli import main
-from hpsearch.cli.compose import conf_dir
+from hpsearch.cli.compose import Composer, conf_dir
+from hpsearch.cli.help import help_text
 from hpsearch.cli.option_help import option_help
+from hpsearch.cli.planning import plan_space
 from hpsearch.config import KINDS, ConfigError
 
 OPTIONS = [f"{group}={path.stem}" for group in KINDS for path in sorted((conf_dir() / group).glob("*.yaml"))]
@@ -67,6 +69,26 @@ def test_an_option_of_the_users_own_has_a_page(tmp_path):
     assert option_help(["optimizer=mine"], tmp_path).splitlines()[0] == "optimizer=mine  My own."
     (tmp_path / "optimizer" / "on_adam.yaml").write_text("defaults: [adam]\nlr: 0.5\n")
     assert "lr: 0.5" in option_help(["optimizer=on_adam"], tmp_path)
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "-help"])
+def test_help_added_to_a_whole_command_is_about_its_options(capsys, flag):
+    assert main(["+sweep=mnist", "data=digits", "name=zz", "training.epochs=3", flag]) == 0
+    assert capsys.readouterr().out == option_help(["sweep=mnist", "data=digits"], None) + "\n"
+
+
+def test_help_added_to_values_alone_is_the_general_one(capsys):
+    assert main(["name=zz", "--help"]) == 0
+    assert capsys.readouterr().out == help_text(None) + "\n"
+
+
+@pytest.mark.parametrize("space", ["{lr: 0.005}", "{lr: {low: 0.1}}", "{lr: {lwo: 0.1}}", "3"])
+def test_a_malformed_space_is_refused_as_a_sweep_refuses_it(tmp_path, problems, space):
+    (tmp_path / "optimizer").mkdir()
+    (tmp_path / "optimizer" / "mine.yaml").write_text(f"kind: sgd\nlr: 0.5\nspace: {space}\n")
+    composer = Composer(["optimizer=mine", "search.tune=[optimizer]"], tmp_path)
+    refused = problems(lambda: plan_space(composer.compose, composer.overrides, composer.known_options))
+    assert problems(option_help, ["optimizer=mine"], tmp_path) == refused
 
 
 @pytest.mark.parametrize(

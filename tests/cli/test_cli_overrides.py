@@ -95,9 +95,9 @@ def test_all_unreadable_overrides_are_reported_at_once(problems):
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("optimizer.lrr=1", "optimizer.lrr is not a key of adam: did you mean lr?"),
+        ("optimizer.lrr=1", "optimizer.lrr is not a key of optimizer=adam: did you mean lr?"),
         ("sead=1", "sead is not a key: did you mean seed or search?"),
-        ("search.trails=3", "search.trails is not a key of random: did you mean trials?"),
+        ("search.trails=3", "search.trails is not a key of search=random: did you mean trials?"),
         ("optmizer.lr=1", "optmizer is not a key: did you mean optimizer?"),
         ("final.swep=a", "final.swep is not a key: did you mean sweep?"),
         ("search.choose.optimiser=[sgd]", "search.choose.optimiser is not a key: did you mean optimizer?"),
@@ -139,6 +139,11 @@ def test_an_interpolation_of_nothing_is_refused_in_one_line(composed, problems):
     (problem,) = problems(composed, "name=${nothing}")
     assert "nothing" in problem
     assert "\n" not in problem
+
+
+@pytest.mark.parametrize("name", ["run", "sweep", "mnist"])
+def test_a_sweep_may_be_called_as_an_option_is(composed, name):
+    assert composed("+final=sweep", f"final.sweep={name}").config.final.sweep == name
 
 
 def test_overrides_are_sorted_by_what_they_fix():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from hpsearch.cli.compose import _parse
-from hpsearch.cli.quoting import command_line, hydra_quoted, shell_quoted
+from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
 
 HARD = st.text(st.sampled_from("ab1 .,'\"\\${}[]()=:äé😀\n\t%~@+-#!?*_/xe")) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0")

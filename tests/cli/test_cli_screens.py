@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -16,9 +17,12 @@ from hpsearch.cli.screens import (
     describe_score,
     describe_split,
     explain,
+    key_of,
+    tell_columns,
 )
 from hpsearch.cli.sweep import tell_stand_in
 from hpsearch.config.sweep import Metric
+from hpsearch.data.columns import Column
 from hpsearch.data.sources import Source
 from hpsearch.data.splits import split_sizes
 from hpsearch.records import Status, TrialResult
@@ -176,3 +180,29 @@ def test_data_without_a_test_set_say_so():
 )
 def test_the_score_is_named_and_told_from_the_loss(make_config, loss, score, text):
     assert describe_score(make_config(loss=loss), score) == text
+
+
+def test_the_columns_of_a_table_are_said_and_those_to_drop_named(make_config, make_rows):
+    rows = make_rows(30, task="regression")
+    numbered = np.column_stack([np.arange(30), rows.inputs[:, :1]]).astype(np.float32)
+    rows = replace(rows, inputs=numbered, columns=(Column("id", 1), Column("area", 1)))
+    config = make_config(data={"kind": "csv", "drop": ["no 1"]})
+    assert tell_columns(rows, config.data) == {
+        "inputs": "id, area → 2 numbers",
+        "identifiers": "column id holds whole numbers that all differ, as identifiers do; to leave them out: "
+        "'data.drop=[\"no 1\",id]'",
+    }
+
+
+def test_a_shipped_data_set_has_no_word_on_columns(make_config, make_rows):
+    assert tell_columns(make_rows(30), make_config().data) == {}
+
+
+# The next commands
+
+
+@pytest.mark.parametrize(
+    "override", ["search.trials=2", "+search.trials=2", "++search.trials=2", "search.trials = 2", "search.trials=a=b"]
+)
+def test_a_key_is_the_same_with_and_without_a_plus(override):
+    assert key_of(override) == "search.trials"

@@ -32,6 +32,35 @@ def test_what_no_model_reads_is_refused(overrides, message):
     assert str(refused.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ((), ("norm", "regularization")),
+        (("search.choose.norm=[]",), ("regularization",)),
+        (("search.choose.regularization=[none,weight_decay]",), ("norm",)),
+    ],
+)
+def test_what_an_action_searches_without_effect_is_refused_with_what_changes_it(given, left):
+    sentences = {
+        "norm": "search.choose.norm of +sweep=mnist has no effect on model=linear: add 'search.choose.norm=[]'",
+        "regularization": "search.choose.regularization of +sweep=mnist has no effect on model=linear, which has no "
+        "hidden units to drop: add 'search.choose.regularization=[none,weight_decay]'",
+    }
+    with pytest.raises(ConfigError) as refused:
+        plan("+sweep=mnist", "model=linear", *given)
+    assert refused.value.problems == tuple(sentences[group] for group in left)
+
+
+def test_the_way_out_of_an_action_that_searches_without_effect_is_open():
+    space = plan(
+        "+sweep=mnist",
+        "model=linear",
+        "search.choose.norm=[]",
+        "search.choose.regularization=[none,weight_decay]",
+    )
+    assert space.options.keys() == {"optimizer", "regularization"}
+
+
 def test_what_one_of_several_models_reads_is_searched():
     space = plan("search.choose.model=[linear,mlp]", "search.choose.norm=[none,before]", "regularization=dropout")
     assert space.options["norm"] == ("none", "before")

@@ -124,7 +124,7 @@ REFUSED = [
 def test_a_value_out_of_range_is_refused_with_its_key_rule_and_value(make_config, group, kind, key, value, rule):
     with pytest.raises(ConfigError) as refusal:
         make_config(**{group: {"kind": kind, key: value}})
-    assert refusal.value.problems == (f"{group}.{key} {rule}, got {value!r}",)
+    assert refusal.value.problems == (f"{group}.{key} {rule}, got {'null' if value is None else repr(value)}",)
 
 
 @pytest.mark.parametrize(

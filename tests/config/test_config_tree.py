@@ -57,7 +57,7 @@ def test_a_value_is_converted_to_the_type_of_its_key(make_config, path, value, e
         ("seed", "x", "seed must be a whole number, got 'x'"),
         ("seed", 1.5, "seed must be a whole number, got 1.5"),
         ("seed", True, "seed must be a whole number, got True"),
-        ("seed", None, "seed must be a whole number, got None"),
+        ("seed", None, "seed must be a whole number, got null"),
         ("optimizer.lr", "fast", "optimizer.lr must be a number, got 'fast'"),
         ("optimizer.lr", False, "optimizer.lr must be a number, got False"),
         ("trust", "yes", "trust must be true or false, got 'yes'"),
@@ -80,7 +80,7 @@ def test_a_value_is_converted_to_the_type_of_its_key(make_config, path, value, e
         ),
         ("search.space", [1], "search.space must be keys and values, got [1]"),
         ("final.reopen", 3, "final.reopen must hold keys and values, got 3"),
-        ("optimizer", 3, "optimizer.kind must name a kind of optimizer, got None: "),
+        ("optimizer", 3, "optimizer.kind must name a kind of optimizer, got null: "),
         ("optimizer.kind", "adem", "optimizer.kind must name a kind of optimizer, got 'adem': did you mean adam"),
         ("optimizer.kind", ["adam"], "optimizer.kind must name a kind of optimizer, got ['adam']: "),
     ],
@@ -94,16 +94,50 @@ def test_a_value_of_another_type_is_refused_with_what_it_must_be(make_config, pa
     ("path", "message"),
     [
         ("sead", "sead is not a key: did you mean seed or search?"),
-        ("optimizer.lrr", "optimizer.lrr is not a key of adam: did you mean lr?"),
-        ("training.epoch", "training.epoch is not a key of default: did you mean epochs?"),
+        ("optimizer.lrr", "optimizer.lrr is not a key of optimizer=adam: did you mean lr?"),
+        ("training.epoch", "training.epoch is not a key of training=default: did you mean epochs?"),
         ("search.choose.optimiser", "search.choose.optimiser is not a key: did you mean optimizer?"),
         ("final.reopen.raison", "final.reopen.raison is not a key: did you mean reason?"),
-        ("activation.zzz", "activation.zzz is not a key of relu: known here: kind"),
-        ("regularization.dropout", "regularization.dropout is not a key of none: known here: kind, max_norm"),
+        ("activation.zzz", "activation.zzz is not a key of activation=relu: known here: none"),
+        (
+            "regularization.dropout",
+            (
+                "regularization.dropout is not a key of regularization=none: it is one of regularization=dropout, "
+                "regularization=both"
+            ),
+        ),
+        (
+            "evaluation.folds",
+            (
+                "evaluation.folds is not a key of evaluation=holdout: it is one of evaluation=kfold, "
+                "evaluation=stratified_kfold, evaluation=repeated_kfold"
+            ),
+        ),
+        (
+            "training.early_stopping",
+            (
+                "training.early_stopping is not a key of training=default: known here: batch_size, clip_norm, epochs, "
+                "patience"
+            ),
+        ),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_ones(make_config, path, message):
     assert refusal(changed(make_config().to_tree(), path, 1)) == (message,)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("lr", "optimizer.lr"),
+        ("epochs", "training.epochs"),
+        ("device", "execution.device"),
+        ("trials", "search.trials"),
+        ("patience", "schedule.patience or training.patience"),
+    ],
+)
+def test_a_key_without_its_group_is_refused_with_the_group_that_has_it(make_config, key, meant):
+    assert refusal(make_config().to_tree() | {key: 1}) == (f"{key} is not a key: did you mean {meant}?",)
 
 
 def test_a_missing_key_is_named_with_the_kind_that_needs_it(make_config):
@@ -126,7 +160,7 @@ def test_all_mistakes_are_reported_at_once(make_config):
         "optimizer.lr must be > 0 and finite, got -1.0",
         "optimizer_ is not a key: did you mean optimizer?",
         "training.epochs must be a whole number, got 'x'",
-        "training.batchsize is not a key of default: did you mean batch_size?",
+        "training.batchsize is not a key of training=default: did you mean batch_size?",
         "seed must be >= 0, got -1",
     }
 

@@ -1,11 +1,19 @@
 """A user's own CSV file: what it may hold, and a sentence for everything else."""
 
+import csv
+import io
+import subprocess
+
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 from sklearn.preprocessing import OneHotEncoder
 
 from hpsearch.config import ConfigError
 from hpsearch.config.data import CsvData, Normalize, TaskChoice
+from hpsearch.config.tree import build
+from hpsearch.data.columns import Column
 from hpsearch.data.csv_table import read_csv
 from hpsearch.data.rows import DataError
 from hpsearch.records import Task
@@ -31,6 +39,12 @@ def read(tmp_path):
         )
 
     return read
+
+
+def text_of(lines):
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    return text.getvalue()
 
 
 def test_numbers_are_inputs_in_the_order_of_their_columns(read):
@@ -76,6 +90,12 @@ def test_a_text_column_is_one_feature_for_each_category(read):
     rows = read("colour,x,y\n" + "".join(f"{colour},7,{i % 2}\n" for i, colour in enumerate(colours)))
     expected = OneHotEncoder(sparse_output=False).fit_transform([[colour] for colour in colours])
     np.testing.assert_array_equal(rows.inputs, np.c_[expected, [7] * 4])
+
+
+def test_the_columns_are_named_with_the_numbers_that_each_is(read):
+    rows = read("area,y,city\n1.5,1,Bonn\n2.5,2,Ulm\n3.5,3,Aue\n")
+    assert rows.columns == (Column("area", 1), Column("city", 3))
+    assert sum(column.width for column in rows.columns) == rows.inputs.shape[1]
 
 
 def test_an_autoencoder_has_its_inputs_as_targets(read):
@@ -176,6 +196,39 @@ def test_at_least_one_column_must_be_left(read):
         read("a,b,y\n1,2,3\n", drop=["a", "b"])
 
 
-def test_a_column_of_identifiers_is_refused_with_the_override_that_drops_it(read):
-    with pytest.raises(DataError, match=r"leave it out: 'data.drop=\[id\]'"):
-        read("id,y\n" + "".join(f"r{i},{i % 2}\n" for i in range(101)))
+@pytest.mark.parametrize("name", ["id", "Name, full", 'it\'s "one"', "1e5", "${x}", "a]b", "ä $HOME `id` !"])
+def test_a_column_of_identifiers_is_refused_with_the_override_that_drops_it(read, name):
+    content = text_of([["a", name, "y"], *(["x", f"r{i}", i % 2] for i in range(101))])
+    with pytest.raises(DataError) as caught:
+        read(content, drop=["a"])
+    printed = str(caught.value).partition("leave it out: ")[2]
+    typed = subprocess.run(["bash", "-c", f"printf %s {printed}"], capture_output=True, text=True, check=True).stdout
+    (parsed,) = OverridesParser.create().parse_overrides([typed])
+    meant = OmegaConf.to_container(OmegaConf.create({"drop": parsed.value()}), resolve=True)["drop"]
+    assert (parsed.key_or_group, meant) == ("data.drop", ["a", name])
+
+
+@pytest.mark.parametrize(
+    ("drop", "message"),
+    [
+        ("id", "data.drop must be a list, each item text, got 'id'; write 'data.drop=[id]'"),
+        ("Name, full", """got 'Name, full'; write 'data.drop=["Name, full"]'"""),
+        (2020, """data.drop must be a list, each item text, got 2020; write 'data.drop=["2020"]'"""),
+        ([1e5], """got [100000.0]; put an item that reads as a number in quotes: 'data.drop=["1e5"]'"""),
+        (["id", None], """put an item that reads as a number in quotes: 'data.drop=["1e5"]'"""),
+    ],
+)
+def test_what_is_no_list_of_names_is_refused_with_the_form(drop, message):
+    tree = {"kind": "csv", "path": "own.csv", "target": "y", "task": "auto", "test": 0.2, "delimiter": ","}
+    problems = []
+    build(CsvData, tree | {"normalize": "unit", "limit": None, "drop": drop}, "data", problems)
+    assert message in problems[0]
+
+
+def test_a_name_that_hydra_took_for_a_number_is_refused_with_advice_to_quote_it(read):
+    with pytest.raises(DataError) as caught:
+        read("1_000,a,y\n1,2,3\n", drop=["1000"])
+    assert str(caught.value).endswith(
+        "has no column '1000' (data.drop): did you mean 1_000? A name that reads as a number goes in quotes: "
+        """'data.drop=["1_000"]'"""
+    )

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
 from hpsearch.config.data import CsvData, Data, MnistData, Normalize, Packaged, TaskChoice
@@ -251,3 +252,22 @@ def test_the_official_test_rows_are_opened_as_those_of_an_autoencoder(files):
     opened = sealed.open(claim_for(sealed.digest))
     assert sealed.digest == seal(FULL, source=files).digest
     np.testing.assert_array_equal(opened.targets, opened.inputs.reshape(10, -1))
+
+
+@pytest.mark.parametrize("kind", ["digits", "breast_cancer", "diabetes"])
+def test_no_key_changes_which_rows_of_a_shipped_set_are_sealed(kind):
+    tasks, scalings = (TaskChoice.AUTO, TaskChoice.AUTOENCODER), (Normalize.UNIT, Normalize.NONE)
+    keys = [(task, normalize, limit) for task in tasks for normalize in scalings for limit in (None, 7)]
+    configured = [Data(kind=kind, task=task, normalize=normalize, limit=limit) for task, normalize, limit in keys]
+    assert len({seal(data).digest for data in configured}) == 1
+
+
+def test_the_sealed_rows_of_a_shipped_set_are_counted_by_their_own_content():
+    inputs, targets = load_breast_cancer(return_X_y=True)
+    rows = np.sort(train_test_split(np.arange(569), test_size=114, stratify=targets, random_state=TEST_STATE)[1])
+    content = (
+        b"<f4(114, 30)" + inputs[rows].astype("<f4").tobytes() + b"<i8(114,)" + targets[rows].astype("<i8").tobytes()
+    )
+    data = Data(kind="breast_cancer", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None)
+    assert seal(data).digest == hashlib.sha256(content).hexdigest()
+    assert seal(data).shared == ""

@@ -32,3 +32,149 @@ def brier(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Squared error of the class probabilities."""
     one_hot = nn.functional.one_hot(targets, outputs.shape[1])
     return (outputs.softmax(dim=1) - one_hot).square().sum(dim=1)
+
+
+class Normed(nn.Module):
+    """Batch normalization and dropout."""
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int) -> None:
+        super().__init__()
+        self.stack = nn.Sequential(
+            nn.Linear(*input_shape, 12, bias=False),
+            nn.BatchNorm1d(12, momentum=0.3),
+            nn.ReLU(),
+            nn.Dropout(0.25),
+            nn.Linear(12, outputs),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.stack(x)
+
+
+class Convolved(nn.Module):
+    """Images, batch-normalized, with a skip connection."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 3, 3, padding=1)
+        self.second = nn.Conv2d(3, 3, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(3)
+        self.output = nn.Linear(3, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = torch.tanh(self.first(x))
+        return self.output((h + torch.tanh(self.norm(self.second(h)))).mean(dim=(2, 3)))
+
+
+class Twice(nn.Module):
+    """One dropout layer in two places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.output = nn.Linear(5, 10), nn.Linear(10, 10), nn.Linear(10, 3)
+        self.dropout = nn.Dropout(0.4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.dropout(torch.tanh(self.first(x)))
+        return self.output(self.dropout(torch.tanh(self.second(h))))
+
+
+class Unused(nn.Module):
+    """A layer that no output depends on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output, self.spare = nn.Linear(5, 3), nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(x)
+
+
+class Frozen(nn.Module):
+    """A first layer that is not to be trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.output = nn.Linear(5, 10), nn.Linear(10, 3)
+        self.first.requires_grad_(requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(torch.tanh(self.first(x)))
+
+
+class RandomFeatures(nn.Module):
+    """A random projection, drawn anew for every fit, in a buffer that is no part of the state dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("projection", torch.randn(5, 10), persistent=False)
+        self.output = nn.Linear(10, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(torch.tanh(x @ self.projection))
+
+
+class RunningMean(nn.Module):
+    """A running statistic of the module's own, updated in place or by a new tensor."""
+
+    def __init__(self, *, in_place: bool = True) -> None:
+        super().__init__()
+        self.in_place = in_place
+        self.register_buffer("mean", torch.zeros(5))
+        self.output = nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training and self.in_place:
+            self.mean.mul_(0.9).add_(x.mean(dim=0), alpha=0.1)
+        elif self.training:
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(dim=0)
+        return self.output(x - self.mean)
+
+
+class Scalars(nn.Module):
+    """A buffer and a parameter of a single number each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.tensor(0.5))
+        self.factor = nn.Parameter(torch.tensor(2.0))
+        self.output = nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(self.factor * (x - self.shift))
+
+
+class Branching(nn.Module):
+    """Control flow that depends on numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output = nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.output(x)
+        return 2 * h if h.sum() > 0 else h
+
+
+class SpatialDropout(nn.Module):
+    """A random layer that is not `nn.Dropout`, on images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.dropout = nn.Conv2d(1, 4, 3), nn.Dropout2d(0.3)
+        self.output = nn.Linear(144, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(self.dropout(self.convolution(x)).flatten(1))
+
+
+def branching_loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The Brier score, doubled where it is large on average."""
+    rows = brier(outputs, targets)
+    return 2 * rows if rows.mean() > 0.5 else rows
+
+
+def pinball(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The quantile loss at 0.7, mean over the targets."""
+    error = targets - outputs
+    return torch.maximum(0.7 * error, -0.3 * error).mean(dim=1)

@@ -99,7 +99,7 @@ CNNS = (
 )
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["reference", pytest.param("fleet of one", marks=pytest.mark.slow), "mixed fleet"])
 def train(request: pytest.FixtureRequest) -> Callable[..., FitResult]:
     return ENGINES[request.param]
 

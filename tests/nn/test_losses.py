@@ -111,7 +111,6 @@ def test_number_of_outputs(kind, task, expected):
 @pytest.mark.parametrize(
     ("kind", "task"),
     [
-        ("cross_entropy", "regression"),
         ("perceptron", "multiclass"),
         ("perceptron", "regression"),
     ],

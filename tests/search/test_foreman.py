@@ -79,9 +79,9 @@ def run(foreman, configs):
     return scores, failures
 
 
-def foreman_of(workshop, configs, *, width=8, fits=1, engine=Engine.FLEET):
+def foreman_of(workshop, configs, *, width=8, fits=1, steps=0, engine=Engine.FLEET):
     paces = {shape_key(config): Pace(engine, width, 1.0) for config in configs.values()}
-    return Foreman(workshop, paces, fits, list(configs.values()))
+    return Foreman(workshop, paces, fits, steps, list(configs.values()))
 
 
 def sizes(workshop):
@@ -111,6 +111,12 @@ def test_fleets_are_as_wide_as_they_may_be_and_every_worker_has_its_share(
     configs, workshop = trials(make_config, n), Workshop(workers)
     run(foreman_of(workshop, configs, width=width, fits=fits), configs)
     assert sizes(workshop) == expected
+
+
+def test_a_batch_is_no_longer_than_half_a_minute(make_config):
+    configs, workshop = trials(make_config, 20), Workshop(1)
+    run(foreman_of(workshop, configs, width=256, steps=7500), configs)  # 7.5 s a trial at 1 ms a step
+    assert sizes(workshop) == [4] * 5
 
 
 def test_the_reference_engine_trains_trial_by_trial(make_config):

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(parsed)
     except HpsearchError as error:
+        sys.stdout.flush()  # what was printed before stands above, where both go to one file
         for line in str(error).splitlines():
             print(f"hpsearch: {_printable(line)}", file=sys.stderr)
         return error.exit_status
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _about_flag(flag: str) -> str:
     name, equals, value = flag.lstrip("-").partition("=")
     near = get_close_matches(flag.partition("=")[0], FLAGS, n=1, cutoff=0.7)
+    if name in ("m", "multirun"):
+        return f"{flag} is not a flag: hpsearch searches by itself, as with 'search.tune=[optimizer]' search.trials=20"
     if name in ("sweep", "final"):
         meant = f"+{name}={value or '…'}"
     elif near:
@@ -60,21 +63,31 @@ def _run(parsed: argparse.Namespace) -> int:
     from hpsearch.cli.option_help import option_help  # noqa: PLC0415
 
     if parsed.help:
-        print(option_help(parsed.overrides, parsed.config_dir) if parsed.overrides else help_text(parsed.config_dir))
-        return 0
+        return _show(option_help(parsed.overrides, parsed.config_dir) or help_text(parsed.config_dir))
     composer = Composer(parsed.overrides, parsed.config_dir, parsed.config_name)
     if parsed.cfg:
-        print(composer.printable())
-        return 0
+        return _show(composer.printable())
     from hpsearch.cli.actions import run_action  # noqa: PLC0415
 
     return run_action(composer, parsed)
 
 
+def _show(text: str) -> int:
+    """Prints; returns the exit status, another one if the reader has seen enough, as in `--help | head`."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        from hpsearch.terminal import OutputClosedError, discard_output  # noqa: PLC0415
+
+        discard_output()
+        return OutputClosedError.exit_status
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hpsearch", add_help=False, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*")
-    parser.add_argument("--help", "-h", action="store_true")
+    parser.add_argument("--help", "-h", "-help", action="store_true")
     parser.add_argument("--version", action="version", version=f"hpsearch {__version__}")
     parser.add_argument("--cfg", action="store_true")
     parser.add_argument("--config-dir", type=_folder)

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from hpsearch.cli.quoting import escaped
+from hpsearch.quoting import escaped
 from hpsearch.search.champion import find_champion
 from hpsearch.search.record_files import write_whole
 from hpsearch.search.trial_records import Record

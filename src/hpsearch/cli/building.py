@@ -1,5 +1,7 @@
 """Builds what a driver works with: workers, tracker, parent run, study."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,6 @@ from typing import Any
 import joblib
 
 from hpsearch.cli.naming import Named
-from hpsearch.cli.quoting import command_line
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.sweep import Device
@@ -18,14 +19,16 @@ from hpsearch.execution.entry import set_up, work
 from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.worker import Raised
 from hpsearch.jobs import Answer, Checked, CheckJob, Job
+from hpsearch.quoting import command_line
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import JOURNAL
 from hpsearch.search.paces import recall_paces
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.study import now_ms
+from hpsearch.terminal import OutputClosedError
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.mlflow import Tracker
-from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.runs import Ending, SweepRun
 from hpsearch.tracking.system import gpu_count
 
 
@@ -84,8 +87,10 @@ def check_configs(
 def build_foreman(executor: LocalExecutor[Job, Answer], checked: Checked, configs: list[Config], n: int) -> Foreman:
     """Who has these configurations trained on n development rows."""
     evaluation = configs[0].evaluation
-    fits = split_sizes(evaluation, n).folds * evaluation.replicates
-    return Foreman(executor, checked.paces, fits, configs)
+    sizes = split_sizes(evaluation, n)
+    rows = min(sizes.train, configs[0].data.limit or sizes.train)
+    steps = max(-(-rows // config.training.batch_size) * config.training.epochs for config in configs)
+    return Foreman(executor, checked.paces, sizes.folds * evaluation.replicates, steps, configs)
 
 
 def _traits(config: Config) -> str:
@@ -100,14 +105,36 @@ def connect(config: Config) -> Tracker:
     return Tracker.connect(config.tracking.uri, Path(config.tracking.directory))
 
 
-def open_run(tracker: Tracker, named: Named, columns: list[str]) -> SweepRun:
-    """The parent run of a sweep, made now or found again.
+@contextmanager
+def running(tracker: Tracker, named: Named, columns: list[str]) -> Iterator[SweepRun]:
+    """The parent run of a sweep, made now or found again: it runs while in the context, and has ended after it.
 
     Args:
         tracker: Where.
         named: The sweep.
         columns: Params and metrics that MLflow's table of trials shows beside the score.
     """
+    run = _open_run(tracker, named, columns)
+    try:
+        yield run
+    except BaseException as error:
+        failed = isinstance(error, Exception) and not isinstance(error, StoppedError | OutputClosedError)
+        # What cannot be closed now, because tracking is what failed, is closed by the next start.
+        with suppress(Exception):
+            tracker.close_sweep(run, Ending.FAILED if failed else Ending.KILLED, ended_ms=now_ms())
+        raise
+    tracker.close_sweep(run, Ending.FINISHED, ended_ms=now_ms())
+
+
+@contextmanager
+def stored(tracker: Tracker, named: Named) -> Iterator[SweepRun]:
+    """The parent run of a sweep left as it is, whatever becomes of its final; made if this store does not have it."""
+    found = tracker.find_sweep(named.name, named.identity)
+    with running(tracker, named, []) if found is None else nullcontext(found) as run:
+        yield run
+
+
+def _open_run(tracker: Tracker, named: Named, columns: list[str]) -> SweepRun:
     specification = named.specification
     data = specification["data"]
     test = {f"test_{key}": str(value) for key, value in (data["test"] or {}).items()}

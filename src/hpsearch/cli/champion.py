@@ -9,7 +9,7 @@ from typing import Any
 
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, find_sweep
-from hpsearch.cli.quoting import command_line
+from hpsearch.cli.stored_space import contradictions
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import Data
 from hpsearch.config.network import CustomModel
@@ -19,6 +19,7 @@ from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import find_source
 from hpsearch.nn.imports import source_digest
+from hpsearch.quoting import command_line
 from hpsearch.records import Trial
 from hpsearch.search.champion import find_champion
 from hpsearch.search.record_files import write_whole
@@ -83,7 +84,7 @@ def prepare_final(composer: Composer, asked: Config, tracker: Tracker, terminal:
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)
     if sealed is None:
-        raise ConfigError(f"{development.name} has no test set: it is trained and scored on the same rows")
+        raise ConfigError(f"{development.name} has no test set: all its rows are searched on")
     if data_digest(development, sealed) != named.specification["specification"]["data"]:
         raise ConfigError(
             f"the data of sweep {named.name!r} ({named.specification['data']['name']}) are not the data found now "
@@ -160,6 +161,8 @@ def _refuse_contradictions(composer: Composer, asked: Config, champion: Record, 
     for key in given:
         if (old := _at(stored, key)) != (new := _at(now, key)):
             problems.append(f"{key}={new} contradicts sweep {named.name!r}, which has {old}")
+    for edit in composer.overrides.edits:
+        problems += contradictions(edit, named.specification["specification"]["space"], named.name)
     if problems:
         raise ConfigError(*problems)
 

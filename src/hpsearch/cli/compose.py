@@ -19,8 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from hpsearch.cli.overrides import Overrides, read_overrides
-from hpsearch.cli.quoting import hydra_quoted, shell_quoted
+from hpsearch.cli.references import about_reference
 from hpsearch.config import KINDS, Config, ConfigError
+from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.space import Composed
 
 ACTIONS = ("sweep", "final")
@@ -46,8 +47,10 @@ class Composer:
             config_name: The primary configuration file.
 
         Raises:
-            ConfigError: An override cannot be read, or names an option that does not exist.
+            ConfigError: An override cannot be read, or names an option that does not exist; or the primary file does
+                not exist.
         """
+        _require_primary(config_dir, config_name)
         self._config_dir = config_dir
         self._config_name = config_name
         self._cache: dict[tuple[tuple[str, str], ...], Composed] = {}
@@ -85,12 +88,11 @@ class Composer:
         Raises:
             ConfigError: If one refers to another key.
         """
+        return {key: _resolved(key, value) for key, value in self._typed_values().items()}
+
+    def _typed_values(self) -> dict[str, Any]:
         arguments = [argument.lstrip("+") for argument in self.overrides.values.values()]
-        found = {override.key_or_group: override.value() for override in _parse(arguments)}
-        try:
-            return {key: _resolved(value) for key, value in found.items()}
-        except OmegaConfBaseException as error:
-            raise ConfigError(_readable(error)) from error
+        return {override.key_or_group: override.value() for override in _parse(arguments)}
 
     def printable(self) -> str:
         """The composed configuration as YAML."""
@@ -134,7 +136,7 @@ class Composer:
                 self._interpolates |= "${" in repr(OmegaConf.to_container(composed, resolve=False))
                 container = OmegaConf.to_container(composed, resolve=True)
         except (HydraException, OmegaConfBaseException, YAMLError) as error:
-            raise ConfigError(_readable(error)) from error
+            raise ConfigError(about_reference(error, self._typed_values()) or _readable(error)) from error
         assert isinstance(container, dict)
         tree = {str(key): value for key, value in container.items()}
         spaces = {group: _take_space(group, tree) for group in KINDS if group in tree}
@@ -178,7 +180,15 @@ def _differs_only_in(group: str, base: Composed, other: Composed) -> bool:
 
 def _take_space(group: str, tree: dict[str, Any]) -> dict[str, Any]:
     node = tree[group]
-    space = node.pop("space", None) if isinstance(node, dict) and group != "search" else None
+    return as_space(group, node.pop("space", None) if isinstance(node, dict) and group != "search" else None)
+
+
+def as_space(group: str, space: object) -> dict[str, Any]:
+    """What an option file has under `space`, which may be nothing.
+
+    Raises:
+        ConfigError: If that is no mapping.
+    """
     if space is None:
         return {}
     if not isinstance(space, dict):
@@ -190,6 +200,14 @@ def options_of(group: str, config_dir: Path | None) -> list[str]:
     """The names of a group's option files, the user's included; Hydra's own listing takes 0.1 s."""
     folders = [conf_dir(), *([config_dir] if config_dir else [])]
     return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
+
+
+def _require_primary(config_dir: Path | None, name: str) -> None:
+    folders = [*([config_dir] if config_dir else []), conf_dir()]
+    file = f"{name.removesuffix('.yaml')}.yaml"
+    if not any((folder / file).is_file() for folder in folders):
+        how = f"there is none in {config_dir}" if config_dir else "give its folder by --config-dir"
+        raise ConfigError(f"--config-name {name} names the file {file}: {how}")
 
 
 def _parse(arguments: Sequence[str]) -> list[Override]:
@@ -204,8 +222,11 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
     return parsed
 
 
-def _resolved(value: Any) -> Any:
-    found = OmegaConf.to_object(OmegaConf.create({"value": value}))
+def _resolved(key: str, value: Any) -> Any:
+    try:
+        found = OmegaConf.to_object(OmegaConf.create({"value": value}))
+    except OmegaConfBaseException as error:
+        raise ConfigError(about_reference(error, {key: value}, key) or _readable(error)) from error
     assert isinstance(found, dict)
     return found["value"]
 

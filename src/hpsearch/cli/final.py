@@ -3,14 +3,14 @@
 import getpass
 import json
 import socket
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, open_run
+from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, stored
 from hpsearch.cli.champion import Final, prepare_final
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.final_screens import conclude, introduce, show_confirmed, show_model, show_refit, show_seed
@@ -21,18 +21,18 @@ from hpsearch.final.claims import Request, SpentError, claim, require_right
 from hpsearch.final.evaluation import TestScore, evaluate, result_text
 from hpsearch.final.model import Model, deployed, load_model, save_model
 from hpsearch.final.openings import remember, unknown_to
-from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit
+from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.confirm import Confirmation
 from hpsearch.search.plan import digest
 from hpsearch.search.record_files import write_whole
-from hpsearch.search.stop import StoppedError, StopSignals
+from hpsearch.search.stop import StopSignals
 from hpsearch.search.study import config_text, now_ms, option_params
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.ledger import Opening
 from hpsearch.tracking.mlflow import Tracker
-from hpsearch.tracking.runs import Ending, Role, SweepRun
+from hpsearch.tracking.runs import Role, SweepRun
 
 
 def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
@@ -43,13 +43,14 @@ def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
     directory, reopen = Path(asked.tracking.directory), asked.final.reopen
     with connect(asked) as tracker:
         final = prepare_final(composer, asked, tracker, terminal)
+        require_plan(final.config, asked.final.epochs, _seeds(asked))
         openings = tracker.ledger.openings(final.sealed.digest)
         elsewhere = unknown_to(directory, final.sealed.digest, openings)
-        introduce(terminal, final, len(openings) + len(elsewhere), chosen=asked.final.run is not None)
+        introduce(terminal, final, tracker.uri, len(openings) + len(elsewhere), chosen=asked.final.run is not None)
         if asked.final.dry_run:
-            _dry_run(terminal, openings, asked, elsewhere)
+            _dry_run(terminal, openings, final, asked, elsewhere)
             return 0
-        require_right(openings, reopen.reason, reopen.opening, None, elsewhere)
+        require_right(openings, reopen.reason, reopen.opening, None, elsewhere, final.sealed.shared)
         _evaluate_champion(final, asked, tracker, elsewhere, terminal)
     return 0
 
@@ -57,8 +58,8 @@ def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
 def _evaluate_champion(
     final: Final, asked: Config, tracker: Tracker, elsewhere: Sequence[str], terminal: Terminal
 ) -> None:
-    """Everything that writes; the parent run is closed whatever happens."""
-    seeds = DEFAULT_SEEDS if asked.confirm.seeds is None else asked.confirm.seeds
+    """Everything that writes; what becomes of it, the runs of fresh seeds and of the final say, not the sweep's own."""
+    seeds = _seeds(asked)
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
         executor = stack.enter_context(build_executor(asked, final.data, seeds))
@@ -66,29 +67,27 @@ def _evaluate_champion(
         final.named.require_device(checked.device, asked)
         stack.enter_context(final.named.store.lock())
         final.freeze()
-        run = open_run(tracker, final.named, [])
+        run = stack.enter_context(stored(tracker, final.named))
         store = final.named.store.confirmation(final.champion.level, final.champion.k)
         told = partial(show_seed, terminal, seeds)
         foreman = build_foreman(executor, checked, [final.config] * max(seeds, 1), final.development.n)
         confirmation = Confirmation(final.trial, store, tracker, run, foreman, signals, told)
-        try:
-            model = _confirm_and_refit(final, asked, confirmation, seeds, terminal)
-            _Evaluation(final, asked, model, tracker, run, terminal).open(elsewhere)
-        except StoppedError:
-            tracker.close_sweep(run, Ending.KILLED, ended_ms=now_ms())
-            raise
-        except Exception:
-            tracker.close_sweep(run, Ending.FAILED, ended_ms=now_ms())
-            raise
-        tracker.close_sweep(run, Ending.FINISHED, ended_ms=now_ms())
+        model = _confirm_and_refit(final, asked, confirmation, seeds, terminal)
+        _Evaluation(final, asked, model, tracker, run, terminal).open(elsewhere)
 
 
-def _dry_run(terminal: Terminal, openings: Sequence[Opening], asked: Config, elsewhere: Sequence[str]) -> None:
+def _seeds(asked: Config) -> int:
+    return DEFAULT_SEEDS if asked.confirm.seeds is None else asked.confirm.seeds
+
+
+def _dry_run(
+    terminal: Terminal, openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]
+) -> None:
     """What the same command without `final.dry_run` would do."""
     reopen = asked.final.reopen
     terminal.line("final.dry_run=true: nothing was trained and nothing opened")
     try:
-        number = require_right(openings, reopen.reason, reopen.opening, None, elsewhere)
+        number = require_right(openings, reopen.reason, reopen.opening, None, elsewhere, final.sealed.shared)
     except SpentError as refusal:
         terminal.warn("without final.dry_run, this command is refused:")
         for line in str(refusal).splitlines():
@@ -130,9 +129,10 @@ class _Evaluation:
         opening = claim(self.tracker.ledger, self.final.sealed, self._request(), elsewhere)
         remember(Path(self.asked.tracking.directory), opening, self.tracker.uri)
         started_ms = now_ms()
-        scores = evaluate(self.model, self.final.development, self.final.sealed, opening)
         run_id = self._start_run(opening, started_ms)
-        self._log(run_id, scores)
+        with self._failing(run_id):
+            scores = evaluate(self.model, self.final.development, self.final.sealed, opening)
+            self._log(run_id, scores)
         self.tracker.ledger.record_result(opening, json.loads(result_text(scores)))
         result = {"opening": opening.opening, "scores": {name: asdict(score) for name, score in scores.items()}}
         write_whole(self.final.folder / "result.json", json.dumps(result, indent=1).encode())
@@ -166,6 +166,16 @@ class _Evaluation:
             tags=tags,
             config=config_text(self.model.config),
         )
+
+    @contextmanager
+    def _failing(self, run_id: str) -> Iterator[None]:
+        """Ends the final run if it fails; the same command evaluates the same weights, and ends it well."""
+        try:
+            yield
+        except Exception:
+            with suppress(Exception):  # tracking may be what failed
+                self.tracker.terminate(run_id, Status.ERROR, ended_ms=now_ms())
+            raise
 
     def _log(self, run_id: str, scores: dict[str, TestScore]) -> None:
         summary: dict[str, float] = {}

@@ -17,18 +17,19 @@ from hpsearch.tracking.ledger import Opening
 from hpsearch.wording import show_interval, show_like, show_values
 
 
-def introduce(terminal: Terminal, final: Final, opened: int, *, chosen: bool) -> None:
+def introduce(terminal: Terminal, final: Final, uri: str, opened: int, *, chosen: bool) -> None:
     """Which trial is evaluated, on which test set, and how often that was opened.
 
     Args:
         terminal: Where.
         final: The trial.
+        uri: Of the tracking store whose ledger counts openings.
         opened: Openings before.
         chosen: Whether the trial was named by the user instead of being the champion.
     """
     result, score, sealed = final.champion.result, Score.of(final.config, final.development), final.sealed
     drawn = " · ".join(show_values(final.champion.values).values())
-    before = f"opened {opened} time{'s' if opened > 1 else ''} before" if opened else "never opened"
+    before = f"opened {opened} time{'s' if opened > 1 else ''} before" if opened else f"never opened in {relative(uri)}"
     what = "trial   " if chosen else "champion"
     terminal.line(f"final of sweep {final.named.name}", style="bold")
     found = score.show(result.score, result.score_se)
@@ -51,15 +52,24 @@ def show_confirmed(terminal: Terminal, final: Final, results: Sequence[TrialResu
     assert result.score is not None
     found = shrinkage(result.score, results)
     if found.confirmed is None:
-        terminal.warn(f"{found.failed} of {found.n} fresh seeds have no score: the champion is not reliable")
+        have = "has" if found.failed == 1 else "have"
+        terminal.warn(f"{found.failed} of {found.n} fresh seeds {have} no score: the champion is not reliable")
         return
     error = None if found.sd is None else found.sd / math.sqrt(found.n)
-    gap = show_like(abs(found.confirmed - found.search), math.hypot(error or 0.0, result.score_se or 0.0))
-    verdict = f"worse by {gap}" if found.confirmed < found.search else f"no worse (better by {gap})"
+    seeds = f"mean ± SE of {found.n} fresh seeds" if found.n > 1 else "by one fresh seed"
+    verdict = _verdict(found.confirmed - found.search, math.hypot(error or 0.0, result.score_se or 0.0))
     terminal.line(
-        f"  confirmed {score.name} {score.show_mean(found.confirmed, error)}, mean ± SE of {found.n} fresh seeds; the "
+        f"  confirmed {score.name} {score.show_mean(found.confirmed, error)}, {seeds}; the "
         f"search said {score.show(found.search, result.score_se)}: {verdict}"
     )
+
+
+def _verdict(gain: float, error: float) -> str:
+    """What fresh seeds say of the score of the search."""
+    if not gain:
+        return "exactly reproduced"
+    gap = show_like(abs(gain), error)
+    return f"no worse (better by {gap})" if gain > 0 else f"worse by {gap}"
 
 
 def show_refit(terminal: Terminal, final: Final, job: RefitJob) -> None:
@@ -70,16 +80,19 @@ def show_refit(terminal: Terminal, final: Final, job: RefitJob) -> None:
 
 def conclude(terminal: Terminal, final: Final, opening: Opening, scores: Mapping[str, TestScore]) -> None:
     """The test numbers, and that they are no first look if they are none."""
-    lines = [
-        (f"test/{name}", f"{show_interval(score.value, score.low, score.high)}  ({score.method})")
-        for name, score in sorted(scores.items())
-    ]
+    lines = [(f"test/{name}", _show_test(score)) for name, score in sorted(scores.items())]
     number = opening.opening
     terminal.steps(f"Test, {final.sealed.size:,} rows, 95 % intervals, opening {number} of {number}", lines)
     if number > 1:
         reason = opening.purpose.partition(" [weights")[0]
         times = "once" if number == 2 else f"{number - 1} times"
         terminal.warn(f"this test set was opened {times} before: not a first look ({reason})")
+
+
+def _show_test(score: TestScore) -> str:
+    """A test number with its interval and the method of that, which may say nothing where no row differs."""
+    empty = ", no spread among the rows" if score.low is not None and score.low == score.high else ""
+    return f"{show_interval(score.value, score.low, score.high)}  ({score.method}{empty})"
 
 
 def show_model(terminal: Terminal, final: Final, model: Model, uri: str, address: str | None) -> None:

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpsearch.cli.quoting import command_line, hydra_quoted
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.tree import nearest
 from hpsearch.engine import RULE
+from hpsearch.quoting import command_line, hydra_quoted
 from hpsearch.search.plan import Plan, differences, digest
 from hpsearch.search.store import SweepStore, list_sweeps
 
 SHOWN = 12
 """Differences that a refusal lists."""
+NOTED = 5
+"""Differences that a note lists, which refuses nothing."""
+OPAQUE = {"data": "data: other rows", "code": "code: another source file"}
+"""What differs where the specification holds digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +28,13 @@ class Named:
         store: Its records.
         specification: What `sweep.json` holds, or is to hold.
         known: Whether it was there before.
-        note: What a person must be told about the name; None if there is nothing.
+        note: What a person must be told about the name, line by line; empty if there is nothing.
     """
 
     store: SweepStore
     specification: dict[str, Any]
     known: bool
-    note: str | None
+    note: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -115,16 +119,16 @@ def name_sweep(plan: Plan, default: str, started_by: str | None, more: dict[str,
     store = _store(config, specification["name"])
     found = store.specification()
     if found is None:
-        return Named(store, specification, known=False, note=None)
+        return Named(store, specification, known=False)
     if found["fingerprint"] == specification["fingerprint"]:
-        return Named(store, found, known=True, note=None)
+        return Named(store, found, known=True)
     if config.name is not None:
         raise ConfigError(_refusal(config.name, found, specification))
     other = {**specification, "name": f"{default}-{specification['fingerprint'][:6]}"}
     store = _store(config, other["name"])
-    note = f"{default} is another sweep already; this one is called {other['name']}"
-    found = store.specification()
-    return Named(store, found or other, known=found is not None, note=note)
+    note = _note(default, other["name"], found, specification)
+    known = store.specification()
+    return Named(store, known or other, known is not None, note[:1] if known else note)
 
 
 def find_sweep(config: Config, name: str | None) -> Named:
@@ -142,7 +146,7 @@ def find_sweep(config: Config, name: str | None) -> Named:
     if name is not None:
         if name not in sweeps:
             raise ConfigError(f"final.sweep={name} is no sweep in {config.tracking.directory}: {nearest(name, sweeps)}")
-        return Named(_store(config, name), sweeps[name], known=True, note=None)
+        return Named(_store(config, name), sweeps[name], known=True)
     option = str(config.final.started_by)
     started = started_by_option(config.tracking.directory, option)
     if not started:
@@ -153,7 +157,7 @@ def find_sweep(config: Config, name: str | None) -> Named:
     if len(started) > 1:
         heading = f"+sweep={option} started {len(started)} sweeps; say which one:"
         raise ConfigError("\n".join([heading, *_final_commands(started)]))
-    return Named(_store(config, started[0]), sweeps[started[0]], known=True, note=None)
+    return Named(_store(config, started[0]), sweeps[started[0]], known=True)
 
 
 def started_by_option(directory: str, option: str) -> list[str]:
@@ -186,9 +190,25 @@ def _store(config: Config, name: str) -> SweepStore:
 
 
 def _refusal(name: str, old: dict[str, Any], new: dict[str, Any]) -> str:
-    lines = differences(old["specification"], new["specification"])
-    shown = [f"  {line}" for line in lines[:SHOWN]]
-    if len(lines) > SHOWN:
-        shown.append(f"  … and {len(lines) - SHOWN} more")
     heading = f"sweep {name!r} exists with another specification:"
+    shown = [f"  {line}" for line in _differences(old, new, SHOWN)]
     return "\n".join([heading, *shown, "use another `name=`, or repeat the old command to go on with the old sweep"])
+
+
+def _note(default: str, name: str, old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
+    """That the default name is taken: by what, what differs, and how to return to it."""
+    return (
+        f"{default} is another sweep already; this one is called {name}",
+        *_differences(old, new, NOTED),
+        f"the earlier one goes on by its own command: {command_line(old.get('overrides', []))}",
+    )
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], limit: int) -> list[str]:
+    """At most so many lines, and how many more there are; digests say nothing to a person and stay out."""
+    before, now = old["specification"], new["specification"]
+    was, becomes = ({key: tree[key] for key in tree if key not in OPAQUE} for tree in (before, now))
+    opaque = [line for key, line in OPAQUE.items() if before.get(key) != now.get(key)]
+    lines = [*opaque, *differences(was, becomes)]
+    more = [f"… and {len(lines) - limit + 1} more"] if len(lines) > limit else []
+    return [*lines[: limit - len(more)], *more]

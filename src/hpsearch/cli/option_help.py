@@ -3,25 +3,30 @@
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 
-from hpsearch.cli.compose import ACTIONS, conf_dir, options_of
+from hpsearch.cli.compose import ACTIONS, as_space, conf_dir, options_of
 from hpsearch.config import KINDS, ConfigError
 from hpsearch.config.option import Option
 from hpsearch.config.tree import describe, nearest
+from hpsearch.space import malformed
 
 
 def option_help(arguments: Sequence[str], config_dir: Path | None) -> str:
     """What there is to know about each `group=option`, or about the options of a `group`.
 
+    Values, as of a whole command that `--help` was added to, are passed over; nothing else given is an empty text.
+
     Raises:
         ConfigError: With each argument that names no group or no option.
     """
     problems: list[str] = []
-    pages = [_page(argument.lstrip("+"), config_dir, problems) for argument in arguments]
+    asked = [argument.lstrip("+") for argument in arguments if not _gives_value(argument.lstrip("+"))]
+    pages = [_page(argument, config_dir, problems) for argument in asked]
     if problems:
         raise ConfigError(*problems)
     return "\n\n".join(pages)
@@ -37,6 +42,11 @@ def option_file(group: str, option: str, config_dir: Path | None) -> Path:
     """The file of an option; the user's own goes first."""
     own = config_dir / group / f"{option}.yaml" if config_dir else None
     return own if own is not None and own.exists() else conf_dir() / group / f"{option}.yaml"
+
+
+def _gives_value(argument: str) -> bool:
+    key, equals, _ = argument.partition("=")
+    return bool(equals) and ("." in key or not get_close_matches(key, [*KINDS, *ACTIONS]))
 
 
 def _page(argument: str, config_dir: Path | None, problems: list[str]) -> str:
@@ -69,7 +79,7 @@ def _about(group: str, option: str, path: Path) -> list[str]:
         *([f"  brings {' '.join(brought)} along, unless given"] if brought else []),
         "",
         *_keys(group, kind, file),
-        *_space(group, option, file.get("space") or {}),
+        *_space(group, option, _well_formed(group, option, file.get("space"))),
     ]
 
 
@@ -115,6 +125,17 @@ def _meaning(hint: Any) -> str:
         else describe(hint)
     )
     return f"{meaning} ({kind})"
+
+
+def _well_formed(group: str, option: str, space: object) -> dict[str, Mapping[str, Any]]:
+    """The space of a file that may be a user's own; refused as a sweep would refuse it."""
+    entries = as_space(group, space)
+    problems = [
+        each for name, raw in entries.items() for each in malformed(f"search.space.{group}.{option}.{name}", raw)
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    return entries
 
 
 def _space(group: str, option: str, space: Mapping[str, Mapping[str, Any]]) -> list[str]:

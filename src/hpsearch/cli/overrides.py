@@ -7,11 +7,11 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from hpsearch.cli.quoting import hydra_quoted, shell_quoted
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.keys import takes_text
 from hpsearch.config.run import UNCOVERED
 from hpsearch.config.tree import nearest
+from hpsearch.quoting import hydra_quoted, shell_quoted
 
 PLAIN_KEYS = frozenset(f.name for f in fields(Config)) - KINDS.keys()
 """Keys of the configuration that are no config groups."""
@@ -110,7 +110,8 @@ def _as_typed(override: Override, key: str) -> str:
 def _refuse_misspelt_group(override: Override, key: str, groups: Mapping[str, Sequence[str]]) -> None:
     option = str(override.value())
     having = [group for group in groups if option in groups[group]]
-    for group in get_close_matches(key, having, n=1) if key not in PLAIN_KEYS else []:
+    known = key.partition(".")[0] in PLAIN_KEYS | KINDS.keys()  # final.sweep=run: a sweep may be called as an option
+    for group in get_close_matches(key, having, n=1) if not known else []:
         plus = "" if group in KINDS else "+"
         raise ConfigError(f"{key} is not a key: did you mean {plus}{group}={option}?")
 

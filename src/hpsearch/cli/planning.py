@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hpsearch.cli.overrides import Overrides, SpaceEdit
-from hpsearch.cli.unread import drops_nothing, without_effect
+from hpsearch.cli.unread import Asked, drops_nothing, without_effect
 from hpsearch.config import KINDS, ConfigError
 from hpsearch.config.network import CustomModel
 from hpsearch.config.option import Option
@@ -180,11 +180,17 @@ class _Planning:
     def require_effects(self) -> None:
         """What is asked for must reach at least one model that a trial may take."""
         models = {composed.config.model.kind for composed in self.options_of("model").values()}
-        asked = {group: f"{group}={option}" for group, option in self.overrides.options.items() if option != "none"}
-        asked |= {group: f"search.choose.{group}" for group in self.varied}
+        options = self.overrides.options.items()
+        asked = {group: Asked(f"{group}={option}") for group, option in options if option != "none"}
+        asked |= {group: self._asked(f"search.choose.{group}") for group in self.varied}
         self.problems += without_effect(models, asked)
         kinds = {composed.config.regularization.kind for composed in self.options_of("regularization").values()}
-        self.problems += drops_nothing(models, kinds, asked.get("regularization", "regularization"))
+        self.problems += drops_nothing(models, kinds, asked.get("regularization", Asked("regularization")))
+
+    def _asked(self, key: str) -> Asked:
+        action = self.base.actions.get("sweep")
+        by = f"+sweep={action}" if action else "a configuration file"
+        return Asked(key, None if self._is_given(key) else by)
 
     def require_homes_for_values(self) -> None:
         """A value given for a group that varies must belong to at least one of its options."""

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.cli.naming import Named, started_by_option
-from hpsearch.cli.quoting import command_line, hydra_quoted, shell_quoted
 from hpsearch.cli.scores import Score
 from hpsearch.config import Config, Engine
+from hpsearch.config.data import CsvData, Data
+from hpsearch.data.columns import describe_columns, identifiers
+from hpsearch.data.rows import Development
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.jobs import Checked
+from hpsearch.quoting import command_line, hydra_quoted, list_override, shell_quoted
 from hpsearch.records import Status
 from hpsearch.search.champion import find_champion
 from hpsearch.search.trial_records import Record
@@ -23,20 +26,35 @@ MANY_FITS = 300
 """Trainings of one trial from which on its cost is worth a warning."""
 
 
-def introduce(terminal: Terminal, named: Named, config: Config, score: Score, done: int) -> None:
-    """Prints which sweep this is, on which data, how they are split, what one trial costs, and what its score is."""
+def introduce(terminal: Terminal, named: Named, config: Config, score: Score, done: int, existing: int) -> None:
+    """Prints which sweep this is, on which data, how they are split, what one trial costs, and what its score is.
+
+    Args:
+        terminal: Where.
+        named: The sweep.
+        config: With no option varied.
+        score: What trials are scored by.
+        done: Trials that are finished, of those that are asked for.
+        existing: Trials that the sweep has in all.
+    """
     data = named.specification["data"]
     sizes = split_sizes(config.evaluation, data["development_rows"])
     trials, fits = config.search.trials, sizes.folds * config.evaluation.replicates
     resumed = f", {done} of them finished before" if done else ""
     each = f"{fits:,} trainings of " if fits > 1 else ""
+    for at, line in enumerate(named.note):
+        terminal.line(f"    {line}") if at else terminal.warn(line)
     terminal.line(f"sweep {named.name}", style="bold")
     terminal.line(f"  data    {describe_data(data)}")
+    if "inputs" in data:
+        terminal.line(f"  inputs  {data['inputs']}")
     terminal.line(f"  split   {describe_split(config, sizes)}")
     terminal.line(f"  trials  {trials}{resumed}; {each}{describe_epochs(config)}")
     terminal.line(f"  score   {describe_score(config, score)}")
-    if named.note:
-        terminal.warn(named.note)
+    if "identifiers" in data:
+        terminal.warn(data["identifiers"])
+    if existing > trials:
+        terminal.warn(f"{existing} trials exist, more than search.trials={trials}: all of them are shown")
     if fits >= MANY_FITS:
         terminal.warn(f"every trial trains {fits:,} networks, {trials * fits:,} in all")
 
@@ -72,6 +90,18 @@ def describe_data(data: dict[str, Any]) -> str:
         return f"{data['name']}, {targets}: {data['development_rows']:,} rows, no test set"
     rows = f"{data['development_rows']:,} development rows, {test['rows']:,} sealed test rows"
     return f"{data['name']}, {targets}: {rows}{describe_duplicates(test['duplicates'])}"
+
+
+def tell_columns(rows: Development, data: Data) -> dict[str, str]:
+    """What `sweep.json` keeps of the columns of a user's own table, as sentences."""
+    if not isinstance(data, CsvData):
+        return {}
+    found, names = {"inputs": describe_columns(rows.columns)}, identifiers(rows.columns, rows.inputs)
+    if names:
+        holds = f"column {names[0]} holds" if len(names) == 1 else f"columns {', '.join(names)} hold"
+        way_out = list_override("data.drop", [*data.drop, *names])
+        found["identifiers"] = f"{holds} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
+    return found
 
 
 def describe_duplicates(duplicates: int) -> str:
@@ -156,7 +186,7 @@ class Closing:
             terminal.warn(
                 f"stalled: hardly better than a constant guess at the end of training, cannot be champion: trial {few}"
             )
-        if self.named.specification["data"]["test"] is None:
+        if self.config.evaluation.kind == "truth_table":
             terminal.warn("scored on the rows that were trained on: this says what can be represented, not predicted")
 
     def _written(self) -> list[tuple[str, str]]:
@@ -177,15 +207,32 @@ class Closing:
         ]
 
     def _next(self) -> list[tuple[str, str]]:
-        kept = [override for override in self.command.overrides if not override.startswith("search.trials=")]
-        steps = []
-        if self.config.search.trials > 1:
-            steps = [("go on", self._command(*kept, f"search.trials={2 * self.config.search.trials}"))]
+        trials = max(self.config.search.trials, len(self.records))
+        steps = self._ways_out()
+        if trials > 1:
+            steps.append(("go on", self._command(*self._overrides_but("search.trials"), f"search.trials={2 * trials}")))
         if self.named.specification["data"]["test"] and find_champion(self.records) is not None:
             steps.append(("final", self._command(*self._final(), *self._tracking())))
-            steps.append(("", "retrains the best trial on fresh seeds, since the highest of several scores flatters,"))
+            which = "the best trial" if trials > 1 else "it"
+            why = ", since the highest of several scores flatters" if trials > 1 else ""
+            steps.append(("", f"retrains {which} on fresh seeds{why},"))
             steps.append(("", "then opens the sealed test set, once"))
         return steps or [("help", self._command("--help"))]
+
+    def _ways_out(self) -> list[tuple[str, str]]:
+        """What to try where no trial has learned anything."""
+        statuses = {record.result.status for record in self.records}
+        if Status.OK in statuses or not statuses & {Status.STALLED, Status.DIVERGED}:
+            return []
+        epochs = f"training.epochs={2 * self.config.training.epochs}"
+        longer = self._command(*self._overrides_but("training.epochs", "name"), epochs)
+        key = "optimizer.space.lr.low=… .high=…" if "optimizer" in self.config.search.tune else "optimizer.lr=…"
+        rates = f"another learning rate: {key}"
+        tries = [("try", longer), ("or", rates)] if Status.STALLED in statuses else [("try", rates)]
+        return [*tries, ("help", self._command("--help"))]
+
+    def _overrides_but(self, *keys: str) -> list[str]:
+        return [each for each in self.command.overrides if key_of(each) not in keys]
 
     def _final(self) -> list[str]:
         only = started_by_option(self.config.tracking.directory, "mnist")
@@ -194,13 +241,18 @@ class Closing:
         return ["+final=sweep", f"final.sweep={hydra_quoted(self.named.name)}"]
 
     def _tracking(self) -> list[str]:
-        return [override for override in self.command.overrides if override.startswith("tracking.")]
+        return [each for each in self.command.overrides if key_of(each).startswith("tracking.")]
 
     def _command(self, *overrides: str) -> str:
         flags = [] if self.command.config_dir is None else ["--config-dir", str(self.command.config_dir)]
         if self.command.config_name != "config":
             flags += ["--config-name", self.command.config_name]
         return command_line([*flags, *overrides])
+
+
+def key_of(override: str) -> str:
+    """What an override sets, with or without a plus: `search.trials` of `++search.trials=2`."""
+    return override.lstrip("+").partition("=")[0].strip()
 
 
 def relative(uri: str) -> str:

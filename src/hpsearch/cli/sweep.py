@@ -7,34 +7,52 @@ from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.cli.best import write_best
-from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, journal_path, open_run
+from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, journal_path, running
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, engine_text, name_sweep
 from hpsearch.cli.planning import plan_space
 from hpsearch.cli.scores import Score
-from hpsearch.cli.screens import Closing, introduce, tell_engines
+from hpsearch.cli.screens import Closing, introduce, tell_columns, tell_engines
 from hpsearch.cli.watching import Watching
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import Source, find_source
+from hpsearch.execution.local import LocalExecutor
+from hpsearch.jobs import Answer, Checked, Job
 from hpsearch.records import NO_LEVEL
 from hpsearch.search.champion import find_champion
 from hpsearch.search.folders import check_directory
+from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import open_study
 from hpsearch.search.paces import remember_paces
 from hpsearch.search.plan import Plan
-from hpsearch.search.stop import StoppedError, StopSignals
+from hpsearch.search.stop import StopSignals
 from hpsearch.search.study import Driver, missing_trials, now_ms
 from hpsearch.search.trial_records import Record
 from hpsearch.space import Composed, Space
 from hpsearch.terminal import Terminal
-from hpsearch.tracking.runs import Ending
+from hpsearch.tracking.mlflow import Tracker
+
+Workers = tuple[LocalExecutor[Job, Answer], Checked]
+"""Worker processes, and what they have found out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A sweep that was checked as far as this process can, and of which nothing is written yet."""
+    """A sweep that was checked as far as this process can, and of which nothing is written yet.
+
+    Attributes:
+        plan: What it is.
+        named: Its name, and what is stored under that.
+        source: Where its rows come from.
+        varied: Every name that a trial may draw.
+        score: What trials are scored by.
+        rows: Number of development rows.
+        finished: The trials that are finished, of those that are asked for.
+        missing: The configurations of the others.
+        existing: How many trials the sweep has in all.
+    """
 
     plan: Plan
     named: Named
@@ -42,6 +60,9 @@ class Prepared:
     varied: list[str]
     score: Score
     rows: int
+    finished: list[Record]
+    missing: list[Config]
+    existing: int
 
     @property
     def config(self) -> Config:
@@ -57,41 +78,63 @@ class Prepared:
 def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> int:
     """Starts, resumes or grows a sweep, or shows a finished one; returns the exit status."""
     sweep = _prepare(composer, base, command, terminal)
-    config, named = sweep.config, sweep.named
-    trials = config.search.trials
-    done = named.store.records()
-    missing = [sweep.plan.trial(k).config for k in missing_trials(done, trials)]
-    tell_stand_in(terminal, sweep.source, named)
-    introduce(terminal, named, config, sweep.score, trials - len(missing))
-    check_directory(config.tracking.directory)
+    check_directory(sweep.config.tracking.directory)
     with StopSignals() as signals, ExitStack() as stack:
-        executor = stack.enter_context(build_executor(config, sweep.source.data, len(missing))) if missing else None
-        checked = check_configs(executor, missing, named.engine, signals) if executor is not None else None
-        if checked is not None:
-            named.require_device(checked.device, config)
-            tell_engines(terminal, checked)
-        stack.enter_context(named.store.lock())
-        tracker = stack.enter_context(connect(config))
-        named.freeze()
-        named.store.request(trials)
-        study = open_study(journal_path(config), named.name, named.identity)
-        run = open_run(tracker, named, sweep.columns)
-        foreman = None
-        if executor is not None and checked is not None:
-            remember_paces(Path(config.tracking.directory), checked.measured)
-            foreman = build_foreman(executor, checked, missing, sweep.rows)
-        finished = [done[NO_LEVEL, k] for k in range(trials) if k not in missing_trials(done, trials)]
-        watch = stack.enter_context(Watching(terminal, tracker, run, sweep.score, trials, finished))
-        driver = Driver(sweep.plan, study, named.store, tracker, run, foreman, watch, signals)
-        records = _drive(driver, trials)
+        workers = _hire(sweep, signals, stack)
+        # Only now, so that what is refused does not look like a run that has begun.
+        _introduce(sweep, workers, terminal)
+        stack.enter_context(sweep.named.store.lock())
+        tracker = stack.enter_context(connect(sweep.config))
+        closing = _run(sweep, workers, tracker, signals, command, terminal)
+    closing.show(terminal)
+    return 0 if any(record.result.status.scored for record in closing.records) else 1
+
+
+def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workers | None:
+    """Workers that have found out how to train what is missing; none where nothing is."""
+    if not sweep.missing:
+        return None
+    executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, len(sweep.missing)))
+    checked = check_configs(executor, sweep.missing, sweep.named.engine, signals)
+    sweep.named.require_device(checked.device, sweep.config)
+    return executor, checked
+
+
+def _introduce(sweep: Prepared, workers: Workers | None, terminal: Terminal) -> None:
+    tell_stand_in(terminal, sweep.source, sweep.named)
+    introduce(terminal, sweep.named, sweep.config, sweep.score, len(sweep.finished), sweep.existing)
+    if workers is not None:
+        tell_engines(terminal, workers[1])
+
+
+def _run(
+    sweep: Prepared,
+    workers: Workers | None,
+    tracker: Tracker,
+    signals: StopSignals,
+    command: Namespace,
+    terminal: Terminal,
+) -> Closing:
+    """Everything that writes."""
+    config, named, trials = sweep.config, sweep.named, sweep.config.search.trials
+    named.freeze()
+    named.store.request(trials)
+    study = open_study(journal_path(config), named.name, named.identity)
+    with running(tracker, named, sweep.columns) as run:
+        foreman = None if workers is None else _foreman(sweep, *workers)
+        with Watching(terminal, tracker, run, sweep.score, trials, sweep.finished) as watch:
+            Driver(sweep.plan, study, named.store, tracker, run, foreman, watch, signals).finish(trials)
+        records = list(named.store.records().values())  # more than were asked for, if the sweep had more already
         best = write_best(named.store.folder, named.name, records, command.config_dir)
         if best is not None:
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
-        tracker.log_metrics(run.run_id, _totals(records), step=trials, at_ms=now_ms())
-        tracker.close_sweep(run, Ending.FINISHED, ended_ms=now_ms())
-        closing = Closing(named, config, sweep.score, records, command, tracker.uri, run)
-    closing.show(terminal)
-    return 0 if any(record.result.status.scored for record in records) else 1
+        tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
+    return Closing(named, config, sweep.score, records, command, tracker.uri, run)
+
+
+def _foreman(sweep: Prepared, executor: LocalExecutor[Job, Answer], checked: Checked) -> Foreman:
+    remember_paces(Path(sweep.config.tracking.directory), checked.measured)
+    return build_foreman(executor, checked, sweep.missing, sweep.rows)
 
 
 def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> Prepared:
@@ -101,22 +144,32 @@ def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: T
     source = find_source(config.data)
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)
+    _check_truth_table(config, development, sealed)
+    plan = _settled(composer, base, space, source, data_digest(development, sealed))
+    named = _name(plan, command, development, sealed)
+    done = named.store.records()
+    missing = missing_trials(done, config.search.trials)
+    finished = [done[NO_LEVEL, k] for k in sorted(set(range(config.search.trials)) - set(missing))]
+    configs = [plan.trial(k).config for k in missing]
+    score = Score.of(config, development)
+    return Prepared(plan, named, source, list(space.names), score, development.n, finished, configs, len(done))
+
+
+def _settled(composer: Composer, base: Composed, space: Space, source: Source, digest: str) -> Plan:
+    """The plan with full or packaged data decided, so that records and best.yaml mean the rows that were used."""
+
+    def settle(composed: Composed) -> Composed:
+        return replace(composed, config=replace(composed.config, data=source.data))
+
+    return Plan(settle(base), space, lambda options: settle(composer.compose(options)), digest)
+
+
+def _check_truth_table(config: Config, development: Development, sealed: SealedTest | None) -> None:
     if config.evaluation.kind == "truth_table" and sealed is not None:
         raise ConfigError(
             "evaluation=truth_table trains and scores on the same rows: it must be used with data=xor, got "
             f"{development.name}"
         )
-
-    def settle(composed: Composed) -> Composed:
-        """With full or packaged data decided, so that records and best.yaml mean the rows that were used."""
-        return replace(composed, config=replace(composed.config, data=source.data))
-
-    plan = Plan(
-        settle(base), space, lambda options: settle(composer.compose(options)), data_digest(development, sealed)
-    )
-    score = Score.of(config, development)
-    named = _name(plan, command, development, sealed)
-    return Prepared(plan, named, source, list(space.names), score, development.n)
 
 
 def tell_stand_in(terminal: Terminal, source: Source, named: Named) -> None:
@@ -125,18 +178,6 @@ def tell_stand_in(terminal: Terminal, source: Source, named: Named) -> None:
         terminal.warn(line)
     for line in () if named.known else source.reasons:
         terminal.line(f"    {line}")
-
-
-def _drive(driver: Driver, trials: int) -> list[Record]:
-    """All records; the parent run is closed whatever happens."""
-    try:
-        return driver.finish(trials)
-    except StoppedError:
-        driver.tracker.close_sweep(driver.run, Ending.KILLED, ended_ms=now_ms())
-        raise
-    except Exception:
-        driver.tracker.close_sweep(driver.run, Ending.FAILED, ended_ms=now_ms())
-        raise
 
 
 def _totals(records: list[Record]) -> dict[str, float]:
@@ -171,6 +212,7 @@ def _name(plan: Plan, command: Namespace, development: Development, sealed: Seal
         "development_rows": development.n,
         "targets": f"{development.classes} classes" if development.classes else "numbers",
         "test": test,
+        **tell_columns(development, config.data),
     }
     facts = {
         "engine": engine_text(config.engine),

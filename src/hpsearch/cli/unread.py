@@ -1,6 +1,7 @@
 """Options that a model does not read: searching them would compare a thing with itself."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from hpsearch.space import Composed
 
@@ -13,23 +14,48 @@ UNREAD: Mapping[str, Sequence[str]] = {
 """The groups that do not reach a kind of model: one affine layer has no hidden units, a module of a user its own."""
 
 
-def without_effect(models: Collection[str], asked: Mapping[str, str]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a group was asked for.
+
+    Attributes:
+        words: What asks for it, such as `search.choose.norm`.
+        by: The file that does, such as `+sweep=mnist`; None if it was typed.
+    """
+
+    words: str
+    by: str | None = None
+
+    def refusal(self, why: str, typed: str, choice: str) -> str:
+        """The sentence that it has no effect, with the way out.
+
+        Args:
+            why: Where it has none.
+            typed: What helps where it was typed.
+            choice: The list of options that helps where a file says it: what was not typed cannot be dropped.
+        """
+        if self.by is None:
+            return f"{self.words} has no effect on {why}: {typed}"
+        return f"{self.words} of {self.by} has no effect on {why}: add '{self.words}={choice}'"
+
+
+def without_effect(models: Collection[str], asked: Mapping[str, Asked]) -> list[str]:
     """One sentence for each thing that was asked for and that no chosen model reads.
 
     Args:
         models: Kinds of model that a trial may take.
-        asked: Group to the words that ask for it, such as `{"norm": "search.choose.norm"}`.
+        asked: Group to what asks for it.
     """
     dead = set.intersection(*(set(UNREAD.get(model, ())) for model in models))
-    named = " or ".join(sorted(models))
-    return [f"{words} has no effect on model={named}: drop it" for group, words in asked.items() if group in dead]
+    named = f"model={' or '.join(sorted(models))}"
+    return [found.refusal(named, "drop it", "[]") for group, found in asked.items() if group in dead]
 
 
-def drops_nothing(models: Collection[str], regularizations: Collection[str], words: str) -> list[str]:
+def drops_nothing(models: Collection[str], regularizations: Collection[str], asked: Asked) -> list[str]:
     """The sentence about dropout where no chosen model has hidden units of ours to drop; none if there is no such."""
     if set(models) <= set(UNREAD) and {"dropout", "both"} & set(regularizations):
-        named = " or ".join(sorted(models))
-        return [f"{words} has no effect on model={named}, which has no hidden units to drop: choose another option"]
+        named = f"model={' or '.join(sorted(models))}, which has no hidden units to drop"
+        return [asked.refusal(named, "choose none or weight_decay", "[none,weight_decay]")]
     return []
 
 

@@ -16,7 +16,12 @@ class ConfigError(HpsearchError):
 def require(holds: bool, key: str, rule: str, value: object) -> None:
     """Raise `ConfigError` as `key rule, got value` unless the rule holds."""
     if not holds:
-        raise ConfigError(f"{key} {rule}, got {value!r}")
+        raise ConfigError(f"{key} {rule}, got {shown(value)}")
+
+
+def shown(value: object) -> str:
+    """A value in messages: as Python spells it, but null as configurations do."""
+    return "null" if value is None else repr(value)
 
 
 def require_finite(key: str, value: float) -> None:

@@ -1,11 +1,12 @@
 """The configuration of a whole run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
 from hpsearch.config import data, network, sweep, training
-from hpsearch.config.checks import ConfigError, require
+from hpsearch.config.checks import ConfigError, require, shown
 from hpsearch.config.option import Option
 from hpsearch.config.tree import build, nearest, to_tree
 
@@ -146,7 +147,7 @@ class Config:
         options = {group: _build_option(group, tree, problems) for group in KINDS if group in tree}
         rest = {key: value for key, value in tree.items() if key not in KINDS}
         values = {f.name: f for f in fields(cls)}
-        problems += [f"{key} is not a key: {nearest(key, values)}" for key in rest if key not in values]
+        problems += [f"{key} is not a key: {_meant(key, values)}" for key in rest if key not in values]
         problems += [f"{key} must be given" for key in values if key not in tree]
         plain = build(_Plain, {key: rest[key] for key in rest if key in values}, "", problems)
         if problems or plain is None:
@@ -198,6 +199,31 @@ def _build_option(group: str, tree: dict[str, Any], problems: list[str]) -> Opti
     node = tree[group]
     kind = node.get("kind") if isinstance(node, dict) else None
     if not isinstance(kind, str) or kind not in KINDS[group]:
-        problems.append(f"{group}.kind must name a kind of {group}, got {kind!r}: {nearest(str(kind), KINDS[group])}")
+        problems.append(
+            f"{group}.kind must name a kind of {group}, got {shown(kind)}: {nearest(str(kind), KINDS[group])}"
+        )
         return None
-    return build(KINDS[group][kind], node, group, problems)
+    options = tree.get("options")
+    option = f"{group}={options.get(group, kind) if isinstance(options, dict) else kind}"
+    known = _keys(KINDS[group][kind])
+    for key in (str(key) for key in node if key not in known):
+        hint = _homes(group, key) or nearest(key, known - {"kind"})
+        problems.append(f"{group}.{key} is not a key of {option}: {hint}")
+    return build(KINDS[group][kind], {key: node[key] for key in node if key in known}, group, problems, option)
+
+
+def _keys(kind: type[Option]) -> set[str]:
+    return {f.name for f in fields(kind) if f.init}
+
+
+def _meant(key: str, known: Iterable[str]) -> str:
+    """The way out of an unknown key: the group that has it, as in `optimizer.lr`, or what is spelled alike."""
+    having = [group for group, kinds in KINDS.items() if any(key in _keys(kind) for kind in kinds.values())]
+    return f"did you mean {' or '.join(f'{group}.{key}' for group in having)}?" if having else nearest(key, known)
+
+
+def _homes(group: str, key: str) -> str:
+    """The options of the group that have the key which another one lacks; empty if none has."""
+    # Only of `init` are there kinds that no option is called after.
+    kinds = [] if group == "init" else [kind for kind, cls in KINDS[group].items() if key in _keys(cls)]
+    return f"it is one of {', '.join(f'{group}={kind}' for kind in kinds)}" if kinds else ""

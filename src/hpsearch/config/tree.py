@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from hpsearch.config.checks import ConfigError
+from hpsearch.config.checks import ConfigError, shown
 from hpsearch.config.option import AUTO
+from hpsearch.quoting import list_override
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ def nearest(word: str, known: typing.Iterable[str]) -> str:
     return f"known here: {', '.join(known) or 'none'}"
 
 
-def build(cls: type[T], tree: object, path: str, problems: list[str]) -> T | None:
+def build(cls: type[T], tree: object, path: str, problems: list[str], option: str = "") -> T | None:
     """An instance of the dataclass `cls` from a nested dictionary.
 
     Args:
@@ -33,25 +34,27 @@ def build(cls: type[T], tree: object, path: str, problems: list[str]) -> T | Non
         tree: The dictionary; every field of `cls` must be a key of it, unless the field has a default.
         path: The dotted key of `tree`, for messages.
         problems: Takes one sentence for each mistake.
+        option: The option that `tree` is of, such as `optimizer=adam`, for messages.
 
     Returns:
         The instance, or None if any problem was added.
     """
     if not isinstance(tree, dict):
-        problems.append(f"{path} must hold keys and values, got {tree!r}")
+        problems.append(f"{path} must hold keys and values, got {shown(tree)}")
         return None
     before = len(problems)
     hints = typing.get_type_hints(cls, include_extras=True)
     known = {f.name: f for f in fields(cls) if f.init}  # type: ignore[arg-type]  # T is a dataclass by contract
     for key in tree:
         if key not in known:
-            problems.append(f"{_join(path, key)} is not a key{_of(tree)}: {nearest(str(key), known)}")
+            problems.append(f"{_join(path, key)} is not a key: {nearest(str(key), known)}")
     values = {}
     for name, field in known.items():
         if name in tree:
             values[name] = convert(hints[name], tree[name], _join(path, name), problems)
         elif not _has_default(field):
-            problems.append(f"{_join(path, name)} must be given{_needed_by(path, tree)}")
+            needed = f": {option} needs it" if option else ""
+            problems.append(f"{_join(path, name)} must be given{needed}")
     if len(problems) > before:
         return None
     try:
@@ -69,9 +72,20 @@ def convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
     try:
         return _convert(plain, value, path, problems)
     except (TypeError, ValueError):
-        text = plain is str or (typing.get_origin(plain) is types.UnionType and str in typing.get_args(plain))
-        problems.append(f"{path} must be {describe(hint)}, got {value!r}{'; put it in quotes' if text else ''}")
+        problems.append(f"{path} must be {describe(hint)}, got {shown(value)}{_way_out(plain, value, path)}")
         return None
+
+
+def _way_out(hint: Any, value: object, path: str) -> str:
+    """How a value is written that Hydra took for something else."""
+    hints = typing.get_args(hint) if typing.get_origin(hint) is types.UnionType else (hint,)
+    if str in hints:
+        return "; put it in quotes"
+    if list[str] in hints and isinstance(value, list):
+        return f"; put an item that reads as a number in quotes: {list_override(path, ['1e5'])}"
+    if list[str] in hints and type(value) in (str, int):
+        return f"; write {list_override(path, [str(value)])}"
+    return ""
 
 
 def _convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
@@ -156,11 +170,3 @@ def _has_default(field: Any) -> bool:
 
 def _join(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
-
-
-def _of(tree: dict[str, Any]) -> str:
-    return f" of {tree['kind']}" if isinstance(tree.get("kind"), str) else ""
-
-
-def _needed_by(path: str, tree: dict[str, Any]) -> str:
-    return f": {path}={tree['kind']} needs it" if isinstance(tree.get("kind"), str) else ""

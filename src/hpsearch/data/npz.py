@@ -1,7 +1,13 @@
 """A user's own arrays in a NPZ file, read without pickle."""
 
+import hashlib
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -25,7 +31,7 @@ def read_npz(data: NpzData) -> Rows:
     wanted = {"data.inputs": data.inputs}
     if data.target is not None and data.task is not TaskChoice.AUTOENCODER:
         wanted["data.target"] = data.target
-    arrays = _load(path, wanted)
+    arrays = _load(data, wanted)
     inputs = _inputs(arrays[0], f"{path}: array {data.inputs!r} (data.inputs)")
     if len(arrays) == 1:
         return reconstructed(Rows(path.stem, Task.REGRESSION, inputs, inputs, 0))
@@ -35,18 +41,45 @@ def read_npz(data: NpzData) -> Rows:
     return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names)
 
 
-def _load(path: Path, wanted: dict[str, str]) -> list[np.ndarray]:
+def npz_digest(data: NpzData) -> str:
+    """SHA-256 of the whole file at `data.path`: of all arrays with their names, whatever any other key says.
+
+    An array counts as NumPy writes it: type, shape, order in memory and bytes. Whether the file is compressed, and in
+    which order its arrays stand, does not count.
+
+    Raises:
+        DataError: If the file is no archive.
+    """
+    sha = hashlib.sha256()
+    with _opened(data) as stream, zipfile.ZipFile(stream) as archive:
+        for member in sorted(archive.infolist(), key=lambda found: found.filename):
+            sha.update(f"{member.file_size} {len(member.filename)} {member.filename}".encode())
+            with archive.open(member) as array:
+                for portion in iter(partial(array.read, 2**20), b""):
+                    sha.update(portion)
+    return sha.hexdigest()
+
+
+@contextmanager
+def _opened(data: NpzData) -> Iterator[BinaryIO]:
+    path = Path(data.path).expanduser()
     try:
         # opened here: numpy does not close the file of a broken archive
         with path.open("rb") as stream:
-            file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} holds a single array: data=npz needs named ones, as numpy.savez writes them")
-            return [_member(path, file, key, name) for key, name in wanted.items()]
+            yield stream
     except FileNotFoundError:
         raise DataError(f"data.path={path}: there is no such file (looked for {path.absolute()})") from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} cannot be read as a NPZ file: {error}") from error
+
+
+def _load(data: NpzData, wanted: dict[str, str]) -> list[np.ndarray]:
+    path = Path(data.path).expanduser()
+    with _opened(data) as stream:
+        file = np.load(stream, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise DataError(f"{path} holds a single array: data=npz needs named ones, as numpy.savez writes them")
+        return [_member(path, file, key, name) for key, name in wanted.items()]
 
 
 def _member(path: Path, file: "np.lib.npyio.NpzFile", key: str, name: str) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hpsearch.data.columns import Column
 from hpsearch.errors import HpsearchError
 from hpsearch.records import Task
 
@@ -27,6 +28,7 @@ class Rows:
         classes: C; 0 for regression.
         class_names: The C names in the order of the class numbers; empty for regression.
         autoencoder: Whether the targets are the inputs, flattened to (N, T).
+        columns: What the inputs are made of, of a user's own table; empty for others.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Rows:
     classes: int
     class_names: tuple[str, ...] = ()
     autoencoder: bool = False
+    columns: tuple[Column, ...] = ()
 
     @property
     def n(self) -> int:

@@ -1,11 +1,19 @@
 """The sealed test set: the only code that touches its rows.
 
 Before a claim is granted, the rows are hashed and nothing else: `SealedTest` shows their number, their digest and how
-many of them occur in the development set. A data set without an official test set gets one that depends on its
-content alone, never on the seed of a sweep or on what is predicted: the rows that
+many of them occur in the development set.
+
+Which rows are sealed: the official ones of MNIST and Fashion-MNIST. Of other data sets, those that
 `train_test_split(arange(N), test_size=max(1, round(share * N)), stratify=classes, random_state=TEST_STATE)` puts aside,
-stratified unless it is a regression. With `data.task=autoencoder`, the same rows of a shipped data set are sealed,
-under the same digest: who opens them for one task has seen them for the other.
+stratified unless it is a regression or an autoencoder of one's own: never a matter of a sweep's seed. Of a shipped data
+set they are the same whatever the configuration says, `data.task=autoencoder` included; the packaged MNIST images are
+a data set of their own. Of a user's own file `data.target`, `data.task` and `data.test` draw other rows; `data.drop`,
+`data.inputs` and all other keys do not.
+
+What openings are counted by, `SealedTest.digest`: of a shipped data set the content of the sealed rows; of a user's own
+file the content of the whole file (`csv_digest`, `npz_digest`), so that all that is sealed in one file is opened once,
+whatever is predicted, left out or set aside. A copy of the file is the same content. A file with one more row, one
+changed cell or a renamed column is another content with a seal of its own, even if the sealed rows are the same.
 """
 
 import hashlib
@@ -35,6 +43,10 @@ from hpsearch.seeding import Purpose, derive
 __all__ = ["Claim", "Development", "SealError", "SealedTest", "data_digest", "load_development", "seal"]
 
 MIN_ROWS = 5
+SAME_FILE = (
+    "it is counted for the content of the whole file: whatever is predicted (data.target, data.task), left out "
+    "(data.drop) or set aside (data.test), it is the same file"
+)
 TEST_STATE = derive(0, Purpose.TEST_SPLIT) % 2**32
 """The random state that cuts off sealed rows, the same for all sweeps and seeds."""
 
@@ -65,11 +77,14 @@ class Claim:
 class SealedTest:
     """A test set that nobody looks into: it shows size, digest and duplicates, and cannot be copied to a process."""
 
-    __slots__ = ("_digest", "_duplicates", "_read", "_size")
+    __slots__ = ("_content", "_digest", "_duplicates", "_read", "_size")
 
-    def __init__(self, *, size: int, digest: str, duplicates: int, read: Callable[[], Rows]) -> None:
+    def __init__(
+        self, *, size: int, digest: str, duplicates: int, read: Callable[[], Rows], content: str | None = None
+    ) -> None:
         self._size = size
         self._digest = digest
+        self._content = content
         self._duplicates = duplicates
         self._read = read
 
@@ -80,8 +95,18 @@ class SealedTest:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the content; the same rows in another file or sweep have the same one."""
+        """SHA-256 by which openings are counted: of the rows, or of the whole file if it is a user's own."""
         return self._digest
+
+    @property
+    def content(self) -> str:
+        """SHA-256 of what a sweep depends on: of the rows; of them and the whole file if it is a user's own."""
+        return self._content or self._digest
+
+    @property
+    def shared(self) -> str:
+        """The sentence about who shares the openings where that is more than those who have the same rows."""
+        return "" if self._content is None else SAME_FILE
 
     @property
     def duplicates(self) -> int:
@@ -150,12 +175,12 @@ def seal(data: Data, *, source: Source | None = None, development: Development |
     known = set(row_keys(development.inputs))
     if isinstance(source.test, IdxTest):
         return _seal_files(data, source.test, known)
-    return _seal_share(data, source.read, source.test, known)
+    return _seal_share(data, source, source.test, known)
 
 
 def data_digest(development: Development, sealed: SealedTest | None) -> str:
-    """SHA-256 that covers both parts."""
-    return hashlib.sha256(f"{development.digest}/{sealed.digest if sealed else '-'}".encode()).hexdigest()
+    """SHA-256 that covers both parts, and all else that a user's own file holds."""
+    return _joined(development.digest, sealed.content if sealed else "-")
 
 
 def _seal_files(data: Data, test: IdxTest, known: set[bytes]) -> SealedTest:
@@ -171,22 +196,29 @@ def _seal_files(data: Data, test: IdxTest, known: set[bytes]) -> SealedTest:
     return SealedTest(size=len(keys), digest=digest.hexdigest(), duplicates=_shared(keys, known), read=read)
 
 
-def _seal_share(data: Data, read_all: Callable[[], Rows], share: float, known: set[bytes]) -> SealedTest:
-    def cut_off() -> Rows:
-        rows = read_all()
-        return take(rows, _cut(rows, share)[1])
+def _seal_share(data: Data, source: Source, share: float, known: set[bytes]) -> SealedTest:
+    def cut_off() -> tuple[Rows, str, str | None]:
+        rows = source.read()
+        sealed = take(rows, _cut(rows, share)[1])
+        return sealed, content_digest(sealed), source.whole() if source.whole else None
 
-    sealed = cut_off()
-    digest = content_digest(sealed)
+    sealed, content, whole = cut_off()
 
     def read() -> Rows:
-        rows = cut_off()
-        if content_digest(rows) != digest:
+        rows, *found = cut_off()
+        if found != [content, whole]:
             raise DataError(f"the file of {rows.name} has changed since its test set was sealed: restore it")
         return _as_asked(data, rows)
 
     duplicates = _shared(row_keys(sealed.inputs), known)
-    return SealedTest(size=sealed.n, digest=digest, duplicates=duplicates, read=read)
+    if whole is None:
+        return SealedTest(size=sealed.n, digest=content, duplicates=duplicates, read=read)
+    both = _joined(content, whole)
+    return SealedTest(size=sealed.n, digest=whole, duplicates=duplicates, read=read, content=both)
+
+
+def _joined(*digests: str) -> str:
+    return hashlib.sha256("/".join(digests).encode()).hexdigest()
 
 
 def _shared(keys: list[bytes], known: set[bytes]) -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from hpsearch.config.data import CsvData, Data, MnistData, NpzData, Packaged
 from hpsearch.data.builtin import BUILTIN, packaged_mnist
-from hpsearch.data.csv_table import read_csv
+from hpsearch.data.csv_table import csv_digest, read_csv
 from hpsearch.data.download import NoMirrorError
 from hpsearch.data.idx import FASHION, MNIST, IdxSet, cached, data_root, obtain, read_rows
-from hpsearch.data.npz import read_npz
+from hpsearch.data.npz import npz_digest, read_npz
 from hpsearch.data.rows import DataError, Rows
 
 __all__ = ["IDX_SETS", "TEST_SHARE", "DataError", "IdxTest", "Rows", "Source", "find_source"]
@@ -39,6 +39,7 @@ class Source:
         test: The files of the test set; or the share of rows that is sealed; or None, if there is no test set.
         note: What a person must be told about the choice: lines of text.
         reasons: Why no mirror gave the files, one line each.
+        whole: Gives the digest of a user's whole file, by which its test set is known; None for shipped data.
     """
 
     data: Data
@@ -46,6 +47,7 @@ class Source:
     test: IdxTest | float | None
     note: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    whole: Callable[[], str] | None = None
 
 
 def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path | None = None) -> Source:
@@ -64,9 +66,9 @@ def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path
         case MnistData():
             return _find_mnist(data, sets["mnist"], root)
         case CsvData():
-            return Source(data, partial(read_csv, data), data.test)
+            return Source(data, partial(read_csv, data), data.test, whole=partial(csv_digest, data))
         case NpzData():
-            return Source(data, partial(read_npz, data), data.test)
+            return Source(data, partial(read_npz, data), data.test, whole=partial(npz_digest, data))
         case _ if data.kind in sets:
             return _from_files(data, sets[data.kind], root)
         case _:

@@ -19,7 +19,7 @@ import torch
 from hpsearch.engine.capture import CudaRecorder, Replayed, Step
 from hpsearch.engine.crew import Crew, CrewData, sort_key
 from hpsearch.engine.device_data import DeviceData, batch_sizes
-from hpsearch.engine.members import Members, Weights
+from hpsearch.engine.members import Members, Weights, lonely
 from hpsearch.engine.muster import muster
 from hpsearch.engine.reference import check_fit, final_failure, probe_rows
 from hpsearch.engine.schedules import multiplier, plateau_factor
@@ -35,9 +35,9 @@ class _Log:
     train_accuracy: list[float] = field(default_factory=list)
     monitor_loss: list[float] = field(default_factory=list)
     lr: list[float] = field(default_factory=list)
-    val_outputs: list[np.ndarray] = field(default_factory=list)
     failure: str | None = None
     kept: Weights | None = None  # of the best epoch, or of a member that has left
+    left: bool = False  # trains on only as long as somebody needs its company
 
     @property
     def best(self) -> int:
@@ -79,6 +79,8 @@ def train_fleet(
     started = time.perf_counter()
     for fit in fits:
         check_fit(fit, data)
+    if len(fits) == 1 and lonely(fits[0], data):
+        return train_fleet([*fits, *fits], data, keep_state=keep_state, stepper=stepper)[:1]
     places = sorted(range(len(fits)), key=lambda place: sort_key(fits[place]))
     fleet = _Fleet([fits[place] for place in places], data, stepper)
     results = fleet.results(keep_state=keep_state, started=started)
@@ -96,6 +98,8 @@ class _Fleet:
         self.members = Members(self.crew, data, self.seen.outputs)
         self.alive = np.arange(len(fits))  # numbers of the members that still train
         self.logs = [_Log() for _ in fits]
+        shape = (len(fits), self.config.training.epochs, len(fits[0].fold.val), self.seen.outputs)
+        self.val_outputs = np.empty(shape, np.float64 if data.dtype == torch.float64 else np.float32)
         self._lay_out()
 
     def results(self, *, keep_state: bool, started: float) -> list[FitResult]:
@@ -157,12 +161,14 @@ class _Fleet:
         losses, accuracies = loss_m.tolist(), accuracy_m.tolist()
         for i, member in enumerate(self.alive):
             log = self.logs[member]
+            if log.left:
+                continue
             if found := next((name for name, of in bad.items() if of[i]), ""):
                 log.failure = f"non-finite {found} in epoch {epoch + 1} (of {self.config.training.epochs})"
                 continue
             log.train_loss.append(losses[i])
             log.lr.append(float(lr_m[i]))
-            log.val_outputs.append(val_mnc[i])
+            self.val_outputs[member, epoch] = val_mnc[i]
             if self.seen.classes:
                 log.train_accuracy.append(accuracies[i])
             if monitor_m is not None:
@@ -185,25 +191,26 @@ class _Fleet:
     def _leaves(self, epoch: int) -> np.ndarray:
         """(M,) whether a member is done: it diverged, or stops early."""
         patience = self.config.training.patience
-        leaves = np.array([self.logs[member].failure is not None for member in self.alive])
-        if patience is None:
-            return leaves
+        leaves = np.zeros(len(self.alive), bool)
         for i, member in enumerate(self.alive):
             log = self.logs[member]
-            if log.failure is None and log.best == epoch:
-                log.kept = self.members.weights(i)
-            leaves[i] = leaves[i] or epoch - log.best >= patience
+            if log.left or log.failure is not None:
+                leaves[i] = True
+            elif patience is not None:
+                if log.best == epoch:
+                    log.kept = self.members.weights(i)
+                leaves[i] = epoch - log.best >= patience
         return leaves
 
     def _let_go(self, leaves: np.ndarray) -> None:
-        """Keeps the weights of those that leave, and goes on with the rest."""
-        if not leaves.any():
-            return
+        """Keeps the weights of those that leave, and goes on with the rest: at least two, see `lonely`."""
         for i in np.flatnonzero(leaves):
             log = self.logs[self.alive[i]]
-            log.kept = log.kept or self.members.weights(int(i))
+            log.kept, log.left = log.kept or self.members.weights(int(i)), True
         stay = np.flatnonzero(~leaves)
-        if len(stay):
+        if len(stay) == 1:
+            stay = np.sort(np.append(stay, np.flatnonzero(leaves)[:1]))
+        if 0 < len(stay) < len(self.alive):
             self.alive = self.alive[stay]
             self.crew = Crew.of([self.everyone.fits[i] for i in self.alive])
             self.seen = CrewData(self.crew, self.data)
@@ -212,13 +219,13 @@ class _Fleet:
 
     def _last_predictions(self) -> tuple[np.ndarray, np.ndarray]:
         """(M, n, C) outputs for the report rows and (M,) mean losses of training rows, at the kept weights."""
-        current = {int(member): i for i, member in enumerate(self.alive)}
         if any(log.kept is not None for log in self.logs):
+            current = {int(member): i for i, member in enumerate(self.alive)}
             kept = [log.kept or self.members.weights(current[i]) for i, log in enumerate(self.logs)]
+            del self.members  # its memory goes before that of the successor comes
             self.crew, self.alive = self.everyone, np.arange(len(self.logs))
             self.seen = CrewData(self.crew, self.data)
-            self.members = Members(self.crew, self.data, self.seen.outputs)
-            self.members.restore(kept)
+            self.members = Members(self.crew, self.data, self.seen.outputs, kept)
         report = self.members.predict(self.crew, self.seen, self.crew.rows("report")).cpu().numpy()
         final = self._mean_losses(np.stack([probe_rows(fit) for fit in self.crew.leaders]), smooth=True)
         assert final is not None
@@ -250,7 +257,7 @@ class _Fleet:
             train_accuracy=np.array(log.train_accuracy),
             monitor_loss=np.array(log.monitor_loss),
             lr=np.array(log.lr),
-            val_outputs=np.stack(log.val_outputs) if epochs else np.zeros((0, len(fit.fold.val), self.seen.outputs)),
+            val_outputs=self.val_outputs[i, :epochs],
             report_outputs=report[:0] if log.failure else report,
             final_loss=math.nan if log.failure else float(final),
             chosen_epoch=log.best + 1 if best else epochs,

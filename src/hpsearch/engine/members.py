@@ -13,14 +13,15 @@ from torch import nn
 from hpsearch.config import Config
 from hpsearch.config.network import Elu, LeakyRelu
 from hpsearch.engine.crew import Crew, CrewData
-from hpsearch.engine.device_data import DeviceData
+from hpsearch.engine.device_data import DeviceData, batch_sizes
 from hpsearch.engine.flat import Layout, Tensors
 from hpsearch.engine.foreign import ForeignNetwork
 from hpsearch.engine.masks import Masks
 from hpsearch.engine.stacked import PARAMETER, StackedNetwork
 from hpsearch.engine.updates import Updates
+from hpsearch.nn.losses import output_count
 from hpsearch.nn.models import Network, build_network
-from hpsearch.records import Fit
+from hpsearch.records import Fit, Task
 
 PREDICTION_ROWS = 250
 """Rows of a portion of predictions: fixed, so that no member's bits depend on free memory."""
@@ -37,19 +38,20 @@ class Weights:
 class Members:
     """M networks of one shape."""
 
-    def __init__(self, crew: Crew, data: DeviceData, outputs: int) -> None:
+    def __init__(self, crew: Crew, data: DeviceData, outputs: int, kept: Sequence[Weights] | None = None) -> None:
         """Initializes each network as the reference engine does.
 
         Args:
             crew: The fits, sorted.
             data: The development set.
             outputs: Number of network outputs C.
+            kept: Weights to take instead, one for each member, for predictions alone.
 
         Raises:
             ConfigError: If the model does not fit the inputs, or the user's module cannot be used.
         """
         template, states = _initial(crew.fits, data, outputs)
-        trained = {name for name, _ in template.named_parameters()}
+        trained = _trained(template, data)
         self.layout = Layout.of({name: tensor for name, tensor in states[0].items() if name in trained})
         self.parameters = torch.zeros(len(states), self.layout.size, dtype=data.dtype, device=data.device)
         for name, view in self.layout.views(self.parameters).items():
@@ -60,8 +62,11 @@ class Members:
         self._network = StackedNetwork(template) if isinstance(template, Network) else ForeignNetwork(template)
         self._masks = Masks(template)
         self._constants = _constants([fit.config for fit in crew.fits], data)
-        self._lay_out(crew)
-        self._updates = Updates([fit.config for fit in crew.fits], self.parameters, self.layout.decayed)
+        if kept is not None:
+            self._restore(kept)
+        self._lay_out(crew, trains=kept is None)
+        if kept is None:
+            self._updates = Updates([fit.config for fit in crew.fits], self.parameters, self.layout.decayed)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(M, C, B) outputs in training mode for inputs (M or 1, B, *shape); `backward` goes the same way back."""
@@ -89,24 +94,25 @@ class Members:
     def predict(self, crew: Crew, seen: CrewData, rows_gn: np.ndarray) -> torch.Tensor:
         """(M, n, C) outputs in evaluation mode, in portions of one size."""
         state = self._views | self.buffers | self._constants | self._masks.state()
-        parts = [
-            self._network(state, crew.spread(seen.inputs(rows)), None).transpose(1, 2)
-            for rows in torch.split(torch.as_tensor(rows_gn, device=self.parameters.device), PREDICTION_ROWS, dim=1)
-            if rows.shape[1]
-        ]
-        return torch.cat(parts, 1) if parts else self.parameters.new_zeros(len(self.parameters), 0, seen.outputs)
+        all_rows = torch.as_tensor(rows_gn, device=self.parameters.device)
+        parts = [self.parameters.new_zeros(len(self.parameters), 0, seen.outputs)]
+        for rows in torch.split(all_rows, PREDICTION_ROWS, dim=1) if all_rows.shape[1] else ():
+            # A product with one row goes another way, with other bits, for one member than for several: never one.
+            several = rows if rows.shape[1] > 1 else rows.expand(-1, 2)
+            outputs = self._network(state, crew.spread(seen.inputs(several)), None).transpose(1, 2)
+            parts.append(outputs[:, : rows.shape[1]])
+        return torch.cat(parts, 1)
 
     def finite(self) -> torch.Tensor:
         """(M,) whether all weights and running statistics of a member are finite."""
         tensors = [self.parameters, *(x for x in self.buffers.values() if x.is_floating_point())]
-        return torch.stack([x.isfinite().flatten(1).all(1) for x in tensors]).all(0)
+        return torch.stack([x.isfinite().reshape(len(x), -1).all(1) for x in tensors]).all(0)
 
     def weights(self, member: int) -> Weights:
         """A copy of the weights of one member."""
         return Weights(self.parameters[member].clone(), {name: x[member].clone() for name, x in self.buffers.items()})
 
-    def restore(self, weights: Sequence[Weights]) -> None:
-        """Takes these weights, one for each member."""
+    def _restore(self, weights: Sequence[Weights]) -> None:
         self.parameters.copy_(torch.stack([each.parameters for each in weights]))
         for name, x in self.buffers.items():
             x.copy_(torch.stack([each.buffers[name] for each in weights]))
@@ -128,13 +134,13 @@ class Members:
         self.parameters = self.parameters[index]
         self.buffers = {name: x[index] for name, x in self.buffers.items()}
         self._constants = {name: x[index] for name, x in self._constants.items()}
-        self._lay_out(crew)
+        self._lay_out(crew, trains=True)
         self._updates.keep(index, self.parameters)
 
-    def _lay_out(self, crew: Crew) -> None:
+    def _lay_out(self, crew: Crew, *, trains: bool) -> None:
         """What follows from who is there."""
         self._views = self.layout.views(self.parameters)
-        self._grads = torch.zeros_like(self.parameters)
+        self._grads = torch.zeros_like(self.parameters) if trains else self.parameters
         self._grad_views = self.layout.views(self._grads)
         self._masks.seed(crew, self.parameters)
         configs = [fit.config for fit in crew.fits]
@@ -156,6 +162,18 @@ class Members:
                     view.mul_((self._max_norm / norm).view(*norm.shape, *[1] * (view.ndim - 2)))
 
 
+def lonely(fit: Fit, data: DeviceData) -> bool:
+    """Whether a fit alone would have other bits than in company, and is given a twin.
+
+    A batch of one product with a side of length 1 goes another way than one of several.
+    """
+    width = 0 if data.rows.task is not Task.REGRESSION else data.targets.shape[1]
+    outputs = output_count(fit.config.loss, data.rows.task, data.rows.classes, width)
+    network = build_network(fit.config, data.input_shape, outputs)
+    sides = [side for parameter in network.parameters() if parameter.ndim > 1 for side in parameter.shape]
+    return 1 in (*sides, *batch_sizes(len(fit.fold.train), fit.config.training.batch_size))
+
+
 def _initial(fits: Sequence[Fit], data: DeviceData, outputs: int) -> tuple[nn.Module, list[Tensors]]:
     """One network, and the initial state of each; equal ones are drawn once."""
     networks: dict[str, nn.Module] = {}
@@ -167,6 +185,19 @@ def _initial(fits: Sequence[Fit], data: DeviceData, outputs: int) -> tuple[nn.Mo
             networks[key] = build_network(fit.config, data.input_shape, outputs, seed=fit.seeds.init)
     template = networks[keys[0]].to(data.device, data.dtype)
     return template, [networks[key].state_dict() for key in keys]
+
+
+def _trained(template: nn.Module, data: DeviceData) -> set[str]:
+    """Names of the parameters that a step changes: a user's module may have frozen ones, and ones that it never reads.
+
+    `torch.optim` passes over what has no gradient; so do we, by keeping it with the buffers.
+    """
+    named = {name: parameter for name, parameter in template.named_parameters() if parameter.requires_grad}
+    if isinstance(template, Network):
+        return set(named)
+    outputs = template.eval()(torch.zeros(2, *data.input_shape, dtype=data.dtype, device=data.device))
+    grads = torch.autograd.grad(outputs.sum(), list(named.values()), allow_unused=True)
+    return {name for name, grad in zip(named, grads, strict=True) if grad is not None}
 
 
 def _constants(configs: Sequence[Config], data: DeviceData) -> Tensors:

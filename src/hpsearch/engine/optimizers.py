@@ -10,11 +10,11 @@ from hpsearch.config.training import AdaGrad, Adam, Momentum, RmsProp
 
 
 def weights(network: nn.Module) -> list[nn.Parameter]:
-    """The parameters that weight decay and max-norm act on: those of two or more dimensions.
+    """The parameters that weight decay and max-norm act on: those of two or more dimensions that are not frozen.
 
     In our networks these are the weights of linear and convolution layers; biases, gamma and beta have one.
     """
-    return [parameter for parameter in network.parameters() if parameter.ndim >= 2]
+    return [parameter for parameter in network.parameters() if parameter.ndim >= 2 and parameter.requires_grad]
 
 
 def build_optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer:
@@ -53,9 +53,11 @@ def limit_norms(parameters: list[nn.Parameter], max_norm: float) -> None:
     """Shrink each unit's incoming weights to norm `max_norm` where theirs is larger (Srivastava et al., 2014).
 
     Args:
-        parameters: Weights (units, inputs, *kernel); the rest of a unit is flattened.
+        parameters: Weights (units, inputs, *kernel); the rest of a unit is flattened. One without a gradient stays.
         max_norm: Largest Euclidean norm; > 0.
     """
     for weight in parameters:
+        if weight.grad is None:  # of a user's module that never reads it
+            continue
         norm = weight.flatten(1).norm(dim=1).clamp_min(max_norm)  # (units,), so that shorter ones keep their bits
         weight.mul_((max_norm / norm).view(-1, *[1] * (weight.ndim - 1)))

@@ -50,6 +50,7 @@ def require_right(
     opening: int | None,
     weights: str | None,
     elsewhere: Sequence[str] = (),
+    shared: str = "",
 ) -> int:
     """The number of the opening that this command has a right to: the first, an acknowledged or an unfinished one.
 
@@ -59,6 +60,7 @@ def require_right(
         opening: `final.reopen.opening`.
         weights: Digest of the weights; None if they are not known yet, and an unfinished opening may be theirs.
         elsewhere: One sentence for each opening that another ledger counts.
+        shared: `SealedTest.shared`.
 
     Raises:
         SpentError: With when, by whom and with what result the set was opened.
@@ -70,7 +72,7 @@ def require_right(
         return open_end.opening
     if reason is None and opening is None:
         if openings or elsewhere:
-            raise SpentError(_spent(openings, elsewhere))
+            raise SpentError(_spent(openings, elsewhere, shared))
         return following
     if not reason or not reason.strip() or opening != following:
         raise ConfigError(
@@ -85,13 +87,13 @@ def _way_out(opening: int) -> str:
     return f"\"final.reopen.reason='…'\" final.reopen.opening={opening}"
 
 
-def _spent(openings: Sequence[Opening], elsewhere: Sequence[str] = ()) -> str:
+def _spent(openings: Sequence[Opening], elsewhere: Sequence[str], shared: str) -> str:
     times = len(openings) + len(elsewhere)
     lines = [f"this test set was opened {times} time{'s' if times > 1 else ''} already:"]
     for opening in openings:
         what = f"opening {opening.opening} on {opening.granted_at} by {opening.claimant}"
         lines.append(f"  {what}: {_show_result(opening.result)}")
-    lines += [f"  {sentence}" for sentence in elsewhere]
+    lines += [*(f"  {sentence}" for sentence in elsewhere), *([shared] if shared else ())]
     lines.append("a number from a second look is no longer an honest test; where there is a good reason, add")
     lines.append(f"  {_way_out(len(openings) + 1)}")
     return "\n".join(lines)
@@ -117,12 +119,12 @@ def claim(ledger: SealLedger, sealed: SealedTest, request: Request, elsewhere: S
         SpentError: If it was opened before and that is not acknowledged, or another process was faster.
     """
     openings = ledger.openings(sealed.digest)
-    number = require_right(openings, request.reason, request.opening, request.weights, elsewhere)
+    number = require_right(openings, request.reason, request.opening, request.weights, elsewhere, sealed.shared)
     if number <= len(openings):
         return openings[number - 1]
     granted = ledger.grant(
         sealed.digest, number, claimant=request.claimant, granted_at=request.now, purpose=request.purpose
     )
     if granted is None:
-        raise SpentError("another process was faster: " + _spent(ledger.openings(sealed.digest)))
+        raise SpentError("another process was faster: " + _spent(ledger.openings(sealed.digest), (), sealed.shared))
     return granted

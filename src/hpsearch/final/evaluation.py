@@ -14,7 +14,7 @@ from hpsearch.data.seal import Claim, SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import predict
 from hpsearch.final.model import Model, refit_scaling
-from hpsearch.intervals import bootstrap_interval, normal_interval, wilson
+from hpsearch.intervals import bootstrap_interval, wilson
 from hpsearch.measure import own_units, score_outputs
 from hpsearch.metrics import macro_f1, predicted, r2_of_rows, says_loss
 from hpsearch.records import Task
@@ -43,8 +43,8 @@ def evaluate(model: Model, development: Development, sealed: SealedTest, opening
         opening: The granted claim.
 
     Returns:
-        Metric name to score. Accuracy has the Wilson interval, other means over rows the normal one, macro F1 and R^2
-        that of the percentile bootstrap: see `intervals`. `loss` is left out where another metric says it.
+        Metric name to score. Accuracy has the Wilson interval, all others that of the percentile bootstrap: see
+        `intervals`. `loss` is left out where another metric says it.
     """
     right = Claim(opening.split_digest, opening.opening, opening.claimant, opening.granted_at, opening.purpose)
     rows = sealed.open(right)
@@ -70,7 +70,8 @@ def _of_rows(name: str, values: np.ndarray) -> TestScore:
     """A metric that is a mean over rows, from its values (n,)."""
     if name == "accuracy":
         return TestScore(float(values.mean()), *wilson(int(values.sum()), len(values)), "Wilson")
-    return TestScore(float(values.mean()), *normal_interval(values), "normal")
+    low, high = bootstrap_interval(lambda index: float(values[index].mean()), len(values))
+    return TestScore(float(values.mean()), low, high, "bootstrap")
 
 
 def _of_all_rows(

@@ -7,6 +7,7 @@ import numpy as np
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.engine.schedules import recorded_factors
+from hpsearch.errors import HpsearchError
 from hpsearch.jobs import RefitJob
 from hpsearch.records import TrialResult
 
@@ -42,6 +43,35 @@ def shrinkage(search: float, results: Sequence[TrialResult]) -> Shrinkage:
     return Shrinkage(search, mean, sd, len(results), failed)
 
 
+def require_plan(config: Config, epochs: int | None, seeds: int) -> None:
+    """Refuses what no refit could follow, before anything is trained for it.
+
+    Args:
+        config: The champion's configuration.
+        epochs: `final.epochs`; None: those of the configuration.
+        seeds: `confirm.seeds`, with its default filled in.
+
+    Raises:
+        ConfigError: If the refit would end in its warm-up, or has no fresh seed to follow.
+    """
+    warmup = config.schedule.warmup_epochs
+    if epochs is not None and epochs <= warmup:
+        raise ConfigError(f"final.epochs must be > schedule.warmup_epochs={warmup}, which the sweep has, got {epochs}")
+    if _follows_seeds(config, epochs) and not seeds:
+        raise ConfigError(
+            "confirm.seeds must be >= 1 for early stopping and plateau schedules: the refit follows the fresh seeds"
+        )
+
+
+def _follows_seeds(config: Config, epochs: int | None) -> bool:
+    """Whether the refit has something to learn from fresh seeds: when to stop, or when to reduce the learning rate."""
+    return config.schedule.kind == "plateau" or _stops_early(config, epochs)
+
+
+def _stops_early(config: Config, epochs: int | None) -> bool:
+    return config.training.patience is not None and epochs is None
+
+
 def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResult]) -> RefitJob:
     """The refit on all development rows, which leaves none to monitor.
 
@@ -54,17 +84,17 @@ def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResu
         confirmed: Results of the fresh seeds.
 
     Raises:
-        ConfigError: If the configuration monitors and no fresh seed has run that could be followed.
+        HpsearchError: If the configuration monitors and no fresh seed has run that could be followed.
     """
+    early = _stops_early(config, epochs)
     if epochs is not None:
         config = replace(config, training=replace(config.training, epochs=epochs))
-    early = config.training.patience is not None and epochs is None
-    if not early and config.schedule.kind != "plateau":
+    if not _follows_seeds(config, epochs):
         return RefitJob(config, config.training.epochs, None)
     ran = sorted((r for r in confirmed if r.status.scored), key=lambda result: np.median(result.chosen_epochs))
     if not ran:
-        raise ConfigError(
-            "confirm.seeds must be >= 1 for early stopping and plateau schedules: the refit follows the fresh seeds"
+        raise HpsearchError(
+            f"none of {len(confirmed)} fresh seeds has a score that the refit could follow; nothing was opened"
         )
     middle = ran[(len(ran) - 1) // 2]
     stop = max(1, int(np.median(middle.chosen_epochs))) if early else config.training.epochs

@@ -41,7 +41,12 @@ def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, dat
     if task not in FITS[loss.kind]:
         fits = [kind for kind, tasks in FITS.items() if task in tasks and (kind, task) != ("bce", Task.REGRESSION)]
         fitting = ", ".join(f"loss={kind}" for kind in fits)
-        raise ConfigError(f"loss {loss.kind} does not fit the {task} task of data {data}: use one of {fitting}")
+        way_out = f"use one of {fitting}"
+        if task is Task.REGRESSION and loss.kind == "cross_entropy":
+            way_out = (
+                f"it is the default; add one of {fitting} (or loss=bce for an autoencoder of inputs within [0, 1])"
+            )
+        raise ConfigError(f"loss {loss.kind} does not fit the {task} task of data {data}: {way_out}")
     if task is Task.REGRESSION:
         return target_width
     single = task is Task.BINARY and loss.kind in ("bce", "perceptron")

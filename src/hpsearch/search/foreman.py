@@ -15,6 +15,8 @@ from hpsearch.records import FitResult, TrialResult
 
 ALONE = Pace(Engine.REFERENCE, 1, math.inf)
 """How a shape is trained that nobody knows better about."""
+BATCH_S = 30.0
+"""Seconds that a batch may be expected to take: a kill costs at most that, and progress is seen as often."""
 
 
 class Workers(Protocol):
@@ -78,12 +80,14 @@ class Foreman:
         workers: The executor; its free workers are counted when the foreman starts.
         paces: How each shape trains, by `shape_key`.
         fits: Fits of one trial: folds times replicates.
+        steps: Minibatches of one fit, over all epochs.
         expected: The configurations that are going to come, so that every worker gets its share of them.
     """
 
     workers: Workers
     paces: Mapping[str, Pace]
     fits: int
+    steps: int = 0
     expected: Sequence[Config] = ()
     _sizes: dict[str, int] = field(default_factory=dict)
     _count: int = 0
@@ -98,9 +102,14 @@ class Foreman:
         for shape in set(shapes):
             share = math.ceil(shapes.count(shape) / self._count)
             pace = self.paces.get(shape, ALONE)
-            most = max(1, pace.width // self.fits) if pace.engine is Engine.FLEET else 1
+            most = self._most(pace) if pace.engine is Engine.FLEET else 1
             rounds = math.ceil(share / most)
             self._sizes[shape] = math.ceil(share / rounds)
+
+    def _most(self, pace: Pace) -> int:
+        """Trials of a batch: as many as fill a fleet, but no more than train in `BATCH_S`."""
+        trial_s = self.fits * self.steps * pace.member_step_ms / 1000
+        return max(1, min(pace.width // self.fits, int(BATCH_S / trial_s) if trial_s else pace.width))
 
     @property
     def free(self) -> int:

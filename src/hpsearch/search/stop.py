@@ -1,5 +1,6 @@
 """Stopping on a signal: once cleanly, twice at once."""
 
+import contextlib
 import os
 import signal
 from types import FrameType, TracebackType
@@ -20,7 +21,8 @@ class StopSignals:
     """Listens to SIGINT and SIGTERM while a sweep runs.
 
     The first sets `number`, so that the driver can close what is open; the second ends the process where it stands.
-    That is safe at any moment: the next start finds whole records and open attempts, and its workers end with it.
+    Both say so on standard error. That is safe at any moment: the next start finds whole records and open attempts,
+    and its workers end with it.
     """
 
     def __init__(self) -> None:
@@ -39,5 +41,13 @@ class StopSignals:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self.number is not None:
+            _tell("stopped; the same command resumes")
             os._exit(128 + number)
         self.number = number
+        _tell("stopping: a moment …")
+
+
+def _tell(text: str) -> None:
+    """Written past Python's buffers, which the signal may have interrupted; below a progress bar, if there is one."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"\nhpsearch: {text}\n".encode())

@@ -15,7 +15,7 @@ import numpy as np
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.tracking.connection import TrackingError, connect, resolve_uri
 from hpsearch.tracking.ledger import SealLedger
-from hpsearch.tracking.limits import digest
+from hpsearch.tracking.limits import digest, display_name
 from hpsearch.tracking.models import log_model
 from hpsearch.tracking.runs import (
     TABLE_VIEW,
@@ -112,6 +112,15 @@ class Tracker:
         run_id = found or store.create(experiment_id, key, name, started_ms, labels, search=False)
         store.log(run_id, params=params, tags=labels if found else None)
         return SweepRun(name, identity, experiment_id, run_id, resumed=found is not None)
+
+    def find_sweep(self, name: str, identity: str) -> SweepRun | None:
+        """The sweep as it stands, with nothing of it changed; None if this store does not have it."""
+        store = self._store
+        found = store.call(store.client.get_experiment_by_name, display_name(name))
+        if found is None or found.lifecycle_stage != "active":
+            return None
+        run_id = store.find(found.experiment_id, run_key(identity, Role.PARENT))
+        return None if run_id is None else SweepRun(name, identity, str(found.experiment_id), run_id, resumed=True)
 
     def close_sweep(self, sweep: SweepRun, ending: Ending, *, ended_ms: int) -> None:
         """End the parent run; its `status` tag becomes `finished`, `failed` or `killed`."""

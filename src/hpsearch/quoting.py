@@ -43,6 +43,11 @@ def hydra_quoted(text: str) -> str:
     return f'"{quoted}"'
 
 
+def list_override(key: str, items: Iterable[str]) -> str:
+    """The override that gives the key a list of texts, as it is typed: `'data.drop=[id,"Name, full"]'`."""
+    return shell_quoted(f"{key}=[{','.join(map(hydra_quoted, items))}]")
+
+
 def escaped(text: str) -> str:
     """The text with each `${` written so that OmegaConf does not take it for an interpolation."""
     return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)

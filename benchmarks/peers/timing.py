@@ -1,0 +1,122 @@
+"""Commands, timed in empty folders."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+LIMIT_S = 1800
+"""A command that takes longer is broken."""
+SAID = "said.txt"
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+class CommandError(Exception):
+    """A command failed; the message holds the end of what it said."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """What one contender was measured to need.
+
+    Attributes:
+        few, many: The two numbers of units; equal: there is no slope.
+        few_s, many_s: Seconds of the whole command, one for each round.
+        statuses: How the trials of the last run of hpsearch ended.
+    """
+
+    few: int
+    many: int
+    few_s: list[float] = field(default_factory=list)
+    many_s: list[float] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def sloped(self) -> bool:
+        """Whether start-up can be told from work."""
+        return self.few < self.many
+
+    @property
+    def each(self) -> list[float]:
+        """Seconds a unit in each round, without start-up; where there is no slope, with it."""
+        if not self.sloped:
+            return [many_s / self.many for many_s in self.many_s]
+        pairs = zip(self.few_s, self.many_s, strict=True)
+        return [(many_s - few_s) / (self.many - self.few) for few_s, many_s in pairs]
+
+    @property
+    def start_s(self) -> float:
+        """Seconds that no unit accounts for: the median of the rounds."""
+        return median(few_s - self.few * each for few_s, each in zip(self.few_s, self.each, strict=True))
+
+
+def run(python: str, arguments: list[str], environment: Mapping[str, str]) -> tuple[float, Counter[str]]:
+    """Seconds of a command in an empty folder, and how the trials ended that hpsearch left there, if it was hpsearch.
+
+    Raises:
+        CommandError: If it failed.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="peers-"))
+    try:
+        started = time.perf_counter()
+        code = _finish([python, *arguments], folder, environment)
+        seconds = time.perf_counter() - started
+        if code:
+            raise CommandError((folder / SAID).read_text(errors="replace")[-1500:])
+        records = folder.glob("mlruns/sweeps/*/trials/*/*/*/record.json")
+        return seconds, Counter(json.loads(record.read_text())["body"]["status"] for record in records)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finish(command: list[str], folder: Path, environment: Mapping[str, str]) -> int:
+    """The exit code of a command; however this ends, nothing of it goes on running."""
+    with (folder / SAID).open("w") as said:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            return process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise CommandError(f"it did not end within {LIMIT_S} s") from None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def environment_with(data: Path) -> dict[str, str]:
+    """This environment, tracking in the working directory and nobody sending usage statistics."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "RAY_USAGE_STATS_ENABLED": "0"}
+    return kept | quiet | {"HPSEARCH_DATA": str(data)}
+
+
+@contextmanager
+def train_files_of(data: Path) -> Iterator[Path]:
+    """A folder with MNIST's training files that torchvision takes for complete: the test files in it are empty.
+
+    Raises:
+        SystemExit: If `data` lacks a training file.
+    """
+    raw = data / "MNIST" / "raw"
+    missing = [name for name in FILES[:2] if not (raw / name).exists()]
+    if missing:
+        raise SystemExit(f"{raw} lacks {' and '.join(missing)}, unpacked: give --data, or run hpsearch data=mnist once")
+    with tempfile.TemporaryDirectory(prefix="peers-data-") as root:
+        folder = Path(root) / "MNIST" / "raw"
+        folder.mkdir(parents=True)
+        for name in FILES[:2]:
+            (folder / name).symlink_to(raw.absolute() / name)
+        for name in FILES[2:]:
+            (folder / name).touch()
+        yield Path(root)

@@ -1,0 +1,37 @@
+"""Values that refer to other keys, as `name=run-${seed}`: what is said where one refers to nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf.errors import GrammarParseError, InterpolationResolutionError
+
+from hpsearch.quoting import hydra_quoted, shell_quoted
+
+FAULTS = (GrammarParseError, InterpolationResolutionError)
+
+
+def about_reference(error: Exception, typed: Mapping[str, Any], key: str | None = None) -> str | None:
+    """The sentence about a `${…}` that cannot be replaced, with what to type for the text itself.
+
+    Args:
+        error: What composing raised.
+        typed: The values of the command line, by key.
+        key: Which of them it is about; None: the error says it.
+
+    Returns:
+        None if the error is about something else.
+    """
+    cause = error if isinstance(error, FAULTS) else error.__cause__
+    if not isinstance(cause, FAULTS):
+        return None
+    where = key or str(cause.full_key)
+    reason = str(cause).splitlines()[0]
+    return (
+        f"{where} cannot be read: {reason}; ${{…}} stands for the value of another key, such as ${{seed}}: "
+        f"for the text itself, write {_literal(where, typed)}"
+    )
+
+
+def _literal(where: str, typed: Mapping[str, Any]) -> str:
+    value = typed.get(where)
+    return shell_quoted(f"{where}={hydra_quoted(value)}") if isinstance(value, str) else "\\${…}"

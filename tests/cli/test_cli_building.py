@@ -1,0 +1,87 @@
+"""A parent run ends with its command, however that ends."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from hpsearch.cli.building import running, stored
+from hpsearch.errors import HpsearchError
+from hpsearch.search.stop import StoppedError
+from hpsearch.terminal import OutputClosedError
+from hpsearch.tracking.runs import Ending, SweepRun
+
+NAMED = SimpleNamespace(
+    name="s",
+    identity="f-1",
+    specification={
+        "data": {"name": "digits", "test": None},
+        "overrides": [],
+        "fingerprint": "f",
+        "engine": "auto",
+        "device": "cpu",
+    },
+)
+
+
+class FakeTracker:
+    """Keeps the endings of one sweep."""
+
+    def __init__(self, *, known=False, broken=False):
+        self.known, self.broken, self.endings = known, broken, []
+
+    def open_sweep(self, name, *, identity, **_):
+        self.endings.append(None)
+        return SweepRun(name, identity, "1", "parent", resumed=self.known)
+
+    def find_sweep(self, name, identity):
+        return SweepRun(name, identity, "1", "parent", resumed=True) if self.known else None
+
+    def close_sweep(self, run, ending, **_):
+        if self.broken:
+            raise ConnectionError
+        assert run.run_id == "parent"
+        self.endings[-1] = ending
+
+
+def test_the_parent_run_of_a_sweep_that_is_done_has_finished():
+    tracker = FakeTracker()
+    with running(tracker, NAMED, []):
+        assert tracker.endings == [None]
+    assert tracker.endings == [Ending.FINISHED]
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (ValueError("math domain error"), Ending.FAILED),
+        (HpsearchError("no"), Ending.FAILED),
+        (StoppedError(15), Ending.KILLED),
+        (OutputClosedError(), Ending.KILLED),
+        (KeyboardInterrupt(), Ending.KILLED),
+        (SystemExit(1), Ending.KILLED),
+    ],
+)
+def test_the_parent_run_ends_whatever_is_raised(error, ending):
+    tracker = FakeTracker()
+    with pytest.raises(type(error)), running(tracker, NAMED, []):
+        raise error
+    assert tracker.endings == [ending]
+
+
+def test_a_store_that_fails_does_not_hide_what_failed_first():
+    with pytest.raises(ValueError, match="first"), running(FakeTracker(broken=True), NAMED, []):
+        raise ValueError("first")
+
+
+def test_a_final_leaves_the_parent_run_of_its_sweep_as_it_is():
+    tracker = FakeTracker(known=True)
+    with pytest.raises(ValueError, match="refit"), stored(tracker, NAMED) as run:
+        raise ValueError("refit")
+    assert (run.run_id, tracker.endings) == ("parent", [])
+
+
+def test_a_final_makes_and_ends_the_parent_run_that_a_store_does_not_have():
+    tracker = FakeTracker()
+    with stored(tracker, NAMED) as run:
+        assert (run.run_id, tracker.endings) == ("parent", [None])
+    assert tracker.endings == [Ending.FINISHED]

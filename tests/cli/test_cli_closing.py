@@ -1,0 +1,112 @@
+"""What a sweep says before its first trial and after its last one."""
+
+import io
+from argparse import Namespace
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from hpsearch.cli.scores import Score
+from hpsearch.cli.screens import Closing, introduce
+from hpsearch.records import Status, TrialResult
+from hpsearch.search.trial_records import Record
+from hpsearch.terminal import Terminal
+
+ACCURACY = Score("accuracy", 144, ("accuracy",))
+DATA = {"name": "digits", "targets": "10 classes", "development_rows": 1438}
+TEST = {"rows": 359, "duplicates": 0}
+
+
+def record(k, status=Status.OK):
+    score = 0.5 if status.scored else None
+    return Record(
+        "-", k, {}, {"training": {"patience": None}}, TrialResult(status, None, score, 0.1, {}, {}, [], []), "0"
+    )
+
+
+@pytest.fixture
+def terminal():
+    return Terminal(Console(file=io.StringIO(), width=120, highlight=False))
+
+
+@pytest.fixture
+def named(tmp_path):
+    """A sweep by name: `named(test=TEST, note=())`."""
+
+    def make(test=TEST, note=(), **data):
+        return SimpleNamespace(
+            name="run",
+            note=note,
+            store=SimpleNamespace(folder=tmp_path),
+            specification={"data": {**DATA, "test": test, **data}},
+        )
+
+    return make
+
+
+@pytest.fixture
+def closed(make_config, named, tmp_path, terminal):
+    """The closing screen of these records: lines, without spaces at their ends."""
+
+    def show(records, *, trials, overrides=(), test=TEST, **options):
+        config = make_config(**options)
+        tracking = replace(config.tracking, directory=str(tmp_path))
+        config = replace(config, search=replace(config.search, trials=trials), tracking=tracking)
+        command = Namespace(overrides=list(overrides), config_dir=None, config_name="config")
+        run = SimpleNamespace(experiment_id="1")
+        Closing(named(test), config, ACCURACY, records, command, "sqlite:///x.db", run).show(terminal)
+        return [line.strip() for line in terminal.console.file.getvalue().splitlines()]
+
+    return show
+
+
+def introduced(terminal, named, config, *, existing=0):
+    introduce(terminal, named, config, ACCURACY, 0, existing)
+    return terminal.console.file.getvalue().splitlines()
+
+
+def test_what_is_said_of_the_name_stands_above_the_header(terminal, named, make_config):
+    lines = introduced(terminal, named(note=("taken", "seed: 0 -> 1")), make_config())
+    assert lines[:3] == ["! taken", "    seed: 0 -> 1", "sweep run"]
+
+
+def test_trials_beyond_those_that_are_asked_for_are_said_to_be_shown(terminal, named, make_config):
+    lines = introduced(terminal, named(), make_config(), existing=6)
+    assert lines[-1] == "! 6 trials exist, more than search.trials=1: all of them are shown"
+
+
+def test_the_columns_of_a_table_stand_in_the_header(terminal, named, make_config):
+    lines = introduced(terminal, named(inputs="id, area → 2 numbers", identifiers="drop id"), make_config())
+    assert {"  inputs  id, area → 2 numbers", "! drop id"} <= set(lines)
+
+
+def test_to_go_on_means_more_trials_than_there_are(closed):
+    lines = closed([record(k) for k in range(6)], trials=2, overrides=["seed=3", "search.trials=2"])
+    assert "go on  python -m hpsearch seed=3 search.trials=12" in lines
+
+
+def test_what_was_not_searched_does_not_flatter(closed):
+    assert not any("flatters" in line for line in closed([record(0)], trials=1))
+    assert any("flatters" in line for line in closed([record(0), record(1)], trials=2))
+
+
+def test_a_stalled_trial_is_answered_with_what_to_try(closed):
+    lines = closed([record(0, Status.STALLED)], trials=1, overrides=["name=a", "seed=3"], training={"epochs": 20})
+    assert lines[lines.index("Next") + 1 :] == [
+        "try   python -m hpsearch seed=3 training.epochs=40",
+        "or    another learning rate: optimizer.lr=…",
+        "help  python -m hpsearch --help",
+    ]
+
+
+def test_a_diverged_trial_is_answered_with_another_learning_rate(closed):
+    lines = closed([record(0, Status.DIVERGED)], trials=1)
+    assert lines[lines.index("Next") + 1] == "try   another learning rate: optimizer.lr=…"
+
+
+@pytest.mark.parametrize(("evaluation", "said"), [("truth_table", True), ("loocv", False)])
+def test_only_a_truth_table_is_scored_on_the_rows_that_were_trained_on(closed, evaluation, said):
+    lines = closed([record(0)], trials=1, test=None, evaluation=evaluation)
+    assert any("scored on the rows that were trained on" in line for line in lines) is said

@@ -1,0 +1,28 @@
+"""How the results of two trainings are compared."""
+
+import numpy as np
+
+from hpsearch.records import FitResult
+
+
+def bits(result: FitResult) -> dict[str, object]:
+    """Everything that a training found out, bit for bit; what it cost is left out."""
+    arrays = ("train_loss", "train_accuracy", "monitor_loss", "lr", "val_outputs", "report_outputs")
+    return {
+        **{name: getattr(result, name).tobytes() for name in arrays},
+        **{f"state {name}": array.tobytes() for name, array in (result.state or {}).items()},
+        "final_loss": np.float64(result.final_loss).tobytes(),
+        "ended": (result.status, result.failure, result.chosen_epoch, result.rows),
+    }
+
+
+def worst_difference(result: FitResult, truth: FitResult) -> float:
+    """The largest among all outputs, parameters and running statistics; infinite if the two ended differently."""
+    if (result.failure, result.chosen_epoch) != (truth.failure, truth.chosen_epoch):
+        return np.inf
+    assert result.state.keys() == truth.state.keys()
+    pairs = [(result.val_outputs, truth.val_outputs), (result.report_outputs, truth.report_outputs)]
+    pairs += [(result.state[name], truth.state[name]) for name in truth.state]
+    if any(a.shape != b.shape for a, b in pairs):
+        return np.inf
+    return max(float(np.abs(a.astype(float) - b.astype(float)).max(initial=0.0)) for a, b in pairs)

@@ -1,0 +1,40 @@
+"""Stopping on a signal."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import os, signal, sys
+from hpsearch.search.stop import StopSignals
+
+with StopSignals() as signals:
+    for _ in range(int(sys.argv[1])):
+        os.kill(os.getpid(), signal.SIGINT)
+    print(signals.number)
+"""
+
+
+@pytest.fixture
+def stopped():
+    """Exit status, standard output and standard error of a process after so many SIGINT."""
+
+    def run(times):
+        ended = subprocess.run(
+            [sys.executable, "-c", PROGRAM, str(times)], capture_output=True, encoding="utf-8", check=False
+        )
+        return ended.returncode, ended.stdout.split(), ended.stderr.split("\n")
+
+    return run
+
+
+def test_the_first_signal_is_noted_and_answered_at_once(stopped):
+    assert stopped(1) == (0, [str(int(signal.SIGINT))], ["", "hpsearch: stopping: a moment …", ""])
+
+
+def test_the_second_signal_ends_the_process_and_says_how_to_go_on(stopped):
+    status, shown, told = stopped(2)
+    assert (status, shown) == (130, [])
+    assert told[-2:] == ["hpsearch: stopped; the same command resumes", ""]
