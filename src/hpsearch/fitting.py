@@ -147,30 +147,41 @@ def check(bench: Bench, job: CheckJob) -> Checked:
     paces, measured = {}, {}
     for config in job.shapes:
         fits = plan_fits(bench, TrialJob(config))
-        if autotune.engine_for(job.engine, fits[0], bench.data) is Engine.REFERENCE:
-            paces[shape_key(config)] = Pace(Engine.REFERENCE, 1, math.inf)
-            continue
-        known = autotune.recall(fits, bench.data, job.memory_gib, job.workers, job.known)
-        found = known or _pace(bench, fits, job)
+        found, name = _pace(bench, fits, job)
         paces[shape_key(config)] = found
-        if known is None and found.problem is None:
-            measured[autotune.key(fits[0], bench.data)] = found
+        if name is not None:
+            measured[name] = found
     return Checked(bench.data.device.type, paces, measured)
 
 
-def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> Pace:
-    """The width of fleets of such fits; or why there are none, for a module or loss that cannot be batched."""
-    config = fits[0].config
-    if isinstance(config.model, CustomModel) or isinstance(config.loss, CustomLoss):
-        probes = [replace(_probe(fits[0], epochs=3), seeds=fit_seeds(config.seed, 0, i)) for i in range(2)]
-        alone = [train(probe, bench.data).val_outputs for probe in probes]
-        try:
-            together = [result.val_outputs for result in train_fits(probes, bench.data, 2)]
-        except Exception as error:  # noqa: BLE001 - whatever foreign code raises under `vmap`, it trains alone
-            return Pace(Engine.REFERENCE, 1, math.inf, f"{type(error).__name__}: {str(error).splitlines()[0]}")
-        if not all(np.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(alone, together, strict=True)):
-            return Pace(Engine.REFERENCE, 1, math.inf, "in a fleet they learn something else than alone")
-    return autotune.pace(fits, bench.data, job.memory_gib, job.workers)
+def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> tuple[Pace, str | None]:
+    """How such fits train, and the name under which to remember that: if it was measured, and not held back."""
+    config, data = fits[0].config, bench.data
+    if autotune.engine_for(job.engine, fits[0], data) is Engine.REFERENCE:
+        return Pace(Engine.REFERENCE, 1, math.inf), None
+    foreign = isinstance(config.model, CustomModel) or isinstance(config.loss, CustomLoss)
+    if foreign and (problem := _obstacle(bench, fits[0])):
+        return Pace(Engine.REFERENCE, 1, math.inf, problem), None
+    most = math.ceil(job.expected.get(shape_key(config), autotune.WIDTHS[-1]) * len(fits) / job.workers)
+    limit = min(most, autotune.widest(fits[0], data, job.memory_gib, job.workers))
+    known = None if foreign else autotune.recall(fits[0], data, limit, job.known)
+    if known is not None:
+        return known, None
+    found = autotune.pace(fits, data, limit)
+    remembered = not foreign and (found.width < limit or limit == autotune.WIDTHS[-1])
+    return found, autotune.key(fits[0], data) if remembered else None
+
+
+def _obstacle(bench: Bench, fit: Fit) -> str:
+    """Why a module or loss of the user's own cannot train in a fleet; empty if it can."""
+    probes = [replace(_probe(fit, epochs=3), seeds=fit_seeds(fit.config.seed, 0, i)) for i in range(2)]
+    alone = [train(probe, bench.data).val_outputs for probe in probes]
+    try:
+        together = [result.val_outputs for result in train_fits(probes, bench.data, 2)]
+    except Exception as error:  # noqa: BLE001 - whatever foreign code raises under `vmap`, it trains alone
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    equal = all(np.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(alone, together, strict=True))
+    return "" if equal else "in a fleet they learn something else than alone"
 
 
 def _probe(fit: Fit, epochs: int = 1) -> Fit:

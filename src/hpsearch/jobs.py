@@ -78,7 +78,8 @@ class CheckJob:
         engine: What is asked for.
         memory_gib: What the fleets of one worker may take; None: its share of what is free.
         workers: That share is one in so many.
-        known: Paces that were measured before, by `Checked.key`.
+        known: Paces that were measured before, by `autotune.key`.
+        expected: How many trials of each `shape_key` are to come; not known if it is missing.
     """
 
     configs: tuple[Config, ...]
@@ -87,6 +88,7 @@ class CheckJob:
     memory_gib: float | None = None
     workers: int = 1
     known: dict[str, "Pace"] = field(default_factory=dict)
+    expected: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Pace:
     Attributes:
         engine: `reference` or `fleet`.
         width: Members of a fleet; 1 for the reference engine.
-        member_step_ms: Milliseconds of one step of one member at this width.
+        member_step_ms: Milliseconds of one step of one member at this width; 0 where it was not measured.
         problem: Why they cannot train in a fleet although they should; None if there is no such reason.
     """
 

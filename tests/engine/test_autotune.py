@@ -36,19 +36,24 @@ def test_a_fleet_is_as_narrow_as_its_memory_budget(make_config, make_rows, make_
     narrow, wide = (autotune.widest(fit, data, gib, 1) for gib in (0.1, 1.0))
     assert 1 <= narrow < wide <= 256
     assert autotune.widest(fit, data, 1e-9, 1) == 1
-    assert autotune.pace([fit], data, 0.1, 1).width <= narrow
+    assert autotune.pace([fit], data, narrow).width <= narrow
 
 
 def test_a_pace_is_recalled_for_the_same_shape_alone(make_config, make_rows, make_fit):
     data = to_device(make_rows(40))
     fit, other = (make_fit(make_config(model={"kind": "mlp", "widths": [width]}), 40) for width in (5, 6))
     known = {autotune.key(fit, data): Pace(Engine.FLEET, 64, 0.5)}
-    assert autotune.recall([fit], data, None, 1, known) == Pace(Engine.FLEET, 64, 0.5)
-    assert autotune.recall([fit], data, 1e-9, 1, known) == Pace(Engine.FLEET, 1, 0.5)
-    assert autotune.recall([other], data, None, 1, known) is None
+    assert autotune.recall(fit, data, 256, known) == Pace(Engine.FLEET, 64, 0.5)
+    assert autotune.recall(fit, data, 3, known) == Pace(Engine.FLEET, 3, 0.5)
+    assert autotune.recall(other, data, 256, known) is None
 
 
 def test_a_measured_pace_names_a_width_that_was_tried(make_config, make_rows, make_fit):
-    found = autotune.pace([make_fit(make_config(), 40)], to_device(make_rows(40)), None, 1)
+    found = autotune.pace([make_fit(make_config(), 40)], to_device(make_rows(40)), 256)
     assert found.width in autotune.WIDTHS
     assert 0 < found.member_step_ms < math.inf
+
+
+def test_the_few_members_that_there_will_be_are_not_timed(make_config, make_rows, make_fit):
+    fit, data = make_fit(make_config(), 40), to_device(make_rows(40))
+    assert autotune.pace([fit], data, 3) == Pace(Engine.FLEET, 3, 0.0)

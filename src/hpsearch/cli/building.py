@@ -1,5 +1,6 @@
 """Builds what a driver works with: workers, tracker, parent run, study."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
@@ -70,6 +71,7 @@ def check_configs(
         execution.memory_gib,
         executor.free,
         recall_paces(Path(directory)),
+        dict(Counter(map(shape_key, configs))),
     )
     executor.submit("check", job)
     while True:

@@ -63,12 +63,13 @@ def tell_engines(terminal: Terminal, checked: Checked) -> None:
     """Which engine trains, and who cannot train in a fleet and why."""
     paces = list(checked.paces.values())
     widths = [pace.width for pace in paces if pace.engine is Engine.FLEET]
-    alone = "one network at a time in each worker process"
+    alone = "one network at a time in each worker"
+    together = f"up to {max(widths)} networks as one" if max(widths, default=1) > 1 else alone
     if len(widths) == len(paces):
-        terminal.line(f"  engine  fleet: up to {max(widths)} networks train as one in each worker process")
+        terminal.line(f"  engine  fleet: {together}")
     elif widths:
-        some = f"{len(widths)} of {len(paces)} shapes"
-        terminal.line(f"  engine  fleet for {some}, up to {max(widths)} networks train as one; else {alone}")
+        few = f"{len(widths)} of {len(paces)} shapes of network"
+        terminal.line(f"  engine  fleet for {few} ({together}), reference for the others")
     else:
         terminal.line(f"  engine  reference: {alone}")
     for problem in dict.fromkeys(pace.problem for pace in paces if pace.problem):

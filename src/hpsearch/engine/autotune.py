@@ -59,22 +59,22 @@ def engine_for(asked: Engine, fit: Fit, data: DeviceData) -> Engine:
     return Engine.FLEET if weights <= DENSE_WEIGHTS else Engine.REFERENCE
 
 
-def pace(fits: Sequence[Fit], data: DeviceData, memory_gib: float | None, workers: int) -> Pace:
-    """The best width for fits like these, measured.
+def pace(fits: Sequence[Fit], data: DeviceData, limit: int) -> Pace:
+    """The best width for fits like these, measured; not where only the narrowest would come into question.
 
     Args:
         fits: Of one trial, whose parts of the data are representative.
         data: The development set.
-        memory_gib: What the fleets of one worker may take; None: an equal share of half of what is free.
-        workers: Processes that share the memory of the device.
+        limit: Most members, >= 1: what memory holds, see `widest`, or all that there will be.
     """
+    if limit <= WIDTHS[0]:
+        return Pace(Engine.FLEET, limit, 0.0)
     alike = [fits[place] for place in muster(fits, len(fits), data.inputs[0].numel())[0]]
-    limit = widest(fits[0], data, memory_gib, workers)
     best = Pace(Engine.FLEET, 1, math.inf)
     for width in WIDTHS:
-        if width > limit and best.width > 1:
+        if best.width == limit:
             break
-        width = min(width, limit)  # noqa: PLW2901 - never wider than memory allows
+        width = min(width, limit)  # noqa: PLW2901 - never wider than the limit
         crowd = [alike[i % len(alike)] for i in range(width)]
         step_ms = _step_ms(crowd, data) / width
         if step_ms >= WORTH * best.member_step_ms:
@@ -96,14 +96,10 @@ def key(fit: Fit, data: DeviceData) -> str:
     return f"{hashlib.sha256(repr(shape).encode()).hexdigest()[:16]} {device} torch-{torch.__version__}"
 
 
-def recall(
-    fits: Sequence[Fit], data: DeviceData, memory_gib: float | None, workers: int, known: Mapping[str, Pace]
-) -> Pace | None:
-    """A pace that was measured before, not wider than memory allows now; None if there is none."""
-    found = known.get(key(fits[0], data))
-    if found is None:
-        return None
-    return replace(found, width=min(found.width, widest(fits[0], data, memory_gib, workers)))
+def recall(fit: Fit, data: DeviceData, limit: int, known: Mapping[str, Pace]) -> Pace | None:
+    """A pace that was measured before, within the limit of now; None if there is none."""
+    found = known.get(key(fit, data))
+    return None if found is None else replace(found, width=min(found.width, limit))
 
 
 def _step_ms(fits: Sequence[Fit], data: DeviceData) -> float:
