@@ -30,7 +30,7 @@ def member_bytes(fit: Fit, data: DeviceData) -> int:
     units = _units(network, data)
     copies = 6 + MEMORIES[config.optimizer.kind]
     inputs = torch.Size(data.input_shape).numel()
-    rows = max(config.training.batch_size * (KEPT * units + 2 * inputs), PREDICTION_ROWS * (2 * units + inputs))
+    rows = max(config.training.batch_size * (KEPT * units + 2 * inputs), PREDICTION_ROWS * 2 * (units + inputs))
     numbers = copies * parameters + rows + _predictions(fold, config.training.epochs) * outputs
     return int(numbers * data.dtype.itemsize)
 
