@@ -107,7 +107,7 @@ def test_a_refit_that_would_have_no_seed_to_follow_is_refused(make_config, chang
     [({}, None, 0), ({"training": {"patience": 2}}, None, 1), ({"training": {"patience": 2}}, 3, 0)],
 )
 def test_a_refit_that_has_all_it_follows_is_not_refused(make_config, changes, epochs, seeds):
-    require_plan(make_config(**changes), epochs, seeds)
+    assert require_plan(make_config(**changes), epochs, seeds) is None
 
 
 @pytest.mark.parametrize("epochs", [1, 2])

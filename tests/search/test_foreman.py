@@ -191,6 +191,14 @@ def test_a_trial_whose_share_fails_fails_once(make_config):
     assert not foreman.busy
 
 
+def test_a_share_that_runs_out_of_memory_is_tried_in_narrower_fleets(make_config):
+    configs = trials(make_config, 1)
+    workshop = Workshop(2, lambda job: NO_MEMORY if isinstance(job, ShareJob) and job.width > 2 else None)
+    scores, failures = run(foreman_of(workshop, configs, width=8, fits=4), configs)
+    assert (list(scores), failures) == ([0], {})
+    assert Counter(job.width for job in workshop.seen if isinstance(job, ShareJob)) == {8: 2, 4: 2, 2: 2}
+
+
 def test_trials_beside_others_are_not_split(make_config):
     configs, workshop = trials(make_config, 2), Workshop(2)
     run(foreman_of(workshop, configs, fits=4), configs)

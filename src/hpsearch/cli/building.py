@@ -33,10 +33,10 @@ from hpsearch.tracking.runs import Ending, SweepRun
 from hpsearch.tracking.system import gpu_count
 
 
-def build_executor(config: Config, data: Data, tasks: int) -> LocalExecutor[Job, Answer]:
-    """Worker processes for so many tasks: as many as `execution.workers` says, or else one a core, or one on a GPU."""
+def build_executor(config: Config, data: Data, fits: int) -> LocalExecutor[Job, Answer]:
+    """Worker processes for so many fits: as many as `execution.workers` says, or else one a core, or one on a GPU."""
     on_gpu = config.execution.device is not Device.CPU and gpu_count() > 0
-    workers = max(1, min(config.execution.workers or (1 if on_gpu else core_count()), tasks))
+    workers = max(1, min(config.execution.workers or (1 if on_gpu else core_count()), fits))
     return LocalExecutor(partial(set_up, data, config.execution.device), work, workers=workers)
 
 
@@ -88,11 +88,15 @@ def check_configs(
 
 def build_foreman(executor: LocalExecutor[Job, Answer], checked: Checked, configs: list[Config], n: int) -> Foreman:
     """Who has these configurations trained on n development rows."""
-    evaluation = configs[0].evaluation
-    sizes = split_sizes(evaluation, n)
+    sizes = split_sizes(configs[0].evaluation, n)
     rows = min(sizes.train, configs[0].data.limit or sizes.train)
     steps = max(-(-rows // config.training.batch_size) * config.training.epochs for config in configs)
-    return Foreman(executor, checked.paces, sizes.folds * evaluation.replicates, steps, configs)
+    return Foreman(executor, checked.paces, fits_of(configs[0], n), steps, configs)
+
+
+def fits_of(config: Config, n: int) -> int:
+    """Trainings of one trial on n development rows: folds times replicates."""
+    return split_sizes(config.evaluation, n).folds * config.evaluation.replicates
 
 
 def _traits(config: Config) -> str:

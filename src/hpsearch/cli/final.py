@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, stored
+from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, fits_of, stored
 from hpsearch.cli.champion import Final, prepare_final
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.final_screens import conclude, introduce, show_confirmed, show_model, show_refit, show_seed
@@ -62,15 +62,16 @@ def _evaluate_champion(
     seeds = _seeds(asked)
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
-        executor = stack.enter_context(build_executor(asked, final.data, seeds))
-        checked = check_configs(executor, [final.config], final.named.engine, signals)
+        configs, rows = [final.config] * max(seeds, 1), final.development.n
+        executor = stack.enter_context(build_executor(asked, final.data, len(configs) * fits_of(final.config, rows)))
+        checked = check_configs(executor, configs, final.named.engine, signals)
         final.named.require_device(checked.device, asked)
         stack.enter_context(final.named.store.lock())
         final.freeze()
         run = stack.enter_context(stored(tracker, final.named))
         store = final.named.store.confirmation(final.champion.level, final.champion.k)
         told = partial(show_seed, terminal, seeds)
-        foreman = build_foreman(executor, checked, [final.config] * max(seeds, 1), final.development.n)
+        foreman = build_foreman(executor, checked, configs, rows)
         confirmation = Confirmation(final.trial, store, tracker, run, foreman, signals, told)
         model = _confirm_and_refit(final, asked, confirmation, seeds, terminal)
         _Evaluation(final, asked, model, tracker, run, terminal).open(elsewhere)

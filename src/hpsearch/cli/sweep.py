@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.cli.best import write_best
-from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, journal_path, running
+from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, fits_of, journal_path, running
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, engine_text, name_sweep
 from hpsearch.cli.planning import plan_space
@@ -94,7 +94,8 @@ def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workers | 
     """Workers that have found out how to train what is missing; none where nothing is."""
     if not sweep.missing:
         return None
-    executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, len(sweep.missing)))
+    fits = len(sweep.missing) * fits_of(sweep.config, sweep.rows)
+    executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, fits))
     checked = check_configs(executor, sweep.missing, sweep.named.engine, signals)
     sweep.named.require_device(checked.device, sweep.config)
     return executor, checked

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from hpsearch.data.scaling import fit_scaling
-from hpsearch.engine.device_data import DeviceData
+from hpsearch.engine.device_data import DeviceData, outputs_of
 from hpsearch.engine.updates import order
-from hpsearch.nn.losses import output_count, prepare_targets
+from hpsearch.nn.losses import prepare_targets
 from hpsearch.records import Fit, Task
 from hpsearch.seeding import epoch_order
 
@@ -81,8 +81,7 @@ class CrewData:
         """
         config, rows = crew.fits[0].config, data.rows
         self._data, self.classes = data, rows.task is not Task.REGRESSION
-        width = 0 if self.classes else data.targets.shape[1]
-        self.outputs = output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
+        self.outputs = outputs_of(config, data)
         self._targets = prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
         scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in crew.leaders]
         # (G, 1, *shape): broadcast over the rows of a minibatch

@@ -98,8 +98,6 @@ def fit_data(config: Config, data: DeviceData, scaling: Scaling) -> FitData:
     """
     rows = data.rows
     classes = rows.task is not Task.REGRESSION
-    width = 0 if classes else data.targets.shape[1]
-    outputs = output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
     targets = data.targets
     if not classes:
         targets = (targets - _constant(scaling.target_shift, data)) * _constant(scaling.target_scale, data)
@@ -109,8 +107,19 @@ def fit_data(config: Config, data: DeviceData, scaling: Scaling) -> FitData:
         labels=data.targets if classes else None,
         shift=_constant(scaling.shift, data),
         scale=_constant(scaling.scale, data),
-        outputs=outputs,
+        outputs=outputs_of(config, data),
     )
+
+
+def outputs_of(config: Config, data: DeviceData) -> int:
+    """How many outputs C a network needs for loss and data.
+
+    Raises:
+        ConfigError: If the loss does not fit the targets.
+    """
+    rows = data.rows
+    width = data.targets.shape[1] if rows.task is Task.REGRESSION else 0
+    return output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
 
 
 def batch_sizes(n: int, batch_size: int) -> list[int]:

@@ -13,15 +13,14 @@ from torch import nn
 from hpsearch.config import Config
 from hpsearch.config.network import Elu, LeakyRelu
 from hpsearch.engine.crew import Crew, CrewData
-from hpsearch.engine.device_data import DeviceData, batch_sizes
+from hpsearch.engine.device_data import DeviceData, batch_sizes, outputs_of
 from hpsearch.engine.flat import Layout, Tensors
 from hpsearch.engine.foreign import ForeignNetwork
 from hpsearch.engine.masks import Masks
 from hpsearch.engine.stacked import PARAMETER, StackedNetwork
 from hpsearch.engine.updates import Updates
-from hpsearch.nn.losses import output_count
 from hpsearch.nn.models import Network, build_network
-from hpsearch.records import Fit, Task
+from hpsearch.records import Fit
 
 PREDICTION_ROWS = 250
 """Rows of a portion of predictions: fixed, so that no member's bits depend on free memory."""
@@ -167,9 +166,7 @@ def lonely(fit: Fit, data: DeviceData) -> bool:
 
     A batch of one product with a side of length 1 goes another way than one of several.
     """
-    width = 0 if data.rows.task is not Task.REGRESSION else data.targets.shape[1]
-    outputs = output_count(fit.config.loss, data.rows.task, data.rows.classes, width)
-    network = build_network(fit.config, data.input_shape, outputs)
+    network = build_network(fit.config, data.input_shape, outputs_of(fit.config, data))
     sides = [side for parameter in network.parameters() if parameter.ndim > 1 for side in parameter.shape]
     return 1 in (*sides, *batch_sizes(len(fit.fold.train), fit.config.training.batch_size))
 

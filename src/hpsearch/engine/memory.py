@@ -8,12 +8,11 @@ the backward pass; a portion of predictions; and the validation outputs of all e
 import torch
 from torch import nn
 
-from hpsearch.engine.device_data import DeviceData
+from hpsearch.engine.device_data import DeviceData, outputs_of
 from hpsearch.engine.members import PREDICTION_ROWS
 from hpsearch.engine.updates import MEMORIES
-from hpsearch.nn.losses import output_count
 from hpsearch.nn.models import build_network
-from hpsearch.records import Fit, Fold, Task
+from hpsearch.records import Fit, Fold
 
 KEPT = 4
 """Copies of the outputs of every layer that are alive at the end of a forward pass: the layer's own, its activation,
@@ -23,8 +22,7 @@ its mask and its gradient."""
 def member_bytes(fit: Fit, data: DeviceData) -> int:
     """Bytes of one member: an upper estimate."""
     config, fold = fit.config, fit.fold
-    width = 0 if data.rows.task is not Task.REGRESSION else data.targets.shape[1]
-    outputs = output_count(config.loss, data.rows.task, data.rows.classes, width, data=data.rows.name)
+    outputs = outputs_of(config, data)
     network = build_network(config, data.input_shape, outputs)
     parameters = sum(p.numel() for p in network.parameters())
     units = _units(network, data)

@@ -166,7 +166,7 @@ def _sgd(x: _Rows) -> None:
 
 
 def _momentum(x: _Rows) -> None:
-    """V <- momentum v + g, p <- p - lr v: as `torch.optim.SGD` has it, with the rate outside the velocity."""
+    """As heavy ball: v <- momentum v + g, p <- p - lr v, as `torch.optim.SGD` has it."""
     (velocity,) = x.memory
     velocity.mul_(x.first).add_(x.g)
     x.p.addcmul_(velocity, x.lr, value=-1)

@@ -185,7 +185,7 @@ class Foreman:
         if isinstance(task, _Batch):
             return self._receive_batch(task, done)
         if isinstance(task, ShareJob):
-            return self._receive_share(done)
+            return self._receive_share(task, done)
         if isinstance(task, ScoreJob):
             assert isinstance(done.key, tuple)
             return [replace(done, key=done.key[0])]
@@ -211,11 +211,14 @@ class Foreman:
         self._tasks.extendleft((tuple(part.trials), part) for part in reversed(again))
         return []
 
-    def _receive_share(self, done: Done[Answer]) -> list[Done[Answer]]:
+    def _receive_share(self, share_job: ShareJob, done: Done[Answer]) -> list[Done[Answer]]:
         assert isinstance(done.key, tuple)
         key, share = done.key
         split = self._split.get(key)
         if split is None:  # another share of it has failed
+            return []
+        if done.failure is not None and done.failure.out_of_memory and share_job.width > 1:
+            self._tasks.appendleft((done.key, replace(share_job, width=share_job.width // 2)))
             return []
         if done.failure is not None:
             del self._split[key]
