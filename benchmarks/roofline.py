@@ -17,7 +17,8 @@ import torch
 from benchmarks.fits import plain_fit
 from hpsearch.engine.capture import WARM
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.fleet import Rehearsal, plain, stepper
+from hpsearch.engine.fleet import plain, stepper
+from hpsearch.engine.rehearsal import Rehearsal
 from hpsearch.records import Fit
 
 WIDTHS = (1, 4, 16, 64, 256, 1024)

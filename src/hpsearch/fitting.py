@@ -124,7 +124,7 @@ def refit(bench: Bench, job: RefitJob) -> FitResult:
     config = job.config
     fold = refit_fold(bench.development, seed=config.seed, limit=config.data.limit)
     fit = Fit(config, fold, 0, fit_seeds(config.seed, 0, 0))
-    return train(fit, bench.data, keep_state=True, stop_after=job.stop_after, recorded=job.recorded)
+    return train(fit, bench.data, keep_state=True, stop_after=job.stop_after, refit=True, recorded=job.recorded)
 
 
 def check(bench: Bench, job: CheckJob) -> Checked:

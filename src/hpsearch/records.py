@@ -93,6 +93,7 @@ class FitResult:
         fit_s: Seconds of training and prediction.
         rows: Training rows seen, counted over all epochs.
         width: Members of the fleet it was trained in; 0 if it was trained alone, by the reference engine.
+        checkpoint: What its engine takes to go on as if it had not stopped; None where it has come to its end.
     """
 
     status: Status
@@ -109,6 +110,12 @@ class FitResult:
     fit_s: float
     rows: int
     width: int = 0
+    checkpoint: dict[str, np.ndarray] | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were run."""
+        return len(self.train_loss)
 
 
 @dataclass(frozen=True, slots=True)

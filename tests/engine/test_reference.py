@@ -29,7 +29,7 @@ def test_a_refit_follows_the_recorded_plateau(make_config, make_rows, make_fit):
     data = to_device(make_rows(60))
     watched = train(make_fit(config, 60, train=16, monitor=20), data, keep_state=True)
     factors = recorded_factors(config.schedule, 2.0, watched.lr)
-    refit = train(make_fit(config, 60, train=16), data, keep_state=True, recorded=factors)
+    refit = train(make_fit(config, 60, train=16), data, keep_state=True, refit=True, recorded=factors)
     assert factors[-1] < 1
     assert refit.lr == pytest.approx(watched.lr, rel=1e-12)
     np.testing.assert_allclose(refit.state["output.weight"], watched.state["output.weight"], atol=1e-5)
@@ -38,7 +38,7 @@ def test_a_refit_follows_the_recorded_plateau(make_config, make_rows, make_fit):
 def test_a_refit_stops_where_it_is_told_on_the_schedule_of_all_epochs(make_config, make_rows, make_fit):
     config = make_config(schedule="cosine", training={"epochs": 6, "patience": 2})
     data = to_device(make_rows(40))
-    refit = train(make_fit(config, 40), data, stop_after=3)
+    refit = train(make_fit(config, 40), data, stop_after=3, refit=True)
     whole = train(make_fit(make_config(schedule="cosine", training={"epochs": 6}), 40), data)
     assert refit.chosen_epoch == 3
     assert refit.val_outputs.tobytes() == whole.val_outputs[:3].tobytes()

@@ -19,9 +19,9 @@ from hpsearch.config import Engine
 from hpsearch.config.network import CnnModel, CustomModel, MlpModel
 from hpsearch.engine.capture import WARM
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.fleet import Rehearsal
 from hpsearch.engine.memory import member_bytes
 from hpsearch.engine.muster import muster, shape_key
+from hpsearch.engine.rehearsal import Rehearsal
 from hpsearch.jobs import Pace
 from hpsearch.records import Fit
 

@@ -11,7 +11,7 @@ in its fleet; the reference engine's differs from it by rounding.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ import torch
 from hpsearch.engine.capture import CudaRecorder, Replayed, Step
 from hpsearch.engine.crew import Crew, CrewData, sort_key
 from hpsearch.engine.device_data import DeviceData, batch_sizes
+from hpsearch.engine.history import History
 from hpsearch.engine.members import Members, Weights, lonely
 from hpsearch.engine.muster import muster
 from hpsearch.engine.reference import check_fit, final_failure, probe_rows
@@ -28,21 +29,14 @@ from hpsearch.records import Fit, FitResult, Status
 
 
 @dataclass(slots=True)
-class _Log:
-    """What the epochs of one member leave behind; each list has one entry for each finished epoch."""
+class _Log(History):
+    """What is known of one member."""
 
-    train_loss: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    monitor_loss: list[float] = field(default_factory=list)
-    lr: list[float] = field(default_factory=list)
     failure: str | None = None
     kept: Weights | None = None  # of the best epoch, or of a member that has left
     left: bool = False  # trains on only as long as somebody needs its company
-
-    @property
-    def best(self) -> int:
-        """The epoch, from 0, with the lowest monitor loss, the first of equals."""
-        return int(np.argmin(self.monitor_loss))
+    checkpoint: dict[str, np.ndarray] | None = None
+    fit_s: float = 0.0
 
 
 def stepper(step: Step, device: torch.device) -> Step:
@@ -60,6 +54,8 @@ def train_fleet(
     data: DeviceData,
     *,
     keep_state: bool = False,
+    stop_after: int | None = None,
+    resume: Sequence[FitResult] | None = None,
     stepper: Callable[[Step, torch.device], Step] = stepper,
 ) -> list[FitResult]:
     """Train networks of one shape together.
@@ -68,6 +64,8 @@ def train_fleet(
         fits: Of one `shape_key`, with equally many rows in each part of their folds.
         data: The development set.
         keep_state: Whether the results carry the weights.
+        stop_after: See `reference.train`.
+        resume: Where each fit goes on, all of them after the same number of epochs; see `reference.train`.
         stepper: How a step is done on a device.
 
     Returns:
@@ -80,15 +78,21 @@ def train_fleet(
     for fit in fits:
         check_fit(fit, data)
     if len(fits) == 1 and lonely(fits[0], data):
-        return train_fleet([*fits, *fits], data, keep_state=keep_state, stepper=stepper)[:1]
+        twins = None if resume is None else [*resume, *resume]
+        both = train_fleet(
+            [*fits, *fits], data, keep_state=keep_state, stop_after=stop_after, resume=twins, stepper=stepper
+        )
+        return both[:1]
     places = sorted(range(len(fits)), key=lambda place: sort_key(fits[place]))
-    fleet = _Fleet([fits[place] for place in places], data, stepper)
-    results = fleet.results(keep_state=keep_state, started=started)
+    fleet = Fleet([fits[place] for place in places], data, stepper)
+    if resume is not None:
+        fleet.resume([resume[place] for place in places])
+    results = fleet.results(stop_after, keep_state=keep_state, started=started)
     by_place = dict(zip(places, results, strict=True))
     return [by_place[place] for place in range(len(fits))]
 
 
-class _Fleet:
+class Fleet:
     """One training from the first to the last epoch."""
 
     def __init__(self, fits: list[Fit], data: DeviceData, stepper: Callable[[Step, torch.device], Step]) -> None:
@@ -102,17 +106,37 @@ class _Fleet:
         self.val_outputs = np.empty(shape, np.float64 if data.dtype == torch.float64 else np.float32)
         self._lay_out()
 
-    def results(self, *, keep_state: bool, started: float) -> list[FitResult]:
+    def resume(self, results: list[FitResult]) -> None:
+        """Goes on where these trainings stopped, each after the same number of epochs."""
+        (epochs,) = {result.epochs for result in results}
+        checkpoints = [result.checkpoint or {} for result in results]
+        steps = epochs * len(batch_sizes(len(self.crew.fits[0].fold.train), self.config.training.batch_size))
+        self.members.resume(checkpoints, steps)
+        self.logs = [_Log.of(result) for result in results]
+        for i, result in enumerate(results):
+            self.logs[i].fit_s = result.fit_s
+            self.logs[i].kept = Weights.of(checkpoints[i], "best/", self.members.parameters)
+            self.val_outputs[i, :epochs] = result.val_outputs
+
+    def results(self, stop_after: int | None, *, keep_state: bool, started: float) -> list[FitResult]:
         """Trains, and gives the result of each member."""
-        for epoch in range(self.config.training.epochs):
+        for epoch in range(self.logs[0].epochs, stop_after or self.config.training.epochs):
             self._train_epoch(epoch)
             leaves = self._leaves(epoch)
             self._let_go(leaves)
             if leaves.all():
                 break
+        self._take_checkpoints()
         report, final = self._last_predictions()
         share = (time.perf_counter() - started) / len(self.logs)
         return [self._result(i, report[i], final[i], share, keep_state=keep_state) for i in range(len(self.logs))]
+
+    def _take_checkpoints(self) -> None:
+        """Of those who have not come to their end."""
+        for i, member in enumerate(self.alive):
+            log = self.logs[member]
+            if not log.left and log.failure is None and log.epochs < self.config.training.epochs:
+                log.checkpoint = self.members.checkpoint(i, log.kept)
 
     def _train_epoch(self, epoch: int) -> None:
         """One pass over the training rows of each member, then its validation and monitor rows."""
@@ -246,9 +270,8 @@ class _Fleet:
         return stacked_loss([fit.config.loss for fit in self.crew.fits], self.members.parameters, smooth=smooth)
 
     def _result(self, i: int, report: np.ndarray, final: float, share: float, *, keep_state: bool) -> FitResult:
-        log, fit = self.logs[i], self.everyone.fits[i]
+        log, fit, epochs = self.logs[i], self.everyone.fits[i], self.logs[i].epochs
         log.failure = log.failure or final_failure(fit.config, final)
-        epochs = len(log.train_loss)
         best = self.config.training.patience is not None and log.failure is None
         return FitResult(
             status=Status.OK if log.failure is None else Status.DIVERGED,
@@ -262,29 +285,11 @@ class _Fleet:
             final_loss=math.nan if log.failure else float(final),
             chosen_epoch=log.best + 1 if best else epochs,
             state=self.members.numpy_state(i) if keep_state else None,
-            fit_s=share,
+            fit_s=share + log.fit_s,
             rows=epochs * len(fit.fold.train),
             width=len(self.logs),
+            checkpoint=None if log.failure else log.checkpoint,
         )
-
-
-class Rehearsal:
-    """Steps of a fleet that lead nowhere, to be timed: all on the first minibatch."""
-
-    def __init__(
-        self,
-        fits: Sequence[Fit],
-        data: DeviceData,
-        stepper: Callable[[Step, torch.device], Step] = stepper,
-    ) -> None:
-        self._fleet = _Fleet(sorted(fits, key=sort_key), data, stepper)
-        crew, size = self._fleet.crew, self._fleet.config.training.batch_size
-        self._rows = torch.as_tensor(crew.rows("train")[:, :size], device=data.device)
-        self._lr = torch.zeros(len(crew.fits), dtype=data.dtype, device=data.device)
-
-    def step(self) -> None:
-        """One step of all members."""
-        self._fleet.run(self._rows, self._lr)
 
 
 def train_fits(fits: Sequence[Fit], data: DeviceData, width: int) -> list[FitResult]:

@@ -45,6 +45,10 @@ class Masks:
         self._threshold = torch.tensor([int(layer.threshold) for layer in layers], dtype=torch.int32).to(like.device)
         self._scale = torch.tensor([layer.scale.item() for layer in layers], dtype=like.dtype).to(like.device)
 
+    def resume(self, steps: int) -> None:
+        """Goes on after so many minibatches."""
+        self._step.fill_(steps)
+
     def advance(self) -> None:
         """Goes on to the next minibatch."""
         self._step += 1

@@ -3,7 +3,7 @@
 M members, G groups that see the same minibatches, B rows of a minibatch, C outputs, P parameters of a member.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,21 @@ class Weights:
 
     parameters: torch.Tensor
     buffers: Tensors
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray], prefix: str, like: torch.Tensor) -> "Weights | None":
+        """What `arrays` wrote under this prefix, on the device of `like`; None if nothing is there."""
+        if f"{prefix}parameters" not in arrays:
+            return None
+        start = f"{prefix}buffers/"
+        found = {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
+        buffers = {name: torch.tensor(array, device=like.device) for name, array in found.items()}
+        return cls(torch.tensor(arrays[f"{prefix}parameters"], device=like.device), buffers)
+
+    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
+        """Copies: `<prefix>parameters` and `<prefix>buffers/<name>`."""
+        tensors = {"parameters": self.parameters, **{f"buffers/{name}": x for name, x in self.buffers.items()}}
+        return {f"{prefix}{name}": x.cpu().numpy().copy() for name, x in tensors.items()}
 
 
 class Members:
@@ -110,6 +125,20 @@ class Members:
     def weights(self, member: int) -> Weights:
         """A copy of the weights of one member."""
         return Weights(self.parameters[member].clone(), {name: x[member].clone() for name, x in self.buffers.items()})
+
+    def checkpoint(self, member: int, best: Weights | None) -> dict[str, np.ndarray]:
+        """What `resume` takes of one member: its weights, those of its best epoch, and its optimizer's memory."""
+        memory = {f"memory/{i}": x.cpu().numpy() for i, x in enumerate(self._updates.memory(member))}
+        return self.weights(member).arrays("") | ({} if best is None else best.arrays("best/")) | memory
+
+    def resume(self, checkpoints: Sequence[Mapping[str, np.ndarray]], steps: int) -> None:
+        """Goes on after `steps` steps with the `checkpoint` of each member."""
+        weights = [Weights.of(arrays, "", self.parameters) for arrays in checkpoints]
+        self._restore([each for each in weights if each is not None])
+        names = [sorted(name for name in arrays if name.startswith("memory/")) for arrays in checkpoints]
+        pairs = zip(checkpoints, names, strict=True)
+        self._updates.resume([[torch.from_numpy(arrays[name]) for name in own] for arrays, own in pairs], steps)
+        self._masks.resume(steps)
 
     def _restore(self, weights: Sequence[Weights]) -> None:
         self.parameters.copy_(torch.stack([each.parameters for each in weights]))

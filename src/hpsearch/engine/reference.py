@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,7 +15,9 @@ from torch import nn
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.network import BatchNorm
 from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.engine import checkpoints
 from hpsearch.engine.device_data import DeviceData, FitData, batch_sizes, fit_data
+from hpsearch.engine.history import History
 from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
 from hpsearch.engine.schedules import multiplier, plateau_factor
 from hpsearch.nn.dropout import seed_dropout, set_step
@@ -30,24 +31,14 @@ ROUNDING = 1e-5
 """How far from [0, 1] a probability may lie that was scaled in float32."""
 
 
-@dataclass(slots=True)
-class _History:
-    """What an epoch leaves behind; each list has one entry for each finished epoch."""
-
-    train_loss: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    monitor_loss: list[float] = field(default_factory=list)
-    lr: list[float] = field(default_factory=list)
-    val_outputs: list[np.ndarray] = field(default_factory=list)
-    rows: int = 0
-
-
-def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
+def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
     fit: Fit,
     data: DeviceData,
     *,
     keep_state: bool = False,
     stop_after: int | None = None,
+    resume: FitResult | None = None,
+    refit: bool = False,
     recorded: Sequence[float] | None = None,
 ) -> FitResult:
     """Train one network and predict its validation rows after each epoch.
@@ -59,8 +50,10 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
         fit: Configuration, rows and seeds.
         data: The development set.
         keep_state: Whether the result carries the weights.
-        stop_after: For a refit, which has no monitor rows: epochs to run, while schedules still span
-            `training.epochs`; null runs all.
+        stop_after: Epochs in all after which to stop, while schedules still span `training.epochs`; None: those.
+            A result that has not come to its end can be given as `resume`.
+        resume: Where to go on; the result is then that of one training without a stop.
+        refit: Whether the fit follows others and has no monitor rows.
         recorded: For a refit: plateau factor of each epoch, see `schedules.recorded_factors`; the last one holds on.
 
     Raises:
@@ -68,12 +61,12 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
     """
     started = time.perf_counter()
     config, training = fit.config, fit.config.training
-    refit = stop_after is not None or recorded is not None
     check_fit(fit, data, refit=refit)
     seen = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
     row_losses = loss_function(config.loss)
     sizes = batch_sizes(len(fit.fold.train), training.batch_size)
-    history, failure, best_state = _History(), None, None
+    history, all_val_outputs = History.of(resume), [] if resume is None else list(resume.val_outputs)
+    failure, best_state, ended, checkpoint = None, None, False, None
 
     with _own_generator(fit.seeds.dropout, data.device):
         network = build_network(config, data.input_shape, seen.outputs, seed=fit.seeds.init)
@@ -81,9 +74,11 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
         dropouts = seed_dropout(network, fit.seeds.dropout)
         optimizer = build_optimizer(config, network)
         parameters, limited = list(network.parameters()), weights(network)
-        step = 0
+        if resume is not None and resume.checkpoint is not None:
+            best_state = checkpoints.restore(resume.checkpoint, network, optimizer, data.device)
+        step = history.epochs * len(sizes)
 
-        for epoch in range(training.epochs if stop_after is None else stop_after):
+        for epoch in range(history.epochs, stop_after or training.epochs):
             network.train()
             order = fit.fold.train[epoch_order(fit.seeds.order, epoch, len(fit.fold.train))]
             loss_sum = torch.zeros((), dtype=torch.float64, device=data.device)
@@ -118,17 +113,17 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
             if seen.labels is not None:
                 history.train_accuracy.append(correct.item() / len(order))
             history.lr.append(lr)
-            history.val_outputs.append(val_outputs)
-            history.rows += len(order)
+            all_val_outputs.append(val_outputs)
             if monitor_loss is not None:
                 history.monitor_loss.append(monitor_loss)
             if training.patience is not None and not refit:
-                best = int(np.argmin(history.monitor_loss))  # the first of equals
-                if best == epoch:
+                if history.best == epoch:
                     best_state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-                if epoch - best >= training.patience:
+                if ended := epoch - history.best >= training.patience:
                     break
 
+        if not (refit or failure or ended) and history.epochs < training.epochs:
+            checkpoint = checkpoints.take(network, optimizer, best_state, data.device)
         if best_state is not None:
             network.load_state_dict(best_state)
         report_outputs = _predict(network, seen, fit.fold.report[:0] if failure else fit.fold.report)
@@ -142,13 +137,14 @@ def train(  # noqa: C901, PLR0915 - one loop, read from top to bottom
         train_accuracy=np.array(history.train_accuracy),
         monitor_loss=np.array(history.monitor_loss),
         lr=np.array(history.lr),
-        val_outputs=_stack(history.val_outputs, (len(fit.fold.val), seen.outputs)),
+        val_outputs=_stack(all_val_outputs, (len(fit.fold.val), seen.outputs)),
         report_outputs=report_outputs[:0] if failure else report_outputs,
         final_loss=math.nan if failure else final_loss,
-        chosen_epoch=len(history.train_loss) if best_state is None or failure else best + 1,
+        chosen_epoch=history.epochs if best_state is None or failure else history.best + 1,
         state=_numpy_state(network) if keep_state else None,
-        fit_s=time.perf_counter() - started,
-        rows=history.rows,
+        fit_s=time.perf_counter() - started + (resume.fit_s if resume else 0.0),
+        rows=history.epochs * len(fit.fold.train),
+        checkpoint=None if failure else checkpoint,
     )
 
 

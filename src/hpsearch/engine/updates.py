@@ -94,6 +94,18 @@ class Updates:
                 else:
                     _RULES[run.rule](share)
 
+    def memory(self, member: int) -> list[torch.Tensor]:
+        """(P,) what the rule of one member remembers of its parameters."""
+        rule = self._configs[member].optimizer.kind
+        return [memory[member].clone() for memory in self._memory[: MEMORIES[rule]]]
+
+    def resume(self, memories: Sequence[Sequence[torch.Tensor]], steps: int) -> None:
+        """Goes on after `steps` steps with what `memory` gave of each member."""
+        self._count.fill_(steps)
+        for member, memory in enumerate(memories):
+            for own, kept in zip(self._memory, memory, strict=False):  # another rule may have more of them
+                own[member].copy_(kept)
+
     def keep(self, members: torch.Tensor, parameters: torch.Tensor) -> None:
         """Goes on with some of the members.
 
