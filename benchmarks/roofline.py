@@ -15,9 +15,8 @@ import numpy as np
 import torch
 
 from benchmarks.fits import plain_fit
-from hpsearch.engine.capture import WARM
+from hpsearch.engine.capture import WARM, plain, stepper
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.fleet import plain, stepper
 from hpsearch.engine.rehearsal import Rehearsal
 from hpsearch.records import Fit
 

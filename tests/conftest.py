@@ -22,7 +22,8 @@ ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}
 SCALED = {"bias": 0.0, "gain": 1.0, "fan": "in"}
 OWN_DATA = {"normalize": "unit", "limit": None, "path": "own", "target": "y", "task": "auto", "test": 0.2}
-SEARCH = {"trials": 1, "choose": {}, "tune": [], "space": {}, "metric": "auto"}
+PRUNER = {"cohort": None, "pruner": "none", "pruner_options": {}, "rungs": None}
+SEARCH = {"trials": 1, "choose": {}, "tune": [], "space": {}, "metric": "auto", **PRUNER}
 REPEATED = {"replicates": 1, "folds": 5, "allow_rare": False, "repeats": 2, "stratified": True}
 
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -109,7 +110,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "loocv": {"replicates": 1},
         "truth_table": {"replicates": 1},
     },
-    "search": {"random": SEARCH, "qmc": SEARCH},
+    "search": {"random": SEARCH, "qmc": SEARCH, "tpe": {**SEARCH, "startup": 10}},
     "execution": {"local": {"workers": 1, "device": "cpu", "memory_gib": None}},
     "tracking": {"mlflow": {"uri": None, "directory": "mlruns"}},
 }

@@ -23,6 +23,7 @@ from hpsearch.data.rows import Development
 from hpsearch.engine.device_data import to_device
 from hpsearch.execution.local import Done
 from hpsearch.records import Task
+from hpsearch.search.attempts import Attempts
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import JOURNAL, open_study
 from hpsearch.search.plan import Plan
@@ -95,6 +96,9 @@ class InProcess:
 
 class Silent:
     def trial_done(self, record):
+        pass
+
+    def judged(self, rung, trials, going_on):
         pass
 
     def tick(self):
@@ -177,8 +181,8 @@ def driver_in(folder, plan, executor, death=None):
         if death.step == "asked without a name":
             study.asked += death.k - first_missing(store, death.k)
         try:
-            foreman = None if executor is None else Foreman(executor, {}, 1)
-            yield Driver(plan, study, store, tracker, run, foreman, Silent(), signals)
+            attempts = Attempts(plan, study, store, tracker, run)
+            yield Driver(plan, attempts, lambda jobs: Foreman(executor, {}, 1), Silent(), signals)  # noqa: ARG005
         except Exception:
             tracker.close_sweep(run, Ending.FAILED, ended_ms=2)
             raise

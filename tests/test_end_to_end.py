@@ -153,6 +153,31 @@ def test_a_driver_killed_at_random_moments_and_resumed_each_time_gives_the_same_
     assert_committed(program, "s", 8)
 
 
+ROUNDS = (
+    *("data=digits", "training.epochs=6", "training.patience=3", "evaluation=stratified_kfold", "evaluation.folds=3"),
+    *("search=tpe", "search.choose.norm=[none,before]", "search.tune=[optimizer,model]", "search.trials=12"),
+    *("search.cohort=6", "search.startup=6", "search.pruner=halving", "search.rungs=[1,3]", "name=s"),
+    *("model.depth=1", "model.space.width.choices=[20,40]"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["fleet", "reference"])
+def test_cohorts_that_learn_and_are_judged_give_the_same_records_with_any_workers_and_through_kills(place, engine):
+    alone, disturbed = place(), place()
+    printed = alone.run(*ROUNDS, f"engine={engine}", "execution.workers=1")
+    assert "of 6 trials go on" in printed
+    for moment in ("sweeps/s/trials/-/*/*/record.json", "sweeps/s/trials/-/[678]/*/record.json"):
+        driver = disturbed.start(*ROUNDS, f"engine={engine}", "execution.workers=2")
+        disturbed.wait_for(moment, driver)
+        assert kill(driver) == []
+    disturbed.run(*ROUNDS, f"engine={engine}", "execution.workers=2")
+    assert disturbed.records("s") == alone.records("s")
+    assert len(alone.records("s")) == 12
+    statuses = {run.data.tags["status"] for run in disturbed.runs("s", "search") if run.info.status == "FINISHED"}
+    assert statuses == {"ok", "pruned"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_sweep_that_was_stopped_by_a_signal_resumes_to_the_same_records(program, at_once, number, status):

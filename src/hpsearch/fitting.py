@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -21,7 +22,19 @@ from hpsearch.engine.device_data import DeviceData, to_device
 from hpsearch.engine.fleet import train_fits
 from hpsearch.engine.muster import shape_key
 from hpsearch.engine.reference import check_fit, train
-from hpsearch.jobs import Answer, Checked, CheckJob, Job, Pace, RefitJob, ScoreJob, ShareJob, TrainJob, TrialJob
+from hpsearch.jobs import (
+    Answer,
+    Checked,
+    CheckJob,
+    Job,
+    Pace,
+    RefitJob,
+    Rung,
+    ScoreJob,
+    ShareJob,
+    TrainJob,
+    TrialJob,
+)
 from hpsearch.metrics import search_metric
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
 from hpsearch.scoring import score_trial
@@ -76,7 +89,9 @@ def work(bench: Bench, job: Job) -> Answer:
         case TrainJob():
             return train_trials(bench, job)
         case ShareJob():
-            return tuple(_train(plan_fits(bench, job.trial)[job.share :: job.shares], bench, job.engine, job.width))
+            fits = plan_fits(bench, job.trial)
+            mine = slice(job.share, None, job.shares)
+            return tuple(_train(bench, job.trial.stop_after, fits[mine], job.trial.so_far[mine], job.engine, job.width))
         case ScoreJob():
             return score(bench, job)
         case RefitJob():
@@ -85,27 +100,53 @@ def work(bench: Bench, job: Job) -> Answer:
             return check(bench, job)
 
 
-def train_trials(bench: Bench, job: TrainJob) -> tuple[TrialResult, ...]:
-    """Trains every fold and replicate of some trials, and scores them."""
+def train_trials(bench: Bench, job: TrainJob) -> tuple[TrialResult | Rung, ...]:
+    """Trains every fold and replicate of some trials to their end or their rung, and scores them."""
     fits = [plan_fits(bench, trial) for trial in job.trials]
-    results = iter(_train([fit for own in fits for fit in own], bench, job.engine, job.width))
+    every = [fit for own in fits for fit in own]
+    so_far = tuple(result for trial in job.trials for result in trial.so_far)
+    results = iter(_train(bench, job.trials[0].stop_after, every, so_far, job.engine, job.width))
     return tuple(
-        score_trial(trial.config, bench.development, own, list(islice(results, len(own))))
-        for trial, own in zip(job.trials, fits, strict=True)
+        _answer(bench, trial, own, list(islice(results, len(own)))) for trial, own in zip(job.trials, fits, strict=True)
     )
 
 
-def score(bench: Bench, job: ScoreJob) -> TrialResult:
+def score(bench: Bench, job: ScoreJob) -> TrialResult | Rung:
     """Scores a trial whose fits were dealt out in turn."""
     fits, shares = plan_fits(bench, job.trial), len(job.results)
     results = [job.results[place % shares][place // shares] for place in range(len(fits))]
-    return score_trial(job.trial.config, bench.development, fits, results)
+    return _answer(bench, job.trial, fits, results)
 
 
-def _train(fits: list[Fit], bench: Bench, engine: Engine, width: int) -> list[FitResult]:
+def _answer(bench: Bench, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
+    """The result of a trial; with what it takes to go on, if any of its fits does and none has diverged."""
+    result = score_trial(trial.config, bench.development, fits, results)
+    goes_on = result.status.scored and any(one.checkpoint is not None for one in results)
+    return Rung(result, tuple(results)) if goes_on else result
+
+
+def _train(
+    bench: Bench,
+    stop_after: int | None,
+    fits: Sequence[Fit],
+    so_far: Sequence[FitResult],
+    engine: Engine,
+    width: int,
+) -> list[FitResult]:
+    """Trains fits from where they stand; those that have come to their end are as they were."""
+    results = dict(enumerate(so_far))
+    places = [place for place in range(len(fits)) if not so_far or so_far[place].checkpoint is not None]
+    todo = [fits[place] for place in places]
+    resume = [so_far[place] for place in places] if so_far else None
     if engine is Engine.FLEET:
-        return train_fits(fits, bench.data, width)
-    return [train(fit, bench.data) for fit in fits]
+        trained = train_fits(todo, bench.data, width, stop_after=stop_after, resume=resume)
+    else:
+        starts: Sequence[FitResult | None] = resume or [None] * len(todo)
+        trained = [
+            train(fit, bench.data, stop_after=stop_after, resume=start) for fit, start in zip(todo, starts, strict=True)
+        ]
+    results |= dict(zip(places, trained, strict=True))
+    return [results[place] for place in range(len(fits))]
 
 
 def plan_fits(bench: Bench, job: TrialJob) -> list[Fit]:

@@ -8,18 +8,50 @@ from hpsearch.records import FitResult, TrialResult
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
-    """Train and score one configuration; `redraw` >= 1 is a fresh seed of `confirm`, 0 the search."""
+    """Train and score one configuration.
+
+    Attributes:
+        config: The configuration.
+        redraw: >= 1 is a fresh seed of `confirm`, 0 the search.
+        stop_after: The rung: epochs in all after which to stop; None: not before the end.
+        so_far: Where the fits stand that go on from the rung before; empty at the beginning.
+    """
 
     config: Config
     redraw: int = 0
+    stop_after: int | None = None
+    so_far: tuple[FitResult, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were run before."""
+        return max((result.epochs for result in self.so_far), default=0)
+
+    @property
+    def epochs_to_run(self) -> int:
+        """Epochs that this job takes, unless training stops early."""
+        return (self.stop_after or self.config.training.epochs) - self.epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A trial that has stopped at a rung.
+
+    Attributes:
+        result: What it would be if it ended here.
+        fits: `TrialJob.so_far` of the job by which it goes on.
+    """
+
+    result: TrialResult
+    fits: tuple[FitResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
-    """Train all fits of some trials, and score them; answers with a `TrialResult` each.
+    """Train all fits of some trials, and score them; answers with a `TrialResult` each, or a `Rung` if it stops there.
 
     Attributes:
-        trials: Of one `shape_key` for the fleet engine; one alone for the reference engine.
+        trials: Of one `shape_key`, at one rung, for the fleet engine; one alone for the reference engine.
         engine: `reference` or `fleet`.
         width: Most members of a fleet.
     """
@@ -42,7 +74,7 @@ class ShareJob:
 
 @dataclass(frozen=True, slots=True)
 class ScoreJob:
-    """Score a trial whose fits were trained in shares; answers with its `TrialResult`.
+    """Score a trial whose fits were trained in shares; answers with its `TrialResult`, or a `Rung` if it stopped there.
 
     Attributes:
         trial: The trial.
@@ -124,4 +156,4 @@ class Checked:
 
 
 Job = TrainJob | ShareJob | ScoreJob | RefitJob | CheckJob
-Answer = tuple[TrialResult, ...] | tuple[FitResult, ...] | TrialResult | FitResult | Checked
+Answer = tuple[TrialResult | Rung, ...] | tuple[FitResult, ...] | TrialResult | Rung | FitResult | Checked

@@ -1,5 +1,6 @@
 """What flows through hpsearch: folds, fits, trials and their results, all frozen."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -27,6 +28,7 @@ class Status(StrEnum):
 
     OK = "ok"
     STALLED = "stalled"  # final training loss above 0.95 ln C: learned nothing, keeps its score
+    PRUNED = "pruned"  # judged not worth going on, after the epochs of a rung
     DIVERGED = "diverged"  # a loss, weight or output was not finite
     OOM = "oom"
     ERROR = "error"
@@ -167,3 +169,17 @@ class TrialResult:
     seeds: list[FitSeeds]
     predictions: dict[str, np.ndarray] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
+
+
+RUNG = re.compile(r"rung/(\d+)/score")
+
+
+def rung_key(epochs: int) -> str:
+    """The key in `TrialResult.summary` of the score that a trial was judged by after so many epochs."""
+    return f"rung/{epochs}/score"
+
+
+def rung_scores(result: TrialResult) -> dict[int, float]:
+    """The scores that a trial was judged by: epochs of each rung to score, ascending."""
+    found = {int(match[1]): value for key, value in result.summary.items() if (match := RUNG.fullmatch(key))}
+    return dict(sorted(found.items()))

@@ -38,7 +38,8 @@ class Row:
         k: Its number.
         status: How it ended.
         score: Higher is better: what trials are sorted by; None if it has none.
-        shown: The score in words, in the metric's own sign, with its error; empty if it has none.
+        shown: The score in words, in the metric's own sign, with its error, or why there is none; empty if the status
+            says it.
         more: What else the table shows of it, by column.
         values: What was drawn, flat.
     """
@@ -109,6 +110,10 @@ class Terminal:
         else:
             self.line(f"trial {row.k:>3}  {_outcome(row)}  {self._done}/{self._total}  {self._summary()}")
 
+    def judged(self, rung: int, trials: int, going_on: int) -> None:
+        """Says how many trials go on after a rung of so many epochs."""
+        self.line(f"after epoch {rung}: {going_on} of {trials} trials go on")
+
     def end(self) -> None:
         """Stops the progress bar, if there is one."""
         if self._progress is not None:
@@ -128,7 +133,12 @@ class Terminal:
         if ranked:
             self.line(f"Highest-scoring trials of {len(rows)}", style="bold")
             self.console.print(self._fitting_table(heading, ranked[:limit]))
-        failed = [row for row in rows if row.score is None]
+        pruned = sum(row.status is Status.PRUNED for row in rows)
+        if pruned:
+            self.line(
+                f"  {pruned} of {len(rows)} trials were pruned: they ended at a rung, and their scores do not count"
+            )
+        failed = [row for row in rows if row.score is None and row.status is not Status.PRUNED]
         if failed:
             kinds = ", ".join(sorted({row.status for row in failed}))
             self.warn(f"{len(failed)} of {len(rows)} trials have no score ({kinds}); they count in every denominator")
@@ -205,5 +215,5 @@ def _console() -> Console:
 
 def _outcome(row: Row) -> str:
     if row.score is None:
-        return str(row.status)
+        return row.shown or str(row.status)
     return row.shown if row.eligible else f"{row.shown} ({row.status})"

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import optuna
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats import qmc
 
-from hpsearch.search.sampler import Sampler
+from hpsearch.config.sweep import AdaptiveSearch, Choose, Metric, Search
+from hpsearch.search.sampler import Sampler, enter
 from hpsearch.seeding import Purpose, derive
 from hpsearch.space import Choices, Range, Space
 
@@ -21,12 +23,20 @@ UNLIKELY = 1e-4  # the seeds are fixed: a test that passes once passes always
 KINDS = ("random", "qmc")
 
 
+def search_of(kind):
+    """A search of this kind with nothing set."""
+    settings = {"trials": 1, "choose": Choose(), "tune": [], "space": {}, "metric": Metric.AUTO}
+    rounds = {"cohort": None, "pruner": "none", "pruner_options": {}, "rungs": None}
+    kinds = {"tpe": partial(AdaptiveSearch, startup=10)}
+    return kinds.get(kind, Search)(kind=kind, **settings, **rounds)
+
+
 def one(dimension):
     return Space({}, {"model.mlp": {"x": dimension}})
 
 
 def draws(kind, dimension, n=DRAWS, seed=0):
-    sampler = Sampler(kind, one(dimension), seed)
+    sampler = Sampler(search_of(kind), one(dimension), seed)
     return [sampler.draw("-", k, {"model": "mlp"})["model.mlp.x"] for k in range(n)]
 
 
@@ -67,7 +77,7 @@ def dimensions(draw):
 @given(dimensions(), st.integers(0, 2**40), st.integers(0, 300), st.sampled_from(KINDS))
 @settings(deadline=None, max_examples=60)
 def test_a_drawn_value_lies_in_its_dimension_and_has_its_type(dimension, seed, k, kind):
-    value = Sampler(kind, one(dimension), seed).draw("-", k, {"model": "mlp"})["model.mlp.x"]
+    value = Sampler(search_of(kind), one(dimension), seed).draw("-", k, {"model": "mlp"})["model.mlp.x"]
     if isinstance(dimension, Choices):
         assert value in dimension.values
         return
@@ -117,7 +127,7 @@ def test_whole_numbers_of_a_logarithmic_range_are_as_likely_as_they_are_wide_on_
 
 def test_random_draws_of_two_values_are_independent():
     space = Space({"norm": ("none", "before")}, {"model.mlp": {"x": Choices((1, 2, 3))}})
-    sampler = Sampler("random", space, 0)
+    sampler = Sampler(search_of("random"), space, 0)
     table = Counter(
         (v["norm"], v["model.mlp.x"]) for v in (sampler.draw("-", k, {"model": "mlp"}) for k in range(DRAWS))
     )
@@ -136,7 +146,7 @@ def test_quasi_random_draws_are_the_points_of_scipys_sobol_sequence():
     )
     generator = np.random.default_rng(derive(7, Purpose.QMC, "-"))
     points = qmc.Sobol(4, scramble=True, rng=generator).random(16)
-    sampler = Sampler("qmc", space, 7)
+    sampler = Sampler(search_of("qmc"), space, 7)
     chosen = {"model": "mlp", "optimizer": "sgd", "regularization": "dropout"}
     for k, (depth, norm, lr, dropout) in enumerate(points[:, [0, 1, 2, 3]].tolist()):
         # coordinates stand in the order of the names: model.mlp.depth, norm, optimizer.sgd.lr, regularization.…
@@ -149,34 +159,26 @@ def test_quasi_random_draws_are_the_points_of_scipys_sobol_sequence():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trial_draws_the_same_whatever_order_trials_are_asked_in(kind):
-    sampler = Sampler(kind, WIDE, 3)
+    sampler = Sampler(search_of(kind), WIDE, 3)
     forwards = [sampler.draw("-", k, CHOSEN) for k in range(8)]
-    backwards = [Sampler(kind, WIDE, 3).draw("-", k, CHOSEN) for k in reversed(range(8))]
+    backwards = [Sampler(search_of(kind), WIDE, 3).draw("-", k, CHOSEN) for k in reversed(range(8))]
     assert forwards == backwards[::-1]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_trial_draws_the_same_whatever_its_study_holds(kind):
-    sampler = Sampler(kind, WIDE, 3)
-    study = optuna.create_study(direction="maximize")
-    for k in (5, 1, 5, 7):
-        trial, _ = sampler.ask(study, "-", k, CHOSEN)
-        study.tell(trial, 0.5)
-    assert sampler.ask(study, "-", 2, CHOSEN)[1] == sampler.draw("-", 2, CHOSEN)
 
 
 def test_the_study_is_told_what_was_drawn():
     study = optuna.create_study()
-    trial, values = Sampler("random", WIDE, 3).ask(study, "-", 0, CHOSEN)
+    values = Sampler(search_of("random"), WIDE, 3).draw("-", 0, CHOSEN)
+    trial = enter(study, WIDE, values, CHOSEN)
     assert trial.params["optimizer"] == values["optimizer"]
     assert trial.params["model.cnn.filters"] == str(values["model.cnn.filters"])
+    assert trial.params.keys() == values.keys()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_trials_levels_and_seeds_draw_apart(kind):
     numbers = one(Range(low=0.0, high=1.0, log=False, step=None, whole=False))
     found = {
-        Sampler(kind, numbers, seed).draw(level, k, {"model": "mlp"})["model.mlp.x"]
+        Sampler(search_of(kind), numbers, seed).draw(level, k, {"model": "mlp"})["model.mlp.x"]
         for seed in range(4)
         for level in ("-", "adam", "sgd")
         for k in range(4)
@@ -186,7 +188,7 @@ def test_trials_levels_and_seeds_draw_apart(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_space_of_nothing_draws_nothing(kind):
-    assert Sampler(kind, Space({}, {}), 0).draw("-", 0, CHOSEN) == {}
+    assert Sampler(search_of(kind), Space({}, {}), 0).draw("-", 0, CHOSEN) == {}
 
 
 def test_the_values_of_a_random_trial_are_known():
@@ -194,4 +196,4 @@ def test_the_values_of_a_random_trial_are_known():
     words = [1, *np.frombuffer(hashlib.sha256(b"-").digest()[:16], ">u4").tolist(), 5]
     (state,) = np.random.SeedSequence(11, spawn_key=words).generate_state(1, np.uint64)
     expected = np.random.RandomState(int(state >> np.uint64(1)) % 2**32).uniform(0.0, 1.0)
-    assert Sampler("random", space, 11).draw("-", 5, {"model": "mlp"}) == {"model.mlp.x": expected}
+    assert Sampler(search_of("random"), space, 11).draw("-", 5, {"model": "mlp"}) == {"model.mlp.x": expected}

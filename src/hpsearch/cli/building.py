@@ -1,7 +1,7 @@
 """Builds what a driver works with: workers, tracker, parent run, study."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,13 @@ from hpsearch.errors import HpsearchError
 from hpsearch.execution.entry import set_up, work
 from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.worker import Raised
-from hpsearch.jobs import Answer, Checked, CheckJob, Job
+from hpsearch.jobs import Answer, Checked, CheckJob, Job, TrialJob
 from hpsearch.quoting import command_line
+from hpsearch.search.attempts import now_ms
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import JOURNAL
 from hpsearch.search.paces import recall_paces
 from hpsearch.search.stop import StoppedError, StopSignals
-from hpsearch.search.study import now_ms
 from hpsearch.terminal import OutputClosedError
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.mlflow import Tracker
@@ -61,7 +61,7 @@ def check_configs(
         ConfigError: With what does not fit together.
         StoppedError: By a signal.
     """
-    distinct = {_traits(config): config for config in configs}
+    distinct = {traits(config): config for config in configs}
     shapes = {shape_key(config): config for config in configs}
     execution, directory = configs[0].execution, configs[0].tracking.directory
     job = CheckJob(
@@ -86,11 +86,12 @@ def check_configs(
             raise HpsearchError(f"a worker could not check the configurations: {done.failure.cause}")
 
 
-def build_foreman(executor: LocalExecutor[Job, Answer], checked: Checked, configs: list[Config], n: int) -> Foreman:
-    """Who has these configurations trained on n development rows."""
+def build_foreman(executor: LocalExecutor[Job, Answer], checked: Checked, jobs: Sequence[TrialJob], n: int) -> Foreman:
+    """Who has these jobs done on n development rows."""
+    configs = [job.config for job in jobs]
     sizes = split_sizes(configs[0].evaluation, n)
     rows = min(sizes.train, configs[0].data.limit or sizes.train)
-    steps = max(-(-rows // config.training.batch_size) * config.training.epochs for config in configs)
+    steps = max(-(-rows // job.config.training.batch_size) * job.epochs_to_run for job in jobs)
     return Foreman(executor, checked.paces, fits_of(configs[0], n), steps, configs)
 
 
@@ -99,7 +100,7 @@ def fits_of(config: Config, n: int) -> int:
     return split_sizes(config.evaluation, n).folds * config.evaluation.replicates
 
 
-def _traits(config: Config) -> str:
+def traits(config: Config) -> str:
     """What decides whether a configuration can be trained; values such as learning rates do not."""
     kinds = [option.kind for option in (config.activation, config.norm, config.regularization, config.optimizer)]
     monitored = (config.schedule.kind, config.training.patience is None, config.training.batch_size)

@@ -22,12 +22,14 @@ from hpsearch.final.evaluation import TestScore, evaluate, result_text
 from hpsearch.final.model import Model, deployed, load_model, save_model
 from hpsearch.final.openings import remember, unknown_to
 from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan
+from hpsearch.jobs import TrialJob
 from hpsearch.records import Status, TrialResult
+from hpsearch.search.attempts import now_ms
 from hpsearch.search.confirm import Confirmation
+from hpsearch.search.described import config_text, option_params
 from hpsearch.search.plan import digest
 from hpsearch.search.record_files import write_whole
 from hpsearch.search.stop import StopSignals
-from hpsearch.search.study import config_text, now_ms, option_params
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.ledger import Opening
@@ -71,7 +73,7 @@ def _evaluate_champion(
         run = stack.enter_context(stored(tracker, final.named))
         store = final.named.store.confirmation(final.champion.level, final.champion.k)
         told = partial(show_seed, terminal, seeds)
-        foreman = build_foreman(executor, checked, configs, rows)
+        foreman = build_foreman(executor, checked, [TrialJob(config) for config in configs], rows)
         confirmation = Confirmation(final.trial, store, tracker, run, foreman, signals, told)
         model = _confirm_and_refit(final, asked, confirmation, seeds, terminal)
         _Evaluation(final, asked, model, tracker, run, terminal).open(elsewhere)

@@ -7,6 +7,7 @@ from hpsearch.config import Config
 from hpsearch.data.rows import Rows
 from hpsearch.data.splits import split_sizes
 from hpsearch.metrics import LOWER_IS_BETTER, metric_name, to_score
+from hpsearch.records import Status
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Row
 from hpsearch.wording import show_like, show_score
@@ -60,6 +61,8 @@ class Score:
         """What the terminal shows of a trial."""
         result = record.result
         shown = "" if result.score is None else self.show(result.score, result.score_se)
+        if result.status is Status.PRUNED:
+            shown = f"pruned at {_epochs_run(record)}"
         return Row(record.k, result.status, result.score, shown, self._more(record), record.values)
 
     def _more(self, record: Record) -> dict[str, str]:
@@ -76,6 +79,10 @@ class Score:
 
 def _epochs(record: Record) -> str:
     """`12 of 17`: the epoch whose weights were kept, and how many were run; of several fits, the range and the most."""
-    kept, run = record.result.chosen_epochs, len(record.result.curves["train/loss"])
+    kept, run = record.result.chosen_epochs, _epochs_run(record)
     first, last = min(kept), max(kept)
     return f"{first} of {run}" if first == last else f"{first} to {last} of {run}"
+
+
+def _epochs_run(record: Record) -> int:
+    return len(record.result.curves["train/loss"])

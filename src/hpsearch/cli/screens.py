@@ -10,6 +10,7 @@ from hpsearch.cli.naming import Named, started_by_option
 from hpsearch.cli.scores import Score
 from hpsearch.config import Config, Engine
 from hpsearch.config.data import CsvData, Data
+from hpsearch.config.sweep import AdaptiveSearch
 from hpsearch.data.columns import describe_columns, identifiers
 from hpsearch.data.rows import Development
 from hpsearch.data.splits import SplitSizes, split_sizes
@@ -50,6 +51,8 @@ def introduce(terminal: Terminal, named: Named, config: Config, score: Score, do
         terminal.line(f"  inputs  {data['inputs']}")
     terminal.line(f"  split   {describe_split(config, sizes)}")
     terminal.line(f"  trials  {trials}{resumed}; {each}{describe_epochs(config)}")
+    if config.search.cohort_size is not None:
+        terminal.line(f"  rounds  {describe_rounds(config)}")
     terminal.line(f"  score   {describe_score(config, score)}")
     if "identifiers" in data:
         terminal.warn(data["identifiers"])
@@ -82,6 +85,17 @@ def describe_epochs(config: Config) -> str:
     if patience is not None:
         return f"up to {epochs} epochs each, stopped early (training.patience={patience})"
     return f"{epochs} epoch{'s' if epochs > 1 else ''} each"
+
+
+def describe_rounds(config: Config) -> str:
+    """How trials learn from each other, and when they are judged."""
+    search = config.search
+    learns = isinstance(search, AdaptiveSearch)
+    parts = [f"cohorts of {search.cohort_size}" + (", each learns from those before" if learns else "")]
+    if search.prunes:
+        rungs = search.rungs_below(config.training.epochs)
+        parts.append(f"{search.pruner} after epoch {', '.join(map(str, rungs))}")
+    return "; ".join(parts)
 
 
 def describe_data(data: dict[str, Any]) -> str:

@@ -1,41 +1,39 @@
 """Runs a sweep, or one configuration: a sweep of one trial."""
 
 from argparse import Namespace
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from hpsearch import __version__
 from hpsearch.cli.best import write_best
-from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, fits_of, journal_path, running
+from hpsearch.cli.building import build_executor, connect, fits_of, journal_path, running
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, engine_text, name_sweep
 from hpsearch.cli.planning import plan_space
+from hpsearch.cli.requirements import check_cohorts, check_trials, check_truth_table
 from hpsearch.cli.scores import Score
 from hpsearch.cli.screens import Closing, introduce, tell_columns, tell_engines
 from hpsearch.cli.watching import Watching
+from hpsearch.cli.workforce import Workforce
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import Source, find_source
-from hpsearch.execution.local import LocalExecutor
-from hpsearch.jobs import Answer, Checked, Job
-from hpsearch.records import NO_LEVEL
+from hpsearch.jobs import TrialJob
+from hpsearch.records import NO_LEVEL, Status
+from hpsearch.search.attempts import Attempts, now_ms
 from hpsearch.search.champion import find_champion
 from hpsearch.search.folders import check_directory
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import open_study
-from hpsearch.search.paces import remember_paces
 from hpsearch.search.plan import Plan
 from hpsearch.search.stop import StopSignals
-from hpsearch.search.study import Driver, missing_trials, now_ms
+from hpsearch.search.study import Driver
 from hpsearch.search.trial_records import Record
 from hpsearch.space import Composed, Space
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
-
-Workers = tuple[LocalExecutor[Job, Answer], Checked]
-"""Worker processes, and what they have found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +88,28 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
     return 0 if any(record.result.status.scored for record in closing.records) else 1
 
 
-def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workers | None:
+def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workforce | None:
     """Workers that have found out how to train what is missing; none where nothing is."""
     if not sweep.missing:
         return None
     fits = len(sweep.missing) * fits_of(sweep.config, sweep.rows)
     executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, fits))
-    checked = check_configs(executor, sweep.missing, sweep.named.engine, signals)
-    sweep.named.require_device(checked.device, sweep.config)
-    return executor, checked
+    workers = Workforce(executor, sweep.named.engine, signals, sweep.rows)
+    workers.look_at(sweep.missing)
+    sweep.named.require_device(workers.checked.device, sweep.config)
+    return workers
 
 
-def _introduce(sweep: Prepared, workers: Workers | None, terminal: Terminal) -> None:
+def _introduce(sweep: Prepared, workers: Workforce | None, terminal: Terminal) -> None:
     tell_stand_in(terminal, sweep.source, sweep.named)
     introduce(terminal, sweep.named, sweep.config, sweep.score, len(sweep.finished), sweep.existing)
     if workers is not None:
-        tell_engines(terminal, workers[1])
+        tell_engines(terminal, workers.checked)
 
 
 def _run(
     sweep: Prepared,
-    workers: Workers | None,
+    workers: Workforce | None,
     tracker: Tracker,
     signals: StopSignals,
     command: Namespace,
@@ -122,9 +121,10 @@ def _run(
     named.store.request(trials)
     study = open_study(journal_path(config), named.name, named.identity)
     with running(tracker, named, sweep.columns) as run:
-        foreman = None if workers is None else _foreman(sweep, *workers)
+        attempts = Attempts(sweep.plan, study, named.store, tracker, run)
+        hire = _nobody if workers is None else workers.hire
         with Watching(terminal, tracker, run, sweep.score, trials, sweep.finished) as watch:
-            Driver(sweep.plan, study, named.store, tracker, run, foreman, watch, signals).finish(trials)
+            Driver(sweep.plan, attempts, hire, watch, signals).finish(trials)
         records = list(named.store.records().values())  # more than were asked for, if the sweep had more already
         best = write_best(named.store.folder, named.name, records, command.config_dir)
         if best is not None:
@@ -133,25 +133,29 @@ def _run(
     return Closing(named, config, sweep.score, records, command, tracker.uri, run)
 
 
-def _foreman(sweep: Prepared, executor: LocalExecutor[Job, Answer], checked: Checked) -> Foreman:
-    remember_paces(Path(sweep.config.tracking.directory), checked.measured)
-    return build_foreman(executor, checked, sweep.missing, sweep.rows)
+def _nobody(jobs: Mapping[int, TrialJob]) -> Foreman:
+    raise AssertionError(f"nothing is missing, got {sorted(jobs)}")
 
 
 def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> Prepared:
     config = base.config
     space = plan_space(composer.compose, composer.overrides, composer.known_options)
-    _check_trials(config, space, terminal)
+    check_trials(config, space)
+    check_cohorts(config)
+    if space.size < config.search.trials:
+        terminal.warn(
+            f"the space holds {space.size:g} distinct configurations: search.trials={config.search.trials} repeats some"
+        )
     source = find_source(config.data)
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)
-    _check_truth_table(config, development, sealed)
+    check_truth_table(config, development, sealed)
     plan = _settled(composer, base, space, source, data_digest(development, sealed))
     named = _name(plan, command, development, sealed)
     done = named.store.records()
-    missing = missing_trials(done, config.search.trials)
+    missing = plan.missing(done, config.search.trials)
     finished = [done[NO_LEVEL, k] for k in sorted(set(range(config.search.trials)) - set(missing))]
-    configs = [plan.trial(k).config for k in missing]
+    configs = plan.foreseen(done, config.search.trials)
     score = Score.of(config, development)
     return Prepared(plan, named, source, list(space.names), score, development.n, finished, configs, len(done))
 
@@ -165,14 +169,6 @@ def _settled(composer: Composer, base: Composed, space: Space, source: Source, d
     return Plan(settle(base), space, lambda options: settle(composer.compose(options)), digest)
 
 
-def _check_truth_table(config: Config, development: Development, sealed: SealedTest | None) -> None:
-    if config.evaluation.kind == "truth_table" and sealed is not None:
-        raise ConfigError(
-            "evaluation=truth_table trains and scores on the same rows: it must be used with data=xor, got "
-            f"{development.name}"
-        )
-
-
 def tell_stand_in(terminal: Terminal, source: Source, named: Named) -> None:
     """That other rows stand in for those that were asked for; why, only when the sweep is new."""
     for line in source.note:
@@ -184,22 +180,10 @@ def tell_stand_in(terminal: Terminal, source: Source, named: Named) -> None:
 def _totals(records: list[Record]) -> dict[str, float]:
     """What the parent run says about all trials."""
     champion = find_champion(records)
-    totals = {"trials/all": float(len(records)), "trials/failed": float(sum(r.result.score is None for r in records))}
+    pruned = sum(r.result.status is Status.PRUNED for r in records)
+    failed = sum(r.result.score is None for r in records) - pruned
+    totals = {"trials/all": float(len(records)), "trials/failed": float(failed), "trials/pruned": float(pruned)}
     return totals if champion is None else {**totals, "best/score": float(champion.result.score or 0.0)}
-
-
-def _check_trials(config: Config, space: Space, terminal: Terminal) -> None:
-    trials = config.search.trials
-    if trials > 1 and not space.names:
-        tuned = (
-            f"every value of search.tune={config.search.tune} is given" if config.search.tune else "nothing is tuned"
-        )
-        raise ConfigError(
-            f"search.trials is {trials} and nothing varies ({tuned}): name groups in search.tune, or options in "
-            "search.choose.<group>"
-        )
-    if space.size < trials:
-        terminal.warn(f"the space holds {space.size:g} distinct configurations: search.trials={trials} repeats some")
 
 
 def _name(plan: Plan, command: Namespace, development: Development, sealed: SealedTest | None) -> Named:

@@ -40,6 +40,10 @@ class Watching:
         """Counts one more trial."""
         self._terminal.trial_done(self._score.row(record))
 
+    def judged(self, rung: int, trials: int, going_on: int) -> None:
+        """Says how many trials go on after a rung."""
+        self._terminal.judged(rung, trials, going_on)
+
     def tick(self) -> None:
         """Samples the machine's load, every few seconds."""
         if time.monotonic() - self._sampled >= SAMPLE_S:

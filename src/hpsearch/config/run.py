@@ -86,7 +86,7 @@ KINDS: dict[str, dict[str, type[Option]]] = {
         "loocv": sweep.Evaluation,
         "truth_table": sweep.Evaluation,
     },
-    "search": {"random": sweep.Search, "qmc": sweep.Search},
+    "search": {"random": sweep.Search, "qmc": sweep.Search, "tpe": sweep.AdaptiveSearch},
     "execution": {"local": sweep.Execution},
     "tracking": {"mlflow": sweep.Tracking},
 }
@@ -170,10 +170,17 @@ class Config:
         return tree
 
     def covered(self) -> dict[str, Any]:
-        """What the fingerprint of a sweep covers: the tree without `UNCOVERED` and without `search.trials`."""
+        """What the fingerprint of a sweep covers: the tree without `UNCOVERED`, `search.trials` and quiet keys."""
         tree = {key: value for key, value in self.to_tree().items() if key not in UNCOVERED}
-        tree["search"] = {key: value for key, value in tree["search"].items() if key != "trials"}
+        tree |= {group: covered_option(getattr(self, group)) for group in KINDS if group in tree}
+        del tree["search"]["trials"]
         return tree
+
+
+def covered_option(option: Option) -> dict[str, Any]:
+    """What a fingerprint covers of one option; see `Option.quiet`."""
+    tree: dict[str, Any] = to_tree(option)
+    return {key: value for key, value in tree.items() if key not in option.quiet or value != option.quiet[key]}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -209,7 +216,8 @@ def _build_option(group: str, tree: dict[str, Any], problems: list[str]) -> Opti
     for key in (str(key) for key in node if key not in known):
         hint = _homes(group, key) or nearest(key, known - {"kind"})
         problems.append(f"{group}.{key} is not a key of {option}: {hint}")
-    return build(KINDS[group][kind], {key: node[key] for key in node if key in known}, group, problems, option)
+    values = {**KINDS[group][kind].quiet, **{key: node[key] for key in node if key in known}}
+    return build(KINDS[group][kind], values, group, problems, option)
 
 
 def _keys(kind: type[Option]) -> set[str]:

@@ -1,12 +1,15 @@
 """What may be set about how trials are drawn, scored, executed and logged, and about the final evaluation."""
 
+import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.checks import require, require_positive
+from hpsearch.config.checks import ConfigError, require, require_import_path, require_positive
 from hpsearch.config.option import AUTO, Option
+from hpsearch.config.tree import nearest
 
 
 @dataclass(kw_only=True, slots=True)
@@ -95,19 +98,77 @@ class Metric(StrEnum):
     R2 = "r2"
 
 
+COHORT = 10
+"""Trials of a cohort unless `search.cohort` says otherwise."""
+REDUCTION = 3
+"""Of so many trials one goes on; and each rung lies at so many times the epochs of the one before."""
+PRUNERS = ("none", "halving", "median")
+
+
 @dataclass(kw_only=True, slots=True)
 class Search(Option):
-    """Random search (i.i.d. draws) or QMC (scrambled Sobol) of `trials` over `choose` and the spaces of `tune`."""
+    """Random search (i.i.d. draws) or QMC (scrambled Sobol) of `trials` over `choose` and the spaces of `tune`.
+
+    With a pruner, trials run in cohorts: all train up to a rung, those that the pruner judges not worth going on end
+    there, and the others go on to the next.
+    """
 
     group: ClassVar[str] = "search"
+    quiet: ClassVar[Mapping[str, Any]] = {"cohort": None, "pruner": "none", "pruner_options": {}, "rungs": None}
     trials: Annotated[int, "trials in all, >= 1; the same command with more goes on"]
     choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]
     tune: Annotated[list[str], "groups whose spaces are sampled"]
     space: Annotated[dict[str, Any], "changed bounds: search.space.GROUP.OPTION.NAME={low: ..., high: ...}"]
     metric: Annotated[Metric, "what the score is made of"]
+    cohort: Annotated[
+        int | None, "trials that are judged together and that later ones learn from, >= 2; auto: 10", AUTO
+    ]
+    pruner: Annotated[str, "none, halving, median, or a pruner of Optuna's kind as package.module:Class"]
+    pruner_options: Annotated[dict[str, Any], "keyword arguments of the pruner, such as {reduction_factor: 2}"]
+    rungs: Annotated[
+        list[int] | None, "epochs after which trials are judged, ascending; auto: 1, 3, 9, ... up to half of all", AUTO
+    ]
 
     def __post_init__(self) -> None:
         require(self.trials >= 1, "search.trials", "must be >= 1", self.trials)
+        require(self.cohort is None or self.cohort >= 2, "search.cohort", "must be >= 2 or auto", self.cohort)
+        known = self.pruner in PRUNERS
+        if not known and ":" not in self.pruner:
+            rule = f"must be one of {', '.join(PRUNERS)}, or read as package.module:Class"
+            raise ConfigError(f"search.pruner {rule}, got {self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
+        if not known:
+            require_import_path("search.pruner", self.pruner)
+        rungs = self.rungs
+        ascending = rungs is None or (rungs == sorted(set(rungs)) and min(rungs, default=0) >= 1)
+        require(ascending, "search.rungs", "must be epochs >= 1 in ascending order, or auto", rungs)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether trials may end before their time."""
+        return self.pruner != "none"
+
+    @property
+    def cohort_size(self) -> int | None:
+        """Trials of a cohort; None where no trial depends on another, so that there are no cohorts."""
+        return self.cohort or COHORT if self.prunes or isinstance(self, AdaptiveSearch) else None
+
+    def rungs_below(self, epochs: int) -> list[int]:
+        """The epochs after which trials of so many epochs are judged; empty without a pruner."""
+        if not self.prunes:
+            return []
+        powers = itertools.takewhile(lambda rung: 2 * rung <= epochs, (REDUCTION**i for i in itertools.count()))
+        return list(powers) if self.rungs is None else self.rungs
+
+
+@dataclass(kw_only=True, slots=True)
+class AdaptiveSearch(Search):
+    """The tree-structured Parzen estimator (TPE): each cohort learns from the scores of those before."""
+
+    startup: Annotated[int, "trials that are drawn at random, as by search=random, before it learns, >= 1"]
+
+    def __post_init__(self) -> None:
+        super(AdaptiveSearch, self).__post_init__()
+        require(self.startup >= 1, "search.startup", "must be >= 1", self.startup)
 
 
 class Device(StrEnum):

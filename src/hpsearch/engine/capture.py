@@ -73,3 +73,13 @@ class Replayed:
         self._rows, self._lr = rows.clone(), lr.clone()
         self._recorder = self._make()
         self._recorder.record(lambda: self._step(self._rows, self._lr))
+
+
+def stepper(step: Step, device: torch.device) -> Step:
+    """The step as it is best done on this device."""
+    return Replayed(step, CudaRecorder) if device.type == "cuda" else step
+
+
+def plain(step: Step, _: torch.device) -> Step:
+    """The step as it is written."""
+    return step

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from hpsearch.engine.capture import CudaRecorder, Replayed, Step
+from hpsearch.engine.capture import Step, stepper
 from hpsearch.engine.crew import Crew, CrewData, sort_key
 from hpsearch.engine.device_data import DeviceData, batch_sizes
 from hpsearch.engine.history import History
@@ -37,16 +37,6 @@ class _Log(History):
     left: bool = False  # trains on only as long as somebody needs its company
     checkpoint: dict[str, np.ndarray] | None = None
     fit_s: float = 0.0
-
-
-def stepper(step: Step, device: torch.device) -> Step:
-    """The step as it is best done on this device."""
-    return Replayed(step, CudaRecorder) if device.type == "cuda" else step
-
-
-def plain(step: Step, _: torch.device) -> Step:
-    """The step as it is written."""
-    return step
 
 
 def train_fleet(
@@ -292,9 +282,19 @@ class Fleet:
         )
 
 
-def train_fits(fits: Sequence[Fit], data: DeviceData, width: int) -> list[FitResult]:
+def train_fits(
+    fits: Sequence[Fit],
+    data: DeviceData,
+    width: int,
+    *,
+    stop_after: int | None = None,
+    resume: Sequence[FitResult] | None = None,
+) -> list[FitResult]:
     """Trains any fits, in fleets of at most `width` members; one result a fit, in their order."""
     results: dict[int, FitResult] = {}
     for places in muster(fits, width, data.inputs[0].numel()):
-        results |= zip(places, train_fleet([fits[place] for place in places], data), strict=True)
+        together = [fits[place] for place in places]
+        starts = None if resume is None else [resume[place] for place in places]
+        trained = train_fleet(together, data, stop_after=stop_after, resume=starts)
+        results |= zip(places, trained, strict=True)
     return [results[place] for place in range(len(fits))]

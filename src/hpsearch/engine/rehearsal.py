@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from hpsearch.engine.capture import Step
+from hpsearch.engine.capture import Step, stepper
 from hpsearch.engine.crew import sort_key
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.fleet import Fleet, stepper
+from hpsearch.engine.fleet import Fleet
 from hpsearch.records import Fit
 
 

@@ -10,10 +10,12 @@ from hpsearch.execution.local import Done
 from hpsearch.execution.worker import WorkerDied
 from hpsearch.jobs import Answer, RefitJob, TrialJob
 from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult
+from hpsearch.search.attempts import now_ms
+from hpsearch.search.described import config_text, option_params
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.store import Attempt, SweepStore
-from hpsearch.search.study import MAX_DEATHS, config_text, failed_result, now_ms, option_params
+from hpsearch.search.study import MAX_DEATHS, failed_result
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Role, SweepRun
 

@@ -10,7 +10,7 @@ from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.engine.muster import shape_key
 from hpsearch.execution.local import Done
 from hpsearch.execution.worker import Raised, WorkerDied
-from hpsearch.jobs import Answer, Job, Pace, RefitJob, ScoreJob, ShareJob, TrainJob, TrialJob
+from hpsearch.jobs import Answer, Job, Pace, RefitJob, Rung, ScoreJob, ShareJob, TrainJob, TrialJob
 from hpsearch.records import FitResult, TrialResult
 
 ALONE = Pace(Engine.REFERENCE, 1, math.inf)
@@ -163,8 +163,13 @@ class Foreman:
 
     def _next_batch(self) -> _Batch:
         """The first trial that waits, and those of its shape that fill its batch."""
-        shape = shape_key(next(iter(self._queue.values())).config)
-        alike = [key for key, job in self._queue.items() if shape_key(job.config) == shape]
+        first = next(iter(self._queue.values()))
+        shape = shape_key(first.config)
+        alike = [
+            key
+            for key, job in self._queue.items()
+            if shape_key(job.config) == shape and (job.epochs, job.stop_after) == (first.epochs, first.stop_after)
+        ]
         chosen = alike[: self._sizes.get(shape, 1)]
         return _Batch({key: self._queue.pop(key) for key in chosen}, self.paces.get(shape, ALONE))
 
@@ -199,7 +204,7 @@ class Foreman:
         return [
             Done(key, result, None, share)
             for key, result in zip(batch.trials, done.value, strict=True)
-            if isinstance(result, TrialResult)
+            if isinstance(result, TrialResult | Rung)
         ]
 
     def _receive_failure(self, batch: _Batch, done: Done[Answer], failure: Raised | WorkerDied) -> list[Done[Answer]]:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,21 @@ def open_study(path: str | Path, name: str, identity: str) -> optuna.Study:
     if study_name not in taken:
         study.set_user_attr("identity", identity)
     return study
+
+
+def report_rungs(study: optuna.Study, number: int, scores: Mapping[int, float]) -> None:
+    """Tells Optuna what a trial was judged by, as far as it does not know; its dashboard draws that as a curve.
+
+    Args:
+        study: The study.
+        number: Optuna's number of the trial, which is not finished.
+        scores: Epochs of each rung to score.
+    """
+    if scores:
+        known = study.get_trials(deepcopy=False)[number]
+        trial = optuna.Trial(study, known._trial_id)  # noqa: SLF001 (no public way to go on with a trial)
+        for rung in scores.keys() - known.intermediate_values.keys():
+            trial.report(scores[rung], rung)
 
 
 class _Lock(JournalFileOpenLock):

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.config import Config
 from hpsearch.config.network import CustomModel
+from hpsearch.config.run import covered_option
+from hpsearch.config.sweep import AdaptiveSearch, Search
 from hpsearch.config.training import CustomLoss
 from hpsearch.config.tree import to_tree
 from hpsearch.nn.imports import source_digest
-from hpsearch.records import NO_LEVEL, Trial
+from hpsearch.records import NO_LEVEL, Trial, Value
 from hpsearch.search.sampler import Sampler
+from hpsearch.search.trial_records import Record
 from hpsearch.space import Composed, Space, apply_values
 
 
@@ -34,8 +38,12 @@ class Plan:
     @property
     def sampler(self) -> Sampler:
         """Draws the values of the trials."""
-        search = self.base.config.search
-        return Sampler(search.kind, self.space, self.base.config.seed)
+        return Sampler(self.search, self.space, self.base.config.seed)
+
+    @property
+    def search(self) -> Search:
+        """How trials are drawn and judged."""
+        return self.base.config.search
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -43,12 +51,64 @@ class Plan:
         options = self.base.config.options
         return {group: option for group, option in options.items() if group not in self.space.options}
 
+    @property
+    def rungs(self) -> list[int]:
+        """The epochs after which trials are judged; empty where none is pruned."""
+        return self.search.rungs_below(self.base.config.training.epochs)
+
+    def cohorts(self, trials: int) -> list[range]:
+        """The trials 0 … `trials` - 1 in portions: those of one can run side by side, the next ones learn from it."""
+        size = self.search.cohort_size or trials
+        return [range(start, min(start + size, trials)) for start in range(0, trials, size)]
+
     def trial(self, k: int, level: str = NO_LEVEL) -> Trial:
-        """Trial k: the same whatever ran before, and however many trials the sweep has."""
-        values = self.sampler.draw(level, k, self.chosen)
+        """Trial k as it is drawn whatever came out before.
+
+        That is trial k itself unless the search is adaptive: the same whatever ran before, and however many trials the
+        sweep has.
+        """
+        return self.realize(k, self.sampler.draw(level, k, self.chosen), level)
+
+    def trials(self, cohort: range, wanted: Sequence[int], past: Sequence[Record]) -> list[Trial]:
+        """Some trials of a cohort.
+
+        Args:
+            cohort: One of `cohorts`.
+            wanted: Numbers within it.
+            past: The records of all trials before it, in the order of k.
+        """
+        if not isinstance(self.search, AdaptiveSearch):
+            return [self.trial(k) for k in wanted]
+        drawn = dict(zip(cohort, self.sampler.draw_cohort(NO_LEVEL, cohort, self.chosen, past), strict=True))
+        return [self.realize(k, drawn[k]) for k in wanted]
+
+    def foreseen(self, records: Mapping[tuple[str, int], Record], trials: int) -> list[Config]:
+        """The configurations of what is missing; where trials have still to learn from others, of random draws.
+
+        They stand for what may come: the same options, sizes within the same bounds.
+        """
+        missing = self.missing(records, trials)
+        first = next((c for c in self.cohorts(trials) if missing and missing[0] in c), range(0))
+        past = [records[NO_LEVEL, k] for k in range(first.start)]
+        now, later = [k for k in missing if k in first], [k for k in missing if k not in first]
+        return [trial.config for trial in [*self.trials(first, now, past), *map(self.trial, later)]]
+
+    def realize(self, k: int, values: dict[str, Value], level: str = NO_LEVEL) -> Trial:
+        """Trial k with values that were drawn."""
         options = {group: str(values[group]) for group in self.space.options}
         composed = self.compose(options) if options else self.base
         return Trial(level, k, values, apply_values(composed.config, values))
+
+    def missing(self, records: Mapping[tuple[str, int], Record], trials: int) -> list[int]:
+        """The trials that have to be run: those without a record, and those that an error failed.
+
+        Of cohorts that later ones have learned from, what an error failed stays as it is.
+        """
+        found = {k: records[NO_LEVEL, k].result.status for k in range(trials) if (NO_LEVEL, k) in records}
+        latest = max(found, default=0)
+        settled = [] if self.search.cohort_size is None else [c for c in self.cohorts(trials) if c.stop <= latest]
+        again = range(settled[-1].stop if settled else 0, trials)
+        return [k for k in range(trials) if k not in found or (k in again and found[k].retried)]
 
     def specification(self) -> dict[str, Any]:
         """Everything that makes this sweep what it is, as a plain tree; `fingerprint` is its digest.
@@ -59,7 +119,7 @@ class Plan:
         options = {}
         for group, names in self.space.options.items():
             for name in names:
-                options[f"{group}.{name}"] = to_tree(getattr(self.compose({group: name}).config, group))
+                options[f"{group}.{name}"] = covered_option(getattr(self.compose({group: name}).config, group))
         code = self._own_code()
         dimensions = {key: to_tree(dict(found)) for key, found in self.space.dimensions.items()}
         return {
@@ -78,6 +138,9 @@ class Plan:
             for option in (config.model, config.loss):
                 if isinstance(option, CustomModel | CustomLoss):
                     paths[option.import_path] = source_digest(f"{option.group}.import_path", option.import_path)
+        pruner = self.search.pruner
+        if ":" in pruner and not pruner.startswith("optuna."):
+            paths[pruner] = source_digest("search.pruner", pruner)
         return paths
 
     def fingerprint(self) -> str:

@@ -1,15 +1,18 @@
-"""Optuna's part: which values trial k draws, as a pure function of (sweep seed, level, k, space)."""
+"""Optuna's part: which values a trial draws."""
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
 
-from hpsearch.records import Value
+from hpsearch.config.sweep import AdaptiveSearch, Search
+from hpsearch.records import Status, Value, rung_scores
+from hpsearch.search.trial_records import Record
 from hpsearch.seeding import Purpose, derive
 from hpsearch.space import Choices, Dimension, Space
 
@@ -17,45 +20,129 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
 
 
 class Sampler:
-    """Random or quasi-random draws from one space."""
+    """Random, quasi-random or adaptive draws from one space.
 
-    def __init__(self, kind: str, space: Space, seed: int) -> None:
+    What a trial draws is a function of (seed, level, k) and, where the search is adaptive, of the finished trials of
+    earlier cohorts: never of order, time or workers.
+    """
+
+    def __init__(self, search: Search, space: Space, seed: int) -> None:
         """Keeps what a draw depends on.
 
         Args:
-            kind: `random` for independent draws, `qmc` for a scrambled Sobol sequence in each level.
+            search: Its `kind` is `random` for independent draws, `qmc` for a scrambled Sobol sequence in each level,
+                or `tpe`: independent draws first, then by the tree-structured Parzen estimator (Bergstra et al., 2011).
             space: The space.
             seed: The sweep seed.
         """
-        self._kind, self._space, self._seed = kind, space, seed
+        self._search, self._space, self._seed = search, space, seed
 
-    def ask(
-        self, study: optuna.Study, level: str, k: int, chosen: Mapping[str, str]
-    ) -> tuple[optuna.Trial, dict[str, Value]]:
-        """Asks `study` for trial k; the values do not depend on what the study holds.
+    def draw(self, level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
+        """The values of trial k as they are drawn whatever came out before.
 
         Args:
-            study: Takes the new trial.
             level: Level of the compared factor.
             k: Number of the trial within the level, from 0.
             chosen: Group to option, for the groups that do not vary.
-
-        Returns:
-            The study's trial and its values, flat.
         """
-        study.sampler = self._sampler(level, k)
-        trial = study.ask()
-        return trial, self._space.draw(_suggester(trial), chosen)
+        study = _study(self._independent(level, k))
+        return self._space.draw(suggester(study.ask()), chosen)
 
-    def draw(self, level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
-        """The values of trial k, without a study that lasts."""
-        return self.ask(optuna.create_study(storage=optuna.storages.InMemoryStorage()), level, k, chosen)[1]
+    def draw_cohort(
+        self, level: str, cohort: range, chosen: Mapping[str, str], past: Sequence[Record]
+    ) -> list[dict[str, Value]]:
+        """The values of the trials of one cohort, in the order of k.
 
-    def _sampler(self, level: str, k: int) -> optuna.samplers.BaseSampler:
-        if self._kind == "qmc":
+        Args:
+            level: Level of the compared factor.
+            cohort: Numbers of its trials.
+            chosen: Group to option, for the groups that do not vary.
+            past: The finished trials of all cohorts before, in the order of k.
+        """
+        search = self._search
+        if not isinstance(search, AdaptiveSearch) or cohort.stop <= search.startup:
+            return [self.draw(level, k, chosen) for k in cohort]
+        study = _study(_GivenSampler({}))
+        _tell_past(study, self._space, chosen, past)
+        values = []
+        for k in cohort:  # what was drawn before k in this cohort is a running trial to the sampler, which keeps away
+            study.sampler = self._independent(level, k) if k < search.startup else self._adaptive(level, k)
+            values.append(self._space.draw(suggester(study.ask()), chosen))
+        return values
+
+    def _independent(self, level: str, k: int) -> optuna.samplers.BaseSampler:
+        if self._search.kind == "qmc":
             return _SobolSampler(self._space.names, derive(self._seed, Purpose.QMC, level), k)
-        seed = derive(self._seed, Purpose.PARAMETERS, level, k)
-        return optuna.samplers.RandomSampler(seed=seed % 2**32)
+        return optuna.samplers.RandomSampler(seed=self._draw_seed(level, k))
+
+    def _adaptive(self, level: str, k: int) -> optuna.samplers.BaseSampler:
+        return optuna.samplers.TPESampler(n_startup_trials=0, seed=self._draw_seed(level, k))
+
+    def _draw_seed(self, level: str, k: int) -> int:
+        return derive(self._seed, Purpose.PARAMETERS, level, k) % 2**32
+
+
+def enter(study: optuna.Study, space: Space, values: Mapping[str, Value], chosen: Mapping[str, str]) -> optuna.Trial:
+    """Asks `study` for a new trial that has these values; it is how a trial that was drawn becomes known to Optuna.
+
+    Args:
+        study: Takes the trial.
+        space: What the values were drawn from.
+        values: Of the trial, flat.
+        chosen: Group to option, for the groups that do not vary.
+    """
+    study.sampler = _GivenSampler(values)
+    trial = study.ask()
+    drawn = space.draw(suggester(trial), chosen)
+    assert drawn == dict(values), (drawn, values)
+    return trial
+
+
+def _tell_past(study: optuna.Study, space: Space, chosen: Mapping[str, str], past: Sequence[Record]) -> None:
+    """Finished trials, as an adaptive sampler is to see them.
+
+    A diverged trial counts as the lowest score of all: left out, as Optuna leaves out what failed, the region that it
+    diverged in would look as if nobody had been there. What machine or foreign code failed says nothing.
+    """
+    worst = min((record.result.score for record in past if record.result.score is not None), default=None)
+    for record in past:
+        trial = enter(study, space, record.values, chosen)
+        status = record.result.status
+        score = worst if status is Status.DIVERGED else record.result.score
+        if status is Status.PRUNED:
+            for rung, value in rung_scores(record.result).items():
+                trial.report(value, rung)
+            study.tell(trial, state=TrialState.PRUNED)
+        elif score is None:
+            study.tell(trial, state=TrialState.FAIL)
+        else:
+            study.tell(trial, score)
+
+
+def _study(sampler: optuna.samplers.BaseSampler) -> optuna.Study:
+    return optuna.create_study(
+        storage=optuna.storages.InMemoryStorage(), study_name="draws", sampler=sampler, direction="maximize"
+    )
+
+
+class _GivenSampler(optuna.samplers.BaseSampler):
+    """Gives each name the value that it is to have."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = values
+
+    def infer_relative_search_space(self, *_: Any, **__: Any) -> dict[str, BaseDistribution]:
+        """None: every value is given by its own name."""
+        return {}
+
+    def sample_relative(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """None: every value is given by its own name."""
+        return {}
+
+    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+        """The value of this name."""
+        del study, trial, param_distribution
+        return _label(self._values[param_name])
 
 
 class _SobolSampler(optuna.samplers.BaseSampler):
@@ -103,7 +190,9 @@ def _quantile(distribution: BaseDistribution, u: float) -> Any:
     return low + step * int(u * (round((high - low) / step) + 1))
 
 
-def _suggester(trial: optuna.Trial) -> Callable[[str, Dimension], Value]:
+def suggester(trial: optuna.Trial) -> Callable[[str, Dimension], Value]:
+    """Draws the values of a space for a trial of Optuna, see `Space.draw`."""
+
     def suggest(name: str, dimension: Dimension) -> Value:
         if isinstance(dimension, Choices):
             labels = {_label(value): value for value in dimension.values}

@@ -1,39 +1,31 @@
-"""The driver of a sweep: asks, hands out, commits, and after a crash finds out what was committed.
-
-The commit order of an attempt: Optuna is asked; the MLflow run is created; the fit trains; the record is written; the
-run gets its results; Optuna is told, which is the commit. Each step can be repeated, so that a driver may be killed
-between any two of them.
-"""
+"""The driver of a sweep: cohort by cohort and rung by rung, it asks, hands out, and has committed what comes back."""
 
 import contextlib
-import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
-import optuna
-import yaml
-from optuna.trial import TrialState
-
-from hpsearch.config import Config, ConfigError
+from hpsearch.config import ConfigError
 from hpsearch.execution.local import Done
 from hpsearch.execution.worker import Raised, WorkerDied
-from hpsearch.jobs import Answer, TrialJob
-from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult, Value
+from hpsearch.jobs import Answer, Rung, TrialJob
+from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult, rung_key, rung_scores
+from hpsearch.search.attempts import Attempts, Finished
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.plan import Plan
+from hpsearch.search.pruning import Judge, judge_of
 from hpsearch.search.stop import StoppedError, StopSignals
-from hpsearch.search.store import Attempt, SweepStore
-from hpsearch.search.trial_records import Record, decode_record
-from hpsearch.tracking.mlflow import Tracker
-from hpsearch.tracking.runs import Role, SweepRun
+from hpsearch.search.trial_records import Record
 
 MAX_DEATHS = 3
 """Workers that one trial may take down before it counts as failed."""
 WAIT_S = 0.2
 """How long the driver listens to workers before it looks at signals."""
+
+
+Hire = Callable[[Mapping[int, TrialJob]], Foreman]
+"""Gives who has these jobs done, by k."""
 
 
 class Watch(Protocol):
@@ -42,46 +34,44 @@ class Watch(Protocol):
     def trial_done(self, record: Record) -> None:
         """One more trial is committed."""
 
+    def judged(self, rung: int, trials: int, going_on: int) -> None:
+        """So many trials have come to a rung, and so many of them go on."""
+
     def tick(self) -> None:
         """Time passes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """An attempt that Optuna and MLflow know of and that is not committed yet."""
+@dataclass(slots=True)
+class _Round:
+    """Trials that are trained to the end, or to a rung.
 
-    trial: Trial
-    number: int
-    optuna_number: int
-    run_id: str
-    started_ms: int
+    Attributes:
+        trials: By k.
+        jobs: What each of them asks for.
+        foreman: Has them trained.
+        waiting: Those that are not begun.
+        stopped: Those that have come to the rung.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """An attempt whose record is whole; what is left is to log it and to tell Optuna."""
-
-    result: TrialResult
-    folder: Path
-    run_id: str
-    optuna_number: int
-    ended_ms: int
+    trials: Mapping[int, Trial]
+    jobs: Mapping[int, TrialJob]
+    foreman: Foreman
+    waiting: deque[int]
+    stopped: dict[int, Rung] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Driver:
-    """Runs the trials of one sweep; the only writer of its study, its records and its runs."""
+    """Runs the trials of one sweep."""
 
     plan: Plan
-    study: optuna.Study
-    store: SweepStore
-    tracker: Tracker
-    run: SweepRun
-    foreman: Foreman | None  # None where nothing is missing
+    attempts: Attempts
+    hire: Hire
     watch: Watch
     signals: StopSignals
-    _open: dict[tuple[str, int], Running] = field(default_factory=dict)
     _deaths: dict[tuple[str, int], int] = field(default_factory=dict)
+    _scores: dict[int, dict[int, float]] = field(default_factory=dict)  # by k and rung, of trials that are open
+    _foreman: Foreman | None = None
 
     def finish(self, trials: int) -> list[Record]:
         """Runs what is missing of the first `trials` trials.
@@ -93,174 +83,143 @@ class Driver:
             StoppedError: By a signal, after everything open was closed.
             ConfigError: If a configuration turns out not to be trainable.
         """
-        records = self.reconcile()
-        missing = missing_trials(records, trials)
-        if missing:
-            assert self.foreman is not None, missing
-            turns = self.foreman.arrange({k: self.plan.trial(k).config for k in missing})
-            try:
-                self._work_off(deque(turns), records, self.foreman)
-            except Exception:
-                # What cannot be closed now, because tracking is what failed, is closed by the next start.
-                with contextlib.suppress(Exception):
-                    self._interrupt(self.foreman)
-                raise
+        records = self.attempts.reconcile()
+        missing = self.plan.missing(records, trials)
+        judge = judge_of(self.plan.search) if missing else None
+        try:
+            for cohort in self.plan.cohorts(trials) if missing else ():
+                self._run_cohort(cohort, [k for k in missing if k in cohort], records, judge)
+        except Exception:
+            # What cannot be closed now, because tracking is what failed, is closed by the next start.
+            with contextlib.suppress(Exception):
+                self._interrupt()
+            raise
         return [records[NO_LEVEL, k] for k in range(trials)]
 
-    def _work_off(self, missing: deque[int], records: dict[tuple[str, int], Record], foreman: Foreman) -> None:
-        while missing or foreman.busy:
+    def _run_cohort(
+        self, cohort: range, wanted: list[int], records: dict[tuple[str, int], Record], judge: Judge | None
+    ) -> None:
+        """Brings the trials of a cohort to their end, rung by rung; those with a record are judged by what it says."""
+        past = [records[NO_LEVEL, k] for k in range(cohort.start)]
+        trials = {trial.k: trial for trial in self.plan.trials(cohort, wanted, past)} if wanted else {}
+        standing: dict[int, tuple[FitResult, ...]] = dict.fromkeys(trials, ())
+        for rung in [*self.plan.rungs, None]:
+            stopped = self._train(trials, standing, rung, records)
+            if rung is not None and judge is not None:
+                standing = self._judge(judge, rung, cohort, trials, stopped, records)
+        if judge is not None:
+            judge.close({k: records[NO_LEVEL, k].result for k in cohort})
+
+    def _train(
+        self,
+        trials: Mapping[int, Trial],
+        standing: Mapping[int, tuple[FitResult, ...]],
+        rung: int | None,
+        records: dict[tuple[str, int], Record],
+    ) -> dict[int, Rung]:
+        """Trains to a rung, or to the end, and commits what has come to its end; the others by k."""
+        if not standing:
+            return {}
+        jobs = {k: _job(trials[k], rung, so_far) for k, so_far in standing.items()}
+        foreman = self._foreman = self.hire(jobs)
+        waiting = deque(foreman.arrange({k: job.config for k, job in jobs.items()}))
+        now = _Round(trials, jobs, foreman, waiting)
+        while now.waiting or foreman.busy:
             if self.signals.number is not None:
-                self._interrupt(foreman)
+                self._interrupt()
                 raise StoppedError(self.signals.number)
-            self._hand_out(missing, foreman)
+            self._hand_out(now)
             for done in foreman.wait(WAIT_S):
-                finished = self._write(done, missing)
-                # The record is safe; tracking can wait until the worker has its next trial.
-                self._hand_out(missing, foreman)
-                if finished is not None:
-                    self._log_and_tell(finished)
-                    record = decode_record((finished.folder / "record.json").read_bytes())
-                    records[record.key] = record
-                    self.watch.trial_done(record)
+                self._receive(done, now, records)
             self.watch.tick()
+        return now.stopped
 
-    def reconcile(self) -> dict[tuple[str, int], Record]:
-        """Adopts every whole record that is not committed, and closes every other open attempt.
+    def _receive(self, done: Done[Answer], now: _Round, records: dict[tuple[str, int], Record]) -> None:
+        assert isinstance(done.key, tuple)
+        if isinstance(done.value, Rung):
+            now.stopped[done.key[1]] = done.value
+            return
+        finished = self._write(done, now)
+        # The record is safe; tracking can wait until the worker has its next trial.
+        self._hand_out(now)
+        if finished is not None:
+            self._commit(finished, records)
 
-        Returns:
-            The committed records by (level, k).
-        """
-        finished = self.store.finished()
-        asked = {_identity(trial): trial for trial in self.study.get_trials(deepcopy=False)}
-        for key, attempt in finished.items():
-            trial = asked.get((*key, attempt.number))
-            if trial is None or not trial.state.is_finished():
-                self._adopt(attempt, trial)
-        for identity, trial in asked.items():
-            adopted = identity[:2] in finished and finished[identity[:2]].number == identity[2]
-            if not trial.state.is_finished() and not adopted:
-                self.study.tell(trial.number, state=TrialState.FAIL)
-        self._close_open_runs(finished)
-        return {key: _record(attempt) for key, attempt in finished.items()}
+    def _commit(self, finished: Finished, records: dict[tuple[str, int], Record]) -> None:
+        record = self.attempts.log_and_tell(finished)
+        records[record.key] = record
+        self.watch.trial_done(record)
 
-    def _adopt(self, attempt: Attempt, trial: optuna.trial.FrozenTrial | None) -> None:
-        """Finishes the commit of an attempt whose record is whole, without training."""
-        record = _record(attempt)
-        planned = self.plan.trial(record.k, record.level)
-        run = self.store.run_file(record.level, record.k, attempt.number)
-        assert run is not None, attempt.folder
-        run_id = self._start_run(planned, attempt.number, run["started_ms"])
-        number = trial.number if trial is not None else self._ask(planned, attempt.number)
-        result = replace(record.result, measured=run["measured"])
-        self._log_and_tell(_Finished(result, attempt.folder, run_id, number, run["ended_ms"]))
+    def _judge(
+        self,
+        judge: Judge,
+        rung: int,
+        cohort: range,
+        trials: Mapping[int, Trial],
+        stopped: Mapping[int, Rung],
+        records: dict[tuple[str, int], Record],
+    ) -> dict[int, tuple[FitResult, ...]]:
+        """Ends the trials that fall at a rung; gives back what the others take to go on."""
+        recorded = {k: rung_scores(records[NO_LEVEL, k].result) for k in cohort if (NO_LEVEL, k) in records}
+        scores = {k: found[rung] for k, found in recorded.items() if rung in found}
+        for k, stop in stopped.items():
+            assert stop.result.score is not None, stop.result
+            scores[k] = self._scores.setdefault(k, {})[rung] = stop.result.score
+        fallen = judge.fallen(rung, dict(sorted(scores.items()))) & stopped.keys()
+        if stopped:
+            self.watch.judged(rung, len(stopped), len(stopped) - len(fallen))
+        for k in sorted(fallen):
+            result = _pruned(stopped[k].result, rung, trials[k].config.training.epochs)
+            self._commit(self._write_result(trials[k].key, result, {}), records)
+        return {k: stopped[k].fits for k in sorted(stopped.keys() - fallen)}
 
-    def _close_open_runs(self, finished: Mapping[tuple[str, int], Attempt]) -> None:
-        for run in self.tracker.attempts(self.run, running=True):
-            committed = finished.get((run.level, run.k))
-            if run.role is Role.SEARCH and (committed is None or committed.number != run.attempt):
-                self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=now_ms())
+    def _hand_out(self, now: _Round) -> None:
+        while now.waiting and now.foreman.free:
+            k = now.waiting.popleft()
+            trial = now.trials[k]
+            if not self.attempts.is_open(trial.key):
+                self.attempts.begin(trial)
+            now.foreman.submit(trial.key, now.jobs[k])
+        now.foreman.deal()
 
-    def _hand_out(self, missing: deque[int], foreman: Foreman) -> None:
-        while missing and foreman.free:
-            running = self._begin(self.plan.trial(missing.popleft()))
-            foreman.submit(running.trial.key, TrialJob(running.trial.config))
-        foreman.deal()
-
-    def _begin(self, trial: Trial) -> Running:
-        number = self.store.begin_attempt(trial.level, trial.k)
-        optuna_number = self._ask(trial, number)
-        started_ms = now_ms()
-        run_id = self._start_run(trial, number, started_ms)
-        self._open[trial.key] = Running(trial, number, optuna_number, run_id, started_ms)
-        return self._open[trial.key]
-
-    def _ask(self, trial: Trial, attempt: int) -> int:
-        asked, values = self.plan.sampler.ask(self.study, trial.level, trial.k, self.plan.chosen)
-        assert values == trial.values, (values, trial.values)
-        for key, value in (("level", trial.level), ("k", trial.k), ("attempt", attempt)):
-            asked.set_user_attr(key, value)
-        return asked.number
-
-    def _start_run(self, trial: Trial, attempt: int, started_ms: int) -> str:
-        return self.tracker.start_attempt(
-            self.run,
-            trial.level,
-            trial.k,
-            attempt,
-            started_ms=started_ms,
-            params=option_params(trial.config),
-            config=config_text(trial.config),
-        )
-
-    def _write(self, done: Done[Answer], missing: deque[int]) -> _Finished | None:
+    def _write(self, done: Done[Answer], now: _Round) -> Finished | None:
         """Writes the record of what came back; None if the trial is tried again."""
         assert isinstance(done.key, tuple)
-        running = self._open[done.key]
         if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
-            self._close(running, done.failure.message)
+            self.attempts.close(done.key, done.failure.message)
             raise ConfigError(*done.failure.message.splitlines())
         if isinstance(done.failure, WorkerDied):
             deaths = self._deaths[done.key] = self._deaths.get(done.key, 0) + 1
             if deaths < MAX_DEATHS:
-                self._close(running, done.failure.cause)
-                missing.appendleft(running.trial.k)
+                self.attempts.close(done.key, done.failure.cause)
+                now.waiting.appendleft(done.key[1])
                 return None
         result = done.value if isinstance(done.value, TrialResult) else failed_result(done.failure)
-        ended_ms = now_ms()
-        run = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
-        if isinstance(done.failure, Raised):
-            run["traceback"] = done.failure.traceback
-        folder = self.store.write_attempt(running.number, running.trial, result, run)
-        del self._open[done.key]  # from here on it is adopted, whatever fails
-        return _Finished(result, folder, running.run_id, running.optuna_number, ended_ms)
+        more = {"traceback": done.failure.traceback} if isinstance(done.failure, Raised) else {}
+        return self._write_result(done.key, result, more)
 
-    def _log_and_tell(self, finished: _Finished) -> None:
-        files = {path.name: path for path in sorted(finished.folder.iterdir()) if path.name != "run.json"}
-        self.tracker.finish_attempt(finished.run_id, finished.result, ended_ms=finished.ended_ms, artifacts=files)
-        if finished.result.score is not None:
-            self.study.tell(finished.optuna_number, finished.result.score)
-        else:
-            self.study.tell(finished.optuna_number, state=TrialState.FAIL)
+    def _write_result(self, key: tuple[str, int], result: TrialResult, more: Mapping[str, str]) -> Finished:
+        """Writes the record of a result, with the scores that the trial was judged by."""
+        scores = {rung_key(rung): score for rung, score in self._scores.get(key[1], {}).items()}
+        return self.attempts.write(key, replace(result, summary=result.summary | scores), more)
 
-    def _interrupt(self, foreman: Foreman) -> None:
+    def _interrupt(self) -> None:
         """Kills the workers and closes every open attempt; the trials start anew on resume."""
-        foreman.stop(now=True)
-        for running in list(self._open.values()):
-            self._close(running, None)
-
-    def _close(self, running: Running, failure: str | None) -> None:
-        del self._open[running.trial.key]
-        self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=failure)
-        self.study.tell(running.optuna_number, state=TrialState.FAIL)
+        if self._foreman is not None:
+            self._foreman.stop(now=True)
+        self.attempts.close_all()
 
 
-def missing_trials(records: Mapping[tuple[str, int], Record], trials: int) -> list[int]:
-    """The trials that have to be run: those without a record, and those that an error failed."""
-    keys = [(NO_LEVEL, k) for k in range(trials)]
-    return [k for level, k in keys if (level, k) not in records or records[level, k].result.status.retried]
+def _job(trial: Trial, rung: int | None, so_far: tuple[FitResult, ...]) -> TrialJob:
+    """Trains a trial on to a rung, or to the end, which may come before the rung."""
+    stop_after = None if rung is None else min(rung, trial.config.training.epochs)
+    return TrialJob(trial.config, stop_after=stop_after, so_far=so_far)
 
 
-def option_params(config: Config) -> dict[str, Value]:
-    """Every option that was chosen and every value, flat; a value's name carries its option.
-
-    `{"optimizer": "adam", "optimizer.adam.lr": 0.001, …}`. Paths and settings that change no result are left out.
-    """
-    tree = config.to_tree()
-    params: dict[str, Value] = {"seed": config.seed}
-    for group, option in sorted(config.options.items()):
-        if group in ("execution", "tracking", "search"):
-            continue
-        params[group] = option
-        for name, value in tree[group].items():
-            if name not in ("kind", "path"):
-                params[f"{group}.{option}.{name}"] = value
-    return params
-
-
-def config_text(config: Config) -> str:
-    """The configuration of a trial as YAML, without the keys that change no result."""
-    text: str = yaml.dump(config.covered(), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
-    return text
+def _pruned(result: TrialResult, rung: int, epochs: int) -> TrialResult:
+    """The result of a trial that falls at a rung: what it has learned stays, its score does not count."""
+    failure = f"pruned after epoch {rung} (of {epochs})"
+    return replace(result, status=Status.PRUNED, failure=failure, score=None, score_se=None)
 
 
 def failed_result(failure: Raised | WorkerDied | None) -> TrialResult:
@@ -268,18 +227,3 @@ def failed_result(failure: Raised | WorkerDied | None) -> TrialResult:
     assert failure is not None
     status = Status.OOM if failure.out_of_memory else Status.ERROR
     return TrialResult(status, failure.cause, None, None, {}, {}, [], [])
-
-
-def _identity(trial: optuna.trial.FrozenTrial) -> tuple[str, int, int]:
-    attrs = trial.user_attrs
-    return attrs.get("level", ""), attrs.get("k", -1), attrs.get("attempt", -trial.number)
-
-
-def _record(attempt: Attempt) -> Record:
-    assert attempt.record is not None, attempt.folder
-    return attempt.record
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000

@@ -39,7 +39,7 @@ class Ending(StrEnum):
     @classmethod
     def of(cls, status: Status) -> "Ending":
         """The ending of a run whose trial ended with this status."""
-        if status.scored:
+        if status.scored or status is Status.PRUNED:
             return cls.FINISHED
         return cls.KILLED if status is Status.INTERRUPTED else cls.FAILED
 

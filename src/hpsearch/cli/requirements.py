@@ -1,0 +1,75 @@
+"""What a sweep must satisfy beyond its keys, found out before anything is written."""
+
+from collections.abc import Mapping
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.data.rows import Development
+from hpsearch.data.seal import SealedTest
+from hpsearch.search.pruning import judge_of
+from hpsearch.space import Space
+
+
+def check_trials(config: Config, space: Space) -> None:
+    """Several trials must differ in something.
+
+    Raises:
+        ConfigError: If nothing varies.
+    """
+    trials = config.search.trials
+    if trials > 1 and not space.names:
+        tuned = (
+            f"every value of search.tune={config.search.tune} is given" if config.search.tune else "nothing is tuned"
+        )
+        raise ConfigError(
+            f"search.trials is {trials} and nothing varies ({tuned}): name groups in search.tune, or options in "
+            "search.choose.<group>"
+        )
+
+
+def check_truth_table(config: Config, development: Development, sealed: SealedTest | None) -> None:
+    """A truth table is for data of which nothing is sealed.
+
+    Raises:
+        ConfigError: If there are sealed rows.
+    """
+    if config.evaluation.kind == "truth_table" and sealed is not None:
+        raise ConfigError(
+            "evaluation=truth_table trains and scores on the same rows: it must be used with data=xor, got "
+            f"{development.name}"
+        )
+
+
+def check_cohorts(config: Config) -> None:
+    """Cohorts, rungs and pruner must fit each other and the rest.
+
+    Raises:
+        ConfigError: With what does not.
+    """
+    search, epochs = config.search, config.training.epochs
+    size = search.cohort_size
+    if size is None:
+        _refuse_without_effect({"cohort": search.cohort}, "add search.pruner=halving or search=tpe")
+    if not search.prunes:
+        useless = {"rungs": search.rungs, "pruner_options": search.pruner_options}
+        _refuse_without_effect(useless, "add search.pruner=halving")
+    if size is not None and search.trials % size:
+        lower = search.trials // size * size
+        near = f"{lower} or {lower + size}" if lower else str(size)
+        raise ConfigError(
+            f"search.trials must be whole cohorts of search.cohort={size}, since trials are judged by cohort or learn "
+            f"from the one before, got {search.trials}: take {near}"
+        )
+    rungs = search.rungs_below(epochs)
+    if search.prunes and (not rungs or rungs[-1] >= epochs):
+        given = f"search.rungs={rungs}" if rungs else "none"
+        raise ConfigError(
+            f"search.pruner={search.pruner} must have rungs below training.epochs={epochs}, got {given}: "
+            "give more epochs or other rungs, or search.pruner=none"
+        )
+    judge_of(search)
+
+
+def _refuse_without_effect(given: Mapping[str, object], way_out: str) -> None:
+    for key, value in given.items():
+        if value:
+            raise ConfigError(f"search.{key}={value} has no effect: {way_out}, or drop it")

@@ -1,0 +1,176 @@
+"""The attempts at the trials of a sweep, in the three places where they are written down: store, MLflow, Optuna.
+
+The commit order of an attempt: Optuna is asked; the MLflow run is created; the fit trains; the record is written; the
+run gets its results; Optuna is told, which is the commit. Each step can be repeated, so that a driver may be killed
+between any two of them.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+
+from hpsearch.records import Status, Trial, TrialResult, rung_scores
+from hpsearch.search.described import config_text, option_params
+from hpsearch.search.journal import report_rungs
+from hpsearch.search.plan import Plan
+from hpsearch.search.sampler import enter
+from hpsearch.search.store import Attempt, SweepStore
+from hpsearch.search.trial_records import Record, decode_record
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import Role, SweepRun
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """An attempt that Optuna and MLflow know of and that is not committed yet."""
+
+    trial: Trial
+    number: int
+    optuna_number: int
+    run_id: str
+    started_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An attempt whose record is whole; what is left is to log it and to tell Optuna."""
+
+    result: TrialResult
+    folder: Path
+    run_id: str
+    optuna_number: int
+    ended_ms: int
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The only writer of a sweep's study, records and runs."""
+
+    plan: Plan
+    study: optuna.Study
+    store: SweepStore
+    tracker: Tracker
+    run: SweepRun
+    _open: dict[tuple[str, int], _Running] = field(default_factory=dict)
+
+    def reconcile(self) -> dict[tuple[str, int], Record]:
+        """Adopts every whole record that is not committed, and closes every other open attempt.
+
+        Returns:
+            The committed records by (level, k).
+        """
+        finished = self.store.finished()
+        asked = {_identity(trial): trial for trial in self.study.get_trials(deepcopy=False)}
+        for key, attempt in finished.items():
+            trial = asked.get((*key, attempt.number))
+            if trial is None or not trial.state.is_finished():
+                self._adopt(attempt, trial)
+        for identity, trial in asked.items():
+            adopted = identity[:2] in finished and finished[identity[:2]].number == identity[2]
+            if not trial.state.is_finished() and not adopted:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+        self._close_open_runs(finished)
+        return {key: _record(attempt) for key, attempt in finished.items()}
+
+    def _adopt(self, attempt: Attempt, trial: optuna.trial.FrozenTrial | None) -> None:
+        """Finishes the commit of an attempt whose record is whole, without training."""
+        record = _record(attempt)
+        planned = self.plan.realize(record.k, record.values, record.level)
+        run = self.store.run_file(record.level, record.k, attempt.number)
+        assert run is not None, attempt.folder
+        run_id = self._start_run(planned, attempt.number, run["started_ms"])
+        number = trial.number if trial is not None else self._ask(planned, attempt.number)
+        result = replace(record.result, measured=run["measured"])
+        self.log_and_tell(Finished(result, attempt.folder, run_id, number, run["ended_ms"]))
+
+    def _close_open_runs(self, finished: Mapping[tuple[str, int], Attempt]) -> None:
+        for run in self.tracker.attempts(self.run, running=True):
+            committed = finished.get((run.level, run.k))
+            if run.role is Role.SEARCH and (committed is None or committed.number != run.attempt):
+                self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=now_ms())
+
+    def is_open(self, key: tuple[str, int]) -> bool:
+        """Whether an attempt at the trial (level, k) was begun and has not ended."""
+        return key in self._open
+
+    def begin(self, trial: Trial) -> None:
+        """A new attempt at a trial: Optuna is asked, and there is a run."""
+        number = self.store.begin_attempt(trial.level, trial.k)
+        optuna_number = self._ask(trial, number)
+        started_ms = now_ms()
+        run_id = self._start_run(trial, number, started_ms)
+        self._open[trial.key] = _Running(trial, number, optuna_number, run_id, started_ms)
+
+    def _ask(self, trial: Trial, attempt: int) -> int:
+        asked = enter(self.study, self.plan.space, trial.values, self.plan.chosen)
+        for key, value in (("level", trial.level), ("k", trial.k), ("attempt", attempt)):
+            asked.set_user_attr(key, value)
+        return asked.number
+
+    def _start_run(self, trial: Trial, attempt: int, started_ms: int) -> str:
+        return self.tracker.start_attempt(
+            self.run,
+            trial.level,
+            trial.k,
+            attempt,
+            started_ms=started_ms,
+            params=option_params(trial.config),
+            config=config_text(trial.config),
+        )
+
+    def write(self, key: tuple[str, int], result: TrialResult, more: Mapping[str, str]) -> Finished:
+        """Writes the record of an open attempt, which is finished by that.
+
+        Args:
+            key: (level, k).
+            result: What came out.
+            more: What else goes to `run.json`.
+        """
+        running, ended_ms = self._open[key], now_ms()
+        run = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id, **more}
+        folder = self.store.write_attempt(running.number, running.trial, result, run)
+        del self._open[key]  # from here on it is adopted, whatever fails
+        return Finished(result, folder, running.run_id, running.optuna_number, ended_ms)
+
+    def log_and_tell(self, finished: Finished) -> Record:
+        """Tracking gets the results, then Optuna, which is the commit; gives back the record."""
+        files = {path.name: path for path in sorted(finished.folder.iterdir()) if path.name != "run.json"}
+        result = finished.result
+        self.tracker.finish_attempt(finished.run_id, result, ended_ms=finished.ended_ms, artifacts=files)
+        report_rungs(self.study, finished.optuna_number, rung_scores(result))
+        if result.score is not None:
+            self.study.tell(finished.optuna_number, result.score)
+        else:
+            state = TrialState.PRUNED if result.status is Status.PRUNED else TrialState.FAIL
+            self.study.tell(finished.optuna_number, state=state)
+        return decode_record((finished.folder / "record.json").read_bytes())
+
+    def close(self, key: tuple[str, int], failure: str | None) -> None:
+        """Gives up an open attempt."""
+        running = self._open.pop(key)
+        self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=failure)
+        self.study.tell(running.optuna_number, state=TrialState.FAIL)
+
+    def close_all(self) -> None:
+        """Gives up everything that is open."""
+        for key in list(self._open):
+            self.close(key, None)
+
+
+def _identity(trial: optuna.trial.FrozenTrial) -> tuple[str, int, int]:
+    attrs = trial.user_attrs
+    return attrs.get("level", ""), attrs.get("k", -1), attrs.get("attempt", -trial.number)
+
+
+def _record(attempt: Attempt) -> Record:
+    assert attempt.record is not None, attempt.folder
+    return attempt.record
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,29 @@
+"""How the configuration of a trial is written down beside its results."""
+
+import yaml
+
+from hpsearch.config import Config
+from hpsearch.records import Value
+
+
+def option_params(config: Config) -> dict[str, Value]:
+    """Every option that was chosen and every value, flat; a value's name carries its option.
+
+    `{"optimizer": "adam", "optimizer.adam.lr": 0.001, …}`. Paths and settings that change no result are left out.
+    """
+    tree = config.to_tree()
+    params: dict[str, Value] = {"seed": config.seed}
+    for group, option in sorted(config.options.items()):
+        if group in ("execution", "tracking", "search"):
+            continue
+        params[group] = option
+        for name, value in tree[group].items():
+            if name not in ("kind", "path"):
+                params[f"{group}.{option}.{name}"] = value
+    return params
+
+
+def config_text(config: Config) -> str:
+    """The configuration of a trial as YAML, without the keys that change no result."""
+    text: str = yaml.dump(config.covered(), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+    return text

@@ -1,0 +1,111 @@
+"""Which trials of a cohort go on after a rung: successive halving, or any pruner of Optuna's kind.
+
+All trials of a cohort are judged together, in the order of k, when the last of them has come to the rung. What is
+decided is a function of their scores and those of earlier cohorts: never of who was faster.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import TrialState
+
+from hpsearch.config import ConfigError
+from hpsearch.config.sweep import REDUCTION, Search
+from hpsearch.nn.imports import import_named
+from hpsearch.records import Status, TrialResult
+
+
+class Judge(Protocol):
+    """Is told of everything that happens to the trials, cohort by cohort."""
+
+    def fallen(self, rung: int, scores: Mapping[int, float]) -> set[int]:
+        """Those of the trials at a rung that end there.
+
+        Args:
+            rung: Epochs after which all of them are judged.
+            scores: k to score, of each trial that came so far, by k.
+        """
+
+    def close(self, results: Mapping[int, TrialResult]) -> None:
+        """Ends a cohort, with the results of all its trials by k."""
+
+
+class Halving:
+    """Synchronous successive halving (Jamieson & Talwalkar, 2016): of n trials the best ceil(n / eta) go on."""
+
+    def __init__(self, reduction_factor: float = REDUCTION) -> None:
+        """Keeps eta, > 1."""
+        if not reduction_factor > 1:
+            raise ValueError(f"reduction_factor must be > 1, got {reduction_factor!r}")
+        self._eta = reduction_factor
+
+    def fallen(self, rung: int, scores: Mapping[int, float]) -> set[int]:
+        """See `Judge`; ties go to the smaller k."""
+        del rung
+        ranked = sorted(scores, key=lambda k: (-scores[k], k))
+        return set(ranked[math.ceil(len(ranked) / self._eta) :])
+
+    def close(self, results: Mapping[int, TrialResult]) -> None:
+        """Cohorts do not compete."""
+
+
+class OptunaJudge:
+    """A pruner of Optuna's, which sees all trials of the sweep as one study in memory."""
+
+    def __init__(self, pruner: optuna.pruners.BasePruner) -> None:
+        """Starts before the first cohort.
+
+        Args:
+            pruner: Is asked after each rung; the step of an intermediate value is the rung's number of epochs.
+        """
+        storage = optuna.storages.InMemoryStorage()  # the name decides about the brackets of Hyperband
+        self._study = optuna.create_study(storage=storage, study_name="sweep", pruner=pruner, direction="maximize")
+        self._cohort: dict[int, optuna.Trial] = {}
+
+    def fallen(self, rung: int, scores: Mapping[int, float]) -> set[int]:
+        """See `Judge`."""
+        for k in scores:
+            self._trial(k).report(scores[k], rung)
+        return {k for k in scores if self._trial(k).should_prune()}
+
+    def close(self, results: Mapping[int, TrialResult]) -> None:
+        """See `Judge`."""
+        for k, result in sorted(results.items()):
+            if result.score is not None:
+                self._study.tell(self._trial(k), result.score)
+            else:
+                state = TrialState.PRUNED if result.status is Status.PRUNED else TrialState.FAIL
+                self._study.tell(self._trial(k), state=state)
+        self._cohort.clear()
+
+    def _trial(self, k: int) -> optuna.Trial:
+        if k not in self._cohort:
+            self._cohort[k] = self._study.ask()
+        return self._cohort[k]
+
+
+def judge_of(search: Search) -> Judge | None:
+    """Who judges the trials of a sweep; None where nobody does.
+
+    Raises:
+        ConfigError: If the pruner cannot be made with its options.
+    """
+    if not search.prunes:
+        return None
+    options = dict(search.pruner_options)
+    try:
+        if search.pruner == "halving":
+            return Halving(**options)
+        return OptunaJudge(_pruner(search.pruner, options))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"search.pruner_options must fit search.pruner={search.pruner}: {error}") from error
+
+
+def _pruner(name: str, options: dict[str, Any]) -> optuna.pruners.BasePruner:
+    found = optuna.pruners.MedianPruner if name == "median" else import_named("search.pruner", name)
+    pruner = found(**options)
+    if not isinstance(pruner, optuna.pruners.BasePruner):
+        raise ConfigError(f"search.pruner must name a class of optuna.pruners.BasePruner, got {name}")
+    return pruner
