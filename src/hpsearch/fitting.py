@@ -28,6 +28,7 @@ from hpsearch.jobs import (
     CheckJob,
     Job,
     Pace,
+    PaceJob,
     RefitJob,
     Rung,
     ScoreJob,
@@ -98,6 +99,9 @@ def work(bench: Bench, job: Job) -> Answer:
             return refit(bench, job)
         case CheckJob():
             return check(bench, job)
+        case PaceJob():
+            fits = plan_fits(bench, TrialJob(job.config))
+            return autotune.throughput(fits, bench.data, job.width, job.seconds)
 
 
 def train_trials(bench: Bench, job: TrainJob) -> tuple[TrialResult | Rung, ...]:
@@ -191,7 +195,7 @@ def check(bench: Bench, job: CheckJob) -> Checked:
         found, name = _pace(bench, fits, job)
         paces[shape_key(config)] = found
         if name is not None:
-            measured[name] = found
+            measured[shape_key(config)] = name
     return Checked(bench.data.device.type, paces, measured)
 
 

@@ -132,12 +132,14 @@ class Pace:
         width: Members of a fleet; 1 for the reference engine.
         member_step_ms: Milliseconds of one step of one member at this width; 0 where it was not measured.
         problem: Why they cannot train in a fleet although they should; None if there is no such reason.
+        processes: Workers that get most done side by side; None: all there are, it was not measured.
     """
 
     engine: Engine
     width: int
     member_step_ms: float
     problem: str | None = None
+    processes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +149,29 @@ class Checked:
     Attributes:
         device: Kind of device: `cpu`, `cuda`.
         paces: By `shape_key`.
-        measured: What was timed just now, by a key of shape, device and torch version, to be remembered.
+        measured: Of those that were timed just now, by `shape_key`, the name to remember them by: of shape, device and
+            torch version.
     """
 
     device: str
     paces: dict[str, Pace]
-    measured: dict[str, Pace]
+    measured: dict[str, str]
 
 
-Job = TrainJob | ShareJob | ScoreJob | RefitJob | CheckJob
-Answer = tuple[TrialResult | Rung, ...] | tuple[FitResult, ...] | TrialResult | Rung | FitResult | Checked
+@dataclass(frozen=True, slots=True)
+class PaceJob:
+    """Train a fleet that leads nowhere for a while; answers with member-steps a second.
+
+    Attributes:
+        config: Of all members.
+        width: Members.
+        seconds: How long, at least; 0 gets everything ready.
+    """
+
+    config: Config
+    width: int
+    seconds: float
+
+
+Job = TrainJob | ShareJob | ScoreJob | RefitJob | CheckJob | PaceJob
+Answer = tuple[TrialResult | Rung, ...] | tuple[FitResult, ...] | TrialResult | Rung | FitResult | Checked | float

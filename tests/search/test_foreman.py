@@ -211,3 +211,15 @@ def test_a_batchs_time_is_shared_by_its_trials(make_config):
     for k, config in configs.items():
         foreman.submit(k, TrialJob(replace(config)))
     assert [done.seconds for done in foreman.wait(0.1)] == [2.0] * 3
+
+
+def test_no_more_workers_are_used_than_get_most_done_side_by_side(make_config):
+    configs = trials(make_config, 12)
+    paces = {shape_key(config): Pace(Engine.FLEET, 4, 1.0, processes=2) for config in configs.values()}
+    workshop = Workshop(5)
+    foreman = Foreman(workshop, paces, 1, 1, list(configs.values()))
+    for k, config in configs.items():
+        if foreman.free:
+            foreman.submit(k, TrialJob(config))
+    foreman.deal()
+    assert workshop.free == 3

@@ -1,7 +1,7 @@
 """Builds what a driver works with: workers, tracker, parent run, study."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -89,10 +89,19 @@ def check_configs(
 def build_foreman(executor: LocalExecutor[Job, Answer], checked: Checked, jobs: Sequence[TrialJob], n: int) -> Foreman:
     """Who has these jobs done on n development rows."""
     configs = [job.config for job in jobs]
-    sizes = split_sizes(configs[0].evaluation, n)
-    rows = min(sizes.train, configs[0].data.limit or sizes.train)
-    steps = max(-(-rows // job.config.training.batch_size) * job.epochs_to_run for job in jobs)
+    steps = max(steps_of_epoch(job.config, n) * job.epochs_to_run for job in jobs)
     return Foreman(executor, checked.paces, fits_of(configs[0], n), steps, configs)
+
+
+def steps_of_epoch(config: Config, n: int) -> int:
+    """Minibatches of one epoch of one fit on n development rows."""
+    rows = split_sizes(config.evaluation, n).train
+    return -(-min(rows, config.data.limit or rows) // config.training.batch_size)
+
+
+def steps_of(config: Config, n: int) -> int:
+    """Member-steps of one trial on n development rows."""
+    return fits_of(config, n) * steps_of_epoch(config, n) * config.training.epochs
 
 
 def fits_of(config: Config, n: int) -> int:
@@ -113,15 +122,18 @@ def connect(config: Config) -> Tracker:
 
 
 @contextmanager
-def running(tracker: Tracker, named: Named, columns: list[str]) -> Iterator[SweepRun]:
+def running(
+    tracker: Tracker, named: Named, columns: list[str], tags: Mapping[str, str] | None = None
+) -> Iterator[SweepRun]:
     """The parent run of a sweep, made now or found again: it runs while in the context, and has ended after it.
 
     Args:
         tracker: Where.
         named: The sweep.
         columns: Params and metrics that MLflow's table of trials shows beside the score.
+        tags: What else is known of it.
     """
-    run = _open_run(tracker, named, columns)
+    run = _open_run(tracker, named, columns, tags or {})
     try:
         yield run
     except BaseException as error:
@@ -141,7 +153,7 @@ def stored(tracker: Tracker, named: Named) -> Iterator[SweepRun]:
         yield run
 
 
-def _open_run(tracker: Tracker, named: Named, columns: list[str]) -> SweepRun:
+def _open_run(tracker: Tracker, named: Named, columns: list[str], tags: Mapping[str, str]) -> SweepRun:
     specification = named.specification
     data = specification["data"]
     test = {f"test_{key}": str(value) for key, value in (data["test"] or {}).items()}
@@ -151,7 +163,7 @@ def _open_run(tracker: Tracker, named: Named, columns: list[str]) -> SweepRun:
         identity=named.identity,
         started_ms=now_ms(),
         description=_description(specification),
-        tags={**describe(), **kept, **test, "data": data["name"]},
+        tags={**describe(), **kept, **test, **tags, "data": data["name"]},
         columns=columns,
     )
 

@@ -120,7 +120,7 @@ def _run(
     named.freeze()
     named.store.request(trials)
     study = open_study(journal_path(config), named.name, named.identity)
-    with running(tracker, named, sweep.columns) as run:
+    with running(tracker, named, sweep.columns, {} if workers is None else workers.tags) as run:
         attempts = Attempts(sweep.plan, study, named.store, tracker, run)
         hire = _nobody if workers is None else workers.hire
         with Watching(terminal, tracker, run, sweep.score, trials, sweep.finished) as watch:

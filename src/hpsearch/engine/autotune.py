@@ -69,7 +69,7 @@ def pace(fits: Sequence[Fit], data: DeviceData, limit: int) -> Pace:
     """
     if limit <= WIDTHS[0]:
         return Pace(Engine.FLEET, limit, 0.0)
-    alike = [fits[place] for place in muster(fits, len(fits), data.inputs[0].numel())[0]]
+    alike = _alike(fits, data)
     best = Pace(Engine.FLEET, 1, math.inf)
     for width in WIDTHS:
         if best.width == limit:
@@ -81,6 +81,32 @@ def pace(fits: Sequence[Fit], data: DeviceData, limit: int) -> Pace:
             break
         best = replace(best, width=width, member_step_ms=step_ms)
     return best
+
+
+def throughput(fits: Sequence[Fit], data: DeviceData, width: int, seconds: float) -> float:
+    """Member-steps a second of a fleet of fits like these.
+
+    Args:
+        fits: Of one trial.
+        data: The development set.
+        width: Members, >= 1.
+        seconds: >= 0; 0 gets everything ready and measures nothing.
+    """
+    alike = _alike(fits, data)
+    rehearsal = Rehearsal([alike[i % len(alike)] for i in range(width)], data)
+    for _ in range(WARM + 1):
+        rehearsal.step()
+    steps, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        rehearsal.step()
+        _synchronize(data.device)
+        steps += 1
+    return width * steps / (time.perf_counter() - started)
+
+
+def _alike(fits: Sequence[Fit], data: DeviceData) -> list[Fit]:
+    """Those of the fits that can share a fleet with the first."""
+    return [fits[place] for place in muster(fits, len(fits), data.inputs[0].numel())[0]]
 
 
 def widest(fit: Fit, data: DeviceData, memory_gib: float | None, workers: int) -> int:

@@ -97,8 +97,9 @@ class Foreman:
     _split: dict[Hashable, _Split] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._count = max(1, self.workers.free)
         shapes = [shape_key(config) for config in self.expected]
+        best = [self.paces.get(shape, ALONE).processes or self.workers.free for shape in set(shapes)]
+        self._count = max(1, min(self.workers.free, max(best, default=self.workers.free)))
         for shape in set(shapes):
             share = math.ceil(shapes.count(shape) / self._count)
             pace = self.paces.get(shape, ALONE)
@@ -112,10 +113,15 @@ class Foreman:
         return max(1, min(pace.width // self.fits, int(BATCH_S / trial_s) if trial_s else pace.width))
 
     @property
+    def _hands(self) -> int:
+        """Workers that are free, of those that get most done side by side."""
+        return min(self.workers.free, self._count - len(self._running))
+
+    @property
     def free(self) -> int:
         """Number of trials that `submit` takes now."""
         largest = max(self._sizes.values(), default=1)
-        return max(0, self.workers.free * largest - len(self._queue)) if not self._tasks else 0
+        return max(0, self._hands * largest - len(self._queue)) if not self._tasks else 0
 
     @property
     def busy(self) -> bool:
@@ -151,12 +157,12 @@ class Foreman:
 
     def deal(self) -> None:
         """Hands what waits to free workers; `wait` does it too."""
-        if 0 < len(self._queue) < self.workers.free and not self._tasks and not self._running and self.fits > 1:
+        if 0 < len(self._queue) < self._hands and not self._tasks and not self._running and self.fits > 1:
             self._split_up()
-        while self._queue and len(self._tasks) < self.workers.free:
+        while self._queue and len(self._tasks) < self._hands:
             batch = self._next_batch()
             self._tasks.append((tuple(batch.trials), batch))
-        while self._tasks and self.workers.free:
+        while self._tasks and self._hands:
             name, task = self._tasks.popleft()
             self._running[name] = task
             self.workers.submit(name, task.job if isinstance(task, _Batch) else task)
@@ -175,7 +181,7 @@ class Foreman:
 
     def _split_up(self) -> None:
         """Deals out the fits of the few trials that are left, so that no worker is idle."""
-        shares = min(self.fits, self.workers.free // len(self._queue))
+        shares = min(self.fits, self._hands // len(self._queue))
         for key, trial in self._queue.items() if shares > 1 else ():
             self._split[key] = _Split(trial, [None] * shares)
             pace = self.paces.get(shape_key(trial.config), ALONE)

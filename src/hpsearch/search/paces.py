@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from hpsearch.config import Engine
@@ -19,7 +18,7 @@ def recall_paces(directory: Path) -> dict[str, Pace]:
     """
     try:
         found = json.loads((directory / FILE).read_text(encoding="utf-8"))
-        return {key: Pace(Engine.FLEET, int(one["width"]), float(one["member_step_ms"])) for key, one in found.items()}
+        return {key: _pace(**one) for key, one in found.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
@@ -31,6 +30,11 @@ def remember_paces(directory: Path, measured: Mapping[str, Pace]) -> None:
         write_whole(directory / FILE, json.dumps(paces, indent=1, sort_keys=True).encode())
 
 
-def _plain(pace: Pace) -> dict[str, float]:
-    plain = asdict(pace)
-    return {key: plain[key] for key in ("width", "member_step_ms")}
+def _plain(pace: Pace) -> dict[str, float | None]:
+    return {"width": pace.width, "member_step_ms": pace.member_step_ms, "processes": pace.processes}
+
+
+def _pace(width: int, member_step_ms: float, processes: int | None) -> Pace:
+    return Pace(
+        Engine.FLEET, int(width), float(member_step_ms), processes=None if processes is None else int(processes)
+    )

@@ -1,0 +1,91 @@
+"""How many processes train side by side."""
+
+import pytest
+
+from hpsearch.cli.workforce import WORTH_S, Workforce
+from hpsearch.config import Engine
+from hpsearch.engine.muster import shape_key
+from hpsearch.execution.local import Done
+from hpsearch.jobs import Checked, CheckJob, Pace, PaceJob
+from hpsearch.search.stop import StopSignals
+
+ROWS = 1000
+
+
+class Workers:
+    """Finds that a member-step takes `step_ms`, and that so many processes together do `rates` of them a second."""
+
+    def __init__(self, workers, step_ms, rates):
+        self.workers, self.step_ms, self.rates, self.tasks, self.timed = workers, step_ms, rates, [], []
+
+    @property
+    def free(self):
+        return self.workers - len(self.tasks)
+
+    def submit(self, key, job):
+        assert self.free > 0
+        self.tasks.append((key, job))
+
+    def wait(self, timeout):
+        assert timeout > 0
+        tasks, self.tasks = self.tasks, []
+        if isinstance(tasks[0][1], PaceJob):
+            if tasks[0][1].seconds:
+                self.timed.append(len(tasks))
+            return [Done(key, self.rates[len(tasks)] / len(tasks), None, 0.1) for key, _ in tasks]
+        ((key, job),) = tasks
+        assert isinstance(job, CheckJob)
+        paces = {shape_key(config): Pace(Engine.FLEET, 64, self.step_ms) for config in job.shapes}
+        return [Done(key, Checked("cpu", paces, {shape: f"name of {shape}" for shape in paces}), None, 0.1)]
+
+
+def look(config, workers, trials=10):
+    found = Workforce(workers, Engine.AUTO, StopSignals(), ROWS)
+    found.look_at([config] * trials)
+    return found.checked.paces[shape_key(config)]
+
+
+@pytest.fixture
+def config(make_config):
+    return make_config(execution={"workers": None}, training={"epochs": 10, "batch_size": 10})
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ({8: 800.0, 4: 400.0, 2: 200.0, 1: 100.0}, 8),
+        ({8: 400.0, 4: 390.0, 2: 200.0, 1: 100.0}, 4),
+        ({8: 100.0, 4: 110.0, 2: 120.0, 1: 130.0}, 1),
+    ],
+)
+def test_the_fewest_processes_that_get_nearly_most_done_are_taken(rates, expected, config):
+    workers = Workers(8, 100.0, rates)
+    assert look(config, workers).processes == expected
+    assert workers.timed == [8, 4, 2, 1]
+
+
+def test_little_work_is_not_timed(config):
+    steps = 10 * 80 * 10
+    workers = Workers(8, 1000 * WORTH_S / steps * 0.99, {})
+    assert look(config, workers).processes is None
+    assert workers.timed == []
+
+
+def test_a_number_of_workers_that_was_given_is_used(make_config):
+    config = make_config(execution={"workers": 8}, training={"epochs": 10, "batch_size": 10})
+    assert look(config, Workers(8, 100.0, {})).processes is None
+
+
+def test_what_is_of_a_kind_that_was_looked_at_is_not_looked_at_again(config):
+    workers = Workers(1, 1.0, {})
+    force = Workforce(workers, Engine.AUTO, StopSignals(), ROWS)
+    force.look_at([config])
+    before, workers.step_ms = force.checked, 2.0
+    force.look_at([config, config])
+    assert force.checked is before
+
+
+def test_the_run_of_a_sweep_says_widths_and_processes(config):
+    force = Workforce(Workers(4, 100.0, {4: 4.0, 2: 4.0, 1: 1.0}), Engine.AUTO, StopSignals(), ROWS)
+    force.look_at([config] * 10)
+    assert force.tags == {"fleet_width": "64", "processes": "2"}
