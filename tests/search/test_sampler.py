@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats import qmc
@@ -74,6 +74,7 @@ def dimensions(draw):
     return Range(low=low, high=high, log=kind.endswith("log"), step=step, whole=whole)
 
 
+@example(Range(low=0.01, high=0.06, log=False, step=0.01, whole=False), 5, 0, "qmc")
 @given(dimensions(), st.integers(0, 2**40), st.integers(0, 300), st.sampled_from(KINDS))
 @settings(deadline=None, max_examples=60)
 def test_a_drawn_value_lies_in_its_dimension_and_has_its_type(dimension, seed, k, kind):

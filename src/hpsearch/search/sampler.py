@@ -187,7 +187,7 @@ def _quantile(distribution: BaseDistribution, u: float) -> Any:
         return min(max(round(value), low), high) if margin else min(value, high)
     if step is None:
         return low + u * (high - low)
-    return low + step * int(u * (round((high - low) / step) + 1))
+    return min(low + step * int(u * (round((high - low) / step) + 1)), high)  # 0.01 + 5 * 0.01 is above 0.06
 
 
 def suggester(trial: optuna.Trial) -> Callable[[str, Dimension], Value]:
