@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 AUTO = object()
 """Annotates a key that may be given as `auto`, which stands for null."""
@@ -15,9 +15,12 @@ class Option:
     Attributes:
         group: The config group.
         stands_in: A key that may be null, and the keys that are not read where it is not.
+        quiet: Keys that came later than the first records, with the value that means what there was before: with it
+            they are left out of what a fingerprint covers, so that earlier sweeps go on.
         kind: Names the class, as `KINDS` lists it.
     """
 
     group: ClassVar[str]
     stands_in: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    quiet: ClassVar[Mapping[str, Any]] = {}
     kind: str
