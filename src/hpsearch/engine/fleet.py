@@ -21,6 +21,7 @@ from hpsearch.engine.crew import Crew, CrewData, sort_key
 from hpsearch.engine.device_data import DeviceData, batch_sizes
 from hpsearch.engine.members import Members, Weights, lonely
 from hpsearch.engine.muster import muster
+from hpsearch.engine.precision import arithmetic
 from hpsearch.engine.reference import check_fit, final_failure, probe_rows
 from hpsearch.engine.schedules import multiplier, plateau_factor
 from hpsearch.engine.stacked_losses import StackedLoss, hits, stacked_loss
@@ -82,8 +83,9 @@ def train_fleet(
     if len(fits) == 1 and lonely(fits[0], data):
         return train_fleet([*fits, *fits], data, keep_state=keep_state, stepper=stepper)[:1]
     places = sorted(range(len(fits)), key=lambda place: sort_key(fits[place]))
-    fleet = _Fleet([fits[place] for place in places], data, stepper)
-    results = fleet.results(keep_state=keep_state, started=started)
+    with arithmetic(fits[0].config.training.precision, data.device):
+        fleet = _Fleet([fits[place] for place in places], data, stepper)
+        results = fleet.results(keep_state=keep_state, started=started)
     by_place = dict(zip(places, results, strict=True))
     return [by_place[place] for place in range(len(fits))]
 
@@ -284,7 +286,8 @@ class Rehearsal:
 
     def step(self) -> None:
         """One step of all members."""
-        self._fleet.run(self._rows, self._lr)
+        with arithmetic(self._fleet.config.training.precision, self._rows.device):
+            self._fleet.run(self._rows, self._lr)
 
 
 def train_fits(fits: Sequence[Fit], data: DeviceData, width: int) -> list[FitResult]:
