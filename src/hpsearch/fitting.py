@@ -21,6 +21,7 @@ from hpsearch.engine import autotune
 from hpsearch.engine.device_data import DeviceData, to_device
 from hpsearch.engine.fleet import train_fits
 from hpsearch.engine.muster import shape_key
+from hpsearch.engine.precision import AGREEMENT
 from hpsearch.engine.reference import check_fit, train
 from hpsearch.jobs import (
     Answer,
@@ -225,7 +226,8 @@ def _obstacle(bench: Bench, fit: Fit) -> str:
         together = [result.val_outputs for result in train_fits(probes, bench.data, 2)]
     except Exception as error:  # noqa: BLE001 - whatever foreign code raises under `vmap`, it trains alone
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    equal = all(np.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(alone, together, strict=True))
+    near = AGREEMENT[fit.config.training.precision]
+    equal = all(np.allclose(a, b, rtol=near, atol=near) for a, b in zip(alone, together, strict=True))
     return "" if equal else "in a fleet they learn something else than alone"
 
 

@@ -46,6 +46,16 @@ def test_the_written_file_composes_to_the_champions_configuration(tmp_path, over
     assert without_search(again.covered()) == without_search(config.covered())
 
 
+def test_the_written_file_says_a_later_key_that_the_option_of_the_users_own_has_otherwise(tmp_path):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "rough.yaml").write_text(
+        "kind: default\nepochs: 3\nbatch_size: 100\npatience: null\nclip_norm: null\nprecision: bf16\n"
+    )
+    config = Composer(["training=rough", "training.precision=float32"], tmp_path).compose().config
+    write_best(tmp_path, "any sweep", [record(0, 0.5, config)], tmp_path)
+    assert Composer([], tmp_path, "best").compose().config.training == config.training
+
+
 def test_the_written_file_is_one_trial_that_varies_nothing(tmp_path, default_composer):
     config = Composer(["+sweep=mnist"]).compose().config
     path = write_best(tmp_path, "mnist", [record(0, 0.5, config)])

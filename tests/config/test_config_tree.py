@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config import KINDS, Config, ConfigError
+from hpsearch.config.run import uttered
+from hpsearch.config.sweep import Search
 from hpsearch.config.tree import nearest
 
 
@@ -117,7 +119,7 @@ def test_a_value_of_another_type_is_refused_with_what_it_must_be(make_config, pa
             "training.early_stopping",
             (
                 "training.early_stopping is not a key of training=default: known here: batch_size, clip_norm, epochs, "
-                "patience"
+                "patience, precision"
             ),
         ),
     ],
@@ -194,10 +196,10 @@ def test_the_fingerprint_leaves_out_exactly_the_documented_keys(make_config):
         "extend",
         "trust",
     }
-    quiet = {"cohort", "pruner", "pruner_options", "rungs"}
-    assert tree["search"].keys() - covered["search"].keys() == {"trials"} | quiet
-    for key in {"trials"} | quiet:
-        del tree["search"][key]
+    assert tree["search"].keys() - covered["search"].keys() == {"trials"} | Search.quiet.keys()
+    assert {key: tree["search"].pop(key) for key in Search.quiet} == dict(Search.quiet)
+    del tree["search"]["trials"]
+    assert tree["training"].pop("precision") == "float32"
     assert covered == {key: tree[key] for key in covered}
 
 
@@ -205,6 +207,34 @@ def test_a_quiet_key_is_covered_where_it_says_something(make_config):
     covered = make_config(search={"pruner": "halving"}).covered()["search"]
     assert covered["pruner"] == "halving"
     assert "rungs" not in covered
+
+
+def test_a_key_that_came_later_is_covered_where_it_says_something_new(make_config):
+    assert "precision" not in make_config(training={"precision": "float32"}).covered()["training"]
+    assert make_config(training={"precision": "bf16"}).covered()["training"]["precision"] == "bf16"
+
+
+def test_a_tree_from_before_a_key_came_means_its_quiet_value(make_config):
+    tree = make_config().to_tree()
+    assert tree["training"].pop("precision") == "float32"
+    assert Config.from_tree(tree) == make_config()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_what_is_covered_can_be_filled_up_again(make_config, precision):
+    config = make_config(training={"precision": precision})
+    filled = uttered(config.covered())
+    assert filled["training"] == config.to_tree()["training"]
+    assert filled["seed"] == config.seed
+    assert filled["options"] == config.options
+
+
+@pytest.mark.parametrize(("group", "kind"), [(group, kind) for group, kinds in KINDS.items() for kind in kinds])
+def test_quiet_values_are_taken_by_their_option_and_covered_by_nothing(make_config, group, kind):
+    quiet = KINDS[group][kind].quiet
+    tree = make_config(**{group: kind}).to_tree()
+    tree[group] |= quiet
+    assert Config.from_tree(tree).covered().get(group, {}).keys().isdisjoint(quiet)
 
 
 def test_the_nearest_words_are_named():

@@ -19,6 +19,7 @@ CASES = {
     "mlp, many epochs": ({**MLP, "model": {"kind": "mlp", "widths": [16]}}, 40, 1),
     "mlp, early stopping": ({**MLP, "training": {"patience": 9}}, 4, 1),
     "narrow mlp": ({**MLP, "model": {"kind": "mlp", "widths": [64] * 3}, "regularization": "dropout"}, 2, 1),
+    "mlp, bf16": ({**MLP, "training": {"precision": "bf16"}}, 2, 1),
     "cnn": (CNN, 1, 1),
     "cnn, batch norm": ({**CNN, "norm": "before"}, 1, 1),
 }

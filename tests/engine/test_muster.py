@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet import train_fits, train_fleet
-from hpsearch.engine.muster import muster
+from hpsearch.engine.muster import muster, shape_key
 from hpsearch.fitting import Bench, plan_fits
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Fold
@@ -26,6 +26,8 @@ ALIKE = (
     ({"loss": {"kind": "cross_entropy", "label_smoothing": 0.1}},),
     ({"loss": "mse"}, {"loss": "mse", "optimizer": "adamw"}),
     ({"training": {"batch_size": 9}},),
+    ({"training": {"precision": "bf16"}}, {"training": {"precision": "bf16"}, "optimizer": "sgd"}),
+    ({"training": {"precision": "tf32"}},),
     ({"training": {"clip_norm": 1.0}}, {"training": {"clip_norm": 2.0}}),
     ({"activation": {"kind": "elu", "alpha": 1.0}}, {"activation": {"kind": "elu", "alpha": 0.5}}),
     ({"schedule": "plateau"}, {"schedule": "plateau", "optimizer": "sgd"}),
@@ -108,6 +110,11 @@ def test_the_order_of_the_fits_changes_no_result(trials, alone):
     order = np.random.default_rng(1).permutation(len(fits))
     shuffled = train_fits([fits[place] for place in order], data, 9)
     assert [bits(result) for result in shuffled] == [alone[place] for place in order]
+
+
+def test_a_key_that_came_later_leaves_the_names_of_shapes_as_they_were(make_config):
+    assert "precision" not in shape_key(make_config(training={"precision": "float32"}))
+    assert '"precision": "bf16"' in shape_key(make_config(training={"precision": "bf16"}))
 
 
 def test_no_fits_give_no_results(make_rows):

@@ -27,6 +27,12 @@ def contingency_p(first: np.ndarray, second: np.ndarray) -> float:
     return float(stats.chi2_contingency(table).pvalue)
 
 
+def test_units_in_bfloat16_are_scaled_in_float32():
+    (layer,) = seed_dropout(nn.Sequential(Dropout(0.3)), 0)
+    outputs = layer(torch.ones(N, dtype=torch.bfloat16))
+    assert set(outputs.unique().tolist()) == {0.0, float(np.float32(1 / 0.7))}
+
+
 @pytest.mark.parametrize("p", [0.01, 0.2, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("seed", [0, 1, 2**62 + 12345])
 def test_share_of_kept_units(p, seed):

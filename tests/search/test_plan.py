@@ -8,8 +8,9 @@ import pytest
 
 from hpsearch.config import Config
 from hpsearch.config.data import Normalize
-from hpsearch.records import NO_LEVEL
+from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
 from hpsearch.search.plan import Plan, differences, digest
+from hpsearch.search.trial_records import encode_record
 from hpsearch.space import Choices, Composed, Range, Space
 
 LR = Range(low=0.001, high=0.1, log=True, step=None, whole=False)
@@ -56,6 +57,7 @@ CHANGES = {
     "training.batch_size": 9,
     "training.patience": 2,
     "training.clip_norm": 1.0,
+    "training.precision": "bf16",
     "evaluation.kind": None,
     "evaluation.replicates": 2,
     "evaluation.val": 0.2,
@@ -158,6 +160,32 @@ def test_the_fingerprint_covers_every_option_that_a_trial_may_take(make_config):
         return plan_of(make_config(), Space({"optimizer": ("adam", "sgd")}, {}), compose=compose)
 
     assert plan(0.1).fingerprint() != plan(0.2).fingerprint()
+
+
+def test_the_fingerprint_of_a_sweep_from_before_a_key_came_is_the_same(make_config):
+    def compose(options):
+        return Composed(make_config(**options), {}, {})
+
+    plan = plan_of(make_config(), Space({"optimizer": ("adam", "sgd"), "training": ("default",)}, {}), compose=compose)
+    # computed by the code of before `training.precision`
+    assert plan.fingerprint() == "6a3e002c829e34761e20e0bb50ff2abe62743f0d890c2a5dbe7418bb68f61799"
+
+
+def test_the_fingerprint_covers_a_later_key_of_an_option_that_a_trial_may_take(make_config):
+    def plan(precision):
+        def compose(_):
+            return Composed(make_config(training={"precision": precision}), {}, {})
+
+        return plan_of(make_config(), Space({"training": ("default",)}, {}), compose=compose)
+
+    assert plan("bf16").fingerprint() != plan("float32").fingerprint()
+
+
+def test_a_record_from_before_a_key_came_has_the_same_bytes(make_config):
+    result = TrialResult(Status.ERROR, "x", None, None, {}, {}, [], [])
+    record = encode_record(Trial(NO_LEVEL, 0, {}, make_config()), result)
+    # computed by the code of before `training.precision`
+    assert hashlib.sha256(record).hexdigest() == "dd83e17e402fba60c28f6e58f92d565a890d2632dcae9752358f2ee3c5285b72"
 
 
 def test_a_fingerprint_is_the_digest_of_canonical_json():

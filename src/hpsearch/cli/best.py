@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from hpsearch.config.run import uttered
 from hpsearch.quoting import escaped
 from hpsearch.search.champion import find_champion
 from hpsearch.search.record_files import write_whole
@@ -33,7 +34,7 @@ def write_best(folder: Path, sweep: str, records: Sequence[Record], config_dir: 
 
 def best_text(sweep: str, champion: Record, config_dir: Path | None = None) -> str:
     """A primary configuration file: every option, then every value of the champion."""
-    tree = champion.config_tree
+    tree = uttered(champion.config_tree)  # in full: an option of the user's own may have other defaults
     defaults: list[Any] = ["config"]
     defaults += [{f"override {group}": option} for group, option in tree["options"].items() if group != "search"]
     values = {key: _literal(_without_kind(value)) for key, value in tree.items() if key not in LEFT_OUT}

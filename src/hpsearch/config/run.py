@@ -1,6 +1,6 @@
 """The configuration of a whole run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from hpsearch.config import data, network, sweep, training
 from hpsearch.config.checks import ConfigError, require, shown
 from hpsearch.config.option import Option
-from hpsearch.config.tree import build, nearest, to_tree
+from hpsearch.config.tree import build, covered_tree, nearest, to_tree
 
 KINDS: dict[str, dict[str, type[Option]]] = {
     "data": {
@@ -92,7 +92,9 @@ KINDS: dict[str, dict[str, type[Option]]] = {
 }
 
 UNCOVERED = ("execution", "tracking", "confirm", "report", "final", "engine", "name", "extend", "trust")
-"""Keys that do not change what a sweep is; with `search.trials` they are the only ones outside its fingerprint."""
+"""Keys that do not change what a sweep is; with `search.trials` they are the only ones outside its fingerprint.
+
+Of the others, a key that is `quiet` is left out where it says nothing new, see `Option`."""
 
 
 class Engine(StrEnum):
@@ -170,17 +172,16 @@ class Config:
         return tree
 
     def covered(self) -> dict[str, Any]:
-        """What the fingerprint of a sweep covers: the tree without `UNCOVERED`, `search.trials` and quiet keys."""
+        """What the fingerprint of a sweep covers: the tree without `UNCOVERED`, `search.trials` and what is quiet."""
         tree = {key: value for key, value in self.to_tree().items() if key not in UNCOVERED}
-        tree |= {group: covered_option(getattr(self, group)) for group in KINDS if group in tree}
-        del tree["search"]["trials"]
+        tree |= {group: covered_tree(getattr(self, group)) for group in KINDS if group in tree}
+        tree["search"] = {key: value for key, value in tree["search"].items() if key != "trials"}
         return tree
 
 
-def covered_option(option: Option) -> dict[str, Any]:
-    """What a fingerprint covers of one option; see `Option.quiet`."""
-    tree: dict[str, Any] = to_tree(option)
-    return {key: value for key, value in tree.items() if key not in option.quiet or value != option.quiet[key]}
+def uttered(covered: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree that `covered` gave, with the quiet keys that it left out."""
+    return {key: {**KINDS[key][node["kind"]].quiet, **node} if key in KINDS else node for key, node in covered.items()}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -216,8 +217,8 @@ def _build_option(group: str, tree: dict[str, Any], problems: list[str]) -> Opti
     for key in (str(key) for key in node if key not in known):
         hint = _homes(group, key) or nearest(key, known - {"kind"})
         problems.append(f"{group}.{key} is not a key of {option}: {hint}")
-    values = {**KINDS[group][kind].quiet, **{key: node[key] for key in node if key in known}}
-    return build(KINDS[group][kind], values, group, problems, option)
+    given = {key: node[key] for key in node if key in known}
+    return build(KINDS[group][kind], {**KINDS[group][kind].quiet, **given}, group, problems, option)
 
 
 def _keys(kind: type[Option]) -> set[str]:

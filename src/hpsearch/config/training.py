@@ -1,7 +1,9 @@
 """What the options of `optimizer`, `schedule`, `loss` and `training` may set."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.checks import require, require_import_path, require_positive, require_share
 from hpsearch.config.option import Option
@@ -155,17 +157,30 @@ class CustomLoss(Loss):
         require_import_path("loss.import_path", self.import_path)
 
 
+class Precision(StrEnum):
+    """What matrix products and convolutions are computed in; weights, gradients and losses are float32 in any case."""
+
+    FLOAT32 = "float32"
+    TF32 = "tf32"  # factors rounded to 10 bits of mantissa, on the tensor cores of a CUDA device
+    BF16 = "bf16"  # automatic mixed precision in bfloat16, 7 bits of mantissa
+
+
 @dataclass(kw_only=True, slots=True)
 class Training(Option):
     """How long and in what portions; `patience` epochs without a better `monitor` loss stop early, null never does."""
 
     group: ClassVar[str] = "training"
+    quiet: ClassVar[Mapping[str, Any]] = {"precision": "float32"}
     epochs: Annotated[int, "passes over the training rows, >= 1"]
     batch_size: Annotated[int, "rows of a minibatch, >= 1"]
     patience: Annotated[
         int | None, "stops after so many epochs without a better loss on 10 % of the training rows, >= 1; null: never"
     ]
     clip_norm: Annotated[float | None, "bound on the norm of the gradient, > 0; null: none"]
+    precision: Annotated[
+        Precision,
+        "of matrix products and convolutions; tf32 needs a CUDA device; weights, gradients and losses stay float32",
+    ]
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "training.epochs", "must be >= 1", self.epochs)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 from hpsearch.config.checks import ConfigError, shown
-from hpsearch.config.option import AUTO
+from hpsearch.config.option import AUTO, Option
 from hpsearch.quoting import list_override
 
 T = TypeVar("T")
@@ -144,6 +144,13 @@ def to_tree(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_tree(item) for item in value]
     return value
+
+
+def covered_tree(option: Option) -> dict[str, Any]:
+    """What a fingerprint covers of an option: its tree without the `quiet` keys that have their quiet value."""
+    return {
+        key: value for key, value in to_tree(option).items() if key not in option.quiet or value != option.quiet[key]
+    }
 
 
 def describe(hint: Any) -> str:

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from hpsearch.engine.device_data import DeviceData, batch_sizes
 from hpsearch.engine.history import History
 from hpsearch.engine.members import Members, Weights, lonely
 from hpsearch.engine.muster import muster
+from hpsearch.engine.precision import arithmetic
 from hpsearch.engine.reference import check_fit, final_failure, probe_rows
 from hpsearch.engine.schedules import multiplier, plateau_factor
 from hpsearch.engine.stacked_losses import StackedLoss, hits, stacked_loss
@@ -69,15 +71,14 @@ def train_fleet(
         check_fit(fit, data)
     if len(fits) == 1 and lonely(fits[0], data):
         twins = None if resume is None else [*resume, *resume]
-        both = train_fleet(
-            [*fits, *fits], data, keep_state=keep_state, stop_after=stop_after, resume=twins, stepper=stepper
-        )
-        return both[:1]
+        settings: dict[str, Any] = {"keep_state": keep_state, "stop_after": stop_after, "stepper": stepper}
+        return train_fleet([*fits, *fits], data, resume=twins, **settings)[:1]
     places = sorted(range(len(fits)), key=lambda place: sort_key(fits[place]))
-    fleet = Fleet([fits[place] for place in places], data, stepper)
-    if resume is not None:
-        fleet.resume([resume[place] for place in places])
-    results = fleet.results(stop_after, keep_state=keep_state, started=started)
+    with arithmetic(fits[0].config.training.precision, data.device):
+        fleet = Fleet([fits[place] for place in places], data, stepper)
+        if resume is not None:
+            fleet.resume([resume[place] for place in places])
+        results = fleet.results(stop_after, keep_state=keep_state, started=started)
     by_place = dict(zip(places, results, strict=True))
     return [by_place[place] for place in range(len(fits))]
 

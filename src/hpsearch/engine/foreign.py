@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
+from hpsearch.engine.precision import batched
 from hpsearch.engine.stacked import Mask, Tensors
 from hpsearch.nn.dropout import Dropout, set_step
 
@@ -27,7 +28,8 @@ class ForeignNetwork:
         shared = len(inputs) == 1
 
         def one(own: Tensors, rows: torch.Tensor) -> torch.Tensor:
-            outputs: torch.Tensor = functional_call(self._template, own, (rows,))
+            with batched(rows.device):
+                outputs: torch.Tensor = functional_call(self._template, own, (rows,))
             return outputs
 
         outputs: torch.Tensor = vmap(one, in_dims=(0, None if shared else 0), randomness="error")(

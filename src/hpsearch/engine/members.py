@@ -17,6 +17,7 @@ from hpsearch.engine.device_data import DeviceData, batch_sizes, outputs_of
 from hpsearch.engine.flat import Layout, Tensors
 from hpsearch.engine.foreign import ForeignNetwork
 from hpsearch.engine.masks import Masks
+from hpsearch.engine.precision import in_precision
 from hpsearch.engine.stacked import PARAMETER, StackedNetwork
 from hpsearch.engine.updates import Updates
 from hpsearch.nn.models import Network, build_network
@@ -73,7 +74,8 @@ class Members:
         self.buffers = {
             name: torch.stack([_cast(state[name], data) for state in states]) for name in states[0].keys() - trained
         }
-        self._network = StackedNetwork(template) if isinstance(template, Network) else ForeignNetwork(template)
+        network = StackedNetwork(template) if isinstance(template, Network) else ForeignNetwork(template)
+        self._network = in_precision(network, crew.fits[0].config.training.precision, data.device)
         self._masks = Masks(template)
         self._constants = _constants([fit.config for fit in crew.fits], data)
         if kept is not None:

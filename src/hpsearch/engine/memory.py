@@ -8,6 +8,7 @@ the backward pass; a portion of predictions; and the validation outputs of all e
 import torch
 from torch import nn
 
+from hpsearch.config.training import Precision
 from hpsearch.engine.device_data import DeviceData, outputs_of
 from hpsearch.engine.members import PREDICTION_ROWS
 from hpsearch.engine.updates import MEMORIES
@@ -26,7 +27,8 @@ def member_bytes(fit: Fit, data: DeviceData) -> int:
     network = build_network(config, data.input_shape, outputs)
     parameters = sum(p.numel() for p in network.parameters())
     units = _units(network, data)
-    copies = 6 + MEMORIES[config.optimizer.kind]
+    narrow = config.training.precision is Precision.BF16  # a step holds the weights in bfloat16 too
+    copies = 6 + MEMORIES[config.optimizer.kind] + narrow
     inputs = torch.Size(data.input_shape).numel()
     rows = max(config.training.batch_size * (KEPT * units + 2 * inputs), PREDICTION_ROWS * 2 * (units + inputs))
     numbers = copies * parameters + rows + _predictions(fold, config.training.epochs) * outputs

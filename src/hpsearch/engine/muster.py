@@ -21,7 +21,7 @@ see the same minibatch cost a copy of it each, 0.4 ns a number; a step costs som
 
 def shape_key(config: Config) -> str:
     """Equal for configurations whose fits can train in one fleet: everything that shapes or steps depend on."""
-    tree = config.to_tree()
+    tree = config.covered()
     shape: dict[str, Any] = {group: dict(tree[group]) for group in _SHAPING}
     for group, keys in _OF_EACH.items():
         for key in keys:

@@ -19,6 +19,7 @@ from hpsearch.engine import checkpoints
 from hpsearch.engine.device_data import DeviceData, FitData, batch_sizes, fit_data
 from hpsearch.engine.history import History
 from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
+from hpsearch.engine.precision import arithmetic, in_precision, require_precision
 from hpsearch.engine.schedules import multiplier, plateau_factor
 from hpsearch.nn.dropout import seed_dropout, set_step
 from hpsearch.nn.losses import batch_loss, loss_function, predicted_classes
@@ -68,9 +69,10 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
     history, all_val_outputs = History.of(resume), [] if resume is None else list(resume.val_outputs)
     failure, best_state, ended, checkpoint = None, None, False, None
 
-    with _own_generator(fit.seeds.dropout, data.device):
+    with arithmetic(training.precision, data.device), _own_generator(fit.seeds.dropout, data.device):
         network = build_network(config, data.input_shape, seen.outputs, seed=fit.seeds.init)
         network.to(data.device, data.dtype)
+        network.forward = in_precision(network.forward, training.precision, data.device)
         dropouts = seed_dropout(network, fit.seeds.dropout)
         optimizer = build_optimizer(config, network)
         parameters, limited = list(network.parameters()), weights(network)
@@ -160,7 +162,10 @@ def predict(config: Config, state: dict[str, np.ndarray], data: DeviceData, scal
     seen = fit_data(config, data, scaling)
     network = build_network(config, data.input_shape, seen.outputs).to(data.device, data.dtype)
     network.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
-    return _predict(network, seen, np.arange(data.rows.n))
+    precision = config.training.precision
+    network.forward = in_precision(network.forward, precision, data.device)
+    with arithmetic(precision, data.device):
+        return _predict(network, seen, np.arange(data.rows.n))
 
 
 @contextmanager
@@ -226,10 +231,11 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
         refit: Whether the fit follows others and needs no monitor rows.
 
     Raises:
-        ConfigError: If monitor rows are needed and missing, batch normalization meets a minibatch of one row, or `bce`
-            targets that are no probabilities.
+        ConfigError: If monitor rows are needed and missing, batch normalization meets a minibatch of one row, `bce`
+            targets that are no probabilities, or the precision a device or data without it.
     """
     config, rows = fit.config, fit.fold.train
+    require_precision(config.training.precision, data)
     if config.needs_monitor and not refit and not len(fit.fold.monitor):
         raise ConfigError(
             f"training.patience and schedule=plateau must have monitor rows, got none of {len(rows)} training rows of "

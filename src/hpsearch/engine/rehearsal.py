@@ -8,6 +8,7 @@ from hpsearch.engine.capture import Step, stepper
 from hpsearch.engine.crew import sort_key
 from hpsearch.engine.device_data import DeviceData
 from hpsearch.engine.fleet import Fleet
+from hpsearch.engine.precision import arithmetic
 from hpsearch.records import Fit
 
 
@@ -27,4 +28,5 @@ class Rehearsal:
 
     def step(self) -> None:
         """One step of all members."""
-        self._fleet.run(self._rows, self._lr)
+        with arithmetic(self._fleet.config.training.precision, self._rows.device):
+            self._fleet.run(self._rows, self._lr)

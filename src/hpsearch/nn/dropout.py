@@ -54,7 +54,8 @@ class Dropout(nn.Module):
             return x
         bits = uniform_bits(self._mixed_positions(x), self.seed, self.step, self.calls).view(x.shape)
         self.calls += 1
-        return x * ((bits >= self.threshold) * self.scale.to(x.dtype))
+        wide = torch.promote_types(x.dtype, torch.float32)  # in bfloat16 the scale would be off by up to 0.4 %
+        return x * ((bits >= self.threshold) * self.scale.to(wide))
 
     def extra_repr(self) -> str:
         """The probability, for `print(network)`."""

@@ -8,10 +8,9 @@ from typing import Any
 
 from hpsearch.config import Config
 from hpsearch.config.network import CustomModel
-from hpsearch.config.run import covered_option
 from hpsearch.config.sweep import AdaptiveSearch, Search
 from hpsearch.config.training import CustomLoss
-from hpsearch.config.tree import to_tree
+from hpsearch.config.tree import covered_tree, to_tree
 from hpsearch.nn.imports import source_digest
 from hpsearch.records import NO_LEVEL, Trial, Value
 from hpsearch.search.sampler import Sampler
@@ -119,7 +118,7 @@ class Plan:
         options = {}
         for group, names in self.space.options.items():
             for name in names:
-                options[f"{group}.{name}"] = covered_option(getattr(self.compose({group: name}).config, group))
+                options[f"{group}.{name}"] = covered_tree(getattr(self.compose({group: name}).config, group))
         code = self._own_code()
         dimensions = {key: to_tree(dict(found)) for key, found in self.space.dimensions.items()}
         return {
