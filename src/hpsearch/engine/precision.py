@@ -1,8 +1,8 @@
 """Reduced precision of matrix products and convolutions, off by default: how it is switched on, and off again.
 
 `float32` is what torch does by itself on a CPU. `tf32` is a switch of torch for the whole process, set around a
-training and put back. `bf16` is automatic mixed precision (Micikevicius et al., 2018) around each forward pass; weights,
-gradients, the optimizer's memories, running statistics and losses stay in float32.
+training and put back. `bf16` is automatic mixed precision (Micikevicius et al., 2018) around each forward pass;
+weights, gradients, the optimizer's memories, running statistics and losses stay in float32.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
