@@ -8,11 +8,12 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import IO
 
 LIMIT_S = 1800
 """A command that takes longer is broken."""
@@ -59,16 +60,35 @@ class Measured:
         return median(few_s - self.few * each for few_s, each in zip(self.few_s, self.each, strict=True))
 
 
-def run(python: str, arguments: list[str], environment: Mapping[str, str]) -> tuple[float, Counter[str]]:
+Watch = Callable[[int], AbstractContextManager[object]]
+"""Looks on at the process of this number while it runs."""
+
+
+def run(
+    python: str,
+    arguments: list[str],
+    environment: Mapping[str, str],
+    *,
+    limit_s: float = LIMIT_S,
+    watch: Watch = nullcontext,
+) -> tuple[float, Counter[str]]:
     """Seconds of a command in an empty folder, and how the trials ended that hpsearch left there, if it was hpsearch.
 
+    Args:
+        python: The interpreter.
+        arguments: Its arguments.
+        environment: All of it.
+        limit_s: Seconds after which the command is ended.
+        watch: Looks on.
+
     Raises:
-        CommandError: If it failed.
+        CommandError: If it failed, or was ended.
     """
     folder = Path(tempfile.mkdtemp(prefix="peers-"))
     try:
         started = time.perf_counter()
-        code = _finish([python, *arguments], folder, environment)
+        with (folder / SAID).open("w") as said:
+            code = finish([python, *arguments], folder, environment, limit_s=limit_s, watch=watch, said=said)
         seconds = time.perf_counter() - started
         if code:
             raise CommandError((folder / SAID).read_text(errors="replace")[-1500:])
@@ -78,20 +98,40 @@ def run(python: str, arguments: list[str], environment: Mapping[str, str]) -> tu
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _finish(command: list[str], folder: Path, environment: Mapping[str, str]) -> int:
-    """The exit code of a command; however this ends, nothing of it goes on running."""
-    with (folder / SAID).open("w") as said:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            return process.wait(LIMIT_S)
-        except subprocess.TimeoutExpired:
-            raise CommandError(f"it did not end within {LIMIT_S} s") from None
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+def finish(
+    command: list[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    limit_s: float,
+    watch: Watch = nullcontext,
+    said: IO[str] | None = None,
+) -> int:
+    """The exit code of a command; however this ends, nothing of it goes on running.
+
+    Args:
+        command: Program and arguments.
+        folder: Its working directory.
+        environment: All of it.
+        limit_s: Seconds after which it is ended.
+        watch: Looks on.
+        said: Takes what it prints; None: it is printed here.
+
+    Raises:
+        CommandError: If it was ended.
+    """
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        with watch(process.pid):
+            return process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"it did not end within {limit_s:.0f} s") from None
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def environment_with(data: Path) -> dict[str, str]:
