@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 
 BENCHMARKS = {
+    "figure": "draws what `roofline --csv` wrote: throughput against fleet width",
     "growth": "time and memory of a sweep as its trials grow in number",
     "overhead": "what a trial costs beside its training, and the start-up",
     "peers": "the same jobs by hpsearch and by others, as ratios",
