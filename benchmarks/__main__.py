@@ -5,10 +5,12 @@ from importlib import import_module
 
 BENCHMARKS = {
     "figure": "draws what `roofline --csv` wrote: throughput against fleet width",
+    "gpu": "measures everything that needs a GPU, in under eight minutes",
     "growth": "time and memory of a sweep as its trials grow in number",
     "overhead": "what a trial costs beside its training, and the start-up",
     "peers": "the same jobs by hpsearch and by others, as ratios",
     "roofline": "operations and bytes a second of a training step, against the machine's ceilings",
+    "steps": "training steps a second of a fleet against the reference engine, on the MNIST job",
 }
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from hpsearch.engine.reference import train
 from hpsearch.records import Fit
 
 STEPS = 5
+"""Runs of which the fastest counts, after one."""
 SPARE = 0.8
 """Share of the free memory that a fleet may take: the rest is for what the estimate does not know."""
 FEW, MANY = 2, 12
@@ -70,10 +71,10 @@ def free_bytes(device: torch.device) -> int:
     return int(torch.cuda.mem_get_info(device)[0])
 
 
-def best(work: Callable[[], object], device: torch.device) -> float:
+def best(work: Callable[[], object], device: torch.device, runs: int = STEPS) -> float:
     """Seconds of the fastest of some runs; the first does not count."""
     times = []
-    for _ in range(STEPS):
+    for _ in range(runs + 1):
         wait(device)
         started = time.perf_counter()
         work()

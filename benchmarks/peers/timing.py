@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,10 @@ FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 
 class CommandError(Exception):
     """A command failed; the message holds the end of what it said."""
+
+
+class TimeOverError(CommandError):
+    """A command did not end in time."""
 
 
 @dataclass(slots=True)
@@ -82,7 +86,7 @@ def run(
         watch: Looks on.
 
     Raises:
-        CommandError: If it failed, or was ended.
+        CommandError: If it failed; `TimeOverError` if it was ended.
     """
     folder = Path(tempfile.mkdtemp(prefix="peers-"))
     try:
@@ -118,7 +122,7 @@ def finish(
         said: Takes what it prints; None: it is printed here.
 
     Raises:
-        CommandError: If it was ended.
+        TimeOverError: If it was ended.
     """
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
@@ -127,7 +131,7 @@ def finish(
         with watch(process.pid):
             return process.wait(limit_s)
     except subprocess.TimeoutExpired:
-        raise CommandError(f"it did not end within {limit_s:.0f} s") from None
+        raise TimeOverError(f"it did not end within {limit_s:.0f} s") from None
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -141,6 +145,17 @@ def environment_with(data: Path) -> dict[str, str]:
     return kept | quiet | {"HPSEARCH_DATA": str(data)}
 
 
+def require_mnist(data: Path, names: Sequence[str] = FILES) -> None:
+    """Refuses a folder without MNIST's files.
+
+    Raises:
+        SystemExit: With those that are missing.
+    """
+    raw = data / "MNIST" / "raw"
+    if missing := [name for name in names if not (raw / name).exists()]:
+        raise SystemExit(f"{raw} lacks {' and '.join(missing)}, unpacked: give --data, or run hpsearch data=mnist once")
+
+
 @contextmanager
 def train_files_of(data: Path) -> Iterator[Path]:
     """A folder with MNIST's training files that torchvision takes for complete: the test files in it are empty.
@@ -148,10 +163,8 @@ def train_files_of(data: Path) -> Iterator[Path]:
     Raises:
         SystemExit: If `data` lacks a training file.
     """
+    require_mnist(data, FILES[:2])
     raw = data / "MNIST" / "raw"
-    missing = [name for name in FILES[:2] if not (raw / name).exists()]
-    if missing:
-        raise SystemExit(f"{raw} lacks {' and '.join(missing)}, unpacked: give --data, or run hpsearch data=mnist once")
     with tempfile.TemporaryDirectory(prefix="peers-data-") as root:
         folder = Path(root) / "MNIST" / "raw"
         folder.mkdir(parents=True)
