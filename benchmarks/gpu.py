@@ -23,7 +23,15 @@ import torch
 
 from benchmarks.peers.jobs import MNIST_SEARCH, data_root
 from benchmarks.peers.table import print_machine
-from benchmarks.peers.timing import CommandError, TimeOverError, environment_with, finish, require_mnist, run
+from benchmarks.peers.timing import (
+    CommandError,
+    TimeOverError,
+    end_cleanly,
+    environment_with,
+    finish,
+    require_mnist,
+    run,
+)
 
 ROOT = Path(__file__).parents[1]
 TOTAL_S = 465.0
@@ -53,6 +61,7 @@ def main(arguments: list[str]) -> None:
         )
     data = Path(options.data).expanduser().absolute()
     require_mnist(data)
+    end_cleanly()
     environment = environment_with(data)
     print_machine(sys.executable, environment)
     parts = _parts(environment, options.csv.absolute()) if options.device == "cuda" else _small_parts(environment)
@@ -106,7 +115,7 @@ def run_parts(parts: list[Part], total_s: float) -> dict[str, str]:
     outcomes = {}
     for part in parts:
         started = time.monotonic()
-        limit_s = min(part.limit_s, ends - started)
+        limit_s = max(0.0, min(part.limit_s, ends - started))
         print(f"\n{part.name}: {limit_s:.0f} s at most", flush=True)
         outcome = _attempt(part, limit_s)
         outcomes[part.name] = outcome or f"measured in {time.monotonic() - started:.0f} s"

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.peers.jobs import data_root
 from benchmarks.peers.table import print_machine
-from benchmarks.peers.timing import CommandError, environment_with, run
+from benchmarks.peers.timing import CommandError, end_cleanly, environment_with, run
 from benchmarks.tree_memory import Peaks
 
 SIZES = (16, 32, 64, 128, 256)
@@ -44,6 +44,7 @@ class Line:
 def main(arguments: list[str]) -> None:
     """Prints a line for each size as soon as it is measured, then what they have in common."""
     options = _parse(arguments)
+    end_cleanly()
     environment = environment_with(Path(options.data).expanduser().absolute())
     print_machine(sys.executable, environment)
     command = [*JOB, *options.overrides]
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> None:
     print("  trials   seconds   s a trial since the line above   driver MiB   largest worker MiB   all MiB")
     _measure([*command, "search.trials=1"], 1, 1, environment, Peaks())  # fills the disk cache
     seconds: dict[int, float] = {}
-    for trials in sorted(options.sizes):
+    for trials in sorted(set(options.sizes)):
         peaks = Peaks()
         seconds[trials] = _measure([*command, f"search.trials={trials}"], trials, options.repeat, environment, peaks)
         _print_size(seconds, peaks)
