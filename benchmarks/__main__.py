@@ -1,12 +1,20 @@
-"""`python -m benchmarks overhead|peers`."""
+"""`python -m benchmarks <name>`: each name is a module here, and is loaded only if it is asked for."""
 
 import sys
+from importlib import import_module
 
-from benchmarks import overhead, peers
-
-BENCHMARKS = {"overhead": overhead.main, "peers": peers.main}
+BENCHMARKS = {
+    "figure": "draws what `roofline --csv` wrote: throughput against fleet width",
+    "gpu": "measures everything that needs a GPU, in under eight minutes",
+    "growth": "time and memory of a sweep as its trials grow in number",
+    "overhead": "what a trial costs beside its training, and the start-up",
+    "peers": "the same jobs by hpsearch and by others, as ratios",
+    "roofline": "operations and bytes a second of a training step, against the machine's ceilings",
+    "steps": "training steps a second of a fleet against the reference engine, on the MNIST job",
+}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
-        sys.exit(f"usage: python -m benchmarks {'|'.join(BENCHMARKS)}")
-    BENCHMARKS[sys.argv[1]](sys.argv[2:])
+        lines = "\n".join(f"  {name:<9} {what}" for name, what in BENCHMARKS.items())
+        sys.exit(f"usage: python -m benchmarks <name> [--help | options]\n{lines}")
+    import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])

@@ -14,7 +14,6 @@ of which the median counts; the slow peers are measured once, with fewer trials:
 
 import argparse
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.peers.jobs import ROWS, Contender, Job, Sizes, data_root, digits, loocv, mnist
 from benchmarks.peers.table import print_machine, print_table, print_title
-from benchmarks.peers.timing import CommandError, Measured, environment_with, run, train_files_of
+from benchmarks.peers.timing import CommandError, Measured, end_cleanly, environment_with, run, train_files_of
 
 JOBS = ("mnist", "digits", "loocv")
 
@@ -31,7 +30,7 @@ JOBS = ("mnist", "digits", "loocv")
 def main(arguments: list[str]) -> None:
     """Runs the jobs that were asked for and prints a table for each."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that no command and no folder stays behind
+    end_cleanly()
     environment = environment_with(Path(options.data).expanduser().absolute())
     print_machine(options.python, environment)
     with ExitStack() as stack:

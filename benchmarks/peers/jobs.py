@@ -7,6 +7,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROWS = 50_000
 """Training rows of the MNIST job; of the 60,000, 5,000 are scored after each epoch and 5,000 after the last."""
+MNIST_SEARCH = ("-m", "hpsearch", "data=mnist", "data.packaged=never", "evaluation.val=5000", "evaluation.report=5000")
+MNIST_SEARCH += ("model.widths=[100,100]", "training.batch_size=100", "regularization=both")
+MNIST_SEARCH += ("search.choose.optimizer=[adam,momentum]", "search.tune=[optimizer,regularization]")
+"""What the MNIST job is to hpsearch, but for name, trials and epochs."""
 LOOCV_FITS = 1_438
 """Development rows of digits: 1,797 less a sealed fifth."""
 
@@ -77,10 +81,7 @@ def data_root() -> str:
 def mnist(sizes: Sizes, train_only: Path) -> Job:
     """Random search over optimizer, learning rate, weight decay and dropout of a 784-100-100-10 network."""
     few, many = sizes.few, sizes.many
-    hpsearch = ("-m", "hpsearch", "name=peers", "data=mnist", "data.packaged=never", "evaluation.val=5000")
-    hpsearch += ("evaluation.report=5000", "model.widths=[100,100]", "regularization=both")
-    hpsearch += ("search.choose.optimizer=[adam,momentum]", "search.tune=[optimizer,regularization]")
-    hpsearch += ("training.epochs=2", "training.batch_size=100", "search.trials={n}")
+    hpsearch = (*MNIST_SEARCH, "name=peers", "training.epochs=2", "search.trials={n}")
     hpsearch += () if sizes.rows == ROWS else (f"data.limit={sizes.rows}",)
     own = ("--trials", "{n}", "--rows", str(sizes.rows), "--data", str(train_only))
     return Job(

@@ -29,10 +29,11 @@ def kibibytes(name: str) -> int:
     return int(found[1])
 
 
-def fleet_of(config: Config, folds: int, gib: float) -> tuple[list[Fit], DeviceData]:
+def fleet_of(config: Config, folds: int, gib: float, device: str = "cpu") -> tuple[list[Fit], DeviceData]:
     draw = np.random.default_rng(0)
     inputs = draw.integers(0, 256, (ROWS, 1, 28, 28), dtype=np.uint8)
-    data = to_device(Development("toy", Task.MULTICLASS, inputs, draw.integers(0, 10, ROWS), 10, digest="0" * 64))
+    rows = Development("toy", Task.MULTICLASS, inputs, draw.integers(0, 10, ROWS), 10, digest="0" * 64)
+    data = to_device(rows, device)
     cuts = np.cumsum([TRAIN, MONITOR, VAL])
     drawn = [Fold(index, *np.split(draw.permutation(ROWS), cuts)) for index in range(folds)]
     first = Fit(config, drawn[0], 0, fit_seeds(0, 0, 0))

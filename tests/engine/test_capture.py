@@ -1,10 +1,9 @@
 """Recording and replaying steps, with a recorder that needs no GPU."""
 
-import pytest
 import torch
 
 from hpsearch.engine import fleet
-from hpsearch.engine.capture import WARM, CudaRecorder, Replayed
+from hpsearch.engine.capture import WARM, Replayed
 from hpsearch.engine.device_data import to_device
 
 
@@ -53,23 +52,3 @@ def test_a_fleet_of_replayed_steps_equals_one_of_plain_steps(make_config, make_r
     for one, other in zip(plain, replayed, strict=True):
         assert one.val_outputs.tobytes() == other.val_outputs.tobytes()
         assert all(one.state[name].tobytes() == other.state[name].tobytes() for name in one.state)
-
-
-@pytest.mark.gpu
-def test_a_fleet_on_a_gpu_equals_the_reference_engine_there(make_config, make_rows, make_fit):
-    config = make_config(norm="before", regularization="both", training={"epochs": 4, "batch_size": 6})
-    fits = [make_fit(config, 60, train=31, seed=seed) for seed in range(4)]
-    data = to_device(make_rows(60), "cuda", dtype=torch.float64)
-    for fit, result in zip(fits, fleet.train_fleet(fits, data), strict=True):
-        alone = fleet.train_fleet([fit], to_device(make_rows(60), dtype=torch.float64))[0]
-        torch.testing.assert_close(torch.tensor(result.val_outputs), torch.tensor(alone.val_outputs), atol=1e-9, rtol=0)
-
-
-@pytest.mark.gpu
-def test_a_cuda_graph_replays_what_it_recorded():
-    x = torch.zeros(3, device="cuda")
-    recorder = CudaRecorder()
-    recorder.record(lambda: x.add_(1))
-    recorder.replay()
-    recorder.replay()
-    assert x.tolist() == [2.0] * 3
