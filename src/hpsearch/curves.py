@@ -14,7 +14,7 @@ def mean_curve(curves: Sequence[np.ndarray]) -> list[float]:
     Held rather than dropped: a mean over the fits that still run would jump whenever one stops early.
     """
     epochs = max(len(curve) for curve in curves)
-    held = [np.pad(curve, (0, epochs - len(curve)), mode="edge") for curve in curves]
+    held = [curve if len(curve) == epochs else np.pad(curve, (0, epochs - len(curve)), mode="edge") for curve in curves]
     values: list[float] = np.mean(held, axis=0).tolist()
     return values
 
