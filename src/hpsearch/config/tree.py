@@ -1,5 +1,6 @@
 """Nested dictionaries to configuration dataclasses and back, with every mistake reported at once."""
 
+import functools
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
@@ -12,6 +13,8 @@ from hpsearch.config.option import AUTO, Option
 from hpsearch.quoting import list_override
 
 T = TypeVar("T")
+
+_SCALARS = frozenset((str, int, float, bool, types.NoneType))
 
 
 def nearest(word: str, known: typing.Iterable[str]) -> str:
@@ -135,8 +138,12 @@ def _convert_scalar(hint: Any, value: object) -> Any:
 
 def to_tree(value: Any) -> Any:
     """Dataclasses, enums, lists and dictionaries as plain dictionaries, lists and scalars."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_tree(getattr(value, f.name)) for f in fields(value) if f.init}
+    kind = type(value)
+    if kind in _SCALARS:  # nearly all values: a driver makes several trees of every trial
+        return value
+    names = _field_names(kind)  # type: ignore[arg-type]  # mypy takes classes for unhashable
+    if names is not None:
+        return {name: to_tree(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict):
@@ -151,6 +158,11 @@ def covered_tree(option: Option) -> dict[str, Any]:
     return {
         key: value for key, value in to_tree(option).items() if key not in option.quiet or value != option.quiet[key]
     }
+
+
+@functools.cache
+def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
+    return tuple(f.name for f in fields(kind) if f.init) if is_dataclass(kind) else None
 
 
 def describe(hint: Any) -> str:

@@ -131,13 +131,13 @@ def _dump(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is float and math.isfinite(value):  # nearly all of a record
+        return value
     if isinstance(value, np.generic):
         value = value.item()
     match value:
-        case float() if math.isnan(value):
-            return "NaN"
-        case float() if math.isinf(value):
-            return "Infinity" if value > 0 else "-Infinity"
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         case str() if _ESCAPED.fullmatch(value):
             return "\\" + value
         case dict():

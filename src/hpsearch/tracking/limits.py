@@ -4,6 +4,7 @@ MLflow cuts tags and params that are too long without a word, refuses metric and
 choice, and takes any text as the name of an experiment (3.17).
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -46,6 +47,7 @@ def display_name(name: str) -> str:
     return f"{line[: NAME_LENGTH - 10].rstrip()} ~{digest(name)[:8]}".strip()
 
 
+@functools.lru_cache(maxsize=4096)  # trials of a sweep share their names: 100 are asked for in each
 def key_name(key: str) -> str:
     """A key that MLflow takes for a metric, param or tag: letters, digits and `_-. :/`, at most `KEY_LENGTH` long."""
     safe = re.sub(r"[^\w./ :-]", "_", key)
