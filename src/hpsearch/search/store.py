@@ -131,9 +131,11 @@ class SweepStore:
         """
         number = max((number for number, _ in self._folders(level, k)), default=0) + 1
         folder = self._attempt_folder(level, k, number)
-        new_trial = not folder.parent.exists()
+        oldest = folder.parent  # whose list of names gets a new one
+        while oldest != self.folder and not oldest.exists():
+            oldest = oldest.parent
         make_folder(folder)
-        _sync_up_to(folder.parent, self.folder if new_trial else folder.parent)
+        _sync_up_to(folder.parent, oldest)
         return number
 
     def write_attempt(self, attempt: int, trial: Trial, result: TrialResult, run: dict[str, Any]) -> Path:
