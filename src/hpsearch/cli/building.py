@@ -27,6 +27,7 @@ from hpsearch.search.journal import JOURNAL
 from hpsearch.search.paces import recall_paces
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.terminal import OutputClosedError
+from hpsearch.tracking.connection import load, resolve_uri
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Ending, SweepRun
@@ -62,7 +63,8 @@ def check_configs(
         StoppedError: By a signal.
     """
     distinct = {traits(config): config for config in configs}
-    shapes = {shape_key(config): config for config in configs}
+    keys = [shape_key(config) for config in configs]
+    shapes = dict(zip(keys, configs, strict=True))
     execution, directory = configs[0].execution, configs[0].tracking.directory
     job = CheckJob(
         tuple(distinct.values()),
@@ -71,7 +73,7 @@ def check_configs(
         execution.memory_gib,
         executor.free,
         recall_paces(Path(directory)),
-        dict(Counter(map(shape_key, configs))),
+        dict(Counter(keys)),
     )
     executor.submit("check", job)
     while True:
@@ -114,6 +116,11 @@ def traits(config: Config) -> str:
     kinds = [option.kind for option in (config.activation, config.norm, config.regularization, config.optimizer)]
     monitored = (config.schedule.kind, config.training.patience is None, config.training.batch_size)
     return repr((config.model, config.loss, config.evaluation, config.init.kind, kinds, monitored))
+
+
+def load_tracking(config: Config) -> None:
+    """Imports what `connect` needs, for a caller who has to wait for something else anyway."""
+    load(resolve_uri(config.tracking.uri, Path(config.tracking.directory)))
 
 
 def connect(config: Config) -> Tracker:

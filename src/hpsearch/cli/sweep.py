@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hpsearch import __version__
 from hpsearch.cli.best import write_best
-from hpsearch.cli.building import build_executor, connect, fits_of, journal_path, running
+from hpsearch.cli.building import build_executor, connect, fits_of, journal_path, load_tracking, running
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, engine_text, name_sweep
 from hpsearch.cli.planning import plan_space
@@ -93,6 +93,7 @@ def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workforce 
     if not sweep.missing:
         return None
     fits = len(sweep.missing) * fits_of(sweep.config, sweep.rows)
+    load_tracking(sweep.config)  # while the fork server loads torch, which takes longer
     executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, fits))
     workers = Workforce(executor, sweep.named.engine, signals, sweep.rows)
     workers.look_at(sweep.missing)

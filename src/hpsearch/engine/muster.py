@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hpsearch.config import Config
+from hpsearch.config.tree import covered_tree
 from hpsearch.records import Fit
 
 _SHAPING = ("data", "model", "activation", "norm", "regularization", "loss", "training")
@@ -21,8 +22,7 @@ see the same minibatch cost a copy of it each, 0.4 ns a number; a step costs som
 
 def shape_key(config: Config) -> str:
     """Equal for configurations whose fits can train in one fleet: everything that shapes or steps depend on."""
-    tree = config.covered()
-    shape: dict[str, Any] = {group: dict(tree[group]) for group in _SHAPING}
+    shape: dict[str, Any] = {group: covered_tree(getattr(config, group)) for group in _SHAPING}
     for group, keys in _OF_EACH.items():
         for key in keys:
             shape[group].pop(key, None)

@@ -1,5 +1,8 @@
 """How the configuration of a trial is written down beside its results."""
 
+import functools
+import json
+
 import yaml
 
 from hpsearch.config import Config
@@ -25,5 +28,11 @@ def option_params(config: Config) -> dict[str, Value]:
 
 def config_text(config: Config) -> str:
     """The configuration of a trial as YAML, without the keys that change no result."""
-    text: str = yaml.dump(config.covered(), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+    return "".join(_entry_text(json.dumps({key: entry})) for key, entry in config.covered().items())
+
+
+@functools.lru_cache(maxsize=1024)
+def _entry_text(entry: str) -> str:
+    """One key with what is below it as YAML, from JSON; most keys are alike in all trials of a sweep."""
+    text: str = yaml.dump(json.loads(entry), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
     return text

@@ -19,6 +19,10 @@ BATCH_S = 30.0
 """Seconds that a batch may be expected to take: a kill costs at most that, and progress is seen as often."""
 
 
+_Kind = tuple[str, int, int | None]
+"""Equal for jobs that can be in one batch: shape, epochs before, rung."""
+
+
 class Workers(Protocol):
     """What a foreman needs of an executor, such as `LocalExecutor`."""
 
@@ -92,6 +96,7 @@ class Foreman:
     _sizes: dict[str, int] = field(default_factory=dict)
     _count: int = 0
     _queue: dict[Hashable, TrialJob] = field(default_factory=dict)
+    _kinds: dict[Hashable, _Kind] = field(default_factory=dict)
     _tasks: deque[tuple[Hashable, _Batch | Job]] = field(default_factory=deque)
     _running: dict[Hashable, _Batch | Job] = field(default_factory=dict)
     _split: dict[Hashable, _Split] = field(default_factory=dict)
@@ -124,6 +129,12 @@ class Foreman:
         return max(0, self._hands * largest - len(self._queue)) if not self._tasks else 0
 
     @property
+    def wants_more(self) -> bool:
+        """Whether one more trial should come although nobody is free: who gets free next is to find a whole batch."""
+        largest = max(self._sizes.values(), default=1)
+        return largest > 1 and not self._hands and len(self._queue) < largest
+
+    @property
     def busy(self) -> bool:
         """Whether anything that was submitted has not ended."""
         return bool(self._queue or self._tasks or self._running)
@@ -138,9 +149,12 @@ class Foreman:
         return sorted(configs, key=lambda k: (first[shapes[k]] if together.get(shapes[k]) else k, k))
 
     def submit(self, key: Hashable, job: TrialJob | RefitJob) -> None:
-        """Takes a trial, or a refit; it is begun by the next `wait`."""
+        """Takes a trial, or a refit; it is begun when its batch is whole, or by the next `wait`."""
         if isinstance(job, TrialJob):
+            kind = self._kinds[key] = (shape_key(job.config), job.epochs, job.stop_after)
             self._queue[key] = job
+            if 1 < self._sizes.get(kind[0], 1) <= len(self._alike(kind)):
+                self.deal()
         else:
             self._tasks.append((key, job))
 
@@ -169,15 +183,14 @@ class Foreman:
 
     def _next_batch(self) -> _Batch:
         """The first trial that waits, and those of its shape that fill its batch."""
-        first = next(iter(self._queue.values()))
-        shape = shape_key(first.config)
-        alike = [
-            key
-            for key, job in self._queue.items()
-            if shape_key(job.config) == shape and (job.epochs, job.stop_after) == (first.epochs, first.stop_after)
-        ]
+        kind = self._kinds[next(iter(self._queue))]
+        shape, alike = kind[0], self._alike(kind)
         chosen = alike[: self._sizes.get(shape, 1)]
         return _Batch({key: self._queue.pop(key) for key in chosen}, self.paces.get(shape, ALONE))
+
+    def _alike(self, kind: _Kind) -> list[Hashable]:
+        """Those who wait and are of this kind."""
+        return [key for key in self._queue if self._kinds[key] == kind]
 
     def _split_up(self) -> None:
         """Deals out the fits of the few trials that are left, so that no worker is idle."""

