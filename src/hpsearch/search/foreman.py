@@ -17,6 +17,11 @@ ALONE = Pace(Engine.REFERENCE, 1, math.inf)
 """How a shape is trained that nobody knows better about."""
 BATCH_S = 30.0
 """Seconds that a batch may be expected to take: a kill costs at most that, and progress is seen as often."""
+ROUNDS = 4
+"""Batches that every worker gets, as long as their fleets are not narrower than `AMPLE`: while one trains, the driver
+commits the one before and begins the next."""
+AMPLE = 128
+"""Members of a fleet from which on a wider one gains little, see benchmarks/NOTES.md."""
 
 
 _Kind = tuple[str, int, int | None]
@@ -108,7 +113,7 @@ class Foreman:
         for shape in set(shapes):
             share = math.ceil(shapes.count(shape) / self._count)
             pace = self.paces.get(shape, ALONE)
-            most = self._most(pace) if pace.engine is Engine.FLEET else 1
+            most = min(self._most(pace), self._ample(share)) if pace.engine is Engine.FLEET else 1
             rounds = math.ceil(share / most)
             self._sizes[shape] = math.ceil(share / rounds)
 
@@ -116,6 +121,10 @@ class Foreman:
         """Trials of a batch: as many as fill a fleet, but no more than train in `BATCH_S`."""
         trial_s = self.fits * self.steps * pace.member_step_ms / 1000
         return max(1, min(pace.width // self.fits, int(BATCH_S / trial_s) if trial_s else pace.width))
+
+    def _ample(self, share: int) -> int:
+        """Trials of a batch of which a worker gets `ROUNDS`, or fewer where those would be narrow."""
+        return max(math.ceil(AMPLE / self.fits), math.ceil(share / ROUNDS))
 
     @property
     def _hands(self) -> int:
