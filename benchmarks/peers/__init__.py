@@ -24,6 +24,8 @@ from benchmarks.peers.jobs import ROWS, Contender, Job, Sizes, data_root, digits
 from benchmarks.peers.table import print_machine, print_table, print_title
 from benchmarks.peers.timing import CommandError, Measured, end_cleanly, environment_with, run, train_files_of
 
+OURS = ("hpsearch", "engine")
+"""Contenders that need hpsearch, whatever `--python` says."""
 JOBS = ("mnist", "digits", "loocv")
 
 
@@ -44,7 +46,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         prog="python -m benchmarks peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--job", choices=(*JOBS, "all"), default="all")
-    parser.add_argument("--only", default="a,b,c,d,e", help="peers beside hpsearch, such as a,c")
+    parser.add_argument("--only", default="a,b,c,d,e,engine", help="who is measured beside hpsearch, such as a,c")
     parser.add_argument("--few", type=int, default=24, help="trials of hpsearch and (c)")
     parser.add_argument("--many", type=int, default=96)
     parser.add_argument("--slow-few", type=int, help="trials or fits of the slow peers; see the table")
@@ -85,7 +87,7 @@ def _do(job: Job, options: argparse.Namespace, environment: Mapping[str, str]) -
         for one in chosen:
             if one.key in failed or (number and one.slow):
                 continue
-            python = sys.executable if one.key == "hpsearch" else options.python
+            python = sys.executable if one.key in OURS else options.python
             try:
                 if not number:
                     run(python, one.short, environment)

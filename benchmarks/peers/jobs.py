@@ -109,11 +109,12 @@ def digits(sizes: Sizes) -> Job:
         "digits",
         (
             "random trials x 5 folds of 64-50-10 on the development rows of digits, batch 32, 10 epochs, Adam;",
-            "hpsearch writes each trial to MLflow and to its records, the peers keep none",
+            "hpsearch writes each trial to MLflow and to its records; its engine alone and the peers keep none",
         ),
         "trial of 5 fits",
         (
             Contender("hpsearch", "hpsearch", (*hpsearch, "search.trials={n}"), few, many),
+            Contender("engine", "its engine alone", script("engine_digits", *own), few, many),
             Contender("c", "(c) an expert's loop", script("expert_digits", *own), few, many),
             Contender(
                 "e", "(e) skorch, sklearn", script("skorch_digits", *own), *sizes.of_slow(4, 12), "skorch", slow=True

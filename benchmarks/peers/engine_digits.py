@@ -1,0 +1,53 @@
+"""hpsearch's engine on digits, called as a library: it keeps as little as the peers do, no records and no MLflow."""
+
+import argparse
+from dataclasses import replace
+
+import numpy as np
+
+from hpsearch.cli.building import build_executor, build_foreman, check_configs
+from hpsearch.cli.compose import Composer
+from hpsearch.config import Config, Engine
+from hpsearch.execution.processes import preload
+from hpsearch.jobs import TrialJob
+from hpsearch.records import TrialResult
+from hpsearch.search.stop import StopSignals
+
+ROWS, FOLDS = 1_438, 5
+JOB = ("data=digits", "model.depth=1", "model.width=50", "training.batch_size=32", "training.epochs=10")
+
+
+def run(configs: list[Config]) -> list[TrialResult]:
+    """The results of these trials, in no order."""
+    with build_executor(configs[0], configs[0].data, len(configs) * FOLDS) as executor:
+        checked = check_configs(executor, configs, Engine.FLEET, StopSignals())
+        foreman = build_foreman(executor, checked, [TrialJob(config) for config in configs], ROWS)
+        waiting, results = dict(enumerate(configs)), []
+        while waiting or foreman.busy:
+            while waiting and foreman.free:
+                foreman.submit(*_first(waiting))
+            results += [done.value for done in foreman.wait() if isinstance(done.value, TrialResult)]
+    return results
+
+
+def _first(waiting: dict[int, Config]) -> tuple[int, TrialJob]:
+    k = next(iter(waiting))
+    return k, TrialJob(waiting.pop(k))
+
+
+def main() -> None:
+    """A random search of `--trials` learning rates."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trials", type=int, required=True)
+    args = parser.parse_args()
+
+    preload("hpsearch.fitting", "torch._dynamo")
+    base = Composer([*JOB, "evaluation=stratified_kfold"]).compose().config
+    rates = np.exp(np.random.default_rng(0).uniform(np.log(1e-4), np.log(0.1), args.trials)).tolist()
+    results = run([replace(base, optimizer=replace(base.optimizer, lr=rate)) for rate in rates])
+    assert len(results) == args.trials, len(results)
+    print(max(result.score or 0.0 for result in results))
+
+
+if __name__ == "__main__":
+    main()
