@@ -22,9 +22,10 @@ from hpsearch.seeding import fit_seeds
 
 TOLERANCE = 1e-9
 SINGLE_TOLERANCE = 5e-3
-"""In float32, after 200 steps; the worst that was measured was 1e-4 on an AMD, 1.6e-3 on an Intel processor. Each step rounds at 6e-8, in another order of sums
-than the reference, and the curvature along the way makes some hundred times as much of it. The step function and losses
-with jumps in their gradient are not held to it: there a rounding may tip a whole unit over."""
+"""In float32, after 200 steps; the worst that was measured was 1e-4 on an AMD, 1.6e-3 on an Intel processor. Each step
+rounds at 6e-8, in another order of sums than the reference, and the curvature along the way makes some hundred times as
+much of it. The step function and losses with jumps in their gradient are not held to it: there a rounding may tip a
+whole unit over."""
 
 ROWS, TRAIN, MONITOR, BATCH, EPOCHS = 60, 26, 12, 5, 40  # minibatches of 5, 5, 5, 5 and 6 rows: 200 steps
 OPTIMIZERS = (

@@ -70,9 +70,8 @@ def train_fleet(
     for fit in fits:
         check_fit(fit, data)
     if len(fits) == 1 and lonely(fits[0], data):
-        twins = None if resume is None else [*resume, *resume]
         settings: dict[str, Any] = {"keep_state": keep_state, "stop_after": stop_after, "stepper": stepper}
-        return train_fleet([*fits, *fits], data, resume=twins, **settings)[:1]
+        return train_fleet([*fits, *fits], data, resume=None if resume is None else [*resume, *resume], **settings)[:1]
     places = sorted(range(len(fits)), key=lambda place: sort_key(fits[place]))
     with arithmetic(fits[0].config.training.precision, data.device):
         fleet = Fleet([fits[place] for place in places], data, stepper)
