@@ -210,12 +210,12 @@ def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> tuple[Pace, str | Non
         return Pace(Engine.REFERENCE, 1, math.inf, problem), None
     most = math.ceil(job.expected.get(shape_key(config), autotune.WIDTHS[-1]) * len(fits) / job.workers)
     limit = min(most, autotune.widest(fits[0], data, job.memory_gib, job.workers))
-    known = None if foreign else autotune.recall(fits[0], data, limit, job.known)
+    known = None if foreign else autotune.recall(fits[0], data, limit, job.known, job.workers)
     if known is not None:
         return known, None
     found = autotune.pace(fits, data, limit)
     remembered = not foreign and (found.width < limit or limit == autotune.WIDTHS[-1])
-    return found, autotune.key(fits[0], data) if remembered else None
+    return found, autotune.key(fits[0], data, job.workers) if remembered else None
 
 
 def _obstacle(bench: Bench, fit: Fit) -> str:

@@ -4,6 +4,9 @@ import pytest
 
 from hpsearch.cli.requirements import check_cohorts
 from hpsearch.config import ConfigError
+from hpsearch.space import Range, Space
+
+NOTHING = Space({}, {})
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,7 @@ from hpsearch.config import ConfigError
 )
 def test_what_does_not_fit_is_refused_with_the_way_out(search, epochs, expected, make_config):
     with pytest.raises(ConfigError, match=expected):
-        check_cohorts(make_config(search=search, training={"epochs": epochs}))
+        check_cohorts(make_config(search=search, training={"epochs": epochs}), NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -39,4 +42,12 @@ def test_what_does_not_fit_is_refused_with_the_way_out(search, epochs, expected,
     ],
 )
 def test_what_fits_is_taken(search, make_config):
-    check_cohorts(make_config(search=search, training={"epochs": 9}))
+    check_cohorts(make_config(search=search, training={"epochs": 9}), NOTHING)
+
+
+def test_epochs_that_vary_cannot_be_judged_at_rungs(make_config):
+    epochs = Range(low=2, high=9, log=False, step=None, whole=True)
+    space = Space({}, {"training.default": {"epochs": epochs}})
+    config = make_config(search={"pruner": "halving", "trials": 10}, training={"epochs": 9})
+    with pytest.raises(ConfigError, match=r"training\.epochs varies: give training\.epochs one value"):
+        check_cohorts(config, space)

@@ -89,3 +89,11 @@ def test_the_run_of_a_sweep_says_widths_and_processes(config):
     force = Workforce(Workers(4, 100.0, {4: 4.0, 2: 4.0, 1: 1.0}), Engine.AUTO, StopSignals(), ROWS)
     force.look_at([config] * 10)
     assert force.tags == {"fleet_width": "64", "processes": "2"}
+
+
+def test_a_number_of_workers_that_was_given_beats_one_that_was_remembered(make_config):
+    config = make_config(execution={"workers": 8}, training={"epochs": 10, "batch_size": 10})
+    workers = Workers(8, 100.0, {})
+    force = Workforce(workers, Engine.AUTO, StopSignals(), ROWS)
+    pace = force._with_processes(Pace(Engine.FLEET, 64, 1.0, processes=1), shape_key(config), [config], 10)
+    assert pace.processes is None

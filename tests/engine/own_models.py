@@ -131,6 +131,20 @@ class RunningMean(nn.Module):
         return self.output(x - self.mean)
 
 
+class Forgetful(nn.Module):
+    """A running statistic that the state dict does not hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(5), persistent=False)
+        self.output = nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.mean.mul_(0.9).add_(x.mean(dim=0), alpha=0.1)
+        return self.output(x - self.mean)
+
+
 class Scalars(nn.Module):
     """A buffer and a parameter of a single number each."""
 

@@ -115,6 +115,14 @@ def test_random_layers_of_a_users_module_go_on_with_their_own_stream(make_config
     assert bits(in_parts(by_reference, fits, data, [2, 5])[0]) == bits(whole[0])
 
 
+def test_buffers_that_a_state_dict_leaves_out_go_on_too(make_config, make_rows, make_fit):
+    data = to_device(make_rows(40))
+    config = make_config(model={"kind": "custom", "import_path": "own_models:Forgetful"}, training=EPOCHS)
+    fits = [make_fit(config, 40)]
+    whole = by_reference(fits, data, keep_state=True)
+    assert bits(in_parts(by_reference, fits, data, [2, 5])[0]) == bits(whole[0])
+
+
 def test_members_that_go_on_together_stopped_together(make_config, make_rows, make_fit):
     data, fits = to_device(make_rows(40)), [make_fit(make_config(training=EPOCHS), 40, seed=seed) for seed in range(2)]
     stopped = [train_fleet([fit], data, stop_after=stop)[0] for fit, stop in zip(fits, (1, 2), strict=True)]

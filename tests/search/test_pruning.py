@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.config import ConfigError
+from hpsearch.errors import HpsearchError
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.pruning import Halving, OptunaJudge, judge_of
 
@@ -79,10 +80,23 @@ def test_a_pruner_of_the_users_own_is_found_by_its_path(make_config):
     assert judge.fallen(1, {0: 0.4, 1: 0.6}) == {0}
 
 
+def test_a_pruner_that_fails_is_named_with_the_epoch(make_config):
+    judge = judge_of(make_config(search={"pruner": "users_pruners:Below", "pruner_options": {"bar": None}}).search)
+    with pytest.raises(HpsearchError, match=r"search.pruner: Below failed after epoch 3: TypeError: "):
+        judge.fallen(3, {0: 0.4})
+
+
 @pytest.mark.parametrize(
     ("search", "expected"),
     [
-        ({"pruner": "halving", "pruner_options": {"reduction_factor": 1}}, "reduction_factor must be > 1, got 1"),
+        (
+            {"pruner": "halving", "pruner_options": {"reduction_factor": 1}},
+            "reduction_factor must be > 1 and finite, got 1",
+        ),
+        (
+            {"pruner": "halving", "pruner_options": {"reduction_factor": math.inf}},
+            "reduction_factor must be > 1 and fin",
+        ),
         ({"pruner": "halving", "pruner_options": {"eta": 2}}, "must fit search.pruner=halving: .*eta"),
         ({"pruner": "median", "pruner_options": {"n_startup_trials": -1}}, "must fit search.pruner=median"),
         ({"pruner": "optuna.samplers:RandomSampler"}, "must name a class of optuna.pruners.BasePruner"),

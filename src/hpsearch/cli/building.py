@@ -114,7 +114,8 @@ def fits_of(config: Config, n: int) -> int:
 def traits(config: Config) -> str:
     """What decides whether a configuration can be trained; values such as learning rates do not."""
     kinds = [option.kind for option in (config.activation, config.norm, config.regularization, config.optimizer)]
-    monitored = (config.schedule.kind, config.training.patience is None, config.training.batch_size)
+    training = config.training
+    monitored = (config.schedule.kind, training.patience is None, training.batch_size, training.precision)
     return repr((config.model, config.loss, config.evaluation, config.init.kind, kinds, monitored))
 
 

@@ -39,7 +39,7 @@ def check_truth_table(config: Config, development: Development, sealed: SealedTe
         )
 
 
-def check_cohorts(config: Config) -> None:
+def check_cohorts(config: Config, space: Space) -> None:
     """Cohorts, rungs and pruner must fit each other and the rest.
 
     Raises:
@@ -65,6 +65,13 @@ def check_cohorts(config: Config) -> None:
         raise ConfigError(
             f"search.pruner={search.pruner} must have rungs below training.epochs={epochs}, got {given}: "
             "give more epochs or other rungs, or search.pruner=none"
+        )
+    if search.prunes and any(
+        "epochs" in names for key, names in space.dimensions.items() if key.startswith("training.")
+    ):
+        raise ConfigError(
+            f"search.pruner={search.pruner} compares trials after equally many of equally many epochs, and "
+            "training.epochs varies: give training.epochs one value, or search.pruner=none"
         )
     judge_of(search)
 

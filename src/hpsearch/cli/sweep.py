@@ -142,7 +142,7 @@ def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: T
     config = base.config
     space = plan_space(composer.compose, composer.overrides, composer.known_options)
     check_trials(config, space)
-    check_cohorts(config)
+    check_cohorts(config, space)
     if space.size < config.search.trials:
         terminal.warn(
             f"the space holds {space.size:g} distinct configurations: search.trials={config.search.trials} repeats some"

@@ -115,16 +115,17 @@ def widest(fit: Fit, data: DeviceData, memory_gib: float | None, workers: int) -
     return max(1, min(WIDTHS[-1], int(budget // member_bytes(fit, data))))
 
 
-def key(fit: Fit, data: DeviceData) -> str:
-    """Names what a pace depends on: shape, rows, device and torch version."""
+def key(fit: Fit, data: DeviceData, workers: int) -> str:
+    """Names what a pace depends on: shape, rows, device, number of workers and torch version."""
     device = torch.cuda.get_device_name(data.device) if data.device.type == "cuda" else "cpu"
     shape = (shape_key(fit.config), tuple(data.input_shape), len(fit.fold.train), str(data.dtype))
-    return f"{hashlib.sha256(repr(shape).encode()).hexdigest()[:16]} {device} torch-{torch.__version__}"
+    digest = hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
+    return f"{digest} {device} torch-{torch.__version__} workers-{workers}"
 
 
-def recall(fit: Fit, data: DeviceData, limit: int, known: Mapping[str, Pace]) -> Pace | None:
+def recall(fit: Fit, data: DeviceData, limit: int, known: Mapping[str, Pace], workers: int) -> Pace | None:
     """A pace that was measured before, within the limit of now; None if there is none."""
-    found = known.get(key(fit, data))
+    found = known.get(key(fit, data, workers))
     return None if found is None else replace(found, width=min(found.width, limit))
 
 

@@ -1,6 +1,7 @@
 """Where a fit of the reference engine stands between two epochs, as arrays by name.
 
 weights/<name>              parameters and buffers
+hidden/<name>               buffers that are no part of the state dict, but for those of our dropout
 best/<name>                 those of the best epoch of `monitor`, if training watches it
 memory/<number>/<name>      what the optimizer remembers of each parameter
 generator/cpu, generator/cuda  random layers that have no stream of bits of their own
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import nn
+
+from hpsearch.nn.dropout import Dropout
 
 Arrays = dict[str, np.ndarray]
 State = dict[str, torch.Tensor]
@@ -27,7 +30,13 @@ def take(network: nn.Module, optimizer: torch.optim.Optimizer, best: State | Non
     generators = {"cpu": torch.default_generator.get_state()}
     if device.type == "cuda":
         generators["cuda"] = torch.cuda.get_rng_state(device)
-    parts = {"weights": network.state_dict(), "best": best or {}, "memory": memory, "generator": generators}
+    parts = {
+        "weights": network.state_dict(),
+        "hidden": _hidden(network),
+        "best": best or {},
+        "memory": memory,
+        "generator": generators,
+    }
     return {f"{part}/{name}": _array(x) for part, tensors in parts.items() for name, x in tensors.items()}
 
 
@@ -36,6 +45,9 @@ def restore(
 ) -> State | None:
     """Puts network, optimizer and generators where `take` found them; returns the weights of the best epoch."""
     network.load_state_dict(part(arrays, "weights"))
+    hidden = part(arrays, "hidden")
+    for name, buffer in _hidden(network).items():
+        buffer.copy_(hidden[name])
     optimizer_state = optimizer.state_dict()
     optimizer_state["state"] = {}
     for key, value in part(arrays, "memory").items():
@@ -47,6 +59,13 @@ def restore(
     if device.type == "cuda":
         torch.cuda.set_rng_state(generators["cuda"], device)
     return {name: x.to(device) for name, x in part(arrays, "best").items()} or None
+
+
+def _hidden(network: nn.Module) -> State:
+    """Buffers of a user's module that its state dict leaves out; our dropout sets its own from seed and step."""
+    ours = {id(buffer) for module in network.modules() if isinstance(module, Dropout) for buffer in module.buffers()}
+    known = network.state_dict().keys()
+    return {name: x for name, x in network.named_buffers() if name not in known and id(x) not in ours}
 
 
 def part(arrays: Mapping[str, np.ndarray], name: str) -> State:

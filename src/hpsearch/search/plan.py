@@ -104,7 +104,7 @@ class Plan:
         Of cohorts that later ones have learned from, what an error failed stays as it is.
         """
         found = {k: records[NO_LEVEL, k].result.status for k in range(trials) if (NO_LEVEL, k) in records}
-        latest = max(found, default=0)
+        latest = max((k for level, k in records if level == NO_LEVEL), default=0)
         settled = [] if self.search.cohort_size is None else [c for c in self.cohorts(trials) if c.stop <= latest]
         again = range(settled[-1].stop if settled else 0, trials)
         return [k for k in range(trials) if k not in found or (k in again and found[k].retried)]

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 from hpsearch.config import ConfigError
 from hpsearch.config.sweep import REDUCTION, Search
+from hpsearch.errors import HpsearchError
 from hpsearch.nn.imports import import_named
 from hpsearch.records import Status, TrialResult
 
@@ -36,9 +37,9 @@ class Halving:
     """Synchronous successive halving (Jamieson & Talwalkar, 2016): of n trials the best ceil(n / eta) go on."""
 
     def __init__(self, reduction_factor: float = REDUCTION) -> None:
-        """Keeps eta, > 1."""
-        if not reduction_factor > 1:
-            raise ValueError(f"reduction_factor must be > 1, got {reduction_factor!r}")
+        """Keeps eta, > 1 and finite."""
+        if not 1 < reduction_factor < math.inf:
+            raise ValueError(f"reduction_factor must be > 1 and finite, got {reduction_factor!r}")
         self._eta = reduction_factor
 
     def fallen(self, rung: int, scores: Mapping[int, float]) -> set[int]:
@@ -68,7 +69,13 @@ class OptunaJudge:
         """See `Judge`."""
         for k in scores:
             self._trial(k).report(scores[k], rung)
-        return {k for k in scores if self._trial(k).should_prune()}
+        try:
+            return {k for k in scores if self._trial(k).should_prune()}
+        except Exception as error:
+            name = type(self._study.pruner).__qualname__
+            raise HpsearchError(
+                f"search.pruner: {name} failed after epoch {rung}: {type(error).__name__}: {error}"
+            ) from error
 
     def close(self, results: Mapping[int, TrialResult]) -> None:
         """See `Judge`."""

@@ -101,22 +101,22 @@ def enter(study: optuna.Study, space: Space, values: Mapping[str, Value], chosen
 def _tell_past(study: optuna.Study, space: Space, chosen: Mapping[str, str], past: Sequence[Record]) -> None:
     """Finished trials, as an adaptive sampler is to see them.
 
-    A diverged trial counts as the lowest score of all: left out, as Optuna leaves out what failed, the region that it
-    diverged in would look as if nobody had been there. What machine or foreign code failed says nothing.
+    A diverged trial ranks below all others, as one that was pruned before it was judged: left out, as Optuna leaves out
+    what failed, the region that it diverged in would look as if nobody had been there. What machine or foreign code
+    failed says nothing.
     """
-    worst = min((record.result.score for record in past if record.result.score is not None), default=None)
     for record in past:
         trial = enter(study, space, record.values, chosen)
-        status = record.result.status
-        score = worst if status is Status.DIVERGED else record.result.score
-        if status is Status.PRUNED:
-            for rung, value in rung_scores(record.result).items():
+        result = record.result
+        if result.status is Status.PRUNED:
+            for rung, value in rung_scores(result).items():
                 trial.report(value, rung)
+        if result.status in (Status.PRUNED, Status.DIVERGED):
             study.tell(trial, state=TrialState.PRUNED)
-        elif score is None:
+        elif result.score is None:
             study.tell(trial, state=TrialState.FAIL)
         else:
-            study.tell(trial, score)
+            study.tell(trial, result.score)
 
 
 def _study(sampler: optuna.samplers.BaseSampler) -> optuna.Study:
