@@ -10,6 +10,7 @@ from hydra.core.override_parser.types import Override
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.keys import takes_text
 from hpsearch.config.run import UNCOVERED
+from hpsearch.config.sweep import Choose
 from hpsearch.config.tree import nearest
 from hpsearch.quoting import hydra_quoted, shell_quoted
 
@@ -164,6 +165,8 @@ def _add_option(options: dict[str, str], group: str, value: object, groups: Mapp
 def _about_lists(override: Override, key: str, is_group: bool) -> str:
     given = override.input_line or key
     values = given.partition("=")[2]
+    if is_group and key not in {f.name for f in fields(Choose)}:
+        return f"{given}: {key} takes one option"
     if is_group:
         return f"{given}: to search over options, write 'search.choose.{key}=[{values}]'"
     if takes_text(key):

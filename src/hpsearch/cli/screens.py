@@ -90,8 +90,10 @@ def describe_epochs(config: Config) -> str:
 def describe_rounds(config: Config) -> str:
     """How trials learn from each other, and when they are judged."""
     search = config.search
-    learns = isinstance(search, AdaptiveSearch)
-    parts = [f"cohorts of {search.cohort_size}" + (", each learns from those before" if learns else "")]
+    learns = (
+        f", each learns from those before, from trial {search.startup} on" if isinstance(search, AdaptiveSearch) else ""
+    )
+    parts = [f"cohorts of {search.cohort_size}{learns}"]
     if search.prunes:
         rungs = search.rungs_below(config.training.epochs)
         parts.append(f"{search.pruner} after epoch {', '.join(map(str, rungs))}")
@@ -195,6 +197,8 @@ class Closing:
         failures = {str(r.result.failure): r.k for r in reversed(self.records) if r.result.status.retried}
         for failure, k in sorted(failures.items(), key=lambda item: item[1])[:3]:
             terminal.warn(f"trial {k}: {failure} (traceback in its run.json; the same command tries it again)")
+        if self.config.search.prunes:
+            self._tell_pruned(terminal)
         stalled = [str(record.k) for record in self.records if record.result.status is Status.STALLED]
         if stalled:
             few = ", ".join(stalled[:8]) + (" …" if len(stalled) > 8 else "")
@@ -203,6 +207,18 @@ class Closing:
             )
         if self.config.evaluation.kind == "truth_table":
             terminal.warn("scored on the rows that were trained on: this says what can be represented, not predicted")
+
+    def _tell_pruned(self, terminal: Terminal) -> None:
+        """What a pruner that took all or none leaves a person to wonder about."""
+        pruned = sum(record.result.status is Status.PRUNED for record in self.records)
+        if not pruned:
+            terminal.line(
+                "  no trial was pruned: most rules, such as the median, compare with trials of earlier cohorts"
+            )
+        if pruned == len(self.records):
+            terminal.warn(
+                "every trial was pruned: none has a score; loosen search.pruner_options or try another pruner"
+            )
 
     def _written(self) -> list[tuple[str, str]]:
         folder = self.named.store.folder

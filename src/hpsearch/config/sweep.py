@@ -135,7 +135,9 @@ class Search(Option):
         known = self.pruner in PRUNERS
         if not known and ":" not in self.pruner:
             rule = f"must be one of {', '.join(PRUNERS)}, or read as package.module:Class"
-            raise ConfigError(f"search.pruner {rule}, got {self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
+            near = nearest(self.pruner, PRUNERS)
+            hint = near if near.startswith("did") else "Optuna's read as optuna.pruners:HyperbandPruner, with a colon"
+            raise ConfigError(f"search.pruner {rule}, got {self.pruner!r}: {hint}")
         if not known:
             require_import_path("search.pruner", self.pruner)
         rungs = self.rungs

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.config import ConfigError
+from hpsearch.config.tree import nearest
 
 
 def source_digest(key: str, path: str) -> str:
@@ -55,5 +56,6 @@ def import_named(key: str, path: str) -> Any:
     except ImportError as error:
         raise ConfigError(f"{key} must name an importable module, got {path!r}: {error} (searched {here})") from error
     if not hasattr(module, name):
-        raise ConfigError(f"{key} must name something in {module_name}, got {path!r}: {module.__file__} has no {name}")
+        hint = nearest(name, [known for known in dir(module) if not known.startswith("_")])
+        raise ConfigError(f"{key} must name something in {module_name}, got {path!r}: it has no {name}: {hint}")
     return getattr(module, name)

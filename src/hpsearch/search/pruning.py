@@ -5,10 +5,12 @@ decided is a function of their scores and those of earlier cohorts: never of who
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
 from hpsearch.config import ConfigError
@@ -105,7 +107,9 @@ def judge_of(search: Search) -> Judge | None:
     try:
         if search.pruner == "halving":
             return Halving(**options)
-        return OptunaJudge(_pruner(search.pruner, options))
+        with warnings.catch_warnings():  # Optuna calls some of its pruners experimental, with a path into its source
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return OptunaJudge(_pruner(search.pruner, options))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"search.pruner_options must fit search.pruner={search.pruner}: {error}") from error
 

@@ -170,9 +170,10 @@ class Driver:
         for k, stop in stopped.items():
             assert stop.result.score is not None, stop.result
             scores[k] = self._scores.setdefault(k, {})[rung] = stop.result.score
-        fallen = judge.fallen(rung, dict(sorted(scores.items()))) & stopped.keys()
+        judged_bad = judge.fallen(rung, dict(sorted(scores.items())))
+        fallen = judged_bad & stopped.keys()
         if stopped:
-            self.watch.judged(rung, len(stopped), len(stopped) - len(fallen))
+            self.watch.judged(rung, len(scores), len(scores) - len(judged_bad))
         for k in sorted(fallen):
             result = _pruned(stopped[k].result, rung, trials[k].config.training.epochs)
             self._commit(self._write_result(trials[k].key, result, {}), records)

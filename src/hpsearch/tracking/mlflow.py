@@ -190,12 +190,14 @@ class Tracker:
 
         Args:
             run_id: The run of the attempt.
-            result: What came out; numbers that are not finite are left out, `result.failure` becomes a tag.
+            result: What came out; numbers that are not finite are left out, `result.failure` becomes the tag `failure`,
+                or `pruned` of a trial that was pruned.
             ended_ms: Milliseconds since 1970; the same whenever the same result is stored again.
             artifacts: Name to text or file.
         """
         self.log_artifacts(run_id, artifacts or {})
-        tags = {"status": str(result.status)} | ({"failure": result.failure} if result.failure else {})
+        why = "pruned" if result.status is Status.PRUNED else "failure"
+        tags = {"status": str(result.status)} | ({why: result.failure} if result.failure else {})
         self._store.log(run_id, points=points(result), at_ms=ended_ms, tags=tags)
         self._store.end(run_id, Ending.of(result.status), ended_ms)
 
