@@ -18,6 +18,11 @@ from hpsearch.tracking.mlflow import Tracker
 os.environ["MKL_CBWR"] = "AUTO,STRICT"  # as in workers: bits that do not depend on where a matrix begins
 os.environ["OMP_NUM_THREADS"] = "1"  # several processes test at once; more threads than cores run many times slower
 
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}
 SCALED = {"bias": 0.0, "gain": 1.0, "fan": "in"}

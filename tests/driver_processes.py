@@ -242,8 +242,12 @@ class DriverServer:
 
 
 def serve():
+    warm = False
     for line in sys.stdin:
         request = json.loads(line)
+        if not warm:  # MLflow takes a second to be ready for its first connection, in every fork
+            Tracker.connect(None, Path(request["folder"])).close()
+            warm = True
         child = os.fork()
         if not child:
             try:
@@ -258,6 +262,7 @@ def serve():
 
 
 if __name__ == "__main__":
-    import torch._dynamo  # noqa: F401  # on the first training, in every fork
+    import sklearn.model_selection  # noqa: F401
+    import torch._dynamo  # noqa: F401  # both on the first training, in every fork
 
     serve()

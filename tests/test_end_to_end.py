@@ -9,6 +9,8 @@ import psutil
 import pytest
 from program import Program, family, kill, new_program
 
+pytestmark = pytest.mark.long
+
 SWEEP = ("data=digits", "training.epochs=2", "model.width=16", "search.tune=[optimizer]", "name=s")
 ENDLESS = ("data=digits", "training.epochs=100000", "model.width=16", "name=endless", "execution.workers=1")
 
@@ -93,6 +95,7 @@ def test_a_driver_that_is_killed_takes_its_workers_along_and_the_sweep_resumes_t
     assert_committed(program, "s", 8)
 
 
+@pytest.mark.slow
 def test_repeating_a_finished_command_shows_the_stored_result_and_trains_nothing(at_once):
     program, printed = at_once
     before = program.records("s")

@@ -240,7 +240,7 @@ def test_the_interval_of_macro_f1_is_the_spread_of_scikit_learns_over_resampled_
     outputs[:200] += 3 * np.eye(3)[rows.targets[:200]]
     scaling = fit_scaling(rows, np.arange(300), Normalize.STANDARD)
     found = score_test(make_config(), rows, outputs, scaling)["macro_f1"]
-    draws = np.random.default_rng(1).integers(300, size=(2000, 300))
+    draws = np.random.default_rng(1).integers(300, size=(1000, 300))
     spread = [f1_score(rows.targets[i], outputs[i].argmax(axis=1), average="macro") for i in draws]
     assert (found.low, found.high) == pytest.approx(np.quantile(spread, [0.025, 0.975]), abs=0.01)
 

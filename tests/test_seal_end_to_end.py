@@ -15,6 +15,8 @@ import pytest
 import seal_race
 from program import Program, new_program
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent
 TRAIN, TEST = 240, 60
 CLASSES = 4

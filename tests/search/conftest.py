@@ -1,6 +1,7 @@
 import shutil
 
 import pytest
+from driver_processes import DriverServer
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +14,9 @@ def place(migrated, tmp_path_factory):
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def server():
+    with DriverServer() as started:
+        yield started

@@ -5,7 +5,7 @@ from functools import partial
 
 import driver_tasks
 import pytest
-from driver_processes import NAME, STEPS, DriverServer, InProcess, driver_in, plan_of, record_bytes, trainings
+from driver_processes import NAME, STEPS, InProcess, driver_in, plan_of, record_bytes, trainings
 
 from hpsearch.config import ConfigError
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
@@ -16,6 +16,8 @@ from hpsearch.search.store import SweepStore
 from hpsearch.space import Choices, Space
 from hpsearch.tracking.mlflow import Tracker
 
+pytestmark = pytest.mark.long
+
 TRIALS = 4
 QUICK = ("asked", "trained", "record written", "run finished")
 SLOW = pytest.mark.slow
@@ -24,12 +26,6 @@ SLOW = pytest.mark.slow
 @pytest.fixture(scope="module")
 def config(make_config):
     return make_config(training={"epochs": 2, "batch_size": 16}, model={"width": 4})
-
-
-@pytest.fixture(scope="module")
-def server():
-    with DriverServer() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import optuna
 import pytest
-from driver_processes import NAME, DriverServer, InProcess, driver_in, plan_of, record_bytes, trainings
+from driver_processes import NAME, InProcess, driver_in, plan_of, record_bytes, trainings
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
@@ -17,6 +17,8 @@ from hpsearch.search.trial_records import Record
 from hpsearch.seeding import Purpose, derive
 from hpsearch.tracking.mlflow import Tracker
 
+pytestmark = pytest.mark.long
+
 COHORT = 4
 TRIALS = 2 * COHORT
 NAMES = "optimizer.adam.lr"
@@ -26,12 +28,6 @@ NAMES = "optimizer.adam.lr"
 def config(make_config):
     search = {"kind": "tpe", "startup": 3, "cohort": COHORT, "pruner": "halving", "rungs": [1, 3]}
     return make_config(training={"epochs": 5, "batch_size": 4}, model={"width": 16}, search=search)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with DriverServer() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

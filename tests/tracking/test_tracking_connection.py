@@ -27,6 +27,19 @@ def test_importing_the_tracker_loads_neither_mlflow_nor_pandas():
 
 
 @pytest.mark.slow
+def test_what_connecting_needs_is_imported_beforehand(folder):
+    code = (
+        "import sys; from pathlib import Path; from hpsearch.tracking.connection import load\n"
+        "from hpsearch.tracking.mlflow import Tracker\n"
+        "uri = f'sqlite:///{sys.argv[1]}/mlflow.db'; load(uri); before = set(sys.modules)\n"
+        "Tracker.connect(uri, Path(sys.argv[1])).close(); print(len(before), len(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    before, later = map(int, done.stdout.split())
+    assert later < 0.02 * before, "MLflow brings more than a thousand modules"
+
+
+@pytest.mark.slow
 def test_connecting_switches_telemetry_off_where_mlflow_would_not_do_it_by_itself(folder):
     code = (
         "import sys; from pathlib import Path; from hpsearch.tracking.mlflow import Tracker\n"

@@ -67,9 +67,16 @@ def _run(parsed: argparse.Namespace) -> int:
     composer = Composer(parsed.overrides, parsed.config_dir, parsed.config_name)
     if parsed.cfg:
         return _show(composer.printable())
-    from hpsearch.cli.actions import run_action  # noqa: PLC0415
+    from hpsearch.execution.processes import preload, stop_server  # noqa: PLC0415
 
-    return run_action(composer, parsed)
+    # scikit-learn, torch and what torch imports on the first training load while the driver imports, composes, checks.
+    preload("sklearn.model_selection", "hpsearch.fitting", "torch._dynamo")
+    try:
+        from hpsearch.cli.actions import run_action  # noqa: PLC0415
+
+        return run_action(composer, parsed)
+    finally:
+        stop_server()
 
 
 def _show(text: str) -> int:

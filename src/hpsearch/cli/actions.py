@@ -7,21 +7,16 @@ from hpsearch.cli.compose import Composer
 from hpsearch.cli.sweep import run_sweep
 from hpsearch.cli.unread import adamw_without_decay
 from hpsearch.config import ConfigError
-from hpsearch.execution.processes import preload, stop_server
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
 
 
 def run_action(composer: Composer, command: Namespace) -> int:
     """Runs the action; returns the exit status."""
-    preload("hpsearch.fitting", "torch._dynamo")  # torch loads while the driver composes and checks
-    try:
-        # A final has its options from the stored sweep; those of the command line are compared with it.
-        final = "final" in composer.overrides.options
-        base = composer.compose_uncovered() if final else composer.compose()
-        return _run(composer, base, command, Terminal())
-    finally:
-        stop_server()
+    # A final has its options from the stored sweep; those of the command line are compared with it.
+    final = "final" in composer.overrides.options
+    base = composer.compose_uncovered() if final else composer.compose()
+    return _run(composer, base, command, Terminal())
 
 
 def _run(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> int:

@@ -27,7 +27,7 @@ from hpsearch.search.journal import JOURNAL
 from hpsearch.search.paces import recall_paces
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.terminal import OutputClosedError
-from hpsearch.tracking.connection import load, resolve_uri
+from hpsearch.tracking.connection import check, load, resolve_uri
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Ending, SweepRun
@@ -121,7 +121,16 @@ def traits(config: Config) -> str:
 
 def load_tracking(config: Config) -> None:
     """Imports what `connect` needs, for a caller who has to wait for something else anyway."""
-    load(resolve_uri(config.tracking.uri, Path(config.tracking.directory)))
+    load(_uri(config))
+
+
+def check_tracking(config: Config) -> None:
+    """Refuses a tracking store that cannot be used, before anything else is waited for.
+
+    Raises:
+        TrackingError: It cannot be used; within 10 s.
+    """
+    check(_uri(config))
 
 
 def connect(config: Config) -> Tracker:
@@ -187,3 +196,7 @@ def _description(specification: dict[str, Any]) -> str:
         f"A sweep of hpsearch on `{specification['data']['name']}`: one child run for each trial; `score` is the "
         f"validation metric (higher is better), `report/…` is what to quote.\n\n    {command}\n"
     )
+
+
+def _uri(config: Config) -> str:
+    return resolve_uri(config.tracking.uri, Path(config.tracking.directory))

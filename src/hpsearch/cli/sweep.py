@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hpsearch import __version__
 from hpsearch.cli.best import write_best
-from hpsearch.cli.building import build_executor, connect, fits_of, journal_path, load_tracking, running
+from hpsearch.cli.building import build_executor, check_tracking, connect, fits_of, journal_path, load_tracking, running
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named, engine_text, name_sweep
 from hpsearch.cli.planning import plan_space
@@ -77,6 +77,7 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
     """Starts, resumes or grows a sweep, or shows a finished one; returns the exit status."""
     sweep = _prepare(composer, base, command, terminal)
     check_directory(sweep.config.tracking.directory)
+    check_tracking(sweep.config)
     with StopSignals() as signals, ExitStack() as stack:
         workers = _hire(sweep, signals, stack)
         # Only now, so that what is refused does not look like a run that has begun.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn import model_selection
 
 from hpsearch.config import ConfigError
 from hpsearch.config.sweep import Evaluation, Holdout, KFold, RepeatedKFold, StratifiedKFold
@@ -191,6 +190,8 @@ def _kfold(development: Development, evaluation: KFold, state: int) -> list[_Par
 
 
 def _splitter(evaluation: KFold, state: int, *, stratified: bool) -> Any:
+    from sklearn import model_selection  # noqa: PLC0415 - takes a second, which the driver need not wait
+
     k = evaluation.folds
     if isinstance(evaluation, RepeatedKFold):
         kind = model_selection.RepeatedStratifiedKFold if stratified else model_selection.RepeatedKFold
@@ -225,7 +226,9 @@ def _loocv(n: int) -> list[_Parts]:
             f"evaluation=loocv trains one fold for each row and takes 2 to {MAX_LOOCV} development rows, got {n}: use "
             "evaluation=kfold"
         )
-    return _all(model_selection.LeaveOneOut(), n, None)
+    from sklearn.model_selection import LeaveOneOut  # noqa: PLC0415
+
+    return _all(LeaveOneOut(), n, None)
 
 
 def _all(splitter: Any, n: int, strata: np.ndarray | None) -> list[_Parts]:

@@ -12,6 +12,7 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -58,10 +59,9 @@ def resolve_uri(uri: str | None, directory: Path) -> str:
 def load(uri: str) -> None:
     """Imports what `connect` needs."""
     os.environ.update(SETTINGS)
-    if uri.startswith("sqlite:"):
-        pass  # see the top of this file
-    else:
-        pass
+    import_module("mlflow.tracking.client")
+    if _scheme(uri) in DATABASES:
+        import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 def connect(uri: str) -> "MlflowClient":
@@ -74,16 +74,28 @@ def connect(uri: str) -> "MlflowClient":
         TrackingError: The store cannot be used; within 10 s, and before anything is created in it.
     """
     os.environ.update(SETTINGS)
-    scheme = urllib.parse.urlsplit(uri).scheme.split("+")[0]
+    path = check(uri)
+    return _open(uri) if path is None else _open_locked(uri, path)
+
+
+def check(uri: str) -> Path | None:
+    """The file of a SQLite store, whose directory is created; None of any other store, which answers.
+
+    For a caller who has much to do before he connects; MLflow is not imported.
+
+    Raises:
+        TrackingError: The store cannot be used; within 10 s, and before anything is created in it.
+    """
+    scheme = _scheme(uri)
     if scheme == "sqlite":
-        return _open_locked(uri, check_sqlite(uri))
+        return check_sqlite(uri)
     if scheme in DATABASES:
         _check_database(uri)
     elif scheme in ("http", "https"):
         _check_port(uri)
     else:
         raise refused(uri, f"it must begin with http://, https://, {'://, '.join(DATABASES)}://")
-    return _open(uri)
+    return None
 
 
 def check_sqlite(uri: str) -> Path:
@@ -138,6 +150,10 @@ def refused(uri: str, reason: str) -> TrackingError:
         f"tracking.uri {mask_uri(uri)} cannot be used: {reason}. Start or repair it, or choose another store by "
         f"tracking.uri=… (or MLFLOW_TRACKING_URI), or another folder by tracking.directory=…"
     )
+
+
+def _scheme(uri: str) -> str:
+    return urllib.parse.urlsplit(uri).scheme.split("+")[0]
 
 
 def _open_locked(uri: str, path: Path) -> "MlflowClient":
