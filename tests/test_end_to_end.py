@@ -111,6 +111,7 @@ def table(printed):
     return printed[printed.index("Highest-scoring") : printed.index("Written")]
 
 
+@pytest.mark.slow
 def test_the_same_explicit_name_for_another_sweep_is_refused_with_the_difference(at_once):
     program, _ = at_once
     before = program.records("s")

@@ -16,8 +16,8 @@ COMBINATIONS = [
 def test_an_assembled_combination_equals_the_composed_one(options):
     assembled = Composer(["+sweep=mnist"]).compose(options)
     given = [f"{group}={option}" for group, option in options.items()]
-    assert assembled.spaces == Composer(["+sweep=mnist", *given]).compose().spaces
-    assert assembled.config == Composer(["+sweep=mnist", *given]).compose().config
+    composed = Composer(["+sweep=mnist", *given]).compose()
+    assert (assembled.spaces, assembled.config) == (composed.spaces, composed.config)
 
 
 def test_an_option_that_reaches_into_another_group_is_composed(tmp_path):

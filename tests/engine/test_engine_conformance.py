@@ -322,9 +322,9 @@ def test_xor_needs_a_hidden_layer(train, model, loss, solves, make_config, make_
         training={"epochs": 300, "batch_size": 4},
     )
     accuracies = []
-    for seed in range(3):
+    for seed in range(2):
         fit = make_fit(config, 4, train=4, seed=seed)
         truth_table = replace(fit, fold=replace(fit.fold, train=np.arange(4), val=np.arange(4)))
         outputs = train(truth_table, to_device(rows)).val_outputs[-1]
         accuracies.append(np.mean((outputs[:, 0] > 0) == rows.targets))
-    assert accuracies == [1.0] * 3 if solves else max(accuracies) <= 0.75
+    assert accuracies == [1.0] * 2 if solves else max(accuracies) <= 0.75
