@@ -25,10 +25,11 @@ from hpsearch.engine.rehearsal import Rehearsal
 from hpsearch.jobs import Pace
 from hpsearch.records import Fit
 
-WIDTHS = (4, 16, 64, 256)
+WIDTHS = (4, 16, 64, 128, 256)
 """Widths that are tried, and the widest."""
-STEPS = 3
-"""Steps that are timed, after some that are not."""
+STEPS, LONG_S = 3, 0.05
+"""Steps that are timed at least, after some that are not; and seconds until which more of them are, since the quickest
+of three short ones is chance."""
 WORTH = 0.95
 """A wider fleet is tried as long as it takes less than this share of a member's time."""
 DENSE_WEIGHTS = 250_000
@@ -133,8 +134,8 @@ def _step_ms(fits: Sequence[Fit], data: DeviceData) -> float:
     rehearsal = Rehearsal(fits, data)
     for _ in range(WARM + 1):
         rehearsal.step()
-    times = []
-    for _ in range(STEPS):
+    times: list[float] = []
+    while len(times) < STEPS or sum(times) < LONG_S:
         _synchronize(data.device)
         started = time.perf_counter()
         rehearsal.step()

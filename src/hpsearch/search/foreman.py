@@ -171,7 +171,7 @@ class Foreman:
         """What ended, by the keys of `submit`; see `LocalExecutor.wait`."""
         self.deal()
         ended = [one for done in self.workers.wait(timeout) for one in self._receive(done)]
-        self.deal()
+        self._deal(whole=True)  # a batch that is still filling is left to the caller, who may have more for it
         return ended
 
     def stop(self, *, now: bool) -> None:
@@ -182,20 +182,24 @@ class Foreman:
         """Hands what waits to free workers; `wait` does it too."""
         if 0 < len(self._queue) < self._hands and not self._tasks and not self._running and self.fits > 1:
             self._split_up()
-        while self._queue and len(self._tasks) < self._hands:
-            batch = self._next_batch()
+        self._deal(whole=False)
+
+    def _deal(self, *, whole: bool) -> None:
+        """Hands tasks and batches to free workers, or of the batches whole ones alone."""
+        while len(self._tasks) < self._hands and (batch := self._next_batch(whole=whole)):
             self._tasks.append((tuple(batch.trials), batch))
         while self._tasks and self._hands:
             name, task = self._tasks.popleft()
             self._running[name] = task
             self.workers.submit(name, task.job if isinstance(task, _Batch) else task)
 
-    def _next_batch(self) -> _Batch:
-        """The first trial that waits, and those of its shape that fill its batch."""
-        kind = self._kinds[next(iter(self._queue))]
-        shape, alike = kind[0], self._alike(kind)
-        chosen = alike[: self._sizes.get(shape, 1)]
-        return _Batch({key: self._queue.pop(key) for key in chosen}, self.paces.get(shape, ALONE))
+    def _next_batch(self, *, whole: bool) -> _Batch | None:
+        """Of the kind that has waited longest; None where nobody waits, or too few for a whole batch."""
+        for kind in dict.fromkeys(self._kinds[key] for key in self._queue):
+            alike, size = self._alike(kind), self._sizes.get(kind[0], 1)
+            if len(alike) >= size or not whole:
+                return _Batch({key: self._queue.pop(key) for key in alike[:size]}, self.paces.get(kind[0], ALONE))
+        return None
 
     def _alike(self, kind: _Kind) -> list[Hashable]:
         """Those who wait and are of this kind."""
