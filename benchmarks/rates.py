@@ -9,7 +9,8 @@ import psutil
 import torch
 
 from hpsearch.engine.capture import WARM, plain, stepper
-from hpsearch.engine.device_data import DeviceData, batch_sizes
+from hpsearch.engine.device_data import DeviceData
+from hpsearch.engine.filling import batch_sizes
 from hpsearch.engine.memory import member_bytes
 from hpsearch.engine.reference import train
 from hpsearch.engine.rehearsal import Rehearsal

@@ -207,3 +207,9 @@ def test_a_final_of_nothing_is_refused_and_writes_nothing(folder, overrides, mes
         run_final(composer, composer.compose(), Terminal(Console(file=io.StringIO())))
     assert str(refused.value) == message
     assert list(folder.iterdir()) == []
+
+
+def test_a_driver_starts_without_what_only_workers_and_the_store_need():
+    code = "import sys, hpsearch.cli.actions; print({'torch', 'sklearn', 'mlflow', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,8 +1,13 @@
 """How the results of two trainings are compared."""
 
+from typing import Any
+
 import numpy as np
 
 from hpsearch.records import FitResult
+
+TOLERANCE = 1e-9
+"""In float64."""
 
 
 def bits(result: FitResult) -> dict[str, object]:
@@ -26,3 +31,13 @@ def worst_difference(result: FitResult, truth: FitResult) -> float:
     if any(a.shape != b.shape for a, b in pairs):
         return np.inf
     return max(float(np.abs(a.astype(float) - b.astype(float)).max(initial=0.0)) for a, b in pairs)
+
+
+def assert_equal_training(result: FitResult, truth: dict[str, Any]) -> None:
+    """The same curves, predictions and weights as `textbook.train` gives, in float64."""
+    np.testing.assert_allclose(result.train_loss, truth["train_loss"], rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(result.val_outputs, truth["val_outputs"], rtol=0, atol=TOLERANCE)
+    names = {name for name in truth["state"] if not name.endswith("num_batches_tracked")}
+    assert names <= set(result.state)
+    for name in names:
+        np.testing.assert_allclose(result.state[name], truth["state"][name], rtol=0, atol=TOLERANCE, err_msg=name)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hpsearch.config import ConfigError
 from hpsearch.data.rows import Rows
 from hpsearch.data.scaling import fit_scaling
-from hpsearch.engine.device_data import OutOfSpaceError, batch_sizes, fit_data, to_device
+from hpsearch.engine.device_data import OutOfSpaceError, fit_data, to_device
+from hpsearch.engine.filling import batch_sizes
 from hpsearch.records import Task
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import textbook
 import torch
+from comparison import TOLERANCE, assert_equal_training
 
 from hpsearch.config import ConfigError
 from hpsearch.config.training import Adam, Optimizer
@@ -38,8 +39,6 @@ def among_others(fit: Fit, data: DeviceData, **settings: Any) -> FitResult:
 
 
 ENGINES = {"reference": reference.train, "fleet of one": alone, "mixed fleet": among_others}
-TOLERANCE = 1e-9
-
 MLP2 = {"kind": "mlp", "widths": [7, 6]}
 EPOCHS = {"epochs": 4, "batch_size": 8}
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
@@ -102,15 +101,6 @@ CNNS = (
 @pytest.fixture(params=["reference", pytest.param("fleet of one", marks=pytest.mark.slow), "mixed fleet"])
 def train(request: pytest.FixtureRequest) -> Callable[..., FitResult]:
     return ENGINES[request.param]
-
-
-def assert_equal_training(result: FitResult, truth: dict[str, Any]) -> None:
-    np.testing.assert_allclose(result.train_loss, truth["train_loss"], rtol=0, atol=TOLERANCE)
-    np.testing.assert_allclose(result.val_outputs, truth["val_outputs"], rtol=0, atol=TOLERANCE)
-    names = {name for name in truth["state"] if not name.endswith("num_batches_tracked")}
-    assert names <= set(result.state)
-    for name in names:
-        np.testing.assert_allclose(result.state[name], truth["state"][name], rtol=0, atol=TOLERANCE, err_msg=name)
 
 
 @pytest.mark.parametrize(("overrides", "task", "outputs"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])

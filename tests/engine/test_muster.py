@@ -33,6 +33,8 @@ ALIKE = (
     ({"schedule": "plateau"}, {"schedule": "plateau", "optimizer": "sgd"}),
 )
 """Configurations; those of a line have networks, steps and losses of one form, those of different lines do not."""
+NORMED = (3, 4)
+"""Lines whose networks look at a minibatch as a whole, so that none can be filled up."""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,11 @@ def fold_of(index: int, size: int) -> Fold:
     return Fold(index, *np.split(np.arange(size + 9), [size, size + 3, size + 6]))
 
 
+def form(line: int, size: int) -> tuple[int, int]:
+    """Equal for members that can train together: a last minibatch of 4 or 5 rows, of 8, is filled up."""
+    return line, size if line in NORMED else 0
+
+
 MEMBERS = st.lists(
     st.tuples(st.integers(0, len(ALIKE) - 1), st.integers(0, 3), st.integers(0, 3), st.sampled_from([20, 21])),
     max_size=60,
@@ -52,7 +59,7 @@ MEMBERS = st.lists(
 
 @settings(max_examples=40)
 @given(members=MEMBERS, width=st.integers(1, 20), row_size=st.sampled_from([1, 10**6]))
-def test_fleets_are_of_one_form_and_size_never_too_wide_and_lose_nobody(members, width, row_size, lines, make_fit):
+def test_fleets_are_of_one_form_never_too_wide_and_lose_nobody(members, width, row_size, lines, make_fit):
     base = make_fit(lines[0][0])
     fits = [
         replace(base, config=lines[line][place % len(lines[line])], fold=fold_of(index, size), replicate=place % 2)
@@ -61,7 +68,7 @@ def test_fleets_are_of_one_form_and_size_never_too_wide_and_lose_nobody(members,
     fleets = muster(fits, width, row_size)
     assert Counter(place for fleet in fleets for place in fleet) == Counter(range(len(fits)))
     assert all(1 <= len(fleet) <= width for fleet in fleets)
-    assert all(len({(members[place][0], members[place][3]) for place in fleet}) == 1 for fleet in fleets)
+    assert all(len({form(members[place][0], members[place][3]) for place in fleet}) == 1 for fleet in fleets)
 
 
 @settings(max_examples=40)
@@ -69,7 +76,7 @@ def test_fleets_are_of_one_form_and_size_never_too_wide_and_lose_nobody(members,
 def test_small_fits_of_one_form_fill_as_few_fleets_as_can_be(members, width, lines, make_fit):
     base = make_fit(lines[0][0])
     fits = [replace(base, config=lines[line][0], fold=fold_of(index, size)) for line, _, index, size in members]
-    alike = Counter((line, size) for line, _, _, size in members)
+    alike = Counter(form(line, size) for line, _, _, size in members)
     assert len(muster(fits, width, 1)) == sum(-(-count // width) for count in alike.values())
 
 

@@ -11,6 +11,7 @@ import torch
 
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import DeviceData, outputs_of
+from hpsearch.engine.filling import fill, last_counts, length, minibatches
 from hpsearch.engine.updates import order
 from hpsearch.nn.losses import prepare_targets
 from hpsearch.records import Fit, Task
@@ -53,17 +54,46 @@ class Crew:
         return self._places[device]
 
     def orders(self, epoch: int) -> np.ndarray:
-        """(G, n) training rows in the order of this epoch."""
+        """(G, n) training rows in the order of this epoch, filled up as `filling.minibatches` says."""
         found: dict[tuple[int, int], np.ndarray] = {}
         for fit in self.leaders:
             key = (fit.seeds.order, len(fit.fold.train))
             if key not in found:
                 found[key] = epoch_order(key[0], epoch, key[1])
-        return np.stack([fit.fold.train[found[fit.seeds.order, len(fit.fold.train)]] for fit in self.leaders])
+        rows = [fit.fold.train[found[fit.seeds.order, len(fit.fold.train)]] for fit in self.leaders]
+        return np.stack([fill(own, sum(minibatches(self.leaders[0]))) for own in rows])
 
-    def rows(self, part: str) -> np.ndarray:
-        """(G, n) rows of `train`, `monitor`, `val` or `report`; all members have equally many."""
-        return np.stack([getattr(fit.fold, part) for fit in self.leaders])
+    def counted(self, device: torch.device) -> torch.Tensor | None:
+        """(G, B) which rows of the last minibatch of an epoch count; None if all do."""
+        counts = [count for fit in self.leaders if (count := last_counts(fit)) is not None]
+        numbers = torch.arange(minibatches(self.leaders[0])[-1], device=device)
+        return numbers < torch.tensor(counts, device=device).unsqueeze(1) if counts else None
+
+    def rows(self, part: str) -> "PartRows":
+        """The rows of `monitor`, `val` or `report`."""
+        return self.part([getattr(fit.fold, part) for fit in self.leaders])
+
+    def part(self, rows: Sequence[np.ndarray]) -> "PartRows":
+        """These rows (n,) of each group, side by side."""
+        n = length(self.leaders[0], len(rows[0]))
+        return PartRows(np.stack([fill(own, n) for own in rows]), np.array([len(own) for own in rows])[self.groups])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartRows:
+    """Rows of a part of the data, filled up to one length.
+
+    Attributes:
+        rows: (G, n).
+        counts: (M,) how many of them, the first ones, count for each member.
+    """
+
+    rows: np.ndarray
+    counts: np.ndarray
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """(M,) of the values (M, n) that count."""
+        return np.stack([own[:count].mean() for own, count in zip(values, self.counts, strict=True)])
 
 
 class CrewData:

@@ -122,17 +122,6 @@ def outputs_of(config: Config, data: DeviceData) -> int:
     return output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
 
 
-def batch_sizes(n: int, batch_size: int) -> list[int]:
-    """Sizes of the minibatches of n rows; a last one of a single row joins the one before (batch normalization)."""
-    sizes = [batch_size] * (n // batch_size)
-    rest = n % batch_size
-    if rest == 1 and sizes:
-        sizes[-1] += 1
-    elif rest:
-        sizes.append(rest)
-    return sizes
-
-
 def _place(tensor: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     return tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
 

@@ -12,20 +12,22 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from hpsearch.engine.capture import Step, stepper
-from hpsearch.engine.crew import Crew, CrewData, sort_key
-from hpsearch.engine.device_data import DeviceData, batch_sizes
+from hpsearch.engine.crew import Crew, CrewData, PartRows, sort_key
+from hpsearch.engine.device_data import DeviceData
+from hpsearch.engine.filling import length, minibatches
 from hpsearch.engine.history import History
 from hpsearch.engine.members import Members, Weights, lonely
 from hpsearch.engine.muster import muster
 from hpsearch.engine.precision import arithmetic
 from hpsearch.engine.reference import check_fit, final_failure, probe_rows
-from hpsearch.engine.schedules import multiplier, plateau_factor
+from hpsearch.engine.schedules import epoch_rates
 from hpsearch.engine.stacked_losses import StackedLoss, hits, stacked_loss
 from hpsearch.records import Fit, FitResult, Status
 
@@ -53,7 +55,7 @@ def train_fleet(
     """Train networks of one shape together.
 
     Args:
-        fits: Of one `shape_key`, with equally many rows in each part of their folds.
+        fits: Of one `shape_key` and one `filling.row_shape`.
         data: The development set.
         keep_state: Whether the results carry the weights.
         stop_after: See `reference.train`.
@@ -92,7 +94,8 @@ class Fleet:
         self.members = Members(self.crew, data, self.seen.outputs)
         self.alive = np.arange(len(fits))  # numbers of the members that still train
         self.logs = [_Log() for _ in fits]
-        shape = (len(fits), self.config.training.epochs, len(fits[0].fold.val), self.seen.outputs)
+        n = length(fits[0], len(fits[0].fold.val))
+        shape = (len(fits), self.config.training.epochs, n, self.seen.outputs)
         self.val_outputs = np.empty(shape, np.float64 if data.dtype == torch.float64 else np.float32)
         self._lay_out()
 
@@ -100,13 +103,13 @@ class Fleet:
         """Goes on where these trainings stopped, each after the same number of epochs."""
         (epochs,) = {result.epochs for result in results}
         checkpoints = [result.checkpoint or {} for result in results]
-        steps = epochs * len(batch_sizes(len(self.crew.fits[0].fold.train), self.config.training.batch_size))
+        steps = epochs * len(minibatches(self.crew.fits[0]))
         self.members.resume(checkpoints, steps)
         self.logs = [_Log.of(result) for result in results]
         for i, result in enumerate(results):
             self.logs[i].fit_s = result.fit_s
             self.logs[i].kept = Weights.of(checkpoints[i], "best/", self.members.parameters)
-            self.val_outputs[i, :epochs] = result.val_outputs
+            self.val_outputs[i, :epochs, : result.val_outputs.shape[1]] = result.val_outputs
 
     def results(self, stop_after: int | None, *, keep_state: bool, started: float) -> list[FitResult]:
         """Trains, and gives the result of each member."""
@@ -130,29 +133,42 @@ class Fleet:
 
     def _train_epoch(self, epoch: int) -> None:
         """One pass over the training rows of each member, then its validation and monitor rows."""
-        n = len(self.crew.leaders[0].fold.train)
-        sizes = batch_sizes(n, self.config.training.batch_size)
-        rates_sm = self._rates(len(sizes), epoch)
+        sizes = minibatches(self.crew.leaders[0])
+        monitored = [self.logs[member].monitor_loss for member in self.alive]
+        rates_sm = epoch_rates([fit.config for fit in self.crew.fits], monitored, len(sizes), epoch)
         lr_sm = torch.as_tensor(rates_sm).to(self.members.parameters)
         orders_gn = torch.as_tensor(self.crew.orders(epoch), device=self.data.device)
         self.losses_m.zero_()
         self.correct_m.zero_()
-        for step, rows_gb in enumerate(torch.split(orders_gn, sizes, dim=1)):
+        *whole, last_gb = torch.split(orders_gn, sizes, dim=1)
+        for step, rows_gb in enumerate(whole):
             self.run(rows_gb, lr_sm[step])
-        self._note(epoch, self.losses_m / n, self.correct_m.double() / n, rates_sm[-1])
+        run_last = self.run if self.counted_gb is None else partial(self.step, counted_gb=self.counted_gb)
+        run_last(last_gb, lr_sm[-1])
+        self._note(epoch, self.losses_m / self.rows_m, self.correct_m / self.rows_m, rates_sm[-1])
 
-    def step(self, rows_gb: torch.Tensor, lr_m: torch.Tensor) -> None:
+    def step(self, rows_gb: torch.Tensor, lr_m: torch.Tensor, counted_gb: torch.Tensor | None = None) -> None:
         """One step of every member on its minibatch; its losses and hits are added up.
 
         It reads and writes tensors that stay where they are, and waits for none of them, so that it can be captured.
+
+        Args:
+            rows_gb: The minibatches.
+            lr_m: Learning rates.
+            counted_gb: Which rows count; None if all do.
         """
         outputs_mcb = self.members.forward(self.crew.spread(self.seen.inputs(rows_gb)))
         losses_mb = self.smoothed(outputs_mcb, self.crew.spread(self.seen.targets(rows_gb)))
-        objective = losses_mb.sum() if self.config.loss.kind == "sse" else losses_mb.mean(1).sum()
+        rows_m1: int | torch.Tensor = rows_gb.shape[1]
+        counted_mb = None if counted_gb is None else self.crew.spread(counted_gb)
+        if counted_mb is not None:
+            losses_mb, rows_m1 = losses_mb.where(counted_mb, 0), counted_mb.sum(1, keepdim=True)
+        objective = losses_mb.sum() if self.config.loss.kind == "sse" else (losses_mb / rows_m1).sum()
         self.members.backward(objective, lr_m)
         self.losses_m += losses_mb.detach().sum(1, dtype=torch.float64)
         if self.seen.classes:
-            self.correct_m += hits(outputs_mcb.detach(), self.crew.spread(self.seen.labels(rows_gb))).sum(1)
+            right_mb = hits(outputs_mcb.detach(), self.crew.spread(self.seen.labels(rows_gb)))
+            self.correct_m += (right_mb if counted_mb is None else right_mb & counted_mb).sum(1)
 
     def _lay_out(self) -> None:
         """What follows from who is there."""
@@ -160,11 +176,13 @@ class Fleet:
         self.smoothed = self.loss(smooth=True)
         self.losses_m = torch.zeros(m, dtype=torch.float64, device=device)
         self.correct_m = torch.zeros(m, dtype=torch.int64, device=device)
+        self.rows_m = torch.tensor([len(fit.fold.train) for fit in self.crew.fits], dtype=torch.float64, device=device)
+        self.counted_gb = self.crew.counted(device)
         self.run = self.stepper(self.step, device)
 
     def _note(self, epoch: int, loss_m: torch.Tensor, accuracy_m: torch.Tensor, lr_m: np.ndarray) -> None:
         """Writes down what an epoch brought, or for whom it brought something that is not finite."""
-        val_mnc = self.members.predict(self.crew, self.seen, self.crew.rows("val")).cpu().numpy()
+        val_mnc = self.members.predict(self.crew, self.seen, self.crew.rows("val").rows).cpu().numpy()
         monitor_m = self._mean_losses(self.crew.rows("monitor"), smooth=False)
         bad = {
             "training loss": ~np.isfinite(loss_m.cpu().numpy()),
@@ -187,20 +205,6 @@ class Fleet:
                 log.train_accuracy.append(accuracies[i])
             if monitor_m is not None:
                 log.monitor_loss.append(float(monitor_m[i]))
-
-    def _rates(self, steps: int, epoch: int) -> np.ndarray:
-        """(S, M) learning rates of the S steps of an epoch."""
-        factors: dict[str, np.ndarray] = {}
-        columns = []
-        for fit, member in zip(self.crew.fits, self.alive, strict=True):
-            schedule, key = fit.config.schedule, repr(fit.config.schedule)
-            if key not in factors:
-                clock = range(epoch * steps, (epoch + 1) * steps)
-                epochs = self.config.training.epochs
-                factors[key] = np.array([multiplier(schedule, step, steps, epochs) for step in clock])
-            base = fit.config.optimizer.lr * plateau_factor(schedule, self.logs[member].monitor_loss)
-            columns.append(base * factors[key])
-        return np.stack(columns, axis=1)
 
     def _leaves(self, epoch: int) -> np.ndarray:
         """(M,) whether a member is done: it diverged, or stops early."""
@@ -233,27 +237,25 @@ class Fleet:
 
     def _last_predictions(self) -> tuple[np.ndarray, np.ndarray]:
         """(M, n, C) outputs for the report rows and (M,) mean losses of training rows, at the kept weights."""
-        if any(log.kept is not None for log in self.logs):
+        if any(log.kept for log in self.logs):
             current = {int(member): i for i, member in enumerate(self.alive)}
             kept = [log.kept or self.members.weights(current[i]) for i, log in enumerate(self.logs)]
             del self.members  # its memory goes before that of the successor comes
             self.crew, self.alive = self.everyone, np.arange(len(self.logs))
             self.seen = CrewData(self.crew, self.data)
             self.members = Members(self.crew, self.data, self.seen.outputs, kept)
-        report = self.members.predict(self.crew, self.seen, self.crew.rows("report")).cpu().numpy()
-        final = self._mean_losses(np.stack([probe_rows(fit) for fit in self.crew.leaders]), smooth=True)
+        report = self.members.predict(self.crew, self.seen, self.crew.rows("report").rows).cpu().numpy()
+        final = self._mean_losses(self.crew.part([probe_rows(fit) for fit in self.crew.leaders]), smooth=True)
         assert final is not None
         return report, final
 
-    def _mean_losses(self, rows_gn: np.ndarray, *, smooth: bool) -> np.ndarray | None:
+    def _mean_losses(self, part: PartRows, *, smooth: bool) -> np.ndarray | None:
         """(M,) mean losses of these rows in evaluation mode; None if there are none."""
-        if not rows_gn.shape[1]:
+        if not part.rows.shape[1]:
             return None
-        outputs_mnc = self.members.predict(self.crew, self.seen, rows_gn)
-        targets = self.crew.spread(self.seen.targets(torch.as_tensor(rows_gn, device=self.data.device)))
-        losses = self.loss(smooth=smooth)(outputs_mnc.transpose(1, 2), targets)
-        means: np.ndarray = losses.double().mean(1).cpu().numpy()
-        return means
+        outputs_mnc = self.members.predict(self.crew, self.seen, part.rows)
+        targets = self.crew.spread(self.seen.targets(torch.as_tensor(part.rows, device=self.data.device)))
+        return part.mean(self.loss(smooth=smooth)(outputs_mnc.transpose(1, 2), targets).double().cpu().numpy())
 
     def loss(self, *, smooth: bool) -> StackedLoss:
         """The losses of the members who are there."""
@@ -270,8 +272,8 @@ class Fleet:
             train_accuracy=np.array(log.train_accuracy),
             monitor_loss=np.array(log.monitor_loss),
             lr=np.array(log.lr),
-            val_outputs=self.val_outputs[i, :epochs],
-            report_outputs=report[:0] if log.failure else report,
+            val_outputs=self.val_outputs[i, :epochs, : len(fit.fold.val)],
+            report_outputs=report[: 0 if log.failure else len(fit.fold.report)],
             final_loss=math.nan if log.failure else float(final),
             chosen_epoch=log.best + 1 if best else epochs,
             state=self.members.numpy_state(i) if keep_state else None,

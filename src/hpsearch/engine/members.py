@@ -13,7 +13,8 @@ from torch import nn
 from hpsearch.config import Config
 from hpsearch.config.network import Elu, LeakyRelu
 from hpsearch.engine.crew import Crew, CrewData
-from hpsearch.engine.device_data import DeviceData, batch_sizes, outputs_of
+from hpsearch.engine.device_data import DeviceData, outputs_of
+from hpsearch.engine.filling import minibatches
 from hpsearch.engine.flat import Layout, Tensors
 from hpsearch.engine.foreign import ForeignNetwork
 from hpsearch.engine.masks import Masks
@@ -199,7 +200,7 @@ def lonely(fit: Fit, data: DeviceData) -> bool:
     """
     network = build_network(fit.config, data.input_shape, outputs_of(fit.config, data))
     sides = [side for parameter in network.parameters() if parameter.ndim > 1 for side in parameter.shape]
-    return 1 in (*sides, *batch_sizes(len(fit.fold.train), fit.config.training.batch_size))
+    return 1 in (*sides, *minibatches(fit))
 
 
 def _initial(fits: Sequence[Fit], data: DeviceData, outputs: int) -> tuple[nn.Module, list[Tensors]]:

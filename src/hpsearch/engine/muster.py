@@ -7,6 +7,7 @@ from typing import Any
 
 from hpsearch.config import Config
 from hpsearch.config.tree import covered_tree
+from hpsearch.engine.filling import row_shape
 from hpsearch.records import Fit
 
 _SHAPING = ("data", "model", "activation", "norm", "regularization", "loss", "training")
@@ -36,7 +37,7 @@ def shape_key(config: Config) -> str:
 def muster(fits: Sequence[Fit], width: int, row_size: int) -> list[list[int]]:
     """The fleets that these fits train in, as places in `fits`.
 
-    Members of a fleet have equal shapes and equally many rows.
+    Members of a fleet have equal shapes, and rows that can stand side by side.
 
     Args:
         fits: Any.
@@ -47,8 +48,7 @@ def muster(fits: Sequence[Fit], width: int, row_size: int) -> list[list[int]]:
     alike: dict[tuple[Any, ...], list[int]] = {}
     for place, fit in enumerate(fits):
         key = keys.setdefault(id(fit.config), shape_key(fit.config))
-        sizes = (len(rows) for rows in (fit.fold.train, fit.fold.monitor, fit.fold.val, fit.fold.report))
-        alike.setdefault((key, *sizes), []).append(place)
+        alike.setdefault((key, row_shape(fit)), []).append(place)
     fleets: list[list[int]] = []
     for places in alike.values():
         by_fold: dict[tuple[int, int], list[int]] = {}

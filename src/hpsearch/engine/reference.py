@@ -16,7 +16,8 @@ from hpsearch.config import Config, ConfigError
 from hpsearch.config.network import BatchNorm
 from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.engine import checkpoints
-from hpsearch.engine.device_data import DeviceData, FitData, batch_sizes, fit_data
+from hpsearch.engine.device_data import DeviceData, FitData, fit_data
+from hpsearch.engine.filling import batch_sizes
 from hpsearch.engine.history import History
 from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
 from hpsearch.engine.precision import arithmetic, in_precision, require_precision

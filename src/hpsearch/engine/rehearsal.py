@@ -23,7 +23,7 @@ class Rehearsal:
     ) -> None:
         self._fleet = Fleet(sorted(fits, key=sort_key), data, stepper)
         crew, size = self._fleet.crew, self._fleet.config.training.batch_size
-        self._rows = torch.as_tensor(crew.rows("train")[:, :size], device=data.device)
+        self._rows = torch.as_tensor(crew.orders(0)[:, :size], device=data.device)
         self._lr = torch.zeros(len(crew.fits), dtype=data.dtype, device=data.device)
 
     def step(self) -> None:

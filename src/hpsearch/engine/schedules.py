@@ -3,6 +3,9 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
+from hpsearch.config import Config
 from hpsearch.config.training import (
     CosineSchedule,
     ExponentialSchedule,
@@ -59,6 +62,28 @@ def recorded_factors(schedule: Schedule, base_lr: float, lr: Sequence[float]) ->
     if not isinstance(schedule, PlateauSchedule):
         return [1.0] * len(lr)
     return [rate / (base_lr * _warm_up(schedule, epoch + 1)) for epoch, rate in enumerate(lr)]
+
+
+def epoch_rates(
+    configs: Sequence[Config], monitor_losses: Sequence[Sequence[float]], steps: int, epoch: int
+) -> np.ndarray:
+    """(S, M) learning rates of several fits at the S steps of an epoch.
+
+    Args:
+        configs: Of the M fits, with equally many epochs.
+        monitor_losses: Of each fit, see `plateau_factor`.
+        steps: S.
+        epoch: From 0.
+    """
+    factors: dict[str, np.ndarray] = {}
+    columns = []
+    for config, losses in zip(configs, monitor_losses, strict=True):
+        schedule, key = config.schedule, repr(config.schedule)
+        if key not in factors:
+            clock = range(epoch * steps, (epoch + 1) * steps)
+            factors[key] = np.array([multiplier(schedule, step, steps, config.training.epochs) for step in clock])
+        columns.append(config.optimizer.lr * plateau_factor(schedule, losses) * factors[key])
+    return np.stack(columns, axis=1)
 
 
 def _warm_up(schedule: Schedule, epochs_done: float) -> float:
