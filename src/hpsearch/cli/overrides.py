@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Override
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.keys import takes_text
 from hpsearch.config.run import UNCOVERED
-from hpsearch.config.sweep import Choose
+from hpsearch.config.sweep import PRUNERS, Choose
 from hpsearch.config.tree import nearest
 from hpsearch.quoting import hydra_quoted, shell_quoted
 
@@ -156,6 +156,8 @@ def _add_option(options: dict[str, str], group: str, value: object, groups: Mapp
             if group == "final"
             else ""
         )
+        if group == "search" and option in PRUNERS:
+            own = f"; a pruner is chosen by search.pruner={option}"
         raise ConfigError(f"{group}={option} is not an option of {group}: {nearest(option, groups[group])}{own}")
     if options.get(group, option) != option:
         raise ConfigError(f"{group} is given twice: {options[group]} and {option}")

@@ -4,9 +4,10 @@ All trials of a cohort are judged together, in the order of k, when the last of 
 decided is a function of their scores and those of earlier cohorts: never of who was faster.
 """
 
+import inspect
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import optuna
@@ -15,6 +16,7 @@ from optuna.trial import TrialState
 
 from hpsearch.config import ConfigError
 from hpsearch.config.sweep import REDUCTION, Search
+from hpsearch.config.tree import nearest
 from hpsearch.errors import HpsearchError
 from hpsearch.nn.imports import import_named
 from hpsearch.records import Status, TrialResult
@@ -106,6 +108,7 @@ def judge_of(search: Search) -> Judge | None:
     options = dict(search.pruner_options)
     try:
         if search.pruner == "halving":
+            _require_fitting(search.pruner, Halving, options)
             return Halving(**options)
         with warnings.catch_warnings():  # Optuna calls some of its pruners experimental, with a path into its source
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -116,7 +119,28 @@ def judge_of(search: Search) -> Judge | None:
 
 def _pruner(name: str, options: dict[str, Any]) -> optuna.pruners.BasePruner:
     found = optuna.pruners.MedianPruner if name == "median" else import_named("search.pruner", name)
+    _require_fitting(name, found, options)
     pruner = found(**options)
     if not isinstance(pruner, optuna.pruners.BasePruner):
         raise ConfigError(f"search.pruner must name a class of optuna.pruners.BasePruner, got {name}")
     return pruner
+
+
+def _require_fitting(name: str, pruner: Callable[..., object], options: Mapping[str, Any]) -> None:
+    """Refuses options that the pruner does not know, and the lack of one that it needs."""
+    parameters = inspect.signature(pruner).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [parameter.name for parameter in parameters]
+    problems = [
+        f"search.pruner_options.{key} is not an option of {name}: {nearest(key, known)}"
+        for key in options
+        if key not in known
+    ]
+    problems += [
+        f"search.pruner={name} needs search.pruner_options.{parameter.name}"
+        for parameter in parameters
+        if parameter.default is parameter.empty and parameter.name not in options
+    ]
+    if problems:
+        raise ConfigError(*problems)
