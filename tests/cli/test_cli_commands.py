@@ -85,8 +85,10 @@ def test_the_composed_configuration_is_printed_as_it_would_be_read(capsys):
         (["optimizer=sgdd"], "hpsearch: optimizer=sgdd is not an option of optimizer: did you mean sgd?\n"),
         (
             ["search=halving"],
-            "hpsearch: search=halving is not an option of search: known here: qmc, random, tpe; "
-            + "a pruner is chosen by search.pruner=halving\n",
+            (
+                "hpsearch: search=halving is not an option of search: known here: qmc, random, tpe; "
+                "a pruner is chosen by search.pruner=halving\n"
+            ),
         ),
         (["--cfg", "sead=1"], "hpsearch: sead is not a key: did you mean seed or search?\n"),
         (["--cfg", "data=csv", "data.target=y"], "hpsearch: data.path must be given: data.path=…\n"),
