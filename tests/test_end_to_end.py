@@ -130,7 +130,7 @@ def test_a_second_driver_is_refused_with_who_holds_the_sweep_and_one_signal_stop
     program.wait_for("sweeps/endless/trials/-/0/attempt-1", first)
     refused = program.run(*ENDLESS, status=2)
     assert "sweep 'endless' is being run by" in refused
-    for known in (f"process {first.pid}", "since 20", "python -m hpsearch data=digits", "One driver at a time"):
+    for known in (f"process {first.pid}", "since 20", "-m hpsearch data=digits", "One driver at a time"):
         assert known in refused
     started = family(first)
     first.send_signal(signal.SIGTERM)
