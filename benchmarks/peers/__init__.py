@@ -7,8 +7,8 @@ of which the median counts; the slow peers are measured once, with fewer trials:
 
 | job | hpsearch, (c) | (a) | (b) | (d) | (e) |
 |---|---|---|---|---|---|
-| mnist | 24 and 96 trials | 2, 6 | 4, 12 | | |
-| digits | 24 and 96 trials | | | | 4, 12 trials |
+| mnist | 24 and 96 trials | 2, 10 | 4, 12 | | |
+| digits | 24 and 96 trials | | | | 8, 32 trials |
 | loocv | all 1,438 fits (hpsearch) | | | 8, 40 fits | 8, 40 fits |
 """
 

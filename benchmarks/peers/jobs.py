@@ -94,7 +94,7 @@ def mnist(sizes: Sizes, train_only: Path) -> Job:
         (
             Contender("hpsearch", "hpsearch", hpsearch, few, many),
             Contender("c", "(c) an expert's loop", script("expert", *own), few, many),
-            Contender("a", "(a) textbook loop", script("textbook", *own), *sizes.of_slow(2, 6), slow=True),
+            Contender("a", "(a) textbook loop", script("textbook", *own), *sizes.of_slow(2, 10), slow=True),
             Contender("b", "(b) Ray Tune", script("ray_tune", *own), *sizes.of_slow(4, 12), "ray", slow=True),
         ),
     )
@@ -117,7 +117,7 @@ def digits(sizes: Sizes) -> Job:
             Contender("engine", "its engine alone", script("engine_digits", *own), few, many),
             Contender("c", "(c) an expert's loop", script("expert_digits", *own), few, many),
             Contender(
-                "e", "(e) skorch, sklearn", script("skorch_digits", *own), *sizes.of_slow(4, 12), "skorch", slow=True
+                "e", "(e) skorch, sklearn", script("skorch_digits", *own), *sizes.of_slow(8, 32), "skorch", slow=True
             ),
         ),
     )
