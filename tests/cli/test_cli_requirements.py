@@ -24,7 +24,7 @@ NOTHING = Space({}, {})
             9,
             r"below training.epochs=9, got search.rungs=\[2, 9\]",
         ),
-        ({"pruner": "halving", "trials": 10, "pruner_options": {"eta": 2}}, 9, "search.pruner_options must fit"),
+        ({"pruner": "halving", "trials": 10, "pruner_options": {"eta": 2}}, 9, "eta is not an option of halving"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_way_out(search, epochs, expected, make_config):
