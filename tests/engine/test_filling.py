@@ -70,6 +70,17 @@ def test_curves_are_those_of_the_reference(task, loss, make_config, make_rows, m
             np.testing.assert_allclose(getattr(result, name), getattr(alone, name), atol=1e-9, err_msg=name)
 
 
+@pytest.mark.parametrize("sizes", [(16, 17), (245, 248), (249, 250)])
+def test_the_training_rows_that_are_scored_at_the_end_may_be_all_or_250(sizes, make_config, make_rows, make_fit):
+    config = make_config(training={"epochs": 1, "batch_size": 12})
+    data = to_device(make_rows(300), dtype=torch.float64)
+    folds = [Fold(i, *np.split(np.arange(n + 8), [n, n, n + 8])) for i, n in enumerate(sizes)]
+    fits = [replace(make_fit(config, 300), fold=fold) for fold in folds]
+    for fit, result in zip(fits, train_fits(fits, data, 4), strict=True):
+        assert result.width == 2
+        assert result.final_loss == pytest.approx(reference.train(fit, data).final_loss, abs=1e-9)
+
+
 def test_who_goes_on_after_a_stop_ends_as_without_it(make_config, make_rows, make_fit):
     data = to_device(make_rows(60))
     fits = fits_of(make_config(training={"epochs": 5, "batch_size": 8}), make_fit, (26, 30, 31))

@@ -71,11 +71,11 @@ class Crew:
 
     def rows(self, part: str) -> "PartRows":
         """The rows of `monitor`, `val` or `report`."""
-        return self.part([getattr(fit.fold, part) for fit in self.leaders])
+        rows = [getattr(fit.fold, part) for fit in self.leaders]
+        return self.part(rows, length(self.leaders[0], len(rows[0])))
 
-    def part(self, rows: Sequence[np.ndarray]) -> "PartRows":
-        """These rows (n,) of each group, side by side."""
-        n = length(self.leaders[0], len(rows[0]))
+    def part(self, rows: Sequence[np.ndarray], n: int) -> "PartRows":
+        """These rows of each group, filled up to n and side by side."""
         return PartRows(np.stack([fill(own, n) for own in rows]), np.array([len(own) for own in rows])[self.groups])
 
 

@@ -39,8 +39,13 @@ def last_counts(fit: Fit) -> int | None:
 
 
 def length(fit: Fit, n: int) -> int:
-    """Of n rows of `val`, `monitor`, `report` or the probe, filled up."""
+    """Of n rows of `val`, `monitor` or `report`, filled up."""
     return _up(n) if fills(fit) else n
+
+
+def probe_length(fit: Fit, most: int) -> int:
+    """Of at most `most` training rows, filled up; equal for fits of one `row_shape`."""
+    return min(sum(minibatches(fit)), length(fit, most))
 
 
 def fill(rows: np.ndarray, n: int) -> np.ndarray:

@@ -21,12 +21,12 @@ import torch
 from hpsearch.engine.capture import Step, stepper
 from hpsearch.engine.crew import Crew, CrewData, PartRows, sort_key
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.filling import length, minibatches
+from hpsearch.engine.filling import length, minibatches, probe_length
 from hpsearch.engine.history import History
 from hpsearch.engine.members import Members, Weights, lonely
 from hpsearch.engine.muster import muster
 from hpsearch.engine.precision import arithmetic
-from hpsearch.engine.reference import check_fit, final_failure, probe_rows
+from hpsearch.engine.reference import PREDICTION_ROWS, check_fit, final_failure, probe_rows
 from hpsearch.engine.schedules import epoch_rates
 from hpsearch.engine.stacked_losses import StackedLoss, hits, stacked_loss
 from hpsearch.records import Fit, FitResult, Status
@@ -151,11 +151,7 @@ class Fleet:
         """One step of every member on its minibatch; its losses and hits are added up.
 
         It reads and writes tensors that stay where they are, and waits for none of them, so that it can be captured.
-
-        Args:
-            rows_gb: The minibatches.
-            lr_m: Learning rates.
-            counted_gb: Which rows count; None if all do.
+        `counted_gb` says which rows count; all do without it.
         """
         outputs_mcb = self.members.forward(self.crew.spread(self.seen.inputs(rows_gb)))
         losses_mb = self.smoothed(outputs_mcb, self.crew.spread(self.seen.targets(rows_gb)))
@@ -245,7 +241,8 @@ class Fleet:
             self.seen = CrewData(self.crew, self.data)
             self.members = Members(self.crew, self.data, self.seen.outputs, kept)
         report = self.members.predict(self.crew, self.seen, self.crew.rows("report").rows).cpu().numpy()
-        final = self._mean_losses(self.crew.part([probe_rows(fit) for fit in self.crew.leaders]), smooth=True)
+        n = probe_length(self.crew.fits[0], PREDICTION_ROWS)
+        final = self._mean_losses(self.crew.part([probe_rows(fit) for fit in self.crew.leaders], n), smooth=True)
         assert final is not None
         return report, final
 
