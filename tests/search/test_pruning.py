@@ -80,6 +80,10 @@ def test_a_pruner_of_the_users_own_is_found_by_its_path(make_config):
     assert judge.fallen(1, {0: 0.4, 1: 0.6}) == {0}
 
 
+def test_a_pruner_that_takes_any_number_of_arguments_needs_none(make_config):
+    assert isinstance(judge_of(make_config(search={"pruner": "users_pruners:Handed"}).search), OptunaJudge)
+
+
 def test_a_pruner_that_fails_is_named_with_the_epoch(make_config):
     judge = judge_of(make_config(search={"pruner": "users_pruners:Below", "pruner_options": {"bar": None}}).search)
     with pytest.raises(HpsearchError, match=r"search.pruner: Below failed after epoch 3: TypeError: "):

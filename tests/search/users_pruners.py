@@ -12,3 +12,10 @@ class Below(optuna.pruners.BasePruner):
     def prune(self, study, trial):
         del study
         return trial.intermediate_values[trial.last_step] < self.bar
+
+
+class Handed(optuna.pruners.MedianPruner):
+    """Hands on what it is given."""
+
+    def __init__(self, *given):
+        super().__init__(*given)

@@ -128,9 +128,10 @@ def _pruner(name: str, options: dict[str, Any]) -> optuna.pruners.BasePruner:
 
 def _require_fitting(name: str, pruner: Callable[..., object], options: Mapping[str, Any]) -> None:
     """Refuses options that the pruner does not know, and the lack of one that it needs."""
-    parameters = inspect.signature(pruner).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+    every = inspect.signature(pruner).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in every):
         return
+    parameters = [one for one in every if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     known = [parameter.name for parameter in parameters]
     problems = [
         f"search.pruner_options.{key} is not an option of {name}: {nearest(key, known)}"
