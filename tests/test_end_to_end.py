@@ -285,3 +285,15 @@ def test_a_folder_that_nothing_can_be_written_to_is_refused_and_nothing_is_made(
     printed = Program(tmp_path).run(*SWEEP, "tracking.directory=/proc/nowhere", status=2)
     assert "/proc/nowhere" in printed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sigterm_at_the_start_ends_the_server_of_workers_before_its_imports_are_done(tmp_path):
+    driver = Program(tmp_path).start(*ENDLESS)
+    servers = []
+    while not servers and driver.poll() is None:
+        servers = [process for process in family(driver) if "forkserver" in " ".join(process.cmdline())]
+    driver.send_signal(signal.SIGTERM)
+    driver.wait(60)  # not for its output, which a server that lives on would hold open
+    assert servers
+    assert not [server for server in servers if server.is_running() and server.status() != psutil.STATUS_ZOMBIE]
+    assert (driver.returncode, "".join(driver.communicate())) == (143, "hpsearch: stopped by SIGTERM\n")

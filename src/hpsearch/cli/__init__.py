@@ -1,10 +1,12 @@
 """The command line: composes, builds and calls; the only place where the parts are wired together."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from types import FrameType
 
 from hpsearch import __version__
 from hpsearch.errors import HpsearchError
@@ -32,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(f"hpsearch: {_printable(line)}", file=sys.stderr)
         return error.exit_status
+    except _TerminatedError:  # as with Ctrl-C below
+        print("hpsearch: stopped by SIGTERM", file=sys.stderr)
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:  # before the sweep listens to signals itself, nothing is open
         print("hpsearch: stopped by SIGINT; nothing was started", file=sys.stderr)
         return 130
@@ -69,14 +74,25 @@ def _run(parsed: argparse.Namespace) -> int:
         return _show(composer.printable())
     from hpsearch.execution.processes import preload, stop_server  # noqa: PLC0415
 
-    # scikit-learn, torch and what torch imports on the first training load while the driver imports, composes, checks.
-    preload("sklearn.model_selection", "hpsearch.fitting", "torch._dynamo")
+    # A sweep listens to SIGTERM by itself; before and after, the server is to end too, which holds our output open.
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
+        # scikit-learn, torch and what torch imports on the first training load while the driver imports and composes.
+        preload("sklearn.model_selection", "hpsearch.fitting", "torch._dynamo")
         from hpsearch.cli.actions import run_action  # noqa: PLC0415
 
         return run_action(composer, parsed)
     finally:
         stop_server()
+        signal.signal(signal.SIGTERM, before)
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM came before a sweep listened to it, or after."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise _TerminatedError
 
 
 def _show(text: str) -> int:

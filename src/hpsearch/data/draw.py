@@ -14,7 +14,7 @@ def draw(rows: np.ndarray, n: int, random_state: int, labels: np.ndarray | None)
         random_state: At least 0, below 2**32.
         labels: (m,) class of each row, for which `obstacle` found none; None draws without classes.
     """
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415 - a worker on full MNIST never needs it
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415 - takes a second, which a driver may not need
 
     rest, drawn = train_test_split(rows, test_size=n, random_state=random_state, stratify=labels)
     return np.sort(drawn), np.sort(rest)
