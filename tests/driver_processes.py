@@ -60,7 +60,7 @@ def development(inputs=None):
 
 def plan_of(config, space=LEARNING_RATES):
     base = Composed(config, {}, {})
-    return Plan(base, space, lambda options: base, "0" * 64)  # noqa: ARG005  # no option varies
+    return Plan.single(base, space, lambda options: base, "0" * 64)  # noqa: ARG005  # no option varies
 
 
 class InProcess:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.errors import HpsearchError
-from hpsearch.records import Status, Value
+from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.wording import show_duration, show_values, visible
 
 PLAIN_WIDTH = 120
@@ -35,6 +35,7 @@ class Row:
     """One finished trial, as the terminal shows it.
 
     Attributes:
+        level: Its level; `NO_LEVEL` where nothing is compared.
         k: Its number.
         status: How it ended.
         score: Higher is better: what trials are sorted by; None if it has none.
@@ -44,12 +45,18 @@ class Row:
         values: What was drawn, flat.
     """
 
+    level: str
     k: int
     status: Status
     score: float | None
     shown: str
     more: dict[str, str]
     values: dict[str, Value]
+
+    @property
+    def name(self) -> str:
+        """What the trial is called: `7`, or `adam 7`."""
+        return str(self.k) if self.level == NO_LEVEL else f"{self.level} {self.k}"
 
     @property
     def eligible(self) -> bool:
@@ -106,9 +113,9 @@ class Terminal:
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], completed=self._done, description=self._summary())
             if row.status is not Status.OK:
-                self._progress.console.print(f"  trial {row.k}: {row.status}", style="yellow")
+                self._progress.console.print(f"  trial {visible(row.name)}: {row.status}", style="yellow")
         else:
-            self.line(f"trial {row.k:>3}  {_outcome(row)}  {self._done}/{self._total}  {self._summary()}")
+            self.line(f"trial {row.name:>3}  {_outcome(row)}  {self._done}/{self._total}  {self._summary()}")
 
     def judged(self, rung: int, trials: int, going_on: int) -> None:
         """Says how many trials go on after a rung of so many epochs."""
@@ -128,7 +135,9 @@ class Terminal:
             heading: What the scores are.
             limit: Trials that the table holds at most.
         """
-        ranked = sorted((r for r in rows if r.score is not None), key=lambda r: (not r.eligible, -(r.score or 0), r.k))
+        ranked = sorted(
+            (r for r in rows if r.score is not None), key=lambda r: (not r.eligible, -(r.score or 0), r.k, r.level)
+        )
         self.console.print()
         if ranked:
             self.line(f"Highest-scoring trials of {len(rows)}", style="bold")
@@ -164,7 +173,9 @@ class Terminal:
     def _note_best(self, row: Row) -> None:
         best = self._best
         if row.eligible and row.score is not None:
-            ahead = best is None or best.score is None or (row.score, -row.k) > (best.score, -best.k)
+            ahead = (
+                best is None or best.score is None or (row.score, -row.k, best.level) > (best.score, -best.k, row.level)
+            )
             self._best = row if ahead else best
 
     def _summary(self) -> str:
@@ -174,14 +185,14 @@ class Terminal:
         if run and left:
             parts.append(f"about {show_duration((time.monotonic() - self._started) / run * left)} left")
         if self._best is not None:
-            parts.append(f"best so far {self._best.shown} (trial {self._best.k})")
+            parts.append(f"best so far {self._best.shown} (trial {self._best.name})")
         return " · ".join(parts)
 
 
 def _table(score: str, more: Sequence[str], rows: Sequence[Row]) -> Table:
     """One line a trial: its number, its score, what `more` is known of it, and what it drew, by group."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    numbers = [[str(row.k), _outcome(row), *(row.more.get(column, "") for column in more)] for row in rows]
+    numbers = [[visible(row.name), _outcome(row), *(row.more.get(column, "") for column in more)] for row in rows]
     for heading, column in zip(("trial", score, *more), zip(*numbers, strict=True), strict=False):
         widest = max(len(line) for cell in (heading, *column) for line in cell.splitlines())
         table.add_column(heading, justify="right", no_wrap=True, min_width=widest)

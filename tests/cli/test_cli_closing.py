@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from hpsearch.cli.introduction import introduce
 from hpsearch.cli.scores import Score
-from hpsearch.cli.screens import Closing, introduce
+from hpsearch.cli.screens import Closing
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Terminal
@@ -40,7 +41,7 @@ def named(tmp_path):
             name="run",
             note=note,
             store=SimpleNamespace(folder=tmp_path),
-            specification={"data": {**DATA, "test": test, **data}},
+            specification={"data": {**DATA, "test": test, **data}, "specification": {}},
         )
 
     return make
@@ -62,8 +63,8 @@ def closed(make_config, named, tmp_path, terminal):
     return show
 
 
-def introduced(terminal, named, config, *, existing=0):
-    introduce(terminal, named, config, ACCURACY, 0, existing)
+def introduced(terminal, named, config, *, surplus=0):
+    introduce(terminal, named, config, ACCURACY, 0, surplus)
     return terminal.console.file.getvalue().splitlines()
 
 
@@ -73,7 +74,7 @@ def test_what_is_said_of_the_name_stands_above_the_header(terminal, named, make_
 
 
 def test_trials_beyond_those_that_are_asked_for_are_said_to_be_shown(terminal, named, make_config):
-    lines = introduced(terminal, named(), make_config(), existing=6)
+    lines = introduced(terminal, named(), make_config(), surplus=6)
     assert lines[-1] == "! 6 trials exist, more than search.trials=1: all of them are shown"
 
 

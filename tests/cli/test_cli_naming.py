@@ -23,7 +23,7 @@ def planning(tmp_path, default_composer):
         tracking = replace(config.tracking, directory=str(tmp_path))
         search = replace(config.search, trials=trials)
         config = replace(config, name=name, seed=seed, tracking=tracking, search=search)
-        return Plan(Composed(config, {}, {}), Space({}, {}), default_composer.compose, data)
+        return Plan.single(Composed(config, {}, {}), Space({}, {}), default_composer.compose, data)
 
     return plan
 

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hpsearch.cli.scores import Score
-from hpsearch.cli.screens import (
+from hpsearch.cli.introduction import (
     describe_data,
     describe_duplicates,
     describe_epochs,
     describe_limit,
     describe_score,
     describe_split,
-    explain,
-    key_of,
     tell_columns,
 )
+from hpsearch.cli.scores import Score
+from hpsearch.cli.screens import explain, key_of
 from hpsearch.cli.sweep import tell_stand_in
 from hpsearch.config.sweep import Metric
 from hpsearch.data.columns import Column

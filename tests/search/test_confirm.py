@@ -10,7 +10,7 @@ from driver_processes import plan_of
 
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
 from hpsearch.records import Status
-from hpsearch.search.confirm import Confirmation
+from hpsearch.search.confirm import Confirmation, Recipe
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.stop import StopSignals
 from hpsearch.search.store import SweepStore
@@ -25,13 +25,14 @@ def place(migrated, tmp_path):
 
 def confirm(place, config, seeds, behaviour="answer"):
     """The statuses of the seeds, and the numbers that were told on the way."""
-    trial, told = plan_of(config).trial(0), []
+    trial, told = plan_of(config).trial(("-", 0)), []
     set_up = partial(driver_tasks.set_up, str(place), {trial.config.optimizer.lr: behaviour})
     executor = LocalExecutor(set_up, driver_tasks.work, workers=1)
     with executor, Tracker.connect(None, place) as tracker, StopSignals() as signals:
         run = tracker.open_sweep("sweep", identity="a", started_ms=1)
         store = SweepStore(place, "sweep").confirmation("-", 0)
-        results = Confirmation(trial, store, tracker, run, Foreman(executor, {}, 1), signals, told.append).finish(seeds)
+        recipes = [Recipe(trial, store)]
+        (results,) = Confirmation(recipes, tracker, run, Foreman(executor, {}, 1), signals, told.append).finish(seeds)
     return [result.status for result in results], told
 
 

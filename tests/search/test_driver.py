@@ -120,7 +120,7 @@ BEHAVIOURS = ["answer", "die", "die once", "exit 0", "raise", "memory", "torch m
 def misbehaving(config, place):
     """A sweep on real worker processes, of which most fail; its folder and its records by behaviour."""
     folder, plan = place(), plan_of(config)
-    rates = [plan.trial(k).config.optimizer.lr for k in range(len(BEHAVIOURS))]
+    rates = [plan.trial(("-", k)).config.optimizer.lr for k in range(len(BEHAVIOURS))]
     set_up = partial(driver_tasks.set_up, str(folder), dict(zip(rates, BEHAVIOURS, strict=True)))
     with LocalExecutor(set_up, driver_tasks.work, workers=2) as executor, driver_in(folder, plan, executor) as driver:
         records = driver.finish(len(BEHAVIOURS))
@@ -182,7 +182,7 @@ def test_an_attempt_whose_worker_died_is_closed_with_the_cause_before_the_next(m
 
 def drive_workers(folder, config, behaviours, *, workers=2):
     plan = plan_of(config)
-    by_rate = {plan.trial(k).config.optimizer.lr: how for k, how in behaviours.items()}
+    by_rate = {plan.trial(("-", k)).config.optimizer.lr: how for k, how in behaviours.items()}
     set_up = partial(driver_tasks.set_up, str(folder), by_rate)
     executor = LocalExecutor(set_up, driver_tasks.work, workers=workers)
     with executor, driver_in(folder, plan, executor) as driver:
@@ -246,7 +246,7 @@ def sgd(make_config):
 def diverging(sgd, place):
     """A sweep in which some learning rates are far too high."""
     folder, plan = place(), plan_of(sgd, rates_of(*RATES))
-    high = {k for k in range(TRIALS) if plan.trial(k).config.optimizer.lr == RATES[1]}
+    high = {k for k in range(TRIALS) if plan.trial(("-", k)).config.optimizer.lr == RATES[1]}
     assert 0 < len(high) < TRIALS, "the seed draws both rates"
     with driver_in(folder, plan, InProcess(folder / "trained")) as driver:
         records = driver.finish(TRIALS)

@@ -75,6 +75,12 @@ CHANGES = {
     "search.pruner": "halving",
     "search.pruner_options": {"reduction_factor": 2},
     "search.rungs": [1],
+    "search.compare": "optimizer",
+    "search.levels": {"one": {"optimizer": "sgd"}},
+    "search.cross": ["norm", "init"],
+    "search.control": None,
+    "search.delta": None,
+    "search.alpha": 0.01,
     "execution.kind": None,
     "execution.workers": 7,
     "execution.device": "cuda",
@@ -104,7 +110,7 @@ def leaves(tree, path=""):
 
 
 def plan_of(config, space=None, data="d" * 64, compose=None):
-    return Plan(Composed(config, {}, {}), space or Space({}, {}), compose or (lambda _: None), data)
+    return Plan.single(Composed(config, {}, {}), space or Space({}, {}), compose or (lambda _: None), data)
 
 
 def with_change(config, path, value):
@@ -239,7 +245,7 @@ def searching(make_config):
 
 def test_a_trial_carries_its_drawn_options_and_values(searching):
     for k in range(8):
-        trial = searching().trial(k)
+        trial = searching().trial((NO_LEVEL, k))
         option = trial.values["optimizer"]
         assert (trial.level, trial.k) == (NO_LEVEL, k)
         assert trial.config.optimizer.kind == option
@@ -250,13 +256,13 @@ def test_a_trial_carries_its_drawn_options_and_values(searching):
 @pytest.mark.parametrize("kind", ["random", "qmc"])
 def test_a_trial_does_not_depend_on_how_many_there_are(searching, kind):
     few, many = searching(kind, 2), searching(kind, 200)
-    assert [few.trial(k).values for k in range(6)] == [many.trial(k).values for k in range(6)]
+    assert [few.trial((NO_LEVEL, k)).values for k in range(6)] == [many.trial((NO_LEVEL, k)).values for k in range(6)]
 
 
 def test_values_that_are_not_drawn_are_those_of_the_command(searching):
-    assert searching().trial(0).config.data.normalize is Normalize.NONE
+    assert searching().trial((NO_LEVEL, 0)).config.data.normalize is Normalize.NONE
 
 
 def test_a_trial_of_a_space_of_nothing_is_the_command_itself(make_config):
-    trial = plan_of(make_config()).trial(0)
+    trial = plan_of(make_config()).trial((NO_LEVEL, 0))
     assert (trial.values, trial.config) == ({}, make_config())

@@ -68,10 +68,10 @@ def test_what_goes_to_the_end_is_what_it_would_be_without_a_pruner(undisturbed, 
     survivors = [record for record in records_in(undisturbed) if record.result.status is Status.OK]
     assert {record.k < COHORT for record in survivors} == {True, False}
     plain = plan_of(replace(config, search=replace(config.search, pruner="none", rungs=None)))
-    given = [plain.realize(record.k, record.values) for record in survivors]
+    given = [plain.level("-").realize(record.k, record.values) for record in survivors]
     with driver_in(folder, plain, InProcess(folder / "trained")) as driver:
         records = {}
-        driver._train({t.k: t for t in given}, {t.k: () for t in given}, None, records)
+        driver._train({t.key: t for t in given}, {t.key: () for t in given}, None, records)
     for record in survivors:
         alone = records[record.key].result
         rungs = {key for key in record.result.summary if key.startswith("rung/")}
@@ -96,7 +96,7 @@ def test_a_pruned_trial_is_a_finished_run_without_a_score_and_pruned_in_optuna(u
 
 def test_the_first_trials_are_those_of_random_search(undisturbed, config):
     random = plan_of(replace(config, search=replace(config.search, kind="random")))
-    assert [record.values for record in records_in(undisturbed)[:3]] == [random.trial(k).values for k in range(3)]
+    assert [record.values for record in records_in(undisturbed)[:3]] == [random.trial(("-", k)).values for k in range(3)]
 
 
 def test_the_next_cohort_is_drawn_as_by_a_loop_of_optunas_own(undisturbed, config):
@@ -162,6 +162,10 @@ def test_a_finished_sweep_is_not_judged_again(server, config, undisturbed):
     assert trainings(undisturbed) == before
 
 
+def numbers(keys):
+    return [k for _, k in keys]
+
+
 def record_of(k, status, score=None):
     return Record("-", k, {}, {}, TrialResult(status, None, score, None, {}, {}, [], []), "")
 
@@ -169,16 +173,16 @@ def record_of(k, status, score=None):
 def test_an_error_is_tried_again_only_while_no_later_cohort_has_learned_from_its_trial(config):
     plan = plan_of(config)
     first = {("-", k): record_of(k, Status.ERROR if k == 2 else Status.OK, 0.5) for k in range(COHORT)}
-    assert plan.missing(first, COHORT) == [2]
-    assert plan.missing(first, TRIALS) == [2, 4, 5, 6, 7]
+    assert numbers(plan.missing(first, COHORT)) == [2]
+    assert numbers(plan.missing(first, TRIALS)) == [2, 4, 5, 6, 7]
     begun = first | {("-", 5): record_of(5, Status.OOM)}
-    assert plan.missing(begun, TRIALS) == [4, 5, 6, 7]
+    assert numbers(plan.missing(begun, TRIALS)) == [4, 5, 6, 7]
 
 
 def test_trials_that_depend_on_nobody_are_tried_again_whatever_came_later(make_config):
     plan = plan_of(make_config())
     records = {("-", k): record_of(k, Status.ERROR if k == 2 else Status.OK, 0.5) for k in range(6)}
-    assert plan.missing(records, 7) == [2, 6]
+    assert numbers(plan.missing(records, 7)) == [2, 6]
 
 
 def test_what_diverged_is_never_taken_for_the_best_even_if_it_came_first(config):
@@ -187,10 +191,10 @@ def test_what_diverged_is_never_taken_for_the_best_even_if_it_came_first(config)
     others = [Record("-", 0, {NAMES: rate}, {}, fell, "") for rate in np.geomspace(0.0012, 0.005, 8).tolist()]
     others.append(replace(record_of(0, Status.OK, 0.9), values={NAMES: 0.0025}))
     diverged = replace(record_of(0, Status.DIVERGED), values={NAMES: 0.05})
-    drawn = []
+    drawn, last = [], [("-", k) for k in range(12, 16)]
     for order in ([diverged, *others], [*others, diverged]):
         past = [replace(record, k=k) for k, record in enumerate(order)]
-        drawn.append([trial.values for trial in plan_of(config).trials(range(12, 16), range(12, 16), past)])
+        drawn.append([trial.values for trial in plan_of(config).trials(last, last, past)])
     assert drawn[0] == drawn[1]
 
 

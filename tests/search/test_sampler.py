@@ -26,9 +26,8 @@ KINDS = ("random", "qmc")
 def search_of(kind):
     """A search of this kind with nothing set."""
     settings = {"trials": 1, "choose": Choose(), "tune": [], "space": {}, "metric": Metric.AUTO}
-    rounds = {"cohort": None, "pruner": "none", "pruner_options": {}, "rungs": None}
     kinds = {"tpe": partial(AdaptiveSearch, startup=10)}
-    return kinds.get(kind, Search)(kind=kind, **settings, **rounds)
+    return kinds.get(kind, Search)(kind=kind, **settings, **Search.quiet)
 
 
 def one(dimension):

@@ -21,6 +21,7 @@ from yaml import YAMLError
 from hpsearch.cli.overrides import Overrides, read_overrides
 from hpsearch.cli.references import about_reference
 from hpsearch.config import KINDS, Config, ConfigError
+from hpsearch.config.sweep import compared_groups
 from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.space import Composed
 
@@ -148,8 +149,10 @@ class Composer:
 
     def _varies(self, group: str, tree: dict[str, Any]) -> bool:
         search = tree.get("search")
-        choose = search.get("choose") if isinstance(search, dict) else None
-        return isinstance(choose, dict) and bool(choose.get(group)) and group not in self.overrides.options
+        if not isinstance(search, dict) or group in self.overrides.options:
+            return False
+        choose = search.get("choose")
+        return (isinstance(choose, dict) and bool(choose.get(group))) or group in compared_groups(search)
 
     def _drop_foreign_values(self, group: str, node: Any) -> None:
         """Values given for a group that varies go to those of its options that have them."""

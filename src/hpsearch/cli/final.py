@@ -25,7 +25,7 @@ from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.attempts import now_ms
-from hpsearch.search.confirm import Confirmation
+from hpsearch.search.confirm import Confirmation, Recipe
 from hpsearch.search.described import config_text, option_params
 from hpsearch.search.plan import digest
 from hpsearch.search.record_files import write_whole
@@ -74,7 +74,7 @@ def _evaluate_champion(
         store = final.named.store.confirmation(final.champion.level, final.champion.k)
         told = partial(show_seed, terminal, seeds)
         foreman = build_foreman(executor, checked, [TrialJob(config) for config in configs], rows)
-        confirmation = Confirmation(final.trial, store, tracker, run, foreman, signals, told)
+        confirmation = Confirmation([Recipe(final.trial, store)], tracker, run, foreman, signals, told)
         model = _confirm_and_refit(final, asked, confirmation, seeds, terminal)
         _Evaluation(final, asked, model, tracker, run, terminal).open(elsewhere)
 
@@ -103,7 +103,7 @@ def _dry_run(
 def _confirm_and_refit(
     final: Final, asked: Config, confirmation: Confirmation, seeds: int, terminal: Terminal
 ) -> Model:
-    results = confirmation.finish(seeds)
+    (results,) = confirmation.finish(seeds)
     if results:
         show_confirmed(terminal, final, results)
     job = plan_refit(final.config, asked.final.epochs, results)

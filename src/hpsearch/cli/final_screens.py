@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from hpsearch.cli.champion import Final
+from hpsearch.cli.introduction import describe_duplicates, describe_limit
 from hpsearch.cli.scores import Score
-from hpsearch.cli.screens import describe_duplicates, describe_limit, relative
+from hpsearch.cli.screens import relative
 from hpsearch.final.evaluation import TestScore
 from hpsearch.final.model import Model
 from hpsearch.final.refit import shrinkage

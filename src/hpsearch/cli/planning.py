@@ -1,6 +1,6 @@
 """From overrides and composed configurations to the space of a sweep, with every contradiction refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -17,8 +17,34 @@ TUNABLE = (*(f.name for f in fields(Choose)), "training")
 """Groups whose spaces can be sampled."""
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The comparison that a space belongs to.
+
+    Attributes:
+        compared: Groups whose options make the levels: they do not vary within one.
+        fixed: Values that the level gives, as `{"optimizer.lr": "search.levels.fast.optimizer.lr"}`.
+        levels: Every level, composed.
+    """
+
+    compared: frozenset[str] = frozenset()
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    levels: Sequence[Composed] = ()
+
+    def take(self, group: str, option: str) -> bool:
+        """Whether some level takes an option."""
+        return any(level.config.options[group] == option for level in self.levels)
+
+    def have(self, edit: SpaceEdit) -> bool:
+        """Whether the space of some level has the name that is edited."""
+        return any(edit.name in level.spaces[edit.group] for level in self.levels)
+
+
 def plan_space(
-    compose: Callable[[Mapping[str, str]], Composed], overrides: Overrides, known: Callable[[str], list[str]]
+    compose: Callable[[Mapping[str, str]], Composed],
+    overrides: Overrides,
+    known: Callable[[str], list[str]],
+    within: Within | None = None,
 ) -> Space:
     """The space of the sweep that a command line asks for.
 
@@ -26,12 +52,13 @@ def plan_space(
         compose: Composes with these options in place of the default ones.
         overrides: What the command line fixes.
         known: The names of a group's option files.
+        within: The comparison, if it is the space of a level.
 
     Raises:
         ConfigError: With each contradiction: an option both given and searched, an edit of a space that is not
             sampled, an unknown option, group or name.
     """
-    planning = _Planning(compose, overrides, known, compose({}))
+    planning = _Planning(compose, overrides, known, compose({}), within or Within())
     planning.vary_options()
     planning.require_tunable_groups()
     if not planning.problems:
@@ -52,6 +79,7 @@ class _Planning:
     overrides: Overrides
     known: Callable[[str], list[str]]
     base: Composed
+    within: Within
     varied: dict[str, tuple[str, ...]] = field(default_factory=dict)
     edits: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     dimensions: dict[str, dict[str, Dimension]] = field(default_factory=dict)
@@ -81,6 +109,8 @@ class _Planning:
         if isinstance(option, CustomModel):
             return self.overrides.kwargs
         fixed = self.overrides.fixed_values(group)
+        given = {key.partition("."): by for key, by in self.within.fixed.items()}
+        fixed |= {name: by for (owner, _, name), by in given.items() if owner == group}
         for key, others in option.stands_in.items():
             if getattr(option, key) is not None:
                 fixed |= {name: fixed.get(name, f"{group}.{key}") for name in others}
@@ -90,6 +120,8 @@ class _Planning:
         for choose in fields(Choose):
             group, options = choose.name, getattr(self.base.config.search.choose, choose.name) or []
             key = f"search.choose.{group}"
+            if group in self.within.compared:
+                continue
             if group in self.overrides.options:
                 if key in self.overrides.values:
                     given = f"{group}={self.overrides.options[group]}"
@@ -126,7 +158,8 @@ class _Planning:
         for option, by_name in by_option.items():
             key = f"search.space.{group}.{option}"
             if option not in self.options_of(group):
-                if option not in self.known(group) or self._is_given(key):
+                elsewhere = self.within.take(group, str(option))
+                if not elsewhere and (option not in self.known(group) or self._is_given(key)):
                     hint = nearest(str(option), self.options_of(group))
                     self.problems.append(f"{key} has no effect, since no trial takes {group}={option}: {hint}")
             elif not isinstance(by_name, Mapping):
@@ -153,7 +186,7 @@ class _Planning:
                 continue
             spaces = {option: composed.spaces[edit.group] for option, composed in self.options_of(edit.group).items()}
             having = [option for option in spaces if edit.name in spaces[option]] or self.own_models(edit.group)
-            if not having:
+            if not having and not self.within.have(edit):
                 names = {name for space in spaces.values() for name in space}
                 self.problems.append(f"{key}: no chosen option has {edit.name}: {nearest(edit.name, names)}")
             for option in having:

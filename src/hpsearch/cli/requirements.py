@@ -5,23 +5,26 @@ from collections.abc import Mapping
 from hpsearch.config import Config, ConfigError
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest
+from hpsearch.records import NO_LEVEL
+from hpsearch.search.plan import Level
 from hpsearch.search.pruning import judge_of
 from hpsearch.space import Space
 
 
-def check_trials(config: Config, space: Space) -> None:
+def check_trials(config: Config, level: Level) -> None:
     """Several trials must differ in something.
 
     Raises:
         ConfigError: If nothing varies.
     """
     trials = config.search.trials
-    if trials > 1 and not space.names:
+    if trials > 1 and not level.space.names:
+        where = "" if level.name == NO_LEVEL else f" in level {level.name}"
         tuned = (
             f"every value of search.tune={config.search.tune} is given" if config.search.tune else "nothing is tuned"
         )
         raise ConfigError(
-            f"search.trials is {trials} and nothing varies ({tuned}): name groups in search.tune, or options in "
+            f"search.trials is {trials} and nothing varies{where} ({tuned}): name groups in search.tune, or options in "
             "search.choose.<group>"
         )
 

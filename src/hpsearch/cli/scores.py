@@ -63,7 +63,7 @@ class Score:
         shown = "" if result.score is None else self.show(result.score, result.score_se)
         if result.status is Status.PRUNED:
             shown = f"pruned, epoch {_epochs_run(record)}"
-        return Row(record.k, result.status, result.score, shown, self._more(record), record.values)
+        return Row(record.level, record.k, result.status, result.score, shown, self._more(record), record.values)
 
     def _more(self, record: Record) -> dict[str, str]:
         """Further columns of the table, the most important first."""

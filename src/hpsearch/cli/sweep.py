@@ -9,11 +9,12 @@ from hpsearch import __version__
 from hpsearch.cli.best import write_best
 from hpsearch.cli.building import build_executor, check_tracking, connect, fits_of, journal_path, load_tracking, running
 from hpsearch.cli.compose import Composer
+from hpsearch.cli.introduction import introduce, tell_columns, tell_engines
+from hpsearch.cli.levels import plan_levels
 from hpsearch.cli.naming import Named, engine_text, name_sweep
-from hpsearch.cli.planning import plan_space
 from hpsearch.cli.requirements import check_cohorts, check_trials, check_truth_table
 from hpsearch.cli.scores import Score
-from hpsearch.cli.screens import Closing, introduce, tell_columns, tell_engines
+from hpsearch.cli.screens import Closing
 from hpsearch.cli.watching import Watching
 from hpsearch.cli.workforce import Workforce
 from hpsearch.config import Config, ConfigError, Engine
@@ -27,11 +28,11 @@ from hpsearch.search.champion import find_champion
 from hpsearch.search.folders import check_directory
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import open_study
-from hpsearch.search.plan import Plan
+from hpsearch.search.plan import Key, Level, Plan
 from hpsearch.search.stop import StopSignals
 from hpsearch.search.study import Driver
 from hpsearch.search.trial_records import Record
-from hpsearch.space import Composed, Space
+from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
 
@@ -49,7 +50,7 @@ class Prepared:
         rows: Number of development rows.
         finished: The trials that are finished, of those that are asked for.
         missing: The configurations of the others.
-        existing: How many trials the sweep has in all.
+        surplus: How many finished trials the sweep has beyond those that are asked for.
     """
 
     plan: Plan
@@ -60,7 +61,7 @@ class Prepared:
     rows: int
     finished: list[Record]
     missing: list[Config]
-    existing: int
+    surplus: int
 
     @property
     def config(self) -> Config:
@@ -104,7 +105,7 @@ def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workforce 
 
 def _introduce(sweep: Prepared, workers: Workforce | None, terminal: Terminal) -> None:
     tell_stand_in(terminal, sweep.source, sweep.named)
-    introduce(terminal, sweep.named, sweep.config, sweep.score, len(sweep.finished), sweep.existing)
+    introduce(terminal, sweep.named, sweep.config, sweep.score, len(sweep.finished), sweep.surplus)
     if workers is not None:
         tell_engines(terminal, workers.checked)
 
@@ -120,12 +121,13 @@ def _run(
     """Everything that writes."""
     config, named, trials = sweep.config, sweep.named, sweep.config.search.trials
     named.freeze()
-    named.store.request(trials)
+    named.store.request(len(sweep.plan.keys(trials)))
     study = open_study(journal_path(config), named.name, named.identity)
     with running(tracker, named, sweep.columns, {} if workers is None else workers.tags) as run:
         attempts = Attempts(sweep.plan, study, named.store, tracker, run)
         hire = _nobody if workers is None else workers.hire
-        with Watching(terminal, tracker, run, sweep.score, trials, sweep.finished) as watch:
+        total = len(sweep.plan.keys(trials))
+        with Watching(terminal, tracker, run, sweep.score, total, sweep.finished) as watch:
             Driver(sweep.plan, attempts, hire, watch, signals).finish(trials)
         records = list(named.store.records().values())  # more than were asked for, if the sweep had more already
         best = write_best(named.store.folder, named.name, records, command.config_dir)
@@ -135,40 +137,48 @@ def _run(
     return Closing(named, config, sweep.score, records, command, tracker.uri, run)
 
 
-def _nobody(jobs: Mapping[int, TrialJob]) -> Foreman:
+def _nobody(jobs: Mapping[Key, TrialJob]) -> Foreman:
     raise AssertionError(f"nothing is missing, got {sorted(jobs)}")
 
 
 def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> Prepared:
     config = base.config
-    space = plan_space(composer.compose, composer.overrides, composer.known_options)
-    check_trials(config, space)
-    check_cohorts(config, space)
-    if space.size < config.search.trials:
-        terminal.warn(
-            f"the space holds {space.size:g} distinct configurations: search.trials={config.search.trials} repeats some"
-        )
+    levels = plan_levels(composer, base)
+    for level in levels:
+        check_trials(config, level)
+        check_cohorts(config, level.space)
+        if level.space.size < config.search.trials:
+            of = "" if level.name == NO_LEVEL else f" of {level.name}"
+            terminal.warn(
+                f"the space{of} holds {level.space.size:g} distinct configurations: "
+                f"search.trials={config.search.trials} repeats some"
+            )
     source = find_source(config.data)
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)
     check_truth_table(config, development, sealed)
-    plan = _settled(composer, base, space, source, data_digest(development, sealed))
+    plan = _settled(base, levels, source, data_digest(development, sealed))
     named = _name(plan, command, development, sealed)
     done = named.store.records()
     missing = plan.missing(done, config.search.trials)
-    finished = [done[NO_LEVEL, k] for k in sorted(set(range(config.search.trials)) - set(missing))]
+    finished = [done[key] for key in plan.keys(config.search.trials) if key not in set(missing)]
     configs = plan.foreseen(done, config.search.trials)
     score = Score.of(config, development)
-    return Prepared(plan, named, source, list(space.names), score, development.n, finished, configs, len(done))
+    surplus = len(done.keys() - set(plan.keys(config.search.trials)))
+    return Prepared(plan, named, source, plan.names, score, development.n, finished, configs, surplus)
 
 
-def _settled(composer: Composer, base: Composed, space: Space, source: Source, digest: str) -> Plan:
+def _settled(base: Composed, levels: tuple[Level, ...], source: Source, digest: str) -> Plan:
     """The plan with full or packaged data decided, so that records and best.yaml mean the rows that were used."""
 
     def settle(composed: Composed) -> Composed:
-        return replace(composed, config=replace(composed.config, data=source.data))
+        data = replace(source.data, limit=composed.config.data.limit)
+        return replace(composed, config=replace(composed.config, data=data))
 
-    return Plan(settle(base), space, lambda options: settle(composer.compose(options)), digest)
+    def settle_level(level: Level) -> Level:
+        return replace(level, base=settle(level.base), compose=lambda options: settle(level.compose(options)))
+
+    return Plan(settle(base), tuple(map(settle_level, levels)), digest)
 
 
 def tell_stand_in(terminal: Terminal, source: Source, named: Named) -> None:

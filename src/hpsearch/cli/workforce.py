@@ -13,6 +13,7 @@ from hpsearch.execution.local import LocalExecutor
 from hpsearch.jobs import Answer, Checked, Job, Pace, PaceJob, TrialJob
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.paces import remember_paces
+from hpsearch.search.plan import Key
 from hpsearch.search.stop import StoppedError, StopSignals
 
 WORTH_S = 60.0
@@ -67,7 +68,7 @@ class Workforce:
         self.checked = Checked(found.device, self.checked.paces | paces, self.checked.measured | found.measured)
         self._known |= {name for config in new for name in (traits(config), shape_key(config))}
 
-    def hire(self, jobs: Mapping[int, TrialJob]) -> Foreman:
+    def hire(self, jobs: Mapping[Key, TrialJob]) -> Foreman:
         """Who has these jobs done; what was measured is remembered for other sweeps."""
         configs = [job.config for job in jobs.values()]
         self.look_at(configs)

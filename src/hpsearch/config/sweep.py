@@ -86,6 +86,19 @@ class Choose:
     loss: list[str] | None = None
 
 
+def compared_groups(search: Mapping[str, Any]) -> set[str]:
+    """The groups whose options make the levels of a comparison, read from a tree that may hold anything."""
+    compare, levels, cross = search.get("compare"), search.get("levels"), search.get("cross")
+    found = {compare} if isinstance(compare, str) else set()
+    if isinstance(levels, Mapping):
+        found |= {
+            str(key).partition(".")[0] for level in levels.values() if isinstance(level, Mapping) for key in level
+        }
+    if isinstance(cross, list):
+        found |= {group for group in cross if isinstance(group, str)}
+    return found
+
+
 class Metric(StrEnum):
     """What the score of a trial is; losses and errors are negated, so that a higher score is always better."""
 
@@ -98,6 +111,8 @@ class Metric(StrEnum):
     R2 = "r2"
 
 
+ALPHA = 0.05
+"""Error rate of the claims of a report, unless `search.alpha` says otherwise."""
 COHORT = 10
 """Trials of a cohort unless `search.cohort` says otherwise."""
 REDUCTION = 3
@@ -114,8 +129,19 @@ class Search(Option):
     """
 
     group: ClassVar[str] = "search"
-    quiet: ClassVar[Mapping[str, Any]] = {"cohort": None, "pruner": "none", "pruner_options": {}, "rungs": None}
-    trials: Annotated[int, "trials in all, >= 1; the same command with more goes on"]
+    quiet: ClassVar[Mapping[str, Any]] = {
+        "cohort": None,
+        "pruner": "none",
+        "pruner_options": {},
+        "rungs": None,
+        "compare": None,
+        "levels": {},
+        "cross": [],
+        "control": None,
+        "delta": None,
+        "alpha": ALPHA,
+    }
+    trials: Annotated[int, "trials in all, >= 1, or of each level where levels are compared; more of them go on"]
     choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]
     tune: Annotated[list[str], "groups whose spaces are sampled"]
     space: Annotated[dict[str, Any], "changed bounds: search.space.GROUP.OPTION.NAME={low: ..., high: ...}"]
@@ -128,6 +154,12 @@ class Search(Option):
     rungs: Annotated[
         list[int] | None, "epochs after which trials are judged, ascending; auto: 1, 3, 9, ... up to half of all", AUTO
     ]
+    compare: Annotated[str | None, "group whose options are compared, each with trials of its own: optimizer"]
+    levels: Annotated[dict[str, Any], "named levels to compare: {he_relu: {init: he, activation: relu}, ...}"]
+    cross: Annotated[list[str], "groups whose options are crossed, for a factorial: [norm, init]"]
+    control: Annotated[str | None, "level that all others are compared with; null: all pairs"]
+    delta: Annotated[float | None, "smallest difference of the metric that matters, > 0; null: none is declared"]
+    alpha: Annotated[float, "error rate of all claims of a report together, between 0 and 1"]
 
     def __post_init__(self) -> None:
         require(self.trials >= 1, "search.trials", "must be >= 1", self.trials)
@@ -143,6 +175,29 @@ class Search(Option):
         rungs = self.rungs
         ascending = rungs is None or (rungs == sorted(set(rungs)) and min(rungs, default=0) >= 1)
         require(ascending, "search.rungs", "must be epochs >= 1 in ascending order, or auto", rungs)
+        self._check_comparison()
+
+    def _check_comparison(self) -> None:
+        require(0 < self.alpha < 1, "search.alpha", "must lie between 0 and 1", self.alpha)
+        if self.delta is not None:
+            require_positive("search.delta", self.delta)
+        given = [key for key in ("compare", "levels", "cross") if getattr(self, key)]
+        if len(given) > 1:
+            raise ConfigError(f"{' and '.join(f'search.{key}' for key in given)} both say what is compared: give one")
+        if not given and (self.control is not None or self.delta is not None):
+            key = "control" if self.control is not None else "delta"
+            raise ConfigError(f"search.{key} has no effect where nothing is compared: add search.compare=<group>")
+        if given and self.cohort_size is not None:
+            how = f"search.pruner={self.pruner}" if self.prunes else "search=tpe"
+            raise ConfigError(
+                f"search.{given[0]} needs trials that do not depend on each other, and {how} makes them: use "
+                "search=random or search=qmc without a pruner"
+            )
+
+    @property
+    def compares(self) -> bool:
+        """Whether levels are compared, each with trials of its own."""
+        return bool(self.compare or self.levels or self.cross)
 
     @property
     def prunes(self) -> bool:

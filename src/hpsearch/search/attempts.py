@@ -79,13 +79,18 @@ class Attempts:
     def _adopt(self, attempt: Attempt, trial: optuna.trial.FrozenTrial | None) -> None:
         """Finishes the commit of an attempt whose record is whole, without training."""
         record = _record(attempt)
-        planned = self.plan.realize(record.k, record.values, record.level)
+        planned = self._planned(record)
         run = self.store.run_file(record.level, record.k, attempt.number)
         assert run is not None, attempt.folder
         run_id = self._start_run(planned, attempt.number, run["started_ms"])
         number = trial.number if trial is not None else self._ask(planned, attempt.number)
         result = replace(record.result, measured=run["measured"])
         self.log_and_tell(Finished(result, attempt.folder, run_id, number, run["ended_ms"]))
+
+    def _planned(self, record: Record) -> Trial:
+        if self.plan.is_default(record.key):
+            return self.plan.trial(record.key)
+        return self.plan.level(record.level).realize(record.k, record.values)
 
     def _close_open_runs(self, finished: Mapping[tuple[str, int], Attempt]) -> None:
         for run in self.tracker.attempts(self.run, running=True):
@@ -106,7 +111,10 @@ class Attempts:
         self._open[trial.key] = _Running(trial, number, optuna_number, run_id, started_ms)
 
     def _ask(self, trial: Trial, attempt: int) -> int:
-        asked = enter(self.study, self.plan.space, trial.values, self.plan.chosen)
+        level = self.plan.level(trial.level)
+        # A default recipe draws nothing, and its values may lie outside the space.
+        default = self.plan.is_default(trial.key)
+        asked = self.study.ask() if default else enter(self.study, level.space, trial.values, level.chosen)
         for key, value in (("level", trial.level), ("k", trial.k), ("attempt", attempt)):
             asked.set_user_attr(key, value)
         return asked.number

@@ -1,10 +1,12 @@
-"""The champion on fresh seeds: frozen, retrained, never selected again."""
+"""Frozen recipes on fresh seeds: retrained, never selected again."""
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from hpsearch.config import Config
 from hpsearch.errors import HpsearchError
 from hpsearch.execution.local import Done
 from hpsearch.execution.worker import WorkerDied
@@ -22,9 +24,26 @@ from hpsearch.tracking.runs import Role, SweepRun
 WAIT_S = 0.2
 
 
+_Key = tuple[int, int]
+"""Place of a recipe, and its seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A trial that is retrained.
+
+    Attributes:
+        trial: The trial.
+        store: Its fresh-seed records: a store of its own, in which seed s is trial s.
+    """
+
+    trial: Trial
+    store: SweepStore
+
+
 @dataclass(frozen=True, slots=True)
 class _Running:
-    seed: int
+    key: _Key
     number: int
     run_id: str
     started_ms: int
@@ -32,65 +51,70 @@ class _Running:
 
 @dataclass(slots=True)
 class Confirmation:
-    """Retrains one frozen trial with fresh seeds, numbered from 1; each is a record and a run, and is not run twice.
+    """Retrains frozen trials with fresh seeds, numbered from 1; each is a record and a run, and is not run twice.
 
     Attributes:
-        trial: The champion.
-        store: Its fresh-seed records: a store of its own, in which seed s is trial s.
+        recipes: The trials, all paired: a seed is the same for each of them.
         told: Called after each finished seed with the number of finished ones.
     """
 
-    trial: Trial
-    store: SweepStore
+    recipes: Sequence[Recipe]
     tracker: Tracker
     run: SweepRun
     foreman: Foreman
     signals: StopSignals
     told: Callable[[int], None]
-    _open: dict[int, _Running] = field(default_factory=dict)
-    _deaths: dict[int, int] = field(default_factory=dict)
+    _open: dict[_Key, _Running] = field(default_factory=dict)
+    _deaths: dict[_Key, int] = field(default_factory=dict)
 
-    def finish(self, seeds: int) -> list[TrialResult]:
-        """The results of seeds 1 … `seeds`, in this order.
+    def finish(self, seeds: int) -> list[list[TrialResult]]:
+        """For each recipe, the results of seeds 1 … `seeds`, in this order.
 
         Raises:
             StoppedError: By a signal, after everything open was closed.
         """
-        finished = {k: attempt for (_, k), attempt in self.store.finished().items() if k <= seeds}
-        adopted = {seed: self._adopt(attempt) for seed, attempt in finished.items()}
-        results = {seed: result for seed, result in adopted.items() if not result.status.retried}
+        results: dict[_Key, TrialResult] = {}
+        for place, recipe in enumerate(self.recipes):
+            finished = {seed: attempt for (_, seed), attempt in recipe.store.finished().items() if seed <= seeds}
+            adopted = {(place, seed): self._adopt(place, attempt) for seed, attempt in finished.items()}
+            results |= {key: result for key, result in adopted.items() if not result.status.retried}
         self._close_open_runs()
+        keys = [(place, seed) for seed in range(1, seeds + 1) for place in range(len(self.recipes))]
+        missing = {key: self._config(key) for key in keys if key not in results}
         try:
-            self._work_off(deque(seed for seed in range(1, seeds + 1) if seed not in results), results)
+            self._work_off(deque(self.foreman.arrange(missing)), results)
         except Exception:
             # What cannot be closed now, because tracking is what failed, is closed by the next start.
             with contextlib.suppress(Exception):
                 self._interrupt()
             raise
-        return [results[seed] for seed in range(1, seeds + 1)]
+        return [[results[place, seed] for seed in range(1, seeds + 1)] for place in range(len(self.recipes))]
 
-    def _work_off(self, missing: deque[int], results: dict[int, TrialResult]) -> None:
+    def _config(self, key: _Key) -> Config:
+        return self.recipes[key[0]].trial.config
+
+    def _work_off(self, missing: deque[_Key], results: dict[_Key, TrialResult]) -> None:
         while missing or self._open:
             self._stop_if_asked()
             while missing and self.foreman.free:
                 self._begin(missing.popleft())
             for done in self.foreman.wait(WAIT_S):
-                running = self._open[_seed(done)]
+                running = self._open[_key(done)]
                 if self._tries_again(running, done):
-                    missing.appendleft(running.seed)
+                    missing.appendleft(running.key)
                 else:
-                    results[running.seed] = self._commit(running, done)
+                    results[running.key] = self._commit(running, done)
                     self.told(len(results))
 
     def _tries_again(self, running: _Running, done: Done[Answer]) -> bool:
         """Whether a worker died under this seed, and it gets another one."""
         if not isinstance(done.failure, WorkerDied):
             return False
-        deaths = self._deaths[running.seed] = self._deaths.get(running.seed, 0) + 1
+        deaths = self._deaths[running.key] = self._deaths.get(running.key, 0) + 1
         if deaths >= MAX_DEATHS:
             return False
         self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=done.failure.cause)
-        del self._open[running.seed]
+        del self._open[running.key]
         return True
 
     def refit(self, job: RefitJob) -> FitResult:
@@ -109,48 +133,50 @@ class Confirmation:
                 cause = done.failure.cause if done.failure else "no result"
                 raise HpsearchError(f"the refit on all development rows failed: {cause}; nothing was opened")
 
-    def _begin(self, seed: int) -> None:
-        number = self.store.begin_attempt(NO_LEVEL, seed)
+    def _begin(self, key: _Key) -> None:
+        place, seed = key
+        number = self.recipes[place].store.begin_attempt(NO_LEVEL, seed)
         started_ms = now_ms()
-        run_id = self._start_run(seed, number, started_ms)
-        self._open[seed] = _Running(seed, number, run_id, started_ms)
-        self.foreman.submit(seed, TrialJob(self.trial.config, redraw=seed))
+        run_id = self._start_run(key, number, started_ms)
+        self._open[key] = _Running(key, number, run_id, started_ms)
+        self.foreman.submit(key, TrialJob(self._config(key), redraw=seed))
 
-    def _start_run(self, seed: int, number: int, started_ms: int) -> str:
+    def _start_run(self, key: _Key, number: int, started_ms: int) -> str:
+        trial = self.recipes[key[0]].trial
         return self.tracker.start_attempt(
             self.run,
-            self.trial.level,
-            self.trial.k,
+            trial.level,
+            trial.k,
             number,
             started_ms=started_ms,
             role=Role.CONFIRM,
-            part=f"seed {seed}",
-            params=option_params(self.trial.config),
-            config=config_text(self.trial.config),
+            part=f"seed {key[1]}",
+            params=option_params(trial.config),
+            config=config_text(trial.config),
         )
 
     def _commit(self, running: _Running, done: Done[Answer]) -> TrialResult:
+        place, seed = running.key
+        recipe = self.recipes[place]
         result = done.value if isinstance(done.value, TrialResult) else failed_result(done.failure)
         ended_ms = now_ms()
         times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
-        trial = replace(self.trial, level=NO_LEVEL, k=running.seed)
-        folder = self.store.write_attempt(running.number, trial, result, times)
-        del self._open[running.seed]  # from here on it is adopted, whatever fails
-        self.tracker.finish_attempt(
-            running.run_id, result, ended_ms=ended_ms, artifacts={"record.json": folder / "record.json"}
+        folder = recipe.store.write_attempt(
+            running.number, replace(recipe.trial, level=NO_LEVEL, k=seed), result, times
         )
+        del self._open[running.key]  # from here on it is adopted, whatever fails
+        self.tracker.finish_attempt(running.run_id, result, ended_ms=ended_ms, artifacts=_artifacts(folder))
         return result
 
-    def _adopt(self, attempt: Attempt) -> TrialResult:
+    def _adopt(self, place: int, attempt: Attempt) -> TrialResult:
         """A whole record is a finished seed; its run is finished too, if the driver died in between."""
         record = attempt.record
         assert record is not None, attempt.folder
-        run = self.store.run_file(record.level, record.k, attempt.number)
+        run = self.recipes[place].store.run_file(record.level, record.k, attempt.number)
         assert run is not None, attempt.folder
-        run_id = self._start_run(record.k, attempt.number, run["started_ms"])
+        run_id = self._start_run((place, record.k), attempt.number, run["started_ms"])
         result = replace(record.result, measured=run["measured"])
-        artifacts = {"record.json": attempt.folder / "record.json"}
-        self.tracker.finish_attempt(run_id, result, ended_ms=run["ended_ms"], artifacts=artifacts)
+        self.tracker.finish_attempt(run_id, result, ended_ms=run["ended_ms"], artifacts=_artifacts(attempt.folder))
         return result
 
     def _close_open_runs(self) -> None:
@@ -170,6 +196,11 @@ class Confirmation:
             self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms())
 
 
-def _seed(done: Done[Answer]) -> int:
-    assert isinstance(done.key, int), done.key
+def _artifacts(folder: Path) -> dict[str, Path]:
+    """The files of an attempt that a tracking server keeps: what a report is made from."""
+    return {path.name: path for path in sorted(folder.iterdir()) if path.name != "run.json"}
+
+
+def _key(done: Done[Answer]) -> _Key:
+    assert isinstance(done.key, tuple), done.key
     return done.key

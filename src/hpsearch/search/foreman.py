@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.engine.muster import shape_key
@@ -24,6 +24,7 @@ AMPLE = 128
 """Members of a fleet from which on a wider one gains little, see benchmarks/NOTES.md."""
 
 
+_Trial = TypeVar("_Trial", bound=Hashable)
 _Kind = tuple[str, int, int | None]
 """Equal for jobs that can be in one batch: shape, epochs before, rung."""
 
@@ -148,14 +149,17 @@ class Foreman:
         """Whether anything that was submitted has not ended."""
         return bool(self._queue or self._tasks or self._running)
 
-    def arrange(self, configs: Mapping[int, Config]) -> list[int]:
-        """The order in which trials had best come: in batches of one shape, otherwise by their number."""
-        shapes = {k: shape_key(config) for k, config in configs.items()}
+    def arrange(self, configs: Mapping[_Trial, Config]) -> list[_Trial]:
+        """The order in which trials had best come: in batches of one shape, otherwise as they are."""
+        shapes = {key: shape_key(config) for key, config in configs.items()}
+        place = {key: at for at, key in enumerate(configs)}
         first: dict[str, int] = {}
-        for k in sorted(configs):
-            first.setdefault(shapes[k], k)
+        for key in configs:
+            first.setdefault(shapes[key], place[key])
         together = {shape: size > 1 for shape, size in self._sizes.items()}
-        return sorted(configs, key=lambda k: (first[shapes[k]] if together.get(shapes[k]) else k, k))
+        return sorted(
+            configs, key=lambda key: (first[shapes[key]] if together.get(shapes[key]) else place[key], place[key])
+        )
 
     def submit(self, key: Hashable, job: TrialJob | RefitJob) -> None:
         """Takes a trial, or a refit; it is begun when its batch is whole, or by the next `wait`."""

@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from hpsearch.config import Config
 from hpsearch.config.network import CustomModel
@@ -17,32 +17,29 @@ from hpsearch.search.sampler import Sampler
 from hpsearch.search.trial_records import Record
 from hpsearch.space import Composed, Space, apply_values
 
+Key = tuple[str, int]
+"""(level, k): a trial of a sweep."""
+
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A sweep before it runs.
+class Level:
+    """One value of the compared factor, with a space of its own; the one level of a sweep that compares nothing.
 
     Attributes:
+        name: `NO_LEVEL` where nothing is compared.
         base: The composed configuration with no option varied.
-        space: What is drawn.
+        space: What its trials draw.
         compose: Composes with other options; called once for each distinct combination.
-        data_digest: Digest of the development and the sealed rows.
+        options: Group to option: what makes the level what it is; empty where nothing is compared.
+        values: Key to value, the same.
     """
 
+    name: str
     base: Composed
     space: Space
     compose: Callable[[Mapping[str, str]], Composed]
-    data_digest: str
-
-    @property
-    def sampler(self) -> Sampler:
-        """Draws the values of the trials."""
-        return Sampler(self.search, self.space, self.base.config.seed)
-
-    @property
-    def search(self) -> Search:
-        """How trials are drawn and judged."""
-        return self.base.config.search
+    options: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -50,92 +47,173 @@ class Plan:
         options = self.base.config.options
         return {group: option for group, option in options.items() if group not in self.space.options}
 
+    def realize(self, k: int, values: dict[str, Value]) -> Trial:
+        """Trial k with values that were drawn."""
+        options = {group: str(values[group]) for group in self.space.options}
+        composed = self.compose(options) if options else self.base
+        return Trial(self.name, k, values, apply_values(composed.config, values))
+
+    def composed(self) -> dict[str, Composed]:
+        """By `group.option`, each option that a trial may take or that makes the level, composed."""
+        varied = {f"{g}.{name}": self.compose({g: name}) for g, names in self.space.options.items() for name in names}
+        return varied | {f"{group}.{option}": self.base for group, option in self.options.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A sweep before it runs.
+
+    Attributes:
+        base: The composed configuration with no option varied and no level taken.
+        levels: What is compared, in the order given; one level where nothing is.
+        data_digest: Digest of the development and the sealed rows.
+    """
+
+    base: Composed
+    levels: tuple[Level, ...]
+    data_digest: str
+
+    @classmethod
+    def single(
+        cls, base: Composed, space: Space, compose: Callable[[Mapping[str, str]], Composed], data_digest: str
+    ) -> Self:
+        """A sweep that compares nothing."""
+        return cls(base, (Level(NO_LEVEL, base, space, compose),), data_digest)
+
+    @property
+    def search(self) -> Search:
+        """How trials are drawn and judged."""
+        return self.base.config.search
+
     @property
     def rungs(self) -> list[int]:
         """The epochs after which trials are judged; empty where none is pruned."""
         return self.search.rungs_below(self.base.config.training.epochs)
 
-    def cohorts(self, trials: int) -> list[range]:
-        """The trials 0 … `trials` - 1 in portions: those of one can run side by side, the next ones learn from it."""
-        size = self.search.cohort_size or trials
-        return [range(start, min(start + size, trials)) for start in range(0, trials, size)]
+    @property
+    def names(self) -> list[str]:
+        """Every name that any trial may draw, in a fixed order."""
+        return sorted({name for level in self.levels for name in level.space.names})
 
-    def trial(self, k: int, level: str = NO_LEVEL) -> Trial:
-        """Trial k as it is drawn whatever came out before.
+    def level(self, name: str) -> Level:
+        """The level of this name."""
+        return next(level for level in self.levels if level.name == name)
 
-        That is trial k itself unless the search is adaptive: the same whatever ran before, and however many trials the
-        sweep has.
+    def keys(self, trials: int) -> list[Key]:
+        """The trials of a sweep of so many trials (in each level), level by level for each k.
+
+        Where levels are compared, k = 0 is the default recipe, an extra, and draws are k = 1 … `trials`.
         """
-        return self.realize(k, self.sampler.draw(level, k, self.chosen), level)
+        return [(level.name, k) for k in range(trials + self.search.compares) for level in self.levels]
 
-    def trials(self, cohort: range, wanted: Sequence[int], past: Sequence[Record]) -> list[Trial]:
+    def cohorts(self, trials: int) -> list[list[Key]]:
+        """The keys in portions: the trials of one can run side by side, the next ones learn from them."""
+        keys = self.keys(trials)
+        size = self.search.cohort_size or len(keys)
+        return [keys[start : start + size] for start in range(0, len(keys), size)]
+
+    def trial(self, key: Key) -> Trial:
+        """A trial as it is drawn whatever came out before.
+
+        That is the trial itself unless the search is adaptive: the same whatever ran before, and however many trials
+        the sweep has.
+        """
+        name, k = key
+        level = self.level(name)
+        if self.is_default(key):
+            return Trial(name, k, {}, level.base.config)
+        return level.realize(k, self._sampler(level).draw(name, k, level.chosen))
+
+    def is_default(self, key: Key) -> bool:
+        """Whether a trial is the default recipe of its level, and drew nothing."""
+        return self.search.compares and key[1] == 0
+
+    def trials(self, cohort: Sequence[Key], wanted: Sequence[Key], past: Sequence[Record]) -> list[Trial]:
         """Some trials of a cohort.
 
         Args:
             cohort: One of `cohorts`.
-            wanted: Numbers within it.
-            past: The records of all trials before it, in the order of k.
+            wanted: Some of its keys.
+            past: The records of all trials before it, in their order.
         """
         if not isinstance(self.search, AdaptiveSearch):
-            return [self.trial(k) for k in wanted]
-        drawn = dict(zip(cohort, self.sampler.draw_cohort(NO_LEVEL, cohort, self.chosen, past), strict=True))
-        return [self.realize(k, drawn[k]) for k in wanted]
+            return [self.trial(key) for key in wanted]
+        (level,) = self.levels
+        numbers = [k for _, k in cohort]
+        drawn = self._sampler(level).draw_cohort(level.name, numbers, level.chosen, past)
+        values = dict(zip(cohort, drawn, strict=True))
+        return [level.realize(key[1], values[key]) for key in wanted]
 
-    def foreseen(self, records: Mapping[tuple[str, int], Record], trials: int) -> list[Config]:
+    def _sampler(self, level: Level) -> Sampler:
+        return Sampler(self.search, level.space, self.base.config.seed, first=int(self.search.compares))
+
+    def foreseen(self, records: Mapping[Key, Record], trials: int) -> list[Config]:
         """The configurations of what is missing; where trials have still to learn from others, of random draws.
 
         They stand for what may come: the same options, sizes within the same bounds.
         """
-        missing = self.missing(records, trials)
-        first = next((c for c in self.cohorts(trials) if missing and missing[0] in c), range(0))
-        past = [records[NO_LEVEL, k] for k in range(first.start)]
-        now, later = [k for k in missing if k in first], [k for k in missing if k not in first]
-        return [trial.config for trial in [*self.trials(first, now, past), *map(self.trial, later)]]
+        missing, cohorts = self.missing(records, trials), self.cohorts(trials)
+        at = next((i for i, cohort in enumerate(cohorts) if missing and missing[0] in cohort), 0)
+        past = [records[key] for cohort in cohorts[:at] for key in cohort]
+        first = set(cohorts[at])
+        now, later = [key for key in missing if key in first], [key for key in missing if key not in first]
+        return [trial.config for trial in [*self.trials(cohorts[at], now, past), *map(self.trial, later)]]
 
-    def realize(self, k: int, values: dict[str, Value], level: str = NO_LEVEL) -> Trial:
-        """Trial k with values that were drawn."""
-        options = {group: str(values[group]) for group in self.space.options}
-        composed = self.compose(options) if options else self.base
-        return Trial(level, k, values, apply_values(composed.config, values))
-
-    def missing(self, records: Mapping[tuple[str, int], Record], trials: int) -> list[int]:
+    def missing(self, records: Mapping[Key, Record], trials: int) -> list[Key]:
         """The trials that have to be run: those without a record, and those that an error failed.
 
         Of cohorts that later ones have learned from, what an error failed stays as it is.
         """
-        found = {k: records[NO_LEVEL, k].result.status for k in range(trials) if (NO_LEVEL, k) in records}
-        latest = max((k for level, k in records if level == NO_LEVEL), default=0)
-        settled = [] if self.search.cohort_size is None else [c for c in self.cohorts(trials) if c.stop <= latest]
-        again = range(settled[-1].stop if settled else 0, trials)
-        return [k for k in range(trials) if k not in found or (k in again and found[k].retried)]
+        keys = self.keys(trials)
+        found = {key: records[key].result.status for key in keys if key in records}
+        settled: set[Key] = set()
+        if self.search.cohort_size is not None:
+            latest = max((k for _, k in records), default=0)
+            settled = {key for cohort in self.cohorts(trials) if cohort[-1][1] < latest for key in cohort}
+        return [key for key in keys if key not in found or (key not in settled and found[key].retried)]
 
     def specification(self) -> dict[str, Any]:
         """Everything that makes this sweep what it is, as a plain tree; `fingerprint` is its digest.
 
         It holds the whole configuration except the keys that do not change a result, the configuration of every
-        option that a trial may take, the space, the digest of the data, and those of the user's own code.
+        option that a trial may take, the space, the levels, the digest of the data, and those of the user's own code.
         """
-        options = {}
-        for group, names in self.space.options.items():
-            for name in names:
-                options[f"{group}.{name}"] = covered_tree(getattr(self.compose({group: name}).config, group))
+        options: dict[str, Any] = {}
+        dimensions: dict[str, Any] = {}
+        for level in self.levels:
+            for name, composed in level.composed().items():
+                options[name] = covered_tree(getattr(composed.config, name.partition(".")[0]))
+            for name, found in level.space.dimensions.items():
+                dimensions[name] = {**dimensions.get(name, {}), **to_tree(dict(found))}
         code = self._own_code()
-        dimensions = {key: to_tree(dict(found)) for key, found in self.space.dimensions.items()}
         return {
             "config": self.base.config.covered(),
             "options": options,
             "space": dimensions,
             "data": self.data_digest,
+            **({"levels": self._level_trees()} if self.search.compares else {}),
             **({"code": code} if code else {}),
         }
 
+    def _level_trees(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": level.name,
+                "options": dict(level.options),
+                "values": dict(level.values),
+                "config": level.base.config.covered(),
+                "draws": level.space.names,
+            }
+            for level in self.levels
+        ]
+
     def _own_code(self) -> dict[str, str]:
         """Digests of the source files of the user's own modules and losses, by import path."""
-        composed = [self.base, *(self.compose({g: name}) for g, names in self.space.options.items() for name in names)]
+        composed = [self.base, *(one for level in self.levels for one in [level.base, *level.composed().values()])]
         paths = {}
         for config in (one.config for one in composed):
             for option in (config.model, config.loss):
-                if isinstance(option, CustomModel | CustomLoss):
+                if isinstance(option, CustomModel | CustomLoss) and option.import_path not in paths:
                     paths[option.import_path] = source_digest(f"{option.group}.import_path", option.import_path)
         pruner = self.search.pruner
         if ":" in pruner and not pruner.startswith("optuna."):

@@ -26,7 +26,7 @@ class Sampler:
     earlier cohorts: never of order, time or workers.
     """
 
-    def __init__(self, search: Search, space: Space, seed: int) -> None:
+    def __init__(self, search: Search, space: Space, seed: int, first: int = 0) -> None:
         """Keeps what a draw depends on.
 
         Args:
@@ -34,33 +34,34 @@ class Sampler:
                 or `tpe`: independent draws first, then by the tree-structured Parzen estimator (Bergstra et al., 2011).
             space: The space.
             seed: The sweep seed.
+            first: Number of the first trial that draws: its point is the first of a quasi-random sequence.
         """
-        self._search, self._space, self._seed = search, space, seed
+        self._search, self._space, self._seed, self._first = search, space, seed, first
 
     def draw(self, level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
         """The values of trial k as they are drawn whatever came out before.
 
         Args:
             level: Level of the compared factor.
-            k: Number of the trial within the level, from 0.
+            k: Number of the trial within the level.
             chosen: Group to option, for the groups that do not vary.
         """
         study = _study(self._independent(level, k))
         return self._space.draw(suggester(study.ask()), chosen)
 
     def draw_cohort(
-        self, level: str, cohort: range, chosen: Mapping[str, str], past: Sequence[Record]
+        self, level: str, cohort: Sequence[int], chosen: Mapping[str, str], past: Sequence[Record]
     ) -> list[dict[str, Value]]:
         """The values of the trials of one cohort, in the order of k.
 
         Args:
             level: Level of the compared factor.
-            cohort: Numbers of its trials.
+            cohort: Numbers of its trials, ascending.
             chosen: Group to option, for the groups that do not vary.
             past: The finished trials of all cohorts before, in the order of k.
         """
         search = self._search
-        if not isinstance(search, AdaptiveSearch) or cohort.stop <= search.startup:
+        if not isinstance(search, AdaptiveSearch) or cohort[-1] < search.startup:
             return [self.draw(level, k, chosen) for k in cohort]
         study = _study(_GivenSampler({}))
         _tell_past(study, self._space, chosen, past)
@@ -72,7 +73,7 @@ class Sampler:
 
     def _independent(self, level: str, k: int) -> optuna.samplers.BaseSampler:
         if self._search.kind == "qmc":
-            return _SobolSampler(self._space.names, derive(self._seed, Purpose.QMC, level), k)
+            return _SobolSampler(self._space.names, derive(self._seed, Purpose.QMC, level), k - self._first)
         return optuna.samplers.RandomSampler(seed=self._draw_seed(level, k))
 
     def _adaptive(self, level: str, k: int) -> optuna.samplers.BaseSampler:

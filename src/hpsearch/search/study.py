@@ -13,7 +13,7 @@ from hpsearch.jobs import Answer, Rung, TrialJob
 from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult, rung_key, rung_scores
 from hpsearch.search.attempts import Attempts, Finished
 from hpsearch.search.foreman import Foreman
-from hpsearch.search.plan import Plan
+from hpsearch.search.plan import Key, Plan
 from hpsearch.search.pruning import Judge, judge_of
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.trial_records import Record
@@ -24,8 +24,8 @@ WAIT_S = 0.2
 """How long the driver listens to workers before it looks at signals."""
 
 
-Hire = Callable[[Mapping[int, TrialJob]], Foreman]
-"""Gives who has these jobs done, by k."""
+Hire = Callable[[Mapping[Key, TrialJob]], Foreman]
+"""Gives who has these jobs done, by (level, k)."""
 
 
 class Watch(Protocol):
@@ -46,18 +46,18 @@ class _Round:
     """Trials that are trained to the end, or to a rung.
 
     Attributes:
-        trials: By k.
+        trials: By (level, k).
         jobs: What each of them asks for.
         foreman: Has them trained.
         waiting: Those that are not begun.
         stopped: Those that have come to the rung.
     """
 
-    trials: Mapping[int, Trial]
-    jobs: Mapping[int, TrialJob]
+    trials: Mapping[Key, Trial]
+    jobs: Mapping[Key, TrialJob]
     foreman: Foreman
-    waiting: deque[int]
-    stopped: dict[int, Rung] = field(default_factory=dict)
+    waiting: deque[Key]
+    stopped: dict[Key, Rung] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,15 +69,15 @@ class Driver:
     hire: Hire
     watch: Watch
     signals: StopSignals
-    _deaths: dict[tuple[str, int], int] = field(default_factory=dict)
-    _scores: dict[int, dict[int, float]] = field(default_factory=dict)  # by k and rung, of trials that are open
+    _deaths: dict[Key, int] = field(default_factory=dict)
+    _scores: dict[Key, dict[int, float]] = field(default_factory=dict)  # by rung, of trials that are open
     _foreman: Foreman | None = None
 
     def finish(self, trials: int) -> list[Record]:
-        """Runs what is missing of the first `trials` trials.
+        """Runs what is missing of the first `trials` trials (of each level).
 
         Returns:
-            All records of these trials, in the order of k.
+            All records of these trials, in the order of `Plan.keys`.
 
         Raises:
             StoppedError: By a signal, after everything open was closed.
@@ -88,41 +88,42 @@ class Driver:
         judge = judge_of(self.plan.search) if missing else None
         try:
             for cohort in self.plan.cohorts(trials) if missing else ():
-                self._run_cohort(cohort, [k for k in missing if k in cohort], records, judge)
+                within = set(cohort)
+                self._run_cohort(cohort, [key for key in missing if key in within], records, judge)
         except Exception:
             # What cannot be closed now, because tracking is what failed, is closed by the next start.
             with contextlib.suppress(Exception):
                 self._interrupt()
             raise
-        return [records[NO_LEVEL, k] for k in range(trials)]
+        return [records[key] for key in self.plan.keys(trials)]
 
     def _run_cohort(
-        self, cohort: range, wanted: list[int], records: dict[tuple[str, int], Record], judge: Judge | None
+        self, cohort: list[Key], wanted: list[Key], records: dict[Key, Record], judge: Judge | None
     ) -> None:
         """Brings the trials of a cohort to their end, rung by rung; those with a record are judged by what it says."""
-        past = [records[NO_LEVEL, k] for k in range(cohort.start)]
-        trials = {trial.k: trial for trial in self.plan.trials(cohort, wanted, past)} if wanted else {}
-        standing: dict[int, tuple[FitResult, ...]] = dict.fromkeys(trials, ())
+        past = [] if self.plan.search.compares else [records[NO_LEVEL, k] for k in range(cohort[0][1])]
+        trials = {trial.key: trial for trial in self.plan.trials(cohort, wanted, past)} if wanted else {}
+        standing: dict[Key, tuple[FitResult, ...]] = dict.fromkeys(trials, ())
         for rung in [*self.plan.rungs, None]:
             stopped = self._train(trials, standing, rung, records)
             if rung is not None and judge is not None:
                 standing = self._judge(judge, rung, cohort, trials, stopped, records)
         if judge is not None:
-            judge.close({k: records[NO_LEVEL, k].result for k in cohort})
+            judge.close({key[1]: records[key].result for key in cohort})
 
     def _train(
         self,
-        trials: Mapping[int, Trial],
-        standing: Mapping[int, tuple[FitResult, ...]],
+        trials: Mapping[Key, Trial],
+        standing: Mapping[Key, tuple[FitResult, ...]],
         rung: int | None,
-        records: dict[tuple[str, int], Record],
-    ) -> dict[int, Rung]:
-        """Trains to a rung, or to the end, and commits what has come to its end; the others by k."""
+        records: dict[Key, Record],
+    ) -> dict[Key, Rung]:
+        """Trains to a rung, or to the end, and commits what has come to its end; gives back the others."""
         if not standing:
             return {}
-        jobs = {k: _job(trials[k], rung, so_far) for k, so_far in standing.items()}
+        jobs = {key: _job(trials[key], rung, so_far) for key, so_far in standing.items()}
         foreman = self._foreman = self.hire(jobs)
-        waiting = deque(foreman.arrange({k: job.config for k, job in jobs.items()}))
+        waiting = deque(foreman.arrange({key: job.config for key, job in jobs.items()}))
         now, ended = _Round(trials, jobs, foreman, waiting), deque[Done[Answer]]()
         while now.waiting or foreman.busy or ended:
             if self.signals.number is not None:
@@ -139,10 +140,10 @@ class Driver:
             self.watch.tick()
         return now.stopped
 
-    def _receive(self, done: Done[Answer], now: _Round, records: dict[tuple[str, int], Record]) -> None:
+    def _receive(self, done: Done[Answer], now: _Round, records: dict[Key, Record]) -> None:
         assert isinstance(done.key, tuple)
         if isinstance(done.value, Rung):
-            now.stopped[done.key[1]] = done.value
+            now.stopped[done.key] = done.value
             return
         finished = self._write(done, now)
         # The record is safe; tracking can wait until the worker has its next trial.
@@ -150,7 +151,7 @@ class Driver:
         if finished is not None:
             self._commit(finished, records)
 
-    def _commit(self, finished: Finished, records: dict[tuple[str, int], Record]) -> None:
+    def _commit(self, finished: Finished, records: dict[Key, Record]) -> None:
         record = self.attempts.log_and_tell(finished)
         records[record.key] = record
         self.watch.trial_done(record)
@@ -159,25 +160,25 @@ class Driver:
         self,
         judge: Judge,
         rung: int,
-        cohort: range,
-        trials: Mapping[int, Trial],
-        stopped: Mapping[int, Rung],
-        records: dict[tuple[str, int], Record],
-    ) -> dict[int, tuple[FitResult, ...]]:
+        cohort: list[Key],
+        trials: Mapping[Key, Trial],
+        stopped: Mapping[Key, Rung],
+        records: dict[Key, Record],
+    ) -> dict[Key, tuple[FitResult, ...]]:
         """Ends the trials that fall at a rung; gives back what the others take to go on."""
-        recorded = {k: rung_scores(records[NO_LEVEL, k].result) for k in cohort if (NO_LEVEL, k) in records}
-        scores = {k: found[rung] for k, found in recorded.items() if rung in found}
-        for k, stop in stopped.items():
+        recorded = {key: rung_scores(records[key].result) for key in cohort if key in records}
+        scores = {key[1]: found[rung] for key, found in recorded.items() if rung in found}
+        for key, stop in stopped.items():
             assert stop.result.score is not None, stop.result
-            scores[k] = self._scores.setdefault(k, {})[rung] = stop.result.score
+            scores[key[1]] = self._scores.setdefault(key, {})[rung] = stop.result.score
         judged_bad = judge.fallen(rung, dict(sorted(scores.items())))
-        fallen = judged_bad & stopped.keys()
+        fallen = [key for key in sorted(stopped) if key[1] in judged_bad]
         if stopped:
             self.watch.judged(rung, len(scores), len(scores) - len(judged_bad))
-        for k in sorted(fallen):
-            result = _pruned(stopped[k].result, rung, trials[k].config.training.epochs)
-            self._commit(self._write_result(trials[k].key, result, {}), records)
-        return {k: stopped[k].fits for k in sorted(stopped.keys() - fallen)}
+        for key in fallen:
+            result = _pruned(stopped[key].result, rung, trials[key].config.training.epochs)
+            self._commit(self._write_result(key, result, {}), records)
+        return {key: stopped[key].fits for key in sorted(stopped) if key[1] not in judged_bad}
 
     def _hand_out(self, now: _Round) -> None:
         while now.waiting and now.foreman.free:
@@ -186,11 +187,10 @@ class Driver:
 
     def _submit(self, now: _Round) -> None:
         """Begins the next trial, unless it is a rung that it has come to, and hands it to the foreman."""
-        k = now.waiting.popleft()
-        trial = now.trials[k]
-        if not self.attempts.is_open(trial.key):
-            self.attempts.begin(trial)
-        now.foreman.submit(trial.key, now.jobs[k])
+        key = now.waiting.popleft()
+        if not self.attempts.is_open(key):
+            self.attempts.begin(now.trials[key])
+        now.foreman.submit(key, now.jobs[key])
 
     def _write(self, done: Done[Answer], now: _Round) -> Finished | None:
         """Writes the record of what came back; None if the trial is tried again."""
@@ -202,15 +202,15 @@ class Driver:
             deaths = self._deaths[done.key] = self._deaths.get(done.key, 0) + 1
             if deaths < MAX_DEATHS:
                 self.attempts.close(done.key, done.failure.cause)
-                now.waiting.appendleft(done.key[1])
+                now.waiting.appendleft(done.key)
                 return None
         result = done.value if isinstance(done.value, TrialResult) else failed_result(done.failure)
         more = {"traceback": done.failure.traceback} if isinstance(done.failure, Raised) else {}
         return self._write_result(done.key, result, more)
 
-    def _write_result(self, key: tuple[str, int], result: TrialResult, more: Mapping[str, str]) -> Finished:
+    def _write_result(self, key: Key, result: TrialResult, more: Mapping[str, str]) -> Finished:
         """Writes the record of a result, with the scores that the trial was judged by."""
-        scores = {rung_key(rung): score for rung, score in self._scores.get(key[1], {}).items()}
+        scores = {rung_key(rung): score for rung, score in self._scores.get(key, {}).items()}
         return self.attempts.write(key, replace(result, summary=result.summary | scores), more)
 
     def _interrupt(self) -> None:

@@ -1,0 +1,157 @@
+"""What a sweep prints before it starts: which one, on which data, how it is split, and what is scored."""
+
+from typing import Any
+
+from hpsearch.cli.naming import Named
+from hpsearch.cli.scores import Score
+from hpsearch.config import Config, Engine
+from hpsearch.config.data import CsvData, Data
+from hpsearch.config.sweep import AdaptiveSearch
+from hpsearch.data.columns import describe_columns, identifiers
+from hpsearch.data.rows import Development
+from hpsearch.data.splits import SplitSizes, split_sizes
+from hpsearch.jobs import Checked
+from hpsearch.quoting import list_override
+from hpsearch.terminal import Terminal
+
+MANY_FITS = 300
+"""Trainings of one trial from which on its cost is worth a warning."""
+
+
+def introduce(terminal: Terminal, named: Named, config: Config, score: Score, done: int, surplus: int) -> None:
+    """Prints which sweep this is, on which data, how they are split, what one trial costs, and what its score is.
+
+    Args:
+        terminal: Where.
+        named: The sweep.
+        config: With no option varied.
+        score: What trials are scored by.
+        done: Trials that are finished, of those that are asked for.
+        surplus: Finished trials that are not asked for.
+    """
+    data = named.specification["data"]
+    sizes = split_sizes(config.evaluation, data["development_rows"])
+    trials, fits = config.search.trials, sizes.folds * config.evaluation.replicates
+    resumed = f", {done} of them finished before" if done else ""
+    each = f"{fits:,} trainings of " if fits > 1 else ""
+    for at, line in enumerate(named.note):
+        terminal.line(f"    {line}") if at else terminal.warn(line)
+    terminal.line(f"sweep {named.name}", style="bold")
+    terminal.line(f"  data    {describe_data(data)}")
+    if "inputs" in data:
+        terminal.line(f"  inputs  {data['inputs']}")
+    terminal.line(f"  split   {describe_split(config, sizes)}")
+    terminal.line(f"  trials  {describe_trials(named, trials)}{resumed}; {each}{describe_epochs(config)}")
+    if config.search.cohort_size is not None:
+        terminal.line(f"  rounds  {describe_rounds(config)}")
+    terminal.line(f"  score   {describe_score(config, score)}")
+    if "identifiers" in data:
+        terminal.warn(data["identifiers"])
+    if surplus:
+        terminal.warn(f"{done + surplus} trials exist, more than search.trials={trials}: all of them are shown")
+    if fits >= MANY_FITS:
+        terminal.warn(f"every trial trains {fits:,} networks, {trials * fits:,} in all")
+
+
+def tell_engines(terminal: Terminal, checked: Checked) -> None:
+    """Which engine trains, and who cannot train in a fleet and why."""
+    paces = list(checked.paces.values())
+    widths = [pace.width for pace in paces if pace.engine is Engine.FLEET]
+    alone = "one network at a time in each worker"
+    together = f"up to {max(widths)} networks as one" if max(widths, default=1) > 1 else alone
+    if len(widths) == len(paces):
+        terminal.line(f"  engine  fleet: {together}")
+    elif widths:
+        few = f"{len(widths)} of {len(paces)} shapes of network"
+        terminal.line(f"  engine  fleet for {few} ({together}), reference for the others")
+    else:
+        terminal.line(f"  engine  reference: {alone}")
+    for problem in dict.fromkeys(pace.problem for pace in paces if pace.problem):
+        terminal.warn(f"trained by the reference engine, since they cannot be batched: {problem}")
+
+
+def describe_trials(named: Named, trials: int) -> str:
+    """How many trials there are; where levels are compared, in each of them, beside its default recipe."""
+    levels = [level["name"] for level in named.specification["specification"].get("levels", ())]
+    if not levels:
+        return str(trials)
+    names = ", ".join(levels)
+    return f"{trials} and the default recipe in each of {len(levels)} levels ({names})"
+
+
+def describe_epochs(config: Config) -> str:
+    """How long one training is."""
+    epochs, patience = config.training.epochs, config.training.patience
+    if patience is not None:
+        return f"up to {epochs} epochs each, stopped early (training.patience={patience})"
+    return f"{epochs} epoch{'s' if epochs > 1 else ''} each"
+
+
+def describe_rounds(config: Config) -> str:
+    """How trials learn from each other, and when they are judged."""
+    search = config.search
+    learns = (
+        f", each learns from those before, from trial {search.startup} on" if isinstance(search, AdaptiveSearch) else ""
+    )
+    parts = [f"cohorts of {search.cohort_size}{learns}"]
+    if search.prunes:
+        rungs = search.rungs_below(config.training.epochs)
+        parts.append(f"{search.pruner} after epoch {', '.join(map(str, rungs))}")
+    return "; ".join(parts)
+
+
+def describe_data(data: dict[str, Any]) -> str:
+    """One line about the rows of a sweep."""
+    test, targets = data["test"], data["targets"]
+    if not test:
+        return f"{data['name']}, {targets}: {data['development_rows']:,} rows, no test set"
+    rows = f"{data['development_rows']:,} development rows, {test['rows']:,} sealed test rows"
+    return f"{data['name']}, {targets}: {rows}{describe_duplicates(test['duplicates'])}"
+
+
+def tell_columns(rows: Development, data: Data) -> dict[str, str]:
+    """What `sweep.json` keeps of the columns of a user's own table, as sentences."""
+    if not isinstance(data, CsvData):
+        return {}
+    found, names = {"inputs": describe_columns(rows.columns)}, identifiers(rows.columns, rows.inputs)
+    if names:
+        holds = f"column {names[0]} holds" if len(names) == 1 else f"columns {', '.join(names)} hold"
+        way_out = list_override("data.drop", [*data.drop, *names])
+        found["identifiers"] = f"{holds} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
+    return found
+
+
+def describe_duplicates(duplicates: int) -> str:
+    """What is appended to the number of test rows where some of them are known to the search."""
+    if not duplicates:
+        return ""
+    have = "1 of them has" if duplicates == 1 else f"{duplicates:,} of them have"
+    return f" ({have} the same inputs as a development row)"
+
+
+def describe_split(config: Config, sizes: SplitSizes) -> str:
+    """Which rows a trial is trained and scored on."""
+    kind = config.options["evaluation"]
+    train = describe_limit(config, sizes.train, "training rows")
+    if sizes.report:
+        return f"{kind}: {train}, {sizes.val:,} val rows for the score, {sizes.report:,} report rows to quote"
+    if config.evaluation.kind == "truth_table":
+        return f"{kind}: trained and scored on the same {sizes.val:,} rows"
+    return f"{kind}: {sizes.folds:,} folds of {train}, each scored on the rest"
+
+
+def describe_limit(config: Config, rows: int, what: str) -> str:
+    """How many rows are trained on, of how many there are."""
+    limit = config.data.limit
+    return f"{rows:,} {what}" if limit is None else f"{min(limit, rows):,} of {rows:,} {what} (data.limit={limit})"
+
+
+def describe_score(config: Config, score: Score) -> str:
+    """What the score is, and that it may be something else than the loss."""
+    if not score.negated:
+        return score.name
+    text = f"-{score.name}, shown as {score.name}: lower is better"
+    loss = config.loss.kind
+    if loss in ("mse", "mae") and loss != score.metric and not config.search.choose.loss:
+        text += f"; trained with loss={loss} (search.metric={loss} would score by it)"
+    return text
