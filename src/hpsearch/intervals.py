@@ -14,16 +14,18 @@ BOOTSTRAP_SEED = 1993
 """Seeds the resamples of every test metric, so that the same outputs have the same interval."""
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
+def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """The score interval of a share (Wilson, 1927): it has a width even where every row is right, or none.
 
     Args:
         hits: Rows that are right, 0 … n.
         n: All rows, >= 1.
+        level: Coverage, in (0, 1).
     """
-    share, spread = hits / n, Z**2 / n
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, spread = hits / n, z**2 / n
     centre = (share + spread / 2) / (1 + spread)
-    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
     return (0.0 if hits == 0 else centre - half), (1.0 if hits == n else centre + half)
 
 

@@ -1,0 +1,84 @@
+"""Seeds x images: how far a difference of accuracies would vary with other seeds and, at once, with other images.
+
+S seeds (pairing keys), n scored rows, the same rows for every seed and both levels.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """Difference of accuracies A minus B over seeds and images.
+
+    Attributes:
+        diff: Mean over all S n cells.
+        low: Lower end of its interval.
+        high: Upper end.
+        seed_part: Its variance if only seeds were drawn anew: s^2 / S of the seeds' means.
+        image_part: Its variance if only images were drawn anew: s^2 / n of the images' means.
+        var: Its variance if both are; no less than either part, no more than their sum.
+        dominated_by: The larger part; `seeds` if they are equal.
+    """
+
+    diff: float
+    low: float
+    high: float
+    seed_part: float
+    image_part: float
+    var: float
+    dominated_by: Literal["seeds", "images"]
+
+
+def crossed(correct_a: np.ndarray, correct_b: np.ndarray, alpha: float) -> Crossed:
+    """The interval of a difference that holds for new seeds and new images from the same source (Owen, 2007).
+
+    Var = (MS_seed + MS_image - MS_rest) / (S n) from the mean squares of the two-way layout with one value in a cell
+    (Searle, Casella & McCulloch, 1992), at least the larger part. The interval takes t(S - 1) if seeds
+    dominate, else the normal distribution.
+
+    Args:
+        correct_a: (S, n) bool: whether A's run with seed s has row i right; S, n >= 2.
+        correct_b: (S, n) bool of B, the same seeds and rows.
+        alpha: 1 - coverage.
+    """
+    difference = _differences(correct_a, correct_b)
+    seeds, images = difference.shape
+    cells = seeds * images
+    seed_ms, image_ms, rest_ms = _mean_squares(difference)
+    seed_part, image_part = seed_ms / cells, image_ms / cells
+    var = max(seed_part + image_part - rest_ms / cells, seed_part, image_part)
+    by_seeds = seed_part >= image_part
+    quantile = stats.t.ppf(1 - alpha / 2, seeds - 1) if by_seeds else stats.norm.ppf(1 - alpha / 2)
+    diff, half = int(difference.sum(dtype=np.int64)) / cells, float(quantile) * math.sqrt(var)
+    return Crossed(diff, diff - half, diff + half, seed_part, image_part, var, "seeds" if by_seeds else "images")
+
+
+def _differences(correct_a: np.ndarray, correct_b: np.ndarray) -> np.ndarray:
+    """(S, n) int8 of -1, 0 and 1."""
+    shapes = np.shape(correct_a), np.shape(correct_b)
+    if shapes[0] != shapes[1] or len(shapes[0]) != 2 or min(shapes[0]) < 2:
+        raise ValueError(
+            f"needs two bitmaps of the same 2 or more seeds and rows, got shapes {shapes[0]} and {shapes[1]}"
+        )
+    if correct_a.dtype != bool or correct_b.dtype != bool:
+        raise ValueError(f"bitmaps must be bool, got {correct_a.dtype} and {correct_b.dtype}")
+    difference: np.ndarray = correct_a.astype(np.int8) - correct_b.astype(np.int8)
+    return difference
+
+
+def _mean_squares(difference: np.ndarray) -> tuple[float, float, float]:
+    """Mean squares of seeds, images and the rest; Python's integers keep all S n times the sums of squares exact."""
+    seeds, images = difference.shape
+    by_seed = difference.sum(axis=1, dtype=np.int64)
+    by_image = difference.sum(axis=0, dtype=np.int64)
+    total = int(by_seed.sum()) ** 2
+    seed = seeds * int(np.square(by_seed).sum()) - total
+    image = images * int(np.square(by_image).sum()) - total
+    rest = seeds * images * int(np.count_nonzero(difference)) - total - seed - image
+    cells = seeds * images
+    return seed / (cells * (seeds - 1)), image / (cells * (images - 1)), rest / (cells * (seeds - 1) * (images - 1))

@@ -1,0 +1,358 @@
+"""What a report says: every number of it, in the order of its sections. Pages and figures read nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from hpsearch.analysis.evidence import Evidence
+
+Interval = tuple[float, float]
+
+
+class Action(StrEnum):
+    """What a gate does."""
+
+    PASS = "pass"  # noqa: S105 - not a password
+    WARN = "warn"
+    DOWNGRADE = "downgrade"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One rule of honesty, R01 … R23, and whether it holds.
+
+    Attributes:
+        code: `R05`.
+        action: What it does to the report.
+        reason: What was found, in a sentence.
+        fix: The override or command that would satisfy it; empty where nothing would, or it passes.
+        level: The level that it is about; None: the report as a whole.
+    """
+
+    code: str
+    action: Action
+    reason: str
+    fix: str = ""
+    level: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One line of the answer box.
+
+    Attributes:
+        status: `claim`, `equivalent`, `inconclusive`, `refused` or `exploratory`.
+        sentence: What may be said.
+    """
+
+    status: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Tuning curves of one level at budgets of `ks` trials.
+
+    Attributes:
+        ks: (K,) numbers of trials.
+        expected: (K,) E_k: expected highest `val` score (S-01).
+        report: (K,) R_k: expected report score of the trial selected on `val` (S-03); NaN without report rows.
+        median: (K,) M_k: median highest `val` score (S-04).
+        low: (K,) lower end of the 95 % band of R_k, or of E_k without report rows; NaN beyond `claim_to`.
+        high: (K,) upper end.
+        claim_to: Largest k for claims: N / 5; 0 if there are too few trials.
+    """
+
+    ks: np.ndarray
+    expected: np.ndarray
+    report: np.ndarray
+    median: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    claim_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """How much one value matters among the best trials (S-22).
+
+    Attributes:
+        name: Of the value; `dummy` for the random numbers that are the yardstick.
+        share: Of the divergence, all values together 1.
+        interval: 95 % bootstrap.
+        evidence: Whether it lies clearly above the dummy.
+    """
+
+    name: str
+    share: float
+    interval: Interval
+    evidence: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """What one range of a value gives, other values being tuned, with equally many trials for each range.
+
+    Attributes:
+        low: Lower end of the range, or the label of a choice.
+        high: Upper end, or the label again.
+        n: Trials in the range.
+        score: Expected report score of the best of m (the fewest trials of any range).
+        interval: 95 % bootstrap; None where m is more than a fifth of n.
+    """
+
+    low: float | str
+    high: float | str
+    n: int
+    score: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """The region of the space that gives scores within delta of the recipe's.
+
+    Attributes:
+        share: Of the trials.
+        interval: Wilson 95 %.
+        spans: For each number drawn, the smallest and largest value inside.
+        threshold: The score from which on a trial is good.
+    """
+
+    share: float
+    interval: Interval
+    spans: Mapping[str, Interval]
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """What the search found in one level: hypothesis-generating, not evidence.
+
+    Attributes:
+        n: Draws that have a result.
+        failed: Draws that diverged; they count with the worst score.
+        failed_interval: Wilson 95 % of their share.
+        stalled: Draws that learned hardly more than a constant guess.
+        stalled_interval: Wilson 95 % of their share.
+        missing: Draws without a result for reasons of the machine.
+        curve: None if order statistics are refused.
+        blocks: Budget k to the report scores of the winners of disjoint blocks of k trials.
+        recipe: Number of the trial that `val` selects; None if no trial was scored.
+        recipe_values: What it drew.
+        val: Its score on `val`: a maximum, biased upward.
+        report: Its score on the report rows.
+        default_val: Of the default recipe, NaN if it was not run.
+        default_report: The same on the report rows.
+        curse: By how much the best of n equal trials would exceed them all by chance.
+        shrinkage: Lambda: share of the spread of scores that is not noise; 0: indistinguishable from noise.
+        shrunken: The best score, shrunken by it.
+        contending: Trials that share 95 % of the probability of being the best.
+        mixture: Mean and SD of the report score over that probability.
+        corrected: Estimate and interval of the selected trial's score by BBC-CV; None for a hold-out.
+        importance: Values by their share, the dummy among them; empty if it is refused.
+        isolation: For each value, ranges of it.
+        good: The good region; None without a recipe.
+        top: Numbers of the five highest-scoring trials, the recipe first.
+        mean_cost: Mean cost of a trial; NaN if it is not known.
+    """
+
+    n: int
+    failed: int
+    failed_interval: Interval
+    stalled: int
+    stalled_interval: Interval
+    missing: int
+    curve: Curve | None
+    blocks: Mapping[int, np.ndarray]
+    recipe: int | None
+    recipe_values: Mapping[str, object]
+    val: float
+    report: float
+    default_val: float
+    default_report: float
+    curse: float
+    shrinkage: float
+    shrunken: float
+    contending: int
+    mixture: Interval
+    corrected: tuple[float, float, float] | None
+    importance: tuple[Importance, ...]
+    isolation: Mapping[str, tuple[Isolation, ...]]
+    good: Good | None
+    top: tuple[int, ...]
+    mean_cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A level's frozen recipe on fresh seeds.
+
+    Attributes:
+        n: Seeds with a score.
+        failed: Seeds that diverged.
+        mean: Mean score on the report rows.
+        sd: Standard deviation over seeds.
+        interval: 95 % t interval of the mean over seeds (corrected for overlap under K-fold).
+        optimism: Search score on `val` minus this mean.
+        to_target: Median epoch at which the target was reached, and the hit rate with its Wilson interval.
+    """
+
+    n: int
+    failed: int
+    mean: float
+    sd: float
+    interval: Interval
+    optimism: float
+    to_target: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One comparison of frozen recipes, a minus b.
+
+    Attributes:
+        a: A level.
+        b: Another level, or the control.
+        n: Common pairing keys.
+        dropped: Keys that only one of them has.
+        differences: (n,) by key.
+        diff: Their mean.
+        ci: 95 % interval of its own.
+        ci_sim: Simultaneous interval of the family.
+        ci_images: Interval over seeds and images (S-12); None without bitmaps.
+        seed_part: Variance that comes from seeds; NaN if not known.
+        image_part: Variance that comes from images.
+        p: Sign-flip p.
+        p_holm: Adjusted by Holm.
+        superiority: P(a > b) over pairs.
+        needed: Seeds for 80 % power at delta, or at the observed difference without delta; None if not computable.
+        state: A `verdicts.State`.
+        claim: A `verdicts.ClaimKind`.
+        sentence: What may be said.
+        refused: Codes of the gates that forbid a comparison; empty if none does.
+    """
+
+    a: str
+    b: str
+    n: int
+    dropped: int
+    differences: np.ndarray
+    diff: float
+    ci: Interval
+    ci_sim: Interval
+    ci_images: Interval | None
+    seed_part: float
+    image_part: float
+    p: float
+    p_holm: float
+    superiority: float
+    needed: int | None
+    state: str
+    claim: str
+    sentence: str
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A ranking that turns with the budget.
+
+    Attributes:
+        a: Ahead at the smaller budget.
+        b: Ahead at the larger one.
+        small: The smaller budget, trials.
+        large: The larger one.
+        at_small: Difference a - b there, with its simultaneous interval.
+        at_large: The same at the larger budget.
+    """
+
+    a: str
+    b: str
+    small: int
+    large: int
+    at_small: tuple[float, float, float]
+    at_large: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Factorial:
+    """A 2 x 2 design (S-19).
+
+    Attributes:
+        factors: The two factors.
+        values: Their two values each: `(("no", "yes"), ("no", "yes"))`.
+        cells: (value of the first, value of the second) to (level, mean).
+        simple: Sentences of the simple effects: factor, at which value of the other, difference, interval.
+        interaction: The contrast with its interval.
+        main_effects: Whether they may be stated.
+    """
+
+    factors: tuple[str, str]
+    values: tuple[tuple[str, str], tuple[str, str]]
+    cells: Mapping[tuple[str, str], tuple[str, float]]
+    simple: tuple[tuple[str, str, float, Interval], ...]
+    interaction: tuple[float, float, float]
+    main_effects: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What the linter noticed about the search, and the overrides of the next round.
+
+    Attributes:
+        code: Short name of the rule: `boundary`, `few_good`, `still_improving`, `overfitting`, `infeasible`,
+            `duplicates`, `exhausted`.
+        level: The level.
+        sentence: What was found.
+        overrides: For the next round, as they are typed; empty if there is nothing to change.
+    """
+
+    code: str
+    level: str
+    sentence: str
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that a report says.
+
+    Attributes:
+        evidence: What it was made from.
+        looks: How many distinct sets of confirm records were shown, this one included.
+        answers: The answer box, line by line.
+        gates: Every rule, whether it holds or not.
+        explored: By level.
+        best_probability: Budget k to (J,) probabilities that a level is the best at it, in the order of the levels,
+            with lower and upper ends: each value is a (3, J) array of estimate, low, high (NaN beyond claims).
+        flips: Rankings that turn with the budget.
+        confirmed: By level, for levels that have retrainings.
+        pairs: The comparisons of the family.
+        contenders: Levels that no other level is claimed to beat; alphabetical.
+        factorial: None unless the levels are a 2 x 2 design.
+        hints: Of the linter.
+        limits: What was not varied, sentence by sentence.
+        digest: Of the confirm records that are shown.
+        seed: Of every bootstrap.
+    """
+
+    evidence: Evidence
+    looks: int
+    answers: tuple[Answer, ...]
+    gates: tuple[Gate, ...]
+    explored: Mapping[str, Explored]
+    best_probability: Mapping[int, np.ndarray]
+    flips: tuple[Flip, ...]
+    confirmed: Mapping[str, Confirmed]
+    pairs: tuple[Pair, ...]
+    contenders: tuple[str, ...]
+    factorial: Factorial | None
+    hints: tuple[Hint, ...]
+    limits: tuple[str, ...]
+    digest: str
+    seed: int
+    notes: Mapping[str, str] = field(default_factory=dict)
