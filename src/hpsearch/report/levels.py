@@ -1,0 +1,102 @@
+"""In which order levels are shown, how each of them looks, and what their scores are called."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hpsearch.analysis.evidence import ConfirmRow, Design, TrialRow
+from hpsearch.analysis.findings import Findings
+from hpsearch.records import Status
+from hpsearch.report.blocks import DASH
+from hpsearch.report.style import Look, look, short, short_names
+from hpsearch.wording import show_like, show_number
+
+LOSSES = frozenset({"loss", "cross_entropy", "mse", "mae"})
+"""Metrics that are negated, so that higher is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A level as figures and tables show it."""
+
+    name: str
+    label: str
+    look: Look
+
+
+def level_order(findings: Findings) -> list[str]:
+    """Levels by the alphabet; the only contender comes first, for then there is one."""
+    names = sorted((level.name for level in findings.evidence.design.levels), key=lambda name: (name.casefold(), name))
+    if len(findings.contenders) == 1:
+        names.sort(key=lambda name: name not in findings.contenders)
+    return names
+
+
+def is_sole_contender(findings: Findings, level: str) -> bool:
+    """Whether every other level is claimed to be behind this one."""
+    return tuple(findings.contenders) == (level,) and len(findings.evidence.design.levels) > 1
+
+
+def cast(findings: Findings, length: int = 26) -> list[Series]:
+    """All levels in the order in which they are shown; their looks follow the order of the design."""
+    names = [level.name for level in findings.evidence.design.levels]
+    labels, looks = short_names(names, length), {name: look(place) for place, name in enumerate(names)}
+    return [Series(name, labels[name], looks[name]) for name in level_order(findings)]
+
+
+def score_name(design: Design, part: str = "") -> str:
+    """`report accuracy`; a loss is shown as its negation, `val -mse`."""
+    name = f"-{design.metric}" if design.metric in LOSSES else design.metric
+    return f"{part} {name}".strip()
+
+
+def has_report(findings: Findings) -> bool:
+    """Whether networks of the search were scored on report rows."""
+    return any(math.isfinite(row.report) for row in findings.evidence.trials)
+
+
+def shown_part(findings: Findings) -> str:
+    """The rows whose scores readers are shown."""
+    return "report" if has_report(findings) else "val"
+
+
+def shown_score(row: TrialRow, part: str) -> float:
+    """The score of a trial on these rows."""
+    return row.report if part == "report" else row.val
+
+
+def share_error(design: Design, score: float, part: str) -> float | None:
+    """Standard error of a share over the rows it was counted on; None for any other metric."""
+    rows = design.rows.get(part, 0)
+    if not design.is_share or rows < 2 or not 0 <= score <= 1:
+        return None
+    return math.sqrt(score * (1 - score) / (rows - 1))
+
+
+def show_search_score(design: Design, score: float, part: str) -> str:
+    """A score of the search with the digits that its rows support; a dash if there is none."""
+    if math.isnan(score):
+        return DASH
+    return show_like(score, share_error(design, score, part) or None) if math.isfinite(score) else show_number(score)
+
+
+def counted(counts: Sequence[int]) -> str:
+    """`10`, or `8 to 10` where counts differ."""
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def titles(findings: Findings, length: int = 60) -> dict[str, str]:
+    """Each level's name as tables show it: on one line, and shortened if it is very long."""
+    return short_names([level.name for level in findings.evidence.design.levels], length)
+
+
+def failed(row: TrialRow | ConfirmRow) -> bool:
+    """Whether a training diverged."""
+    return row.status == Status.DIVERGED
+
+
+def parameter_names(values: Sequence[str], length: int = 24) -> dict[str, str]:
+    """Drawn values to short names: `optimizer.adam.lr` is `lr`, unless another value ends like it."""
+    last = {name: name.rsplit(".", 1)[-1] for name in values}
+    ends = list(last.values())
+    return {name: short(end if ends.count(end) == 1 else name, length) for name, end in last.items()}

@@ -1,0 +1,55 @@
+"""Section 8: formulas, seeds, counts, and every trial."""
+
+from hpsearch.analysis.findings import Findings
+from hpsearch.report.blocks import Block, Cell, Fold, Section, Subtitle, table
+from hpsearch.report.levels import level_order, parameter_names, show_search_score, titles
+from hpsearch.report.numbers import values
+from hpsearch.report.sections.formulas import FORMULAS
+from hpsearch.wording import visible
+
+
+def appendix(findings: Findings) -> Section:
+    """Everything that a reader needs to check a number."""
+    blocks: list[Block] = [
+        Subtitle("Formulas"),
+        table(
+            ("name", "formula", "source"), FORMULAS, "Higher is better throughout; losses are negated first.", wide=(1,)
+        ),
+        Subtitle("Seeds and counts"),
+        _counts(findings),
+        Subtitle("Trials"),
+        Fold(f"All {len(findings.evidence.trials)} trials", (_trials(findings),), printed=False),
+    ]
+    return Section(8, "appendix", "Appendix", "Appendix", tuple(blocks))
+
+
+def _counts(findings: Findings) -> Block:
+    evidence = findings.evidence
+    rows: list[tuple[Cell | str, ...]] = [
+        ("seed of the sweep", str(evidence.design.seed)),
+        ("seed of every bootstrap", str(findings.seed)),
+        ("trials, default recipes included", str(len(evidence.trials))),
+        ("trainings on fresh seeds", str(len(evidence.confirm))),
+        ("openings of the test set", str(len(evidence.tests))),
+        ("look", str(findings.looks)),
+        ("digest of the confirm records shown", Cell(visible(findings.digest), code=True)),
+        *((visible(name), visible(text)) for name, text in findings.notes.items()),
+    ]
+    return table(("what", ""), rows, wide=(1,))
+
+
+def _trials(findings: Findings) -> Block:
+    design, named, rows = findings.evidence.design, titles(findings), []
+    for level in level_order(findings):
+        drawn = findings.evidence.draws(level)
+        default = findings.evidence.default(level)
+        for row in [*([default] if default is not None else []), *drawn]:
+            names = parameter_names(list(row.values), 40)
+            listed = " ".join(f"{names[key]}={visible(values(value))}" for key, value in row.values.items())
+            rows.append((
+                named[level], "default" if row.default else str(row.k), row.status,
+                show_search_score(design, row.val, "val"), show_search_score(design, row.report, "report"),
+                str(row.epochs), listed,
+            ))  # fmt: skip
+    columns = ("level", "trial", "status", "val", "report", "epochs", "values")
+    return table(columns, rows, numbers=(1, 3, 4, 5), wide=(6,))

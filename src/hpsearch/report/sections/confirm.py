@@ -1,0 +1,231 @@
+"""Section 4: frozen recipes on fresh seeds, the only source of claims."""
+
+import math
+from collections.abc import Sequence
+
+from hpsearch.analysis.findings import Factorial, Findings, Pair
+from hpsearch.report.blocks import (
+    ALPHA,
+    DASH,
+    MINUS,
+    TIMES,
+    Block,
+    Cell,
+    Fold,
+    Listing,
+    Section,
+    Subtitle,
+    Table,
+    Text,
+    table,
+)
+from hpsearch.report.drawings import gallery, refusal
+from hpsearch.report.figures import CONFIRM, INTERACTION
+from hpsearch.report.figures_confirm import shown_pairs
+from hpsearch.report.figures_tuning import cost_text
+from hpsearch.report.levels import is_sole_contender, level_order, score_name, show_search_score, titles
+from hpsearch.report.numbers import difference, ends, interval, like, p_value, percent, share, spread, two_digits
+from hpsearch.report.style import short
+from hpsearch.wording import visible
+
+
+def confirm(findings: Findings) -> Section:
+    """Levels, pairs, parts of the variance, and their figures; or why there are none."""
+    return Section(
+        4, "confirm", "Confirm: recipes on fresh seeds", "Confirm", tuple(_blocks(findings)), "the evidence for claims"
+    )
+
+
+def _blocks(findings: Findings) -> list[Block]:
+    if not findings.confirmed:
+        why = "No recipe was retrained on fresh seeds, so nothing can be claimed."
+        return [refusal("T1 to T3, F9 to F11", findings, ("R01", "R06", "R07"), why)]
+    blocks: list[Block] = [_levels(findings), *_timing(findings)]
+    if findings.pairs:
+        blocks += [Text(_contenders(findings)), _pairs(findings), _sentences(findings)]
+        blocks += [_variance(findings)] if _measured(findings.pairs) else []
+    blocks += gallery(findings, [one for one in CONFIRM if findings.pairs or one is not CONFIRM[0]])
+    return [*blocks, *(_factorial(findings, findings.factorial) if findings.factorial is not None else [])]
+
+
+def _contenders(findings: Findings) -> str:
+    members = sorted(findings.contenders, key=str.casefold)
+    if all(pair.refused for pair in findings.pairs):
+        return "No pair may be compared, so that every level stays a contender."
+    if len(members) == 1:
+        return f"{short(members[0], 48)} is the only level that no other level is claimed to beat."
+    named = ", ".join(short(name, 48) for name in members)
+    return f"Levels that no other level is claimed to beat, by the alphabet: {named}."
+
+
+def _levels(findings: Findings) -> Table:
+    plan = findings.evidence.design
+    rows = [_level(findings, name) for name in level_order(findings) if name in findings.confirmed]
+    columns = [
+        "level", "recipe: trial", "search, val", "search, report", "confirm, mean [95 %]", "SD over seeds", "seeds",
+        "optimism", "diverged in confirm", "diverged in search [Wilson 95 %]", "mean cost, FLOP",
+    ]  # fmt: skip
+    corrected = " Intervals are corrected for the overlap of training sets (S-10)." if plan.folds > 1 else ""
+    caption = (
+        "T1. Levels. Optimism is the val score of the search minus the mean over fresh seeds: what selecting alone "
+        f"seemed to give. SD is the standard deviation of single trainings, not the error of the mean.{corrected}"
+    )
+    return table(columns, rows, caption, numbers=range(1, len(columns)))
+
+
+def _level(findings: Findings, name: str) -> list[str | Cell]:
+    plan, one, found = findings.evidence.design, findings.confirmed[name], findings.explored.get(name)
+    return [
+        Cell(titles(findings)[name], strong=is_sole_contender(findings, name)),
+        _recipe(findings, name),
+        show_search_score(plan, found.val, "val") if found else DASH,
+        show_search_score(plan, found.report, "report") if found else DASH,
+        interval(one.mean, one.interval),
+        spread(one.sd, one.n),
+        str(one.n),
+        _signed(one.optimism, one.interval, one.mean),
+        f"{one.failed} / {one.n}" if one.failed <= one.n else str(one.failed),
+        share(found.failed, found.n, found.failed_interval) if found else DASH,
+        cost_text(found.mean_cost) if found and math.isfinite(found.mean_cost) else DASH,
+    ]  # fmt: skip
+
+
+def _recipe(findings: Findings, name: str) -> str:
+    """The trials whose recipe was retrained."""
+    retrained = {row.trial for row in findings.evidence.confirmed(name) if row.trial is not None}
+    found = findings.explored.get(name)
+    known = retrained or ({found.recipe} if found is not None and found.recipe is not None else set())
+    return ", ".join(map(str, sorted(known))) or DASH
+
+
+def _signed(optimism: float, interval_: tuple[float, float], mean: float) -> str:
+    """A difference from the mean, rounded as the mean is."""
+    if not math.isfinite(optimism):
+        return DASH
+    around = (optimism + interval_[0] - mean, optimism + interval_[1] - mean)
+    text = like(optimism, around)
+    return f"+{text}" if optimism > 0 else text
+
+
+def _timing(findings: Findings) -> list[Block]:
+    """Epochs to the target (S-20), if it was looked for."""
+    rows = []
+    for name in level_order(findings):
+        found = findings.confirmed[name].to_target if name in findings.confirmed else None
+        if found is None:
+            continue
+        epochs, rate, low, high = found
+        median = two_digits(epochs) if math.isfinite(epochs) else "not reached by half of the seeds"
+        rows.append((titles(findings)[name], median, f"{percent(rate)} [{percent(low)}, {percent(high)}]"))
+    caption = (
+        "Time to the target (S-20): the epoch in which val first reached it. Seeds that never did stay in the median."
+    )
+    columns = ("level", "median epochs", "seeds that reached it [Wilson 95 %]")
+    return [table(columns, rows, caption, numbers=(1, 2))] if rows else []
+
+
+def _pairs(findings: Findings) -> Table:
+    crossed = any(pair.ci_images is not None for pair in findings.pairs)
+    columns = [
+        f"A {MINUS} B", "pairs", "difference [95 %]", "simultaneous",
+        *([f"seeds {TIMES} images, 95 %"] if crossed else []),
+        "p", "Holm p", "P(A > B)", "seeds for 80 % power", "state",
+    ]  # fmt: skip
+    delta = "δ" if findings.evidence.design.delta is not None else "the observed difference"
+    images = (
+        " An interval over seeds and images that contains 0 limits a claim to this report set (S-12)."
+        if crossed
+        else ""
+    )
+    caption = (
+        f"T2. Pairs, difference in {score_name(findings.evidence.design)}. A claim needs both: p after Holm at most "
+        f"{ALPHA} = {findings.evidence.design.alpha:g}, and a simultaneous interval without 0.{images} p: sign-flip "
+        f"test, two sided. Power: for {delta}. P(A > B): share of pairs, an effect size and no test."
+    )
+    rows = [_pair(findings, pair, crossed=crossed) for pair in shown_pairs(findings)]
+    return table(columns, rows, caption, numbers=range(1, len(columns) - 1))
+
+
+def _pair(findings: Findings, pair: Pair, *, crossed: bool) -> list[str | Cell]:
+    name = _pair_name(findings, pair)
+    count = f"{pair.n} ({pair.dropped} dropped)" if pair.dropped else str(pair.n)
+    if pair.refused:
+        blank = [DASH] * (7 if crossed else 6)
+        return [name, count, *blank, f"refused: {', '.join(pair.refused)}"]
+    return [
+        name, count, difference(pair.diff, pair.ci), ends(pair.ci_sim, pair.diff),
+        *([ends(pair.ci_images, pair.diff)] if crossed else []), p_value(pair.p), p_value(pair.p_holm),
+        two_digits(pair.superiority), DASH if pair.needed is None else f"about {pair.needed}", _state(pair),
+    ]  # fmt: skip
+
+
+def _pair_name(findings: Findings, pair: Pair) -> str:
+    names = titles(findings, 32)
+    return f"{names[pair.a]} {MINUS} {names[pair.b]}"
+
+
+def _state(pair: Pair) -> str:
+    only = ", on this report set only" if pair.claim == "on_this_report_set_only" else ""
+    return pair.state.replace("_", " ") + only
+
+
+def _sentences(findings: Findings) -> Block:
+    """What may be said about each pair; folded where the answers are few enough to stand above."""
+    said = Listing(tuple(visible(pair.sentence) for pair in shown_pairs(findings)))
+    return Fold("What may be said about each pair", (said,))
+
+
+def _measured(pairs: Sequence[Pair]) -> bool:
+    return any(not pair.refused and math.isfinite(pair.seed_part) for pair in pairs)
+
+
+def _variance(findings: Findings) -> Table:
+    rows = []
+    for pair in shown_pairs(findings):
+        if pair.refused or not math.isfinite(pair.seed_part):
+            continue
+        parts = max(pair.seed_part, 0.0), max(pair.image_part, 0.0)
+        total = sum(parts) or math.nan
+        rows.append((
+            _pair_name(findings, pair),
+            *(f"{two_digits(math.sqrt(part))} ({percent(part / total)})" for part in parts),
+            ends(pair.ci_images, pair.diff),
+        ))  # fmt: skip
+    columns = (f"A {MINUS} B", "seeds: SE (share)", "images: SE (share)", f"interval over seeds {TIMES} images")
+    caption = (
+        "T3. Where the uncertainty of a difference comes from: retraining, and which images happen to be in the report "
+        "set (S-12). More seeds make the first smaller, more report rows the second. Not measured: other splits, a "
+        "repeated search, other data sets."
+    )
+    return table(columns, rows, caption, numbers=(1, 2, 3))
+
+
+def _factorial(findings: Findings, effects: Factorial) -> list[Block]:
+    (first, second), (rows, columns) = effects.factors, effects.values
+    first, second = visible(first), visible(second)
+    means: list[list[Cell | str]] = [
+        [f"{first}: {visible(row)}", *(_cell_text(findings, effects, row, column) for column in columns)]
+        for row in rows
+    ]
+    heads = ["", *(f"{second}: {visible(column)}" for column in columns)]
+    cells = table(heads, means, "Cell means [95 % over seeds].", numbers=(1, 2))
+    said = [
+        f"Effect of {visible(factor)} where {second if factor == effects.factors[0] else first} is {visible(at)}: "
+        f"{difference(value, around)}."
+        for factor, at, value, around in effects.simple
+    ]
+    value, *around = effects.interaction
+    together = difference(value, (around[0], around[1]))
+    said.append(f"Interaction: {together}: by so much the two effects together differ from their sum.")
+    main = (
+        "The interaction is small enough for main effects to be stated."
+        if effects.main_effects
+        else "Main effects are not stated: the interaction excludes 0 or is not known well enough."
+    )
+    return [Subtitle("Two factors (S-19)"), cells, Listing((*said, main)), *gallery(findings, [INTERACTION])]
+
+
+def _cell_text(findings: Findings, effects: Factorial, row: str, column: str) -> str:
+    level, mean = effects.cells[row, column]
+    known = findings.confirmed.get(level)
+    return f"{interval(mean, known.interval if known else None)} ({titles(findings)[level]})"

@@ -1,0 +1,130 @@
+"""Section 1: what was set before the first trial."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hpsearch.analysis.evidence import Design, LevelDesign
+from hpsearch.analysis.findings import Findings
+from hpsearch.report.blocks import ALPHA, Block, Cell, Section, Table, Text, table
+from hpsearch.report.figures_tuning import cost_text
+from hpsearch.report.levels import level_order, score_name
+from hpsearch.report.numbers import values
+from hpsearch.report.style import short
+from hpsearch.wording import show_value, visible
+
+
+def design(findings: Findings) -> Section:
+    """The design table and the spaces of the levels."""
+    order = level_order(findings)
+    blocks: list[Block] = [_facts(findings), _settings(findings, order), _levels(findings.evidence.design, order)]
+    deviations = _deviations(findings)
+    blocks += [Text(one, "warning") for one in deviations] or [Text("No deviation from this design is known.", "note")]
+    return Section(1, "design", "Design", "Design", tuple(blocks))
+
+
+def _facts(findings: Findings) -> Table:
+    plan = findings.evidence.design
+    pairs = f"each level with {visible(plan.control)}" if plan.control is not None else "all pairs of levels"
+    rows: list[tuple[Cell | str, ...]] = [
+        ("Compared", f"{visible(plan.title)}: {pairs}" if len(plan.levels) > 1 else "nothing: one level"),
+        ("Data", f"{visible(plan.data)}: {_rows(plan.rows)}"),
+        ("Model", visible(plan.model)),
+        ("Metric", f"{score_name(plan)}, higher is better"),
+        ("Smallest difference that matters, δ", f"{plan.delta:g}" if plan.delta is not None else "none declared"),
+        (f"Error rate of all claims together, {ALPHA}", f"{plan.alpha:g}"),
+        ("Search", f"{plan.trials} trials for each level"),
+        ("Sampler and pruner", f"{visible(plan.sampler)}; {visible(plan.pruner)}"),
+        ("Training", f"{plan.epochs} epochs each"),
+        ("Compute of the search", _compute(findings)),
+        ("Evaluation", _evaluation(plan)),
+        ("Confirm", f"{plan.confirm_seeds} fresh pairs of seed and split for each level"),
+        *((visible(name), visible(text)) for name, text in plan.facts.items()),
+        ("Seed of the sweep", str(plan.seed)),
+        ("Fingerprint before the first trial", Cell(visible(plan.fingerprint), code=True)),
+    ]  # fmt: skip
+    return table(("set before the first trial", ""), rows, wide=(1,))
+
+
+def _rows(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {visible(part)}" for part, count in rows.items()) + " rows"
+
+
+def _evaluation(plan: Design) -> str:
+    folds = f", {plan.folds} folds in all" if plan.folds > 1 else ""
+    return visible(plan.evaluation) + folds
+
+
+def _compute(findings: Findings) -> str:
+    trials = findings.evidence.trials
+    epochs, costs = sum(row.epochs for row in trials), [row.cost for row in trials]
+    known = math.fsum(cost for cost in costs if math.isfinite(cost))
+    flop = f", {cost_text(known)} FLOP" if known else ""
+    defaults = sum(row.default for row in trials)
+    untuned = f" and {defaults} default {'recipe' if defaults == 1 else 'recipes'}" if defaults else ""
+    return f"{len(trials) - defaults} trials{untuned}, {epochs} epochs{flop}"
+
+
+def _settings(findings: Findings, order: list[str]) -> Table:
+    """Every level by its full name, with what it consists of."""
+    by_name = {level.name: level for level in findings.evidence.design.levels}
+    rows = [(visible(name), Cell(_settings_of(by_name[name]), code=True)) for name in order]
+    return table(("level", "consists of"), rows, wide=(1,))
+
+
+def _settings_of(level: LevelDesign) -> str:
+    return visible(" ".join(f"{key}={value}" for key, value in level.settings.items()))
+
+
+def _levels(plan: Design, order: list[str]) -> Table:
+    drawn: dict[tuple[str, str], list[str]] = {}
+    by_name = {level.name: level for level in plan.levels}
+    for name in order:
+        for value, text in _drawn(by_name[name]):
+            drawn.setdefault((value, text), []).append(name)
+    rows = [
+        (_of(names, order), Cell(visible(value), code=True), visible(text)) for (value, text), names in drawn.items()
+    ]
+    caption = "Every level with its own space, which is part of what the level is."
+    return table(("levels", "value", "drawn from, or fixed at"), rows, caption, wide=(2,))
+
+
+def _drawn(level: LevelDesign) -> list[tuple[str, str]]:
+    drawn = [(name, distribution(space)) for name, space in level.space.items()]
+    fixed = [(name, f"fixed at {values(value)}") for name, value in level.fixed.items()]
+    return [*drawn, *fixed] or [("nothing", "draws nothing")]
+
+
+def _of(names: list[str], order: list[str]) -> str:
+    return "all levels" if len(names) == len(order) > 1 else ", ".join(short(name, 60) for name in names)
+
+
+def distribution(space: Mapping[str, Any]) -> str:
+    """`log-uniform, 1e-05 to 1`, `one of 32, 64, 128`, `uniform, 50 to 200 in steps of 50`."""
+    if space.get("choices") is not None:
+        return f"one of {_listed(space['choices'])}"
+    low, high = (show_value(space[end]) if end in space else "?" for end in ("low", "high"))
+    kind = "log-uniform" if space.get("log") else "uniform"
+    step = f" in steps of {show_value(space['step'])}" if space.get("step") else ""
+    return f"{kind}, {low} to {high}{step}"
+
+
+def _listed(choices: Iterable[Any]) -> str:
+    return ", ".join(map(values, choices))
+
+
+def _deviations(findings: Findings) -> list[str]:
+    plan, found = findings.evidence.design, []
+    if plan.exploratory is not None:
+        found.append(f"Exploratory as a whole: {visible(plan.exploratory)}")
+    if findings.looks > 1:
+        found.append(
+            f"Look {findings.looks}: earlier reports of this design have shown {findings.looks - 1} other sets."
+        )
+    if plan.contiguous:
+        found.append("The parts of the data are slices of the source's order, not a random shuffle.")
+    counts = {name: one.n for name, one in findings.explored.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{visible(name)} {counts[name]}" for name in level_order(findings) if name in counts)
+        found.append(f"Levels have unequally many trials: {listed}.")
+    return found

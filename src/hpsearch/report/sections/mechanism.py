@@ -1,0 +1,22 @@
+"""Section 6: how signals went through the networks, which may say why."""
+
+from hpsearch.analysis.findings import Findings
+from hpsearch.report.blocks import Block, Section, Text
+from hpsearch.report.drawings import gallery
+from hpsearch.report.figures import mechanism_drawings
+from hpsearch.report.figures_mechanism import Theory
+
+
+def mechanism(findings: Findings, theory: Theory | None) -> Section:
+    """Figures of the signals; or the sentence that there are none."""
+    drawings = mechanism_drawings(findings, theory)
+    blocks: list[Block] = []
+    if not any(row.signals for row in findings.evidence.trials):
+        blocks.append(Text("No trial recorded statistics of its signals, so this report cannot say why.", "note"))
+    elif drawings:
+        blocks.append(
+            Text("In the search, signals were recorded layer by layer. They describe; they prove no cause.", "note")
+        )
+    if drawings:
+        blocks += gallery(findings, drawings)
+    return Section(6, "mechanism", "Mechanism", "Mechanism", tuple(blocks), "description, not proof")

@@ -1,0 +1,71 @@
+"""The files of a report, written so that a reader never meets half of them."""
+
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hpsearch.analysis.findings import Findings
+from hpsearch.report import exports, pages, rendering
+from hpsearch.report.blocks import Report
+from hpsearch.report.figures_mechanism import Theory
+
+FIGURES = "figures"
+_FIGURE = re.compile(r"[fm]\d\d[a-z]?-[a-z0-9-]+\.(svg|png)")
+
+
+def write_report(findings: Findings, folder: Path, theory: Theory | None = None) -> list[Path]:
+    """Write the report into a folder; the same findings give the same bytes.
+
+    Everything is made before anything is written, written beside its place, and moved into it file by file: a file is
+    the old one or the new one, whole. Figures of an earlier report that this one lacks are removed; files that are not
+    ours stay.
+
+    Args:
+        findings: What is said.
+        folder: Is created if need be.
+        theory: For each level the second moment that theory expects in each layer, where it is known.
+
+    Returns:
+        The files, `report.html` first.
+    """
+    contents = build(findings, theory)
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as name:
+        beside = Path(name)
+        for at, data in enumerate(contents.values()):
+            (beside / str(at)).write_bytes(data)
+        for at, path in enumerate(contents):
+            (beside / str(at)).replace(folder / path)
+    _remove_old_figures(folder / FIGURES, contents)
+    return [folder / path for path in contents]
+
+
+def build(findings: Findings, theory: Theory | None = None) -> dict[str, bytes]:
+    """Every file of the report by its path within the folder."""
+    report = pages.compose(findings, theory)
+    texts = {
+        "report.html": pages.html(report),
+        "report.md": pages.markdown(report),
+        "report.json": exports.to_json(findings),
+        "trials.csv": exports.trials_csv(findings.evidence),
+        "confirm.csv": exports.confirm_csv(findings.evidence),
+        "pairs.csv": exports.pairs_csv(findings),
+    }
+    # Names may hold halves of characters, which UTF-8 cannot encode; they are spelled out.
+    encoded = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
+    return {**encoded, **_figures(report)}
+
+
+def _figures(report: Report) -> dict[str, bytes]:
+    files = {}
+    for picture in report.pictures:
+        files[f"{FIGURES}/{picture.stem}.svg"] = rendering.standalone(picture.svg).encode()
+        files[f"{FIGURES}/{picture.stem}.png"] = picture.png
+    return files
+
+
+def _remove_old_figures(folder: Path, contents: Mapping[str, bytes]) -> None:
+    for path in folder.iterdir():
+        if _FIGURE.fullmatch(path.name) and f"{FIGURES}/{path.name}" not in contents:
+            path.unlink()
