@@ -28,6 +28,7 @@ BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}
 SCALED = {"bias": 0.0, "gain": 1.0, "fan": "in"}
 OWN_DATA = {"normalize": "unit", "limit": None, "path": "own", "target": "y", "task": "auto", "test": 0.2}
 PRUNER = {"cohort": None, "pruner": "none", "pruner_options": {}, "rungs": None}
+ROUNDS = [{"trials": 4, "epochs": 1}]
 SEARCH = {"trials": 1, "choose": {}, "tune": [], "space": {}, "metric": "auto", **PRUNER}
 REPEATED = {"replicates": 1, "folds": 5, "allow_rare": False, "repeats": 2, "stratified": True}
 
@@ -115,7 +116,12 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "loocv": {"replicates": 1},
         "truth_table": {"replicates": 1},
     },
-    "search": {"random": SEARCH, "qmc": SEARCH, "tpe": {**SEARCH, "startup": 10}},
+    "search": {
+        "random": SEARCH,
+        "qmc": SEARCH,
+        "tpe": {**SEARCH, "startup": 10},
+        "coarse_to_fine": {**SEARCH, "rounds": ROUNDS},
+    },
     "execution": {"local": {"workers": 1, "device": "cpu", "memory_gib": None}},
     "tracking": {"mlflow": {"uri": None, "directory": "mlruns"}},
 }
@@ -136,6 +142,7 @@ PLAIN: dict[str, Any] = {
         "dry_run": False,
         "reopen": {"reason": None, "opening": None},
     },
+    "report": {"sweep": None, "started_by": None, "path": None, "data": None, "directory": "experiments"},
 }
 
 MakeConfig = Callable[..., Config]

@@ -12,7 +12,7 @@ import torch
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.network import CustomModel
-from hpsearch.config.sweep import Device
+from hpsearch.config.machine import Device
 from hpsearch.config.training import CustomLoss
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import load_development

@@ -83,7 +83,7 @@ def score_trial(
         | _report(config, development, fits, results),
         chosen_epochs=[result.chosen_epoch for result in results],
         seeds=[fit.seeds for fit in fits],
-        predictions=_predictions(development, fits, results),
+        predictions=_predictions(development, metric, parts, fits, results),
         measured=_measured(results),
     )
 
@@ -225,10 +225,13 @@ def _report(
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def _predictions(development: Development, fits: Sequence[Fit], results: Sequence[FitResult]) -> dict[str, np.ndarray]:
+def _predictions(
+    development: Development, metric: str, parts: list[_Part], fits: Sequence[Fit], results: Sequence[FitResult]
+) -> dict[str, np.ndarray]:
     """Hold-out on classes: `report_correct` (R, n_report). K-fold: `out_of_fold` (M, C), `rows`, `fold`, `replicate`.
 
-    M counts the predictions of all fits, at their chosen epochs, in the order of the fits.
+    M counts the predictions of all fits, at their chosen epochs, in the order of the fits. Where the score is a mean
+    over rows, `row_losses` (M,) has what each row adds to it, as a loss: of an accuracy 1 where it is wrong.
     """
     report = fits[0].fold.report
     if len(report):
@@ -240,7 +243,13 @@ def _predictions(development: Development, fits: Sequence[Fit], results: Sequenc
         return {}
     sizes = [len(fit.fold.val) for fit in fits]
     chosen = [result.val_outputs[result.chosen_epoch - 1] for result in results]
-    return {
+    losses = {}
+    if metric in AVERAGED:
+        scored = [part.scored.rows[metric][-1] for part in parts]
+        # Leave-one-out pools the rows of a replicate, and fits come fold by fold.
+        values = np.concatenate(scored) if len(parts) == len(fits) else np.stack(scored, axis=1).ravel()
+        losses = {"row_losses": 1 - values if metric == "accuracy" else values}
+    return losses | {
         "out_of_fold": np.concatenate(chosen).astype(np.float32),
         "rows": np.concatenate([fit.fold.val for fit in fits]),
         "fold": np.repeat([fit.fold.index for fit in fits], sizes),

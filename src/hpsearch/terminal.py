@@ -83,6 +83,11 @@ class Terminal:
         """One line of plain text, never cut, wrapped or broken, so that commands and paths can be copied."""
         self.console.print(visible(text), style=style, markup=False, emoji=False, soft_wrap=True)
 
+    def heading(self, text: str) -> None:
+        """A line that begins a part of the output."""
+        self.console.print()
+        self.line(text, style="bold")
+
     def warn(self, text: str) -> None:
         """One line that must not be missed."""
         self.line(f"! {text}", style="bold yellow")
@@ -120,6 +125,11 @@ class Terminal:
     def judged(self, rung: int, trials: int, going_on: int) -> None:
         """Says how many trials go on after a rung of so many epochs."""
         self.line(f"after epoch {rung}: {going_on} of {trials} trials go on")
+
+    def confirmed(self, done: int, total: int) -> None:
+        """Counts retrainings of frozen recipes: ten lines for all of them."""
+        if done == total or done % max(1, total // 10) == 0:
+            self.line(f"  fresh seeds  {done}/{total}")
 
     def end(self) -> None:
         """Stops the progress bar, if there is one."""

@@ -86,7 +86,7 @@ def test_the_composed_configuration_is_printed_as_it_would_be_read(capsys):
         (
             ["search=halving"],
             (
-                "hpsearch: search=halving is not an option of search: known here: qmc, random, tpe; "
+                "hpsearch: search=halving is not an option of search: known here: coarse_to_fine, qmc, random, tpe; "
                 "a pruner is chosen by search.pruner=halving\n"
             ),
         ),

@@ -191,6 +191,7 @@ def test_the_fingerprint_leaves_out_exactly_the_documented_keys(make_config):
         "tracking",
         "confirm",
         "final",
+        "report",
         "engine",
         "name",
         "extend",

@@ -68,7 +68,7 @@ def test_what_goes_to_the_end_is_what_it_would_be_without_a_pruner(undisturbed, 
     survivors = [record for record in records_in(undisturbed) if record.result.status is Status.OK]
     assert {record.k < COHORT for record in survivors} == {True, False}
     plain = plan_of(replace(config, search=replace(config.search, pruner="none", rungs=None)))
-    given = [plain.level("-").realize(record.k, record.values) for record in survivors]
+    given = [plain.realize(record.key, record.values) for record in survivors]
     with driver_in(folder, plain, InProcess(folder / "trained")) as driver:
         records = {}
         driver._train({t.key: t for t in given}, {t.key: () for t in given}, None, records)

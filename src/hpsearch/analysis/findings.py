@@ -192,11 +192,11 @@ class Confirmed:
     """A level's frozen recipe on fresh seeds.
 
     Attributes:
-        n: Seeds with a score.
-        failed: Seeds that diverged.
-        mean: Mean score on the report rows.
-        sd: Standard deviation over seeds.
-        interval: 95 % t interval of the mean over seeds (corrected for overlap under K-fold).
+        n: Seeds with a score, those that diverged among them.
+        failed: Seeds that diverged; they count with the worst score.
+        mean: Mean score on the report rows; minus infinity where a regression diverged.
+        sd: Standard deviation over seeds; NaN for one seed.
+        interval: 95 % t interval of the mean over seeds (corrected for overlap under K-fold); NaN where one diverged.
         optimism: Search score on `val` minus this mean.
         to_target: Median epoch at which the target was reached, and the hit rate with its Wilson interval.
     """
@@ -214,19 +214,23 @@ class Confirmed:
 class Pair:
     """One comparison of frozen recipes, a minus b.
 
+    Numbers that do not exist are NaN, both ends of an interval alike: no mean difference where a run diverged, no
+    intervals and no p with too few seeds, nothing where a gate forbids to compare. A pair that is refused by R17 or R18
+    has all its numbers: they are found, but no claim may be made of them.
+
     Attributes:
         a: A level.
         b: Another level, or the control.
         n: Common pairing keys.
         dropped: Keys that only one of them has.
-        differences: (n,) by key.
+        differences: (n,) by key; infinite where one of the two diverged, 0 where both did.
         diff: Their mean.
         ci: 95 % interval of its own.
         ci_sim: Simultaneous interval of the family.
-        ci_images: Interval over seeds and images (S-12); None without bitmaps.
+        ci_images: Simultaneous interval over seeds and images (S-12); None without bitmaps.
         seed_part: Variance that comes from seeds; NaN if not known.
         image_part: Variance that comes from images.
-        p: Sign-flip p.
+        p: Sign-flip p, on ranks where a run diverged; of the corrected t test under K-fold.
         p_holm: Adjusted by Holm.
         superiority: P(a > b) over pairs.
         needed: Seeds for 80 % power at delta, or at the observed difference without delta; None if not computable.

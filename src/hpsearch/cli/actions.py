@@ -13,9 +13,9 @@ from hpsearch.terminal import Terminal
 
 def run_action(composer: Composer, command: Namespace) -> int:
     """Runs the action; returns the exit status."""
-    # A final has its options from the stored sweep; those of the command line are compared with it.
-    final = "final" in composer.overrides.options
-    base = composer.compose_uncovered() if final else composer.compose()
+    # Finals and reports have their options from the stored sweep; those of the command line are compared with it.
+    stored = {"final", "report"} & composer.overrides.options.keys()
+    base = composer.compose_uncovered() if stored else composer.compose()
     return _run(composer, base, command, Terminal())
 
 
@@ -28,6 +28,10 @@ def _run(composer: Composer, base: Composed, command: Namespace, terminal: Termi
         from hpsearch.cli.final import run_final  # noqa: PLC0415
 
         return run_final(composer, base, terminal)
+    if "report" in base.actions:
+        from hpsearch.cli.report import run_report  # noqa: PLC0415 (matplotlib and scipy, which a sweep does not need)
+
+        return run_report(base, terminal)
     for key in (key for key in composer.overrides.values if key.startswith("final.")):
         action = "run" if key == "final.run" else "sweep"
         raise ConfigError(f"{key} has no effect without an action: add +final={action}")

@@ -12,7 +12,7 @@ import joblib
 from hpsearch.cli.naming import Named
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
-from hpsearch.config.sweep import Device
+from hpsearch.config.machine import Device
 from hpsearch.data.splits import split_sizes
 from hpsearch.engine.muster import shape_key
 from hpsearch.errors import HpsearchError

@@ -25,7 +25,7 @@ from hpsearch.config.sweep import compared_groups
 from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.space import Composed
 
-ACTIONS = ("sweep", "final")
+ACTIONS = ("sweep", "final", "report")
 """Config groups whose options say what to do; they are added with `+`."""
 
 

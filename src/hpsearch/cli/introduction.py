@@ -6,7 +6,7 @@ from hpsearch.cli.naming import Named
 from hpsearch.cli.scores import Score
 from hpsearch.config import Config, Engine
 from hpsearch.config.data import CsvData, Data
-from hpsearch.config.sweep import AdaptiveSearch
+from hpsearch.config.sweep import AdaptiveSearch, CoarseToFine
 from hpsearch.data.columns import describe_columns, identifiers
 from hpsearch.data.rows import Development
 from hpsearch.data.splits import SplitSizes, split_sizes
@@ -42,7 +42,7 @@ def introduce(terminal: Terminal, named: Named, config: Config, score: Score, do
         terminal.line(f"  inputs  {data['inputs']}")
     terminal.line(f"  split   {describe_split(config, sizes)}")
     terminal.line(f"  trials  {describe_trials(named, trials)}{resumed}; {each}{describe_epochs(config)}")
-    if config.search.cohort_size is not None:
+    if config.search.depends:
         terminal.line(f"  rounds  {describe_rounds(config)}")
     terminal.line(f"  score   {describe_score(config, score)}")
     if "identifiers" in data:
@@ -90,6 +90,9 @@ def describe_epochs(config: Config) -> str:
 def describe_rounds(config: Config) -> str:
     """How trials learn from each other, and when they are judged."""
     search = config.search
+    if isinstance(search, CoarseToFine):
+        short = [f"{each.trials} trials of {each.epochs} epochs" for each in search.rounds]
+        return f"{', then '.join(short)}, then the others; each round narrows the ranges of the next"
     learns = (
         f", each learns from those before, from trial {search.startup} on" if isinstance(search, AdaptiveSearch) else ""
     )

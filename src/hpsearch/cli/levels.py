@@ -13,7 +13,7 @@ from hpsearch.config.run import UNCOVERED
 from hpsearch.config.sweep import Choose, Search, compared_groups
 from hpsearch.config.tree import nearest
 from hpsearch.records import NO_LEVEL, Value
-from hpsearch.search.plan import Level
+from hpsearch.search.levels import Level
 from hpsearch.space import Composed
 
 GROUPS = tuple(f.name for f in fields(Choose))

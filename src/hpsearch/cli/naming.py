@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.config import Config, ConfigError, Engine
+from hpsearch.config.actions import Final, Report
 from hpsearch.config.tree import nearest
 from hpsearch.engine import RULE
 from hpsearch.quoting import command_line, hydra_quoted
@@ -131,32 +132,35 @@ def name_sweep(plan: Plan, default: str, started_by: str | None, more: dict[str,
     return Named(store, known or other, known is not None, note[:1] if known else note)
 
 
-def find_sweep(config: Config, name: str | None) -> Named:
-    """The stored sweep that `+final=` means.
+def find_sweep(config: Config, name: str | None, action: str = "final") -> Named:
+    """The stored sweep that `+final=` or `+report=` means.
 
     Args:
-        config: `final` says which: a sweep by name, or the only one that an option of `+sweep=` started.
+        config: `final` or `report` says which: a sweep by name, or the only one that an option of `+sweep=` started.
         name: A name that stands for `final.sweep`; None: what the configuration says.
+        action: `final` or `report`.
 
     Raises:
         ConfigError: If there is none, or more than one.
     """
     sweeps = list_sweeps(config.tracking.directory)
-    name = name or config.final.sweep
+    target: Final | Report = getattr(config, action)
+    name = name or target.sweep
     if name is not None:
         if name not in sweeps:
-            raise ConfigError(f"final.sweep={name} is no sweep in {config.tracking.directory}: {nearest(name, sweeps)}")
+            where = config.tracking.directory
+            raise ConfigError(f"{action}.sweep={name} is no sweep in {where}: {nearest(name, sweeps)}")
         return Named(_store(config, name), sweeps[name], known=True)
-    option = str(config.final.started_by)
+    option = str(target.started_by)
     started = started_by_option(config.tracking.directory, option)
     if not started:
         raise ConfigError(
             f"there is no sweep that +sweep={option} started without name= in {config.tracking.directory}: run it "
-            f"first, or name another one by +final=sweep final.sweep=… ({nearest(str(option), sweeps)})"
+            f"first, or name another one by +{action}=sweep {action}.sweep=… ({nearest(str(option), sweeps)})"
         )
     if len(started) > 1:
         heading = f"+sweep={option} started {len(started)} sweeps; say which one:"
-        raise ConfigError("\n".join([heading, *_final_commands(started)]))
+        raise ConfigError("\n".join([heading, *_commands(action, started)]))
     return Named(_store(config, started[0]), sweeps[started[0]], known=True)
 
 
@@ -172,11 +176,11 @@ def require_target(config: Config, option: str) -> None:
     if final.sweep is None and final.run is None and final.started_by is None:
         key = "final.run" if option == "run" else "final.sweep"
         stored = [] if option == "run" else list_sweeps(config.tracking.directory)
-        raise ConfigError("\n".join([f"{key} must be given: {key}=…", *_final_commands(stored)]))
+        raise ConfigError("\n".join([f"{key} must be given: {key}=…", *_commands("final", stored)]))
 
 
-def _final_commands(names: Iterable[str]) -> list[str]:
-    return [f"  {command_line(['+final=sweep', f'final.sweep={hydra_quoted(name)}'])}" for name in names]
+def _commands(action: str, names: Iterable[str]) -> list[str]:
+    return [f"  {command_line([f'+{action}=sweep', f'{action}.sweep={hydra_quoted(name)}'])}" for name in names]
 
 
 def require_sweeps(config: Config) -> None:

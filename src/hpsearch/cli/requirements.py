@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from hpsearch.config import Config, ConfigError
+from hpsearch.config.sweep import CoarseToFine
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest
 from hpsearch.records import NO_LEVEL
-from hpsearch.search.plan import Level
+from hpsearch.search.levels import Level
 from hpsearch.search.pruning import judge_of
 from hpsearch.space import Space
 
@@ -68,6 +69,10 @@ def check_cohorts(config: Config, space: Space) -> None:
         raise ConfigError(
             f"search.pruner={search.pruner} must have rungs below training.epochs={epochs}, got {given}: "
             "give more epochs or other rungs, or search.pruner=none"
+        )
+    if isinstance(search, CoarseToFine) and search.rounds[-1].epochs > epochs:
+        raise ConfigError(
+            f"search.rounds must not be longer than training.epochs={epochs}, got {search.rounds[-1].epochs} epochs"
         )
     if search.prunes and any(
         "epochs" in names for key, names in space.dimensions.items() if key.startswith("training.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.cli.naming import Named, started_by_option
+from hpsearch.cli.report_screen import Published, show_report
 from hpsearch.cli.scores import Score
 from hpsearch.config import Config
 from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
@@ -46,12 +47,15 @@ class Closing:
     command: Namespace
     uri: str
     run: SweepRun
+    report: Published | None = None
 
     def show(self, terminal: Terminal) -> None:
         """Prints the table of the best trials, what failed, the paths, and the next commands."""
         terminal.best_trials([self.score.row(record) for record in self.records], f"{self.score.name} ± SE")
         explain(terminal, self.score, self.records)
         self._warn(terminal)
+        if self.report is not None:
+            show_report(terminal, self.report)
         terminal.steps("Written", self._written())
         terminal.steps("Browse", self._browse())
         terminal.steps("Next", self._next())

@@ -5,21 +5,22 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from hpsearch import __version__
 from hpsearch.cli.best import write_best
 from hpsearch.cli.building import build_executor, check_tracking, connect, fits_of, journal_path, load_tracking, running
 from hpsearch.cli.compose import Composer
-from hpsearch.cli.introduction import introduce, tell_columns, tell_engines
+from hpsearch.cli.confirming import Confirming, confirm_seeds, plan_confirming
+from hpsearch.cli.introduction import introduce, tell_engines
 from hpsearch.cli.levels import plan_levels
-from hpsearch.cli.naming import Named, engine_text, name_sweep
+from hpsearch.cli.naming import Named
+from hpsearch.cli.report_screen import Published
 from hpsearch.cli.requirements import check_cohorts, check_trials, check_truth_table
 from hpsearch.cli.scores import Score
 from hpsearch.cli.screens import Closing
+from hpsearch.cli.sweep_facts import name_of
 from hpsearch.cli.watching import Watching
 from hpsearch.cli.workforce import Workforce
-from hpsearch.config import Config, ConfigError, Engine
-from hpsearch.data.rows import Development
-from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
+from hpsearch.config import Config
+from hpsearch.data.seal import data_digest, load_development, seal
 from hpsearch.data.sources import Source, find_source
 from hpsearch.jobs import TrialJob
 from hpsearch.records import NO_LEVEL, Status
@@ -27,14 +28,17 @@ from hpsearch.search.attempts import Attempts, now_ms
 from hpsearch.search.champion import find_champion
 from hpsearch.search.folders import check_directory
 from hpsearch.search.foreman import Foreman
+from hpsearch.search.gathered import gather_local
 from hpsearch.search.journal import open_study
-from hpsearch.search.plan import Key, Level, Plan
+from hpsearch.search.levels import Level
+from hpsearch.search.plan import Key, Plan
 from hpsearch.search.stop import StopSignals
 from hpsearch.search.study import Driver
 from hpsearch.search.trial_records import Record
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import SweepRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Prepared:
         finished: The trials that are finished, of those that are asked for.
         missing: The configurations of the others.
         surplus: How many finished trials the sweep has beyond those that are asked for.
+        seeds: Fresh seeds that retrain the recipe of each level; 0 where nothing is compared.
     """
 
     plan: Plan
@@ -62,6 +67,19 @@ class Prepared:
     finished: list[Record]
     missing: list[Config]
     surplus: int
+    seeds: int
+
+    @property
+    def confirming(self) -> Confirming:
+        """What is left to retrain, as far as the search has come."""
+        return plan_confirming(self.plan, self.named.store, self.seeds)
+
+    @property
+    def to_train(self) -> list[Config]:
+        """The configurations that are known to be trained: of trials, or else of recipes."""
+        if self.missing or not self.seeds:
+            return self.missing
+        return [job.config for job in self.confirming.jobs.values()]
 
     @property
     def config(self) -> Config:
@@ -92,13 +110,15 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
 
 def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workforce | None:
     """Workers that have found out how to train what is missing; none where nothing is."""
-    if not sweep.missing:
+    configs = sweep.to_train
+    if not configs:
         return None
-    fits = len(sweep.missing) * fits_of(sweep.config, sweep.rows)
+    trainings = len(configs) + sweep.seeds * len(sweep.plan.levels)
+    fits = trainings * fits_of(sweep.config, sweep.rows)
     load_tracking(sweep.config)  # while the fork server loads torch, which takes longer
     executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, fits))
     workers = Workforce(executor, sweep.named.engine, signals, sweep.rows)
-    workers.look_at(sweep.missing)
+    workers.look_at(configs)
     sweep.named.require_device(workers.checked.device, sweep.config)
     return workers
 
@@ -124,6 +144,7 @@ def _run(
     named.store.request(len(sweep.plan.keys(trials)))
     study = open_study(journal_path(config), named.name, named.identity)
     with running(tracker, named, sweep.columns, {} if workers is None else workers.tags) as run:
+        tracker.log_artifacts(run.run_id, {"sweep.json": named.store.folder / "sweep.json"})
         attempts = Attempts(sweep.plan, study, named.store, tracker, run)
         hire = _nobody if workers is None else workers.hire
         total = len(sweep.plan.keys(trials))
@@ -134,7 +155,17 @@ def _run(
         if best is not None:
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
         tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
-    return Closing(named, config, sweep.score, records, command, tracker.uri, run)
+        if sweep.seeds:
+            sweep.confirming.finish(hire, tracker, run, signals, terminal)
+        report = _report(sweep, tracker, run) if sweep.plan.search.compares else None
+    return Closing(named, config, sweep.score, records, command, tracker.uri, run, report)
+
+
+def _report(sweep: Prepared, tracker: Tracker, run: SweepRun) -> Published:
+    # matplotlib and scipy take a second to load, which a search alone has no use for.
+    from hpsearch.cli.publishing import publish  # noqa: PLC0415
+
+    return publish(gather_local(sweep.named.store), sweep.config, tracker, run)
 
 
 def _nobody(jobs: Mapping[Key, TrialJob]) -> Foreman:
@@ -158,14 +189,15 @@ def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: T
     sealed = seal(config.data, source=source, development=development)
     check_truth_table(config, development, sealed)
     plan = _settled(base, levels, source, data_digest(development, sealed))
-    named = _name(plan, command, development, sealed)
+    named = name_of(plan, command, development, sealed)
     done = named.store.records()
     missing = plan.missing(done, config.search.trials)
     finished = [done[key] for key in plan.keys(config.search.trials) if key not in set(missing)]
     configs = plan.foreseen(done, config.search.trials)
     score = Score.of(config, development)
     surplus = len(done.keys() - set(plan.keys(config.search.trials)))
-    return Prepared(plan, named, source, plan.names, score, development.n, finished, configs, surplus)
+    seeds = confirm_seeds(config, len(levels)) if config.search.compares else 0
+    return Prepared(plan, named, source, plan.names, score, development.n, finished, configs, surplus, seeds)
 
 
 def _settled(base: Composed, levels: tuple[Level, ...], source: Source, digest: str) -> Plan:
@@ -196,32 +228,3 @@ def _totals(records: list[Record]) -> dict[str, float]:
     failed = sum(r.result.score is None for r in records) - pruned
     totals = {"trials/all": float(len(records)), "trials/failed": float(failed), "trials/pruned": float(pruned)}
     return totals if champion is None else {**totals, "best/score": float(champion.result.score or 0.0)}
-
-
-def _name(plan: Plan, command: Namespace, development: Development, sealed: SealedTest | None) -> Named:
-    config, started_by = plan.base.config, plan.base.actions.get("sweep")
-    default = started_by or "run"
-    if development.name == "mnist-packaged":
-        default = f"{default}-packaged"
-    test = {"rows": sealed.size, "digest": sealed.digest, "duplicates": sealed.duplicates} if sealed else None
-    data = {
-        "name": development.name,
-        "development_rows": development.n,
-        "targets": f"{development.classes} classes" if development.classes else "numbers",
-        "test": test,
-        **tell_columns(development, config.data),
-    }
-    facts = {
-        "engine": engine_text(config.engine),
-        "overrides": list(command.overrides),
-        "data": data,
-        "version": __version__,
-        "created_ms": now_ms(),
-    }
-    named = name_sweep(plan, default, started_by, facts)
-    stored = named.engine
-    if config.engine not in (Engine.AUTO, stored):
-        raise ConfigError(
-            f"engine={config.engine}: sweep {named.name!r} was started with engine={stored}, use another `name=`"
-        )
-    return named

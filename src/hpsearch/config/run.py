@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from hpsearch.config import data, network, sweep, training
+from hpsearch.config import actions, data, machine, network, sweep, training
 from hpsearch.config.checks import ConfigError, require, shown
 from hpsearch.config.option import Option
 from hpsearch.config.tree import build, covered_tree, nearest, to_tree
@@ -86,9 +86,14 @@ KINDS: dict[str, dict[str, type[Option]]] = {
         "loocv": sweep.Evaluation,
         "truth_table": sweep.Evaluation,
     },
-    "search": {"random": sweep.Search, "qmc": sweep.Search, "tpe": sweep.AdaptiveSearch},
-    "execution": {"local": sweep.Execution},
-    "tracking": {"mlflow": sweep.Tracking},
+    "search": {
+        "random": sweep.Search,
+        "qmc": sweep.Search,
+        "tpe": sweep.AdaptiveSearch,
+        "coarse_to_fine": sweep.CoarseToFine,
+    },
+    "execution": {"local": machine.Execution},
+    "tracking": {"mlflow": machine.Tracking},
 }
 
 UNCOVERED = ("execution", "tracking", "confirm", "report", "final", "engine", "name", "extend", "trust")
@@ -133,10 +138,11 @@ class Config:
     training: training.Training
     evaluation: sweep.Evaluation
     search: sweep.Search
-    execution: sweep.Execution
-    tracking: sweep.Tracking
-    confirm: sweep.Confirm
-    final: sweep.Final
+    execution: machine.Execution
+    tracking: machine.Tracking
+    confirm: actions.Confirm
+    final: actions.Final
+    report: actions.Report
 
     @classmethod
     def from_tree(cls, tree: dict[str, Any]) -> "Config":
@@ -194,8 +200,9 @@ class _Plain:
     trust: bool
     extend: Extend | None
     options: dict[str, str]
-    confirm: sweep.Confirm
-    final: sweep.Final
+    confirm: actions.Confirm
+    final: actions.Final
+    report: actions.Report
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "seed", "must be >= 0", self.seed)

@@ -1,7 +1,6 @@
 """What may be set about how trials are drawn, scored, executed and logged, and about the final evaluation."""
 
 import itertools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -187,8 +186,8 @@ class Search(Option):
         if not given and (self.control is not None or self.delta is not None):
             key = "control" if self.control is not None else "delta"
             raise ConfigError(f"search.{key} has no effect where nothing is compared: add search.compare=<group>")
-        if given and self.cohort_size is not None:
-            how = f"search.pruner={self.pruner}" if self.prunes else "search=tpe"
+        if given and self.depends:
+            how = f"search.pruner={self.pruner}" if self.prunes else f"search={self.kind}"
             raise ConfigError(
                 f"search.{given[0]} needs trials that do not depend on each other, and {how} makes them: use "
                 "search=random or search=qmc without a pruner"
@@ -209,12 +208,61 @@ class Search(Option):
         """Trials of a cohort; None where no trial depends on another, so that there are no cohorts."""
         return self.cohort or COHORT if self.prunes or isinstance(self, AdaptiveSearch) else None
 
+    @property
+    def depends(self) -> bool:
+        """Whether what becomes of a trial depends on others."""
+        return self.cohort_size is not None or isinstance(self, CoarseToFine)
+
+    def portions(self, trials: int) -> list[int]:
+        """Into how many trials each a sweep is divided: those of one can run side by side, the next learn from them."""
+        if isinstance(self, CoarseToFine):
+            sizes = [each.trials for each in self.rounds]
+            starts = [start for start in itertools.accumulate(sizes, initial=0) if start < trials]
+            return [min(size, trials - start) for size, start in zip([*sizes, trials], starts, strict=False)]
+        size = self.cohort_size or max(1, trials)
+        return [min(size, trials - start) for start in range(0, trials, size)]
+
     def rungs_below(self, epochs: int) -> list[int]:
         """The epochs after which trials of so many epochs are judged; empty without a pruner."""
         if not self.prunes:
             return []
         powers = itertools.takewhile(lambda rung: 2 * rung <= epochs, (REDUCTION**i for i in itertools.count()))
         return list(powers) if self.rungs is None else self.rungs
+
+
+@dataclass(kw_only=True, slots=True)
+class Round:
+    """A round of a search from coarse to fine."""
+
+    trials: Annotated[int, "trials of the round, >= 2"]
+    epochs: Annotated[int, "epochs of each of them, >= 1"]
+
+    def __post_init__(self) -> None:
+        require(self.trials >= 2, "search.rounds: trials", "must be >= 2", self.trials)
+        require(self.epochs >= 1, "search.rounds: epochs", "must be >= 1", self.epochs)
+
+
+@dataclass(kw_only=True, slots=True)
+class CoarseToFine(Search):
+    """Many short trainings over wide ranges, then fewer and longer ones over narrowed ranges, then the long ones.
+
+    The trials after those of `rounds` train for `training.epochs`.
+    """
+
+    rounds: Annotated[list[Round], "short rounds before the long one, each narrows the ranges of the next"]
+
+    def __post_init__(self) -> None:
+        super(CoarseToFine, self).__post_init__()
+        require(bool(self.rounds), "search.rounds", "must hold at least one round", self.rounds)
+        epochs = [each.epochs for each in self.rounds]
+        require(epochs == sorted(epochs), "search.rounds", "must not get shorter", epochs)
+        if self.prunes:
+            raise ConfigError(f"search.pruner={self.pruner} and search=coarse_to_fine both end trials early: drop one")
+
+    def round_of(self, k: int) -> int:
+        """Which round a trial belongs to, from 0; the long one comes after those of `rounds`."""
+        ends = itertools.accumulate(each.trials for each in self.rounds)
+        return sum(k >= end for end in ends)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -226,72 +274,3 @@ class AdaptiveSearch(Search):
     def __post_init__(self) -> None:
         super(AdaptiveSearch, self).__post_init__()
         require(self.startup >= 1, "search.startup", "must be >= 1", self.startup)
-
-
-class Device(StrEnum):
-    """Where fits are trained."""
-
-    AUTO = "auto"  # the first CUDA device, or else the CPU
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-@dataclass(kw_only=True, slots=True)
-class Execution(Option):
-    """Worker processes of one thread each; null: one a core, at most one a trial, and one on a GPU."""
-
-    group: ClassVar[str] = "execution"
-    workers: Annotated[int | None, "worker processes, >= 1; auto: one a core, one on a GPU", AUTO]
-    device: Annotated[Device, "where fits are trained"]
-    memory_gib: Annotated[
-        float | None, "what the fleets of one worker may take, > 0; auto: its share of half of what is free", AUTO
-    ]
-
-    def __post_init__(self) -> None:
-        require(self.workers is None or self.workers >= 1, "execution.workers", "must be >= 1 or auto", self.workers)
-        if self.memory_gib is not None:
-            require_positive("execution.memory_gib", self.memory_gib)
-
-
-@dataclass(kw_only=True, slots=True)
-class Tracking(Option):
-    """MLflow at `uri`; null: the environment's MLFLOW_TRACKING_URI or else a SQLite file under `directory`."""
-
-    group: ClassVar[str] = "tracking"
-    uri: Annotated[str | None, "of MLflow; null: MLFLOW_TRACKING_URI, or else a SQLite file in the directory"]
-    directory: Annotated[str, "where records and the default MLflow store are kept"]
-
-
-@dataclass(kw_only=True, slots=True)
-class Confirm:
-    """Fresh seeds that retrain the champion before it is claimed; null: 10."""
-
-    seeds: Annotated[int | None, "fresh seeds that retrain the champion before it is claimed, >= 0; auto: 10", AUTO]
-
-    def __post_init__(self) -> None:
-        require(self.seeds is None or self.seeds >= 0, "confirm.seeds", "must be >= 0 or auto", self.seeds)
-
-
-@dataclass(kw_only=True, slots=True)
-class Reopen:
-    """The acknowledgement that opens a test set again: why, and the number of the opening."""
-
-    reason: str | None
-    opening: int | None
-
-
-@dataclass(kw_only=True, slots=True)
-class Final:
-    """Which sweep or run is evaluated on the sealed test set; `epochs` of the refit, null: those of the sweep."""
-
-    sweep: str | None
-    run: str | None
-    started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
-    epochs: int | None
-    dry_run: bool
-    reopen: Reopen
-
-    def __post_init__(self) -> None:
-        require(self.epochs is None or self.epochs >= 1, "final.epochs", "must be >= 1 or null", self.epochs)
-        rule = "must be the run id of a trial, 32 hexadecimal digits as MLflow shows it"
-        require(self.run is None or bool(re.fullmatch("[0-9a-f]{32}", self.run)), "final.run", rule, self.run)

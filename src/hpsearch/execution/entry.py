@@ -3,7 +3,7 @@
 from typing import Any
 
 from hpsearch.config.data import Data
-from hpsearch.config.sweep import Device
+from hpsearch.config.machine import Device
 from hpsearch.jobs import Answer, Job
 
 

@@ -5,7 +5,8 @@ import math
 import torch
 from torch import nn
 
-from hpsearch.config.network import Fan, Init, NormalInit, OrthogonalInit, ScaledInit, UniformInit
+from hpsearch.config.network import Init, NormalInit, OrthogonalInit, ScaledInit, UniformInit
+from hpsearch.nn.deviations import standard_deviation
 
 LAYERS = (nn.Linear, nn.Conv2d)
 
@@ -29,18 +30,6 @@ def initialize(network: nn.Module, init: Init, seed: int) -> None:
                 nn.init.constant_(layer.bias, init.bias)
 
 
-def standard_deviation(init: ScaledInit, shape: torch.Size) -> float:
-    """`gain / sqrt(fan)` of a weight tensor (units, inputs, *kernel).
-
-    Xavier: gain 1, fan average (Glorot & Bengio, 2010, eq. 12) or, in textbooks, fan in. He: gain sqrt(2), fan in
-    (He et al., 2015, eq. 10). LeCun: gain 1, fan in (LeCun et al., 1998, eq. 16).
-    """
-    kernel = math.prod(shape[2:])
-    fan_in, fan_out = shape[1] * kernel, shape[0] * kernel
-    fan = {Fan.IN: fan_in, Fan.OUT: fan_out, Fan.AVERAGE: (fan_in + fan_out) / 2}[init.fan]
-    return init.gain / math.sqrt(fan)
-
-
 def _fill(weight: torch.Tensor, init: Init, generator: torch.Generator) -> None:
     match init:
         case NormalInit():
@@ -48,10 +37,10 @@ def _fill(weight: torch.Tensor, init: Init, generator: torch.Generator) -> None:
         case UniformInit():
             nn.init.uniform_(weight, -init.limit, init.limit, generator=generator)
         case ScaledInit(kind="scaled_uniform"):
-            limit = math.sqrt(3) * standard_deviation(init, weight.shape)  # U(-a, a) has the variance a^2 / 3
+            limit = math.sqrt(3) * standard_deviation(init, tuple(weight.shape))  # U(-a, a) has the variance a^2 / 3
             nn.init.uniform_(weight, -limit, limit, generator=generator)
         case ScaledInit():
-            nn.init.normal_(weight, std=standard_deviation(init, weight.shape), generator=generator)
+            nn.init.normal_(weight, std=standard_deviation(init, tuple(weight.shape)), generator=generator)
         case OrthogonalInit():
             nn.init.orthogonal_(weight, init.gain, generator=generator)
         case _:

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from hpsearch.records import Status, Trial, TrialResult, rung_scores
 from hpsearch.search.described import config_text, option_params
 from hpsearch.search.journal import report_rungs
+from hpsearch.search.narrowing import room_for
 from hpsearch.search.plan import Plan
 from hpsearch.search.sampler import enter
 from hpsearch.search.store import Attempt, SweepStore
@@ -79,18 +80,13 @@ class Attempts:
     def _adopt(self, attempt: Attempt, trial: optuna.trial.FrozenTrial | None) -> None:
         """Finishes the commit of an attempt whose record is whole, without training."""
         record = _record(attempt)
-        planned = self._planned(record)
+        planned = self.plan.realize(record.key, record.values)
         run = self.store.run_file(record.level, record.k, attempt.number)
         assert run is not None, attempt.folder
         run_id = self._start_run(planned, attempt.number, run["started_ms"])
         number = trial.number if trial is not None else self._ask(planned, attempt.number)
         result = replace(record.result, measured=run["measured"])
         self.log_and_tell(Finished(result, attempt.folder, run_id, number, run["ended_ms"]))
-
-    def _planned(self, record: Record) -> Trial:
-        if self.plan.is_default(record.key):
-            return self.plan.trial(record.key)
-        return self.plan.level(record.level).realize(record.k, record.values)
 
     def _close_open_runs(self, finished: Mapping[tuple[str, int], Attempt]) -> None:
         for run in self.tracker.attempts(self.run, running=True):
@@ -113,8 +109,8 @@ class Attempts:
     def _ask(self, trial: Trial, attempt: int) -> int:
         level = self.plan.level(trial.level)
         # A default recipe draws nothing, and its values may lie outside the space.
-        default = self.plan.is_default(trial.key)
-        asked = self.study.ask() if default else enter(self.study, level.space, trial.values, level.chosen)
+        default, space = self.plan.is_default(trial.key), room_for(level.space, trial.values)
+        asked = self.study.ask() if default else enter(self.study, space, trial.values, level.chosen)
         for key, value in (("level", trial.level), ("k", trial.k), ("attempt", attempt)):
             asked.set_user_attr(key, value)
         return asked.number

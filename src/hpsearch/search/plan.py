@@ -1,62 +1,27 @@
 """What a sweep is: its frozen specification, its fingerprint, and its trials as pure functions of k."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from hpsearch.config import Config
 from hpsearch.config.network import CustomModel
-from hpsearch.config.sweep import AdaptiveSearch, Search
+from hpsearch.config.sweep import AdaptiveSearch, CoarseToFine, Search
 from hpsearch.config.training import CustomLoss
 from hpsearch.config.tree import covered_tree, to_tree
 from hpsearch.nn.imports import source_digest
 from hpsearch.records import NO_LEVEL, Trial, Value
+from hpsearch.search.levels import Level
+from hpsearch.search.narrowing import narrowed_space
 from hpsearch.search.sampler import Sampler
 from hpsearch.search.trial_records import Record
-from hpsearch.space import Composed, Space, apply_values
+from hpsearch.space import Composed, Space
 
 Key = tuple[str, int]
 """(level, k): a trial of a sweep."""
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One value of the compared factor, with a space of its own; the one level of a sweep that compares nothing.
-
-    Attributes:
-        name: `NO_LEVEL` where nothing is compared.
-        base: The composed configuration with no option varied.
-        space: What its trials draw.
-        compose: Composes with other options; called once for each distinct combination.
-        options: Group to option: what makes the level what it is; empty where nothing is compared.
-        values: Key to value, the same.
-    """
-
-    name: str
-    base: Composed
-    space: Space
-    compose: Callable[[Mapping[str, str]], Composed]
-    options: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Value] = field(default_factory=dict)
-
-    @property
-    def chosen(self) -> dict[str, str]:
-        """Group to option, for the groups that do not vary."""
-        options = self.base.config.options
-        return {group: option for group, option in options.items() if group not in self.space.options}
-
-    def realize(self, k: int, values: dict[str, Value]) -> Trial:
-        """Trial k with values that were drawn."""
-        options = {group: str(values[group]) for group in self.space.options}
-        composed = self.compose(options) if options else self.base
-        return Trial(self.name, k, values, apply_values(composed.config, values))
-
-    def composed(self) -> dict[str, Composed]:
-        """By `group.option`, each option that a trial may take or that makes the level, composed."""
-        varied = {f"{g}.{name}": self.compose({g: name}) for g, names in self.space.options.items() for name in names}
-        return varied | {f"{group}.{option}": self.base for group, option in self.options.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +73,9 @@ class Plan:
 
     def cohorts(self, trials: int) -> list[list[Key]]:
         """The keys in portions: the trials of one can run side by side, the next ones learn from them."""
-        keys = self.keys(trials)
-        size = self.search.cohort_size or len(keys)
-        return [keys[start : start + size] for start in range(0, len(keys), size)]
+        keys = iter(self.keys(trials))
+        portions = [len(self.keys(trials))] if self.search.compares else self.search.portions(trials)
+        return [list(itertools.islice(keys, size)) for size in portions]
 
     def trial(self, key: Key) -> Trial:
         """A trial as it is drawn whatever came out before.
@@ -120,9 +85,17 @@ class Plan:
         """
         name, k = key
         level = self.level(name)
-        if self.is_default(key):
-            return Trial(name, k, {}, level.base.config)
-        return level.realize(k, self._sampler(level).draw(name, k, level.chosen))
+        values = {} if self.is_default(key) else self._sampler(level).draw(name, k, level.chosen)
+        return self.realize(key, values)
+
+    def realize(self, key: Key, values: dict[str, Value]) -> Trial:
+        """A trial with values that were drawn."""
+        name, k = key
+        level, search = self.level(name), self.search
+        config = level.base.config if self.is_default(key) else level.configure(values)
+        if isinstance(search, CoarseToFine) and (number := search.round_of(k)) < len(search.rounds):
+            config = replace(config, training=replace(config.training, epochs=search.rounds[number].epochs))
+        return Trial(name, k, values, config)
 
     def is_default(self, key: Key) -> bool:
         """Whether a trial is the default recipe of its level, and drew nothing."""
@@ -136,13 +109,18 @@ class Plan:
             wanted: Some of its keys.
             past: The records of all trials before it, in their order.
         """
-        if not isinstance(self.search, AdaptiveSearch):
+        search = self.search
+        if isinstance(search, CoarseToFine):
+            (level,) = self.levels
+            sampler = self._sampler(replace(level, space=narrowed_space(search, level, past)))
+            return [self.realize(key, sampler.draw(*key, level.chosen)) for key in wanted]
+        if not isinstance(search, AdaptiveSearch):
             return [self.trial(key) for key in wanted]
         (level,) = self.levels
         numbers = [k for _, k in cohort]
         drawn = self._sampler(level).draw_cohort(level.name, numbers, level.chosen, past)
         values = dict(zip(cohort, drawn, strict=True))
-        return [level.realize(key[1], values[key]) for key in wanted]
+        return [self.realize(key, values[key]) for key in wanted]
 
     def _sampler(self, level: Level) -> Sampler:
         return Sampler(self.search, level.space, self.base.config.seed, first=int(self.search.compares))
@@ -167,7 +145,7 @@ class Plan:
         keys = self.keys(trials)
         found = {key: records[key].result.status for key in keys if key in records}
         settled: set[Key] = set()
-        if self.search.cohort_size is not None:
+        if self.search.depends:
             latest = max((k for _, k in records), default=0)
             settled = {key for cohort in self.cohorts(trials) if cohort[-1][1] < latest for key in cohort}
         return [key for key in keys if key not in found or (key not in settled and found[key].retried)]

@@ -31,7 +31,7 @@ from hpsearch.search.record_files import (
     sync_folder,
     write_whole,
 )
-from hpsearch.search.trial_records import Record, decode_record, digest_arrays, encode_record
+from hpsearch.search.trial_records import Record, counts_before, decode_record, digest_arrays, encode_record
 
 __all__ = ["Attempt", "LateWriteError", "Record", "SweepStore", "list_sweeps"]
 
@@ -185,7 +185,7 @@ class SweepStore:
             number = _attempt_number(folder)
             if record and number and folder == self._attempt_folder(record.level, record.k, number):
                 known = found.get(record.key)
-                if known is None or _counts_before(Attempt(number, folder, record, None), known):
+                if known is None or _goes_before(Attempt(number, folder, record, None), known):
                     found[record.key] = Attempt(number, folder, record, None)
         return dict(sorted(found.items()))
 
@@ -250,13 +250,10 @@ def list_sweeps(directory: str | Path) -> dict[str, dict[str, Any]]:
     return {found["name"]: found for found in sorted(specifications, key=lambda found: str(found["name"]))}
 
 
-def _counts_before(one: Attempt, other: Attempt) -> bool:
+def _goes_before(one: Attempt, other: Attempt) -> bool:
     assert one.record is not None, one
     assert other.record is not None, other
-    failed, other_failed = one.record.result.status.retried, other.record.result.status.retried
-    if failed != other_failed:
-        return other_failed
-    return one.number > other.number if failed else one.number < other.number
+    return counts_before((one.number, one.record.result.status), (other.number, other.record.result.status))
 
 
 def _read_specification(folder: Path) -> dict[str, Any] | None:

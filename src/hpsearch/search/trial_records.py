@@ -84,6 +84,17 @@ def decode_record(data: bytes, name: Path | str = "record.json") -> Record:
     return Record(body["level"], body["k"], body["values"], body["config"], result, body["predictions_sha256"])
 
 
+def counts_before(one: tuple[int, Status], other: tuple[int, Status]) -> bool:
+    """Which of two finished attempts at a trial counts, each given by its number and how it ended.
+
+    It is the earlier one, except that one which failed by an error gives way to later ones.
+    """
+    (number, status), (other_number, other_status) = one, other
+    if status.retried != other_status.retried:
+        return other_status.retried
+    return number > other_number if status.retried else number < other_number
+
+
 def digest_arrays(arrays: Mapping[str, np.ndarray]) -> str:
     """SHA-256 over names, types, shapes and contents (in C order) of arrays, whatever their order."""
     digest = hashlib.sha256()

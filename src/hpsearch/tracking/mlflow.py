@@ -31,11 +31,11 @@ from hpsearch.tracking.runs import (
     table_view,
 )
 from hpsearch.tracking.store import NOTE, Store
+from hpsearch.tracking.stored import PARENT, StoredSweeps
 
 if TYPE_CHECKING:
     import torch
 
-PARENT = "mlflow.parentRunId"
 VIEW = f"mlflow.sharedViewState.{TABLE_VIEW}"
 
 
@@ -49,6 +49,7 @@ class Tracker:
     def __init__(self, store: Store) -> None:
         self.uri = store.uri
         self.ledger = SealLedger(store)
+        self.stored = StoredSweeps(store)
         self._store = store
 
     @classmethod

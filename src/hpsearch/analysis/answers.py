@@ -1,0 +1,177 @@
+"""The answer box: what may be said, most important first, and what it applies to."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.findings import Action, Answer, Confirmed, Explored, Gate, Pair
+from hpsearch.analysis.refusals import closing
+from hpsearch.analysis.tuning import FEWEST_TRIALS
+from hpsearch.analysis.verdicts import ClaimKind, State
+from hpsearch.wording import show_interval, visible
+
+STATUS = {State.EQUIVALENT: "equivalent", State.INCONCLUSIVE: "inconclusive", State.REFUSED: "refused"}
+"""Of a pair's answer; any other state is a claim."""
+RANK = ("claim", "equivalent", "inconclusive", "refused")
+"""Pairs are told in this order, the larger difference first."""
+HIDING = ("R02", "R03", "R21")
+"""Gates that take a question out of the report, and so belong into its answer."""
+LISTED = 12
+"""More levels than these are counted, not listed."""
+
+
+def status_of(pair: Pair) -> str:
+    """`claim`, `equivalent`, `inconclusive` or `refused`."""
+    return STATUS.get(State(pair.state), "claim")
+
+
+def answers_of(
+    evidence: Evidence,
+    explored: Mapping[str, Explored],
+    confirmed: Mapping[str, Confirmed],
+    pairs: Sequence[Pair],
+    contenders: Sequence[str],
+    gates: Sequence[Gate],
+) -> tuple[Answer, ...]:
+    """Every line of the box, the scope last."""
+    headline = _headline(evidence, explored, confirmed, pairs, contenders)
+    lines = [*_stalls(evidence, explored), headline, *_pairs(pairs, gates), *_hidden(gates)]
+    if evidence.design.exploratory is not None:
+        why = f"This report is exploratory as a whole: {visible(evidence.design.exploratory)}."
+        headline = Answer("exploratory", why)
+        lines = [headline, *(Answer(_lowered(one.status), one.sentence) for one in lines)]
+    return (*lines, Answer(headline.status, scope(evidence)))
+
+
+def _lowered(status: str) -> str:
+    return status if status == "refused" else "exploratory"
+
+
+def _stalls(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Answer]:
+    """Of initializers, first how often training stalls, where that differs between levels."""
+    initialized = any("init" in {name.partition(".")[0] for name in level.settings} for level in evidence.design.levels)
+    known = [(name, one) for name, one in explored.items() if one.n >= FEWEST_TRIALS]
+    if not initialized or len(known) < max(2, len(explored)) or len({one.stalled / one.n for _, one in known}) == 1:
+        return []
+    listed = "; ".join(
+        f"{visible(name)} {one.stalled} of {one.n} [{100 * one.stalled_interval[0]:.1f} %, "
+        f"{100 * one.stalled_interval[1]:.1f} %]"
+        for name, one in sorted(known, key=lambda item: item[0].casefold())
+    )
+    return [Answer("exploratory", f"In the search, training stalled at chance (Wilson 95 %): {listed}.")]
+
+
+def _headline(
+    evidence: Evidence,
+    explored: Mapping[str, Explored],
+    confirmed: Mapping[str, Confirmed],
+    pairs: Sequence[Pair],
+    contenders: Sequence[str],
+) -> Answer:
+    levels = evidence.design.levels
+    if len(levels) < 2:
+        alone = _recipe(evidence, explored, confirmed)
+        return Answer("exploratory", f"Nothing is compared: there is one level. {alone}")
+    if not confirmed:
+        return Answer("exploratory", f"Nothing is confirmed: no recipe has a score on fresh seeds.{_found(explored)}")
+    if pairs and all(pair.refused for pair in pairs):
+        return Answer("refused", f"No pair is compared, so that every level remains a contender: {_named(contenders)}.")
+    if len(contenders) == 1:
+        others = f"each of the {len(levels) - 1} others is claimed to be behind another level"
+        behind = others if len(levels) > 2 else "the other one is claimed to be behind it"
+        return Answer("claim", f"{visible(contenders[0])} is the best level: {behind}.")
+    if all(pair.state == State.EQUIVALENT for pair in pairs):
+        within = f"Every compared pair is equivalent within {evidence.design.delta:g}"
+        return Answer("equivalent", f"{within}: {_named(contenders)}.")
+    beyond = " beyond this report set" if any(pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY for pair in pairs) else ""
+    aside = "; each of the others is claimed to be behind another level" if len(contenders) < len(levels) else ""
+    many = f"{len(contenders)} of {len(levels)} levels are not separated{beyond}"
+    return Answer("inconclusive", f"{many}: {_named(contenders)}{aside}.")
+
+
+def _named(contenders: Sequence[str]) -> str:
+    """Levels by the alphabet."""
+    if len(contenders) > LISTED:
+        return f"all {len(contenders)}"
+    return ", ".join(map(visible, sorted(contenders, key=lambda name: (name.casefold(), name))))
+
+
+def _recipe(evidence: Evidence, explored: Mapping[str, Explored], confirmed: Mapping[str, Confirmed]) -> str:
+    """What a lone recipe scores on fresh seeds."""
+    name = evidence.design.levels[0].name
+    one, found = confirmed.get(name), explored[name]
+    if one is None:
+        return "Its recipe has no score on fresh seeds." if found.recipe is not None else "No trial has a score."
+    known = all(map(math.isfinite, one.interval))
+    score = show_interval(one.mean, *(one.interval if known else (None, None)))
+    failed = f", of which {one.failed} diverged" if one.failed else ""
+    seeds = "fresh seed" if one.n == 1 else "fresh seeds"
+    return f"Its recipe scores {score} over {one.n} {seeds}{failed}{' (95 % over seeds)' if known else ''}."
+
+
+def _found(explored: Mapping[str, Explored]) -> str:
+    """Expected scores at the largest budget that all levels support a claim about."""
+    curves = {name: one.curve for name, one in explored.items() if one.curve is not None and one.curve.claim_to}
+    if len(curves) < max(2, len(explored)):
+        return ""
+    k = min(curve.claim_to for curve in curves.values())
+    parts = []
+    for name, curve in sorted(curves.items(), key=lambda item: item[0].casefold()):
+        at = int(curve.ks.searchsorted(k, side="right")) - 1
+        score = curve.report[at] if math.isfinite(curve.report[at]) else curve.expected[at]
+        if not all(map(math.isfinite, (score, curve.low[at], curve.high[at]))):
+            return ""
+        parts.append(f"{visible(name)} {show_interval(float(score), float(curve.low[at]), float(curve.high[at]))}")
+    return f" In the search, the selected one of {k} trials is expected to score: {'; '.join(parts)}."
+
+
+def _pairs(pairs: Sequence[Pair], gates: Sequence[Gate]) -> list[Answer]:
+    """Each pair's sentence; one refusal where the same gate closes them all."""
+    closed = closing(gates)
+    if pairs and closed:
+        return [Answer("refused", f"Not compared: {_because(gate)}") for gate in closed]
+    ordered = sorted(pairs, key=lambda pair: (RANK.index(status_of(pair)), -_size(pair)))
+    return [Answer(status_of(pair), pair.sentence) for pair in ordered]
+
+
+def _size(pair: Pair) -> float:
+    return 0.0 if math.isnan(pair.diff) else abs(pair.diff)
+
+
+def _because(gate: Gate) -> str:
+    fix = f" Fix: {gate.fix}." if gate.fix else ""
+    return f"{gate.reason} ({gate.code}).{fix}"
+
+
+def _hidden(gates: Sequence[Gate]) -> list[Answer]:
+    """What the report does not show."""
+    what = {"R02": "No tuning curves: ", "R03": "No tuning curves: ", "R21": "No leaderboard: "}
+    closed = [gate for gate in gates if gate.code in HIDING and gate.action is Action.REFUSE]
+    return [Answer("refused", f"{what[gate.code]}{_because(gate)}") for gate in closed]
+
+
+def scope(evidence: Evidence) -> str:
+    """What all of it applies to."""
+    design = evidence.design
+    openings = max([len(evidence.tests), *(row.opening for row in evidence.tests)])
+    trials = "1 trial" if design.trials == 1 else f"{design.trials} trials each"
+    opened = f"{openings} test {'opening' if openings == 1 else 'openings'} so far"
+    epochs = f"{design.epochs} epochs; " if design.epochs else ""
+    where = f"{visible(design.data)}; {visible(design.model)}; spaces {space_hash(evidence)}"
+    return f"Applies to: {where}; {trials}; {epochs}{opened}."
+
+
+def space_hash(evidence: Evidence) -> str:
+    """Eight digits that change with what any level is, draws or fixes."""
+    levels = [
+        [one.name, dict(one.settings), {name: dict(bounds) for name, bounds in one.space.items()}, dict(one.fixed)]
+        for one in evidence.design.levels
+    ]
+    return hashlib.sha256(json.dumps(levels, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+def claims_anything(pairs: Sequence[Pair]) -> bool:
+    """Whether a claim stands behind the text, as `verdicts.forbidden` asks."""
+    return any(pair.claim != ClaimKind.NONE for pair in pairs)

@@ -1,0 +1,142 @@
+"""From the evidence to everything that a report says."""
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable
+
+import numpy as np
+
+from hpsearch.analysis.answers import answers_of, space_hash
+from hpsearch.analysis.confirmation import compare_levels, confirm_levels, contenders_of, family_of
+from hpsearch.analysis.evidence import ConfirmRow, Evidence
+from hpsearch.analysis.explore import best_probability, explore_level, flips
+from hpsearch.analysis.findings import Findings, Gate, Pair
+from hpsearch.analysis.gates import claim_gates, design_gates, in_order, refuses, search_gates
+from hpsearch.analysis.limits import limits_of
+from hpsearch.analysis.linter import lint
+from hpsearch.analysis.refusals import closing
+from hpsearch.analysis.two_by_two import effects_of
+from hpsearch.intervals import BOOTSTRAP_SEED
+from hpsearch.wording import visible
+
+
+def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
+    """Everything that may be said about it; the same evidence gives the same findings.
+
+    Args:
+        evidence: Of one sweep, or of a table of foreign results.
+        seed: Of every bootstrap.
+
+    Raises:
+        ValueError: If the evidence contradicts itself, or a level has neither trials nor retrainings.
+    """
+    check(evidence)
+    digest = digest_of(evidence)
+    looks = count_looks(evidence, digest)
+    gates = design_gates(evidence, looks)
+    refused = refuses(gates, "R02", "R03")
+    explored = {
+        level.name: explore_level(evidence, level.name, refused=refused, seed=seed) for level in evidence.design.levels
+    }
+    gates += search_gates(evidence, explored)
+    apart = refused or bool(closing(gates))
+    confirmed = confirm_levels(evidence, explored)
+    family = family_of(evidence, looks)
+    pairs = compare_levels(evidence, family, gates)
+    contenders = contenders_of(evidence, pairs)
+    gates += claim_gates(evidence, family, pairs, contenders, [pair.sentence for pair in pairs])
+    return Findings(
+        evidence=evidence,
+        looks=looks,
+        answers=answers_of(evidence, explored, confirmed, pairs, contenders, gates),
+        gates=in_order(gates),
+        explored=explored,
+        best_probability={} if apart else best_probability(evidence, seed=seed),
+        flips=() if apart else flips(evidence, seed=seed),
+        confirmed=confirmed,
+        pairs=pairs,
+        contenders=contenders,
+        factorial=None if closing(gates) else effects_of(evidence, family.alpha),
+        hints=lint(evidence, explored),
+        limits=limits_of(evidence, pairs),
+        digest=digest,
+        seed=seed,
+        notes=_notes(evidence, family.alpha, pairs, gates),
+    )
+
+
+def _notes(evidence: Evidence, alpha: float, pairs: Iterable[Pair], gates: Iterable[Gate]) -> dict[str, str]:
+    """Further lines for the appendix."""
+    passed = Counter(gate.action.value for gate in gates)
+    return {
+        "spaces": space_hash(evidence),
+        "alpha of this look": f"{alpha:.4g}",
+        "comparisons in the family": str(sum(1 for _ in pairs)),
+        "gates": ", ".join(f"{count} {action}" for action, count in sorted(passed.items())),
+    }
+
+
+def count_looks(evidence: Evidence, digest: str) -> int:
+    """Distinct sets of retrainings that reports of this design have shown, this one included; none shown is no look."""
+    nothing = digest_of_rows(())
+    return max(1, len({*evidence.design.shown_before, digest} - {nothing}))
+
+
+def digest_of(evidence: Evidence) -> str:
+    """Sixteen hexadecimal digits of everything that the retrainings say, whatever order they come in."""
+    return digest_of_rows(evidence.confirm)
+
+
+def digest_of_rows(rows: Iterable[ConfirmRow]) -> str:
+    """The digest of these rows."""
+    told = sorted(json.dumps(_told(row), sort_keys=True) for row in rows)
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def _told(row: ConfirmRow) -> list[object]:
+    correct = None if row.correct is None else np.packbits(np.asarray(row.correct, dtype=bool)).tobytes().hex()
+    size = 0 if row.correct is None else len(row.correct)
+    scores = [repr(float(score)) for score in (row.val, row.report, *row.folds)]
+    curves = {name: [repr(float(value)) for value in curve] for name, curve in row.curves.items()}
+    return [row.level, row.key, row.status, scores, size, correct, curves, row.trial]
+
+
+def check(evidence: Evidence) -> None:
+    """Refuse evidence that contradicts itself.
+
+    Raises:
+        ValueError: With the first contradiction.
+    """
+    design = evidence.design
+    names = [level.name for level in design.levels]
+    if not names:
+        raise ValueError(f"evidence of {design.name} must have at least one level, got none")
+    _refuse_repeated("level", names)
+    if design.control is not None and design.control not in names:
+        raise ValueError(f"control must be a level, one of {', '.join(names)}, got {design.control!r}")
+    if not 0 < design.alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {design.alpha}")
+    if design.delta is not None and not 0 < design.delta < math.inf:
+        raise ValueError(f"delta must be > 0, or None, got {design.delta}")
+    _refuse_strangers(evidence, names)
+    _refuse_repeated("trial", [(row.level, row.k) for row in evidence.trials])
+    _refuse_repeated("retraining", [(row.level, row.key) for row in evidence.confirm])
+
+
+def _refuse_strangers(evidence: Evidence, names: list[str]) -> None:
+    """Rows of unknown levels, and levels without rows."""
+    having = {row.level for row in evidence.trials} | {row.level for row in evidence.confirm}
+    strangers, empty = sorted(having - set(names)), [name for name in names if name not in having]
+    if strangers:
+        known = ", ".join(map(visible, names))
+        raise ValueError(f"rows must be of a level, one of {known}, got {visible(strangers[0])!r}")
+    if empty:
+        raise ValueError(f"level {visible(empty[0])!r} must have trials or retrainings, got none")
+
+
+def _refuse_repeated(what: str, keys: Iterable[Hashable]) -> None:
+    repeated = [key for key, count in Counter(keys).items() if count > 1]
+    if repeated:
+        raise ValueError(f"each {what} must occur once, got {repeated[0]!r} more than once")

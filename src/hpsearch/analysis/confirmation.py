@@ -1,0 +1,122 @@
+"""Frozen recipes on fresh seeds: what each level scores, and what may be said about each pair of levels."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.findings import Confirmed, Explored, Gate, Interval, Pair
+from hpsearch.analysis.judging import Case, Grounds, judge, tangled, unknown_if_refused
+from hpsearch.analysis.measuring import NOWHERE, OWN_ALPHA, Family, measure
+from hpsearch.analysis.paired import contenders, holm, mean_interval, spread
+from hpsearch.analysis.pairing import Paired, outcome, outcomes, pair_up, val_per_train
+from hpsearch.analysis.resampled import corrected_interval
+from hpsearch.analysis.targets import target_of, time_to
+from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, claims, sentence
+
+
+def family_of(evidence: Evidence, looks: int) -> Family:
+    """The family of all comparisons of a design, its alpha shared by the looks."""
+    design = evidence.design
+    ratio = val_per_train(design) if design.folds > 1 else None
+    return Family(max(1, len(design.pairs)), design.alpha / looks, design.delta, ratio)
+
+
+def confirm_levels(evidence: Evidence, explored: Mapping[str, Explored]) -> dict[str, Confirmed]:
+    """Each level's recipe on fresh seeds, in the order of the levels; without levels that have no score on any."""
+    target = target_of(evidence)
+    found = {}
+    for level in evidence.design.levels:
+        if outcomes(evidence, level.name):
+            found[level.name] = _confirmed(evidence, level.name, explored.get(level.name), target)
+    return found
+
+
+def _confirmed(evidence: Evidence, level: str, explored: Explored | None, target: float | None) -> Confirmed:
+    scores = np.array(list(outcomes(evidence, level).values()))
+    failed = int(np.isneginf(scores).sum())
+    counted = np.where(np.isneginf(scores), evidence.design.worst, scores)
+    mean = float(counted.mean())
+    sd = spread(counted) if len(counted) > 1 and np.isfinite(counted).all() else math.nan
+    interval = NOWHERE if failed else _mean_interval(evidence, level, scores)
+    optimism = _search_score(evidence, level, explored) - mean
+    return Confirmed(len(scores), failed, mean, sd, interval, optimism, time_to(evidence, level, target))
+
+
+def _mean_interval(evidence: Evidence, level: str, scores: np.ndarray) -> Interval:
+    """Over seeds, or over folds with the correction for their overlap."""
+    if evidence.design.folds <= 1:
+        return mean_interval(scores, OWN_ALPHA) if len(scores) > 1 else NOWHERE
+    folds = np.array(
+        [score for row in evidence.confirmed(level) if not math.isnan(outcome(row)) for score in row.folds]
+    )
+    if len(folds) < 2 or not np.isfinite(folds).all():
+        return NOWHERE
+    return corrected_interval(folds, val_per_train(evidence.design), 1, OWN_ALPHA)
+
+
+def _search_score(evidence: Evidence, level: str, explored: Explored | None) -> float:
+    """The `val` score that the recipe had in the search."""
+    retrained = {row.trial for row in evidence.confirmed(level)}
+    known = [row.val for row in evidence.draws(level) if {row.k} == retrained]
+    if known:
+        return known[0]
+    return explored.val if explored is not None else math.nan
+
+
+def compare_levels(evidence: Evidence, family: Family, gates: Sequence[Gate]) -> tuple[Pair, ...]:
+    """What may be said about each comparison of the design; none if nothing was retrained.
+
+    Args:
+        evidence: The retrainings.
+        family: What all comparisons share.
+        gates: Of the design and the search: those that refuse keep levels from being compared at all, and a level that
+            is possibly under-tuned (R17) from being called worse.
+    """
+    if not any(outcomes(evidence, level.name) for level in evidence.design.levels):
+        return ()
+    measured = [pair_up(evidence, a, b) for a, b in evidence.design.pairs]
+    numbers = [measure(paired, family) for paired in measured]
+    adjusted = holm([1.0 if math.isnan(one.p) else one.p for one in numbers])
+    cases = [
+        Case(paired, one, math.nan if math.isnan(one.p) else float(p), claims(p, one.ci_sim, one.wider, family.alpha))
+        for paired, one, p in zip(measured, numbers, adjusted, strict=True)
+    ]
+    circles = tangled([case.order for case in cases if case.side])
+    return tuple(_pair(Grounds(evidence, family, gates, circles), case) for case in cases)
+
+
+def _pair(grounds: Grounds, case: Case) -> Pair:
+    told = judge(grounds, case)
+    if isinstance(told, Refusal):
+        plain = _as_pair(unknown_if_refused(case, told), State.REFUSED, sentence(State.REFUSED, told))
+        return replace(plain, refused=(told.code,))
+    return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=told.claim.value)
+
+
+def _as_pair(case: Case, state: State, said: str) -> Pair:
+    paired, one = case.paired, case.numbers
+    return Pair(
+        a=paired.a, b=paired.b, n=paired.n, dropped=paired.dropped, differences=_shown_differences(paired),
+        diff=one.diff, ci=one.ci, ci_sim=one.ci_sim or NOWHERE,
+        ci_images=one.wider if math.isfinite(one.image_part) else None, seed_part=one.seed_part,
+        image_part=one.image_part, p=one.p, p_holm=case.p_holm, superiority=one.superiority, needed=one.needed,
+        state=state.value, claim=ClaimKind.NONE.value, sentence=said,
+    )  # fmt: skip
+
+
+def _shown_differences(paired: Paired) -> np.ndarray:
+    """(S,) by key, infinite where one of the two diverged, 0 where both did."""
+    a, b = paired.scores_a, paired.scores_b
+    shown: np.ndarray = np.subtract(a, b, out=np.zeros(len(a)), where=a != b)
+    return shown
+
+
+def contenders_of(evidence: Evidence, pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """The levels that no other is claimed to beat, whatever the report rows, by the alphabet."""
+    full = [pair for pair in pairs if pair.claim == ClaimKind.FULL]
+    claimed = {(pair.a, pair.b) if pair.diff > 0 else (pair.b, pair.a) for pair in full}
+    names = sorted((level.name for level in evidence.design.levels), key=lambda name: (name.casefold(), name))
+    return contenders(names, claimed)

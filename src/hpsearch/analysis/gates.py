@@ -1,0 +1,256 @@
+"""The rules of honesty about the design and the search, each a small function from the evidence to what it found.
+
+Those about retrainings and claims stand in `gates_confirm`, R17 in `edges`, R18 in `inclusion`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from hpsearch.analysis.edges import under_tuned
+from hpsearch.analysis.evidence import Evidence, LevelDesign
+from hpsearch.analysis.explore_pool import pool_of
+from hpsearch.analysis.findings import Action, Explored, Gate, Pair
+from hpsearch.analysis.gates_confirm import (
+    fewer_contenders,
+    fresh_keys,
+    missing_pairs,
+    scores_of_folds,
+    seeds_for_a_claim,
+    single_opening,
+    within_one_data_set,
+)
+from hpsearch.analysis.importance import FEWEST_TOP
+from hpsearch.analysis.importance import FEWEST_TRIALS as FEWEST_FOR_IMPORTANCE
+from hpsearch.analysis.inclusion import inclusion
+from hpsearch.analysis.measuring import Family
+from hpsearch.analysis.tuning import FEWEST_TRIALS, largest_claim
+from hpsearch.quoting import hydra_quoted, shell_quoted
+from hpsearch.records import Status
+from hpsearch.wording import visible
+
+LOSSES = frozenset({"loss", "cross_entropy"})
+"""Metrics whose values mean something else under another loss or label smoothing."""
+ERRORS = frozenset({"mse", "mae"})
+"""Metrics that are one formula for all levels, yet the loss that some of them are trained on."""
+OF_R04 = ("training.epochs", "data", "schedule")
+
+
+def design_gates(evidence: Evidence, looks: int) -> list[Gate]:
+    """What is known before any number is computed: all rules but R07, R08, R12, R15, R17, R18 and R21."""
+    rules = (
+        no_test_numbers, independent_draws, no_pruning, equal_effort, enough_trials, fresh_keys,
+        alike_but_for_the_factor, comparable_losses, scores_of_folds, enough_for_importance, single_opening, no_seconds,
+        unchanged_design, quasi_random, shuffled_parts,
+    )  # fmt: skip
+    return [gate for rule in rules for gate in rule(evidence)] + looks_taken(evidence, looks)
+
+
+def search_gates(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Gate]:
+    """What follows from the search: R17 and R21."""
+    return [*under_tuned(evidence, explored), *above_noise(evidence, explored)]
+
+
+def claim_gates(
+    evidence: Evidence, family: Family, pairs: Sequence[Pair], contenders: Sequence[str], sentences: Sequence[str]
+) -> list[Gate]:
+    """What follows from the comparisons and their words: R07, R08, R12, R15 and R18."""
+    return [
+        *seeds_for_a_claim(evidence, family, pairs),
+        *missing_pairs(evidence),
+        *fewer_contenders(evidence, contenders),
+        *within_one_data_set(evidence, sentences),
+        *inclusion(evidence, pairs),
+    ]
+
+
+def in_order(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """By code; those of one code as they were found."""
+    return tuple(sorted(gates, key=lambda gate: gate.code))
+
+
+def refuses(gates: Sequence[Gate], *codes: str) -> bool:
+    """Whether any gate of these codes refuses something."""
+    return any(gate.code in codes and gate.action is Action.REFUSE for gate in gates)
+
+
+def no_test_numbers(evidence: Evidence) -> list[Gate]:
+    """R01: nothing of the search or of fresh seeds was measured on test rows."""
+    names = {name for row in evidence.trials for name in (*row.curves, *row.summary)}
+    names |= {name for row in evidence.confirm for name in row.curves}
+    seen = sorted(name for name in names if name.startswith("test/"))
+    if seen:
+        reason = f"{visible(', '.join(seen))} was measured before the final evaluation"
+        return [Gate("R01", Action.REFUSE, reason, "train again without test rows")]
+    return [Gate("R01", Action.PASS, "no number of the search or of fresh seeds is of test rows")]
+
+
+def independent_draws(evidence: Evidence) -> list[Gate]:
+    """R02: order statistics need trials of which none learned from another."""
+    sampler = evidence.design.sampler
+    if sampler in ("random", "qmc"):
+        return [Gate("R02", Action.PASS, f"trials were drawn by {sampler}, none depends on another's score")]
+    if sampler == "unknown":
+        reason = (
+            "how trials were drawn is not known: order statistics hold if none learned from another, nor was pruned"
+        )
+        return [Gate("R02", Action.WARN, reason)]
+    reason = f"trials were drawn by {visible(sampler)}, which learns from the scores of earlier ones"
+    return [Gate("R02", Action.REFUSE, reason, "search=random")]
+
+
+def no_pruning(evidence: Evidence) -> list[Gate]:
+    """R03: a trial that was ended because of others has no score that order statistics could read."""
+    pruned = sum(row.status == Status.PRUNED for row in evidence.trials)
+    if evidence.design.pruner == "none" and not pruned:
+        return [Gate("R03", Action.PASS, "no trial was ended because of another")]
+    by = "" if evidence.design.pruner == "none" else f" by {visible(evidence.design.pruner)}"
+    reason = f"trials may end because of others{by}, {pruned} of {len(evidence.trials)} did"
+    return [Gate("R03", Action.REFUSE, reason, "search.pruner=none")]
+
+
+def equal_effort(evidence: Evidence) -> list[Gate]:
+    """R04: equally many trials, epochs and data for each level."""
+    design, counts = (
+        evidence.design,
+        {level.name: len(pool_of(evidence, level.name)) for level in evidence.design.levels},
+    )
+    unequal = [name for name in design.mismatched if name.startswith(OF_R04)]
+    gates = []
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{visible(name)} {count}" for name, count in counts.items())
+        most = max(design.trials, *counts.values())
+        reason = f"levels have unequally many trials with a result ({listed}): compared at common budgets alone"
+        gates.append(Gate("R04", Action.REFUSE, reason, f"search.trials={most}"))
+    if unequal:
+        gates.append(Gate("R04", Action.REFUSE, f"levels differ in {visible(', '.join(unequal))}", _again(evidence)))
+    return gates or [Gate("R04", Action.PASS, f"{max(counts.values())} trials of each level, trained alike")]
+
+
+def _again(evidence: Evidence) -> str:
+    """A sweep of its own for levels that were not trained alike."""
+    return shell_quoted(f"name={hydra_quoted(f'{evidence.design.name}-again')}")
+
+
+def enough_trials(evidence: Evidence) -> list[Gate]:
+    """R05: a band needs 20 trials of a level, and a claim about the best of k needs 5 k."""
+    return [_enough(evidence, level.name) for level in evidence.design.levels]
+
+
+def _enough(evidence: Evidence, level: str) -> Gate:
+    n = len(pool_of(evidence, level))
+    if n < FEWEST_TRIALS:
+        fix = f"search.trials={max(FEWEST_TRIALS, evidence.design.trials)}"
+        return Gate("R05", Action.REFUSE, f"{n} trials are fewer than {FEWEST_TRIALS}: no bands", fix, level)
+    return Gate("R05", Action.PASS, f"{n} trials: bands and claims up to k = {largest_claim(n)}", level=level)
+
+
+def alike_but_for_the_factor(evidence: Evidence) -> list[Gate]:
+    """R09: levels differ in what is compared alone, on one kind of device and with one version of the code."""
+    design, found = evidence.design, []
+    if len(set(design.devices)) > 1:
+        found.append(f"trainings ran on different kinds of devices ({visible(', '.join(sorted(set(design.devices))))})")
+    if len(set(design.commits)) > 1:
+        found.append(f"trainings ran with {len(set(design.commits))} versions of the code")
+    if design.mismatched:
+        found.append(f"levels differ in {visible(', '.join(design.mismatched))} besides {visible(design.title)}")
+    if not found:
+        return [Gate("R09", Action.PASS, "levels differ in what is compared alone")]
+    return [Gate("R09", Action.REFUSE, "; ".join(found), _again(evidence))]
+
+
+def comparable_losses(evidence: Evidence) -> list[Gate]:
+    """R10: values of a loss are not compared across losses or label smoothing."""
+    design = evidence.design
+    if len({_loss_of(level) for level in design.levels}) < 2 or design.metric not in LOSSES | ERRORS:
+        return [Gate("R10", Action.PASS, f"{visible(design.metric)} means the same for all levels")]
+    if design.metric in ERRORS:
+        reason = f"{design.metric} is one formula for all levels, but the loss that some of them are trained on"
+        return [Gate("R10", Action.WARN, reason)]
+    reason = f"levels differ in the loss or in label smoothing, so that their {design.metric} has different meanings"
+    return [Gate("R10", Action.REFUSE, reason, "search.metric=accuracy")]
+
+
+def _loss_of(level: LevelDesign) -> tuple[str, ...]:
+    """What a level says of its loss and its label smoothing."""
+    known = {**level.fixed, **level.settings}
+    smoothing = [f"{value}" for name, value in sorted(known.items()) if name.endswith("label_smoothing")]
+    drawn = ["drawn" for name in level.space if name.endswith("label_smoothing")]
+    return (str(known.get("loss", "")), *smoothing, *drawn)
+
+
+def enough_for_importance(evidence: Evidence) -> list[Gate]:
+    """R13: importance needs 50 trials of a level, at least 5 of them among the highest."""
+    return [_important(evidence, level) for level in evidence.design.levels]
+
+
+def _important(evidence: Evidence, level: LevelDesign) -> Gate:
+    pool = pool_of(evidence, level.name)
+    finite = int((~pool.diverged).sum())
+    fix = f"search.trials={max(FEWEST_FOR_IMPORTANCE, evidence.design.trials)}"
+    if len(pool) < FEWEST_FOR_IMPORTANCE:
+        reason = f"{len(pool)} trials are fewer than {FEWEST_FOR_IMPORTANCE}: no importance"
+        return Gate("R13", Action.REFUSE, reason, fix, level.name)
+    if finite < FEWEST_TOP:
+        reason = f"{finite} trials that did not diverge are fewer than {FEWEST_TOP}: no importance"
+        return Gate("R13", Action.REFUSE, reason, fix, level.name)
+    return Gate("R13", Action.PASS, f"{len(pool)} trials are enough for importance", level=level.name)
+
+
+def no_seconds(evidence: Evidence) -> list[Gate]:
+    """R16: seconds mean nothing across kinds of devices, or where trainings shared one."""
+    design, found = evidence.design, []
+    if len(set(design.devices)) > 1:
+        found.append(f"trainings ran on {visible(', '.join(sorted(set(design.devices))))}")
+    if design.concurrent > 1:
+        found.append(f"{design.concurrent} trainings ran at a time")
+    if not found:
+        return [Gate("R16", Action.PASS, "effort is told in epochs and FLOP, not in seconds")]
+    reason = f"seconds are not compared, for {' and '.join(found)}: effort is told in epochs and FLOP"
+    return [Gate("R16", Action.REFUSE, reason, "execution.workers=1" if design.concurrent > 1 else _again(evidence))]
+
+
+def unchanged_design(evidence: Evidence) -> list[Gate]:
+    """R19: metric, delta, alpha and levels are those of before the first look."""
+    if evidence.design.exploratory is None:
+        return [Gate("R19", Action.PASS, "metric, delta, alpha and levels are as before the first look")]
+    reason = f"the whole report is exploratory: {visible(evidence.design.exploratory)}"
+    return [Gate("R19", Action.DOWNGRADE, reason, _again(evidence))]
+
+
+def looks_taken(evidence: Evidence, looks: int) -> list[Gate]:
+    """R20: alpha is shared by all looks at growing sets of retrainings."""
+    alpha = evidence.design.alpha
+    if looks <= 1:
+        return [Gate("R20", Action.PASS, "no report has shown other retrainings of this design before")]
+    shared = f"alpha is divided by {looks}, {alpha / looks:.3g} instead of {alpha:g}"
+    return [Gate("R20", Action.DOWNGRADE, f"look {looks} at retrainings of this design: {shared}")]
+
+
+def above_noise(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Gate]:
+    """R21: where no level's scores spread more than noise does, their order says nothing."""
+    known = [one.shrinkage for one in explored.values() if not math.isnan(one.shrinkage)]
+    if not known or any(known):
+        return [
+            Gate("R21", Action.PASS, "the scores of at least one level spread more than noise does, as far as known")
+        ]
+    more = 4 * evidence.design.rows.get("val", 0)
+    fix = f"evaluation.val={more}" if evidence.design.evaluation == "holdout" and more else ""
+    return [Gate("R21", Action.REFUSE, "the search found nothing above noise: lambda is 0 in every level", fix)]
+
+
+def quasi_random(evidence: Evidence) -> list[Gate]:
+    """R22: quasi-random draws are no independent ones."""
+    if evidence.design.sampler != "qmc":
+        return [Gate("R22", Action.PASS, "no quasi-random draws")]
+    reason = (
+        "quasi-random draws: bands are conservative, order statistics approximate; blocks are aligned powers of two"
+    )
+    return [Gate("R22", Action.WARN, reason)]
+
+
+def shuffled_parts(evidence: Evidence) -> list[Gate]:
+    """R23: the order of a source is seldom random."""
+    if not evidence.design.contiguous:
+        return [Gate("R23", Action.PASS, "the parts of the data are drawn at random, not slices of its order")]
+    reason = "the parts of the data are contiguous slices of the source's order, which may follow its origin"
+    return [Gate("R23", Action.WARN, reason, "split by a seeded, stratified shuffle")]

@@ -1,0 +1,112 @@
+"""The rules of honesty about retrainings, claims and the test set."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.findings import Action, Gate, Pair
+from hpsearch.analysis.measuring import Family
+from hpsearch.analysis.paired import auto_seeds
+from hpsearch.analysis.pairing import outcome, outcomes, pair_up
+from hpsearch.analysis.proportions import reuse_half_width
+from hpsearch.analysis.refusals import about_folds, about_seeds
+from hpsearch.wording import show_number, visible
+
+_GENERAL = re.compile(
+    r"\b(in general|generally|universally|on (any|all|every) (data|data ?sets?|problems?))\b", re.IGNORECASE
+)
+
+
+def fresh_keys(evidence: Evidence) -> list[Gate]:
+    """R06: no retraining has a seed or split that the search had, the run that was selected least of all."""
+    used = sorted({row.key for row in evidence.confirm} & set(evidence.design.search_keys))
+    if not used:
+        return [Gate("R06", Action.PASS, "every retraining has a seed and split that the search never had")]
+    listed = ", ".join(map(str, used))
+    reason = f"retrainings with key {listed} repeat what the search was trained with"
+    return [Gate("R06", Action.REFUSE, reason, f"retrain with other keys than {listed}")]
+
+
+def seeds_for_a_claim(evidence: Evidence, family: Family, pairs: Sequence[Pair]) -> list[Gate]:
+    """R07: below a number of common seeds no claim is possible, however large an effect is."""
+    design = evidence.design
+    if not design.pairs:
+        return [Gate("R07", Action.PASS, "nothing is compared")]
+    if not pairs:
+        need = family.fewest if family.ratio is None else 2
+        reason = f"no recipe was retrained on fresh seeds, and a claim needs {need} at least"
+        return [Gate("R07", Action.REFUSE, reason, f"confirm.seeds={auto_seeds(family.m, family.alpha)}")]
+    short = [pair for pair in pairs if "R07" in pair.refused]
+    if not short:
+        fewest = min(pair.n for pair in pairs)
+        return [
+            Gate("R07", Action.PASS, f"{fewest} common seeds or more in each pair, of {family.fewest} that are needed")
+        ]
+    worst = min(short, key=lambda pair: pair.n)
+    reason, fix = about_seeds(design, family, pair_up(evidence, worst.a, worst.b))
+    return [Gate("R07", Action.REFUSE, f"{visible(worst.a)} and {visible(worst.b)}: {reason}", fix)]
+
+
+def missing_pairs(evidence: Evidence) -> list[Gate]:
+    """R08: keys that a level lacks are dropped and counted; one that diverged stays, as the worst."""
+    keys = {row.key for row in evidence.confirm}
+    gates = []
+    for level in evidence.design.levels:
+        scores = outcomes(evidence, level.name)
+        diverged, missing = sum(map(math.isinf, scores.values())), len(keys) - len(scores)
+        if diverged:
+            reason = (
+                f"{diverged} of {len(scores)} seeds diverged: kept as the worst, compared by ranks without an interval"
+            )
+            gates.append(Gate("R08", Action.DOWNGRADE, reason, level=level.name))
+        if missing and scores:
+            reason = f"{missing} of {len(keys)} seeds have no score: dropped from every pair"
+            gates.append(Gate("R08", Action.WARN, reason, "start the same command again", level.name))
+    return gates or [Gate("R08", Action.PASS, "no key is missing, and no retraining diverged")]
+
+
+def scores_of_folds(evidence: Evidence) -> list[Gate]:
+    """R11: folds share training rows, so that their means need the corrected interval, and it needs each fold."""
+    design = evidence.design
+    if design.folds <= 1:
+        return [Gate("R11", Action.PASS, "no folds: retrainings are compared seed by seed")]
+    scored = [row.folds for row in evidence.confirm if math.isfinite(outcome(row))]
+    if any(len(folds) != len(scored[0]) or len(folds) < 2 or not all(map(math.isfinite, folds)) for folds in scored):
+        return [Gate("R11", Action.REFUSE, about_folds(design))]
+    return [Gate("R11", Action.PASS, "folds are compared with the correction for their overlap (S-10)")]
+
+
+def fewer_contenders(evidence: Evidence, contenders: Sequence[str]) -> list[Gate]:
+    """R12: words of rank need a single contender."""
+    if len(evidence.design.levels) < 2:
+        return [Gate("R12", Action.PASS, "nothing is compared")]
+    if len(contenders) == 1:
+        return [Gate("R12", Action.PASS, f"one contender: {visible(contenders[0])}")]
+    return [Gate("R12", Action.WARN, f"{len(contenders)} contenders: no words of rank, levels by the alphabet")]
+
+
+def single_opening(evidence: Evidence) -> list[Gate]:
+    """R14: a test set that was opened before has told something."""
+    tests, design = evidence.tests, evidence.design
+    openings = max([len(tests), *(row.opening for row in tests)])
+    if openings <= 1:
+        return [Gate("R14", Action.PASS, f"the test set was {'opened once' if tests else 'not opened'}")]
+    reason = f"the test set was opened {openings} times"
+    if len({(row.level, row.trial) for row in tests}) > 1 or len(tests) < openings or design.exploratory is not None:
+        reason += " for different recipes: adaptive reuse, no interval of a later number is valid"
+    elif design.is_share:
+        half = reuse_half_width(min(row.n for row in tests), openings, design.alpha)
+        reason += f": ± {show_number(half)} holds for all of its numbers at once (S-17)"
+    return [Gate("R14", Action.WARN, reason)]
+
+
+def within_one_data_set(evidence: Evidence, sentences: Sequence[str]) -> list[Gate]:
+    """R15: one data set says nothing about others, so that no sentence may."""
+    design = evidence.design
+    texts = [design.title, *sentences]
+    found = sorted({match[0].lower() for text in texts for match in _GENERAL.finditer(text)})
+    if found:
+        reason = f"{', '.join(found)!r} is said of one data set, {visible(design.data)}"
+        return [Gate("R15", Action.REFUSE, reason, "ten data sets or more, compared by ranks")]
+    return [Gate("R15", Action.PASS, f"nothing is said about other data than {visible(design.data)}")]

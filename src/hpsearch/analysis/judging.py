@@ -1,0 +1,187 @@
+"""What may be said about one pair of levels, given its numbers and the gates."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.explore_pool import pool_of
+from hpsearch.analysis.findings import Action, Gate
+from hpsearch.analysis.inclusion import tuned_in_part, violated
+from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, enough
+from hpsearch.analysis.pairing import Paired
+from hpsearch.analysis.refusals import about_divergence, about_folds, about_seeds, closing
+from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement
+from hpsearch.wording import show_like, visible
+
+Names = tuple[str, str]
+"""(winner, loser)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One pair on its way to a verdict.
+
+    Attributes:
+        paired: What was measured.
+        numbers: What follows from it.
+        p_holm: p after Holm; NaN without a test.
+        claim: What test and intervals allow.
+    """
+
+    paired: Paired
+    numbers: Numbers
+    p_holm: float
+    claim: ClaimKind
+
+    @property
+    def side(self) -> int:
+        """1 if a is ahead of b by a claim, -1 if b is, 0 without one."""
+        ahead = self.numbers.ci_sim is not None and self.numbers.ci_sim[0] > 0
+        return 0 if self.claim is ClaimKind.NONE else 1 if ahead else -1
+
+    @property
+    def order(self) -> Names:
+        """The level that is ahead, and the one behind; as they were compared without a claim."""
+        names = self.paired.a, self.paired.b
+        return names if self.side >= 0 else (names[1], names[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What every pair is judged by.
+
+    Attributes:
+        evidence: Everything.
+        family: What all comparisons share.
+        gates: Of the design and the search.
+        tangled: Claims that contradict others, because they rest on other keys.
+    """
+
+    evidence: Evidence
+    family: Family
+    gates: Sequence[Gate]
+    tangled: set[Names] = field(default_factory=set)
+
+    def under_tuned(self, level: str) -> Gate | None:
+        """The gate that finds a recipe at the edge of its space, if one does (R17)."""
+        found = (one for one in self.gates if one.code == "R17" and one.level == level)
+        return next((one for one in found if one.action is not Action.PASS), None)
+
+
+def judge(grounds: Grounds, case: Case) -> Refusal | Statement:
+    """A refusal, or everything that a sentence with a verdict says."""
+    never = never_compared(grounds, case)
+    if never is not None:
+        return never
+    told, withheld = _statement(grounds, case), _withheld(grounds, case)
+    equivalent = told.state is State.EQUIVALENT
+    exploratory = grounds.evidence.design.exploratory
+    if exploratory is not None and (case.side or equivalent):
+        return Refusal(told.a, told.b, "R19", f"the whole report is exploratory: {visible(exploratory)}")
+    if withheld is not None and not equivalent:
+        return withheld
+    if withheld is not None:  # equivalence within delta needs no claim, and makes none
+        told = replace(told, claim=ClaimKind.NONE)
+    return replace(told, caveats=tuple(_caveats(grounds, case, told)))
+
+
+def never_compared(grounds: Grounds, case: Case) -> Refusal | None:
+    """Why no number of the pair says anything, if so."""
+    design, names = grounds.evidence.design, (case.paired.a, case.paired.b)
+    for gate in closing(grounds.gates):
+        return Refusal(*names, gate.code, gate.reason, gate.fix)
+    if not enough(case.paired, grounds.family):
+        return Refusal(*names, "R07", *about_seeds(design, grounds.family, case.paired))
+    if case.paired.diverged:
+        return Refusal(*names, "R08", about_divergence(case.paired, case.numbers.p, case.p_holm))
+    if case.numbers.ci_sim is None:
+        return Refusal(*names, "R11", about_folds(design))
+    return None
+
+
+def _withheld(grounds: Grounds, case: Case) -> Refusal | None:
+    """Why a difference that was found is no claim, if so."""
+    design, names, (winner, loser) = grounds.evidence.design, (case.paired.a, case.paired.b), case.order
+    if not case.side:
+        return None
+    if case.order in grounds.tangled:
+        fix = f"confirm.seeds={design.confirm_seeds + 2}"
+        return Refusal(*names, "R08", "claims on different keys go round in a circle", fix)
+    found, behind = f"a difference of {_difference(case)} was found, but", visible(loser)
+    gate = grounds.under_tuned(loser)
+    if gate is not None:
+        return Refusal(*names, "R17", f"{found} {behind} is possibly under-tuned: {gate.reason}", gate.fix)
+    if violated(design, winner=winner, loser=loser):
+        order = f"{behind} behind {visible(winner)} is inconsistent with inclusion: its space includes the other"
+        fix = f"search.trials={2 * design.trials}"
+        return Refusal(*names, "R18", f"{found} {order}, so that it is under-tuned", fix)
+    return None
+
+
+def _difference(case: Case) -> str:
+    """`+0.0083 [0.0021, 0.0146]`, as a claim would show it."""
+    low, high = case.numbers.ci_sim or NOWHERE
+    shown = [show_like(value, case.numbers.se) for value in (case.numbers.diff, low, high)]
+    return f"{'+' if case.numbers.diff > 0 else ''}{shown[0]} [{shown[1]}, {shown[2]}]"
+
+
+def _statement(grounds: Grounds, case: Case) -> Statement:
+    family, one, (low, high) = grounds.family, case.numbers, case.numbers.ci_sim or NOWHERE
+    return Statement(
+        a=case.paired.a, b=case.paired.b, diff=one.diff, low=low, high=high, se=one.se, n=one.n,
+        n_trials=_common_trials(grounds.evidence, case.paired), delta=family.delta, claim=case.claim, crossed=one.wider,
+        p_holm=case.p_holm, seeds_needed=one.needed if family.delta is not None else None, alpha=family.alpha,
+        unit="paired seeds" if family.ratio is None else "folds",
+    )  # fmt: skip
+
+
+def _common_trials(evidence: Evidence, paired: Paired) -> int | None:
+    """Trials of each of the two searches, if they had equally many."""
+    counts = {len(pool_of(evidence, name)) for name in (paired.a, paired.b)}
+    return counts.pop() or None if len(counts) == 1 else None
+
+
+def _caveats(grounds: Grounds, case: Case, told: Statement) -> list[str]:
+    """Sentences without which the verdict would say too much."""
+    names, found = (case.paired.a, case.paired.b), []
+    if told.side:
+        found += tuned_in_part(grounds.evidence.design, *case.order)
+    else:
+        behind = [name for name in names if grounds.under_tuned(name) is not None]
+        found += [f"{visible(name)} is possibly under-tuned (R17)." for name in behind]
+    counts = [len(pool_of(grounds.evidence, name)) for name in names]
+    if counts[0] != counts[1]:
+        found.append(f"Their searches had {counts[0]} and {counts[1]} trials (R04).")
+    if case.paired.dropped:
+        found.append(f"{case.paired.dropped} {'key was' if case.paired.dropped == 1 else 'keys were'} dropped (R08).")
+    return found
+
+
+def tangled(claimed: Sequence[Names]) -> set[Names]:
+    """Those claims whose loser is, through other claims, ahead of its winner.
+
+    On the same keys that cannot be, for means add up; where keys are missing, pairs have different ones.
+    """
+    ahead: dict[str, set[str]] = {}
+    for winner, loser in claimed:
+        ahead.setdefault(winner, set()).add(loser)
+    return {(winner, loser) for winner, loser in claimed if winner in _below(ahead, loser)}
+
+
+def _below(ahead: Mapping[str, set[str]], level: str) -> set[str]:
+    """All levels that a level is ahead of, by however many steps."""
+    found: set[str] = set()
+    left = [level]
+    while left:
+        new = ahead.get(left.pop(), set()) - found
+        found |= new
+        left += new
+    return found
+
+
+def unknown_if_refused(case: Case, refusal: Refusal) -> Case:
+    """The case without numbers where a gate about all levels says that they mean nothing."""
+    if refusal.code not in ("R06", "R09", "R10", "R11"):
+        return case
+    return replace(case, numbers=Numbers(case.paired.n), p_holm=math.nan)

@@ -1,0 +1,229 @@
+"""The cells of a table of foreign results: read, typed and checked, with every mistake named at once."""
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hpsearch.config.tree import nearest
+from hpsearch.errors import HpsearchError
+from hpsearch.metrics import LOWER_IS_BETTER
+from hpsearch.records import Status, Value
+
+EXPLORE, CONFIRM = "explore", "confirm"
+REQUIRED = ("phase", "level", "report")
+OPTIONAL = ("trial", "key", "select", "n", "status", "default", "epochs", "cost")
+PREFIX = "hp."
+MOST_SHOWN = 10
+"""Mistakes that are listed; more are counted."""
+SHARES = ("accuracy", "macro_f1")
+
+
+class TableError(HpsearchError, ValueError):
+    """A table that cannot be read; `problems` are complete sentences, one for each mistake."""
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        more = [f"… and {len(problems) - MOST_SHOWN} more"] if len(problems) > MOST_SHOWN else []
+        super().__init__("\n".join(f"{path}: {problem}" for problem in [*problems[:MOST_SHOWN], *more]))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One training.
+
+    Attributes:
+        line: Of the file, from 1.
+        phase: `explore` or `confirm`.
+        level: What is compared.
+        trial: Its number, or that of the recipe; None if it is not given.
+        key: Pairing key as it is written; empty if it is not given.
+        select: Score that chose; NaN if it is missing.
+        report: Score on other rows; NaN if it is missing.
+        n: Scored rows; 0 if it is not known.
+        status: A `records.Status`.
+        default: Whether it is the default recipe.
+        epochs: That were run; 0 if it is not known.
+        cost: Of the training; NaN if it is not known.
+        drawn: What it drew.
+    """
+
+    line: int
+    phase: str
+    level: str
+    trial: int | None
+    key: str
+    select: float
+    report: float
+    n: int
+    status: str
+    default: bool
+    epochs: int
+    cost: float
+    drawn: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """All trainings of a table, in the order of its lines."""
+
+    rows: tuple[Cells, ...]
+
+    def of(self, phase: str) -> list[Cells]:
+        """Those of one phase."""
+        return [row for row in self.rows if row.phase == phase]
+
+
+def read_cells(path: Path, metric: str) -> Typed:
+    """The trainings of a table.
+
+    Raises:
+        TableError: With every mistake that was found.
+    """
+    header, written = _read(path)
+    reader = _Reader(path, metric, header)
+    reader.check_header()
+    lines = reader.by_column(written)
+    typed = {name: reader.typed(name, lines) for name in header if name.startswith(PREFIX)}
+    rows = tuple(reader.row(number, cells, typed) for number, cells in lines)
+    reader.check_repeated(rows)
+    if not rows:
+        reader.problems.append("the table must have a row for each training, got none")
+    reader.finish()
+    return Typed(rows)
+
+
+def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Header, and for each line that is not empty its number and its cells."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise TableError(path, [f"the table cannot be read as comma-separated UTF-8: {error}"]) from error
+    return header, [(number, cells) for number, cells in lines if any(cells)]
+
+
+@dataclass(slots=True)
+class _Reader:
+    path: Path
+    metric: str
+    header: list[str]
+    problems: list[str] = field(default_factory=list)
+
+    def finish(self) -> None:
+        if self.problems:
+            raise TableError(self.path, self.problems)
+
+    def check_header(self) -> None:
+        """Unknown, repeated and missing columns; nothing else makes sense before these are right."""
+        known = {*REQUIRED, *OPTIONAL}
+        for name in dict.fromkeys(self.header):
+            if self.header.count(name) > 1:
+                self.problems.append(f"line 1, column {name}: must occur once, got {self.header.count(name)} times")
+            elif name == PREFIX or (name not in known and not name.startswith(PREFIX)):
+                self.problems.append(f"line 1, column {name!r} is not a column: {nearest(name, {*known, 'hp.<name>'})}")
+        missing = [name for name in REQUIRED if name not in self.header]
+        if missing:
+            self.problems.append(f"line 1: must name the columns {', '.join(REQUIRED)}, got no {', '.join(missing)}")
+        self.finish()
+
+    def by_column(self, lines: Iterable[tuple[int, list[str]]]) -> list[tuple[int, dict[str, str]]]:
+        """The cells of each line by the name of their column."""
+        named = []
+        for number, cells in lines:
+            if len(cells) == len(self.header):
+                named.append((number, dict(zip(self.header, cells, strict=True))))
+            else:
+                rule = f"must have {len(self.header)} cells, as the header has"
+                self.problems.append(f"line {number}: {rule}, got {len(cells)}")
+        self.finish()
+        return named
+
+    def typed(self, name: str, lines: Iterable[tuple[int, Mapping[str, str]]]) -> dict[str, Value]:
+        """Text to value of one drawn quantity: whole numbers or numbers where all of its cells are, else text."""
+        texts = {cells[name] for _, cells in lines if cells[name]}
+        for kind in (int, float):
+            try:
+                found: dict[str, Value] = {text: kind(text) for text in texts}
+            except ValueError:
+                continue
+            if all(math.isfinite(value) for value in found.values() if isinstance(value, int | float)):
+                return found
+        return {text: text for text in texts}
+
+    def row(self, line: int, cells: Mapping[str, str], typed: Mapping[str, Mapping[str, Value]]) -> Cells:
+        """One line; a cell that is wrong has a harmless value, for the problems are raised before it is used."""
+        phase = self._one_of(line, "phase", cells["phase"], (EXPLORE, CONFIRM))
+        status = self._one_of(line, "status", cells.get("status", "") or Status.OK, tuple(Status))
+        if not cells["level"]:
+            self._wrong(line, "level", "must not be empty", "")
+        if phase == CONFIRM and not cells.get("key"):
+            self._wrong(line, "key", "must be given for a retraining", "")
+        judged = "select" if phase == EXPLORE else "report"
+        scored = status in (Status.OK, Status.STALLED)
+        return Cells(
+            line=line,
+            phase=phase,
+            level=cells["level"],
+            trial=self._whole(line, "trial", cells.get("trial", ""), 0),
+            key=cells.get("key", ""),
+            select=self._score(line, "select", cells.get("select", ""), needed=scored and judged == "select"),
+            report=self._score(line, "report", cells["report"], needed=scored and judged == "report"),
+            n=self._whole(line, "n", cells.get("n", ""), 1) or 0,
+            status=status,
+            default=self._one_of(line, "default", cells.get("default", "").lower(), ("", "false", "true")) == "true",
+            epochs=self._whole(line, "epochs", cells.get("epochs", ""), 0) or 0,
+            cost=self._number(line, "cost", cells.get("cost", "")),
+            drawn={name.removeprefix(PREFIX): values[cells[name]] for name, values in typed.items() if cells[name]},
+        )
+
+    def _wrong(self, line: int, column: str, rule: str, value: object) -> None:
+        self.problems.append(f"line {line}, column {column}: {rule}, got {value!r}")
+
+    def _one_of(self, line: int, column: str, text: str, known: Sequence[str]) -> str:
+        if text not in known:
+            self._wrong(line, column, f"must be one of {', '.join(known)}", text)
+            return known[0]
+        return text
+
+    def _whole(self, line: int, column: str, text: str, least: int) -> int | None:
+        if not text:
+            return None
+        if not text.isdecimal() or int(text) < least:
+            self._wrong(line, column, f"must be a whole number >= {least}, or empty", text)
+            return None
+        return int(text)
+
+    def _number(self, line: int, column: str, text: str) -> float:
+        try:
+            value = float(text) if text else math.nan
+        except ValueError:
+            self._wrong(line, column, "must be a number, or empty", text)
+            return math.nan
+        return value
+
+    def _score(self, line: int, column: str, text: str, *, needed: bool) -> float:
+        """A score, NaN where there is none; that of a training that diverged is not read."""
+        value = self._number(line, column, text)
+        if needed and not math.isfinite(value):
+            self._wrong(line, column, "must be a finite number unless status says why there is none", text)
+        elif self.metric in SHARES and not math.isnan(value) and not 0 <= value <= 1:
+            self._wrong(line, column, f"must be a share between 0 and 1 for {self.metric}", text)
+        elif self.metric in LOWER_IS_BETTER and value > 0:
+            self._wrong(line, column, f"must be <= 0 for {self.metric}, which comes negated: higher is better", text)
+        return value
+
+    def check_repeated(self, rows: Iterable[Cells]) -> None:
+        """No trial and no retraining occurs twice."""
+        seen: dict[tuple[str, str, object], int] = {}
+        for row in rows:
+            column, value = ("trial", row.trial) if row.phase == EXPLORE else ("key", row.key)
+            if value is None or value == "":
+                continue
+            first = seen.setdefault((row.phase, row.level, value), row.line)
+            if first != row.line:
+                rule = f"must occur once in the {row.phase} rows of a level, and stands in line {first}"
+                self._wrong(row.line, column, rule, value)

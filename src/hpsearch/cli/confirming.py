@@ -1,0 +1,86 @@
+"""The recipes of compared levels on fresh seeds, at the end of their search."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hpsearch.config import Config
+from hpsearch.jobs import TrialJob
+from hpsearch.search.confirm import Confirmation, Recipe
+from hpsearch.search.foreman import Foreman
+from hpsearch.search.gathered import gather_local
+from hpsearch.search.plan import Key, Plan
+from hpsearch.search.stop import StopSignals
+from hpsearch.search.store import SweepStore
+from hpsearch.terminal import Terminal
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import SweepRun
+
+
+def comparisons(config: Config, levels: int) -> int:
+    """How many comparisons a family of so many levels holds: with the control, or all pairs."""
+    return levels - 1 if config.search.control is not None else levels * (levels - 1) // 2
+
+
+def confirm_seeds(config: Config, levels: int) -> int:
+    """Fresh seeds of each level: as many as are asked for, or else as a claim of the family can need."""
+    from hpsearch.analysis.paired import auto_seeds  # noqa: PLC0415 (scipy, half a second that a search has no use for)
+
+    if config.confirm.seeds is not None:
+        return config.confirm.seeds
+    return auto_seeds(comparisons(config, levels), config.search.alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """What is left to retrain of a comparison.
+
+    Attributes:
+        recipes: A trial for each level that has one with a score, with the store of its fresh seeds.
+        seeds: Fresh seeds of each.
+    """
+
+    recipes: tuple[Recipe, ...]
+    seeds: int
+
+    @property
+    def jobs(self) -> dict[Key, TrialJob]:
+        """The trainings that no record is there for, by (level, seed)."""
+        missing = {}
+        for recipe in self.recipes:
+            done = {seed for (_, seed), record in recipe.store.records().items() if not record.result.status.retried}
+            for seed in range(1, self.seeds + 1):
+                if seed not in done:
+                    missing[recipe.trial.level, seed] = TrialJob(recipe.trial.config, redraw=seed)
+        return missing
+
+    def finish(
+        self,
+        hire: Callable[[Mapping[Key, TrialJob]], Foreman],
+        tracker: Tracker,
+        run: SweepRun,
+        signals: StopSignals,
+        terminal: Terminal,
+    ) -> None:
+        """Retrains what is missing; it is in the stores afterwards."""
+        jobs = self.jobs
+        if not jobs:
+            return
+        total = len(self.recipes) * self.seeds
+        terminal.line(f"confirm: the recipes of {len(self.recipes)} levels, each on {self.seeds} fresh seeds")
+
+        def told(done: int) -> None:
+            terminal.confirmed(done, total)
+
+        Confirmation(self.recipes, tracker, run, hire(jobs), signals, told).finish(self.seeds)
+
+
+def plan_confirming(plan: Plan, store: SweepStore, seeds: int) -> Confirming:
+    """The recipes of a finished search."""
+    found = gather_local(store)
+    recipes = []
+    for level in plan.levels:
+        record = found.recipe(level.name)
+        if record is not None:
+            trial = plan.realize(record.key, record.values)
+            recipes.append(Recipe(trial, store.confirmation(level.name, record.k)))
+    return Confirming(tuple(recipes), seeds)

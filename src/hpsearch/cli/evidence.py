@@ -1,0 +1,277 @@
+"""From what is stored of a sweep to the evidence that its report is made from."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign, TestRow, TrialRow
+from hpsearch.config import Config
+from hpsearch.config.run import UNCOVERED, uttered
+from hpsearch.data.splits import SplitSizes, split_sizes
+from hpsearch.metrics import metric_name, to_score
+from hpsearch.nn.flops import step_flops
+from hpsearch.records import NO_LEVEL, Status, TrialResult, Value
+from hpsearch.search.gathered import Gathered
+from hpsearch.search.narrowing import typed_bounds
+from hpsearch.search.trial_records import Record
+from hpsearch.tracking.stored import Child
+
+FACTORIAL = {
+    "none": {"weight decay": "no", "dropout": "no"},
+    "weight_decay": {"weight decay": "yes", "dropout": "no"},
+    "dropout": {"weight decay": "no", "dropout": "yes"},
+    "both": {"weight decay": "yes", "dropout": "yes"},
+}
+"""The options of `regularization` as a 2 x 2 design."""
+FACTS = ("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss", "evaluation")
+"""Groups whose option the design table names, unless they are compared."""
+
+
+def evidence_of(found: Gathered, asked: Config, finals: list[Child], openings: list[dict[str, str]]) -> Evidence:
+    """Everything that one report is made from.
+
+    Args:
+        found: The sweep.
+        asked: This command's settings where they change no result.
+        finals: Runs of the sweep that have opened the sealed test set.
+        openings: Who opened it, when and why, by `opening`; of any sweep on the same split.
+    """
+    config = stored_config(found.specification["specification"]["config"], asked)
+    reader = _Reader(found, config, asked)
+    design = reader.design(openings)
+    trials = tuple(reader.trial(record, design) for record in found.records.values())
+    confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(found.confirmed))
+    ledger = {opening["opening"]: opening for opening in openings}
+    tests = tuple(_test(child, design, ledger) for child in finals if f"test/{design.metric}" in child.metrics)
+    return Evidence(design, trials, confirm, tests)
+
+
+def stored_config(tree: Mapping[str, Any], asked: Config) -> Config:
+    """A stored configuration, with this command's settings where they change no result."""
+    now = asked.to_tree()
+    full = {**now, **uttered(tree), **{key: now[key] for key in UNCOVERED if key in now}}
+    return Config.from_tree({**full, "search": {**full["search"], "trials": 1}})
+
+
+class _Reader:
+    """Reads the parts of a sweep that share its settings."""
+
+    def __init__(self, found: Gathered, config: Config, asked: Config) -> None:
+        data = found.specification["data"]
+        self._found, self._config, self._asked = found, config, asked
+        self._sizes: SplitSizes = split_sizes(config.evaluation, data["development_rows"])
+        self._classes = int(data["targets"].split()[0]) if data["targets"].endswith("classes") else 0
+        self._metric = metric_name(config.search.metric, classes=self._classes > 0)
+        self._flops: dict[str, float] = {}
+
+    def design(self, openings: list[dict[str, str]]) -> Design:
+        specification, config = self._found.specification, self._config
+        search, data = config.search, specification["data"]
+        sizes, limit = self._sizes, config.data.limit
+        rows = {"train": min(limit or sizes.train, sizes.train), "val": sizes.val, "report": sizes.report}
+        if data["test"]:
+            rows["test"] = data["test"]["rows"]
+        numbers = [k for _, k in self._found.records]
+        draws = max(numbers, default=0) + (0 if self._found.compares else 1)
+        seeds = [seed for _, seed in self._found.confirmed]
+        return Design(
+            name=specification["name"],
+            title=_title(config),
+            levels=tuple(self._level(name) for name in self._found.levels),
+            metric=self._metric,
+            classes=self._classes,
+            trials=draws,
+            epochs=config.training.epochs,
+            sampler=search.kind,
+            pruner=search.pruner,
+            evaluation=config.options["evaluation"],
+            rows=rows,
+            folds=sizes.folds,
+            delta=search.delta,
+            alpha=search.alpha,
+            control=search.control,
+            seed=config.seed,
+            confirm_seeds=max(seeds, default=0),
+            data=data["name"],
+            model=_model(config),
+            fingerprint=specification["fingerprint"],
+            facts=self._facts(openings),
+        )
+
+    def _facts(self, openings: list[dict[str, str]]) -> dict[str, str]:
+        config, compared = self._config, _compared(self._config)
+        facts = {group: config.options[group] for group in FACTS if group not in compared and group != "model"}
+        return {
+            **facts,
+            "batch size": str(config.training.batch_size),
+            "precision": str(config.training.precision),
+            "device": str(self._found.specification.get("device", "unknown")),
+            "early stopping": "no" if config.training.patience is None else f"patience {config.training.patience}",
+            "openings of the test set": str(len(openings)),
+        }
+
+    def _level(self, name: str) -> LevelDesign:
+        specification = self._found.specification["specification"]
+        spaces = _flat(specification["space"])
+        if name == NO_LEVEL:
+            return LevelDesign(name, {}, spaces)
+        level = next(level for level in specification["levels"] if level["name"] == name)
+        space = {draw: spaces[draw] for draw in level["draws"] if draw in spaces}
+        space |= {g: _options(specification, g) for g in level["draws"] if g not in spaces}
+        settings = {**level["options"], **level["values"]}
+        factors = FACTORIAL.get(name, {}) if self._config.search.compare == "regularization" else {}
+        if self._config.search.cross:
+            factors = {group: level["options"][group] for group in self._config.search.cross}
+        return LevelDesign(name, settings, space, _fixed(uttered(level["config"]), space, level["options"]), factors)
+
+    def trial(self, record: Record, design: Design) -> TrialRow:
+        result = record.result
+        config = stored_config(record.config_tree, self._asked)
+        return TrialRow(
+            level=record.level,
+            k=record.k,
+            status=str(result.status),
+            val=_val(result, design),
+            report=self._report(result),
+            values=self._values(record),
+            default=self._found.compares and record.k == 0,
+            epochs=len(result.curves.get("train/loss", ())),
+            cost=self._cost(config, len(result.curves.get("train/loss", ()))),
+            curves=result.curves,
+            signals=None,
+            losses=self._losses(record),
+            summary=result.summary,
+        )
+
+    def _values(self, record: Record) -> Mapping[str, Value]:
+        """What a trial drew; of a default recipe, the values of what others draw."""
+        if not (self._found.compares and record.k == 0):
+            return record.values
+        drawn = next(
+            level for level in self._found.specification["specification"]["levels"] if level["name"] == record.level
+        )
+        tree, values = uttered(record.config_tree), {}
+        for name in drawn["draws"]:
+            group, _, rest = name.partition(".")
+            option, _, key = rest.partition(".")
+            if not rest:
+                values[name] = tree["options"][group]
+            elif tree["options"][group] == option and key in tree[group]:
+                values[name] = tree[group][key]
+        return values
+
+    def _losses(self, record: Record) -> np.ndarray | None:
+        """(n,) losses of the rows of a K-fold in their order, of a classifier 0 or 1; None for a hold-out."""
+        if self._sizes.report or self._sizes.folds == 1 or not record.result.status.scored:
+            return None
+        arrays = self._found.predictions(record.key)
+        if "row_losses" not in arrays:
+            return None
+        rows, losses = arrays["rows"], arrays["row_losses"]
+        counts = np.bincount(rows, minlength=int(rows.max()) + 1)
+        sums = np.bincount(rows, weights=losses, minlength=len(counts))
+        return sums[counts > 0] / counts[counts > 0]
+
+    def confirm(self, level: str, seed: int, design: Design) -> ConfirmRow:
+        record, arrays = self._found.confirmed[level, seed]
+        result, correct = record.result, arrays.get("report_correct")
+        recipe = self._found.recipe(level)
+        report = self._report(result)
+        if not self._sizes.report and result.score is not None:
+            report = result.score
+        return ConfirmRow(
+            level=level,
+            key=seed,
+            status=str(result.status),
+            val=_val(result, design),
+            report=design.worst if result.status is Status.DIVERGED else report,
+            correct=correct[0] if correct is not None and len(correct) == 1 else None,
+            folds=tuple(self._folds(result)),
+            curves=result.curves,
+            trial=None if recipe is None else recipe.k,
+        )
+
+    def _folds(self, result: TrialResult) -> list[float]:
+        names = [f"fold/{fold}/val/{self._metric}" for fold in range(self._sizes.folds)]
+        return [to_score(self._metric, result.summary[name]) for name in names if name in result.summary]
+
+    def _report(self, result: TrialResult) -> float:
+        value = result.summary.get(f"report/{self._metric}")
+        return math.nan if value is None else to_score(self._metric, value)
+
+    def _cost(self, config: Config, epochs: int) -> float:
+        """Optimizer steps times floating-point operations of a step, of all fits of a trial."""
+        rows = min(config.data.limit or self._sizes.train, self._sizes.train)
+        steps = epochs * math.ceil(rows / config.training.batch_size)
+        shape = self._found.specification["data"].get("input_shape")
+        outputs = self._found.specification["data"].get("outputs")
+        if shape is None or outputs is None:
+            return math.nan
+        flops = step_flops(config, tuple(shape), int(outputs))
+        return math.nan if flops is None else steps * flops * self._sizes.folds * config.evaluation.replicates
+
+
+def _title(config: Config) -> str:
+    search = config.search
+    if search.compare:
+        return search.compare
+    return " x ".join(search.cross) if search.cross else ", ".join(sorted(_compared(config))) or "-"
+
+
+def _compared(config: Config) -> set[str]:
+    search = config.search
+    groups = {key.partition(".")[0] for level in search.levels.values() for key in level}
+    return groups | set(search.cross) | ({search.compare} if search.compare else set())
+
+
+def _model(config: Config) -> str:
+    """The network in words: `mlp 100-100-100-100`."""
+    hidden = getattr(config.model, "hidden", None)
+    kind = config.options["model"]
+    return f"{kind} {'-'.join(map(str, hidden))}" if hidden else kind
+
+
+def _flat(space: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Dimensions by full name, as bounds or choices are typed."""
+    return {f"{o}.{name}": typed_bounds(dimension) for o, names in space.items() for name, dimension in names.items()}
+
+
+def _options(specification: Mapping[str, Any], group: str) -> dict[str, Any]:
+    names = [key.partition(".")[2] for key in specification["options"] if key.startswith(f"{group}.")]
+    return {"choices": names}
+
+
+def _fixed(config: Mapping[str, Any], space: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Value]:
+    """Values of a level's own options that its trials do not draw."""
+    fixed: dict[str, Value] = {}
+    for group, option in options.items():
+        for name, value in config[group].items():
+            key = f"{group}.{option}.{name}"
+            if name not in ("kind", "max_norm") and key not in space:
+                fixed[key] = value
+    return fixed
+
+
+def _val(result: TrialResult, design: Design) -> float:
+    if result.score is not None:
+        return result.score
+    return design.worst if result.status is Status.DIVERGED else math.nan
+
+
+def _test(child: Child, design: Design, ledger: Mapping[str, Mapping[str, str]]) -> TestRow:
+    opening = child.tags.get("opening", "0")
+    value = child.metrics[f"test/{design.metric}"]
+    entry = ledger.get(opening, {})
+    return TestRow(
+        opening=int(opening),
+        level=child.attempt.level,
+        trial=child.attempt.k,
+        value=value,
+        low=child.metrics.get(f"test/{design.metric}/low", math.nan),
+        high=child.metrics.get(f"test/{design.metric}/high", math.nan),
+        n=design.rows.get("test", 0),
+        who=f"{entry.get('claimant', '')}, {entry.get('granted_at', '')}".strip(", "),
+        purpose=entry.get("purpose", ""),
+    )

@@ -1,0 +1,58 @@
+"""Makes the report of a sweep: as files, and as artifacts of the sweep's run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hpsearch.analysis.compare import analyse, digest_of
+from hpsearch.analysis.findings import Findings
+from hpsearch.cli.evidence import evidence_of
+from hpsearch.cli.report_screen import Published
+from hpsearch.cli.theory import signal_theory
+from hpsearch.config import Config
+from hpsearch.report.write import write_report
+from hpsearch.search.folders import slug
+from hpsearch.search.gathered import Gathered
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import Role, SweepRun
+
+
+def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> Published:
+    """Makes the report of a sweep: as files, and as artifacts of the sweep's run.
+
+    Args:
+        found: The sweep.
+        asked: Says where reports lie.
+        tracker: Has its runs.
+        run: Its run.
+    """
+    test = found.specification["data"]["test"]
+    openings = tracker.ledger.openings(test["digest"]) if test else []
+    ledger = [
+        {
+            "opening": str(opening.opening),
+            "claimant": opening.claimant,
+            "granted_at": opening.granted_at,
+            "purpose": opening.purpose,
+        }
+        for opening in openings
+    ]
+    finals = tracker.stored.children(run, Role.FINAL)
+    evidence = evidence_of(found, asked, finals, ledger)
+    digest, looks = digest_of(evidence), tracker.stored.looks(run)
+    # Not this look itself, so that the same report has the same bytes the second time.
+    before = tuple(look for look in looks if look != digest)
+    evidence = replace(evidence, design=replace(evidence.design, shown_before=before))
+    findings = analyse(evidence)
+    folder = Path(asked.report.directory) / slug(evidence.design.name)
+    files = write_report(findings, folder, theory=signal_theory(found, asked))
+    tracker.log_artifacts(run.run_id, {f"report/{path.relative_to(folder)}": path for path in files})
+    if evidence.confirm:
+        tracker.stored.note_look(run, findings.digest)
+    return summarize(findings, files)
+
+
+def summarize(findings: Findings, files: Sequence[Path]) -> Published:
+    """What is shown of a report that was written."""
+    answers = tuple((answer.status, answer.sentence) for answer in findings.answers)
+    return Published(findings.evidence.design.name, answers, tuple(files))

@@ -1,0 +1,90 @@
+"""`+report=…`: from logged runs to pages, without training anything."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.table import read_table
+from hpsearch.cli.building import connect
+from hpsearch.cli.naming import find_sweep
+from hpsearch.cli.publishing import publish, summarize
+from hpsearch.cli.report_screen import show_report
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.tree import nearest
+from hpsearch.quoting import hydra_quoted
+from hpsearch.report.write import write_report
+from hpsearch.search.folders import slug
+from hpsearch.search.gathered import Gathered, gather_local, gather_tracked
+from hpsearch.search.store import list_sweeps
+from hpsearch.space import Composed
+from hpsearch.terminal import Terminal
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import SweepRun
+
+
+def run_report(base: Composed, terminal: Terminal) -> int:
+    """Writes a report; returns the exit status."""
+    asked, option = base.config, base.actions["report"]
+    if option == "table":
+        return _report_table(asked, terminal)
+    with connect(asked) as tracker:
+        found, run = _find(asked, option, tracker)
+        published = publish(found, asked, tracker, run)
+    show_report(terminal, published)
+    return 0
+
+
+def _report_table(asked: Config, terminal: Terminal) -> int:
+    if asked.report.path is None:
+        raise ConfigError("report.path must be given: report.path=<file.csv>")
+    search = asked.search
+    path = Path(asked.report.path)
+    evidence = read_table(path, alpha=search.alpha)
+    findings = analyse(evidence)
+    folder = Path(asked.report.directory) / slug(evidence.design.name)
+    show_report(terminal, summarize(findings, write_report(findings, folder)))
+    return 0
+
+
+def _find(asked: Config, option: str, tracker: Tracker) -> tuple[Gathered, SweepRun]:
+    """The sweep that a command means: from its folder, or from the tracking store where there is no folder."""
+    sweeps = list_sweeps(asked.tracking.directory)
+    if asked.report.sweep is None and asked.report.started_by is None:
+        raise ConfigError(f"report.sweep must be given: +report={option} report.sweep=…{_known(sweeps, tracker)}")
+    local = asked.report.sweep in sweeps or any(
+        found["started_by"] == asked.report.started_by and not found["named"] for found in sweeps.values()
+    )
+    if not local and (tracked := _tracked(asked, tracker)) is not None:
+        return tracked
+    named = find_sweep(asked, None, "report")
+    run = tracker.find_sweep(named.name, named.identity)
+    if run is None:
+        raise ConfigError(
+            f"the runs of sweep {named.name!r} are not at {tracker.uri}: give the tracking.uri that it was run with"
+        )
+    return gather_local(named.store), run
+
+
+def _known(sweeps: Iterable[str], tracker: Tracker) -> str:
+    names = sorted({*sweeps, *tracker.stored.names()})
+    return f" (known here: {', '.join(names)})" if names else ""
+
+
+def _tracked(asked: Config, tracker: Tracker) -> tuple[Gathered, SweepRun] | None:
+    """The sweep as a tracking store has it; None if it has none that is meant."""
+    report, names = asked.report, tracker.stored.names()
+    wanted = [report.sweep] if report.sweep is not None else [n for n in names if n.startswith(str(report.started_by))]
+    runs = [run for name in wanted for run in tracker.stored.find(name)]
+    found = [(gather_tracked(tracker.stored, run), run) for run in runs]
+    if report.sweep is None:
+        found = [
+            (sweep, run)
+            for sweep, run in found
+            if sweep.specification["started_by"] == report.started_by and not sweep.specification["named"]
+        ]
+    if len(found) > 1:
+        lines = [f"  report.sweep={hydra_quoted(sweep.specification['name'])}" for sweep, _ in found]
+        raise ConfigError("\n".join([f"{len(found)} sweeps at {tracker.uri} are meant; say which one:", *lines]))
+    if not found and report.sweep is not None:
+        raise ConfigError(f"report.sweep={report.sweep} is no sweep at {tracker.uri}: {nearest(report.sweep, names)}")
+    return found[0] if found else None

@@ -1,0 +1,56 @@
+"""What may be set about confirming, about the final evaluation, and about reports."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from hpsearch.config.checks import require
+from hpsearch.config.option import AUTO
+
+
+@dataclass(kw_only=True, slots=True)
+class Confirm:
+    """Fresh seeds that retrain frozen recipes: the champion's before it is claimed, those of compared levels."""
+
+    seeds: Annotated[
+        int | None, "fresh seeds that retrain frozen recipes, >= 0; auto: 10, or what a comparison of many needs", AUTO
+    ]
+
+    def __post_init__(self) -> None:
+        require(self.seeds is None or self.seeds >= 0, "confirm.seeds", "must be >= 0 or auto", self.seeds)
+
+
+@dataclass(kw_only=True, slots=True)
+class Reopen:
+    """The acknowledgement that opens a test set again: why, and the number of the opening."""
+
+    reason: str | None
+    opening: int | None
+
+
+@dataclass(kw_only=True, slots=True)
+class Final:
+    """Which sweep or run is evaluated on the sealed test set; `epochs` of the refit, null: those of the sweep."""
+
+    sweep: str | None
+    run: str | None
+    started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
+    epochs: int | None
+    dry_run: bool
+    reopen: Reopen
+
+    def __post_init__(self) -> None:
+        require(self.epochs is None or self.epochs >= 1, "final.epochs", "must be >= 1 or null", self.epochs)
+        rule = "must be the run id of a trial, 32 hexadecimal digits as MLflow shows it"
+        require(self.run is None or bool(re.fullmatch("[0-9a-f]{32}", self.run)), "final.run", rule, self.run)
+
+
+@dataclass(kw_only=True, slots=True)
+class Report:
+    """Which sweep a report is about, or which table of foreign results, and where it is written."""
+
+    sweep: str | None
+    started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
+    path: str | None
+    data: str | None  # of a leaderboard
+    directory: str

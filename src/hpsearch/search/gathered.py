@@ -1,0 +1,114 @@
+"""Everything that is known of a sweep, wherever it is kept: what a report is made from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load
+
+from hpsearch.search.champion import find_recipe
+from hpsearch.search.record_files import BrokenFileError, open_json
+from hpsearch.search.store import SweepStore
+from hpsearch.search.trial_records import Record, counts_before, decode_record, digest_arrays
+from hpsearch.tracking.runs import Role, SweepRun
+from hpsearch.tracking.stored import Child, StoredSweeps
+
+Key = tuple[str, int]
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A sweep as it was found.
+
+    Attributes:
+        specification: What `sweep.json` holds.
+        records: Of its trials, by (level, k).
+        confirmed: Of the levels' recipes, by (level, seed): the record, and the arrays beside it.
+        predictions: The arrays beside the record of a trial, read when asked for.
+    """
+
+    specification: dict[str, Any]
+    records: dict[Key, Record]
+    predictions: Callable[[Key], Arrays]
+    confirmed: dict[Key, tuple[Record, Arrays]] = field(default_factory=dict)
+
+    @property
+    def compares(self) -> bool:
+        """Whether levels are compared."""
+        return "levels" in self.specification["specification"]
+
+    @property
+    def levels(self) -> list[str]:
+        """Names of the levels, in the order given."""
+        named = [str(level["name"]) for level in self.specification["specification"].get("levels", ())]
+        return named or sorted({level for level, _ in self.records})
+
+    def recipe(self, level: str) -> Record | None:
+        """The trial of a level that selection picks among its draws."""
+        draws = [r for (name, k), r in self.records.items() if name == level and not (self.compares and k == 0)]
+        return find_recipe(draws)
+
+
+def gather_local(store: SweepStore) -> Gathered:
+    """A sweep from its folder."""
+    specification = store.specification()
+    assert specification is not None, store.folder
+    finished = store.finished()
+    records = {key: attempt.record for key, attempt in finished.items() if attempt.record is not None}
+    found = Gathered(specification, records, lambda key: store.predictions(finished[key]))
+    for level in found.levels:
+        recipe = found.recipe(level)
+        if recipe is not None:
+            fresh = store.confirmation(level, recipe.k)
+            for (_, seed), attempt in fresh.finished().items():
+                if attempt.record is not None:
+                    found.confirmed[level, seed] = attempt.record, fresh.predictions(attempt)
+    return found
+
+
+def gather_tracked(stored: StoredSweeps, sweep: SweepRun) -> Gathered:
+    """A sweep from its runs in a tracking store: the same as from its folder."""
+    specification = open_json(stored.artifact(sweep.run_id, "sweep.json"), "sweep.json")
+    counted: dict[Key, tuple[Child, Record]] = {}
+    children = [child for child in stored.children(sweep, Role.SEARCH, Role.CONFIRM) if child.has_record]
+    for child in children:
+        if child.attempt.role is Role.SEARCH:
+            _count(counted, (child.attempt.level, child.attempt.k), child, _record(stored, child))
+    records = {key: record for key, (_, record) in sorted(counted.items())}
+    found = Gathered(dict(specification), records, lambda key: _arrays(stored, *counted[key]))
+    fresh: dict[Key, tuple[Child, Record]] = {}
+    recipes = {level: found.recipe(level) for level in found.levels}
+    for child in children:
+        recipe = recipes.get(child.attempt.level)
+        if child.attempt.role is Role.CONFIRM and recipe is not None and recipe.k == child.attempt.k:
+            seed = int(child.attempt.part.removeprefix("seed "))
+            _count(fresh, (child.attempt.level, seed), child, _record(stored, child))
+    confirmed = {key: (record, _arrays(stored, child, record)) for key, (child, record) in sorted(fresh.items())}
+    return replace(found, confirmed=confirmed)
+
+
+def _count(counted: dict[Key, tuple[Child, Record]], key: Key, child: Child, record: Record) -> None:
+    """Keeps the attempt that counts of those at one trial."""
+    if key not in counted:
+        counted[key] = child, record
+        return
+    known, its = counted[key]
+    if counts_before((child.attempt.attempt, record.result.status), (known.attempt.attempt, its.result.status)):
+        counted[key] = child, record
+
+
+def _record(stored: StoredSweeps, child: Child) -> Record:
+    name = f"record.json of run {child.attempt.run_id}"
+    return decode_record(stored.artifact(child.attempt.run_id, "record.json"), name)
+
+
+def _arrays(stored: StoredSweeps, child: Child, record: Record) -> Arrays:
+    if record.predictions_sha256 == digest_arrays({}):
+        return {}
+    name = "predictions.safetensors"
+    arrays: dict[str, np.ndarray] = load(stored.artifact(child.attempt.run_id, name))
+    if digest_arrays(arrays) != record.predictions_sha256:
+        raise BrokenFileError(f"{name} of run {child.attempt.run_id}", "its arrays are not those of record.json")
+    return arrays

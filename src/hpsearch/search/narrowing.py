@@ -1,0 +1,147 @@
+"""From coarse to fine: what the rounds of a search leave of its space."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hpsearch.config import ConfigError
+from hpsearch.config.sweep import CoarseToFine
+from hpsearch.config.tree import to_tree
+from hpsearch.records import Status, Value
+from hpsearch.search.levels import Level
+from hpsearch.search.trial_records import Record
+from hpsearch.space import Choices, Dimension, Range, Space, apply_values
+
+SEED = 0
+"""Of the bootstrap that decides whether an option may be dropped."""
+
+
+def narrowed_space(search: CoarseToFine, level: Level, past: Sequence[Record]) -> Space:
+    """The space of the round after these trials; it is narrowed once for each round that they make up.
+
+    It reads `val` scores alone: `report` rows are never selected on.
+
+    Args:
+        search: Says how the trials make up rounds.
+        level: With its whole space.
+        past: The records of all earlier rounds, in the order of k.
+    """
+    space = level.space
+    for number in range(search.round_of(len(past))):
+        records = [record for record in past if search.round_of(record.k) == number]
+        space = _narrowed(replace(level, space=space), records)
+    return space
+
+
+def _narrowed(level: Level, records: Sequence[Record]) -> Space:
+    from hpsearch.analysis.explore import explore_level  # noqa: PLC0415 (scipy, which other searches have no use for)
+    from hpsearch.analysis.linter_space import narrowed  # noqa: PLC0415
+
+    evidence = _evidence(level, records)
+    explored = {level.name: explore_level(evidence, level.name, refused=True, seed=SEED)}
+    return _with_bounds(level, narrowed(evidence, explored, level.name))
+
+
+def _evidence(level: Level, records: Sequence[Record]) -> Any:
+    from hpsearch.analysis.evidence import Design, Evidence, LevelDesign, TrialRow  # noqa: PLC0415
+
+    config = level.base.config
+    design = Design(
+        name="",
+        title="",
+        levels=(LevelDesign(level.name, {}, bounds_of(level.space)),),
+        metric="score",
+        classes=0,
+        trials=len(records),
+        epochs=config.training.epochs,
+        sampler=config.search.kind,
+        pruner="none",
+        evaluation=config.evaluation.kind,
+        rows={"val": 0, "report": 0},
+        folds=1,
+        delta=None,
+        alpha=config.search.alpha,
+        control=None,
+        seed=config.seed,
+        confirm_seeds=0,
+        data="",
+        model="",
+        fingerprint="",
+    )
+    rows = [
+        TrialRow(r.level, r.k, str(r.result.status), _score(r), math.nan, r.values, curves=r.result.curves)
+        for r in records
+    ]
+    return Evidence(design, tuple(rows))
+
+
+def _score(record: Record) -> float:
+    if record.result.score is not None:
+        return record.result.score
+    return -math.inf if record.result.status is Status.DIVERGED else math.nan
+
+
+def bounds_of(space: Space) -> dict[str, dict[str, Any]]:
+    """Every dimension by its full name, as it is typed: `low`, `high`, `log` and `step`, or `choices`."""
+    found: dict[str, dict[str, Any]] = {group: {"choices": list(options)} for group, options in space.options.items()}
+    for option, names in space.dimensions.items():
+        found |= {f"{option}.{name}": typed_bounds(to_tree(dimension)) for name, dimension in names.items()}
+    return found
+
+
+def typed_bounds(dimension: Mapping[str, Any]) -> dict[str, Any]:
+    """A dimension, given as a tree, as it is typed."""
+    if "values" in dimension:
+        return {"choices": list(dimension["values"])}
+    bounds = {key: dimension[key] for key in ("low", "high", "log", "step")}
+    return {key: value for key, value in bounds.items() if value is not None}
+
+
+def _with_bounds(level: Level, bounds: Mapping[str, Mapping[str, Any]]) -> Space:
+    space = level.space
+    options = {group: tuple(map(str, bounds[group]["choices"])) for group in space.options}
+    dimensions: dict[str, dict[str, Dimension]] = {}
+    for option, names in space.dimensions.items():
+        kept = {name: old for name, old in names.items() if f"{option}.{name}" in bounds}
+        found = {name: _dimension(level, f"{option}.{name}", old, bounds) for name, old in kept.items()}
+        if found:
+            dimensions[option] = found
+    return Space(options, dimensions)
+
+
+def _dimension(level: Level, name: str, old: Dimension, bounds: Mapping[str, Mapping[str, Any]]) -> Dimension:
+    new = bounds[name]
+    if isinstance(old, Choices):
+        return Choices(tuple(new["choices"]))
+    kind = int if old.whole else float
+    low, high = kind(new["low"]), kind(new["high"])
+    # A range that is widened must not leave what its option allows.
+    low = low if low >= old.low or _allowed(level, name, low) else old.low
+    high = high if high <= old.high or _allowed(level, name, high) else old.high
+    return Range(low, high, old.log, old.step, old.whole)
+
+
+def _allowed(level: Level, name: str, value: Value) -> bool:
+    group, option, _ = name.split(".", 2)
+    composed = level.compose({group: option}) if group in level.space.options else level.base
+    try:
+        apply_values(composed.config, {name: value})
+    except ConfigError:
+        return False
+    return True
+
+
+def room_for(space: Space, values: Mapping[str, Value]) -> Space:
+    """The space with ranges that hold these values too: a later round may have drawn beyond the first one's."""
+    dimensions = {
+        option: {name: _holding(dimension, values.get(f"{option}.{name}")) for name, dimension in names.items()}
+        for option, names in space.dimensions.items()
+    }
+    return Space(space.options, dimensions)
+
+
+def _holding(dimension: Dimension, value: Value) -> Dimension:
+    if isinstance(dimension, Choices) or not isinstance(value, int | float):
+        return dimension
+    return replace(dimension, low=min(dimension.low, value), high=max(dimension.high, value))

@@ -1,0 +1,204 @@
+"""The answer box and the limits."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from evidences import (
+    LR,
+    SPACE,
+    bitmaps,
+    clear,
+    design,
+    diverged,
+    level,
+    opened,
+    retrained,
+    scored,
+    trials,
+    with_design,
+)
+
+from hpsearch.analysis.answers import space_hash
+from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.evidence import Evidence, TrialRow
+
+THREE = {"adam": 0.95, "momentum": 0.95, "sgd": 0.7}
+
+
+def three(shares=THREE, *, keep=True, **changes):
+    correct = bitmaps(shares, 12)
+    rows = [row for name in shares for row in trials(name, shares[name], 5)]
+    confirm = [row for name, one in correct.items() for row in retrained(name, one, keep=keep)]
+    return Evidence(design(*map(level, shares), **changes), tuple(rows), tuple(confirm))
+
+
+def told(evidence):
+    return [(one.status, one.sentence) for one in analyse(evidence).answers]
+
+
+def test_a_single_contender_is_called_best():
+    assert told(clear())[0] == ("claim", "adam is the best level: the other one is claimed to be behind it.")
+    best = three({"b": 0.97, "a": 0.7, "c": 0.4})
+    assert told(best)[0] == (
+        "claim",
+        "b is the best level: each of the 2 others is claimed to be behind another level.",
+    )
+
+
+def test_several_contenders_are_named_by_the_alphabet_and_none_is_called_best():
+    status, sentence = told(three({"momentum": 0.95, "sgd": 0.7, "adam": 0.95}))[0]
+    assert status == "inconclusive"
+    assert sentence == (
+        "2 of 3 levels are not separated: adam, momentum; each of the others is claimed to be behind another level."
+    )
+
+
+def test_claims_about_one_report_set_leave_all_levels_as_contenders():
+    status, sentence = told(three(keep=False))[0]
+    assert status == "inconclusive"
+    assert sentence == "3 of 3 levels are not separated beyond this report set: adam, momentum, sgd."
+
+
+def test_equivalent_levels_are_said_to_be():
+    same = Evidence(clear().design, clear().trials, (*scored("adam", [0.5] * 10), *scored("sgd", [0.5] * 10)))
+    assert told(same)[0] == ("equivalent", "Every compared pair is equivalent within 0.01: adam, sgd.")
+
+
+def test_claims_come_before_what_is_open_and_larger_differences_first():
+    shares = {"a": 0.95, "b": 0.955, "c": 0.8, "d": 0.6}
+    findings = analyse(three(shares, delta=None))
+    pairs = [one for one in findings.answers if one.sentence in {pair.sentence for pair in findings.pairs}]
+    assert [one.status for one in pairs] == ["claim"] * 5 + ["inconclusive"]
+    claimed = [pair for one in pairs for pair in findings.pairs if pair.sentence == one.sentence][:5]
+    sizes = [abs(pair.diff) for pair in claimed]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_refusals_come_with_code_and_fix():
+    few = replace(clear(), confirm=tuple(row for row in clear().confirm if row.key <= 3))
+    reason = "3 common seeds are fewer than the 6 that a claim needs (R07)"
+    assert told(few)[:2] == [
+        ("refused", "No pair is compared, so that every level remains a contender: adam, sgd."),
+        ("refused", f"Not compared: adam and sgd, {reason}. Fix: confirm.seeds=13."),
+    ]
+
+
+def test_what_the_report_does_not_show_is_an_answer_too():
+    adaptive = "trials were drawn by tpe, which learns from the scores of earlier ones"
+    assert ("refused", f"No tuning curves: {adaptive} (R02). Fix: search=random.") in told(clear(sampler="tpe"))
+
+
+def test_the_scope_comes_last_and_counts_openings_of_the_test_set():
+    status, sentence = told(replace(clear(), tests=(opened(1),)))[-1]
+    hashed = space_hash(clear())
+    assert sentence == (
+        f"Applies to: digits; 64-100-10; spaces {hashed}; 50 trials each; 5 epochs; 1 test opening so far."
+    )
+    assert status == "claim"
+    assert told(clear(trials=1, epochs=0))[-1][1].endswith(f"spaces {hashed}; 1 trial; 0 test openings so far.")
+
+
+def test_the_hash_of_spaces_changes_with_any_bound():
+    wider = {LR: {**SPACE[LR], "high": 10.0}}
+    changed = with_design(clear(), levels=(level("adam"), level("sgd", space=wider)))
+    assert space_hash(changed) != space_hash(clear())
+    assert len(space_hash(clear())) == 8
+
+
+def initialized(stalled, n=20):
+    """`he` never stalls, `zeros` does in the first trials."""
+    levels = [level(name, settings={"init": name}) for name in ("zeros", "he")]
+    rows = [
+        TrialRow(name, k, "stalled" if name == "zeros" and k <= stalled else "ok", 0.5, 0.5, {LR: 0.1})
+        for name in ("zeros", "he")
+        for k in range(1, n + 1)
+    ]
+    return Evidence(design(*levels, title="init"), tuple(rows))
+
+
+def test_of_initializers_stalls_come_first_with_their_intervals():
+    listed = "he 0 of 20 [0.0 %, 16.1 %]; zeros 20 of 20 [83.9 %, 100.0 %]"
+    expected = f"In the search, training stalled at chance (Wilson 95 %): {listed}."
+    assert told(initialized(20))[0] == ("exploratory", expected)
+
+
+@pytest.mark.parametrize(
+    "evidence", [initialized(0), initialized(5, n=19), clear()], ids=["equal", "few", "optimizers"]
+)
+def test_stalls_are_told_of_initializers_alone_where_they_differ_in_enough_trials(evidence):
+    assert not any("stalled" in sentence for _, sentence in told(evidence))
+
+
+def test_without_retrainings_the_search_is_told_as_such():
+    status, sentence = told(replace(clear(), confirm=()))[0]
+    assert status == "exploratory"
+    assert sentence.startswith(
+        "Nothing is confirmed: no recipe has a score on fresh seeds. In the search, the selected "
+    )
+    assert "one of 10 trials is expected to score: adam 0." in sentence
+
+
+def test_a_lone_level_tells_its_recipe():
+    alone = Evidence(design(level("-")), tuple(trials("-", 0.9, 3)), tuple(scored("-", [0.9, 0.8, -math.inf])))
+    assert told(alone)[0] == (
+        "exploratory",
+        "Nothing is compared: there is one level. Its recipe scores 0.5667 over 3 fresh seeds, of which 1 diverged.",
+    )
+
+
+def test_many_contenders_are_counted_not_listed():
+    shares = {f"level {at:02d}": 0.9 for at in range(13)}
+    assert told(three(shares, keep=False, control="level 00"))[0][1] == "13 of 13 levels are not separated: all 13."
+
+
+# limits
+
+
+def limits(evidence):
+    return " ".join(analyse(evidence).limits)
+
+
+def test_limits_name_what_was_not_varied():
+    said = limits(clear(facts={"schedule": "cosine", "batch size": "100", "commit": "abc"}, delta=None))
+    for part in (
+        "One data set: digits.",
+        "One network: 64-100-10.",
+        "Fixed training: 5 epochs, schedule cosine.",
+        "Fixed batch size: 100.",
+        "One set of 400 report rows",
+        "conditional on one split and one seed",
+        "One search of 50 trials in each space",
+        "Each level was tuned in its own space",
+        "No smallest difference that matters was declared",
+        "The test set was not opened.",
+    ):
+        assert part in said
+    assert "abc" not in said
+
+
+def test_limits_follow_the_evaluation():
+    assert "Every row is trained on and scored" in limits(clear(evaluation="truth_table"))
+    assert "5 folds of one pool of rows" in limits(clear(folds=5, evaluation="kfold"))
+    assert "test set was not opened" not in limits(replace(clear(), tests=(opened(1),)))
+
+
+def test_without_bitmaps_claims_are_limited_to_the_report_set():
+    assert "for this report set alone" in limits(three(keep=False))
+    assert "for this report set alone" not in limits(three())
+
+
+@pytest.mark.parametrize(("train", "said"), [(0.905, True), (0.95, False)])
+def test_regularization_has_nothing_to_show_where_nothing_overfits(train, said):
+    curves = {"train/accuracy": [0.5, train], "val/accuracy": [0.5, 0.9]}
+    levels = [level(name, settings={"regularization": name}) for name in ("none", "dropout")]
+    rows = [row for name in ("none", "dropout") for row in trials(name, 0.9, 3)]
+    confirm = [replace(row, curves=curves) for name in ("none", "dropout") for row in scored(name, [0.9] * 10)]
+    evidence = Evidence(design(*levels), tuple(rows), tuple(confirm))
+    assert ("there is no overfitting that regularization could reduce" in limits(evidence)) == said
+
+
+def test_a_seed_that_diverged_is_told_in_the_refusal():
+    assert any("of sgd diverged" in sentence for _, sentence in told(diverged(clear(), 1)))
+    assert np.isinf(analyse(diverged(clear(), 1)).pairs[0].differences[0])

@@ -1,0 +1,116 @@
+"""What a broken rule does to comparisons and answers."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from evidences import (
+    broken,
+    clear,
+    diverged,
+    folded,
+    gates_of,
+    level,
+    lost,
+    retrained,
+    scored,
+    trials,
+    with_design,
+    without,
+)
+
+from hpsearch.analysis.compare import analyse, digest_of
+from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.findings import Action
+
+
+def test_a_diverged_seed_leaves_ranks_and_no_interval():
+    (pair,) = analyse(diverged(clear(), 2, 3)).pairs
+    assert (pair.state, pair.refused) == ("refused", ("R08",))
+    assert math.isnan(pair.diff)
+    assert all(map(math.isnan, (*pair.ci, *pair.ci_sim)))
+    assert pair.p == 2.0**-9
+    assert np.isposinf(pair.differences[[1, 2]]).all()
+    assert "0 of 10 seeds of adam and 2 of 10 of sgd diverged (difference of the shares -0.20 [" in pair.sentence
+    assert "sign-flip test on ranks: p = 0.002, after Holm 0.002" in pair.sentence
+
+
+def test_a_lost_seed_is_dropped_and_said():
+    (pair,) = analyse(lost(clear(), 4)).pairs
+    assert (pair.n, pair.dropped, pair.claim) == (9, 1, "full")
+    assert pair.sentence.endswith("1 key was dropped (R08).")
+
+
+def test_unequal_searches_are_said_where_recipes_are_compared():
+    (pair,) = analyse(without(clear(), "sgd", k=31)).pairs
+    assert pair.sentence.endswith("Their searches had 50 and 30 trials (R04).")
+    assert "these recipes" in pair.sentence
+
+
+@pytest.mark.parametrize(("code", "changes"), [("R06", {"search_keys": (1,)}), ("R09", {"commits": ("a", "b")})])
+def test_a_gate_about_all_levels_is_one_answer(code, changes):
+    findings = analyse(clear(**changes))
+    assert [pair.refused for pair in findings.pairs] == [(code,)]
+    told = [one.sentence for one in findings.answers if f"({code})" in one.sentence]
+    assert len(told) == 1
+
+
+def test_an_exploratory_report_claims_nothing():
+    findings = analyse(clear(exploratory="delta was changed after a look"))
+    assert [(pair.claim, pair.refused) for pair in findings.pairs] == [("none", ("R19",))]
+    assert findings.answers[0].sentence == "This report is exploratory as a whole: delta was changed after a look."
+    assert {one.status for one in findings.answers} == {"exploratory", "refused"}
+
+
+def test_more_looks_need_more_seeds():
+    looked = clear(shown_before=tuple(f"{at:016d}" for at in range(40)))
+    gate = broken(looked, "R07")
+    assert gate.reason == "adam and sgd: 10 common seeds are fewer than the 11 that a claim needs"
+    assert gate.fix == "confirm.seeds=13"
+
+
+def test_showing_the_same_retrainings_again_is_no_look():
+    assert {gate.action for gate in gates_of(clear(shown_before=(digest_of(clear()),)), "R20")} == {Action.PASS}
+
+
+@pytest.mark.parametrize(("seeds", "action"), [(1, Action.REFUSE), (2, Action.PASS), (3, Action.PASS)])
+def test_folds_need_two_seeds_and_ten_scores(seeds, action):
+    draw = np.random.default_rng(1)
+    plain = with_design(clear(), folds=5, evaluation="kfold", rows={"train": 800, "val": 1000})
+    rows = [*folded("adam", draw.normal(0.9, 0.01, (seeds, 5))), *folded("sgd", draw.normal(0.7, 0.01, (seeds, 5)))]
+    (gate,) = gates_of(replace(plain, confirm=tuple(rows)), "R07")
+    assert gate.action is action
+    if action is Action.REFUSE:
+        assert gate.reason == "adam and sgd: 1 common seeds with 5 folds in all are fewer than 2 seeds with 10 folds"
+        assert gate.fix == "confirm.seeds=11"
+
+
+def test_a_fold_that_diverged_leaves_neither_interval_nor_test():
+    draw = np.random.default_rng(1)
+    plain = with_design(clear(), folds=5, evaluation="kfold", rows={"train": 800, "val": 1000})
+    rows = [
+        *folded("adam", draw.normal(0.9, 0.01, (4, 5))),
+        *scored("sgd", [0.5, 0.5, 0.5, -math.inf], folds=(0.5,) * 5),
+    ]
+    (pair,) = analyse(replace(plain, confirm=tuple(rows))).pairs
+    assert pair.refused == ("R08",)
+    assert math.isnan(pair.p)
+
+
+def test_claims_on_different_keys_that_go_round_in_a_circle_are_none():
+    names, keys = ("a", "b", "c"), {"a": range(1, 21), "b": range(11, 31), "c": [*range(1, 11), *range(21, 31)]}
+    # On the keys that two have in common, the first one is ahead: a over b, b over c, c over a.
+    ahead = {("a", 11): 1, ("b", 21): 1, ("c", 1): 1}
+    confirm, rng = [], np.random.default_rng(0)
+    for name in names:
+        for key in keys[name]:
+            lifted = ahead.get((name, (key - 1) // 10 * 10 + 1), 0)
+            row = rng.random(400) < (0.95 if lifted else 0.5)
+            confirm += [replace(one, key=key) for one in retrained(name, row[None])]
+    rows = [row for name in names for row in trials(name, 0.9, 5)]
+    evidence = Evidence(replace(clear().design, levels=tuple(map(level, names))), tuple(rows), tuple(confirm))
+    findings = analyse(evidence)
+    assert [pair.refused for pair in findings.pairs] == [("R08",)] * 3
+    assert findings.contenders == names
+    assert "claims on different keys go round in a circle (R08)" in findings.pairs[0].sentence
