@@ -19,7 +19,7 @@ from hpsearch.data.seal import load_development
 from hpsearch.data.splits import folds, refit_fold
 from hpsearch.engine import autotune
 from hpsearch.engine.device_data import DeviceData, to_device
-from hpsearch.engine.fleet import train_fits
+from hpsearch.engine.fleets import train_fits
 from hpsearch.engine.muster import shape_key
 from hpsearch.engine.precision import AGREEMENT
 from hpsearch.engine.reference import check_fit, train

@@ -9,6 +9,7 @@ import numpy as np
 
 from hpsearch.config import Config
 from hpsearch.seeding import FitSeeds
+from hpsearch.signals import Signals
 
 Value = bool | int | float | str | None | list[Any]
 NO_LEVEL = "-"
@@ -96,6 +97,7 @@ class FitResult:
         rows: Training rows seen, counted over all epochs.
         width: Members of the fleet it was trained in; 0 if it was trained alone, by the reference engine.
         checkpoint: What its engine takes to go on as if it had not stopped; None where it has come to its end.
+        signals: What flowed through the network; None of all fits of a trial but the first, and of a refit.
     """
 
     status: Status
@@ -113,6 +115,7 @@ class FitResult:
     rows: int
     width: int = 0
     checkpoint: dict[str, np.ndarray] | None = None
+    signals: Signals | None = None
 
     @property
     def epochs(self) -> int:
@@ -152,11 +155,13 @@ class TrialResult:
         score: Higher is better; None unless `status.scored`.
         score_se: Standard error of the score; None where it cannot be estimated.
         curves: Metric name to one value for each epoch, averaged over fits: `train/loss`, `val/accuracy` …
-        summary: Metric name to value: `best/val/accuracy`, `last/val/loss`, `report/accuracy`, `fold/3/val/accuracy` …
+        summary: Metric name to value: `best/val/accuracy`, `last/val/loss`, `report/accuracy`, `fold/3/val/accuracy`,
+            `signals/dead_units` …
         chosen_epochs: For each fit, the epoch whose weights were scored.
         seeds: For each fit, its seeds.
         predictions: Arrays that are kept beside the record, not in it (out-of-fold outputs, correctness).
         measured: What depends on machine and moment: `fit_s`, `rows_per_s`, `peak_mib` …
+        signals: Of the first fit: fold 0, replicate 0; None where nothing was trained.
     """
 
     status: Status
@@ -169,6 +174,7 @@ class TrialResult:
     seeds: list[FitSeeds]
     predictions: dict[str, np.ndarray] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
+    signals: Signals | None = None
 
 
 RUNG = re.compile(r"rung/(\d+)/score")

@@ -24,6 +24,7 @@ from hpsearch.metrics import (
 )
 from hpsearch.nn.outputs import stall_threshold
 from hpsearch.records import Fit, FitResult, Status, Task, TrialResult
+from hpsearch.signals import Signals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +69,7 @@ def score_trial(
         return _diverged(failures, fits, results)
     pooled = config.evaluation.kind == "loocv"
     parts = (_pooled_parts if pooled else _parts)(config, development, fits, results)
+    signals = _signals(results)
     curves = train_curves(results) | {
         f"val/{name}": mean_curve([part.scored.values[name][:-1] for part in parts]) for name in parts[0].scored.values
     }
@@ -80,27 +82,40 @@ def score_trial(
         summary=extremes(curves)
         | {"chosen/train/loss": float(np.mean([result.final_loss for result in results]))}
         | _folds(metric, parts)
-        | _report(config, development, fits, results),
+        | _report(config, development, fits, results)
+        | _said(signals),
         chosen_epochs=[result.chosen_epoch for result in results],
         seeds=[fit.seeds for fit in fits],
         predictions=_predictions(development, metric, parts, fits, results),
         measured=_measured(results),
+        signals=signals,
     )
 
 
 def _diverged(failures: list[str], fits: Sequence[Fit], results: Sequence[FitResult]) -> TrialResult:
     more = f" (and {len(failures) - 1} more fits)" if len(failures) > 1 else ""
+    signals = _signals(results)
     return TrialResult(
         status=Status.DIVERGED,
         failure=failures[0] + more,
         score=None,
         score_se=None,
         curves=common_train_curves(results),
-        summary={},
+        summary=_said(signals),
         chosen_epochs=[result.chosen_epoch for result in results],
         seeds=[fit.seeds for fit in fits],
         measured=_measured(results),
+        signals=signals,
     )
+
+
+def _signals(results: Sequence[FitResult]) -> Signals | None:
+    """Those of the one fit that is probed."""
+    return next((result.signals for result in results if result.signals is not None), None)
+
+
+def _said(signals: Signals | None) -> dict[str, float]:
+    return {} if signals is None else signals.summary()
 
 
 def _measured(results: Sequence[FitResult]) -> dict[str, float]:

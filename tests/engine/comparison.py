@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from hpsearch.engine.watch import STATISTICS
 from hpsearch.records import FitResult
+from hpsearch.signals import Signals
 
 TOLERANCE = 1e-9
 """In float64."""
@@ -16,6 +18,7 @@ def bits(result: FitResult) -> dict[str, object]:
     return {
         **{name: getattr(result, name).tobytes() for name in arrays},
         **{f"state {name}": array.tobytes() for name, array in (result.state or {}).items()},
+        "signals": repr(result.signals),
         "final_loss": np.float64(result.final_loss).tobytes(),
         "ended": (result.status, result.failure, result.chosen_epoch, result.rows),
     }
@@ -31,6 +34,17 @@ def worst_difference(result: FitResult, truth: FitResult) -> float:
     if any(a.shape != b.shape for a, b in pairs):
         return np.inf
     return max(float(np.abs(a.astype(float) - b.astype(float)).max(initial=0.0)) for a, b in pairs)
+
+
+def assert_signals_near(found: Signals, wanted: Signals, relative: float) -> None:
+    """The same points and layers, and numbers that are near to each other; nothing where there is nothing."""
+    assert (found.steps, found.epochs, found.layers) == (wanted.steps, wanted.epochs, wanted.layers)
+    for name in STATISTICS:
+        ours, theirs = (np.array(getattr(signals, name), dtype=object) for signals in (found, wanted))
+        known = np.not_equal(theirs, None)
+        assert (np.not_equal(ours, None) == known).all(), name
+        numbers = (x[known].astype(float) for x in (ours, theirs))
+        np.testing.assert_allclose(*numbers, rtol=relative, atol=relative * 1e-4, err_msg=name)
 
 
 def assert_equal_training(result: FitResult, truth: dict[str, Any]) -> None:

@@ -79,6 +79,32 @@ class Twice(nn.Module):
         return self.output(self.dropout(torch.tanh(self.second(h))))
 
 
+class Reused(nn.Module):
+    """One activation, in place, in two places; a layer whose output is no row a row, and one that is not trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.output = nn.Linear(5, 10), nn.Linear(10, 8), nn.Linear(8, 3)
+        self.relu, self.tanh, self.scale = nn.ReLU(inplace=True), nn.Tanh(), nn.Linear(1, 1)
+        self.second.requires_grad_(requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.relu(self.second(self.relu(self.first(x))))
+        return self.output(self.tanh(h)) * self.scale(torch.ones(1))
+
+
+class Tied(nn.Module):
+    """Two layers with one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.output = nn.Linear(5, 5), nn.Linear(5, 5), nn.Linear(5, 3)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(torch.tanh(self.second(torch.tanh(self.first(x)))))
+
+
 class Unused(nn.Module):
     """A layer that no output depends on."""
 

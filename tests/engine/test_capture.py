@@ -52,3 +52,4 @@ def test_a_fleet_of_replayed_steps_equals_one_of_plain_steps(make_config, make_r
     for one, other in zip(plain, replayed, strict=True):
         assert one.val_outputs.tobytes() == other.val_outputs.tobytes()
         assert all(one.state[name].tobytes() == other.state[name].tobytes() for name in one.state)
+        assert one.signals == other.signals is not None

@@ -28,7 +28,8 @@ def company(make_config, make_fit, n, members, *, groups=3, **overrides):
 
 def bits(result):
     state = [result.state[name].tobytes() for name in sorted(result.state)]
-    return [result.val_outputs.tobytes(), result.report_outputs.tobytes(), result.train_loss.tobytes(), *state]
+    arrays = (result.val_outputs, result.report_outputs, result.train_loss)
+    return [*(array.tobytes() for array in arrays), *state, repr(result.signals)]
 
 
 @pytest.mark.parametrize(

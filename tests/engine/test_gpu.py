@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from comparison import worst_difference
+from comparison import assert_signals_near, worst_difference
 from memory_probe import fleet_of
 
 from hpsearch.engine import fleet, reference
@@ -62,6 +62,14 @@ def test_members_of_a_captured_fleet_equal_the_reference_engine(network, company
     alone = [reference.train(fit, data, keep_state=True) for fit in fits]
     assert [result.status for result in results] == [Status.OK] * len(fits)
     assert max(map(worst_difference, results, alone)) <= EXACT
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_signals_of_a_captured_fleet_are_those_of_the_reference_engine(network, company):
+    fits, data = company(network, torch.float64)
+    for fit, result in zip(fits, fleet.train_fleet(fits, data), strict=True):
+        if fit.fold.index == 0:
+            assert_signals_near(result.signals, reference.train(fit, data).signals, 1e-6)
 
 
 def test_single_precision_stays_near_the_reference_engine(company):

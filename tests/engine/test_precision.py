@@ -18,6 +18,7 @@ from hpsearch.engine import fleet, reference, rehearsal
 from hpsearch.engine.capture import Replayed
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.elementwise import elu, leaky_relu, sigmoid
+from hpsearch.engine.filling import probe_rows
 from hpsearch.engine.fleet import train_fleet
 from hpsearch.engine.muster import shape_key
 from hpsearch.engine.precision import arithmetic, require_precision
@@ -160,7 +161,7 @@ def test_predictions_are_made_as_the_network_was_trained(problem, train):
         for found in (outputs, result.val_outputs, result.report_outputs):
             assert np.array_equal(found, torch.tensor(found).bfloat16().float().numpy())  # no digits beyond bfloat16
         np.testing.assert_allclose(result.report_outputs, outputs[fit.fold.report], rtol=2 * ULP, atol=ULP)
-        probe = reference.probe_rows(fit)
+        probe = probe_rows(fit)
         loss = functional.cross_entropy(torch.tensor(outputs[probe]), torch.tensor(data.rows.targets[probe]))
         assert result.final_loss == pytest.approx(loss.item(), abs=ULP)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_signals import made
 from sklearn import metrics as sklearn_metrics
 
 from hpsearch.records import FitResult, Status
@@ -245,3 +246,25 @@ def test_a_loss_near_that_of_guessing_is_stalled_and_keeps_its_score(make_config
         made = result(outputs(rows, fit.fold.val, 10), noise((20, 3)), final_loss=loss)
         trial = score_trial(fit.config, rows, [fit], [made])
         assert (trial.status, trial.score) == (status, 0.5)
+
+
+def test_a_trial_has_the_signals_of_its_probed_fit_and_their_summary(make_config, make_rows, make_fit):
+    rows, config = make_rows(100), make_config(evaluation="kfold")
+    fits = [make_fit(config, 100, fold=i) for i in range(2)]
+    signals = made(dead=[[0.0] * 3, [0.5, 0.0, None]])
+    results = [result(outputs(rows, fit.fold.val, 10), noise((20, 3))) for fit in fits]
+    trial = score_trial(config, rows, fits, [replace(results[0], signals=signals), results[1]])
+    assert trial.signals == signals
+    assert trial.summary["signals/dead_units"] == 0.5
+    bare = score_trial(config, rows, fits, results)
+    assert bare.signals is None
+    assert bare.summary == {name: x for name, x in trial.summary.items() if not name.startswith("signals/")}
+
+
+def test_a_diverged_trial_keeps_what_was_measured_before(make_config, make_rows, make_fit):
+    rows, fit = make_rows(100), make_fit(make_config(), 100)
+    failed = result(noise((1, 20, 3)), status=Status.DIVERGED, failure="non-finite weight in epoch 2 (of 3)")
+    signals = made(gradient_norm=[[1e-9, 1.0, 1.0], [1.0] * 3])
+    trial = score_trial(fit.config, rows, [fit], [replace(failed, signals=signals)])
+    assert (trial.status, trial.signals) == (Status.DIVERGED, signals)
+    assert trial.summary == {"signals/gradient_ratio": 1e-9}

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from hpsearch.data.scaling import fit_scaling
-from hpsearch.engine.device_data import DeviceData, outputs_of
+from hpsearch.engine.device_data import DeviceData, FitData, outputs_of
 from hpsearch.engine.filling import fill, last_counts, length, minibatches
 from hpsearch.engine.updates import order
 from hpsearch.nn.losses import prepare_targets
@@ -111,6 +111,7 @@ class CrewData:
         """
         config, rows = crew.fits[0].config, data.rows
         self._data, self.classes = data, rows.task is not Task.REGRESSION
+        self._groups = {_group_key(fit): number for number, fit in enumerate(crew.leaders)}
         self.outputs = outputs_of(config, data)
         self._targets = prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
         scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in crew.leaders]
@@ -138,6 +139,15 @@ class CrewData:
     def labels(self, rows: torch.Tensor) -> torch.Tensor:
         """(G, B) classes."""
         return self._data.targets.index_select(0, rows.flatten()).view(rows.shape)
+
+    def of(self, fit: Fit) -> FitData:
+        """What a member sees."""
+        group, targets = self._groups[_group_key(fit)], self._targets
+        if not self.classes:
+            targets = (targets - self._target_shift[group]) * self._target_scale[group]
+        labels = self._data.targets if self.classes else None
+        shift, scale = self._shift[group], self._scale[group]
+        return FitData(self._data.inputs, targets, labels, shift, scale, self.outputs)
 
     def _number(self, value: np.ndarray) -> torch.Tensor:
         return torch.tensor(value, device=self._data.device).to(self._data.dtype)

@@ -8,9 +8,12 @@ import numpy as np
 from hpsearch.config.network import BatchNorm, CustomModel
 from hpsearch.config.training import CustomLoss
 from hpsearch.records import Fit
+from hpsearch.seeding import epoch_order
 
 GRID = 8
 """Parts are filled up to a multiple of this: of folds whose sizes differ by one row, seven of eight are then equal."""
+PROBE_ROWS = 1000
+"""Most training rows on which the final loss is measured."""
 
 
 def batch_sizes(n: int, batch_size: int) -> list[int]:
@@ -43,9 +46,16 @@ def length(fit: Fit, n: int) -> int:
     return _up(n) if fills(fit) else n
 
 
-def probe_length(fit: Fit, most: int) -> int:
-    """Of at most `most` training rows, filled up; equal for fits of one `row_shape`."""
-    return min(sum(minibatches(fit)), length(fit, most))
+def probe_rows(fit: Fit) -> np.ndarray:
+    """(n,) at most `PROBE_ROWS` training rows, drawn by the order seed, on which `final_loss` is measured."""
+    train = fit.fold.train
+    rows: np.ndarray = train[epoch_order(fit.seeds.order, 0, len(train))[:PROBE_ROWS]]
+    return rows
+
+
+def probe_length(fit: Fit) -> int:
+    """Of the `probe_rows`, filled up; equal for fits of one `row_shape`."""
+    return min(sum(minibatches(fit)), length(fit, PROBE_ROWS))
 
 
 def fill(rows: np.ndarray, n: int) -> np.ndarray:

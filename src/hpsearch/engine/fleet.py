@@ -21,14 +21,14 @@ import torch
 from hpsearch.engine.capture import Step, stepper
 from hpsearch.engine.crew import Crew, CrewData, PartRows, sort_key
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.filling import length, minibatches, probe_length
+from hpsearch.engine.filling import length, minibatches, probe_length, probe_rows
 from hpsearch.engine.history import History
 from hpsearch.engine.members import Members, Weights, lonely
-from hpsearch.engine.muster import muster
 from hpsearch.engine.precision import arithmetic
-from hpsearch.engine.reference import PREDICTION_ROWS, check_fit, final_failure, probe_rows
+from hpsearch.engine.reference import check_fit, final_failure
 from hpsearch.engine.schedules import epoch_rates
 from hpsearch.engine.stacked_losses import StackedLoss, hits, stacked_loss
+from hpsearch.engine.watch import Watch
 from hpsearch.records import Fit, FitResult, Status
 
 
@@ -92,6 +92,8 @@ class Fleet:
         self.everyone = self.crew = Crew.of(fits)
         self.seen = CrewData(self.crew, data)
         self.members = Members(self.crew, data, self.seen.outputs)
+        # Not by bound methods: crew and members change, and who has left takes memory.
+        self.watch = Watch(fits, data, lambda fit: self.seen.of(fit), lambda at: self.members.state(at))  # noqa: PLW0108
         self.alive = np.arange(len(fits))  # numbers of the members that still train
         self.logs = [_Log() for _ in fits]
         n = length(fits[0], len(fits[0].fold.val))
@@ -105,6 +107,7 @@ class Fleet:
         checkpoints = [result.checkpoint or {} for result in results]
         steps = epochs * len(minibatches(self.crew.fits[0]))
         self.members.resume(checkpoints, steps)
+        self.watch.resume([result.signals for result in results])
         self.logs = [_Log.of(result) for result in results]
         for i, result in enumerate(results):
             self.logs[i].fit_s = result.fit_s
@@ -113,9 +116,12 @@ class Fleet:
 
     def results(self, stop_after: int | None, *, keep_state: bool, started: float) -> list[FitResult]:
         """Trains, and gives the result of each member."""
-        for epoch in range(self.logs[0].epochs, stop_after or self.config.training.epochs):
+        until = stop_after or self.config.training.epochs
+        self.watch.start(until)
+        for epoch in range(self.logs[0].epochs, until):
             self._train_epoch(epoch)
             leaves = self._leaves(epoch)
+            self.watch.end_epoch(epoch + 1, self._ends(leaves | (epoch + 1 == until)))
             self._let_go(leaves)
             if leaves.all():
                 break
@@ -140,11 +146,12 @@ class Fleet:
         orders_gn = torch.as_tensor(self.crew.orders(epoch), device=self.data.device)
         self.losses_m.zero_()
         self.correct_m.zero_()
-        *whole, last_gb = torch.split(orders_gn, sizes, dim=1)
-        for step, rows_gb in enumerate(whole):
-            self.run(rows_gb, lr_sm[step])
         run_last = self.run if self.counted_gb is None else partial(self.step, counted_gb=self.counted_gb)
-        run_last(last_gb, lr_sm[-1])
+        runs = [self.run] * (len(sizes) - 1) + [run_last]
+        for step, (rows_gb, run) in enumerate(zip(torch.split(orders_gn, sizes, dim=1), runs, strict=True)):
+            self.watch.before(epoch * len(sizes) + step + 1)
+            run(rows_gb, lr_sm[step])
+            self.watch.after(epoch * len(sizes) + step + 1)
         self._note(epoch, self.losses_m / self.rows_m, self.correct_m / self.rows_m, rates_sm[-1])
 
     def step(self, rows_gb: torch.Tensor, lr_m: torch.Tensor, counted_gb: torch.Tensor | None = None) -> None:
@@ -216,6 +223,11 @@ class Fleet:
                 leaves[i] = epoch - log.best >= patience
         return leaves
 
+    def _ends(self, leaves: np.ndarray) -> dict[int, bool]:
+        """Of the members who are well and have not left, whether they do now."""
+        logs = {int(member): (self.logs[member], bool(leaves[i])) for i, member in enumerate(self.alive)}
+        return {member: ends for member, (log, ends) in logs.items() if not log.left and log.failure is None}
+
     def _let_go(self, leaves: np.ndarray) -> None:
         """Keeps the weights of those that leave, and goes on with the rest: at least two, see `lonely`."""
         for i in np.flatnonzero(leaves):
@@ -229,6 +241,7 @@ class Fleet:
             self.crew = Crew.of([self.everyone.fits[i] for i in self.alive])
             self.seen = CrewData(self.crew, self.data)
             self.members.keep(stay, self.crew)
+            self.watch.follow(self.alive.tolist())
             self._lay_out()
 
     def _last_predictions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -241,8 +254,8 @@ class Fleet:
             self.seen = CrewData(self.crew, self.data)
             self.members = Members(self.crew, self.data, self.seen.outputs, kept)
         report = self.members.predict(self.crew, self.seen, self.crew.rows("report").rows).cpu().numpy()
-        n = probe_length(self.crew.fits[0], PREDICTION_ROWS)
-        final = self._mean_losses(self.crew.part([probe_rows(fit) for fit in self.crew.leaders], n), smooth=True)
+        probe = self.crew.part([probe_rows(fit) for fit in self.crew.leaders], probe_length(self.crew.fits[0]))
+        final = self._mean_losses(probe, smooth=True)
         assert final is not None
         return report, final
 
@@ -278,22 +291,5 @@ class Fleet:
             rows=epochs * len(fit.fold.train),
             width=len(self.logs),
             checkpoint=None if log.failure else log.checkpoint,
+            signals=self.watch.signals(i),
         )
-
-
-def train_fits(
-    fits: Sequence[Fit],
-    data: DeviceData,
-    width: int,
-    *,
-    stop_after: int | None = None,
-    resume: Sequence[FitResult] | None = None,
-) -> list[FitResult]:
-    """Trains any fits, in fleets of at most `width` members; one result a fit, in their order."""
-    results: dict[int, FitResult] = {}
-    for places in muster(fits, width, data.inputs[0].numel()):
-        together = [fits[place] for place in places]
-        starts = None if resume is None else [resume[place] for place in places]
-        trained = train_fleet(together, data, stop_after=stop_after, resume=starts)
-        results |= zip(places, trained, strict=True)
-    return [results[place] for place in range(len(fits))]

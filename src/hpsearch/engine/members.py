@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from hpsearch.config import Config
-from hpsearch.config.network import Elu, LeakyRelu
 from hpsearch.engine.crew import Crew, CrewData
 from hpsearch.engine.device_data import DeviceData, outputs_of
 from hpsearch.engine.filling import minibatches
@@ -19,7 +17,7 @@ from hpsearch.engine.flat import Layout, Tensors
 from hpsearch.engine.foreign import ForeignNetwork
 from hpsearch.engine.masks import Masks
 from hpsearch.engine.precision import in_precision
-from hpsearch.engine.stacked import PARAMETER, StackedNetwork
+from hpsearch.engine.stacked import StackedNetwork, activation_parameters
 from hpsearch.engine.updates import Updates
 from hpsearch.nn.models import Network, build_network
 from hpsearch.records import Fit
@@ -78,7 +76,7 @@ class Members:
         network = StackedNetwork(template) if isinstance(template, Network) else ForeignNetwork(template)
         self._network = in_precision(network, crew.fits[0].config.training.precision, data.device)
         self._masks = Masks(template)
-        self._constants = _constants([fit.config for fit in crew.fits], data)
+        self._constants = activation_parameters([fit.config for fit in crew.fits], self.parameters)
         if kept is not None:
             self._restore(kept)
         self._lay_out(crew, trains=kept is None)
@@ -128,6 +126,11 @@ class Members:
     def weights(self, member: int) -> Weights:
         """A copy of the weights of one member."""
         return Weights(self.parameters[member].clone(), {name: x[member].clone() for name, x in self.buffers.items()})
+
+    def state(self, members: Sequence[int]) -> Tensors:
+        """Copies of the parameters and buffers of some members by name, (m, …), laid out as those of one alone."""
+        index = torch.as_tensor(members, device=self.parameters.device)
+        return {name: x[index] for name, x in (self._views | self.buffers).items()}
 
     def checkpoint(self, member: int, best: Weights | None) -> dict[str, np.ndarray]:
         """What `resume` takes of one member: its weights, those of its best epoch, and its optimizer's memory."""
@@ -227,13 +230,6 @@ def _trained(template: nn.Module, data: DeviceData) -> set[str]:
     outputs = template.eval()(torch.zeros(2, *data.input_shape, dtype=data.dtype, device=data.device))
     grads = torch.autograd.grad(outputs.sum(), list(named.values()), allow_unused=True)
     return {name for name, grad in zip(named, grads, strict=True) if grad is not None}
-
-
-def _constants(configs: Sequence[Config], data: DeviceData) -> Tensors:
-    """The slope or alpha of the activations, (M,), if there is one."""
-    found = [config.activation for config in configs]
-    numbers = [a.slope if isinstance(a, LeakyRelu) else a.alpha for a in found if isinstance(a, LeakyRelu | Elu)]
-    return {PARAMETER: torch.tensor(numbers, dtype=data.dtype, device=data.device)} if numbers else {}
 
 
 def _cast(tensor: torch.Tensor, data: DeviceData) -> torch.Tensor:

@@ -1,8 +1,9 @@
 """How much memory a member of a fleet takes.
 
 An account of the tensors that live at once, checked against measured peaks by a test: parameters with their gradients
-twice (as autograd gives them, and in the matrix), the rule's memories and two buffers; what the forward pass keeps for
-the backward pass; a portion of predictions; and the validation outputs of all epochs.
+twice (as autograd gives them, and in the matrix), the rule's memories and two buffers; for signals the parameters
+before a step; what the forward pass keeps for the backward pass; a portion of predictions; and the validation outputs
+of all epochs.
 """
 
 import torch
@@ -12,6 +13,7 @@ from hpsearch.config.training import Precision
 from hpsearch.engine.device_data import DeviceData, outputs_of
 from hpsearch.engine.members import PREDICTION_ROWS
 from hpsearch.engine.updates import MEMORIES
+from hpsearch.engine.watch import probed
 from hpsearch.nn.models import build_network
 from hpsearch.records import Fit, Fold
 
@@ -28,7 +30,7 @@ def member_bytes(fit: Fit, data: DeviceData) -> int:
     parameters = sum(p.numel() for p in network.parameters())
     units = _units(network, data)
     narrow = config.training.precision is Precision.BF16  # a step holds the weights in bfloat16 too
-    copies = 6 + MEMORIES[config.optimizer.kind] + narrow
+    copies = 6 + MEMORIES[config.optimizer.kind] + narrow + probed(fit)
     inputs = torch.Size(data.input_shape).numel()
     rows = max(config.training.batch_size * (KEPT * units + 2 * inputs), PREDICTION_ROWS * 2 * (units + inputs))
     numbers = copies * parameters + rows + _predictions(fold, config.training.epochs) * outputs

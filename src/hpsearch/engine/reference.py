@@ -5,8 +5,7 @@ N rows of the data set, B rows of a minibatch, C outputs; a suffix gives the sha
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,11 +16,13 @@ from hpsearch.config.network import BatchNorm
 from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.engine import checkpoints
 from hpsearch.engine.device_data import DeviceData, FitData, fit_data
-from hpsearch.engine.filling import batch_sizes
+from hpsearch.engine.filling import batch_sizes, probe_rows
+from hpsearch.engine.generators import own_generator
 from hpsearch.engine.history import History
 from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
 from hpsearch.engine.precision import arithmetic, in_precision, require_precision
 from hpsearch.engine.schedules import multiplier, plateau_factor
+from hpsearch.engine.watch import Watch
 from hpsearch.nn.dropout import seed_dropout, set_step
 from hpsearch.nn.losses import batch_loss, loss_function, predicted_classes
 from hpsearch.nn.models import build_network
@@ -70,7 +71,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
     history, all_val_outputs = History.of(resume), [] if resume is None else list(resume.val_outputs)
     failure, best_state, ended, checkpoint = None, None, False, None
 
-    with arithmetic(training.precision, data.device), _own_generator(fit.seeds.dropout, data.device):
+    with arithmetic(training.precision, data.device), own_generator(fit.seeds.dropout, data.device):
         network = build_network(config, data.input_shape, seen.outputs, seed=fit.seeds.init)
         network.to(data.device, data.dtype)
         network.forward = in_precision(network.forward, training.precision, data.device)
@@ -79,9 +80,12 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
         parameters, limited = list(network.parameters()), weights(network)
         if resume is not None and resume.checkpoint is not None:
             best_state = checkpoints.restore(resume.checkpoint, network, optimizer, data.device)
-        step = history.epochs * len(sizes)
+        step, until = history.epochs * len(sizes), stop_after or training.epochs
+        watch = Watch([] if refit else [fit], data, lambda _: seen, lambda _: _copied(network))
+        watch.resume([None if resume is None else resume.signals])
+        watch.start(until)
 
-        for epoch in range(history.epochs, stop_after or training.epochs):
+        for epoch in range(history.epochs, until):
             network.train()
             order = fit.fold.train[epoch_order(fit.seeds.order, epoch, len(fit.fold.train))]
             loss_sum = torch.zeros((), dtype=torch.float64, device=data.device)
@@ -89,6 +93,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
             factor = _factor(recorded, epoch) if refit else plateau_factor(config.schedule, history.monitor_loss)
 
             for rows_b in torch.split(torch.tensor(order, device=data.device), sizes):
+                watch.before(step + 1)
                 lr = config.optimizer.lr * factor * multiplier(config.schedule, step, len(sizes), training.epochs)
                 set_lr(optimizer, lr)
                 set_step(dropouts, step)
@@ -105,6 +110,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
                 if seen.labels is not None:
                     correct += (predicted_classes(outputs_bc.detach()) == seen.labels[rows_b]).sum()
                 step += 1
+                watch.after(step)
 
             val_outputs = _predict(network, seen, fit.fold.val)
             watched = not refit and len(fit.fold.monitor) > 0
@@ -122,8 +128,10 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
             if training.patience is not None and not refit:
                 if history.best == epoch:
                     best_state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-                if ended := epoch - history.best >= training.patience:
-                    break
+                ended = epoch - history.best >= training.patience
+            watch.end_epoch(epoch + 1, {0: ended or epoch + 1 == until})
+            if ended:
+                break
 
         if not (refit or failure or ended) and history.epochs < training.epochs:
             checkpoint = checkpoints.take(network, optimizer, best_state, data.device)
@@ -148,6 +156,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
         fit_s=time.perf_counter() - started + (resume.fit_s if resume else 0.0),
         rows=history.epochs * len(fit.fold.train),
         checkpoint=None if failure else checkpoint,
+        signals=None if refit else watch.signals(0),
     )
 
 
@@ -169,18 +178,6 @@ def predict(config: Config, state: dict[str, np.ndarray], data: DeviceData, scal
         return _predict(network, seen, np.arange(data.rows.n))
 
 
-@contextmanager
-def _own_generator(seed: int, device: torch.device) -> Iterator[None]:
-    """A seeded default generator for random layers that know no other; the process's own are restored afterwards."""
-    cuda = device.type == "cuda"
-    with torch.random.fork_rng([device] if cuda else []):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
-
-
 @torch.no_grad()
 def _predict(network: nn.Module, seen: FitData, rows: np.ndarray) -> np.ndarray:
     """(n, C) outputs in evaluation mode, in portions of one fixed size, so that they do not depend on free memory."""
@@ -194,13 +191,6 @@ def final_failure(config: Config, final_loss: float) -> str | None:
     if math.isfinite(final_loss):
         return None
     return f"non-finite loss of training rows at the end (of {config.training.epochs} epochs)"
-
-
-def probe_rows(fit: Fit) -> np.ndarray:
-    """(n,) at most `PREDICTION_ROWS` training rows, drawn by the order seed, on which `final_loss` is measured."""
-    train = fit.fold.train
-    rows: np.ndarray = train[epoch_order(fit.seeds.order, 0, len(train))[:PREDICTION_ROWS]]
-    return rows
 
 
 @torch.no_grad()
@@ -277,6 +267,12 @@ def _float_type(seen: FitData) -> type:
 
 def _stack(outputs: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     return np.stack(outputs) if outputs else np.zeros((0, *shape), np.float32)
+
+
+def _copied(network: nn.Module) -> dict[str, torch.Tensor]:
+    """(1, …) parameters and buffers by name, those too that the state dict leaves out."""
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    return {name: tensor.detach().clone().unsqueeze(0) for name, tensor in tensors}
 
 
 def _numpy_state(network: nn.Module) -> dict[str, np.ndarray]:

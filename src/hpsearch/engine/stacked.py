@@ -8,12 +8,14 @@ member's bits depend on the member alone. `vmap` over the module would do the sa
 64-50-10 with 320 members it takes 1.2 times as long, twice with the softmax along the short side.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from hpsearch.config import Config
+from hpsearch.config.network import Elu, LeakyRelu
 from hpsearch.engine.elementwise import elu, leaky_relu, sigmoid
 from hpsearch.nn.activations import Step
 from hpsearch.nn.dropout import Dropout
@@ -22,6 +24,8 @@ from hpsearch.nn.models import Network
 Tensors = dict[str, torch.Tensor]
 Mask = Callable[[Dropout, torch.Tensor], torch.Tensor]
 """Applies the dropout of one layer to its inputs (M, H, B)."""
+Watch = Callable[[str, torch.Tensor], None]
+"""Is shown what comes out of a layer, by the layer's name."""
 PARAMETER = "activation parameter"
 """Key of `state` for the slope or alpha (M,) of the members' activation."""
 
@@ -40,7 +44,9 @@ class StackedNetwork:
         self._output = template.output
         self.dropouts = [layer for _, layer in self._hidden if isinstance(layer, Dropout)]
 
-    def __call__(self, state: Tensors, inputs: torch.Tensor, mask: Mask | None) -> torch.Tensor:
+    def __call__(
+        self, state: Tensors, inputs: torch.Tensor, mask: Mask | None, watch: Watch | None = None
+    ) -> torch.Tensor:
         """Outputs of all members.
 
         Args:
@@ -48,13 +54,14 @@ class StackedNetwork:
                 in place.
             inputs: (M, B, *shape), or (1, B, *shape) for all members alike.
             mask: Applies dropout; None in evaluation mode.
+            watch: Is shown what comes out of each activation, and the outputs.
 
         Returns:
             (M, C, B).
         """
         members, training = len(state["output.weight"]), mask is not None
         if self._convolutions:
-            features = self._convolve(state, inputs, members, training=training)
+            features = self._convolve(state, inputs, members, watch, training=training)
         else:
             features = inputs.flatten(2).expand(members, -1, -1).transpose(1, 2)  # (M, D, B), a view
         for name, layer in self._hidden:
@@ -66,9 +73,16 @@ class StackedNetwork:
                 features = mask(layer, features) if mask is not None else features
             else:
                 features = _activate(layer, features, state.get(PARAMETER), 1)
-        return _affine(state, "output", features)
+                if watch is not None:
+                    watch(name, features)
+        outputs = _affine(state, "output", features)
+        if watch is not None:
+            watch("output", outputs)
+        return outputs
 
-    def _convolve(self, state: Tensors, inputs: torch.Tensor, members: int, *, training: bool) -> torch.Tensor:
+    def _convolve(
+        self, state: Tensors, inputs: torch.Tensor, members: int, watch: Watch | None, *, training: bool
+    ) -> torch.Tensor:
         """(M, D, B): the flattened features of the convolution blocks."""
         rows = inputs.shape[1]
         images = inputs.expand(members, *inputs.shape[1:]).transpose(0, 1).flatten(1, 2)  # (B, M * channels, …)
@@ -81,7 +95,16 @@ class StackedNetwork:
                 images = layer(images)
             else:
                 images = _activate(layer, images, state.get(PARAMETER), images.shape[1] // members)
+                if watch is not None:
+                    watch(name, images)
         return images.reshape(rows, members, -1).permute(1, 2, 0)
+
+
+def activation_parameters(configs: Sequence[Config], like: torch.Tensor) -> Tensors:
+    """The slope or alpha (M,) of the members' activation as a part of `state`, if it has one; of the type of `like`."""
+    found = [config.activation for config in configs]
+    numbers = [a.slope if isinstance(a, LeakyRelu) else a.alpha for a in found if isinstance(a, LeakyRelu | Elu)]
+    return {PARAMETER: torch.tensor(numbers, dtype=like.dtype, device=like.device)} if numbers else {}
 
 
 def _layers(name: str, blocks: nn.Sequential) -> Iterator[tuple[str, nn.Module]]:

@@ -11,6 +11,7 @@ import numpy as np
 from hpsearch.records import Status, Trial, TrialResult, Value
 from hpsearch.search.record_files import BrokenFileError, open_json, seal_json
 from hpsearch.seeding import FitSeeds
+from hpsearch.signals import Signals
 
 FORMAT = 1
 
@@ -59,6 +60,8 @@ def encode_record(trial: Trial, result: TrialResult) -> bytes:
         "chosen_epochs": result.chosen_epochs,
         "predictions_sha256": digest_arrays(result.predictions),
     }
+    if result.signals is not None:  # without any, the record is that of before there were signals
+        body["signals"] = asdict(result.signals)
     return seal_json(body)
 
 
@@ -71,6 +74,7 @@ def decode_record(data: bytes, name: Path | str = "record.json") -> Record:
     body = open_json(data, name)
     if not isinstance(body, dict) or body.get("format") != FORMAT:
         raise BrokenFileError(name, f"it is not a record of format {FORMAT}")
+    signals = body.get("signals")
     result = TrialResult(
         status=Status(body["status"]),
         failure=body["failure"],
@@ -80,6 +84,7 @@ def decode_record(data: bytes, name: Path | str = "record.json") -> Record:
         summary=body["summary"],
         chosen_epochs=body["chosen_epochs"],
         seeds=[FitSeeds(**seeds) for seeds in body["seeds"]],
+        signals=None if signals is None else Signals(**signals),
     )
     return Record(body["level"], body["k"], body["values"], body["config"], result, body["predictions_sha256"])
 
