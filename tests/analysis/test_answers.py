@@ -140,6 +140,14 @@ def test_without_retrainings_the_search_is_told_as_such():
     assert "one of 10 trials is expected to score: adam 0." in sentence
 
 
+@pytest.mark.parametrize("changes", [{"mismatched": ("training.epochs",)}, {"commits": ("a", "b")}])
+def test_scores_of_levels_that_may_not_be_compared_do_not_stand_side_by_side(changes):
+    nothing = "Nothing is confirmed: no recipe has a score on fresh seeds."
+    assert told(replace(clear(**changes), confirm=()))[0] == ("exploratory", nothing)
+    unequal = tuple(row for row in clear().trials if row.level == "adam" or row.k <= 30)
+    assert told(replace(clear(), trials=unequal, confirm=()))[0] == ("exploratory", nothing)
+
+
 def test_a_lone_level_tells_its_recipe():
     alone = Evidence(design(level("-")), tuple(trials("-", 0.9, 3)), tuple(scored("-", [0.9, 0.8, -math.inf])))
     assert told(alone)[0] == (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Explored, Gate, Pair
-from hpsearch.analysis.refusals import closing
+from hpsearch.analysis.refusals import closing, refuses
 from hpsearch.analysis.tuning import FEWEST_TRIALS
 from hpsearch.analysis.verdicts import ClaimKind, State
 from hpsearch.wording import show_interval, visible
@@ -18,6 +18,8 @@ RANK = ("claim", "equivalent", "inconclusive", "refused")
 """Pairs are told in this order, the larger difference first."""
 HIDING = ("R02", "R03", "R21")
 """Gates that take a question out of the report, and so belong into its answer."""
+APART = ("R04", "R09", "R10")
+"""Gates that keep scores of the search from standing side by side."""
 LISTED = 12
 """More levels than these are counted, not listed."""
 
@@ -36,7 +38,8 @@ def answers_of(
     gates: Sequence[Gate],
 ) -> tuple[Answer, ...]:
     """Every line of the box, the scope last."""
-    headline = _headline(evidence, explored, confirmed, pairs, contenders)
+    known = "" if refuses(gates, *APART) else _found(explored)
+    headline = _headline(evidence, explored, confirmed, pairs, contenders, known)
     lines = [*_stalls(evidence, explored), headline, *_pairs(pairs, gates), *_hidden(gates)]
     if evidence.design.exploratory is not None:
         why = f"This report is exploratory as a whole: {visible(evidence.design.exploratory)}."
@@ -69,13 +72,14 @@ def _headline(
     confirmed: Mapping[str, Confirmed],
     pairs: Sequence[Pair],
     contenders: Sequence[str],
+    known: str,
 ) -> Answer:
     levels = evidence.design.levels
     if len(levels) < 2:
         alone = _recipe(evidence, explored, confirmed)
         return Answer("exploratory", f"Nothing is compared: there is one level. {alone}")
     if not confirmed:
-        return Answer("exploratory", f"Nothing is confirmed: no recipe has a score on fresh seeds.{_found(explored)}")
+        return Answer("exploratory", f"Nothing is confirmed: no recipe has a score on fresh seeds.{known}")
     if pairs and all(pair.refused for pair in pairs):
         return Answer("refused", f"No pair is compared, so that every level remains a contender: {_named(contenders)}.")
     if len(contenders) == 1:
@@ -119,9 +123,9 @@ def _found(explored: Mapping[str, Explored]) -> str:
     k = min(curve.claim_to for curve in curves.values())
     parts = []
     for name, curve in sorted(curves.items(), key=lambda item: item[0].casefold()):
-        at = int(curve.ks.searchsorted(k, side="right")) - 1
+        at = int(curve.ks.searchsorted(k))  # a claim's largest budget is on the curve of its own level
         score = curve.report[at] if math.isfinite(curve.report[at]) else curve.expected[at]
-        if not all(map(math.isfinite, (score, curve.low[at], curve.high[at]))):
+        if curve.ks[at] != k or not all(map(math.isfinite, (score, curve.low[at], curve.high[at]))):
             return ""
         parts.append(f"{visible(name)} {show_interval(float(score), float(curve.low[at]), float(curve.high[at]))}")
     return f" In the search, the selected one of {k} trials is expected to score: {'; '.join(parts)}."
@@ -170,8 +174,3 @@ def space_hash(evidence: Evidence) -> str:
         for one in evidence.design.levels
     ]
     return hashlib.sha256(json.dumps(levels, sort_keys=True, default=str).encode()).hexdigest()[:8]
-
-
-def claims_anything(pairs: Sequence[Pair]) -> bool:
-    """Whether a claim stands behind the text, as `verdicts.forbidden` asks."""
-    return any(pair.claim != ClaimKind.NONE for pair in pairs)

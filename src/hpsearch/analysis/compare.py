@@ -13,10 +13,10 @@ from hpsearch.analysis.confirmation import compare_levels, confirm_levels, conte
 from hpsearch.analysis.evidence import ConfirmRow, Evidence
 from hpsearch.analysis.explore import best_probability, explore_level, flips
 from hpsearch.analysis.findings import Findings, Gate, Pair
-from hpsearch.analysis.gates import claim_gates, design_gates, in_order, refuses, search_gates
+from hpsearch.analysis.gates import claim_gates, design_gates, in_order, search_gates
 from hpsearch.analysis.limits import limits_of
 from hpsearch.analysis.linter import lint
-from hpsearch.analysis.refusals import closing
+from hpsearch.analysis.refusals import closing, refuses
 from hpsearch.analysis.two_by_two import effects_of
 from hpsearch.intervals import BOOTSTRAP_SEED
 from hpsearch.wording import visible

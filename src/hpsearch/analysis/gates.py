@@ -68,11 +68,6 @@ def in_order(gates: Sequence[Gate]) -> tuple[Gate, ...]:
     return tuple(sorted(gates, key=lambda gate: gate.code))
 
 
-def refuses(gates: Sequence[Gate], *codes: str) -> bool:
-    """Whether any gate of these codes refuses something."""
-    return any(gate.code in codes and gate.action is Action.REFUSE for gate in gates)
-
-
 def no_test_numbers(evidence: Evidence) -> list[Gate]:
     """R01: nothing of the search or of fresh seeds was measured on test rows."""
     names = {name for row in evidence.trials for name in (*row.curves, *row.summary)}

@@ -34,8 +34,7 @@ def seeds_for_a_claim(evidence: Evidence, family: Family, pairs: Sequence[Pair])
     if not design.pairs:
         return [Gate("R07", Action.PASS, "nothing is compared")]
     if not pairs:
-        need = family.fewest if family.ratio is None else 2
-        reason = f"no recipe was retrained on fresh seeds, and a claim needs {need} at least"
+        reason = f"no recipe was retrained on fresh seeds, and a claim needs {family.fewest} at least"
         return [Gate("R07", Action.REFUSE, reason, f"confirm.seeds={auto_seeds(family.m, family.alpha)}")]
     short = [pair for pair in pairs if "R07" in pair.refused]
     if not short:

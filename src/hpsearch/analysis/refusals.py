@@ -22,6 +22,11 @@ def closing(gates: Sequence[Gate]) -> list[Gate]:
     return [gate for gate in gates if gate.code in FOR_ALL and gate.action is Action.REFUSE]
 
 
+def refuses(gates: Sequence[Gate], *codes: str) -> bool:
+    """Whether any gate of these codes refuses something."""
+    return any(gate.code in codes and gate.action is Action.REFUSE for gate in gates)
+
+
 def about_seeds(design: Design, family: Family, paired: Paired) -> tuple[str, str]:
     """What is missing for a claim to be possible at all, and the override that adds it."""
     if family.ratio is not None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -140,7 +141,7 @@ class _Reader:
             epochs=len(result.curves.get("train/loss", ())),
             cost=self._cost(config, len(result.curves.get("train/loss", ()))),
             curves=result.curves,
-            signals=None,
+            signals=None if result.signals is None else asdict(result.signals),
             losses=self._losses(record),
             summary=result.summary,
         )
