@@ -169,6 +169,7 @@ class ConfirmRow:
         folds: (K,) scores of the folds of a K-fold; empty for a hold-out.
         curves: Per epoch.
         trial: Number of the trial whose recipe it is; None if it is not known.
+        signals: As of a trial.
     """
 
     level: str
@@ -180,6 +181,7 @@ class ConfirmRow:
     folds: tuple[float, ...] = ()
     curves: Mapping[str, list[float]] = field(default_factory=dict)
     trial: int | None = None
+    signals: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

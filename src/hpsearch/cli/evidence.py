@@ -192,6 +192,7 @@ class _Reader:
             folds=tuple(self._folds(result)),
             curves=result.curves,
             trial=None if recipe is None else recipe.k,
+            signals=None if result.signals is None else asdict(result.signals),
         )
 
     def _folds(self, result: TrialResult) -> list[float]:

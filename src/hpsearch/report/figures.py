@@ -205,7 +205,8 @@ def _propagation(at: int, statistic: str, theory: Theory | None) -> Drawing:
         f"m0{at}-{statistic.replace('_', '-')}",
         f"Signal propagation at initialization: {which}",
         f"Second moment of the {which} in each layer before the first update: mean and standard deviation (SD) over "
-        f"the trials of a level. A level that falls or rises by orders of magnitude loses its signal.{lines}",
+        "initial weights, those of the fresh seeds where there are any. A level that falls or rises by orders of "
+        f"magnitude loses its signal.{lines}",
         partial(signal_propagation, statistic=statistic, theory=theory),
         (),
         "It was not measured before the first update.",

@@ -7,12 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hpsearch.analysis.evidence import ConfirmRow
 from hpsearch.analysis.findings import Findings
 from hpsearch.report.canvas import Entry, Layout, hide_left, lay_out, look_of, name_axes, name_panel, sample, styled
 from hpsearch.report.levels import Series, cast
 from hpsearch.report.paths import Path, textbook_paths
 from hpsearch.report.scales import log_scale, scale
-from hpsearch.report.signals import STATISTICS, Course, at_initialization, chosen_layers, course
+from hpsearch.report.signals import STATISTICS, Course, at_initialization, chosen_layers, course, draws_of_weights
 from hpsearch.report.style import GRID, INK, Look, look, short
 
 Theory = Mapping[str, Sequence[float]]
@@ -25,7 +26,9 @@ def signal_propagation(
     findings: Findings, statistic: str = "activation_second_moment", theory: Theory | None = None
 ) -> Figure | None:
     """A second moment in each layer before the first update, by level, against theory; None if it was not measured."""
-    found = [(series, at_initialization(findings.evidence.draws(series.name), statistic)) for series in cast(findings)]
+    evidence = findings.evidence
+    drawn = [(series, draws_of_weights(evidence, series.name)) for series in cast(findings)]
+    found = [(series, at_initialization(rows, statistic)) for series, rows in drawn]
     found = [(series, values) for series, values in found if (np.isfinite(values) & (values > 0)).any()]
     if not found:
         return None
@@ -43,7 +46,9 @@ def signal_propagation(
     scale(axes, "x", 0.6, deepest + 0.4, count=min(deepest, 8))
     _whole_ticks(axes, deepest)
     counts = sorted({len(values) for _, values in found})
-    count = f"n = {' to '.join(map(str, dict.fromkeys([counts[0], counts[-1]])))} trials per level; mean ± SD"
+    seeds = any(isinstance(row, ConfirmRow) for _, rows in drawn for row in rows)
+    of = "seeds" if seeds else "trials of one seed"
+    count = f"n = {' to '.join(map(str, dict.fromkeys([counts[0], counts[-1]])))} {of} per level; mean ± SD"
     name_axes(axes, "layer, before the first update", f"{STATISTICS[statistic]} (log)", count)
     return figure
 

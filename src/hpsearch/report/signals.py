@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.analysis.evidence import TrialRow
+from hpsearch.analysis.evidence import ConfirmRow, Evidence, TrialRow
 
 STATISTICS = {
     "activation_second_moment": "E[z²] of activations",
@@ -72,7 +72,16 @@ def points(signals: Mapping[str, Any], count: int) -> np.ndarray:
     return np.array(given[:count], dtype=float) if len(given) >= count else np.arange(count, dtype=float)
 
 
-def at_initialization(rows: Sequence[TrialRow], statistic: str) -> np.ndarray:
+def draws_of_weights(evidence: Evidence, level: str) -> Sequence[TrialRow | ConfirmRow]:
+    """Trainings of a level that begin with weights of their own, which the trials of one search do not.
+
+    That is the retrainings of its recipe on fresh seeds; the trials themselves where there are none, all with the
+    initial weights of one seed.
+    """
+    return [row for row in evidence.confirmed(level) if row.signals is not None] or evidence.draws(level)
+
+
+def at_initialization(rows: Sequence[TrialRow | ConfirmRow], statistic: str) -> np.ndarray:
     """(T, L) a statistic before the first update, padded with NaN for trials with fewer layers."""
     found = []
     for row in rows:
