@@ -11,7 +11,9 @@ from hpsearch.terminal import Row, Terminal
 
 def row(k, score=None, status=Status.OK, more=None, level="-", **values):
     shown = "" if score is None else f"{score} ± 0.01"
-    return Row(level, k, status, score, shown, more or {}, {key.replace("__", "."): value for key, value in values.items()})
+    return Row(
+        level, k, status, score, shown, more or {}, {key.replace("__", "."): value for key, value in values.items()}
+    )
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import torch
 
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
-from hpsearch.config.network import CustomModel
 from hpsearch.config.machine import Device
+from hpsearch.config.network import CustomModel
 from hpsearch.config.training import CustomLoss
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import load_development

@@ -40,7 +40,14 @@ def assert_honest(findings):
     assert set(findings.contenders) <= set(_names(findings))
     assert {gate.code for gate in findings.gates} == CODES
     assert findings.answers[-1].sentence.startswith("Applies to: ")
-    assert {one.status for one in findings.answers} <= {"claim", "equivalent", "inconclusive", "refused", "exploratory"}
+    assert {one.status for one in findings.answers} <= {
+        "claim",
+        "equivalent",
+        "inconclusive",
+        "refused",
+        "exploratory",
+        "scope",
+    }
     assert set(findings.explored) == set(_names(findings))
     for pair in pairs:
         assert_honest_pair(pair, plan, findings.looks)
@@ -249,6 +256,12 @@ def test_levels_that_may_not_be_compared_have_no_probabilities_either():
     assert found.best_probability == {}
     assert [pair.refused for pair in found.pairs] == [("R09",)]
     assert found.explored["adam"].curve is not None
+
+
+def test_keys_that_the_search_had_leave_the_search_as_it_is():
+    found = analyse(clear(search_keys=(1,)))
+    assert [pair.refused for pair in found.pairs] == [("R06",)]
+    assert found.best_probability
 
 
 def test_gates_are_sorted_by_code():

@@ -33,7 +33,7 @@ def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed:
     confirmed = {level: _confirmed(evidence, level) for level in shape.levels if shape.seeds}
     pairs = tuple(pair_of(evidence, a, b) for a, b in plan.pairs if shape.seeds)
     headline = Answer("inconclusive", f"{len(shape.levels)} levels were compared.")
-    scope = Answer("inconclusive", "Applies to: digits; 64-100x4-10, relu, he; 20 epochs; not opened.")
+    scope = Answer("scope", "Applies to: digits; 64-100x4-10, relu, he; 20 epochs; not opened.")
     answers = (headline, *(Answer(_status(pair), pair.sentence) for pair in pairs), scope)
     return Findings(
         evidence=evidence,

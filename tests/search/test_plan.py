@@ -103,7 +103,18 @@ CHANGES = {
     "report.directory": "elsewhere",
 }
 """Another value for each key of a configuration; None where no other value stands alone."""
-OUTSIDE = ("execution.", "tracking.", "confirm.", "final.", "report.", "engine", "name", "extend", "trust", "search.trials")
+OUTSIDE = (
+    "execution.",
+    "tracking.",
+    "confirm.",
+    "final.",
+    "report.",
+    "engine",
+    "name",
+    "extend",
+    "trust",
+    "search.trials",
+)
 """Keys that are documented not to change what a sweep is."""
 CHANGED = {key: value for key, value in CHANGES.items() if value is not None}
 

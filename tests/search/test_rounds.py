@@ -96,7 +96,9 @@ def test_a_pruned_trial_is_a_finished_run_without_a_score_and_pruned_in_optuna(u
 
 def test_the_first_trials_are_those_of_random_search(undisturbed, config):
     random = plan_of(replace(config, search=replace(config.search, kind="random")))
-    assert [record.values for record in records_in(undisturbed)[:3]] == [random.trial(("-", k)).values for k in range(3)]
+    assert [record.values for record in records_in(undisturbed)[:3]] == [
+        random.trial(("-", k)).values for k in range(3)
+    ]
 
 
 def test_the_next_cohort_is_drawn_as_by_a_loop_of_optunas_own(undisturbed, config):

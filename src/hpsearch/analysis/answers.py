@@ -20,6 +20,8 @@ HIDING = ("R02", "R03", "R21")
 """Gates that take a question out of the report, and so belong into its answer."""
 APART = ("R04", "R09", "R10")
 """Gates that keep scores of the search from standing side by side."""
+SCOPE = "scope"
+"""Status of the line that says what all others apply to."""
 LISTED = 12
 """More levels than these are counted, not listed."""
 
@@ -45,7 +47,7 @@ def answers_of(
         why = f"This report is exploratory as a whole: {visible(evidence.design.exploratory)}."
         headline = Answer("exploratory", why)
         lines = [headline, *(Answer(_lowered(one.status), one.sentence) for one in lines)]
-    return (*lines, Answer(headline.status, scope(evidence)))
+    return (*lines, Answer(SCOPE, scope(evidence)))
 
 
 def _lowered(status: str) -> str:

@@ -41,7 +41,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         level.name: explore_level(evidence, level.name, refused=refused, seed=seed) for level in evidence.design.levels
     }
     gates += search_gates(evidence, explored)
-    apart = refused or bool(closing(gates))
+    apart = refused or refuses(gates, "R09", "R10")
     confirmed = confirm_levels(evidence, explored)
     family = family_of(evidence, looks)
     pairs = compare_levels(evidence, family, gates)

@@ -44,7 +44,7 @@ class Answer:
     """One line of the answer box.
 
     Attributes:
-        status: `claim`, `equivalent`, `inconclusive`, `refused` or `exploratory`.
+        status: `claim`, `equivalent`, `inconclusive`, `refused`, `exploratory`, or `scope`: what the others apply to.
         sentence: What may be said.
     """
 

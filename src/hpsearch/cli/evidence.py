@@ -99,6 +99,7 @@ class _Reader:
             model=_model(config),
             fingerprint=specification["fingerprint"],
             facts=self._facts(openings),
+            devices=(str(specification.get("device", "unknown")),),
         )
 
     def _facts(self, openings: list[dict[str, str]]) -> dict[str, str]:

@@ -31,10 +31,11 @@ def show_report(terminal: Terminal, published: Published) -> None:
     """Prints the answer box, and where the pages are."""
     terminal.heading(f"Report on {published.name}")
     first, *rest = published.answers
-    told = [first, *(answer for answer in rest if answer[0] != "inconclusive")]
+    known = [first, *(answer for answer in rest if answer[0] != "scope")]
+    told = [first, *(answer for answer in known[1:] if answer[0] != "inconclusive")]
     for status, sentence in told:
         terminal.line(f"  {status.upper():<13} {sentence}")
-    if len(told) < len(published.answers):
-        terminal.line(f"  and {len(published.answers) - len(told)} comparisons that the data do not decide")
+    if len(told) < len(known):
+        terminal.line(f"  and {len(known) - len(told)} comparisons that the data do not decide")
     page = published.page
     terminal.steps("Written", [("report", shell_quoted(str(page))), ("numbers", str(page.with_suffix(".json")))])

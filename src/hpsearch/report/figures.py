@@ -148,7 +148,8 @@ CONFIRM = (
         "Paired differences",
         "Every point is one fresh seed: the difference of two recipes that were trained on the same split, order and "
         "initial weights where shapes agree. Thin bar: interval that holds for all pairs simultaneously. Thick grey "
-        "bar: 95 % for this pair alone. Dotted: 95 % over seeds and images (S-12). Grey ground: differences below δ.",
+        "bar: 95 % for this pair alone. Dotted: simultaneous over seeds and images (S-12). Grey ground: "
+        "differences below δ.",
         paired_differences,
         COMPARISON,
         "There is no pair of confirmed recipes.",

@@ -82,7 +82,7 @@ def _pair_legend(pairs: Sequence[Pair]) -> list[Entry]:
             (Line2D([], [], color=SHADE, linewidth=4), "95 %, this pair alone"),
         ]
     if any(_images(pair) for pair in pairs):
-        entries.append((sample(line=":"), f"95 %, seeds {TIMES} images"))
+        entries.append((sample(line=":"), f"simultaneous, seeds {TIMES} images"))
     return entries
 
 

@@ -7,8 +7,8 @@ from hpsearch.report.blocks import Answers, Block, Fold, Said, Section, Text, ta
 from hpsearch.report.levels import score_name
 from hpsearch.report.style import short
 
-SCOPE = "Applies to:"
-"""How the answer begins that says what all others apply to."""
+SCOPE = "scope"
+"""Status of the answer that says what all others apply to."""
 SHOWN = 6
 """More answers than these are counted, and listed when the list is opened."""
 WORDS = {
@@ -22,7 +22,7 @@ WORDS = {
 
 def answer(findings: Findings) -> Section:
     """The answer box: what matters most in large letters, then the rest of the answers, then what they apply to."""
-    scope = [one for one in findings.answers if one.sentence.startswith(SCOPE)]
+    scope = [one for one in findings.answers if one.status == SCOPE]
     said = [Said(one.status, one.sentence) for one in findings.answers if one not in scope]
     first: Block = Answers((said[0],), lead=True) if said else Text(_contenders(findings), "lead")
     notes = [Text(one.sentence, "note") for one in scope]

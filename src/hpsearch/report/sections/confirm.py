@@ -128,7 +128,7 @@ def _pairs(findings: Findings) -> Table:
     crossed = any(pair.ci_images is not None for pair in findings.pairs)
     columns = [
         f"A {MINUS} B", "pairs", "difference [95 %]", "simultaneous",
-        *([f"seeds {TIMES} images, 95 %"] if crossed else []),
+        *([f"seeds {TIMES} images, simultaneous"] if crossed else []),
         "p", "Holm p", "P(A > B)", "seeds for 80 % power", "state",
     ]  # fmt: skip
     delta = "δ" if findings.evidence.design.delta is not None else "the observed difference"
