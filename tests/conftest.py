@@ -142,7 +142,17 @@ PLAIN: dict[str, Any] = {
         "dry_run": False,
         "reopen": {"reason": None, "opening": None},
     },
-    "report": {"sweep": None, "started_by": None, "path": None, "data": None, "directory": "experiments"},
+    "report": {
+        "sweep": None,
+        "started_by": None,
+        "path": None,
+        "metric": "accuracy",
+        "delta": None,
+        "alpha": 0.05,
+        "control": None,
+        "data": None,
+        "directory": "experiments",
+    },
 }
 
 MakeConfig = Callable[..., Config]

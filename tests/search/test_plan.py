@@ -99,6 +99,10 @@ CHANGES = {
     "report.sweep": "x",
     "report.started_by": "x",
     "report.path": "x.csv",
+    "report.metric": "mse",
+    "report.delta": 0.1,
+    "report.alpha": 0.01,
+    "report.control": "x",
     "report.data": "x",
     "report.directory": "elsewhere",
 }

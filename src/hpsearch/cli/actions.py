@@ -31,7 +31,7 @@ def _run(composer: Composer, base: Composed, command: Namespace, terminal: Termi
     if "report" in base.actions:
         from hpsearch.cli.report import run_report  # noqa: PLC0415 (matplotlib and scipy, which a sweep does not need)
 
-        return run_report(base, terminal)
+        return run_report(composer.overrides, base, terminal)
     for key in (key for key in composer.overrides.values if key.startswith("final.")):
         action = "run" if key == "final.run" else "sweep"
         raise ConfigError(f"{key} has no effect without an action: add +final={action}")

@@ -12,6 +12,7 @@ from hpsearch.config import Config
 from hpsearch.config.run import UNCOVERED, uttered
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.metrics import metric_name, to_score
+from hpsearch.nn.deviations import formula
 from hpsearch.nn.flops import step_flops
 from hpsearch.records import NO_LEVEL, Status, TrialResult, Value
 from hpsearch.search.gathered import Gathered
@@ -123,6 +124,9 @@ class _Reader:
         space = {draw: spaces[draw] for draw in level["draws"] if draw in spaces}
         space |= {g: _options(specification, g) for g in level["draws"] if g not in spaces}
         settings = {**level["options"], **level["values"]}
+        if any(key.partition(".")[0] == "init" for key in settings):
+            # "Xavier" is another formula in every book: the page shows which one it is here.
+            settings["init.sd"] = formula(stored_config(level["config"], self._asked).init)
         factors = FACTORIAL.get(name, {}) if self._config.search.compare == "regularization" else {}
         if self._config.search.cross:
             factors = {group: level["options"][group] for group in self._config.search.cross}

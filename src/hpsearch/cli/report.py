@@ -7,9 +7,11 @@ from hpsearch.analysis.compare import analyse
 from hpsearch.analysis.table import read_table
 from hpsearch.cli.building import connect
 from hpsearch.cli.naming import find_sweep
+from hpsearch.cli.overrides import Overrides
 from hpsearch.cli.publishing import publish, summarize
 from hpsearch.cli.report_screen import show_report
 from hpsearch.config import Config, ConfigError
+from hpsearch.config.run import UNCOVERED
 from hpsearch.config.tree import nearest
 from hpsearch.quoting import hydra_quoted
 from hpsearch.report.write import write_report
@@ -21,10 +23,18 @@ from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
 
+TABLE_ONLY = ("path", "metric", "delta", "alpha", "control")
+"""Keys of `report` that a stored sweep says itself."""
 
-def run_report(base: Composed, terminal: Terminal) -> int:
-    """Writes a report; returns the exit status."""
+
+def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
+    """Writes a report; returns the exit status.
+
+    Raises:
+        ConfigError: If there is nothing that is meant, or the command sets what a report cannot change.
+    """
     asked, option = base.config, base.actions["report"]
+    _refuse_settings(overrides, option)
     if option == "table":
         return _report_table(asked, terminal)
     with connect(asked) as tracker:
@@ -34,12 +44,25 @@ def run_report(base: Composed, terminal: Terminal) -> int:
     return 0
 
 
+def _refuse_settings(overrides: Overrides, option: str) -> None:
+    """A report shows what was run: nothing that makes a sweep what it is can be set."""
+    given = [*overrides.values, *(f"{group}={choice}" for group, choice in overrides.options.items())]
+    useless = [key for key in given if key.partition("=")[0].partition(".")[0] not in (*UNCOVERED, "report")]
+    useless += [f"{edit.group}.space.{edit.name}" for edit in overrides.edits]
+    if option != "table":
+        useless += [f"report.{key}" for key in TABLE_ONLY if f"report.{key}" in overrides.values]
+    problems = [f"{key} has no effect on a report, which shows what was run: drop it" for key in useless]
+    if problems:
+        raise ConfigError(*problems)
+
+
 def _report_table(asked: Config, terminal: Terminal) -> int:
     if asked.report.path is None:
         raise ConfigError("report.path must be given: report.path=<file.csv>")
-    search = asked.search
-    path = Path(asked.report.path)
-    evidence = read_table(path, alpha=search.alpha)
+    report, path = asked.report, Path(asked.report.path)
+    evidence = read_table(
+        path, metric=report.metric, delta=report.delta, alpha=report.alpha, control=report.control, name=asked.name
+    )
     findings = analyse(evidence)
     folder = Path(asked.report.directory) / slug(evidence.design.name)
     show_report(terminal, summarize(findings, write_report(findings, folder)))

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from hpsearch.config.checks import require
+from hpsearch.config.checks import require, require_positive
 from hpsearch.config.option import AUTO
 
 
@@ -52,5 +52,14 @@ class Report:
     sweep: str | None
     started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
     path: str | None
+    metric: str  # of a table, with its delta, alpha and control: a sweep says them itself
+    delta: float | None
+    alpha: float
+    control: str | None
     data: str | None  # of a leaderboard
     directory: str
+
+    def __post_init__(self) -> None:
+        require(0 < self.alpha < 1, "report.alpha", "must lie between 0 and 1", self.alpha)
+        if self.delta is not None:
+            require_positive("report.delta", self.delta)

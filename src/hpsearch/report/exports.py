@@ -131,7 +131,7 @@ def _factorial(findings: Findings) -> dict[str, Json]:
 
 def trials_csv(evidence: Evidence) -> str:
     """All trials of the search, the default recipes among them, as `report.path` reads them."""
-    names = sorted({name for row in evidence.trials for name in row.values})
+    names = _drawn(evidence)
     part = "report" if evidence.design.rows.get("report") else "val"
     rows = [
         [
@@ -141,8 +141,16 @@ def trials_csv(evidence: Evidence) -> str:
         for level in evidence.design.levels
         for row in _in_order(evidence, level.name)
     ]  # fmt: skip
+    return _csv(_columns(names), rows)
+
+
+def _drawn(evidence: Evidence) -> list[str]:
+    return sorted({name for row in evidence.trials for name in row.values})
+
+
+def _columns(names: Iterable[str]) -> list[str]:
     columns = ["phase", "level", "trial", "key", "select", "report", "n", "status", "default", "epochs", "cost"]
-    return _csv([*columns, *(f"hp.{name}" for name in names)], rows)
+    return [*columns, *(f"hp.{name}" for name in names)]
 
 
 def _in_order(evidence: Evidence, level: str) -> Iterable[Any]:
@@ -151,17 +159,18 @@ def _in_order(evidence: Evidence, level: str) -> Iterable[Any]:
 
 
 def confirm_csv(evidence: Evidence) -> str:
-    """All retrainings on fresh seeds, in the same columns."""
+    """All retrainings on fresh seeds, in the same columns, so that both tables can be put together to one."""
+    columns = _columns(_drawn(evidence))
     part = "report" if evidence.design.rows.get("report") else "val"
     rows = [
         [
             "confirm", row.level, _value(row.trial), row.key, _number(row.val), _number(row.report),
-            evidence.design.rows.get(part, ""), row.status,
+            evidence.design.rows.get(part, ""), row.status, *[""] * (len(columns) - 8),
         ]
         for level in evidence.design.levels
         for row in evidence.confirmed(level.name)
     ]  # fmt: skip
-    return _csv(["phase", "level", "trial", "key", "select", "report", "n", "status"], rows)
+    return _csv(columns, rows)
 
 
 def pairs_csv(findings: Findings) -> str:
