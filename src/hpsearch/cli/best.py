@@ -42,7 +42,7 @@ def best_text(sweep: str, champion: Record, config_dir: Path | None = None) -> s
     if config_dir is not None:
         values["hydra"] = {"searchpath": [f"file://{config_dir.resolve()}"]}
     body = OmegaConf.to_yaml(OmegaConf.create({"defaults": [*defaults, "_self_"], **values}))
-    title = " ".join(f"Trial {champion.k} of sweep {sweep}, score {champion.result.score:.6g}.".split())
+    title = " ".join(f"Trial {champion.name} of sweep {sweep}, score {champion.result.score:.6g}.".split())
     return f"# {title}\n# Runs again: python -m hpsearch --config-dir <folder of this file> --config-name best\n{body}"
 
 

@@ -23,7 +23,7 @@ from hpsearch.quoting import command_line
 from hpsearch.records import Trial
 from hpsearch.search.champion import find_champion
 from hpsearch.search.record_files import write_whole
-from hpsearch.search.trial_records import Record
+from hpsearch.search.trial_records import Record, trial_name
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
 
@@ -132,8 +132,8 @@ def _frozen_champion(
     if key == champion.key or (named.store.final_folder(*key) / "result.json").exists():
         return champion
     terminal.warn(
-        f"trial {key[1]} was frozen as champion of {facts['trials']} trials and is evaluated; trial {champion.k} has "
-        "overtaken it since"
+        f"trial {trial_name(key)} was frozen as champion of {facts['trials']} trials and is evaluated; trial "
+        f"{champion.name} has overtaken it since"
     )
     return records[key]
 

@@ -144,7 +144,7 @@ class _Evaluation:
 
     def _request(self) -> Request:
         reopen, champion = self.asked.final.reopen, self.final.champion
-        who = f"{getpass.getuser()}@{socket.gethostname()}, sweep {self.final.named.name}, trial {champion.k}"
+        who = f"{getpass.getuser()}@{socket.gethostname()}, sweep {self.final.named.name}, trial {champion.name}"
         now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
         return Request(who, now, self.model.digest, reopen.reason, reopen.opening)
 

@@ -34,7 +34,7 @@ def introduce(terminal: Terminal, final: Final, uri: str, opened: int, *, chosen
     what = "trial   " if chosen else "champion"
     terminal.line(f"final of sweep {final.named.name}", style="bold")
     found = score.show(result.score, result.score_se)
-    terminal.line(f"  {what}  trial {final.champion.k} of {final.trials}, {score.name} {found}")
+    terminal.line(f"  {what}  trial {final.champion.name} of {final.trials}, {score.name} {found}")
     terminal.line(f"            {drawn or 'one configuration, nothing was searched'}")
     terminal.line(
         f"  test set  {sealed.size:,} sealed rows of {final.development.name}{describe_duplicates(sealed.duplicates)}, "

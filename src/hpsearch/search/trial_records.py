@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.records import Status, Trial, TrialResult, Value
+from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult, Value
 from hpsearch.search.record_files import BrokenFileError, open_json, seal_json
 from hpsearch.seeding import FitSeeds
 from hpsearch.signals import Signals
@@ -40,6 +40,17 @@ class Record:
     def key(self) -> tuple[str, int]:
         """(level, k): unique within a sweep."""
         return self.level, self.k
+
+    @property
+    def name(self) -> str:
+        """What the trial is called: `7`, or `adam 7`."""
+        return trial_name(self.key)
+
+
+def trial_name(key: tuple[str, int]) -> str:
+    """What a trial is called: `7`, or `adam 7`."""
+    level, k = key
+    return str(k) if level == NO_LEVEL else f"{level} {k}"
 
 
 def encode_record(trial: Trial, result: TrialResult) -> bytes:
