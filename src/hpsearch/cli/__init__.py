@@ -78,7 +78,8 @@ def _run(parsed: argparse.Namespace) -> int:
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         # scikit-learn, torch and what torch imports on the first training load while the driver imports and composes.
-        preload("sklearn.model_selection", "hpsearch.fitting", "torch._dynamo")
+        if "report" not in composer.overrides.options:  # which trains nothing
+            preload("sklearn.model_selection", "hpsearch.fitting", "torch._dynamo")
         from hpsearch.cli.actions import run_action  # noqa: PLC0415
 
         return run_action(composer, parsed)

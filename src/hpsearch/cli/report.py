@@ -6,6 +6,7 @@ from pathlib import Path
 from hpsearch.analysis.compare import analyse
 from hpsearch.analysis.table import read_table
 from hpsearch.cli.building import connect
+from hpsearch.cli.leaderboard import report_leaderboard
 from hpsearch.cli.naming import find_sweep
 from hpsearch.cli.overrides import Overrides
 from hpsearch.cli.publishing import publish, summarize
@@ -38,6 +39,8 @@ def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
     if option == "table":
         return _report_table(asked, terminal)
     with connect(asked) as tracker:
+        if option == "leaderboard":
+            return report_leaderboard(asked, tracker, terminal)
         found, run = _find(asked, option, tracker)
         published = publish(found, asked, tracker, run)
     show_report(terminal, published)

@@ -30,14 +30,26 @@ def write_report(findings: Findings, folder: Path, theory: Theory | None = None)
         The files, `report.html` first.
     """
     contents = build(findings, theory)
-    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+    files = replace_files(folder, contents)
+    _remove_old_figures(folder / FIGURES, contents)
+    return files
+
+
+def replace_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Puts files in a folder, each of them whole; their paths, in the same order.
+
+    Args:
+        folder: Is created if need be.
+        contents: By path within the folder.
+    """
+    for parent in {(folder / path).parent for path in contents}:
+        parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as name:
         beside = Path(name)
         for at, data in enumerate(contents.values()):
             (beside / str(at)).write_bytes(data)
         for at, path in enumerate(contents):
             (beside / str(at)).replace(folder / path)
-    _remove_old_figures(folder / FIGURES, contents)
     return [folder / path for path in contents]
 
 
