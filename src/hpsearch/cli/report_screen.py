@@ -35,7 +35,7 @@ def show_report(terminal: Terminal, published: Published) -> None:
     told = [first, *(answer for answer in known[1:] if answer[0] != "inconclusive")]
     for status, sentence in told:
         terminal.line(f"  {status.upper():<13} {sentence}")
-    if len(told) < len(known):
-        terminal.line(f"  and {len(known) - len(told)} comparisons that the data do not decide")
+    if left := len(known) - len(told):
+        terminal.line(f"  and {left} comparison{'s' if left > 1 else ''} that the data do not decide")
     page = published.page
     terminal.steps("Written", [("report", shell_quoted(str(page))), ("numbers", str(page.with_suffix(".json")))])
