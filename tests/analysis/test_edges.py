@@ -83,3 +83,12 @@ def test_the_recipe_is_the_one_that_was_retrained():
     at_edge = min((row for row in plain.trials if row.level == "sgd"), key=lambda row: row.values[LR])
     rows = tuple(replace(row, trial=at_edge.k) if row.level == "sgd" else row for row in plain.confirm)
     assert broken(replace(plain, confirm=rows), "R17").level == "sgd"
+
+
+def test_an_edge_says_nothing_where_every_trial_has_the_same_score():
+    evidence = sgd_at(0.9)
+    rows = [replace(row, val=0.1) if row.level == "sgd" else row for row in evidence.trials]
+    gates = [gate for gate in gates_of(replace(evidence, trials=tuple(rows)), "R17") if gate.level == "sgd"]
+    assert [(gate.action, gate.reason) for gate in gates] == [
+        (Action.PASS, "every trial has the same score, wherever it lies")
+    ]

@@ -25,13 +25,16 @@ TREND_ALPHA = 0.05
 def under_tuned(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Gate]:
     """R17: each value of a recipe that lies in the outer 5 % of its range, or where scores still rise towards its end.
 
-    Ends without room beyond them, such as a dropout of 0, are none.
+    Ends without room beyond them, such as a dropout of 0, are none. Nor is a recipe at an edge because of a score that
+    every trial of its level has: it stands for all of them.
     """
     return [gate for level in evidence.design.levels for gate in _of_level(evidence, level, explored.get(level.name))]
 
 
 def _of_level(evidence: Evidence, level: LevelDesign, explored: Explored | None) -> list[Gate]:
     values, pool = _recipe(evidence, level.name, explored), pool_of(evidence, level.name)
+    if len(pool) > 1 and len(np.unique(pool.val)) == 1:  # such as weights of zero, which nothing trains
+        return [Gate("R17", Action.PASS, "every trial has the same score, wherever it lies", level=level.name)]
     found = []
     for name, bounds in level.space.items():
         edge = edge_of(bounds, values.get(name))

@@ -26,7 +26,7 @@ from hpsearch.report.figures_tuning import cost_text
 from hpsearch.report.levels import is_sole_contender, level_order, score_name, show_search_score, titles
 from hpsearch.report.numbers import difference, ends, interval, like, p_value, percent, share, spread, two_digits
 from hpsearch.report.style import short
-from hpsearch.wording import visible
+from hpsearch.wording import ROUNDING, visible
 
 
 def confirm(findings: Findings) -> Section:
@@ -102,6 +102,7 @@ def _signed(optimism: float, interval_: tuple[float, float], mean: float) -> str
     """A difference from the mean, rounded as the mean is."""
     if not math.isfinite(optimism):
         return DASH
+    optimism = 0.0 if abs(optimism) < ROUNDING else optimism
     around = (optimism + interval_[0] - mean, optimism + interval_[1] - mean)
     text = like(optimism, around)
     return f"+{text}" if optimism > 0 else text
