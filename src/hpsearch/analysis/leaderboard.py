@@ -1,144 +1,246 @@
-"""Everything that was searched on one split, side by side: what may be read, and what may not."""
+"""What was found on one split, sweep by sweep and level by level: scores that may stand side by side.
+
+Scores are higher where a result is better. The trial of an entry was picked on `val`; `report` had no say in that, so
+that it is what entries are put in order by. It is an order of single trainings and no ranking.
+"""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from hpsearch.analysis.confirmation import confirm_levels
-from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.explore import explore_level
-from hpsearch.analysis.explore_pool import order_refused
+import numpy as np
+
+from hpsearch.analysis.evidence import Design, Evidence, TrialRow
+from hpsearch.analysis.explore_noise import Luck, corrected_score, luck_of
+from hpsearch.analysis.explore_pool import Pool, order_refused, pool_of
 from hpsearch.analysis.findings import Interval
-from hpsearch.intervals import wilson
-from hpsearch.records import NO_LEVEL
+from hpsearch.analysis.measuring import NOWHERE
+from hpsearch.analysis.paired import spread
+from hpsearch.analysis.pairing import outcomes, val_per_train
+from hpsearch.analysis.resampled import corrected_se
+from hpsearch.analysis.selection import expected_max_binomial
+from hpsearch.intervals import BOOTSTRAP_SEED, wilson
+from hpsearch.records import NO_LEVEL, Status, Value
 
-SEED = 20_261_125
-"""Of every bootstrap, so that the same records give the same page."""
+UNEQUAL_EPOCHS = "coarse_to_fine"
+"""The sampler whose trials have unequal epochs: how much chance adds to the highest of them is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which rows are scored, and how: what sweeps must share to stand in one leaderboard.
+
+    Attributes:
+        rows: Digest of all rows of the data set.
+        evaluation: Name and value of its settings, parts as numbers of rows.
+        seed: With which the parts are drawn.
+        metric: What scores are.
+        loss: What was trained on, where the metric means something else under another loss (R10); otherwise empty.
+    """
+
+    rows: str
+    evaluation: tuple[tuple[str, Value], ...]
+    seed: int
+    metric: str
+    loss: str = ""
+
+    @property
+    def text(self) -> str:
+        """`accuracy, holdout (replicates=1, report=180, val=180), seed 0, rows 3f2a9c1b`."""
+        settings = dict(self.evaluation)
+        kind = settings.pop("kind", "")
+        listed = ", ".join(f"{name}={value}" for name, value in settings.items())
+        under = f" under {self.loss}" if self.loss else ""
+        return f"{self.metric}{under}, {kind} ({listed}), seed {self.seed}, rows {self.rows[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The highest-scoring trial of status `ok` in one level.
+
+    Attributes:
+        trial: Its number.
+        model: Its network, in words.
+        train: Rows that each of its trainings read.
+        settings: What else it was trained with, by name.
+    """
+
+    trial: int
+    model: str
+    train: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One sweep of a leaderboard.
+
+    Attributes:
+        name: Differs from that of all others.
+        split: What it was scored on.
+        evidence: Everything that was measured.
+        recipes: By level; levels without any trial of status `ok` have none.
+    """
+
+    name: str
+    split: Split
+    evidence: Evidence
+    recipes: Mapping[str, Recipe]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The highest-scoring trial of one level of one sweep.
+    """One level of one sweep, as its highest-scoring trial in the search represents it.
 
     Attributes:
+        name: Differs from that of all other entries: `sweep`, or `sweep / level`.
         sweep: Name of the sweep.
-        level: Its level; empty where the sweep compares nothing.
-        trial: Number of the trial.
-        draws: Trials that it was picked from.
-        failed: Of these, how many diverged.
-        epochs: Of the training.
-        train: Rows that it was trained on.
-        model: The network, in words.
+        level: Its level; `NO_LEVEL` where the sweep compares nothing.
+        recipe: The trial; None if no draw has the status `ok`: then nothing below is known but the counts.
+        draws: Trials that were drawn.
+        statuses: How many of them ended how.
+        epochs: Epochs that the trial was trained for.
+        values: What it drew.
         val: Its score on `val`: a maximum, biased upward.
-        curse: By how much the best of so many equal trials would exceed them all by chance; NaN if not known.
-        report: Its score on the report rows, or NaN where there are none.
-        interval: 95 % of that score over report rows (Wilson), of accuracies; NaN otherwise.
-        confirmed: Mean score over fresh seeds; NaN without any.
-        confirmed_se: Its standard error over seeds; NaN for fewer than two.
-        seeds: Fresh seeds.
+        shown: What entries are put in order by: its score on the report rows, under K-fold that on `val` without the
+            luck of the choice (S-09); NaN where there is neither.
+        interval: 95 % of `shown` over its rows; NaN where it is not known.
+        curse: By how much the highest `val` score of equal trials, as many, would exceed their mean by chance.
+        shrinkage: Lambda: share of the spread of `val` scores that is not noise; 0: nothing was found above noise.
+        seeds: Fresh seeds on which the recipe has a score.
+        diverged: How many of these diverged; they count with the worst score.
+        confirmed: Mean score over fresh seeds.
+        confirmed_se: Its standard error over seeds, or over folds, corrected for their overlap (S-10); NaN where a
+            seed diverged, or for fewer than two.
     """
 
+    name: str
     sweep: str
     level: str
-    trial: int
+    recipe: Recipe | None
     draws: int
-    failed: int
-    epochs: int
-    train: int
-    model: str
-    val: float
-    curse: float
-    report: float
-    interval: Interval
-    confirmed: float
-    confirmed_se: float
-    seeds: int
+    statuses: Mapping[str, int]
+    epochs: int = 0
+    values: Mapping[str, Value] = field(default_factory=dict)
+    val: float = math.nan
+    shown: float = math.nan
+    interval: Interval = NOWHERE
+    curse: float = math.nan
+    shrinkage: float = math.nan
+    seeds: int = 0
+    diverged: int = 0
+    confirmed: float = math.nan
+    confirmed_se: float = math.nan
 
     @property
-    def shown(self) -> float:
-        """What entries are put in order by: the report score, or `val` where there are no report rows."""
-        return self.val if math.isnan(self.report) else self.report
+    def failures(self) -> int:
+        """Draws that came to no score; pruned ones are none of them."""
+        unscored = [name for name in self.statuses if not Status(name).scored and name != Status.PRUNED]
+        return sum(self.statuses[name] for name in unscored)
 
 
-@dataclass(frozen=True, slots=True)
-class Leaderboard:
-    """The entries of one split.
-
-    Attributes:
-        data: Name of the data set.
-        metric: What scores are; losses are negated.
-        rows: Rows of each part.
-        entries: By report score, the highest first.
-        tied: How many of them lie within the interval of the first, itself included; 0 where it has none.
-        silent: Levels without any trial that has a score, as `sweep: level`.
-    """
-
-    data: str
-    metric: str
-    rows: dict[str, int]
-    entries: tuple[Entry, ...]
-    tied: int
-    silent: tuple[str, ...]
-
-
-def standings(sweeps: Sequence[Evidence]) -> Leaderboard:
-    """The leaderboard of sweeps on one split.
-
-    Args:
-        sweeps: At least one; all with the same data, split and metric.
+def entries_of(sweeps: Sequence[Sweep]) -> tuple[Entry, ...]:
+    """Every level of every sweep, the highest `shown` first, those without one last; equal ones by name.
 
     Raises:
-        ValueError: If their data or metric differ: scores of different rows are not compared.
+        ValueError: If the sweeps do not share one split: scores on other rows are not compared.
     """
-    designs = [evidence.design for evidence in sweeps]
-    if (
-        len({(design.data, design.metric, design.rows.get("val"), design.rows.get("report")) for design in designs})
-        != 1
-    ):
-        raise ValueError("the sweeps of a leaderboard must have one data set, one split and one metric")
-    entries: list[Entry] = []
-    silent: list[str] = []
-    for evidence in sweeps:
-        for level in evidence.design.levels:
-            found = _entry(evidence, level.name)
-            name = evidence.design.name if level.name == NO_LEVEL else f"{evidence.design.name}: {level.name}"
-            entries += [found] if found is not None else []
-            silent += [name] if found is None else []
-    entries.sort(key=lambda entry: (-entry.shown, entry.sweep, entry.level))
-    design = designs[0]
-    rows = {part: design.rows[part] for part in ("val", "report", "test") if design.rows.get(part)}
-    return Leaderboard(design.data, design.metric, rows, tuple(entries), _tied(entries), tuple(silent))
-
-
-def _entry(evidence: Evidence, level: str) -> Entry | None:
-    explored = explore_level(evidence, level, refused=order_refused(evidence), seed=SEED)
-    if explored.recipe is None:
-        return None
-    design = evidence.design
-    trial = next(row for row in evidence.draws(level) if row.k == explored.recipe)
-    confirmed = confirm_levels(evidence, {level: explored}).get(level)
-    n = design.rows.get("report", 0)
-    counted = design.is_share and n > 0 and math.isfinite(explored.report)
-    return Entry(
-        sweep=design.name,
-        level="" if level == NO_LEVEL else level,
-        trial=explored.recipe,
-        draws=explored.n,
-        failed=explored.failed,
-        epochs=trial.epochs,
-        train=design.rows["train"],
-        model=design.model,
-        val=explored.val,
-        curse=explored.curse,
-        report=explored.report,
-        interval=wilson(round(explored.report * n), n) if counted else (math.nan, math.nan),
-        confirmed=math.nan if confirmed is None else confirmed.mean,
-        confirmed_se=math.nan if confirmed is None or confirmed.n < 2 else confirmed.sd / math.sqrt(confirmed.n),
-        seeds=0 if confirmed is None else confirmed.n,
+    splits = sorted({sweep.split.text for sweep in sweeps})
+    if len(splits) != 1:
+        raise ValueError(f"a leaderboard must be of one split, got {len(splits)}: {'; '.join(splits)}")
+    found = [_entry(sweep, level.name) for sweep in sweeps for level in sweep.evidence.design.levels]
+    unknown = math.inf
+    ordered = sorted(
+        found,
+        key=lambda one: (unknown if math.isnan(one.shown) else -one.shown, one.name.casefold(), one.name),
     )
+    return tuple(_with_names_of_their_own(ordered))
 
 
-def _tied(entries: Sequence[Entry]) -> int:
+def _with_names_of_their_own(entries: Sequence[Entry]) -> list[Entry]:
+    """A sweep `a / b` and the level `b` of a sweep `a` would share one."""
+    seen: Counter[str] = Counter()
+    found = []
+    for entry in entries:
+        seen[entry.name] += 1
+        again = seen[entry.name]
+        found.append(entry if again == 1 else replace(entry, name=f"{entry.name} ({again})"))
+    return found
+
+
+def _entry(sweep: Sweep, level: str) -> Entry:
+    evidence, recipe = sweep.evidence, sweep.recipes.get(level)
+    draws = evidence.draws(level)
+    name = sweep.name if level == NO_LEVEL else f"{sweep.name} / {level}"
+    statuses = dict(sorted(Counter(row.status for row in draws).items()))
+    plain = Entry(name, sweep.name, level, recipe, len(draws), statuses)
+    if recipe is None:
+        return plain
+    trial = next(row for row in draws if row.k == recipe.trial)
+    pool = pool_of(evidence, level)
+    shown, *ends = _shown(evidence, pool, trial)
+    luck = Luck() if evidence.design.sampler == UNEQUAL_EPOCHS else luck_of(evidence.design, pool, refused=True)
+    searched = replace(
+        plain, epochs=trial.epochs, values=trial.values, val=trial.val, shown=shown, interval=(ends[0], ends[1]),
+        curse=luck.curse, shrinkage=luck.shrinkage,
+    )  # fmt: skip
+    return _confirmed(searched, evidence)
+
+
+def _shown(evidence: Evidence, pool: Pool, trial: TrialRow) -> tuple[float, float, float]:
+    """The score that selection had no say in, low and high."""
+    design = evidence.design
+    if design.rows.get("report"):
+        return trial.report, *report_interval(design, trial.report)
+    corrected = None if order_refused(evidence) else corrected_score(design, pool, BOOTSTRAP_SEED)
+    return corrected or (math.nan, math.nan, math.nan)
+
+
+def report_interval(design: Design, report: float) -> Interval:
+    """Wilson 95 % of an accuracy on the report rows: would other rows differ? NaN for any other score."""
+    n = design.rows.get("report", 0)
+    if not (design.is_share and n and 0 <= report <= 1):
+        return NOWHERE
+    return wilson(round(report * n), n)
+
+
+def _confirmed(entry: Entry, evidence: Evidence) -> Entry:
+    """With the mean over fresh seeds; one that diverged has the worst score, and no standard error then."""
+    scores = np.array(list(outcomes(evidence, entry.level).values()))
+    if not len(scores):
+        return entry
+    failed = np.isneginf(scores)
+    mean = float(np.where(failed, evidence.design.worst, scores).mean())
+    se = math.nan if failed.any() else _standard_error(evidence, entry.level, scores)
+    return replace(entry, seeds=len(scores), diverged=int(failed.sum()), confirmed=mean, confirmed_se=se)
+
+
+def _standard_error(evidence: Evidence, level: str, scores: np.ndarray) -> float:
+    if evidence.design.folds <= 1:
+        return spread(scores) / math.sqrt(len(scores)) if len(scores) > 1 else math.nan
+    folds = np.array([score for row in evidence.confirmed(level) for score in row.folds])
+    known = len(folds) > 1 and np.isfinite(folds).all()
+    return corrected_se(folds, val_per_train(evidence.design), 1) if known else math.nan
+
+
+def within_first(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Entries whose `shown` lies within the interval of the first one; none where it has no interval."""
     if not entries or math.isnan(entries[0].interval[0]):
-        return 0
-    return sum(entry.report >= entries[0].interval[0] for entry in entries)
+        return ()
+    low, high = entries[0].interval
+    return tuple(entry.name for entry in entries[1:] if low <= entry.shown <= high)
+
+
+def luck_of_first(design: Design, entries: Sequence[Entry]) -> float:
+    """By how much the highest of equal accuracies on the report rows, one for each entry, would exceed their mean.
+
+    The first entry is a maximum, too. It is an upper bound: scores on the same rows vary together. NaN for other
+    scores, or fewer than two entries.
+    """
+    shown = np.array([entry.shown for entry in entries if not math.isnan(entry.shown)])
+    n = design.rows.get("report", 0)
+    if not (design.is_share and n and len(shown) > 1 and ((shown >= 0) & (shown <= 1)).all()):
+        return math.nan
+    mean = float(shown.mean())
+    return expected_max_binomial(len(shown), mean, n) - mean

@@ -1,0 +1,164 @@
+"""Entries of a leaderboard against its first one, on fresh seeds that they share: the only claims that it may make.
+
+R entries have fresh seeds. The first of them was picked by a score on the report rows, not by any fresh seed. On these
+rows it is therefore as good as given, and there are R - 1 comparisons; for other rows than these it is the choice of a
+maximum, so that an interval over seeds and images must hold for all R (R - 1) / 2 pairs at once. So must everything
+under K-fold, where the rows that are scored are those that choose.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hpsearch.analysis.compare import count_looks, digest_of
+from hpsearch.analysis.crossed import crossed
+from hpsearch.analysis.edges import under_tuned
+from hpsearch.analysis.evidence import Evidence, LevelDesign
+from hpsearch.analysis.findings import Gate, Interval
+from hpsearch.analysis.gates import alike_but_for_the_factor, comparable_losses
+from hpsearch.analysis.gates_confirm import fresh_keys
+from hpsearch.analysis.judging import Case, Grounds, judge, unknown_if_refused
+from hpsearch.analysis.leaderboard import Entry, Sweep
+from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, measure
+from hpsearch.analysis.paired import holm
+from hpsearch.analysis.pairing import Paired, pair_up, val_per_train
+from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement, claims, sentence
+
+IDENTIFYING = ("optimizer", "loss")
+"""Settings by which rules about a pair tell what a recipe is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An entry against the first one that has fresh seeds.
+
+    Attributes:
+        a: The first one.
+        b: The other.
+        n: Common seeds.
+        diff: Mean of a - b.
+        ci_sim: Interval over seeds that holds for all comparisons at once; NaN where there is none.
+        ci_images: Interval over seeds and images, or over folds, that holds for all pairs; NaN where there is none.
+        p: Two-sided, of the sign-flip test.
+        p_holm: After Holm.
+        state: The verdict.
+        claim: For what it may be claimed.
+        sentence: What may be said.
+        code: Of the rule that refuses it; empty if none does.
+    """
+
+    a: str
+    b: str
+    n: int
+    diff: float
+    ci_sim: Interval
+    ci_images: Interval
+    p: float
+    p_holm: float
+    state: State
+    claim: ClaimKind
+    sentence: str
+    code: str = ""
+
+
+def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tuple[Comparison, ...]:
+    """Each entry with fresh seeds against the first such one; none for fewer than two.
+
+    Args:
+        sweeps: Those of the entries.
+        entries: In the order of the leaderboard.
+    """
+    by_name = {sweep.name: sweep for sweep in sweeps}
+    first, *others = [entry for entry in entries if entry.seeds] or [None]
+    if first is None or not others:
+        return ()
+    pairs = [_two(by_name, first, other) for other in others]
+    family, every = _family(pairs, len(others) + 1)
+    measured = [pair_up(pair, first.name, other.name) for pair, other in zip(pairs, others, strict=True)]
+    numbers = [_for_every_pair(measure(paired, family), paired, family.alpha / every) for paired in measured]
+    adjusted = holm([*(1.0 if math.isnan(one.p) else one.p for one in numbers), *[1.0] * (family.m - len(others))])
+    found = []
+    for at, (pair, paired, one) in enumerate(zip(pairs, measured, numbers, strict=True)):
+        p_holm = math.nan if math.isnan(one.p) else float(adjusted[at])
+        case = Case(paired, one, p_holm, claims(p_holm, one.ci_sim, one.wider, family.alpha))
+        found.append(_told(Grounds(pair, family, _gates(pair)), case, _budgets(first, others[at])))
+    return tuple(found)
+
+
+def _family(pairs: Sequence[Evidence], entries: int) -> tuple[Family, int]:
+    """What all comparisons share, and the number of all pairs of so many entries."""
+    design, every = pairs[0].design, math.comb(entries, 2)
+    ratio = val_per_train(design) if design.folds > 1 else None
+    alpha = min(pair.design.alpha for pair in pairs)
+    deltas = {pair.design.delta for pair in pairs} - {None}
+    delta = deltas.pop() if len(deltas) == 1 else None
+    return Family(every if ratio is not None else entries - 1, alpha, delta, ratio), every
+
+
+def _for_every_pair(one: Numbers, paired: Paired, alpha: float) -> Numbers:
+    """With the interval over seeds and images at the level of one of all pairs; under K-fold it has that already."""
+    if paired.bitmaps is None or one.wider is None:
+        return one
+    both = crossed(*paired.bitmaps, alpha)
+    return replace(one, wider=(both.low, both.high))
+
+
+def _two(sweeps: Mapping[str, Sweep], first: Entry, other: Entry) -> Evidence:
+    """The two entries as the levels of one comparison; its alpha is shared by the looks at their fresh seeds."""
+    one, two = (sweeps[entry.sweep].evidence for entry in (first, other))
+    looks = max(count_looks(each, digest_of(each)) for each in (one, two))
+    deltas = {each.design.delta for each in (one, two)} - {None}
+    levels, trials, confirm = zip(_renamed(one, first), _renamed(two, other), strict=True)
+    design = replace(
+        one.design, name=f"{first.name} and {other.name}", title="the recipe", levels=levels, control=first.name,
+        alpha=min(one.design.alpha, two.design.alpha) / looks, delta=deltas.pop() if len(deltas) == 1 else None,
+        devices=(*one.design.devices, *two.design.devices), commits=(*one.design.commits, *two.design.commits),
+        confirm_seeds=max(one.design.confirm_seeds, two.design.confirm_seeds), trials=max(first.draws, other.draws),
+        exploratory=one.design.exploratory or two.design.exploratory,
+    )  # fmt: skip
+    return Evidence(design, sum(trials, ()), sum(confirm, ()))
+
+
+def _renamed(evidence: Evidence, entry: Entry) -> tuple[LevelDesign, tuple, tuple]:
+    """The level, its draws and its retrainings under the name of the entry."""
+    assert entry.recipe is not None, entry
+    level = next(level for level in evidence.design.levels if level.name == entry.level)
+    known = {name: entry.recipe.settings[name] for name in IDENTIFYING if name in entry.recipe.settings}
+    trials = tuple(replace(row, level=entry.name) for row in evidence.draws(entry.level))
+    confirm = tuple(replace(row, level=entry.name) for row in evidence.confirmed(entry.level))
+    return replace(level, name=entry.name, settings={**level.settings, **known}), trials, confirm
+
+
+def _gates(pair: Evidence) -> list[Gate]:
+    """The rules that can forbid a comparison of two recipes, or a claim about one."""
+    rules = (alike_but_for_the_factor, comparable_losses, fresh_keys)
+    return [*(gate for rule in rules for gate in rule(pair)), *under_tuned(pair, {})]
+
+
+def _budgets(first: Entry, other: Entry) -> list[str]:
+    """What a verdict on two recipes must add where they were not trained alike."""
+    assert first.recipe is not None, first
+    assert other.recipe is not None, other
+    found = []
+    if first.epochs != other.epochs:
+        found.append(f"They were trained for {first.epochs} and {other.epochs} epochs (R04).")
+    if first.recipe.train != other.recipe.train:
+        found.append(f"They were trained on {first.recipe.train} and {other.recipe.train} rows (R04).")
+    return found
+
+
+def _told(grounds: Grounds, case: Case, budgets: Sequence[str]) -> Comparison:
+    said = judge(grounds, case)
+    if isinstance(said, Refusal):
+        case = unknown_if_refused(case, said)
+        return _comparison(case, State.REFUSED, ClaimKind.NONE, sentence(State.REFUSED, said), said.code)
+    said = replace(said, caveats=(*said.caveats, *budgets))
+    return _comparison(case, said.state, said.claim, sentence(said.state, said))
+
+
+def _comparison(case: Case, state: State, claim: ClaimKind, text: str, code: str = "") -> Comparison:
+    paired, one = case.paired, case.numbers
+    return Comparison(
+        paired.a, paired.b, paired.n, one.diff, one.ci_sim or NOWHERE, one.wider or NOWHERE, one.p, case.p_holm, state,
+        claim, text, code,
+    )  # fmt: skip
