@@ -7,7 +7,7 @@ under K-fold, where the rows that are scored are those that choose.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.analysis.compare import count_looks, digest_of
@@ -22,7 +22,7 @@ from hpsearch.analysis.leaderboard import Entry, Sweep
 from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, measure
 from hpsearch.analysis.paired import holm
 from hpsearch.analysis.pairing import Paired, pair_up, val_per_train
-from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement, claims, sentence
+from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, claims, sentence
 
 IDENTIFYING = ("optimizer", "loss")
 """Settings by which rules about a pair tell what a recipe is."""
@@ -68,31 +68,39 @@ def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tup
         sweeps: Those of the entries.
         entries: In the order of the leaderboard.
     """
-    by_name = {sweep.name: sweep for sweep in sweeps}
-    first, *others = [entry for entry in entries if entry.seeds] or [None]
-    if first is None or not others:
+    seeded = [entry for entry in entries if entry.seeds]
+    if len(seeded) < 2:
         return ()
-    pairs = [_two(by_name, first, other) for other in others]
-    family, every = _family(pairs, len(others) + 1)
-    measured = [pair_up(pair, first.name, other.name) for pair, other in zip(pairs, others, strict=True)]
+    by_name = {sweep.name: sweep.evidence for sweep in sweeps}
+    first, family, every = seeded[0], _family([by_name[one.sweep] for one in seeded]), math.comb(len(seeded), 2)
+    pairs = [_two(by_name[first.sweep], first, by_name[other.sweep], other) for other in seeded[1:]]
+    measured = [pair_up(pair, *(level.name for level in pair.design.levels)) for pair in pairs]
     numbers = [_for_every_pair(measure(paired, family), paired, family.alpha / every) for paired in measured]
-    adjusted = holm([*(1.0 if math.isnan(one.p) else one.p for one in numbers), *[1.0] * (family.m - len(others))])
+    adjusted = _holm([one.p for one in numbers], family.m)
     found = []
-    for at, (pair, paired, one) in enumerate(zip(pairs, measured, numbers, strict=True)):
-        p_holm = math.nan if math.isnan(one.p) else float(adjusted[at])
-        case = Case(paired, one, p_holm, claims(p_holm, one.ci_sim, one.wider, family.alpha))
-        found.append(_told(Grounds(pair, family, _gates(pair)), case, _budgets(first, others[at])))
+    for other, pair, paired, one, p in zip(seeded[1:], pairs, measured, numbers, adjusted, strict=True):
+        case = Case(paired, one, p, claims(p, one.ci_sim, one.wider, family.alpha))
+        found.append(_told(Grounds(pair, family, _gates(pair)), case, _budgets(first, other)))
     return tuple(found)
 
 
-def _family(pairs: Sequence[Evidence], entries: int) -> tuple[Family, int]:
-    """What all comparisons share, and the number of all pairs of so many entries."""
-    design, every = pairs[0].design, math.comb(entries, 2)
-    ratio = val_per_train(design) if design.folds > 1 else None
-    alpha = min(pair.design.alpha for pair in pairs)
-    deltas = {pair.design.delta for pair in pairs} - {None}
+def _family(compared: Sequence[Evidence]) -> Family:
+    """What all comparisons share; the evidence of each entry, of sweeps that may have declared different things."""
+    design, entries = compared[0].design, len(compared)
+    looks = max(count_looks(one, digest_of(one)) for one in compared)
+    deltas = {one.design.delta for one in compared if one.design.delta is not None}
+    alpha = min(one.design.alpha for one in compared) / looks
     delta = deltas.pop() if len(deltas) == 1 else None
-    return Family(every if ratio is not None else entries - 1, alpha, delta, ratio), every
+    if design.folds > 1:
+        return Family(math.comb(entries, 2), alpha, delta, val_per_train(design))
+    return Family(entries - 1, alpha, delta, None)
+
+
+def _holm(p: Sequence[float], m: int) -> list[float]:
+    """Adjusted for m comparisons, of which those that are not asked for count as 1; NaN without a test."""
+    known = [1.0 if math.isnan(one) else one for one in p]
+    adjusted = holm([*known, *[1.0] * (m - len(known))]).tolist()
+    return [math.nan if math.isnan(one) else value for one, value in zip(p, adjusted, strict=False)]
 
 
 def _for_every_pair(one: Numbers, paired: Paired, alpha: float) -> Numbers:
@@ -103,30 +111,33 @@ def _for_every_pair(one: Numbers, paired: Paired, alpha: float) -> Numbers:
     return replace(one, wider=(both.low, both.high))
 
 
-def _two(sweeps: Mapping[str, Sweep], first: Entry, other: Entry) -> Evidence:
-    """The two entries as the levels of one comparison; its alpha is shared by the looks at their fresh seeds."""
-    one, two = (sweeps[entry.sweep].evidence for entry in (first, other))
-    looks = max(count_looks(each, digest_of(each)) for each in (one, two))
-    deltas = {each.design.delta for each in (one, two)} - {None}
-    levels, trials, confirm = zip(_renamed(one, first), _renamed(two, other), strict=True)
+def _two(one: Evidence, first: Entry, two: Evidence, other: Entry) -> Evidence:
+    """The two entries as the levels of one comparison."""
+    designs = one.design, two.design
     design = replace(
-        one.design, name=f"{first.name} and {other.name}", title="the recipe", levels=levels, control=first.name,
-        alpha=min(one.design.alpha, two.design.alpha) / looks, delta=deltas.pop() if len(deltas) == 1 else None,
-        devices=(*one.design.devices, *two.design.devices), commits=(*one.design.commits, *two.design.commits),
-        confirm_seeds=max(one.design.confirm_seeds, two.design.confirm_seeds), trials=max(first.draws, other.draws),
+        one.design,
+        name=f"{first.name} and {other.name}",
+        title="the recipe",
+        levels=(_level(one, first), _level(two, other)),
+        control=first.name,
+        trials=max(first.draws, other.draws),
+        confirm_seeds=max(each.confirm_seeds for each in designs),
+        devices=tuple(device for each in designs for device in each.devices),
+        commits=tuple(commit for each in designs for commit in each.commits),
         exploratory=one.design.exploratory or two.design.exploratory,
-    )  # fmt: skip
-    return Evidence(design, sum(trials, ()), sum(confirm, ()))
+    )
+    both = ((one, first), (two, other))
+    trials = tuple(replace(row, level=entry.name) for each, entry in both for row in each.draws(entry.level))
+    confirm = tuple(replace(row, level=entry.name) for each, entry in both for row in each.confirmed(entry.level))
+    return Evidence(design, trials, confirm)
 
 
-def _renamed(evidence: Evidence, entry: Entry) -> tuple[LevelDesign, tuple, tuple]:
-    """The level, its draws and its retrainings under the name of the entry."""
+def _level(evidence: Evidence, entry: Entry) -> LevelDesign:
+    """The level of an entry under its name, with what rules about a pair must know of its recipe."""
     assert entry.recipe is not None, entry
     level = next(level for level in evidence.design.levels if level.name == entry.level)
     known = {name: entry.recipe.settings[name] for name in IDENTIFYING if name in entry.recipe.settings}
-    trials = tuple(replace(row, level=entry.name) for row in evidence.draws(entry.level))
-    confirm = tuple(replace(row, level=entry.name) for row in evidence.confirmed(entry.level))
-    return replace(level, name=entry.name, settings={**level.settings, **known}), trials, confirm
+    return replace(level, name=entry.name, settings={**level.settings, **known})
 
 
 def _gates(pair: Evidence) -> list[Gate]:
