@@ -63,7 +63,10 @@ def test_claims_about_one_report_set_leave_all_levels_as_contenders():
 
 def test_equivalent_levels_are_said_to_be():
     same = Evidence(clear().design, clear().trials, (*scored("adam", [0.5] * 10), *scored("sgd", [0.5] * 10)))
-    assert told(same)[0] == ("equivalent", "Every compared pair is equivalent within 0.01: adam, sgd.")
+    assert told(same)[0] == (
+        "equivalent",
+        "Every compared pair is equivalent within 0.01 on this report set only: adam, sgd.",
+    )
 
 
 def test_claims_come_before_what_is_open_and_larger_differences_first():
@@ -96,7 +99,7 @@ def test_the_scope_comes_last_and_counts_openings_of_the_test_set():
     assert sentence == (
         f"Applies to: digits; 64-100-10; spaces {hashed}; 50 trials each; 5 epochs; 1 test opening so far."
     )
-    assert status == "claim"
+    assert status == "scope"
     assert told(clear(trials=1, epochs=0))[-1][1].endswith(f"spaces {hashed}; 1 trial; 0 test openings so far.")
 
 

@@ -92,3 +92,12 @@ def test_an_edge_says_nothing_where_every_trial_has_the_same_score():
     assert [(gate.action, gate.reason) for gate in gates] == [
         (Action.PASS, "every trial has the same score, wherever it lies")
     ]
+
+
+def test_a_recipe_behind_its_default_is_possibly_under_tuned():
+    evidence = sgd_at(0.03)
+    default = replace(evidence.draws("sgd")[0], k=0, val=0.99, default=True)
+    gates = gates_of(replace(evidence, trials=(*evidence.trials, default)), "R17")
+    (gate,) = [one for one in gates if one.level == "sgd"]
+    assert gate.action is Action.DOWNGRADE
+    assert gate.reason.startswith("its default recipe scores higher on val than the recipe of")

@@ -60,7 +60,7 @@ def test_an_exploratory_report_claims_nothing():
     findings = analyse(clear(exploratory="delta was changed after a look"))
     assert [(pair.claim, pair.refused) for pair in findings.pairs] == [("none", ("R19",))]
     assert findings.answers[0].sentence == "This report is exploratory as a whole: delta was changed after a look."
-    assert {one.status for one in findings.answers} == {"exploratory", "refused"}
+    assert {one.status for one in findings.answers} == {"exploratory", "refused", "scope"}
 
 
 def test_more_looks_need_more_seeds():

@@ -110,6 +110,10 @@ def test_a_value_that_some_levels_have_goes_to_those():
             "optimizer.lr is given a value and search.levels.a another",
         ),
         ((*COMPARE, "search.control=sdg"), "search.control=sdg is not a level: did you mean sgd?"),
+        (
+            ("search.levels={a: {data.normalize: none}, b: {data.normalize: standard}}",),
+            "data.normalize changes the rows: of data only data.limit is compared",
+        ),
         (("search.control=sgd",), "search.control has no effect where nothing is compared"),
         (("search.delta=0.1",), "search.delta has no effect where nothing is compared"),
         ((*COMPARE, "search.delta=-1"), "search.delta must be > 0 and finite, got -1"),

@@ -42,7 +42,7 @@ def test_a_table_of_foreign_results_becomes_a_report(tmp_path, monkeypatch, caps
     (tmp_path / "theirs.csv").write_text(TABLE)
     assert main(["+report=table", "report.path=theirs.csv", "report.delta=0.01"]) == 0
     assert "fast is better than slow" in capsys.readouterr().out
-    assert (tmp_path / "experiments" / "theirs" / "report.html").exists()
+    assert (tmp_path / "experiments" / "table-theirs" / "report.html").exists()
 
 
 def test_a_table_that_is_not_there_is_refused_by_its_key(tmp_path, monkeypatch, capsys):

@@ -81,6 +81,11 @@ def test_a_value_is_converted_to_the_type_of_its_key(make_config, path, value, e
             "search.choose.norm must be a list, each item text or null, got 'none'",
         ),
         ("search.space", [1], "search.space must be keys and values, got [1]"),
+        (
+            "search.levels",
+            {1: {}, "1": {}},
+            "search.levels must not name a key twice, as a number and as text, got [1, '1']",
+        ),
         ("final.reopen", 3, "final.reopen must hold keys and values, got 3"),
         ("optimizer", 3, "optimizer.kind must name a kind of optimizer, got null: "),
         ("optimizer.kind", "adem", "optimizer.kind must name a kind of optimizer, got 'adem': did you mean adam"),

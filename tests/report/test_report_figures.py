@@ -92,7 +92,9 @@ def test_every_band_says_of_which_kind_it_is(name, kind, drawn):
 
 
 def test_intervals_of_pairs_are_told_apart(drawn):
-    assert {"mean, simultaneous", "95 %, this pair alone", f"95 %, seeds {TIMES} images"} < set(legends(drawn["F9"]))
+    assert {"mean, simultaneous", "95 %, this pair alone", f"simultaneous, seeds {TIMES} images"} < set(
+        legends(drawn["F9"])
+    )
 
 
 def test_nine_levels_differ_by_colour_and_by_marker():

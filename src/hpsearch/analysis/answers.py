@@ -89,12 +89,19 @@ def _headline(
         behind = others if len(levels) > 2 else "the other one is claimed to be behind it"
         return Answer("claim", f"{visible(contenders[0])} is the best level: {behind}.")
     if all(pair.state == State.EQUIVALENT for pair in pairs):
-        within = f"Every compared pair is equivalent within {evidence.design.delta:g}"
+        here = "" if all(_covers(pair, evidence.design.delta) for pair in pairs) else " on this report set only"
+        within = f"Every compared pair is equivalent within {evidence.design.delta:g}{here}"
         return Answer("equivalent", f"{within}: {_named(contenders)}.")
     beyond = " beyond this report set" if any(pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY for pair in pairs) else ""
     aside = "; each of the others is claimed to be behind another level" if len(contenders) < len(levels) else ""
     many = f"{len(contenders)} of {len(levels)} levels are not separated{beyond}"
     return Answer("inconclusive", f"{many}: {_named(contenders)}{aside}.")
+
+
+def _covers(pair: Pair, delta: float | None) -> bool:
+    """Whether equivalence holds for new rows too: over seeds and images, or over folds."""
+    crossed = pair.ci_images
+    return crossed is not None and delta is not None and -delta < crossed[0] and crossed[1] < delta
 
 
 def _named(contenders: Sequence[str]) -> str:
@@ -161,7 +168,7 @@ def _hidden(gates: Sequence[Gate]) -> list[Answer]:
 def scope(evidence: Evidence) -> str:
     """What all of it applies to."""
     design = evidence.design
-    openings = max([len(evidence.tests), *(row.opening for row in evidence.tests)])
+    openings = evidence.openings
     trials = "1 trial" if design.trials == 1 else f"{design.trials} trials each"
     opened = f"{openings} test {'opening' if openings == 1 else 'openings'} so far"
     epochs = f"{design.epochs} epochs; " if design.epochs else ""

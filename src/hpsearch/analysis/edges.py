@@ -25,6 +25,8 @@ TREND_ALPHA = 0.05
 def under_tuned(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Gate]:
     """R17: each value of a recipe that lies in the outer 5 % of its range, or where scores still rise towards its end.
 
+    A level is under-tuned, too, if the default recipe of the library has a higher `val` score than what was drawn.
+
     Ends without room beyond them, such as a dropout of 0, are none. Nor is a recipe at an edge because of a score that
     every trial of its level has: it stands for all of them.
     """
@@ -35,7 +37,7 @@ def _of_level(evidence: Evidence, level: LevelDesign, explored: Explored | None)
     values, pool = _recipe(evidence, level.name, explored), pool_of(evidence, level.name)
     if len(pool) > 1 and len(np.unique(pool.val)) == 1:  # such as weights of zero, which nothing trains
         return [Gate("R17", Action.PASS, "every trial has the same score, wherever it lies", level=level.name)]
-    found = []
+    found = _behind_its_default(evidence, level, explored)
     for name, bounds in level.space.items():
         edge = edge_of(bounds, values.get(name))
         side = edge or _rising(pool, name, bounds, values.get(name))
@@ -45,6 +47,16 @@ def _of_level(evidence: Evidence, level: LevelDesign, explored: Explored | None)
             found.append(Gate("R17", Action.DOWNGRADE, reason, _override(name, side, wider), level.name))
     inside = "the recipe lies inside of its ranges" if values else "it draws nothing, or has no recipe"
     return found or [Gate("R17", Action.PASS, inside, level=level.name)]
+
+
+def _behind_its_default(evidence: Evidence, level: LevelDesign, explored: Explored | None) -> list[Gate]:
+    """A default recipe with a higher `val` score says that the draws have missed better values."""
+    default = evidence.default(level.name)
+    if explored is None or default is None or not np.isfinite(default.val) or not default.val > explored.val:
+        return []
+    reason = f"its default recipe scores higher on val than the recipe of {explored.n} draws"
+    fix = f"search.trials={2 * evidence.design.trials}"
+    return [Gate("R17", Action.DOWNGRADE, reason, fix, level.name)]
 
 
 def _recipe(evidence: Evidence, level: str, explored: Explored | None) -> Mapping[str, Any]:

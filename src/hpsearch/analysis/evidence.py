@@ -69,6 +69,7 @@ class Design:
         mismatched: What levels differ in besides the compared factor, as `training.epochs` or `data.limit`.
         search_keys: Pairing keys that the search was trained with, which no retraining may have.
         concurrent: Trainings that ran at a time on one device, so that their seconds say nothing.
+        openings: How often the sealed test set was opened, by any sweep on it.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Design:
     mismatched: tuple[str, ...] = ()
     search_keys: tuple[int, ...] = (0,)
     concurrent: int = 1
+    openings: int = 0
 
     @property
     def worst(self) -> float:
@@ -221,6 +223,11 @@ class Evidence:
     trials: tuple[TrialRow, ...]
     confirm: tuple[ConfirmRow, ...] = ()
     tests: tuple[TestRow, ...] = ()
+
+    @property
+    def openings(self) -> int:
+        """How often the test set was opened, as far as is known."""
+        return max([self.design.openings, len(self.tests), *(row.opening for row in self.tests)])
 
     def draws(self, level: str) -> list[TrialRow]:
         """The trials of a level that count, in the order of drawing: without the default recipe."""

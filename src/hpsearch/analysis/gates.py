@@ -207,7 +207,13 @@ def no_seconds(evidence: Evidence) -> list[Gate]:
 def unchanged_design(evidence: Evidence) -> list[Gate]:
     """R19: metric, delta, alpha and levels are those of before the first look."""
     if evidence.design.exploratory is None:
-        return [Gate("R19", Action.PASS, "metric, delta, alpha and levels are as before the first look")]
+        return [
+            Gate(
+                "R19",
+                Action.PASS,
+                "this sweep fixed metric, delta, alpha and levels before its first trial; other sweeps are not checked",
+            )
+        ]
     reason = f"the whole report is exploratory: {visible(evidence.design.exploratory)}"
     return [Gate("R19", Action.DOWNGRADE, reason, _again(evidence))]
 

@@ -88,7 +88,10 @@ def fewer_contenders(evidence: Evidence, contenders: Sequence[str]) -> list[Gate
 def single_opening(evidence: Evidence) -> list[Gate]:
     """R14: a test set that was opened before has told something."""
     tests, design = evidence.tests, evidence.design
-    openings = max([len(tests), *(row.opening for row in tests)])
+    openings = evidence.openings
+    if not tests and openings:
+        reason = f"another sweep has opened the test set, {openings} time{'s' if openings > 1 else ''}"
+        return [Gate("R14", Action.WARN, reason)]
     if openings <= 1:
         return [Gate("R14", Action.PASS, f"the test set was {'opened once' if tests else 'not opened'}")]
     reason = f"the test set was opened {openings} times"

@@ -1,227 +1,88 @@
-"""What was found on one split, sweep by sweep and level by level: scores that may stand side by side.
-
-Scores are higher where a result is better. The trial of an entry was picked on `val`; `report` had no say in that, so
-that it is what entries are put in order by. It is an order of single trainings and no ranking.
-"""
+"""Everything that was searched on one split, side by side: what may be read off it, and what may be claimed."""
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.analysis.evidence import Design, Evidence, TrialRow
-from hpsearch.analysis.explore_noise import Luck, corrected_score, luck_of
-from hpsearch.analysis.explore_pool import Pool, order_refused, pool_of
-from hpsearch.analysis.findings import Interval
-from hpsearch.analysis.measuring import NOWHERE
-from hpsearch.analysis.paired import spread
-from hpsearch.analysis.pairing import outcomes, val_per_train
-from hpsearch.analysis.resampled import corrected_se
+from hpsearch.analysis.evidence import Design
+from hpsearch.analysis.leaderboard_entries import Entry, Recipe, Split, Sweep, entries_of
+from hpsearch.analysis.leaderboard_pairs import Comparison, compare_with_first
 from hpsearch.analysis.selection import expected_max_binomial
-from hpsearch.intervals import BOOTSTRAP_SEED, wilson
-from hpsearch.records import NO_LEVEL, Status, Value
 
-UNEQUAL_EPOCHS = "coarse_to_fine"
-"""The sampler whose trials have unequal epochs: how much chance adds to the highest of them is not known."""
+__all__ = ["Comparison", "Entry", "Leaderboard", "Recipe", "Split", "Sweep", "standings"]
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """Which rows are scored, and how: what sweeps must share to stand in one leaderboard.
+class Leaderboard:
+    """The entries of one split.
 
     Attributes:
-        rows: Digest of all rows of the data set.
-        evaluation: Name and value of its settings, parts as numbers of rows.
-        seed: With which the parts are drawn.
-        metric: What scores are.
-        loss: What was trained on, where the metric means something else under another loss (R10); otherwise empty.
+        data: Name of the data set.
+        split: What all of them were scored on.
+        val_rows: Rows that trials were picked on.
+        report_rows: Rows that had no say in that; 0 under K-fold.
+        entries: The highest score first, of those that selection had no say in.
+        near: Entries after the first one that lie within its 95 % interval.
+        luck: By how much the first of equal entries, as many, would exceed their mean by chance, at most; NaN if
+            that is not known.
+        comparisons: Of frozen recipes on fresh seeds, all with one entry.
+        others: What else is there on the data set and may not be mixed with these: splits and names of their sweeps.
+        left_out: Sweeps that could not be read, and why.
     """
 
-    rows: str
-    evaluation: tuple[tuple[str, Value], ...]
-    seed: int
-    metric: str
-    loss: str = ""
-
-    @property
-    def text(self) -> str:
-        """`accuracy, holdout (replicates=1, report=180, val=180), seed 0, rows 3f2a9c1b`."""
-        settings = dict(self.evaluation)
-        kind = settings.pop("kind", "")
-        listed = ", ".join(f"{name}={value}" for name, value in settings.items())
-        under = f" under {self.loss}" if self.loss else ""
-        return f"{self.metric}{under}, {kind} ({listed}), seed {self.seed}, rows {self.rows[:8]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """The highest-scoring trial of status `ok` in one level.
-
-    Attributes:
-        trial: Its number.
-        model: Its network, in words.
-        train: Rows that each of its trainings read.
-        settings: What else it was trained with, by name.
-    """
-
-    trial: int
-    model: str
-    train: int
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """One sweep of a leaderboard.
-
-    Attributes:
-        name: Differs from that of all others.
-        split: What it was scored on.
-        evidence: Everything that was measured.
-        recipes: By level; levels without any trial of status `ok` have none.
-    """
-
-    name: str
+    data: str
     split: Split
-    evidence: Evidence
-    recipes: Mapping[str, Recipe]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One level of one sweep, as its highest-scoring trial in the search represents it.
-
-    Attributes:
-        name: Differs from that of all other entries: `sweep`, or `sweep / level`.
-        sweep: Name of the sweep.
-        level: Its level; `NO_LEVEL` where the sweep compares nothing.
-        recipe: The trial; None if no draw has the status `ok`: then nothing below is known but the counts.
-        draws: Trials that were drawn.
-        statuses: How many of them ended how.
-        epochs: Epochs that the trial was trained for.
-        values: What it drew.
-        val: Its score on `val`: a maximum, biased upward.
-        shown: What entries are put in order by: its score on the report rows, under K-fold that on `val` without the
-            luck of the choice (S-09); NaN where there is neither.
-        interval: 95 % of `shown` over its rows; NaN where it is not known.
-        curse: By how much the highest `val` score of equal trials, as many, would exceed their mean by chance.
-        shrinkage: Lambda: share of the spread of `val` scores that is not noise; 0: nothing was found above noise.
-        seeds: Fresh seeds on which the recipe has a score.
-        diverged: How many of these diverged; they count with the worst score.
-        confirmed: Mean score over fresh seeds.
-        confirmed_se: Its standard error over seeds, or over folds, corrected for their overlap (S-10); NaN where a
-            seed diverged, or for fewer than two.
-    """
-
-    name: str
-    sweep: str
-    level: str
-    recipe: Recipe | None
-    draws: int
-    statuses: Mapping[str, int]
-    epochs: int = 0
-    values: Mapping[str, Value] = field(default_factory=dict)
-    val: float = math.nan
-    shown: float = math.nan
-    interval: Interval = NOWHERE
-    curse: float = math.nan
-    shrinkage: float = math.nan
-    seeds: int = 0
-    diverged: int = 0
-    confirmed: float = math.nan
-    confirmed_se: float = math.nan
+    val_rows: int
+    report_rows: int
+    entries: tuple[Entry, ...]
+    near: tuple[str, ...]
+    luck: float
+    comparisons: tuple[Comparison, ...]
+    others: tuple[tuple[Split, tuple[str, ...]], ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
-    def failures(self) -> int:
-        """Draws that came to no score; pruned ones are none of them."""
-        unscored = [name for name in self.statuses if not Status(name).scored and name != Status.PRUNED]
-        return sum(self.statuses[name] for name in unscored)
+    def sweeps(self) -> list[str]:
+        """Names of its sweeps, sorted."""
+        return sorted({entry.sweep for entry in self.entries})
+
+    @property
+    def folded(self) -> bool:
+        """Whether entries are put in order by scores of folds, freed of the luck of the choice."""
+        return not self.report_rows
 
 
-def entries_of(sweeps: Sequence[Sweep]) -> tuple[Entry, ...]:
-    """Every level of every sweep, the highest `shown` first, those without one last; equal ones by name.
+def standings(
+    sweeps: Sequence[Sweep],
+    others: Sequence[tuple[Split, tuple[str, ...]]] = (),
+    left_out: Sequence[str] = (),
+) -> Leaderboard:
+    """The leaderboard of sweeps on one split.
+
+    Args:
+        sweeps: At least one, each with at least one trial.
+        others: Splits of the same data set that are not shown, and names of their sweeps.
+        left_out: Sweeps that could not be read, and why.
 
     Raises:
         ValueError: If the sweeps do not share one split: scores on other rows are not compared.
     """
-    splits = sorted({sweep.split.text for sweep in sweeps})
-    if len(splits) != 1:
-        raise ValueError(f"a leaderboard must be of one split, got {len(splits)}: {'; '.join(splits)}")
-    found = [_entry(sweep, level.name) for sweep in sweeps for level in sweep.evidence.design.levels]
-    unknown = math.inf
-    ordered = sorted(
-        found,
-        key=lambda one: (unknown if math.isnan(one.shown) else -one.shown, one.name.casefold(), one.name),
+    entries = entries_of(sweeps)
+    design = sweeps[0].evidence.design
+    return Leaderboard(
+        data=design.data,
+        split=sweeps[0].split,
+        val_rows=design.rows.get("val", 0),
+        report_rows=design.rows.get("report", 0),
+        entries=entries,
+        near=within_first(entries),
+        luck=luck_of_first(design, entries),
+        comparisons=compare_with_first(sweeps, entries),
+        others=tuple(others),
+        left_out=tuple(left_out),
     )
-    return tuple(_with_names_of_their_own(ordered))
-
-
-def _with_names_of_their_own(entries: Sequence[Entry]) -> list[Entry]:
-    """A sweep `a / b` and the level `b` of a sweep `a` would share one."""
-    seen: Counter[str] = Counter()
-    found = []
-    for entry in entries:
-        seen[entry.name] += 1
-        again = seen[entry.name]
-        found.append(entry if again == 1 else replace(entry, name=f"{entry.name} ({again})"))
-    return found
-
-
-def _entry(sweep: Sweep, level: str) -> Entry:
-    evidence, recipe = sweep.evidence, sweep.recipes.get(level)
-    draws = evidence.draws(level)
-    name = sweep.name if level == NO_LEVEL else f"{sweep.name} / {level}"
-    statuses = dict(sorted(Counter(row.status for row in draws).items()))
-    plain = Entry(name, sweep.name, level, recipe, len(draws), statuses)
-    if recipe is None:
-        return plain
-    trial = next(row for row in draws if row.k == recipe.trial)
-    pool = pool_of(evidence, level)
-    shown, *ends = _shown(evidence, pool, trial)
-    luck = Luck() if evidence.design.sampler == UNEQUAL_EPOCHS else luck_of(evidence.design, pool, refused=True)
-    searched = replace(
-        plain, epochs=trial.epochs, values=trial.values, val=trial.val, shown=shown, interval=(ends[0], ends[1]),
-        curse=luck.curse, shrinkage=luck.shrinkage,
-    )  # fmt: skip
-    return _confirmed(searched, evidence)
-
-
-def _shown(evidence: Evidence, pool: Pool, trial: TrialRow) -> tuple[float, float, float]:
-    """The score that selection had no say in, low and high."""
-    design = evidence.design
-    if design.rows.get("report"):
-        return trial.report, *report_interval(design, trial.report)
-    corrected = None if order_refused(evidence) else corrected_score(design, pool, BOOTSTRAP_SEED)
-    return corrected or (math.nan, math.nan, math.nan)
-
-
-def report_interval(design: Design, report: float) -> Interval:
-    """Wilson 95 % of an accuracy on the report rows: would other rows differ? NaN for any other score."""
-    n = design.rows.get("report", 0)
-    if not (design.is_share and n and 0 <= report <= 1):
-        return NOWHERE
-    return wilson(round(report * n), n)
-
-
-def _confirmed(entry: Entry, evidence: Evidence) -> Entry:
-    """With the mean over fresh seeds; one that diverged has the worst score, and no standard error then."""
-    scores = np.array(list(outcomes(evidence, entry.level).values()))
-    if not len(scores):
-        return entry
-    failed = np.isneginf(scores)
-    mean = float(np.where(failed, evidence.design.worst, scores).mean())
-    se = math.nan if failed.any() else _standard_error(evidence, entry.level, scores)
-    return replace(entry, seeds=len(scores), diverged=int(failed.sum()), confirmed=mean, confirmed_se=se)
-
-
-def _standard_error(evidence: Evidence, level: str, scores: np.ndarray) -> float:
-    if evidence.design.folds <= 1:
-        return spread(scores) / math.sqrt(len(scores)) if len(scores) > 1 else math.nan
-    folds = np.array([score for row in evidence.confirmed(level) for score in row.folds])
-    known = len(folds) > 1 and np.isfinite(folds).all()
-    return corrected_se(folds, val_per_train(evidence.design), 1) if known else math.nan
 
 
 def within_first(entries: Sequence[Entry]) -> tuple[str, ...]:

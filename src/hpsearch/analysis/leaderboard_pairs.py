@@ -18,7 +18,7 @@ from hpsearch.analysis.findings import Gate, Interval
 from hpsearch.analysis.gates import alike_but_for_the_factor, comparable_losses
 from hpsearch.analysis.gates_confirm import fresh_keys
 from hpsearch.analysis.judging import Case, Grounds, judge, unknown_if_refused
-from hpsearch.analysis.leaderboard import Entry, Sweep
+from hpsearch.analysis.leaderboard_entries import Entry, Sweep
 from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, measure
 from hpsearch.analysis.paired import holm
 from hpsearch.analysis.pairing import Paired, pair_up, val_per_train

@@ -58,7 +58,8 @@ def _claims(evidence: Evidence, pairs: Sequence[Pair]) -> list[str]:
         found.append("Which report rows are right was not kept: differences are claimed for this report set alone.")
     found += _no_overfitting(evidence)
     if not evidence.tests:
-        found.append("The test set was not opened.")
+        by = "was not opened" if not evidence.openings else "was opened by another sweep, not by this one"
+        found.append(f"The test set {by}.")
     return found
 
 

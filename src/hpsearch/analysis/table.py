@@ -20,6 +20,7 @@ choices, and so is anything that is no number.
 
 import hashlib
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,7 +99,7 @@ def _most(rows: Sequence[Cells]) -> int:
 def _keys(table: Typed) -> dict[str, int]:
     """Numbers of the pairing keys: themselves if all are whole numbers, else counted in the order of rows."""
     texts = list(dict.fromkeys(row.key for row in table.rows if row.key))
-    if all(text.lstrip("-").isdecimal() for text in texts):
+    if all(re.fullmatch(r"-?[0-9]+", text) for text in texts) and len(set(map(int, texts))) == len(texts):
         return {text: int(text) for text in texts}
     return {text: at for at, text in enumerate(texts, 1)}
 

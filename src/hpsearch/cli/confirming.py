@@ -61,17 +61,20 @@ class Confirming:
         signals: StopSignals,
         terminal: Terminal,
     ) -> None:
-        """Retrains what is missing; it is in the stores afterwards."""
-        jobs = self.jobs
-        if not jobs:
-            return
-        total = len(self.recipes) * self.seeds
-        terminal.line(f"confirm: the recipes of {len(self.recipes)} levels, each on {self.seeds} fresh seeds")
+        """Retrains what is missing, and adopts what an earlier command has left; it is in the stores afterwards."""
+        jobs, total = self.jobs, len(self.recipes) * self.seeds
+        if jobs:
+            terminal.line(f"confirm: the recipes of {len(self.recipes)} levels, each on {self.seeds} fresh seeds")
 
         def told(done: int) -> None:
             terminal.confirmed(done, total)
 
-        Confirmation(self.recipes, tracker, run, hire(jobs), signals, told).finish(self.seeds)
+        # Also where nothing is left to train: a driver may have died between a record and the end of its run.
+        foreman = hire(jobs) if jobs else None
+        results = Confirmation(self.recipes, tracker, run, foreman, signals, told).finish(self.seeds)
+        failures = {result.failure for each in results for result in each if result.status.retried}
+        for failure in sorted(map(str, failures))[:3]:
+            terminal.warn(f"a retraining failed: {failure} (the same command tries it again)")
 
 
 def plan_confirming(plan: Plan, store: SweepStore, seeds: int) -> Confirming:

@@ -43,11 +43,20 @@ def evidence_of(found: Gathered, asked: Config, finals: list[Child], openings: l
     config = stored_config(found.specification["specification"]["config"], asked)
     reader = _Reader(found, config, asked)
     design = reader.design(openings)
-    trials = tuple(reader.trial(record, design) for record in found.records.values())
+    trials = tuple(reader.trial(record, design) for record in _of_one_pool(found).values())
     confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(found.confirmed))
     ledger = {opening["opening"]: opening for opening in openings}
     tests = tuple(_test(child, design, ledger) for child in finals if f"test/{design.metric}" in child.metrics)
     return Evidence(design, trials, confirm, tests)
+
+
+def _of_one_pool(found: Gathered) -> dict[tuple[str, int], Record]:
+    """The records that stand side by side: of a search from coarse to fine the longest trainings alone (R02)."""
+    search = found.specification["specification"]["config"]["search"]
+    if search["kind"] != "coarse_to_fine":
+        return found.records
+    epochs = {key: int(record.config_tree["training"]["epochs"]) for key, record in found.records.items()}
+    return {key: record for key, record in found.records.items() if epochs[key] == max(epochs.values())}
 
 
 def stored_config(tree: Mapping[str, Any], asked: Config) -> Config:
@@ -85,7 +94,7 @@ class _Reader:
             metric=self._metric,
             classes=self._classes,
             trials=draws,
-            epochs=config.training.epochs,
+            epochs=self._epochs(),
             sampler=search.kind,
             pruner=search.pruner,
             evaluation=config.options["evaluation"],
@@ -100,8 +109,14 @@ class _Reader:
             model=_model(config),
             fingerprint=specification["fingerprint"],
             facts=self._facts(openings),
+            openings=len(openings),
             devices=(str(specification.get("device", "unknown")),),
         )
+
+    def _epochs(self) -> int:
+        """Of each training; the most where levels differ in it."""
+        levels = self._found.specification["specification"].get("levels", ())
+        return max([self._config.training.epochs, *(int(level["config"]["training"]["epochs"]) for level in levels)])
 
     def _facts(self, openings: list[dict[str, str]]) -> dict[str, str]:
         config, compared = self._config, _compared(self._config)

@@ -1,103 +1,118 @@
-"""`+report=leaderboard`: every sweep on one split, side by side."""
+"""`+report=leaderboard`: everything that is logged on one data set and one split, across sweeps; nothing is mixed."""
 
-import json
-from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
-from hpsearch.analysis.leaderboard import Leaderboard, standings
-from hpsearch.cli.evidence import evidence_of, stored_config
+from hpsearch.analysis.leaderboard import Entry, Leaderboard, Split, standings
+from hpsearch.cli.leaderboard_sources import Found, find_sweeps, read_sweep, split_of
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.tree import nearest, to_tree
-from hpsearch.metrics import metric_name
-from hpsearch.quoting import hydra_quoted, shell_quoted
-from hpsearch.report.leaderboard import score_name, write_leaderboard
+from hpsearch.config.tree import nearest
+from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
+from hpsearch.report.leaderboard import confirmed_text, near_text, score_name, val_text, write_leaderboard
+from hpsearch.report.numbers import interval
+from hpsearch.report.style import short
 from hpsearch.search.folders import slug
-from hpsearch.search.gathered import Gathered, gather_local, gather_tracked
-from hpsearch.search.store import SweepStore, list_sweeps
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
-from hpsearch.wording import show_number
 
 SHOWN = 8
 """Entries that the terminal shows."""
+NAME = 40
+"""Characters of an entry's name there."""
+
+Groups = dict[Split, list[Found]]
 
 
 def report_leaderboard(asked: Config, tracker: Tracker, terminal: Terminal) -> int:
-    """Writes the leaderboard of a data set; returns the exit status.
+    """Writes the leaderboard of `report.data`, and trains nothing; returns the exit status.
 
     Raises:
-        ConfigError: If there is no such data set, or its sweeps do not share one split.
+        ConfigError: If there is no such data set, or its sweeps do not share one split and none is chosen.
     """
-    found = _sweeps(asked, tracker)
-    chosen = _same_split(asked, _on_data(asked, found))
-    evidence = [evidence_of(sweep, asked, [], []) for sweep in chosen]
-    board = standings(evidence)
+    found, left_out = find_sweeps(asked, tracker)
+    groups = _groups(asked, _on_data(asked, found))
+    split = _choose(asked, groups)
+    chosen = groups.pop(split)
+    others = [(other, tuple(one.name for one in sweeps)) for other, sweeps in groups.items()]
+    sweeps = [read_sweep(one, asked, tracker) for one in chosen]
+    empty = [f"{sweep.name}, which has no finished trial" for sweep in sweeps if not sweep.evidence.trials]
+    if len(empty) == len(sweeps):
+        raise ConfigError(f"report.data={asked.report.data} has no sweep with a finished trial: {'; '.join(empty)}")
+    board = standings([sweep for sweep in sweeps if sweep.evidence.trials], others, [*left_out, *empty])
     folder = Path(asked.report.directory) / slug(f"leaderboard-{board.data}")
+    for one, sweep in zip(chosen, sweeps, strict=True):  # before anything is shown, so that each look is counted
+        one.note_look(tracker, sweep.evidence)
     files = write_leaderboard(board, folder)
-    _show(terminal, board, files)
+    show_leaderboard(terminal, board, files)
     return 0
 
 
-def _sweeps(asked: Config, tracker: Tracker) -> list[Gathered]:
-    """Every sweep of the folder, and those that the tracking store alone has; by name."""
-    local = list_sweeps(asked.tracking.directory)
-    found = [gather_local(SweepStore(asked.tracking.directory, name)) for name in local]
-    names = [name for name in tracker.stored.names() if name not in local]
-    found += [gather_tracked(tracker.stored, run) for name in names for run in tracker.stored.find(name)]
-    return sorted((sweep for sweep in found if sweep.records), key=lambda sweep: str(sweep.specification["name"]))
-
-
-def _on_data(asked: Config, found: list[Gathered]) -> list[Gathered]:
-    known = sorted({str(sweep.specification["data"]["name"]) for sweep in found})
+def _on_data(asked: Config, found: Sequence[Found]) -> list[Found]:
+    known = sorted({one.data for one in found})
     name = asked.report.data
     if name is None:
         raise ConfigError(f"report.data must be given: report.data=… (known here: {', '.join(known) or 'none'})")
-    chosen = [sweep for sweep in found if sweep.specification["data"]["name"] == name]
+    chosen = [one for one in found if one.data == name]
     if not chosen:
-        raise ConfigError(f"report.data={name} is no data set of a finished sweep: {nearest(name, known)}")
+        raise ConfigError(f"report.data={name} is the data set of no sweep: {nearest(name, known)}")
     return chosen
 
 
-def _same_split(asked: Config, found: list[Gathered]) -> list[Gathered]:
-    """The sweeps that share rows, split and metric; of several such groups, the one of `report.sweep`."""
-    groups: dict[str, list[Gathered]] = defaultdict(list)
-    for sweep in found:
-        groups[_split_key(sweep, asked)].append(sweep)
-    if asked.report.sweep is not None:
-        names = [str(sweep.specification["name"]) for sweep in found]
-        for group in groups.values():
-            if any(sweep.specification["name"] == asked.report.sweep for sweep in group):
-                return group
-        raise ConfigError(f"report.sweep={asked.report.sweep} is no sweep on it: {nearest(asked.report.sweep, names)}")
+def _groups(asked: Config, found: Sequence[Found]) -> Groups:
+    """The sweeps by what they are scored on, in the order of the splits' descriptions."""
+    groups: Groups = {}
+    for one in found:
+        groups.setdefault(split_of(one.specification, asked), []).append(one)
+    return dict(sorted(groups.items(), key=lambda group: (group[0].text, group[0].rows)))
+
+
+def _choose(asked: Config, groups: Groups) -> Split:
+    """The split of `report.sweep`, or the only one."""
+    wanted = asked.report.sweep
+    names = [one.name for sweeps in groups.values() for one in sweeps]
+    if wanted is not None:
+        if wanted not in names:
+            raise ConfigError(f"report.sweep={wanted} is no sweep on {asked.report.data}: {nearest(wanted, names)}")
+        return next(split for split, sweeps in groups.items() if wanted in [one.name for one in sweeps])
     if len(groups) > 1:
-        heading = f"the sweeps on {asked.report.data} are split or scored in {len(groups)} ways, which are not mixed:"
-        lines = [f"  {_choice(group)}" for group in groups.values()]
-        raise ConfigError("\n".join([heading, *lines]))
-    return found
+        raise ConfigError(_refusal(str(asked.report.data), groups))
+    return next(iter(groups))
 
 
-def _choice(group: list[Gathered]) -> str:
-    names = [str(sweep.specification["name"]) for sweep in group]
-    return f"{', '.join(names)}: add {shell_quoted(f'report.sweep={hydra_quoted(names[0])}')}"
+def _refusal(data: str, groups: Groups) -> str:
+    heading = f"the sweeps on {data} are scored on different rows or by different metrics, and are not mixed:"
+    listed = [f"  {split.text}: {', '.join(one.name for one in sweeps)}" for split, sweeps in groups.items()]
+    commands = [
+        command_line(["+report=leaderboard", *(f"report.{key}={hydra_quoted(text)}" for key, text in chosen.items())])
+        for chosen in ({"data": data, "sweep": sweeps[0].name} for sweeps in groups.values())
+    ]
+    return "\n".join([heading, *listed, "choose the split of one sweep:", *(f"  {line}" for line in commands)])
 
 
-def _split_key(sweep: Gathered, asked: Config) -> str:
-    """Equal for sweeps whose trials are scored on the same rows by the same metric."""
-    specification = sweep.specification["specification"]
-    config = stored_config(specification["config"], asked)
-    classes = str(sweep.specification["data"]["targets"]).endswith("classes")
-    metric = metric_name(config.search.metric, classes=classes)
-    split = [specification["data"], to_tree(config.evaluation), config.seed, metric]
-    return json.dumps(split, sort_keys=True)
+def show_leaderboard(terminal: Terminal, board: Leaderboard, files: Sequence[Path]) -> None:
+    """Prints the first entries, and where the pages are; `files` begin with the page."""
+    terminal.heading(f"Leaderboard of {board.data}: highest-scoring trials in the search, by {score_name(board)}")
+    shown = board.entries[:SHOWN]
+    for line in _aligned([("", "trial", "draws", "val", f"{score_name(board)} [95 %]", "fresh seeds"),
+                          *(_row(board, entry) for entry in shown)]):  # fmt: skip
+        terminal.line(f"  {line}")
+    if left := len(board.entries) - len(shown):
+        terminal.line(f"  and {left} more {'entry' if left == 1 else 'entries'}")
+    for line in near_text(board):
+        terminal.line(line)
+    terminal.line("The order is no ranking: budgets may differ, and only paired fresh seeds make a claim.")
+    terminal.steps(
+        "Written", [("report", shell_quoted(str(files[0]))), ("numbers", str(files[0].with_suffix(".json")))]
+    )
 
 
-def _show(terminal: Terminal, board: Leaderboard, files: list[Path]) -> None:
-    terminal.heading(f"Leaderboard of {board.data}, by {score_name(board)}")
-    for entry in board.entries[:SHOWN]:
-        name = f"{entry.sweep} {entry.level} {entry.trial}".replace("  ", " ")
-        confirmed = f", {show_number(entry.confirmed)} on {entry.seeds} fresh seeds" if entry.seeds else ""
-        terminal.line(f"  {show_number(entry.shown)}  {name}, of {entry.draws} draws{confirmed}")
-    if len(board.entries) > SHOWN:
-        terminal.line(f"  and {len(board.entries) - SHOWN} more")
-    terminal.line("  no comparison of equal budgets: see the notes of the page")
-    terminal.steps("Written", [("report", shell_quoted(str(files[0]))), ("numbers", str(files[2]))])
+def _row(board: Leaderboard, entry: Entry) -> tuple[str, ...]:
+    fresh = f"{confirmed_text(entry)} ({entry.seeds})" if entry.seeds else "none"
+    trial = "none ok" if entry.recipe is None else str(entry.recipe.trial)
+    shown = interval(entry.shown, entry.interval)
+    return short(entry.name, NAME), trial, str(entry.draws), val_text(board, entry), shown, fresh
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -87,7 +87,8 @@ class _Comparison:
                 self.problems.append(f"search.{by}: {group} is no group that can be compared: {nearest(group, known)}")
             elif group in self.composer.overrides.options and group != "data":
                 given = f"{group}={self.composer.overrides.options[group]}"
-                self.problems.append(f"{given} contradicts search.{by}, which compares {group}: drop one of the two")
+                way_out = f"write {group} into each level" if by == "levels" else "drop one of the two"
+                self.problems.append(f"{given} contradicts search.{by}, which compares {group}: {way_out}")
             elif by == "levels" and f"search.choose.{group}" in self.composer.overrides.values:
                 self.problems.append(
                     f"search.choose.{group} and search.levels both choose {group}: drop one of the two"
@@ -134,6 +135,10 @@ class _Comparison:
                         f"search.levels.{name}: {group}={option} is not an option: {nearest(option, known)}"
                     )
                 spec.options[group] = option
+            elif group == "data" and str(key) != "data.limit":
+                self.problems.append(
+                    f"search.levels.{name}: {key} changes the rows: of data only data.limit is compared"
+                )
             elif str(key) in self.composer.overrides.values:
                 self.problems.append(f"{key} is given a value and search.levels.{name} another: drop one of the two")
             else:

@@ -9,7 +9,7 @@ from hpsearch.analysis.findings import Findings
 from hpsearch.cli.evidence import evidence_of
 from hpsearch.cli.report_screen import Published
 from hpsearch.cli.theory import signal_theory
-from hpsearch.config import Config
+from hpsearch.config import Config, ConfigError
 from hpsearch.report.write import write_report
 from hpsearch.search.folders import slug
 from hpsearch.search.gathered import Gathered
@@ -26,6 +26,7 @@ def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> 
         tracker: Has its runs.
         run: Its run.
     """
+    _require_trials(found)
     test = found.specification["data"]["test"]
     openings = tracker.ledger.openings(test["digest"]) if test else []
     ledger = [
@@ -44,12 +45,21 @@ def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> 
     before = tuple(look for look in looks if look != digest)
     evidence = replace(evidence, design=replace(evidence.design, shown_before=before))
     findings = analyse(evidence)
+    if evidence.confirm:  # before anything is shown, so that a look cannot be taken without being counted
+        tracker.stored.note_look(run, digest)
     folder = Path(asked.report.directory) / slug(evidence.design.name)
     files = write_report(findings, folder, theory=signal_theory(found, asked))
     tracker.log_artifacts(run.run_id, {f"report/{path.relative_to(folder)}": path for path in files})
-    if evidence.confirm:
-        tracker.stored.note_look(run, findings.digest)
     return summarize(findings, files)
+
+
+def _require_trials(found: Gathered) -> None:
+    """Refuses a sweep that has hardly begun."""
+    without = [level for level in found.levels if not any(name == level for name, _ in found.records)]
+    if without or not found.levels:
+        name = found.specification["name"]
+        of = f" of level {', '.join(without)}" if without else ""
+        raise ConfigError(f"sweep {name!r} has no finished trial{of} yet: go on with it first")
 
 
 def summarize(findings: Findings, files: Sequence[Path]) -> Published:

@@ -16,7 +16,7 @@ from hpsearch.config.run import UNCOVERED
 from hpsearch.config.tree import nearest
 from hpsearch.quoting import hydra_quoted
 from hpsearch.report.write import write_report
-from hpsearch.search.folders import slug
+from hpsearch.search.folders import check_directory, slug
 from hpsearch.search.gathered import Gathered, gather_local, gather_tracked
 from hpsearch.search.store import list_sweeps
 from hpsearch.space import Composed
@@ -36,6 +36,7 @@ def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
     """
     asked, option = base.config, base.actions["report"]
     _refuse_settings(overrides, option)
+    check_directory(asked.report.directory)
     if option == "table":
         return _report_table(asked, terminal)
     with connect(asked) as tracker:
@@ -67,7 +68,7 @@ def _report_table(asked: Config, terminal: Terminal) -> int:
         path, metric=report.metric, delta=report.delta, alpha=report.alpha, control=report.control, name=asked.name
     )
     findings = analyse(evidence)
-    folder = Path(asked.report.directory) / slug(evidence.design.name)
+    folder = Path(asked.report.directory) / slug(f"table-{evidence.design.name}")  # never over the report of a sweep
     show_report(terminal, summarize(findings, write_report(findings, folder)))
     return 0
 

@@ -96,6 +96,8 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
     """Starts, resumes or grows a sweep, or shows a finished one; returns the exit status."""
     sweep = _prepare(composer, base, command, terminal)
     check_directory(sweep.config.tracking.directory)
+    if sweep.plan.search.compares:
+        check_directory(sweep.config.report.directory)
     check_tracking(sweep.config)
     with StopSignals() as signals, ExitStack() as stack:
         workers = _hire(sweep, signals, stack)
@@ -155,7 +157,7 @@ def _run(
         if best is not None:
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
         tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
-        if sweep.seeds:
+        if sweep.plan.search.compares:
             sweep.confirming.finish(hire, tracker, run, signals, terminal)
         report = _report(sweep, tracker, run) if sweep.plan.search.compares else None
     return Closing(named, config, sweep.score, records, command, tracker.uri, run, report)

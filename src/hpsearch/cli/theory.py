@@ -23,7 +23,8 @@ def signal_theory(found: Gathered, asked: Config) -> Mapping[str, list[float]]:
     for level in specification.get("levels", ()):
         config = stored_config(level["config"], asked)
         moments = _moments(config, found.specification["data"])
-        if moments is not None and not any(draw.startswith("init.") for draw in level["draws"]):
+        varied = {draw.partition(".")[0] for draw in level["draws"]} & {"init", "activation", "norm", "model"}
+        if moments is not None and not varied:
             theory[str(level["name"])] = moments
     return theory
 

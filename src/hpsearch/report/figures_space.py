@@ -51,10 +51,11 @@ def score_distribution(findings: Findings) -> Figure | None:
         _draw_steps(axes, series, scores, (low, high), half if len(pools) <= 3 else 0.0)
     if len(pools) > 3:
         _draw_bracket(axes, half)
-    draw_delta(axes, "x", design.delta, float(every[np.isfinite(every)].max()))
+    draw_delta(axes, "x", design.delta, max(every[np.isfinite(every)].tolist(), default=math.nan))
     scale(axes, "x", low, high, broken=True)
     scale(axes, "y", 0, 1.02)
-    count = f"n = {counted([len(scores) for _, scores in pools])} trials; 95 % DKW band ± {half:.2f}"
+    band = f"{100 * (1 - design.alpha):g} % DKW band ± {half:.2f}"
+    count = f"n = {counted([len(scores) for _, scores in pools])} trials; {band}"
     name_axes(axes, score_name(design, "val"), "share of trials", count)
     return figure
 

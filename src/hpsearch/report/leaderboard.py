@@ -1,121 +1,276 @@
-"""The leaderboard of a split as pages: the order of report scores, and why it is not a ranking."""
+"""The leaderboard of one split as pages: scores side by side, and how far they may be read."""
 
-import csv
-import io
-import json
 import math
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from hpsearch.analysis.leaderboard import Entry, Leaderboard
+from hpsearch.analysis.leaderboard import Comparison, Entry, Leaderboard
+from hpsearch.analysis.verdicts import ClaimKind, State
+from hpsearch.records import Status
 from hpsearch.report import pages
-from hpsearch.report.blocks import DASH, Block, Listing, Report, Section, Text, table
+from hpsearch.report.blocks import (
+    ALPHA,
+    DASH,
+    MINUS,
+    TIMES,
+    Answers,
+    Block,
+    Listing,
+    Refused,
+    Report,
+    Said,
+    Section,
+    Table,
+    Text,
+    table,
+)
+from hpsearch.report.leaderboard_exports import entries_csv, to_json
+from hpsearch.report.levels import LOSSES, counted
+from hpsearch.report.numbers import difference, ends, interval, p_value, two_digits, values
+from hpsearch.report.style import short, short_names
 from hpsearch.report.write import replace_files
-from hpsearch.wording import show_interval, show_number, show_score, visible
+from hpsearch.wording import show_like, show_score, visible
 
-COLUMNS = ("sweep", "level", "trial", "draws", "report score", "confirmed (mean ± SE)", "seeds", "val (a maximum)",
-           "by luck alone", "epochs", "trained on", "model")  # fmt: skip
+LONG = 60
+"""Characters of a name in a table."""
+_STATUS = {State.EQUIVALENT: "equivalent", State.INCONCLUSIVE: "inconclusive", State.REFUSED: "refused"}
 
 
 def write_leaderboard(board: Leaderboard, folder: Path) -> list[Path]:
-    """Writes `report.html`, `report.md`, `report.json` and `leaderboard.csv`; the same entries give the same bytes."""
+    """Writes `report.html`, `report.md`, `report.json` and `leaderboard.csv`; the same board gives the same bytes."""
     report = compose(board)
     texts = {
         "report.html": pages.html(report),
         "report.md": pages.markdown(report),
-        "report.json": as_json(board),
-        "leaderboard.csv": as_csv(board),
+        "report.json": to_json(board),
+        "leaderboard.csv": entries_csv(board),
     }
+    # Names may hold halves of characters, which UTF-8 cannot encode; they are spelled out.
     return replace_files(folder, {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()})
 
 
 def compose(board: Leaderboard) -> Report:
-    """The page as blocks."""
-    score = score_name(board)
-    rows = [_row(entry) for entry in board.entries]
-    blocks: list[Block] = [
-        Text(f"In the search, the highest-scoring trial of each level, in the order of its {score}.", "lead"),
-        table(COLUMNS, rows, numbers=(2, 3, 4, 5, 6, 7, 8, 9, 10)),
-        Listing(tuple(_notes(board))),
-    ]
-    section = Section(
-        0, "leaderboard", "Leaderboard", "Leaderboard", tuple(blocks), "hypothesis-generating, not evidence"
+    """Everything that is shown."""
+    title = f"Leaderboard of {visible(board.data)}"
+    sections = (
+        Section(0, "board", "Leaderboard", "Leaderboard", tuple(_board(board)), "found in the search, not evidence"),
+        Section(1, "fresh", "Recipes on fresh seeds", "Fresh seeds", tuple(_fresh(board)), "the evidence for claims"),
+        Section(2, "recipes", "Recipes", "Recipes", (_recipes(board.entries),)),
+        Section(3, "limits", "Limits", "Limits", (Listing(tuple(_limits(board))),)),
     )
-    return Report(f"{visible(board.data)}: {len(board.entries)} levels", "Leaderboard of one split", (section,), ())
+    subtitle = f"{_count(len(board.entries), 'entry', 'entries')} of {_count(len(board.sweeps), 'sweep', 'sweeps')}"
+    return Report(title, f"{subtitle}, one split", sections, ())
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n} {one if n == 1 else many}"
 
 
 def score_name(board: Leaderboard) -> str:
-    """What the entries are put in order by, in words."""
-    part = "report" if board.rows.get("report") else "val"
-    return f"{part} score ({board.metric}, higher is better)"
+    """What entries are put in order by: `report accuracy`, `report -mse`, `val accuracy, corrected`."""
+    metric = board.split.metric
+    name = f"-{metric}" if metric in LOSSES else metric
+    return f"val {name}, corrected" if board.folded else f"report {name}"
 
 
-def _row(entry: Entry) -> list[str]:
-    confirmed = DASH if math.isnan(entry.confirmed) else show_score(entry.confirmed, _known(entry.confirmed_se))
-    report = DASH if math.isnan(entry.report) else show_interval(entry.report, *map(_known, entry.interval))
-    curse = DASH if math.isnan(entry.curse) else f"+{show_number(entry.curse)}"
-    draws = f"{entry.draws}, {entry.failed} diverged" if entry.failed else str(entry.draws)
-    numbers = [draws, report, confirmed, str(entry.seeds or DASH), show_number(entry.val), curse]
-    return [entry.sweep, entry.level or DASH, str(entry.trial), *numbers, str(entry.epochs), f"{entry.train:,}",
-            entry.model]  # fmt: skip
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _notes(board: Leaderboard) -> list[str]:
-    rows = ", ".join(f"{count:,} {part}" for part, count in board.rows.items())
-    notes = [
-        f"All on the same rows of {visible(board.data)} ({rows}); sweeps on another split are left out.",
-        "Brackets: 95 % over report rows (Wilson), for one training each. Another seed gives another score.",
-        (
-            "This is no comparison of equal budgets: draws, epochs, training rows and spaces differ (R04). "
-            "A claim needs paired fresh seeds: search.compare makes them."
-        ),
-        (
-            "The val score of a highest-scoring trial flatters: beside it stands by how much the highest of equal "
-            "trials would exceed them all."
-        ),
+def _board(board: Leaderboard) -> list[Block]:
+    lead = f"In the search: the highest-scoring trial of each level, in the order of {score_name(board)}."
+    rows = f"{board.val_rows} val rows" + (f", {board.report_rows} report rows" if board.report_rows else "")
+    return [
+        Text(lead, "lead"),
+        Text(f"One split: {visible(board.split.text)}; {rows}. Higher is better.", "note"),
+        _entries(board),
+        Listing(tuple(_reading(board))),
     ]
-    if board.tied > 1:
-        notes.append(f"{board.tied} entries lie within the interval of the first one.")
-    if board.silent:
-        notes.append(f"Without any trial that has a score: {', '.join(map(visible, board.silent))}.")
-    return notes
 
 
-def as_json(board: Leaderboard) -> str:
-    """Every number, canonical; what is missing is null."""
-    return json.dumps(_plain(asdict(board)), sort_keys=True, indent=1, ensure_ascii=True) + "\n"
+def _entries(board: Leaderboard) -> Table:
+    sweeps = short_names(board.sweeps, LONG)
+    columns = (
+        "sweep", "level", "trial", "N draws", "epochs", "model", "training rows", "val (a maximum)",
+        f"{score_name(board)} [95 %]", "fresh seeds", "confirmed, mean ± SE", "by chance", "failures / N",
+    )  # fmt: skip
+    rows = [_entry(board, entry, sweeps[entry.sweep]) for entry in board.entries]
+    chance = "By chance: how far the highest val score of N equal trials would lie above their mean."
+    return table(
+        columns, rows, f"In the search. {chance} Failures: draws without a score.", numbers=(2, 3, 4, *range(6, 13))
+    )
 
 
-def _plain(value: Any) -> Any:
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-    return value
+def _entry(board: Leaderboard, entry: Entry, sweep: str) -> list[str]:
+    recipe = entry.recipe
+    known = [DASH] * 3 if recipe is None else [str(entry.epochs), visible(recipe.model), f"{recipe.train:,}"]
+    return [
+        sweep, short(entry.level, LONG), DASH if recipe is None else str(recipe.trial), str(entry.draws), *known,
+        val_text(board, entry), interval(entry.shown, entry.interval), str(entry.seeds or DASH), confirmed_text(entry),
+        DASH if math.isnan(entry.curse) else f"+{two_digits(entry.curse)}", _failures(entry),
+    ]  # fmt: skip
 
 
-def as_csv(board: Leaderboard) -> str:
-    """One entry a line, all digits; empty for what is missing."""
-    target = io.StringIO()
-    names = [*Entry.__dataclass_fields__]
-    at = names.index("interval")
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow([*names[:at], "report_low", "report_high", *names[at + 1 :]])
-    for entry in board.entries:
-        values = [getattr(entry, name) for name in names]
-        writer.writerow([_cell(value) for value in [*values[:at], *entry.interval, *values[at + 1 :]]])
-    return target.getvalue()
+def _failures(entry: Entry) -> str:
+    """`1 / 50`; how many stalled or were pruned, where any did."""
+    aside = {status: entry.statuses.get(status, 0) for status in (Status.STALLED, Status.PRUNED)}
+    more = "".join(f", {count} {status}" for status, count in aside.items() if count)
+    return f"{entry.failures} / {entry.draws}{more}"
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value)
-    return visible(str(value))
+def val_text(board: Leaderboard, entry: Entry) -> str:
+    """The `val` score with the digits that its rows support."""
+    n, val = board.val_rows, entry.val
+    if math.isnan(val):
+        return DASH
+    share = board.split.metric == "accuracy" and n > 1 and 0 < val < 1
+    return show_like(val, math.sqrt(val * (1 - val) / (n - 1)) if share else None)
+
+
+def confirmed_text(entry: Entry) -> str:
+    """`0.951 ± 0.003`; how many seeds diverged, where any did."""
+    if not entry.seeds:
+        return DASH
+    mean = show_score(entry.confirmed, None if math.isnan(entry.confirmed_se) else entry.confirmed_se)
+    lost = f"{entry.diverged} of {entry.seeds} diverged"
+    return mean if not entry.diverged else f"{mean}, {lost}" if math.isfinite(entry.confirmed) else lost
+
+
+def _reading(board: Leaderboard) -> list[str]:
+    """How far the order may be read."""
+    found = [*near_text(board), *_luck(board)]
+    if board.folded:
+        found.append(
+            "There are no report rows. Entries are in the order of the val score of the selected trial, freed of the "
+            f"luck of the choice by bootstrap (S-09); {DASH} where trials depended on each other, or no losses of rows "
+            "are kept."
+        )
+    found.append(
+        f"The val score is what the trial was picked by, a maximum over N draws: it flatters, and the more so the "
+        f"larger N. {'' if board.folded else 'The report score had no say.'}".strip()
+    )
+    silent = [visible(entry.name) for entry in board.entries if entry.recipe is None]
+    if silent:
+        found.append(f"Without a trial of status ok, and so last: {', '.join(silent)}.")
+    noise = [visible(entry.name) for entry in board.entries if entry.shrinkage == 0]
+    if noise:
+        found.append(f"In the search, nothing was found above noise, lambda = 0 (R21): {', '.join(noise)}.")
+    return found
+
+
+def near_text(board: Leaderboard) -> list[str]:
+    """Which entries lie within the interval of the first one."""
+    first, others = board.entries[0], board.entries[1:]
+    if not others:
+        return []
+    if math.isnan(first.interval[0]):
+        return ["No interval of the first score is known: how many of the others could be as good, nobody can tell."]
+    kind = "bootstrap" if board.folded else "Wilson"
+    within = f"within the 95 % interval ({kind}) of the first, {interval(first.shown, first.interval)}"
+    if not board.near:
+        return [f"In the search, no other entry lies {within}; it is of one training on these rows, and no test."]
+    listed = ", ".join(map(visible, board.near))
+    count = f"{len(board.near)} of {len(others)} others {'lies' if len(board.near) == 1 else 'lie'}"
+    return [f"In the search, {count} {within}: {listed}. The order among them may be chance."]
+
+
+def _luck(board: Leaderboard) -> list[str]:
+    if math.isnan(board.luck):
+        return []
+    count = sum(not math.isnan(entry.shown) for entry in board.entries)
+    maximum = f"The first entry is the highest of {count} report scores, and so a maximum, too"
+    return [
+        f"{maximum}: if all were equally good, it would exceed their mean by up to {two_digits(board.luck)} by chance."
+    ]
+
+
+def _fresh(board: Leaderboard) -> list[Block]:
+    if not board.comparisons:
+        why = (
+            "No two entries have fresh seeds, so that nothing can be claimed. A comparison retrains the recipes of its "
+            "levels (confirm.seeds), +final that of its champion."
+        )
+        return [Refused("Comparisons of recipes", why)]
+    first, count = visible(board.comparisons[0].a), len(board.comparisons)
+    against = f"Frozen recipes on the seeds that they share, each against {first}, the first entry that has any."
+    said = sorted(board.comparisons, key=lambda one: list(_STATUS).index(one.state) if one.state in _STATUS else -1)
+    return [
+        Text(against),
+        Answers(tuple(Said(_STATUS.get(one.state, "claim"), one.sentence) for one in said)),
+        _comparisons(board, count),
+    ]
+
+
+def _comparisons(board: Leaderboard, count: int) -> Table:
+    every = math.comb(count + 1, 2)
+    wider = "over folds" if board.folded else f"seeds {TIMES} images"
+    picked = (
+        f"{'Simultaneous intervals hold' if board.folded else f'That over seeds {TIMES} images holds'} for all {every} "
+        "pairs at once, because the first entry was picked by its score on the same rows."
+    )
+    tested = "p: of the corrected t interval (S-10)" if board.folded else "p: sign-flip test, two sided"
+    caption = (
+        f"A claim needs p after Holm at most {ALPHA} and a simultaneous interval without 0; an interval {wider} that "
+        f"contains 0 limits it to these rows. {picked} {tested}."
+    )
+    columns = (f"A {MINUS} B", "common seeds", "difference, simultaneous", wider, "p", "Holm p", "state")
+    names = short_names(list(dict.fromkeys([one for pair in board.comparisons for one in (pair.a, pair.b)])), 32)
+    rows = [_comparison(one, f"{names[one.a]} {MINUS} {names[one.b]}") for one in board.comparisons]
+    return table(columns, rows, caption, numbers=range(1, 6))
+
+
+def _comparison(one: Comparison, name: str) -> list[str]:
+    if one.code:
+        return [name, str(one.n), *[DASH] * 4, f"refused: {one.code}"]
+    only = ", on this report set only" if one.claim is ClaimKind.ON_THIS_REPORT_SET_ONLY else ""
+    state = str(one.state).replace("_", " ") + only
+    return [
+        name, str(one.n), difference(one.diff, one.ci_sim), ends(one.ci_images, one.diff), p_value(one.p),
+        p_value(one.p_holm), state,
+    ]  # fmt: skip
+
+
+def _recipes(entries: Sequence[Entry]) -> Table:
+    """What each trial drew, and the settings in which entries differ."""
+    known = [entry for entry in entries if entry.recipe is not None]
+    every = [dict(entry.recipe.settings) for entry in known if entry.recipe is not None]
+    names = list(dict.fromkeys(name for settings in every for name in settings))
+    differing = [name for name in names if len({settings.get(name, DASH) for settings in every}) > 1]
+    titles = short_names([entry.name for entry in known], LONG)
+    rows = [
+        [titles[entry.name], _drawn(entry), *(short(settings.get(name, DASH), LONG) for name in differing)]
+        for entry, settings in zip(known, every, strict=True)
+    ]
+    caption = "What the trial drew, and further settings in which entries differ."
+    return table(("entry", "drawn", *differing), rows, caption, wide=(1,))
+
+
+def _drawn(entry: Entry) -> str:
+    return " ".join(f"{visible(key)}={visible(values(value))}" for key, value in entry.values.items()) or DASH
+
+
+def _limits(board: Leaderboard) -> list[str]:
+    return [
+        *_budgets(board.entries),
+        "Scores of two entries that differ are no claim: only paired fresh seeds make one, in section 1.",
+        f"One data set, {visible(board.data)}, and one split: nothing is known about others.",
+        *(
+            f"Not mixed with these, for it is scored on other rows or by another metric: {visible(split.text)}: "
+            f"{', '.join(map(visible, names))}."
+            for split, names in board.others
+        ),
+        *(f"Left out: {visible(text)}." for text in board.left_out),
+    ]
+
+
+def _budgets(entries: Sequence[Entry]) -> list[str]:
+    """Whether entries had equal budgets."""
+    known = [entry for entry in entries if entry.recipe is not None]
+    counts = {
+        "draws": [entry.draws for entry in entries],
+        "epochs": [entry.epochs for entry in known],
+        "training rows": [entry.recipe.train for entry in known if entry.recipe is not None],
+    }
+    unequal = [f"{name} {counted(found)}" for name, found in counts.items() if len(set(found)) > 1]
+    if not unequal:
+        return ["Entries had equally many draws, epochs and training rows, but spaces of their own."]
+    found = [f"This is no comparison of equal budgets: {', '.join(unequal)} (R04)."]
+    if len(set(counts["draws"])) > 1:
+        found.append("Raw maxima of unequally many draws are not compared (R04): the val column is no ranking.")
+    return found

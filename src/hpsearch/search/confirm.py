@@ -55,15 +55,17 @@ class Confirmation:
 
     Attributes:
         recipes: The trials, all paired: a seed is the same for each of them.
+        foreman: Has them trained; None where every seed that is asked for has a record.
         told: Called after each finished seed with the number of finished ones.
     """
 
     recipes: Sequence[Recipe]
     tracker: Tracker
     run: SweepRun
-    foreman: Foreman
+    foreman: Foreman | None
     signals: StopSignals
     told: Callable[[int], None]
+    _seeds: int = 0
     _open: dict[_Key, _Running] = field(default_factory=dict)
     _deaths: dict[_Key, int] = field(default_factory=dict)
 
@@ -73,16 +75,19 @@ class Confirmation:
         Raises:
             StoppedError: By a signal, after everything open was closed.
         """
+        self._seeds = seeds
         results: dict[_Key, TrialResult] = {}
         for place, recipe in enumerate(self.recipes):
-            finished = {seed: attempt for (_, seed), attempt in recipe.store.finished().items() if seed <= seeds}
-            adopted = {(place, seed): self._adopt(place, attempt) for seed, attempt in finished.items()}
+            finished = recipe.store.finished()
+            adopted = {(place, seed): self._adopt(place, attempt) for (_, seed), attempt in finished.items()}
             results |= {key: result for key, result in adopted.items() if not result.status.retried}
         self._close_open_runs()
         keys = [(place, seed) for seed in range(1, seeds + 1) for place in range(len(self.recipes))]
         missing = {key: self._config(key) for key in keys if key not in results}
+        assert self.foreman is not None or not missing, missing
         try:
-            self._work_off(deque(self.foreman.arrange(missing)), results)
+            if self.foreman is not None:
+                self._work_off(self.foreman, deque(self.foreman.arrange(missing)), results)
         except Exception:
             # What cannot be closed now, because tracking is what failed, is closed by the next start.
             with contextlib.suppress(Exception):
@@ -93,18 +98,18 @@ class Confirmation:
     def _config(self, key: _Key) -> Config:
         return self.recipes[key[0]].trial.config
 
-    def _work_off(self, missing: deque[_Key], results: dict[_Key, TrialResult]) -> None:
+    def _work_off(self, foreman: Foreman, missing: deque[_Key], results: dict[_Key, TrialResult]) -> None:
         while missing or self._open:
             self._stop_if_asked()
-            while missing and self.foreman.free:
-                self._begin(missing.popleft())
-            for done in self.foreman.wait(WAIT_S):
+            while missing and foreman.free:
+                self._begin(foreman, missing.popleft())
+            for done in foreman.wait(WAIT_S):
                 running = self._open[_key(done)]
                 if self._tries_again(running, done):
                     missing.appendleft(running.key)
                 else:
                     results[running.key] = self._commit(running, done)
-                    self.told(len(results))
+                    self.told(sum(seed <= self._seeds for _, seed in results))
 
     def _tries_again(self, running: _Running, done: Done[Answer]) -> bool:
         """Whether a worker died under this seed, and it gets another one."""
@@ -124,22 +129,24 @@ class Confirmation:
             StoppedError: By a signal.
             HpsearchError: If the worker failed.
         """
-        self.foreman.submit("refit", job)
+        foreman = self.foreman
+        assert foreman is not None, job
+        foreman.submit("refit", job)
         while True:
             self._stop_if_asked()
-            for done in self.foreman.wait(WAIT_S):
+            for done in foreman.wait(WAIT_S):
                 if isinstance(done.value, FitResult):
                     return done.value
                 cause = done.failure.cause if done.failure else "no result"
                 raise HpsearchError(f"the refit on all development rows failed: {cause}; nothing was opened")
 
-    def _begin(self, key: _Key) -> None:
+    def _begin(self, foreman: Foreman, key: _Key) -> None:
         place, seed = key
         number = self.recipes[place].store.begin_attempt(NO_LEVEL, seed)
         started_ms = now_ms()
         run_id = self._start_run(key, number, started_ms)
         self._open[key] = _Running(key, number, run_id, started_ms)
-        self.foreman.submit(key, TrialJob(self._config(key), redraw=seed))
+        foreman.submit(key, TrialJob(self._config(key), redraw=seed))
 
     def _start_run(self, key: _Key, number: int, started_ms: int) -> str:
         trial = self.recipes[key[0]].trial
@@ -190,7 +197,8 @@ class Confirmation:
             raise StoppedError(self.signals.number)
 
     def _interrupt(self) -> None:
-        self.foreman.stop(now=True)
+        if self.foreman is not None:
+            self.foreman.stop(now=True)
         while self._open:
             _, running = self._open.popitem()
             self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms())

@@ -14,7 +14,7 @@ from hpsearch.search.trial_records import Record
 from hpsearch.space import Choices, Dimension, Range, Space, apply_values
 
 SEED = 0
-"""Of the bootstrap that decides whether an option may be dropped."""
+"""Of the bootstraps of what is found; narrowing reads none of them."""
 
 
 def narrowed_space(search: CoarseToFine, level: Level, past: Sequence[Record]) -> Space:

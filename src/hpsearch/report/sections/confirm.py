@@ -138,10 +138,11 @@ def _pairs(findings: Findings) -> Table:
         if crossed
         else ""
     )
+    alpha = findings.evidence.design.alpha / findings.looks
     caption = (
         f"T2. Pairs, difference in {score_name(findings.evidence.design)}. A claim needs both: p after Holm at most "
-        f"{ALPHA} = {findings.evidence.design.alpha:g}, and a simultaneous interval without 0.{images} p: sign-flip "
-        f"test, two sided. Power: for {delta}. P(A > B): share of pairs, an effect size and no test."
+        f"{ALPHA} = {alpha:.3g}, and a simultaneous interval without 0.{images} p: sign-flip test, two sided. Power: "
+        f"for {delta}. P(A > B): share of pairs, an effect size and no test."
     )
     rows = [_pair(findings, pair, crossed=crossed) for pair in shown_pairs(findings)]
     return table(columns, rows, caption, numbers=range(1, len(columns) - 1))

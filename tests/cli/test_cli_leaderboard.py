@@ -1,0 +1,244 @@
+"""`+report=leaderboard`: which sweeps stand together, which it refuses to mix, and what it leaves behind."""
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from program import new_program
+from rich.console import Console
+
+from hpsearch.cli.compose import Composer
+from hpsearch.cli.leaderboard import report_leaderboard
+from hpsearch.cli.report import run_report
+from hpsearch.config import ConfigError
+from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
+from hpsearch.search.store import SweepStore
+from hpsearch.terminal import Terminal
+from hpsearch.tracking.mlflow import Tracker
+
+pytestmark = pytest.mark.long
+
+TINY = (
+    "data=digits",
+    "training.epochs=1",
+    "model.width=8",
+    "training.batch_size=16",
+    "search.tune=[optimizer]",
+    "execution.workers=1",
+)
+ROWS = {"development_rows": 1438, "targets": "10 classes", "test": None}
+
+
+@pytest.fixture
+def asked(composed, tmp_path):
+    """The configuration of a command in an empty folder; `report` as given."""
+
+    def ask(**report):
+        config = composed("+report=leaderboard").config
+        tracking = replace(config.tracking, directory=str(tmp_path / "mlruns"))
+        directory = str(tmp_path / "experiments")
+        return replace(config, tracking=tracking, report=replace(config.report, directory=directory, **report))
+
+    return ask
+
+
+@pytest.fixture
+def sweep(composed, tmp_path):
+    """Freezes a sweep as a command with these overrides would, and gives its store; nothing is trained."""
+
+    def freeze(name, *overrides, rows="3f2a9c1b" * 8, data="digits"):
+        config = composed("data=digits", *overrides).config
+        store = SweepStore(tmp_path / "mlruns", name)
+        tree = {"config": config.covered(), "options": {}, "space": {}, "data": rows}
+        store.folder.mkdir(parents=True)
+        facts = {"named": True, "started_by": None, "created_ms": 1, "version": "0.1.0", "device": "cpu"}
+        facts |= {"fingerprint": name.encode().hex(), "specification": tree, "data": {**ROWS, "name": data}}
+        store.freeze({"name": name, **facts})
+        return store, config
+
+    return freeze
+
+
+@pytest.fixture
+def tracker(migrated, tmp_path):
+    shutil.copy(migrated / "mlflow.db", tmp_path / "mlflow.db")
+    with Tracker.connect(f"sqlite:///{tmp_path}/mlflow.db", tmp_path) as connected:
+        yield connected
+
+
+def finish(store, config, k, val, report, correct=None):
+    """Writes the record of a trial, or of a fresh seed."""
+    summary = {"report/accuracy": report}
+    arrays = {} if correct is None else {"report_correct": correct[None]}
+    curves = {"train/loss": [1.0, 0.5]}
+    result = TrialResult(Status.OK, None, val, 0.01, curves, summary, [2], [], predictions=arrays)
+    store.write_attempt(store.begin_attempt(NO_LEVEL, k), Trial(NO_LEVEL, k, {}, config), result, {})
+
+
+def show(asked, tracker, width=160):
+    """What the terminal shows."""
+    shown = io.StringIO()
+    terminal = Terminal(Console(file=shown, width=width))
+    assert report_leaderboard(asked, tracker, terminal) == 0
+    return shown.getvalue()
+
+
+def refusal(asked, tracker):
+    with pytest.raises(ConfigError) as refused:
+        show(asked, tracker)
+    return str(refused.value)
+
+
+def numbers(tmp_path):
+    return json.loads((tmp_path / "experiments" / "leaderboard-digits" / "report.json").read_text())
+
+
+def test_a_data_set_must_be_named(asked, sweep, tracker):
+    assert refusal(asked(), tracker) == "report.data must be given: report.data=… (known here: none)"
+    sweep("a")
+    assert refusal(asked(), tracker) == "report.data must be given: report.data=… (known here: digits)"
+
+
+def test_a_data_set_without_a_sweep_is_refused(asked, sweep, tracker):
+    sweep("a")
+    told = refusal(asked(data="digit"), tracker)
+    assert told == "report.data=digit is the data set of no sweep: did you mean digits?"
+
+
+def test_sweeps_that_are_scored_otherwise_are_refused_with_the_way_out(asked, sweep, tracker):
+    sweep("seeded", "seed=1")
+    sweep("zero")
+    sweep("same rows", "evaluation.val=144", "evaluation.report=0.1", "training.epochs=3", "data.limit=500")
+    sweep("larger", "evaluation.report=200")
+    sweep("folds", "evaluation=kfold")
+    sweep("ranked", "search.metric=macro_f1")
+    sweep("loss", "search.metric=cross_entropy")
+    sweep("smoothed", "search.metric=cross_entropy", "loss.label_smoothing=0.1")
+    sweep("other rows", rows="0" * 64)
+    holdout = "holdout (replicates=1, report=144, val=144), seed 0, rows 3f2a9c1b"
+    smoothed = 'cross_entropy under {"kind": "cross_entropy", "label_smoothing": %s}'
+    command = "  python -m hpsearch +report=leaderboard report.data=digits report.sweep="
+    assert refusal(asked(data="digits"), tracker).splitlines() == [
+        "the sweeps on digits are scored on different rows or by different metrics, and are not mixed:",
+        "  accuracy, holdout (replicates=1, report=144, val=144), seed 0, rows 00000000: other rows",
+        f"  accuracy, {holdout}: same rows, zero",
+        "  accuracy, holdout (replicates=1, report=144, val=144), seed 1, rows 3f2a9c1b: seeded",
+        "  accuracy, holdout (replicates=1, report=200, val=144), seed 0, rows 3f2a9c1b: larger",
+        "  accuracy, kfold (folds=5, replicates=1), seed 0, rows 3f2a9c1b: folds",
+        f"  {smoothed % '0.0'}, {holdout}: loss",
+        f"  {smoothed % '0.1'}, {holdout}: smoothed",
+        f"  macro_f1, {holdout}: ranked",
+        "choose the split of one sweep:",
+        command.replace("report.sweep=", "'report.sweep=\"other rows\"'"),
+        command.replace("report.sweep=", "'report.sweep=\"same rows\"'"),
+        *(f"{command}{name}" for name in ("seeded", "larger", "folds", "loss", "smoothed", "ranked")),
+    ]
+
+
+def test_the_split_of_a_sweep_is_shown_and_the_others_are_named(asked, sweep, tracker, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        finish(*sweep(name, f"seed={seed}"), 0, 0.5, 0.4)
+    shown = show(asked(data="digits", sweep="b"), tracker)
+    assert "  a  " in shown
+    assert [entry["name"] for entry in numbers(tmp_path)["entries"]] == ["a", "b"]
+    assert [other["sweeps"] for other in numbers(tmp_path)["others"]] == [["c"]]
+
+
+def test_a_sweep_on_other_data_cannot_choose(asked, sweep, tracker):
+    sweep("a")
+    sweep("wine", data="wine")
+    assert refusal(asked(data="digits", sweep="wine"), tracker) == (
+        "report.sweep=wine is no sweep on digits: known here: a"
+    )
+
+
+def test_a_sweep_that_has_hardly_begun_is_left_out(asked, sweep, tracker, tmp_path):
+    sweep("begun")
+    assert refusal(asked(data="digits"), tracker) == (
+        "report.data=digits has no sweep with a finished trial: begun, which has no finished trial"
+    )
+    finish(*sweep("done"), 0, 0.5, 0.4)
+    show(asked(data="digits"), tracker)
+    assert numbers(tmp_path)["left_out"] == ["begun, which has no finished trial"]
+
+
+def test_the_trial_with_the_highest_val_score_stands_and_is_put_in_order_by_report(asked, sweep, tracker, tmp_path):
+    store, config = sweep("a", "model.width=8", "data.limit=500")
+    for k, (val, report) in enumerate([(0.5, 0.9), (0.7, 0.4), (0.6, 0.5)]):
+        finish(store, config, k, val, report)
+    finish(*sweep("b"), 0, 0.4, 0.45)
+    show(asked(data="digits"), tracker)
+    second, first = sorted(numbers(tmp_path)["entries"], key=lambda entry: entry["name"])
+    assert [entry["name"] for entry in numbers(tmp_path)["entries"]] == ["b", "a"]
+    assert (second["recipe"]["trial"], second["val"], second["shown"], second["draws"]) == (1, 0.7, 0.4, 3)
+    assert (second["recipe"]["train"], first["recipe"]["train"]) == (500, 1150)
+    assert (second["recipe"]["model"], second["epochs"]) == ("mlp 8", 2)
+
+
+def test_fresh_seeds_of_a_final_are_shown_and_pairs_of_them_compared(asked, sweep, tracker, tmp_path):
+    draw = np.random.default_rng(0)
+    for name, share in (("high", 0.9), ("low", 0.5)):
+        store, config = sweep(name)
+        finish(store, config, 0, share, share)
+        for seed in range(1, 8):
+            correct = draw.random(144) < share
+            finish(store.confirmation(NO_LEVEL, 0), config, seed, share, float(correct.mean()), correct)
+    shown = show(asked(data="digits"), tracker)
+    assert " ± " in shown
+    assert "(7)" in shown
+    (pair,) = numbers(tmp_path)["comparisons"]
+    assert (pair["a"], pair["b"], pair["n"], pair["claim"]) == ("high", "low", 7, "full")
+    assert pair["sentence"].startswith("high is better than low: +0.")
+
+
+def test_a_name_cannot_command_the_terminal_nor_leave_the_folder(asked, sweep, tracker, tmp_path):
+    finish(*sweep("\x1b[31mred\n../..", data="../../<script>"), 0, 0.5, 0.4)
+    shown = show(asked(data="../../<script>"), tracker)
+    assert "\\x1b[31mred\\n../.." in shown
+    assert "\x1b" not in shown
+    (folder,) = (tmp_path / "experiments").iterdir()
+    assert folder.name.startswith("leaderboard-script~")
+    assert "<script" not in (folder / "report.html").read_text()
+
+
+def test_the_terminal_shows_eight_entries_and_how_many_more_there_are(asked, sweep, tracker):
+    for at in range(10):
+        finish(*sweep(f"sweep{at}"), 0, 0.5, 0.9 - at / 100)
+    lines = show(asked(data="digits"), tracker).splitlines()
+    assert sum(line.startswith("  sweep") for line in lines) == 8
+    assert "  and 2 more entries" in lines
+
+
+def test_sweeps_that_were_run_stand_side_by_side_also_from_a_tracking_store_alone(
+    migrated, asked, tmp_path, monkeypatch
+):
+    program = new_program(tmp_path / "program", migrated)
+    program.run(*TINY, "name=lone", "search.trials=2")
+    compared = ("search.compare=optimizer", "search.choose.optimizer=[sgd,adam]", "confirm.seeds=1")
+    program.run(*TINY, "name=pair", *compared, "search.trials=1")
+    records = program.records("lone")
+    monkeypatch.chdir(program.folder)
+    composer, printed = Composer(["+report=leaderboard", "report.data=digits"]), io.StringIO()
+    terminal = Terminal(Console(file=printed, width=160))
+    assert run_report(composer.overrides, composer.compose_uncovered(), terminal) == 0
+    assert "experiments/leaderboard-digits/report.html" in printed.getvalue()
+    assert program.records("lone") == records
+    found = files(program.folder)
+    lines = list(csv.DictReader(io.StringIO(found["leaderboard.csv"].decode())))
+    assert {(line["sweep"], line["level"]) for line in lines} == {("lone", "-"), ("pair", "sgd"), ("pair", "adam")}
+    bodies = [json.loads(data)["body"] for data in records.values()]
+    picked = max((one for one in bodies if one["status"] == "ok"), key=lambda one: one["score"])
+    (lone,) = [line for line in lines if line["sweep"] == "lone"]
+    assert float(lone["shown"]) == picked["summary"]["report/accuracy"]
+    with Tracker.connect(f"sqlite:///{program.folder}/mlruns/mlflow.db", tmp_path) as store:
+        show(asked(data="digits"), store)
+    assert files(tmp_path) == found
+
+
+def files(folder):
+    root = folder / "experiments" / "leaderboard-digits"
+    return {path.name: path.read_bytes() for path in root.iterdir()}
