@@ -16,19 +16,18 @@ from hpsearch.cli.leaderboard import report_leaderboard
 from hpsearch.cli.report import run_report
 from hpsearch.config import ConfigError
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
+from hpsearch.search.record_files import open_json, seal_json
 from hpsearch.search.store import SweepStore
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
 
 pytestmark = pytest.mark.long
 
-TINY = (
-    "data=digits",
-    "training.epochs=1",
-    "model.width=8",
-    "training.batch_size=16",
-    "search.tune=[optimizer]",
-    "execution.workers=1",
+PAIR = (
+    *("name=pair", "data=digits", "training.epochs=1", "model.width=8", "training.batch_size=16"),
+    *("search.compare=optimizer", "search.choose.optimizer=[sgd,adam]", "search.tune=[optimizer]", "search.trials=1"),
+    *("search.space.optimizer.adam.lr={low: 0.01, high: 0.02}", "search.space.optimizer.sgd.lr={low: 0.2, high: 0.5}"),
+    *("confirm.seeds=1", "execution.workers=1"),
 )
 ROWS = {"development_rows": 1438, "targets": "10 classes", "test": None}
 
@@ -213,32 +212,82 @@ def test_the_terminal_shows_eight_entries_and_how_many_more_there_are(asked, swe
     assert "  and 2 more entries" in lines
 
 
-def test_sweeps_that_were_run_stand_side_by_side_also_from_a_tracking_store_alone(
-    migrated, asked, tmp_path, monkeypatch
-):
-    program = new_program(tmp_path / "program", migrated)
-    program.run(*TINY, "name=lone", "search.trials=2")
-    compared = ("search.compare=optimizer", "search.choose.optimizer=[sgd,adam]", "confirm.seeds=1")
-    program.run(*TINY, "name=pair", *compared, "search.trials=1")
-    records = program.records("lone")
-    monkeypatch.chdir(program.folder)
-    composer, printed = Composer(["+report=leaderboard", "report.data=digits"]), io.StringIO()
-    terminal = Terminal(Console(file=printed, width=160))
-    assert run_report(composer.overrides, composer.compose_uncovered(), terminal) == 0
-    assert "experiments/leaderboard-digits/report.html" in printed.getvalue()
-    assert program.records("lone") == records
-    found = files(program.folder)
-    lines = list(csv.DictReader(io.StringIO(found["leaderboard.csv"].decode())))
-    assert {(line["sweep"], line["level"]) for line in lines} == {("lone", "-"), ("pair", "sgd"), ("pair", "adam")}
-    bodies = [json.loads(data)["body"] for data in records.values()]
-    picked = max((one for one in bodies if one["status"] == "ok"), key=lambda one: one["score"])
-    (lone,) = [line for line in lines if line["sweep"] == "lone"]
-    assert float(lone["shown"]) == picked["summary"]["report/accuracy"]
-    with Tracker.connect(f"sqlite:///{program.folder}/mlruns/mlflow.db", tmp_path) as store:
-        show(asked(data="digits"), store)
-    assert files(tmp_path) == found
+@pytest.fixture(scope="module")
+def pair(migrated, tmp_path_factory):
+    """A folder in which a comparison was run."""
+    program = new_program(tmp_path_factory.mktemp("place") / "program", migrated)
+    program.run(*PAIR)
+    return program
 
 
-def files(folder):
+def board_of(folder):
     root = folder / "experiments" / "leaderboard-digits"
     return {path.name: path.read_bytes() for path in root.iterdir()}
+
+
+def test_a_sweep_that_was_run_stands_beside_another_one(pair, monkeypatch, sweep, tmp_path):
+    shutil.copytree(pair.folder / "mlruns", tmp_path / "mlruns")
+    stored = SweepStore(tmp_path / "mlruns", "pair")
+    finish(*sweep("lone", rows=stored.specification()["specification"]["data"]), 0, 0.3, 0.25)
+    monkeypatch.chdir(tmp_path)
+    composer, shown = Composer(["+report=leaderboard", "report.data=digits"]), io.StringIO()
+    terminal = Terminal(Console(file=shown, width=160))
+    assert run_report(composer.overrides, composer.compose_uncovered(), terminal) == 0
+    assert "experiments/leaderboard-digits/report.html" in shown.getvalue()
+    lines = list(csv.DictReader(io.StringIO(board_of(tmp_path)["leaderboard.csv"].decode())))
+    entries = {(line["sweep"], line["level"]): line for line in lines}
+    assert set(entries) == {("lone", "-"), ("pair", "sgd"), ("pair", "adam")}
+    records = {record.level: record.result for (_, k), record in stored.records().items() if k == 1}
+    assert {level: result.status for level, result in records.items()} == {"sgd": Status.OK, "adam": Status.OK}
+    for level, result in records.items():
+        assert float(entries["pair", level]["shown"]) == result.summary["report/accuracy"]
+        assert entries["pair", level]["seeds"] == "1"
+
+
+def test_the_same_board_is_made_again_also_from_a_tracking_store_alone_and_nothing_is_trained(pair, asked, tmp_path):
+    before = {path: path.read_bytes() for path in (pair.folder / "mlruns" / "sweeps").rglob("*.json")}
+    uri, boards = f"sqlite:///{pair.folder}/mlruns/mlflow.db", []
+    for directory in (pair.folder / "mlruns", pair.folder / "mlruns", tmp_path / "nothing"):
+        here = asked(data="digits")
+        here = replace(here, tracking=replace(here.tracking, directory=str(directory)))
+        with Tracker.connect(uri, pair.folder / "mlruns") as store:
+            show(here, store)
+        boards.append(board_of(tmp_path))
+    assert boards[0] == boards[1] == boards[2]
+    assert {path: path.read_bytes() for path in (pair.folder / "mlruns" / "sweeps").rglob("*.json")} == before
+
+
+def test_a_copy_of_a_sweep_in_the_tracking_store_does_not_stand_twice(pair, asked, tmp_path):
+    here = asked(data="digits")
+    with Tracker.connect(f"sqlite:///{pair.folder}/mlruns/mlflow.db", pair.folder / "mlruns") as store:
+        show(replace(here, tracking=replace(here.tracking, directory=str(pair.folder / "mlruns"))), store)
+    assert [entry["sweep"] for entry in numbers(tmp_path)["entries"]] == ["pair", "pair"]
+
+
+def test_a_tracked_sweep_without_its_specification_is_left_out(asked, sweep, tracker, tmp_path):
+    finish(*sweep("done"), 0, 0.5, 0.4)
+    tracker.open_sweep("early", identity="x", started_ms=1)
+    show(asked(data="digits"), tracker)
+    assert numbers(tmp_path)["left_out"] == ["early, of which the tracking store has no sweep.json"]
+
+
+def test_another_sweep_of_the_same_name_in_the_tracking_store_stands_beside_it(asked, sweep, tracker, tmp_path):
+    finish(*sweep("a", "seed=1"), 0, 0.5, 0.4)
+    theirs = tmp_path / "mlruns" / "sweeps" / "a"
+    run = tracker.open_sweep("a", identity="theirs", started_ms=1)
+    changed = open_json((theirs / "sweep.json").read_bytes(), "sweep.json") | {"fingerprint": "0123456789"}
+    (tmp_path / "sweep.json").write_bytes(seal_json(changed))
+    tracker.log_artifacts(run.run_id, {"sweep.json": tmp_path / "sweep.json"})
+    show(asked(data="digits"), tracker)
+    assert numbers(tmp_path)["left_out"] == ["a (01234567), which has no finished trial"]
+
+
+def test_showing_fresh_seeds_is_a_look_that_is_counted(pair, asked):
+    here = asked(data="digits")
+    with Tracker.connect(f"sqlite:///{pair.folder}/mlruns/mlflow.db", pair.folder / "mlruns") as store:
+        (run,) = store.stored.find("pair")
+        before = store.stored.looks(run)
+        store._store.log(run.run_id, tags={"looks": "[]"})
+        show(replace(here, tracking=replace(here.tracking, directory=str(pair.folder / "mlruns"))), store)
+        assert store.stored.looks(run) == before
+        assert len(before) == 1
