@@ -98,6 +98,7 @@ def test_the_report_is_made_from_a_tracking_store_alone(compared, place):
     assert report_files(other) == report_files(program)
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_killed_among_its_seeds_ends_as_if_it_had_not_been(compared, place):
     program = place()
     process = program.start(*COMPARE, "search.trials=5", "confirm.seeds=7", "execution.workers=1")

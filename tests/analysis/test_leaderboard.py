@@ -249,13 +249,15 @@ def test_an_earlier_look_at_other_seeds_widens_every_interval():
         assert after.ci_sim[1] > before.ci_sim[1]
 
 
-def test_a_difference_that_matters_is_that_of_the_sweeps_if_they_agree():
+def test_of_differences_that_matter_the_smallest_counts():
     high, same, _ = three(delta=0.2)
-    (agreed,) = standings([high, same]).comparisons
-    assert agreed.state is State.EQUIVALENT
-    other = replace(same, evidence=replace(same.evidence, design=replace(same.evidence.design, delta=0.3)))
-    (disagreed,) = standings([high, other]).comparisons
-    assert disagreed.state is State.INCONCLUSIVE
+    undeclared = replace(same, evidence=replace(same.evidence, design=replace(same.evidence.design, delta=None)))
+    (wide,) = standings([high, undeclared]).comparisons
+    assert wide.state is State.EQUIVALENT
+    assert "equivalent within 0.2" in wide.sentence
+    other = replace(same, evidence=replace(same.evidence, design=replace(same.evidence.design, delta=0.001)))
+    (narrow,) = standings([high, other]).comparisons
+    assert narrow.state is State.INCONCLUSIVE
 
 
 def test_an_optimizer_is_not_called_worse_than_what_its_space_includes():

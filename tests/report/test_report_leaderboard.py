@@ -84,24 +84,24 @@ def cells(shown):
 def test_a_row_shows_the_trial_its_scores_and_its_failures():
     (row,) = [row for row in cells(board()) if row[0] == "wide"]
     assert row == [
-        "wide", "adam", "7", "50", "20", "mlp 100", "1,000", "0.930", "0.900 [0.867, 0.926]", "10", "0.8910 ± 0.0040",
-        "+0.034", "3 / 50, 1 stalled",
+        "wide", "adam", "0.900 [0.867, 0.926]", "0.8910 ± 0.0040", "10", "0.930", "+0.034", "50", "3 / 50, 1 stalled",
+        "7", "20", "1,000", "mlp 100",
     ]  # fmt: skip
 
 
 def test_a_seed_that_diverged_is_told_beside_the_mean():
     (row, *_) = [row for row in cells(board()) if row[0] == "quick"]
-    assert row[10] == "0.8010, 1 of 10 diverged"
+    assert row[3] == "0.8010, 1 of 10 diverged"
 
 
 def test_a_mean_that_does_not_exist_is_not_shown():
     (row, *_) = [row for row in cells(board(replace(SECOND, confirmed=-math.inf))) if row[0] == "quick"]
-    assert row[10] == "1 of 10 diverged"
+    assert row[3] == "1 of 10 diverged"
 
 
 def test_a_level_without_a_trial_that_is_ok_shows_dashes():
     (row,) = [row for row in cells(board()) if row[0] == "none ok"]
-    assert row[2:] == [DASH, "4", *[DASH] * 8, "0 / 4, 4 stalled"]
+    assert row[2:] == [*[DASH] * 5, "4", "0 / 4, 4 stalled", *[DASH] * 4]
 
 
 def test_the_page_says_what_the_order_does_not_say():

@@ -85,12 +85,11 @@ def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tup
 
 
 def _family(compared: Sequence[Evidence]) -> Family:
-    """What all comparisons share; the evidence of each entry, of sweeps that may have declared different things."""
+    """What all comparisons share; of alphas and deltas that sweeps have declared, the smallest."""
     design, entries = compared[0].design, len(compared)
     looks = max(count_looks(one, digest_of(one)) for one in compared)
-    deltas = {one.design.delta for one in compared if one.design.delta is not None}
     alpha = min(one.design.alpha for one in compared) / looks
-    delta = deltas.pop() if len(deltas) == 1 else None
+    delta = min((one.design.delta for one in compared if one.design.delta is not None), default=None)
     if design.folds > 1:
         return Family(math.comb(entries, 2), alpha, delta, val_per_train(design))
     return Family(entries - 1, alpha, delta, None)

@@ -87,23 +87,24 @@ def _board(board: Leaderboard) -> list[Block]:
 def _entries(board: Leaderboard) -> Table:
     sweeps = short_names(board.sweeps, LONG)
     columns = (
-        "sweep", "level", "trial", "N draws", "epochs", "model", "training rows", "val (a maximum)",
-        f"{score_name(board)} [95 %]", "fresh seeds", "confirmed, mean ± SE", "by chance", "failures / N",
+        "sweep", "level", f"{score_name(board)} [95 %]", "confirmed, mean ± SE", "fresh seeds", "val (a maximum)",
+        "by chance", "N draws", "failures / N", "trial", "epochs", "training rows", "model",
     )  # fmt: skip
     rows = [_entry(board, entry, sweeps[entry.sweep]) for entry in board.entries]
     chance = "By chance: how far the highest val score of N equal trials would lie above their mean."
-    return table(
-        columns, rows, f"In the search. {chance} Failures: draws without a score.", numbers=(2, 3, 4, *range(6, 13))
-    )
+    caption = f"In the search. {chance} Failures: draws without a score."
+    return table(columns, rows, caption, numbers=range(2, 12))
 
 
 def _entry(board: Leaderboard, entry: Entry, sweep: str) -> list[str]:
     recipe = entry.recipe
-    known = [DASH] * 3 if recipe is None else [str(entry.epochs), visible(recipe.model), f"{recipe.train:,}"]
+    known = [DASH] * 4
+    if recipe is not None:
+        known = [str(recipe.trial), str(entry.epochs), f"{recipe.train:,}", visible(recipe.model)]
     return [
-        sweep, short(entry.level, LONG), DASH if recipe is None else str(recipe.trial), str(entry.draws), *known,
-        val_text(board, entry), interval(entry.shown, entry.interval), str(entry.seeds or DASH), confirmed_text(entry),
-        DASH if math.isnan(entry.curse) else f"+{two_digits(entry.curse)}", _failures(entry),
+        sweep, short(entry.level, LONG), interval(entry.shown, entry.interval), confirmed_text(entry),
+        str(entry.seeds or DASH), val_text(board, entry),
+        DASH if math.isnan(entry.curse) else f"+{two_digits(entry.curse)}", str(entry.draws), _failures(entry), *known,
     ]  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def near_text(board: Leaderboard) -> list[str]:
     kind = "bootstrap" if board.folded else "Wilson"
     within = f"within the 95 % interval ({kind}) of the first, {interval(first.shown, first.interval)}"
     if not board.near:
-        return [f"In the search, no other entry lies {within}; it is of one training on these rows, and no test."]
+        return [f"In the search, no other entry lies {within}; it says how other rows could differ, and is no test."]
     listed = ", ".join(map(visible, board.near))
     count = f"{len(board.near)} of {len(others)} others {'lies' if len(board.near) == 1 else 'lie'}"
     return [f"In the search, {count} {within}: {listed}. The order among them may be chance."]
@@ -200,14 +201,13 @@ def _fresh(board: Leaderboard) -> list[Block]:
 def _comparisons(board: Leaderboard, count: int) -> Table:
     every = math.comb(count + 1, 2)
     wider = "over folds" if board.folded else f"seeds {TIMES} images"
-    picked = (
-        f"{'Simultaneous intervals hold' if board.folded else f'That over seeds {TIMES} images holds'} for all {every} "
-        "pairs at once, because the first entry was picked by its score on the same rows."
-    )
+    which = "Simultaneous intervals hold" if board.folded else f"That over seeds {TIMES} images holds"
+    why = "because the first entry was picked by its score on the same rows"
+    picked = f" {which} for all {every} pairs at once, {why}." if count > 1 else ""
     tested = "p: of the corrected t interval (S-10)" if board.folded else "p: sign-flip test, two sided"
     caption = (
         f"A claim needs p after Holm at most {ALPHA} and a simultaneous interval without 0; an interval {wider} that "
-        f"contains 0 limits it to these rows. {picked} {tested}."
+        f"contains 0 limits it to these rows.{picked} {tested}."
     )
     columns = (f"A {MINUS} B", "common seeds", "difference, simultaneous", wider, "p", "Holm p", "state")
     names = short_names(list(dict.fromkeys([one for pair in board.comparisons for one in (pair.a, pair.b)])), 32)
