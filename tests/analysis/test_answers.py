@@ -12,6 +12,7 @@ from evidences import (
     clear,
     design,
     diverged,
+    gates_of,
     level,
     opened,
     retrained,
@@ -23,6 +24,7 @@ from evidences import (
 from hpsearch.analysis.answers import space_hash
 from hpsearch.analysis.compare import analyse
 from hpsearch.analysis.evidence import Evidence, TrialRow
+from hpsearch.analysis.findings import Action
 
 THREE = {"adam": 0.95, "momentum": 0.95, "sgd": 0.7}
 
@@ -213,3 +215,10 @@ def test_regularization_has_nothing_to_show_where_nothing_overfits(train, said):
 def test_a_seed_that_diverged_is_told_in_the_refusal():
     assert any("of sgd diverged" in sentence for _, sentence in told(diverged(clear(), 1)))
     assert np.isinf(analyse(diverged(clear(), 1)).pairs[0].differences[0])
+
+
+def test_openings_by_other_sweeps_are_counted():
+    told_of = clear(openings=2)
+    assert told(told_of)[-1][1].endswith("2 test openings so far.")
+    (gate,) = gates_of(told_of, "R14")
+    assert (gate.action, gate.reason) == (Action.WARN, "another sweep has opened the test set, 2 times")

@@ -70,3 +70,18 @@ def test_a_seed_that_kills_three_workers_is_an_error_and_is_tried_again_by_the_n
     assert confirm(place, make_config(), 1, behaviour="die") == ([Status.ERROR], [1])
     assert trainings(place) == 3
     assert confirm(place, make_config(), 1) == ([Status.OK], [1])
+
+
+def test_a_run_that_a_killed_driver_left_open_behind_a_whole_record_is_ended_without_training(place, make_config):
+    confirm(place, make_config(), 2)
+    trial = plan_of(make_config()).trial(("-", 0))
+    with Tracker.connect(None, place) as tracker, StopSignals() as signals:
+        run = tracker.open_sweep("sweep", identity="a", started_ms=1)
+        for attempt in tracker.attempts(run):
+            tracker._store.reopen(attempt.run_id)
+        assert {status for _, status in ended(place)} == {"RUNNING"}
+        recipes = [Recipe(trial, SweepStore(place, "sweep").confirmation("-", 0))]
+        (results,) = Confirmation(recipes, tracker, run, None, signals, lambda _: None).finish(1)
+    assert [result.status for result in results] == [Status.OK]
+    assert ended(place) == {("seed 1", "FINISHED"): 1, ("seed 2", "FINISHED"): 1}
+    assert trainings(place) == 2

@@ -1,0 +1,31 @@
+"""What a report needs before it is made."""
+
+import pytest
+
+from hpsearch.cli.publishing import _require_trials
+from hpsearch.config import ConfigError
+from hpsearch.records import Status, TrialResult
+from hpsearch.search.gathered import Gathered
+from hpsearch.search.trial_records import Record
+
+RESULT = TrialResult(Status.OK, None, 0.5, 0.1, {}, {}, [], [])
+
+
+def gathered(levels, recorded):
+    named = {"levels": [{"name": name} for name in levels]} if levels else {}
+    records = {(level, 1): Record(level, 1, {}, {}, RESULT, "") for level in recorded}
+    return Gathered({"name": "s", "specification": named}, records, lambda _: {})
+
+
+def test_a_comparison_of_which_a_level_has_no_trial_yet_is_refused_by_name():
+    with pytest.raises(ConfigError, match="sweep 's' has no finished trial of level slow yet: go on with it first"):
+        _require_trials(gathered(["fast", "slow"], ["fast"]))
+
+
+def test_a_sweep_without_any_trial_is_refused():
+    with pytest.raises(ConfigError, match="sweep 's' has no finished trial yet"):
+        _require_trials(gathered([], []))
+
+
+def test_levels_with_trials_are_enough():
+    _require_trials(gathered(["fast", "slow"], ["fast", "slow"]))
