@@ -144,3 +144,8 @@ def test_lost_trials_do_not_count():
         replace(row, status="oom", val=math.nan, report=math.nan) if row.k > 45 else row for row in clear().trials
     )
     assert gates_of(replace(clear(), trials=rows), "R05")[0].reason == "45 trials: bands and claims up to k = 9"
+
+
+def test_how_foreign_results_were_split_is_not_asserted():
+    (gate,) = gates_of(clear(sampler="unknown"), "R23")
+    assert (gate.action, gate.reason) == (WARN, "how the parts of the data were drawn is not known")

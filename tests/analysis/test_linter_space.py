@@ -14,7 +14,7 @@ from searches import LR, SPACE, design, of_rows, search, trial
 
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explore import explore_level
-from hpsearch.analysis.findings import Importance
+from hpsearch.analysis.explored import Importance
 from hpsearch.analysis.linter import narrowed
 from hpsearch.analysis.linter_space import edge_of, override_of, widened
 from hpsearch.cli.compose import Composer, conf_dir

@@ -28,4 +28,4 @@ def test_a_sweep_without_any_trial_is_refused():
 
 
 def test_levels_with_trials_are_enough():
-    _require_trials(gathered(["fast", "slow"], ["fast", "slow"]))
+    assert _require_trials(gathered(["fast", "slow"], ["fast", "slow"])) is None

@@ -27,7 +27,7 @@ def test_a_report_of_a_sweep_cannot_change_what_was_run(given, named):
 
 @pytest.mark.parametrize("given", ["report.directory=there", "tracking.uri=sqlite:///x.db", "confirm.seeds=3"])
 def test_where_it_lies_and_is_read_from_can_be_given(given):
-    _refuse_settings(Composer(["+report=sweep", "report.sweep=x", given]).overrides, "sweep")
+    assert _refuse_settings(Composer(["+report=sweep", "report.sweep=x", given]).overrides, "sweep") is None
 
 
 TABLE = "phase,level,trial,key,select,report,n,status\n" + "".join(

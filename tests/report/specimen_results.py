@@ -8,19 +8,8 @@ import numpy as np
 from specimen_parts import Shape, design_of, retrainings_of, trials_of
 
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.findings import (
-    Action,
-    Answer,
-    Confirmed,
-    Curve,
-    Explored,
-    Findings,
-    Gate,
-    Good,
-    Importance,
-    Isolation,
-    Pair,
-)
+from hpsearch.analysis.explored import Curve, Explored, Good, Importance, Isolation
+from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Gate, Pair
 
 
 def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed: int = 7, **design: object) -> Findings:

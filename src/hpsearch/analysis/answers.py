@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.findings import Action, Answer, Confirmed, Explored, Gate, Pair
+from hpsearch.analysis.explored import Explored
+from hpsearch.analysis.findings import Action, Answer, Confirmed, Gate, Pair
 from hpsearch.analysis.refusals import closing, refuses
 from hpsearch.analysis.tuning import FEWEST_TRIALS
 from hpsearch.analysis.verdicts import ClaimKind, State

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.findings import Confirmed, Explored, Gate, Interval, Pair
+from hpsearch.analysis.explored import Explored, Interval
+from hpsearch.analysis.findings import Confirmed, Gate, Pair
 from hpsearch.analysis.judging import Case, Grounds, judge, tangled, unknown_if_refused
 from hpsearch.analysis.measuring import NOWHERE, OWN_ALPHA, Family, measure
 from hpsearch.analysis.paired import contenders, holm, mean_interval, spread

@@ -8,7 +8,8 @@ from scipy import stats
 
 from hpsearch.analysis.evidence import Evidence, LevelDesign
 from hpsearch.analysis.explore_pool import Pool, pool_of
-from hpsearch.analysis.findings import Action, Explored, Gate
+from hpsearch.analysis.explored import Explored
+from hpsearch.analysis.findings import Action, Gate
 from hpsearch.analysis.linter_space import Axis, edge_of, widened
 from hpsearch.quoting import shell_quoted
 from hpsearch.records import Value

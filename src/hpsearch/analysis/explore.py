@@ -14,7 +14,8 @@ from hpsearch.analysis.evidence import Evidence, TrialRow
 from hpsearch.analysis.explore_noise import corrected_score, luck_of
 from hpsearch.analysis.explore_pool import TOP, Pool, has_reports, order_refused, pool_of, ranked, space_of
 from hpsearch.analysis.explore_space import columns_of, good_of, importances_of, isolations_of
-from hpsearch.analysis.findings import Curve, Explored, Flip, Interval
+from hpsearch.analysis.explored import Curve, Explored, Interval
+from hpsearch.analysis.findings import Flip
 from hpsearch.analysis.resampling import Differences, best_bands, budget_flips, curve_bands, curve_differences
 from hpsearch.analysis.resampling import Flip as Turned
 from hpsearch.analysis.tuning import (

@@ -7,7 +7,7 @@ import numpy as np
 
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.explore_pool import Pool
-from hpsearch.analysis.findings import Interval
+from hpsearch.analysis.explored import Interval
 from hpsearch.analysis.selection import (
     bbc_cv,
     best_probabilities,

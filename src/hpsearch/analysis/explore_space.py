@@ -11,7 +11,7 @@ import numpy as np
 from hpsearch.analysis.evidence import Evidence, Space, TrialRow
 from hpsearch.analysis.explore_noise import standard_error
 from hpsearch.analysis.explore_pool import Pool
-from hpsearch.analysis.findings import Good, Importance, Isolation
+from hpsearch.analysis.explored import Good, Importance, Isolation
 from hpsearch.analysis.importance import FEWEST_TRIALS, importances
 from hpsearch.analysis.sensitivity import good_region, isolation
 from hpsearch.records import Status

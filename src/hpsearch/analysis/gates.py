@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from hpsearch.analysis.edges import under_tuned
 from hpsearch.analysis.evidence import Evidence, LevelDesign
 from hpsearch.analysis.explore_pool import pool_of
-from hpsearch.analysis.findings import Action, Explored, Gate, Pair
+from hpsearch.analysis.explored import Explored
+from hpsearch.analysis.findings import Action, Gate, Pair
 from hpsearch.analysis.gates_confirm import (
     fewer_contenders,
     fresh_keys,
@@ -149,7 +150,8 @@ def alike_but_for_the_factor(evidence: Evidence) -> list[Gate]:
     if design.mismatched:
         found.append(f"levels differ in {visible(', '.join(design.mismatched))} besides {visible(design.title)}")
     if not found:
-        return [Gate("R09", Action.PASS, "levels differ in what is compared alone")]
+        known = "of what is recorded, levels differ in what is compared alone; code and device of single runs are not"
+        return [Gate("R09", Action.PASS, known)]
     return [Gate("R09", Action.REFUSE, "; ".join(found), _again(evidence))]
 
 
@@ -251,6 +253,8 @@ def quasi_random(evidence: Evidence) -> list[Gate]:
 
 def shuffled_parts(evidence: Evidence) -> list[Gate]:
     """R23: the order of a source is seldom random."""
+    if evidence.design.sampler == "unknown":
+        return [Gate("R23", Action.WARN, "how the parts of the data were drawn is not known")]
     if not evidence.design.contiguous:
         return [Gate("R23", Action.PASS, "the parts of the data are drawn at random, not slices of its order")]
     reason = "the parts of the data are contiguous slices of the source's order, which may follow its origin"

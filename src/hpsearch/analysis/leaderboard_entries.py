@@ -14,7 +14,7 @@ import numpy as np
 from hpsearch.analysis.evidence import Design, Evidence, TrialRow
 from hpsearch.analysis.explore_noise import corrected_score, luck_of
 from hpsearch.analysis.explore_pool import Pool, order_refused, pool_of
-from hpsearch.analysis.findings import Interval
+from hpsearch.analysis.explored import Interval
 from hpsearch.analysis.measuring import NOWHERE
 from hpsearch.analysis.paired import spread
 from hpsearch.analysis.pairing import outcomes, val_per_train

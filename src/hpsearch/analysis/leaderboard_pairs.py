@@ -14,7 +14,8 @@ from hpsearch.analysis.compare import count_looks, digest_of
 from hpsearch.analysis.crossed import crossed
 from hpsearch.analysis.edges import under_tuned
 from hpsearch.analysis.evidence import Evidence, LevelDesign
-from hpsearch.analysis.findings import Gate, Interval
+from hpsearch.analysis.explored import Interval
+from hpsearch.analysis.findings import Gate
 from hpsearch.analysis.gates import alike_but_for_the_factor, comparable_losses
 from hpsearch.analysis.gates_confirm import fresh_keys
 from hpsearch.analysis.judging import Case, Grounds, judge, unknown_if_refused

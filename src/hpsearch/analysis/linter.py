@@ -15,7 +15,8 @@ from scipy import stats
 from hpsearch.analysis.evidence import Design, Evidence, Space, TrialRow
 from hpsearch.analysis.explore_pool import Pool, pool_of, space_of
 from hpsearch.analysis.explore_space import Column, columns_of, label_of
-from hpsearch.analysis.findings import Explored, Hint
+from hpsearch.analysis.explored import Explored
+from hpsearch.analysis.findings import Hint
 from hpsearch.analysis.linter_space import ENOUGH, Axis, edge_of, narrowed, override_of, plain, widened
 from hpsearch.metrics import LOWER_IS_BETTER
 from hpsearch.records import NO_LEVEL

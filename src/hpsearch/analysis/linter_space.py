@@ -10,7 +10,7 @@ import numpy as np
 from hpsearch.analysis.evidence import Evidence, Space
 from hpsearch.analysis.explore_pool import Pool, pool_of, ranked, space_of
 from hpsearch.analysis.explore_space import columns_of, is_number, label_of
-from hpsearch.analysis.findings import Explored
+from hpsearch.analysis.explored import Explored
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
 
 EDGE = 0.05

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from hpsearch.analysis.crossed import crossed
-from hpsearch.analysis.findings import Interval
+from hpsearch.analysis.explored import Interval
 from hpsearch.analysis.paired import (
     differences,
     mean_interval,

@@ -3,8 +3,9 @@
 import numpy as np
 
 from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.explored import Interval
 from hpsearch.analysis.factorial import SIMPLE, Effect, factorial
-from hpsearch.analysis.findings import Factorial, Interval
+from hpsearch.analysis.findings import Factorial
 from hpsearch.analysis.paired import minimum_seeds
 from hpsearch.analysis.pairing import outcomes
 

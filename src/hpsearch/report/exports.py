@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.findings import Explored, Findings, Gate, Pair
+from hpsearch.analysis.explored import Explored
+from hpsearch.analysis.findings import Findings, Gate, Pair
 
 Json = Any
 

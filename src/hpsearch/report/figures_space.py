@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hpsearch.analysis.evidence import TrialRow
-from hpsearch.analysis.findings import Explored, Findings, Isolation
+from hpsearch.analysis.explored import Explored, Isolation
+from hpsearch.analysis.findings import Findings
 from hpsearch.report.canvas import (
     Entry,
     Layout,

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hpsearch.analysis.findings import Curve, Findings
+from hpsearch.analysis.explored import Curve
+from hpsearch.analysis.findings import Findings
 from hpsearch.report.canvas import (
     Entry,
     Layout,

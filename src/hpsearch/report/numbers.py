@@ -2,7 +2,7 @@
 
 import math
 
-from hpsearch.analysis.findings import Interval
+from hpsearch.analysis.explored import Interval
 from hpsearch.intervals import Z
 from hpsearch.report.blocks import DASH
 from hpsearch.wording import show_interval, show_like, show_number, show_value

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 from hpsearch.analysis.evidence import Design
-from hpsearch.analysis.findings import Explored, Findings, Flip
+from hpsearch.analysis.explored import Explored
+from hpsearch.analysis.findings import Findings, Flip
 from hpsearch.report.blocks import (
     DASH,
     Block,
