@@ -27,6 +27,7 @@ from hpsearch.search.attempts import Attempts
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import JOURNAL, open_study
 from hpsearch.search.plan import Plan
+from hpsearch.search.provenance import Provenance
 from hpsearch.search.stop import StopSignals
 from hpsearch.search.store import SweepStore
 from hpsearch.search.study import Driver
@@ -181,7 +182,7 @@ def driver_in(folder, plan, executor, death=None):
         if death.step == "asked without a name":
             study.asked += death.k - first_missing(store, death.k)
         try:
-            attempts = Attempts(plan, study, store, tracker, run)
+            attempts = Attempts(plan, study, store, tracker, run, Provenance("cpu", "1"))
             yield Driver(plan, attempts, lambda jobs: Foreman(executor, {}, 1), Silent(), signals)  # noqa: ARG005
         except Exception:
             tracker.close_sweep(run, Ending.FAILED, ended_ms=2)

@@ -12,9 +12,12 @@ from hpsearch.execution.local import LocalExecutor, WorkerSetupError
 from hpsearch.records import Status
 from hpsearch.search.confirm import Confirmation, Recipe
 from hpsearch.search.foreman import Foreman
+from hpsearch.search.provenance import Provenance
 from hpsearch.search.stop import StopSignals
 from hpsearch.search.store import SweepStore
 from hpsearch.tracking.mlflow import Tracker
+
+MADE_WITH = Provenance("cpu", "0.1.0 (1f0c2b9a), torch 2.15.0")
 
 
 @pytest.fixture
@@ -32,7 +35,9 @@ def confirm(place, config, seeds, behaviour="answer"):
         run = tracker.open_sweep("sweep", identity="a", started_ms=1)
         store = SweepStore(place, "sweep").confirmation("-", 0)
         recipes = [Recipe(trial, store)]
-        (results,) = Confirmation(recipes, tracker, run, Foreman(executor, {}, 1), signals, told.append).finish(seeds)
+        foreman = Foreman(executor, {}, 1)
+        confirmation = Confirmation(recipes, tracker, run, foreman, signals, told.append, MADE_WITH)
+        (results,) = confirmation.finish(seeds)
     return [result.status for result in results], told
 
 
@@ -44,6 +49,13 @@ def ended(place):
     return Counter((run.data.tags["part"], run.info.status) for run in runs)
 
 
+def told_of(place, tag):
+    """The values of a tag of the confirm runs."""
+    with Tracker.connect(None, place) as tracker:
+        experiment = tracker._store.client.get_experiment_by_name("sweep")
+        return {run.data.tags[tag] for run in tracker._store.search(experiment.experiment_id, "tags.role = 'confirm'")}
+
+
 def trainings(place):
     return len((place / "tries").read_text().splitlines())
 
@@ -53,6 +65,14 @@ def test_a_seed_that_has_a_record_is_not_trained_again_and_has_one_run(place, ma
     assert confirm(place, make_config(), 3) == ([Status.OK] * 3, [3])
     assert trainings(place) == 3
     assert ended(place) == {(f"seed {seed}", "FINISHED"): 1 for seed in (1, 2, 3)}
+
+
+def test_a_seed_says_on_what_and_with_which_code_it_was_trained(place, make_config):
+    confirm(place, make_config(), 2)
+    assert told_of(place, "device") == {"cpu"}
+    assert told_of(place, "code") == {"0.1.0 (1f0c2b9a), torch 2.15.0"}
+    store = SweepStore(place, "sweep").confirmation("-", 0)
+    assert Provenance.read(store.run_file("-", 2, 1)) == MADE_WITH
 
 
 def test_when_no_worker_can_be_made_any_more_no_seed_is_left_running(place, make_config):
@@ -81,7 +101,7 @@ def test_a_run_that_a_killed_driver_left_open_behind_a_whole_record_is_ended_wit
             tracker._store.reopen(attempt.run_id)
         assert {status for _, status in ended(place)} == {"RUNNING"}
         recipes = [Recipe(trial, SweepStore(place, "sweep").confirmation("-", 0))]
-        (results,) = Confirmation(recipes, tracker, run, None, signals, lambda _: None).finish(1)
+        (results,) = Confirmation(recipes, tracker, run, None, signals, lambda _: None, MADE_WITH).finish(1)
     assert [result.status for result in results] == [Status.OK]
     assert ended(place) == {("seed 1", "FINISHED"): 1, ("seed 2", "FINISHED"): 1}
     assert trainings(place) == 2

@@ -9,6 +9,7 @@ from hpsearch.search.confirm import Confirmation, Recipe
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.gathered import gather_local
 from hpsearch.search.plan import Key, Plan
+from hpsearch.search.provenance import Provenance
 from hpsearch.search.stop import StopSignals
 from hpsearch.search.store import SweepStore
 from hpsearch.terminal import Terminal
@@ -60,6 +61,7 @@ class Confirming:
         run: SweepRun,
         signals: StopSignals,
         terminal: Terminal,
+        provenance: Provenance,
     ) -> None:
         """Retrains what is missing, and adopts what an earlier command has left; it is in the stores afterwards."""
         jobs, total = self.jobs, len(self.recipes) * self.seeds
@@ -71,7 +73,8 @@ class Confirming:
 
         # Also where nothing is left to train: a driver may have died between a record and the end of its run.
         foreman = hire(jobs) if jobs else None
-        results = Confirmation(self.recipes, tracker, run, foreman, signals, told).finish(self.seeds)
+        confirmation = Confirmation(self.recipes, tracker, run, foreman, signals, told, provenance)
+        results = confirmation.finish(self.seeds)
         failures = {result.failure for each in results for result in each if result.status.retried}
         for failure in sorted(map(str, failures))[:3]:
             terminal.warn(f"a retraining failed: {failure} (the same command tries it again)")

@@ -28,6 +28,7 @@ from hpsearch.search.attempts import now_ms
 from hpsearch.search.confirm import Confirmation, Recipe
 from hpsearch.search.described import config_text, option_params
 from hpsearch.search.plan import digest
+from hpsearch.search.provenance import Provenance
 from hpsearch.search.record_files import write_whole
 from hpsearch.search.stop import StopSignals
 from hpsearch.space import Composed
@@ -74,7 +75,8 @@ def _evaluate_champion(
         store = final.named.store.confirmation(final.champion.level, final.champion.k)
         told = partial(show_seed, terminal, seeds)
         foreman = build_foreman(executor, checked, [TrialJob(config) for config in configs], rows)
-        confirmation = Confirmation([Recipe(final.trial, store)], tracker, run, foreman, signals, told)
+        provenance = Provenance.here(checked.device)
+        confirmation = Confirmation([Recipe(final.trial, store)], tracker, run, foreman, signals, told, provenance)
         model = _confirm_and_refit(final, asked, confirmation, seeds, terminal)
         _Evaluation(final, asked, model, tracker, run, terminal).open(elsewhere)
 

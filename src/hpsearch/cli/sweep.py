@@ -32,6 +32,7 @@ from hpsearch.search.gathered import gather_local
 from hpsearch.search.journal import open_study
 from hpsearch.search.levels import Level
 from hpsearch.search.plan import Key, Plan
+from hpsearch.search.provenance import Provenance
 from hpsearch.search.stop import StopSignals
 from hpsearch.search.study import Driver
 from hpsearch.search.trial_records import Record
@@ -145,9 +146,10 @@ def _run(
     named.freeze()
     named.store.request(len(sweep.plan.keys(trials)))
     study = open_study(journal_path(config), named.name, named.identity)
+    provenance = Provenance.here(named.specification["device"] if workers is None else workers.checked.device)
     with running(tracker, named, sweep.columns, {} if workers is None else workers.tags) as run:
         tracker.log_artifacts(run.run_id, {"sweep.json": named.store.folder / "sweep.json"})
-        attempts = Attempts(sweep.plan, study, named.store, tracker, run)
+        attempts = Attempts(sweep.plan, study, named.store, tracker, run, provenance)
         hire = _nobody if workers is None else workers.hire
         total = len(sweep.plan.keys(trials))
         with Watching(terminal, tracker, run, sweep.score, total, sweep.finished) as watch:
@@ -158,7 +160,7 @@ def _run(
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
         tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
         if sweep.plan.search.compares:
-            sweep.confirming.finish(hire, tracker, run, signals, terminal)
+            sweep.confirming.finish(hire, tracker, run, signals, terminal, provenance)
         report = _report(sweep, tracker, run) if sweep.plan.search.compares else None
     return Closing(named, config, sweep.score, records, command, tracker.uri, run, report)
 

@@ -18,6 +18,7 @@ from hpsearch.search.described import config_text, option_params
 from hpsearch.search.journal import report_rungs
 from hpsearch.search.narrowing import room_for
 from hpsearch.search.plan import Plan
+from hpsearch.search.provenance import Provenance
 from hpsearch.search.sampler import enter
 from hpsearch.search.store import Attempt, SweepStore
 from hpsearch.search.trial_records import Record, decode_record
@@ -56,6 +57,7 @@ class Attempts:
     store: SweepStore
     tracker: Tracker
     run: SweepRun
+    provenance: Provenance
     _open: dict[tuple[str, int], _Running] = field(default_factory=dict)
 
     def reconcile(self) -> dict[tuple[str, int], Record]:
@@ -83,7 +85,7 @@ class Attempts:
         planned = self.plan.realize(record.key, record.values)
         run = self.store.run_file(record.level, record.k, attempt.number)
         assert run is not None, attempt.folder
-        run_id = self._start_run(planned, attempt.number, run["started_ms"])
+        run_id = self._start_run(planned, attempt.number, run["started_ms"], Provenance.read(run))
         number = trial.number if trial is not None else self._ask(planned, attempt.number)
         result = replace(record.result, measured=run["measured"])
         self.log_and_tell(Finished(result, attempt.folder, run_id, number, run["ended_ms"]))
@@ -103,7 +105,7 @@ class Attempts:
         number = self.store.begin_attempt(trial.level, trial.k)
         optuna_number = self._ask(trial, number)
         started_ms = now_ms()
-        run_id = self._start_run(trial, number, started_ms)
+        run_id = self._start_run(trial, number, started_ms, self.provenance)
         self._open[trial.key] = _Running(trial, number, optuna_number, run_id, started_ms)
 
     def _ask(self, trial: Trial, attempt: int) -> int:
@@ -115,7 +117,7 @@ class Attempts:
             asked.set_user_attr(key, value)
         return asked.number
 
-    def _start_run(self, trial: Trial, attempt: int, started_ms: int) -> str:
+    def _start_run(self, trial: Trial, attempt: int, started_ms: int, provenance: Provenance | None) -> str:
         return self.tracker.start_attempt(
             self.run,
             trial.level,
@@ -123,6 +125,7 @@ class Attempts:
             attempt,
             started_ms=started_ms,
             params=option_params(trial.config),
+            tags=None if provenance is None else provenance.tags,
             config=config_text(trial.config),
         )
 
@@ -135,7 +138,8 @@ class Attempts:
             more: What else goes to `run.json`.
         """
         running, ended_ms = self._open[key], now_ms()
-        run = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id, **more}
+        times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
+        run = {**times, **self.provenance.tags, **more}
         folder = self.store.write_attempt(running.number, running.trial, result, run)
         del self._open[key]  # from here on it is adopted, whatever fails
         return Finished(result, folder, running.run_id, running.optuna_number, ended_ms)

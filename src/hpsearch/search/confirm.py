@@ -15,6 +15,7 @@ from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult
 from hpsearch.search.attempts import now_ms
 from hpsearch.search.described import config_text, option_params
 from hpsearch.search.foreman import Foreman
+from hpsearch.search.provenance import Provenance
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.search.store import Attempt, SweepStore
 from hpsearch.search.study import MAX_DEATHS, failed_result
@@ -57,6 +58,7 @@ class Confirmation:
         recipes: The trials, all paired: a seed is the same for each of them.
         foreman: Has them trained; None where every seed that is asked for has a record.
         told: Called after each finished seed with the number of finished ones.
+        provenance: What they are trained with.
     """
 
     recipes: Sequence[Recipe]
@@ -65,6 +67,7 @@ class Confirmation:
     foreman: Foreman | None
     signals: StopSignals
     told: Callable[[int], None]
+    provenance: Provenance
     _seeds: int = 0
     _open: dict[_Key, _Running] = field(default_factory=dict)
     _deaths: dict[_Key, int] = field(default_factory=dict)
@@ -144,11 +147,11 @@ class Confirmation:
         place, seed = key
         number = self.recipes[place].store.begin_attempt(NO_LEVEL, seed)
         started_ms = now_ms()
-        run_id = self._start_run(key, number, started_ms)
+        run_id = self._start_run(key, number, started_ms, self.provenance)
         self._open[key] = _Running(key, number, run_id, started_ms)
         foreman.submit(key, TrialJob(self._config(key), redraw=seed))
 
-    def _start_run(self, key: _Key, number: int, started_ms: int) -> str:
+    def _start_run(self, key: _Key, number: int, started_ms: int, provenance: Provenance | None) -> str:
         trial = self.recipes[key[0]].trial
         return self.tracker.start_attempt(
             self.run,
@@ -159,6 +162,7 @@ class Confirmation:
             role=Role.CONFIRM,
             part=f"seed {key[1]}",
             params=option_params(trial.config),
+            tags=None if provenance is None else provenance.tags,
             config=config_text(trial.config),
         )
 
@@ -169,7 +173,10 @@ class Confirmation:
         ended_ms = now_ms()
         times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
         folder = recipe.store.write_attempt(
-            running.number, replace(recipe.trial, level=NO_LEVEL, k=seed), result, times
+            running.number,
+            replace(recipe.trial, level=NO_LEVEL, k=seed),
+            result,
+            times | self.provenance.tags,
         )
         del self._open[running.key]  # from here on it is adopted, whatever fails
         self.tracker.finish_attempt(running.run_id, result, ended_ms=ended_ms, artifacts=_artifacts(folder))
@@ -181,7 +188,7 @@ class Confirmation:
         assert record is not None, attempt.folder
         run = self.recipes[place].store.run_file(record.level, record.k, attempt.number)
         assert run is not None, attempt.folder
-        run_id = self._start_run((place, record.k), attempt.number, run["started_ms"])
+        run_id = self._start_run((place, record.k), attempt.number, run["started_ms"], Provenance.read(run))
         result = replace(record.result, measured=run["measured"])
         self.tracker.finish_attempt(run_id, result, ended_ms=run["ended_ms"], artifacts=_artifacts(attempt.folder))
         return result

@@ -8,7 +8,9 @@ import numpy as np
 from safetensors.numpy import load
 
 from hpsearch.search.champion import find_recipe
+from hpsearch.search.provenance import Provenance
 from hpsearch.search.record_files import BrokenFileError, open_json
+from hpsearch.search.store import Attempt as StoredAttempt
 from hpsearch.search.store import SweepStore
 from hpsearch.search.trial_records import Record, counts_before, decode_record, digest_arrays
 from hpsearch.tracking.runs import Role, SweepRun
@@ -27,12 +29,14 @@ class Gathered:
         records: Of its trials, by (level, k).
         confirmed: Of the levels' recipes, by (level, seed): the record, and the arrays beside it.
         predictions: The arrays beside the record of a trial, read when asked for.
+        made_with: What trials and retrainings were done with, each once; None of those where it was not written down.
     """
 
     specification: dict[str, Any]
     records: dict[Key, Record]
     predictions: Callable[[Key], Arrays]
     confirmed: dict[Key, tuple[Record, Arrays]] = field(default_factory=dict)
+    made_with: set[Provenance | None] = field(default_factory=set)
 
     @property
     def compares(self) -> bool:
@@ -58,6 +62,7 @@ def gather_local(store: SweepStore) -> Gathered:
     finished = store.finished()
     records = {key: attempt.record for key, attempt in finished.items() if attempt.record is not None}
     found = Gathered(specification, records, lambda key: store.predictions(finished[key]))
+    found.made_with.update(_provenance(store, attempt) for attempt in finished.values())
     for level in found.levels:
         recipe = found.recipe(level)
         if recipe is not None:
@@ -65,7 +70,13 @@ def gather_local(store: SweepStore) -> Gathered:
             for (_, seed), attempt in fresh.finished().items():
                 if attempt.record is not None:
                     found.confirmed[level, seed] = attempt.record, fresh.predictions(attempt)
+                    found.made_with.add(_provenance(fresh, attempt))
     return found
+
+
+def _provenance(store: SweepStore, attempt: StoredAttempt) -> Provenance | None:
+    assert attempt.record is not None, attempt.folder
+    return Provenance.read(store.run_file(attempt.record.level, attempt.record.k, attempt.number) or {})
 
 
 def gather_tracked(stored: StoredSweeps, sweep: SweepRun) -> Gathered:
@@ -86,7 +97,8 @@ def gather_tracked(stored: StoredSweeps, sweep: SweepRun) -> Gathered:
             seed = int(child.attempt.part.removeprefix("seed "))
             _count(fresh, (child.attempt.level, seed), child, _record(stored, child))
     confirmed = {key: (record, _arrays(stored, child, record)) for key, (child, record) in sorted(fresh.items())}
-    return replace(found, confirmed=confirmed)
+    counting = [child for child, _ in (*counted.values(), *fresh.values())]
+    return replace(found, confirmed=confirmed, made_with={Provenance.read(child.tags) for child in counting})
 
 
 def _count(counted: dict[Key, tuple[Child, Record]], key: Key, child: Child, record: Record) -> None:
