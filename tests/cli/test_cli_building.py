@@ -14,6 +14,7 @@ NAMED = SimpleNamespace(
     name="s",
     identity="f-1",
     specification={
+        "specification": {},
         "data": {"name": "digits", "test": None},
         "overrides": [],
         "fingerprint": "f",

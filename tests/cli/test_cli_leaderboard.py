@@ -286,8 +286,8 @@ def test_showing_fresh_seeds_is_a_look_that_is_counted(pair, asked):
     here = asked(data="digits")
     with Tracker.connect(f"sqlite:///{pair.folder}/mlruns/mlflow.db", pair.folder / "mlruns") as store:
         (run,) = store.stored.find("pair")
-        before = store.stored.looks(run)
+        before = store.looks.of(run)
         store._store.log(run.run_id, tags={"looks": "[]"})
         show(replace(here, tracking=replace(here.tracking, directory=str(pair.folder / "mlruns"))), store)
-        assert store.stored.looks(run) == before
+        assert [look.digest for look in store.looks.of(run)] == [look.digest for look in before]
         assert len(before) == 1

@@ -25,10 +25,12 @@ from hpsearch.search.attempts import now_ms
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import JOURNAL
 from hpsearch.search.paces import recall_paces
+from hpsearch.search.question import asked_of, question_of
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.terminal import OutputClosedError
 from hpsearch.tracking.connection import check, load, resolve_uri
 from hpsearch.tracking.environment import describe
+from hpsearch.tracking.looks import question_tags
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Ending, SweepRun
 from hpsearch.tracking.system import gpu_count
@@ -175,12 +177,14 @@ def _open_run(tracker: Tracker, named: Named, columns: list[str], tags: Mapping[
     data = specification["data"]
     test = {f"test_{key}": str(value) for key, value in (data["test"] or {}).items()}
     kept = {key: str(specification[key]) for key in ("fingerprint", "engine", "device")}
+    frozen = specification["specification"]
+    question = question_tags(question_of(frozen), asked_of(frozen)) if "levels" in frozen else {}
     return tracker.open_sweep(
         named.name,
         identity=named.identity,
         started_ms=now_ms(),
         description=_description(specification),
-        tags={**describe(), **kept, **test, **tags, "data": data["name"]},
+        tags={**describe(), **kept, **test, **question, **tags, "data": data["name"]},
         columns=columns,
     )
 

@@ -3,30 +3,22 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
-from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign, TestRow, TrialRow
+from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, TestRow, TrialRow
+from hpsearch.cli.evidence_levels import confounded, level_design
+from hpsearch.cli.stored_config import stored_config
 from hpsearch.config import Config
-from hpsearch.config.run import UNCOVERED, uttered
+from hpsearch.config.run import uttered
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.metrics import metric_name, to_score
-from hpsearch.nn.deviations import formula
 from hpsearch.nn.flops import step_flops
-from hpsearch.records import NO_LEVEL, Status, TrialResult, Value
+from hpsearch.records import Status, TrialResult, Value
 from hpsearch.search.gathered import Gathered
-from hpsearch.search.narrowing import typed_bounds
 from hpsearch.search.trial_records import Record
 from hpsearch.tracking.stored import Child
 
-FACTORIAL = {
-    "none": {"weight decay": "no", "dropout": "no"},
-    "weight_decay": {"weight decay": "yes", "dropout": "no"},
-    "dropout": {"weight decay": "no", "dropout": "yes"},
-    "both": {"weight decay": "yes", "dropout": "yes"},
-}
-"""The options of `regularization` as a 2 x 2 design."""
 FACTS = ("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss", "evaluation")
 """Groups whose option the design table names, unless they are compared."""
 
@@ -59,13 +51,6 @@ def _of_one_pool(found: Gathered) -> dict[tuple[str, int], Record]:
     return {key: record for key, record in found.records.items() if epochs[key] == max(epochs.values())}
 
 
-def stored_config(tree: Mapping[str, Any], asked: Config) -> Config:
-    """A stored configuration, with this command's settings where they change no result."""
-    now = asked.to_tree()
-    full = {**now, **uttered(tree), **{key: now[key] for key in UNCOVERED if key in now}}
-    return Config.from_tree({**full, "search": {**full["search"], "trials": 1}})
-
-
 class _Reader:
     """Reads the parts of a sweep that share its settings."""
 
@@ -87,10 +72,11 @@ class _Reader:
         numbers = [k for _, k in self._found.records]
         draws = max(numbers, default=0) + (0 if self._found.compares else 1)
         seeds = [seed for _, seed in self._found.confirmed]
+        made_with = [one for one in self._found.made_with if one is not None]
         return Design(
             name=specification["name"],
             title=_title(config),
-            levels=tuple(self._level(name) for name in self._found.levels),
+            levels=tuple(level_design(specification, name, asked=self._asked) for name in self._found.levels),
             metric=self._metric,
             classes=self._classes,
             trials=draws,
@@ -110,7 +96,9 @@ class _Reader:
             fingerprint=specification["fingerprint"],
             facts=self._facts(openings),
             openings=len(openings),
-            devices=(str(specification.get("device", "unknown")),),
+            devices=tuple(sorted({one.device for one in made_with})),
+            commits=tuple(sorted({one.code for one in made_with})),
+            mismatched=confounded(specification["specification"]),
         )
 
     def _epochs(self) -> int:
@@ -129,23 +117,6 @@ class _Reader:
             "early stopping": "no" if config.training.patience is None else f"patience {config.training.patience}",
             "openings of the test set": str(len(openings)),
         }
-
-    def _level(self, name: str) -> LevelDesign:
-        specification = self._found.specification["specification"]
-        spaces = _flat(specification["space"])
-        if name == NO_LEVEL:
-            return LevelDesign(name, {}, spaces)
-        level = next(level for level in specification["levels"] if level["name"] == name)
-        space = {draw: spaces[draw] for draw in level["draws"] if draw in spaces}
-        space |= {g: _options(specification, g) for g in level["draws"] if g not in spaces}
-        settings = {**level["options"], **level["values"]}
-        if any(key.partition(".")[0] == "init" for key in settings):
-            # "Xavier" is another formula in every book: the page shows which one it is here.
-            settings["init.sd"] = formula(stored_config(level["config"], self._asked).init)
-        factors = FACTORIAL.get(name, {}) if self._config.search.compare == "regularization" else {}
-        if self._config.search.cross:
-            factors = {group: level["options"][group] for group in self._config.search.cross}
-        return LevelDesign(name, settings, space, _fixed(uttered(level["config"]), space, level["options"]), factors)
 
     def trial(self, record: Record, design: Design) -> TrialRow:
         result = record.result
@@ -253,27 +224,6 @@ def _model(config: Config) -> str:
     hidden = getattr(config.model, "hidden", None)
     kind = config.options["model"]
     return f"{kind} {'-'.join(map(str, hidden))}" if hidden else kind
-
-
-def _flat(space: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Dimensions by full name, as bounds or choices are typed."""
-    return {f"{o}.{name}": typed_bounds(dimension) for o, names in space.items() for name, dimension in names.items()}
-
-
-def _options(specification: Mapping[str, Any], group: str) -> dict[str, Any]:
-    names = [key.partition(".")[2] for key in specification["options"] if key.startswith(f"{group}.")]
-    return {"choices": names}
-
-
-def _fixed(config: Mapping[str, Any], space: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Value]:
-    """Values of a level's own options that its trials do not draw."""
-    fixed: dict[str, Value] = {}
-    for group, option in options.items():
-        for name, value in config[group].items():
-            key = f"{group}.{option}.{name}"
-            if name not in ("kind", "max_norm") and key not in space:
-                fixed[key] = value
-    return fixed
 
 
 def _val(result: TrialResult, design: Design) -> float:

@@ -11,14 +11,17 @@ from hpsearch.analysis.compare import digest_of
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.gates import LOSSES
 from hpsearch.analysis.leaderboard import Recipe, Split, Sweep
-from hpsearch.cli.evidence import FACTS, evidence_of, stored_config
+from hpsearch.cli.evidence import FACTS, evidence_of
+from hpsearch.cli.looking import Seen, seen_before
 from hpsearch.cli.naming import Named
+from hpsearch.cli.stored_config import stored_config
 from hpsearch.config import Config
 from hpsearch.config.sweep import Holdout
 from hpsearch.config.tree import to_tree
 from hpsearch.data.splits import split_sizes
 from hpsearch.metrics import metric_name
 from hpsearch.records import Status
+from hpsearch.search.attempts import now_ms
 from hpsearch.search.gathered import Gathered, gather_local, gather_tracked
 from hpsearch.search.record_files import open_json
 from hpsearch.search.store import SweepStore, list_sweeps
@@ -51,16 +54,16 @@ class Found:
         """Name of its data set."""
         return str(self.specification["data"]["name"])
 
-    def looks_before(self, tracker: Tracker, evidence: Evidence) -> tuple[str, ...]:
-        """Digests of the retrainings that other looks have shown, so that the same page has the same bytes again."""
-        looks = [] if self.run is None else tracker.stored.looks(self.run)
-        digest = digest_of(evidence)
-        return tuple(look for look in looks if look != digest)
+    def seen(self, tracker: Tracker, evidence: Evidence) -> Seen:
+        """What was seen before its retrainings."""
+        if self.run is None:
+            return Seen((), None)
+        return seen_before(self.specification, digest_of(evidence), tracker.looks, self.run)
 
     def note_look(self, tracker: Tracker, evidence: Evidence) -> None:
         """Remembers that retrainings were shown."""
         if self.run is not None and evidence.confirm:
-            tracker.stored.note_look(self.run, digest_of(evidence))
+            tracker.looks.note(self.run, digest_of(evidence), at_ms=now_ms())
 
 
 def find_sweeps(asked: Config, tracker: Tracker) -> tuple[list[Found], list[str]]:
@@ -121,11 +124,13 @@ def read_sweep(found: Found, asked: Config, tracker: Tracker) -> Sweep:
     """Everything that was measured of a sweep."""
     gathered = found.gather()
     evidence = evidence_of(gathered, asked, [], [])
+    seen = found.seen(tracker, evidence)
     design = replace(
         evidence.design,
         name=found.name,
         commits=evidence.design.commits or (str(found.specification.get("version", "unknown")),),
-        shown_before=found.looks_before(tracker, evidence),
+        shown_before=seen.digests,
+        exploratory=seen.exploratory,
     )
     recipes = {level: _recipe(gathered, record, asked) for level in gathered.levels if (record := _ok(gathered, level))}
     return Sweep(found.name, split_of(found.specification, asked), replace(evidence, design=design), recipes)

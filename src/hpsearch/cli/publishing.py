@@ -7,10 +7,12 @@ from pathlib import Path
 from hpsearch.analysis.compare import analyse, digest_of
 from hpsearch.analysis.findings import Findings
 from hpsearch.cli.evidence import evidence_of
+from hpsearch.cli.looking import seen_before
 from hpsearch.cli.report_screen import Published
 from hpsearch.cli.theory import signal_theory
 from hpsearch.config import Config, ConfigError
 from hpsearch.report.write import write_report
+from hpsearch.search.attempts import now_ms
 from hpsearch.search.folders import slug
 from hpsearch.search.gathered import Gathered
 from hpsearch.tracking.mlflow import Tracker
@@ -40,13 +42,13 @@ def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> 
     ]
     finals = tracker.stored.children(run, Role.FINAL)
     evidence = evidence_of(found, asked, finals, ledger)
-    digest, looks = digest_of(evidence), tracker.stored.looks(run)
-    # Not this look itself, so that the same report has the same bytes the second time.
-    before = tuple(look for look in looks if look != digest)
-    evidence = replace(evidence, design=replace(evidence.design, shown_before=before))
+    digest = digest_of(evidence)
+    seen = seen_before(found.specification, digest, tracker.looks, run)
+    design = replace(evidence.design, shown_before=seen.digests, exploratory=seen.exploratory)
+    evidence = replace(evidence, design=design)
     findings = analyse(evidence)
     if evidence.confirm:  # before anything is shown, so that a look cannot be taken without being counted
-        tracker.stored.note_look(run, digest)
+        tracker.looks.note(run, digest, at_ms=now_ms())
     folder = Path(asked.report.directory) / slug(evidence.design.name)
     files = write_report(findings, folder, theory=signal_theory(found, asked))
     tracker.log_artifacts(run.run_id, {f"report/{path.relative_to(folder)}": path for path in files})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpsearch.analysis.propagation import Layer, forward_moments
-from hpsearch.cli.evidence import stored_config
+from hpsearch.cli.stored_config import stored_config
 from hpsearch.config import Config
 from hpsearch.config.network import MlpModel
 from hpsearch.nn.deviations import weight_deviation

@@ -16,6 +16,7 @@ from hpsearch.records import Status, TrialResult, Value
 from hpsearch.tracking.connection import TrackingError, connect, resolve_uri
 from hpsearch.tracking.ledger import SealLedger
 from hpsearch.tracking.limits import digest, display_name
+from hpsearch.tracking.looks import Looks
 from hpsearch.tracking.models import log_model
 from hpsearch.tracking.runs import (
     TABLE_VIEW,
@@ -49,6 +50,7 @@ class Tracker:
     def __init__(self, store: Store) -> None:
         self.uri = store.uri
         self.ledger = SealLedger(store)
+        self.looks = Looks(store)
         self.stored = StoredSweeps(store)
         self._store = store
 

@@ -3,7 +3,7 @@
 import getpass
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,11 +92,17 @@ class Store:
         """The run with this id."""
         return self.call(self.client.get_run, run_id)
 
-    def search(self, experiment_id: str, filter_string: str) -> Iterator["Run"]:
-        """The runs that match, oldest first."""
+    def experiments(self) -> list[str]:
+        """The ids of all experiments that hold a sweep."""
+        found = self.call(self.client.search_experiments)
+        return [str(experiment.experiment_id) for experiment in found if "sweep" in experiment.tags]
+
+    def search(self, within: str | Sequence[str], filter_string: str) -> Iterator["Run"]:
+        """The runs of an experiment, or of several, that match, oldest first."""
+        ids = [within] if isinstance(within, str) else list(within)
         token: str | None = None
         while True:
-            page = self.call(self._page, experiment_id, filter_string, token)
+            page = self.call(self._page, ids, filter_string, token)
             yield from page
             token = page.token
             if not token:
@@ -205,9 +211,9 @@ class Store:
         """The result of a call of the client, repeated where that may help."""
         return retried(lambda: function(*args, **kwargs), self.uri)
 
-    def _page(self, experiment_id: str, filter_string: str, token: str | None) -> Any:
+    def _page(self, ids: list[str], filter_string: str, token: str | None) -> Any:
         order = ["attributes.start_time ASC"]
-        return self.client.search_runs([experiment_id], filter_string, 1, self._page_size, order, token)
+        return self.client.search_runs(ids, filter_string, 1, self._page_size, order, token)
 
 
 def _user() -> str:

@@ -1,6 +1,5 @@
 """What a tracking store keeps of a sweep, read back: enough to make its report where its folder is not."""
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PARENT = "mlflow.parentRunId"
-LOOKS = "looks"
-"""Tag of a sweep's run: digests of the confirm records that reports have shown."""
 _WITHOUT_RECORD = (Status.INTERRUPTED, "running", "")
 
 
@@ -89,16 +86,6 @@ class StoredSweeps:
                 return Path(path).read_bytes()
             except (MlflowException, OSError) as error:
                 raise TrackingError(f"run {run_id} has no {name}: {error}") from error
-
-    def looks(self, sweep: SweepRun) -> list[str]:
-        """Digests of the confirm records that reports of a sweep have shown, in the order in which they did."""
-        return list(json.loads(self._store.run(sweep.run_id).data.tags.get(LOOKS, "[]")))
-
-    def note_look(self, sweep: SweepRun, digest: str) -> None:
-        """Adds a look, unless it is known."""
-        known = self.looks(sweep)
-        if digest not in known:
-            self._store.log(sweep.run_id, tags={LOOKS: json.dumps([*known, digest])})
 
 
 def _child(run: "Run") -> Child:

@@ -1,0 +1,149 @@
+"""The tree of a complete configuration, from short overrides."""
+
+import copy
+from typing import Any
+
+ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}
+SCALED = {"bias": 0.0, "gain": 1.0, "fan": "in"}
+OWN_DATA = {"normalize": "unit", "limit": None, "path": "own", "target": "y", "task": "auto", "test": 0.2}
+PRUNER = {"cohort": None, "pruner": "none", "pruner_options": {}, "rungs": None}
+ROUNDS = [{"trials": 4, "epochs": 1}]
+SEARCH = {"trials": 1, "choose": {}, "tune": [], "space": {}, "metric": "auto", **PRUNER}
+REPEATED = {"replicates": 1, "folds": 5, "allow_rare": False, "repeats": 2, "stratified": True}
+
+OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "data": {
+        "digits": {"task": "auto", "normalize": "unit", "limit": None},
+        "mnist": {"task": "auto", "normalize": "unit", "limit": None, "packaged": "auto"},
+        "fashion": {"task": "auto", "normalize": "unit", "limit": None},
+        "breast_cancer": {"task": "auto", "normalize": "standard", "limit": None},
+        "diabetes": {"task": "auto", "normalize": "standard", "limit": None},
+        "xor": {"task": "auto", "normalize": "none", "limit": None},
+        "csv": {**OWN_DATA, "delimiter": ",", "drop": []},
+        "npz": {**OWN_DATA, "inputs": "x"},
+    },
+    "model": {
+        "mlp": {"depth": 1, "width": 16, "widths": None},
+        "perceptron": {},
+        "linear": {},
+        "cnn": {
+            "filters": [4],
+            "kernel": 3,
+            "stride": 1,
+            "padding": None,
+            "pool": "max",
+            "pool_size": 2,
+            "dense": [8],
+        },
+        "custom": {"import_path": "own:Net", "kwargs": {}},
+    },
+    "activation": {
+        "relu": {},
+        "step": {},
+        "identity": {},
+        "sigmoid": {},
+        "tanh": {},
+        "leaky_relu": {"slope": 0.01},
+        "elu": {"alpha": 1.0},
+    },
+    "init": {
+        "scaled_normal": {**SCALED, "gain": 2**0.5},
+        "scaled_uniform": SCALED,
+        "zeros": {"bias": 0.0},
+        "normal": {"bias": 0.0, "std": 0.01},
+        "uniform": {"bias": 0.0, "limit": 0.1},
+        "orthogonal": {"bias": 0.0, "gain": 1.0},
+    },
+    "norm": {"none": {}, "before": BATCH_NORM, "after": BATCH_NORM},
+    "regularization": {
+        "none": {"max_norm": None},
+        "weight_decay": {"max_norm": None, "weight_decay": 0.01},
+        "dropout": {"max_norm": None, "dropout": 0.5},
+        "both": {"max_norm": None, "weight_decay": 0.01, "dropout": 0.5},
+    },
+    "optimizer": {
+        "adam": ADAM,
+        "adamw": ADAM,
+        "sgd": {"lr": 0.1},
+        "momentum": {"lr": 0.1, "momentum": 0.9},
+        "nesterov": {"lr": 0.1, "momentum": 0.9},
+        "adagrad": {"lr": 0.01, "eps": 1e-10},
+        "rmsprop": {"lr": 0.001, "alpha": 0.99, "eps": 1e-8},
+    },
+    "schedule": {
+        "constant": {"warmup_epochs": 0.0},
+        "step": {"warmup_epochs": 0.0, "every": 2, "gamma": 0.5},
+        "exponential": {"warmup_epochs": 0.0, "gamma": 0.9},
+        "cosine": {"warmup_epochs": 0.0, "floor": 0.0},
+        "plateau": {"warmup_epochs": 0.0, "factor": 0.5, "patience": 0},
+    },
+    "loss": {
+        "cross_entropy": {"label_smoothing": 0.0},
+        "bce": {"label_smoothing": 0.0},
+        "mse": {},
+        "mae": {},
+        "sse": {},
+        "perceptron": {},
+        "custom": {"import_path": "own:loss"},
+    },
+    "training": {"default": {"epochs": 2, "batch_size": 8, "patience": None, "clip_norm": None}},
+    "evaluation": {
+        "holdout": {"replicates": 1, "val": None, "report": None},
+        "kfold": {"replicates": 1, "folds": 5},
+        "stratified_kfold": {"replicates": 1, "folds": 5, "allow_rare": False},
+        "repeated_kfold": REPEATED,
+        "loocv": {"replicates": 1},
+        "truth_table": {"replicates": 1},
+    },
+    "search": {
+        "random": SEARCH,
+        "qmc": SEARCH,
+        "tpe": {**SEARCH, "startup": 10},
+        "coarse_to_fine": {**SEARCH, "rounds": ROUNDS},
+    },
+    "execution": {"local": {"workers": 1, "device": "cpu", "memory_gib": None}},
+    "tracking": {"mlflow": {"uri": None, "directory": "mlruns"}},
+}
+"""Every option of every group; the first of a group is the default of `make_config`."""
+
+PLAIN: dict[str, Any] = {
+    "name": None,
+    "seed": 0,
+    "engine": "auto",
+    "trust": False,
+    "extend": None,
+    "confirm": {"seeds": None},
+    "final": {
+        "sweep": None,
+        "run": None,
+        "started_by": None,
+        "epochs": None,
+        "dry_run": False,
+        "reopen": {"reason": None, "opening": None},
+    },
+    "report": {
+        "sweep": None,
+        "started_by": None,
+        "path": None,
+        "metric": "accuracy",
+        "delta": None,
+        "alpha": 0.05,
+        "control": None,
+        "data": None,
+        "directory": "experiments",
+    },
+}
+
+
+def config_tree(**overrides: Any) -> dict[str, Any]:
+    """The tree of a complete configuration; see `make_config`."""
+    tree = copy.deepcopy(PLAIN)
+    tree["options"] = {}
+    for group, kinds in OPTIONS.items():
+        asked = overrides.pop(group, {})
+        asked = {"kind": asked} if isinstance(asked, str) else asked
+        kind = asked.get("kind", next(iter(kinds)))
+        tree[group] = {"kind": kind, **copy.deepcopy(kinds[kind]), **asked}
+        tree["options"][group] = kind
+    return tree | overrides

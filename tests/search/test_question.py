@@ -1,0 +1,74 @@
+"""When two comparisons put the same question, and what a later one judges by something else."""
+
+import copy
+
+import pytest
+from complete_config import config_tree
+
+from hpsearch.config import Config
+from hpsearch.search.question import asked_of, changes, question_of
+
+FROZEN = {
+    "data": "d1",
+    "config": Config.from_tree(config_tree(search={"delta": 0.01, "compare": "optimizer"})).covered(),
+    "levels": [
+        {"name": "sgd", "options": {"optimizer": "sgd"}, "values": {}},
+        {"name": "adam", "options": {"optimizer": "adam"}, "values": {}},
+    ],
+    "space": {"optimizer.sgd": {"lr": {"low": 0.01, "high": 1.0}}},
+}
+
+
+def changed(path, value):
+    tree = copy.deepcopy(FROZEN)
+    place = tree
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("config", "search", "delta"), 0.001),
+        (("config", "search", "alpha"), 0.1),
+        (("config", "search", "metric"), "macro_f1"),
+        (("config", "search", "control"), "adam"),
+        (("levels",), FROZEN["levels"][:1]),
+        (("space",), {}),
+        (("config", "optimizer", "lr"), 0.1),
+    ],
+)
+def test_judging_by_something_else_or_in_other_spaces_is_the_same_question(path, value):
+    assert question_of(changed(path, value)) == question_of(FROZEN)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("data",), "d2"),
+        (("config", "seed"), 1),
+        (("config", "training", "epochs"), 6),
+        (("levels",), [{"name": "he", "options": {"init": "he"}, "values": {}}]),
+    ],
+)
+def test_other_rows_seeds_settings_or_groups_are_another_question(path, value):
+    assert question_of(changed(path, value)) != question_of(FROZEN)
+
+
+def test_what_is_judged_by_something_else_is_told_in_words():
+    later = asked_of(changed(("config", "search", "delta"), None))
+    assert changes(asked_of(FROZEN), later) == ["delta none instead of 0.01"]
+
+
+def test_a_level_that_is_gone_is_told():
+    assert changes(asked_of(FROZEN), asked_of(changed(("levels",), FROZEN["levels"][:1]))) == ["other levels"]
+
+
+def test_the_same_judged_alike_has_no_changes():
+    assert changes(asked_of(FROZEN), asked_of(changed(("space",), {}))) == []
+
+
+def test_the_order_of_levels_changes_nothing():
+    assert changes(asked_of(FROZEN), asked_of(changed(("levels",), FROZEN["levels"][::-1]))) == []

@@ -1,0 +1,42 @@
+"""Looks that are kept with the run of a sweep, on a real database."""
+
+from hpsearch.tracking.looks import Look, question_tags
+
+ASKED = {"delta": 0.01, "levels": "aa"}
+
+
+def opened(tracker, name, question="q" * 16, asked=ASKED):
+    return tracker.open_sweep(name, identity=name, started_ms=1, tags=question_tags(question, asked))
+
+
+def test_nobody_has_looked_at_a_new_sweep(tracker):
+    assert tracker.looks.of(opened(tracker, "a")) == ()
+
+
+def test_looks_are_kept_in_their_order(tracker):
+    sweep = opened(tracker, "a")
+    tracker.looks.note(sweep, "d1", at_ms=10)
+    tracker.looks.note(sweep, "d2", at_ms=20)
+    assert tracker.looks.of(sweep) == (Look("d1", 10), Look("d2", 20))
+
+
+def test_a_second_look_at_the_same_keeps_the_time_of_the_first(tracker):
+    sweep = opened(tracker, "a")
+    tracker.looks.note(sweep, "d1", at_ms=10)
+    tracker.looks.note(sweep, "d1", at_ms=99)
+    assert tracker.looks.of(sweep) == (Look("d1", 10),)
+
+
+def test_who_has_put_a_question_is_found_whatever_the_sweep_is_called(tracker):
+    first, other = opened(tracker, "a"), opened(tracker, "b", asked={"delta": 0.5, "levels": "aa"})
+    opened(tracker, "c", question="r" * 16)
+    tracker.looks.note(other, "d1", at_ms=10)
+    found = tracker.looks.askers("q" * 16)
+    assert {asker.name: (asker.run_id, asker.asked, asker.looks) for asker in found} == {
+        "a": (first.run_id, ASKED, ()),
+        "b": (other.run_id, {"delta": 0.5, "levels": "aa"}, (Look("d1", 10),)),
+    }
+
+
+def test_a_store_without_a_sweep_has_no_askers(tracker):
+    assert tracker.looks.askers("q" * 16) == []
