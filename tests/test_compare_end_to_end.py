@@ -82,6 +82,12 @@ def test_the_report_holds_numbers_that_can_be_computed_again_from_the_records(co
     assert {level["name"]: level["n_trials"] for level in report["levels"]} == {"sgd": 5, "adam": 5}
 
 
+def test_every_training_says_on_what_it_was_done_and_with_which_code(compared):
+    program, _ = compared
+    (gate,) = [gate for gate in json.loads(report_files(program)["report.json"])["gates"] if gate["code"] == "R09"]
+    assert gate["reason"].startswith("levels differ in what is compared alone; all trainings ran on cpu, with 0.1.0 (")
+
+
 def test_the_same_report_is_made_again_to_the_byte_and_trains_nothing(compared):
     program, _ = compared
     before, records = report_files(program), record_bytes(program)
@@ -147,3 +153,15 @@ def test_a_report_without_a_sweep_names_the_key(compared):
     program, _ = compared
     printed = program.run("+report=sweep", status=2)
     assert "report.sweep must be given: +report=sweep report.sweep=… (known here: c)" in printed
+
+
+@pytest.mark.slow
+def test_a_delta_that_was_chosen_after_a_look_makes_the_report_exploratory(compared):
+    program, _ = compared
+    later = ["search.delta=0.02" if part.startswith("search.delta") else part for part in COMPARE]
+    later[later.index("name=c")] = "name=later"
+    printed = program.run(*later, "search.trials=5", "confirm.seeds=7")
+    assert "exploratory as a whole: sweep 'c' has put the same question to the same rows and seeds" in " ".join(
+        printed.split()
+    )
+    assert "with delta 0.02 instead of 0.01" in " ".join(printed.split())

@@ -68,6 +68,15 @@ def with_folds(evidence, scores=()):
     return replace(folds, confirm=tuple(replace(row, folds=scores) for row in folds.confirm))
 
 
+def with_epochs(evidence):
+    """Levels that are numbers of epochs."""
+    levels = [
+        replace(level, settings={"training.epochs": epochs})
+        for level, epochs in zip(evidence.design.levels, (10, 20), strict=True)
+    ]
+    return with_design(evidence, levels=tuple(levels))
+
+
 def noise_alone(evidence):
     scores = 0.5 + np.random.default_rng(5).normal(0, 0.001, 100)
     rows = [replace(row, val=float(score)) for row, score in zip(evidence.trials, scores, strict=True)]
@@ -84,13 +93,14 @@ BROKEN = [
     ("R03", with_a_pruned_trial(clear()), REFUSE, "2 of 102 did", "search.pruner=none"),
     ("R04", without(clear(), "sgd", k=31), REFUSE, "unequally many trials", "search.trials=50"),
     ("R04", clear(mismatched=("training.epochs",)), REFUSE, "levels differ in training.epochs", AGAIN),
+    ("R04", with_epochs(clear()), WARN, "differ in training.epochs, which is compared: equal trials are not", ""),
     ("R06", clear(search_keys=(0, 3)), REFUSE, "with key 3 repeat what the search", "retrain with other keys than 3"),
     ("R07", first_seeds(clear(), 5), REFUSE, "5 common seeds are fewer than the 6 that a claim", "confirm.seeds=11"),
     ("R07", first_seeds(clear(), 0), REFUSE, "retrained on fresh seeds, and a claim needs 6", "confirm.seeds=10"),
     ("R08", diverged(clear(), 2, 3), DOWNGRADE, "2 of 10 seeds diverged: kept as the worst, compared by ranks", ""),
     ("R08", lost(clear(), 4), WARN, "1 of 10 seeds have no score: dropped", "start the same command again"),
     ("R09", clear(devices=("cpu", "cuda", "cpu")), REFUSE, "different kinds of devices (cpu, cuda)", AGAIN),
-    ("R09", clear(commits=("a", "b")), REFUSE, "trainings ran with 2 versions of the code", AGAIN),
+    ("R09", clear(commits=("a", "b")), REFUSE, "trainings ran with several versions of the code (a; b)", AGAIN),
     ("R09", clear(mismatched=("training.batch_size",)), REFUSE, "differ in training.batch_size besides", AGAIN),
     ("R10", negated(with_losses(clear(), "loss")), REFUSE, "so that their loss has", "search.metric=accuracy"),
     ("R10", negated(with_smoothing(clear())), REFUSE, "so that their cross_entropy has", "search.metric=accuracy"),
@@ -105,6 +115,7 @@ BROKEN = [
     ("R16", clear(concurrent=4), REFUSE, "not compared, for 4 trainings ran at a time", "execution.workers=1"),
     ("R16", clear(devices=("cpu", "cuda")), REFUSE, "for trainings ran on cpu, cuda", AGAIN),
     ("R19", clear(exploratory="the metric was changed"), DOWNGRADE, "exploratory: the metric was changed", AGAIN),
+    ("R19", clear(sampler="unknown"), WARN, "were fixed in advance is not known", ""),
     ("R20", clear(shown_before=("0" * 16,)), DOWNGRADE, "alpha is divided by 2, 0.025 instead of 0.05", ""),
     ("R21", noise_alone(clear()), REFUSE, "nothing above noise: lambda is 0", "evaluation.val=1600"),
     ("R22", clear(sampler="qmc"), WARN, "quasi-random draws: bands are conservative", ""),

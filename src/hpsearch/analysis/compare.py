@@ -79,7 +79,7 @@ def _notes(evidence: Evidence, alpha: float, pairs: Iterable[Pair], gates: Itera
 
 
 def count_looks(evidence: Evidence, digest: str) -> int:
-    """Distinct sets of retrainings that reports of this design have shown, this one included; none shown is no look."""
+    """Distinct sets of retrainings that reports of this question have shown, this one included; no look at none."""
     nothing = digest_of_rows(())
     return max(1, len({*evidence.design.shown_before, digest} - {nothing}))
 

@@ -61,7 +61,7 @@ class Design:
         model: The network, in words.
         fingerprint: Of the sweep.
         facts: Further lines for the design table, in order: `{"schedule": "constant", "batch size": "100"}`.
-        shown_before: Digests of confirm records that earlier reports of this design have shown.
+        shown_before: Digests of confirm records that earlier reports of this question have shown.
         contiguous: Whether the parts are slices of the source's order.
         exploratory: Why the report as a whole proves nothing, such as a metric changed after a look; None if it may.
         devices: Kinds of devices that trained, as `cpu` or `NVIDIA H100`; empty if they are not known.

@@ -34,6 +34,7 @@ LOSSES = frozenset({"loss", "cross_entropy"})
 ERRORS = frozenset({"mse", "mae"})
 """Metrics that are one formula for all levels, yet the loss that some of them are trained on."""
 OF_R04 = ("training.epochs", "data", "schedule")
+"""What equal effort needs: equal epochs, rows and schedules."""
 
 
 def design_gates(evidence: Evidence, looks: int) -> list[Gate]:
@@ -119,6 +120,12 @@ def equal_effort(evidence: Evidence) -> list[Gate]:
         gates.append(Gate("R04", Action.REFUSE, reason, f"search.trials={most}"))
     if unequal:
         gates.append(Gate("R04", Action.REFUSE, f"levels differ in {visible(', '.join(unequal))}", _again(evidence)))
+    compared = sorted({key for level in design.levels for key in level.settings if key.startswith(OF_R04)})
+    if compared and not unequal:
+        reason = (
+            f"levels differ in {visible(', '.join(compared))}, which is compared: equal trials are not equal effort"
+        )
+        gates.append(Gate("R04", Action.WARN, reason))
     return gates or [Gate("R04", Action.PASS, f"{max(counts.values())} trials of each level, trained alike")]
 
 
@@ -146,11 +153,14 @@ def alike_but_for_the_factor(evidence: Evidence) -> list[Gate]:
     if len(set(design.devices)) > 1:
         found.append(f"trainings ran on different kinds of devices ({visible(', '.join(sorted(set(design.devices))))})")
     if len(set(design.commits)) > 1:
-        found.append(f"trainings ran with {len(set(design.commits))} versions of the code")
+        found.append(f"trainings ran with several versions of the code ({visible('; '.join(design.commits))})")
     if design.mismatched:
         found.append(f"levels differ in {visible(', '.join(design.mismatched))} besides {visible(design.title)}")
     if not found:
         known = "of what is recorded, levels differ in what is compared alone; code and device of single runs are not"
+        if design.devices and design.commits:
+            where = f"all trainings ran on {visible(design.devices[0])}, with {visible(design.commits[0])}"
+            known = f"levels differ in what is compared alone; {where}"
         return [Gate("R09", Action.PASS, known)]
     return [Gate("R09", Action.REFUSE, "; ".join(found), _again(evidence))]
 
@@ -208,14 +218,13 @@ def no_seconds(evidence: Evidence) -> list[Gate]:
 
 def unchanged_design(evidence: Evidence) -> list[Gate]:
     """R19: metric, delta, alpha and levels are those of before the first look."""
+    if evidence.design.exploratory is None and evidence.design.sampler == "unknown":
+        return [Gate("R19", Action.WARN, "whether metric, delta, alpha and levels were fixed in advance is not known")]
     if evidence.design.exploratory is None:
-        return [
-            Gate(
-                "R19",
-                Action.PASS,
-                "this sweep fixed metric, delta, alpha and levels before its first trial; other sweeps are not checked",
-            )
-        ]
+        known = (
+            "metric, delta, alpha and levels were fixed before any report in this tracking store has shown an answer"
+        )
+        return [Gate("R19", Action.PASS, known)]
     reason = f"the whole report is exploratory: {visible(evidence.design.exploratory)}"
     return [Gate("R19", Action.DOWNGRADE, reason, _again(evidence))]
 
@@ -224,9 +233,9 @@ def looks_taken(evidence: Evidence, looks: int) -> list[Gate]:
     """R20: alpha is shared by all looks at growing sets of retrainings."""
     alpha = evidence.design.alpha
     if looks <= 1:
-        return [Gate("R20", Action.PASS, "no report has shown other retrainings of this design before")]
+        return [Gate("R20", Action.PASS, "no report has shown other retrainings of this question before")]
     shared = f"alpha is divided by {looks}, {alpha / looks:.3g} instead of {alpha:g}"
-    return [Gate("R20", Action.DOWNGRADE, f"look {looks} at retrainings of this design: {shared}")]
+    return [Gate("R20", Action.DOWNGRADE, f"look {looks} at retrainings of this question: {shared}")]
 
 
 def above_noise(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Gate]:

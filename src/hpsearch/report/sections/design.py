@@ -119,7 +119,7 @@ def _deviations(findings: Findings) -> list[str]:
         found.append(f"Exploratory as a whole: {visible(plan.exploratory)}")
     if findings.looks > 1:
         found.append(
-            f"Look {findings.looks}: earlier reports of this design have shown {findings.looks - 1} other sets."
+            f"Look {findings.looks}: earlier reports of this question have shown {findings.looks - 1} other sets."
         )
     if plan.contiguous:
         found.append("The parts of the data are slices of the source's order, not a random shuffle.")
