@@ -7,7 +7,7 @@ from specimen_parts import Shape
 from specimen_results import draw, gate, pair_of
 
 from hpsearch.analysis.evidence import TestRow
-from hpsearch.analysis.findings import Action, Answer, Factorial, Findings, Flip, Hint
+from hpsearch.analysis.findings import Action, Answer, Factorial, Findings, Flip, Hint, TimeRatio
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
 TOPS = (0.956, 0.968, 0.969, 0.951, 0.967, 0.971)
@@ -36,7 +36,11 @@ def optimizers(trials: int = 40, seeds: int = 10, levels: int = 4) -> Findings:
         ),
         Hint("still_improving", "adagrad", "In the search, val accuracy of adagrad still rose at the last epoch."),
     )
-    return replace(found, flips=(flip,), hints=hints)
+    times = (
+        TimeRatio("sgd", "momentum", 10, 2.5, 1.25, math.inf),
+        TimeRatio("sgd", "nesterov", 10, math.nan, 0.0, math.inf),
+    )
+    return replace(found, flips=(flip,), hints=hints, time_ratios=times)
 
 
 def two_levels() -> Findings:

@@ -259,3 +259,9 @@ def test_markdown_shows_code_as_it_is(text):
 
 def test_no_line_ends_a_block_of_code():
     assert fence(("a", "```", "````")) == "`````\na\n```\n````\n`````"
+
+
+def test_ratios_of_times_to_the_target_are_shown_and_say_where_there_is_none(files):
+    text = files["optimizers"]["report.md"].decode()
+    assert "| sgd / momentum | 10 | 2.5 | \\[1.2, ∞\\] |" in text
+    assert f"| sgd / nesterov | 10 | {DASH} | \\[0, ∞\\] |" in text

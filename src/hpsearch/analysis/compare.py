@@ -17,6 +17,7 @@ from hpsearch.analysis.gates import claim_gates, design_gates, in_order, search_
 from hpsearch.analysis.limits import limits_of
 from hpsearch.analysis.linter import lint
 from hpsearch.analysis.refusals import closing, refuses
+from hpsearch.analysis.targets import time_ratios
 from hpsearch.analysis.two_by_two import effects_of
 from hpsearch.intervals import BOOTSTRAP_SEED
 from hpsearch.wording import visible
@@ -58,6 +59,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         confirmed=confirmed,
         pairs=pairs,
         contenders=contenders,
+        time_ratios=() if closing(gates) else time_ratios(evidence, seed),
         factorial=None if closing(gates) else effects_of(evidence, family.alpha),
         hints=lint(evidence, explored),
         limits=limits_of(evidence, pairs),

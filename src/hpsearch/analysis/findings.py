@@ -126,6 +126,27 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeRatio:
+    """How much sooner one recipe reaches the target than another (S-20).
+
+    Attributes:
+        a: A level.
+        b: Another, or the control.
+        n: Common pairing keys.
+        ratio: Median epochs of a over those of b; NaN where half of the seeds of both never reach the target.
+        low: Lower end of the 95 % interval by resampling pairs.
+        high: Upper end; infinite where that cannot be told.
+    """
+
+    a: str
+    b: str
+    n: int
+    ratio: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Flip:
     """A ranking that turns with the budget.
 
@@ -201,6 +222,7 @@ class Findings:
         confirmed: By level, for levels that have retrainings.
         pairs: The comparisons of the family.
         contenders: Levels that no other level is claimed to beat; alphabetical.
+        time_ratios: Of the comparisons of the family that may be made and have a target.
         factorial: None unless the levels are a 2 x 2 design.
         hints: Of the linter.
         limits: What was not varied, sentence by sentence.
@@ -224,3 +246,4 @@ class Findings:
     digest: str
     seed: int
     notes: Mapping[str, str] = field(default_factory=dict)
+    time_ratios: tuple[TimeRatio, ...] = ()

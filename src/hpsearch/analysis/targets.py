@@ -1,14 +1,18 @@
 """How soon the retrainings of a recipe reach a target that all levels share (S-20)."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence
-from hpsearch.analysis.pairing import outcome, outcomes
-from hpsearch.analysis.sensitivity import time_to_target
+from hpsearch.analysis.findings import TimeRatio
+from hpsearch.analysis.pairing import outcomes
+from hpsearch.analysis.sensitivity import TimeToTarget, median_ratio, time_to_target
 from hpsearch.metrics import to_score
 
+FEWEST_PAIRS = 5
+"""Pairs that a median is resampled from at least."""
 SHARE = 0.9
 """Of the way from chance to the control's confirmed median: the target where none was declared before the search."""
 
@@ -40,14 +44,34 @@ def time_to(evidence: Evidence, level: str, target: float | None) -> tuple[float
 
     None without a target, or where no retraining has a `val` curve.
     """
-    rows = [row for row in evidence.confirmed(level) if not math.isnan(outcome(row))]
-    curves = [_curve(row, evidence.design.metric) for row in rows]
+    found = _times(evidence, level, sorted(outcomes(evidence, level)), target)
+    return None if found is None else (found.median, found.hit_rate, found.low, found.high)
+
+
+def time_ratios(evidence: Evidence, seed: int) -> tuple[TimeRatio, ...]:
+    """Ratios of the median epochs of reaching the target, for each comparison of the design that has a target.
+
+    Args:
+        evidence: The retrainings.
+        seed: Of the resamples.
+    """
+    target, found = target_of(evidence), []
+    for a, b in evidence.design.pairs:
+        keys = sorted(outcomes(evidence, a).keys() & outcomes(evidence, b).keys())
+        of_a, of_b = (_times(evidence, level, keys, target) for level in (a, b))
+        if of_a is not None and of_b is not None and len(keys) >= FEWEST_PAIRS:
+            found.append(TimeRatio(a, b, len(keys), *median_ratio(of_a.epochs, of_b.epochs, seed)))
+    return tuple(found)
+
+
+def _times(evidence: Evidence, level: str, keys: Sequence[int], target: float | None) -> TimeToTarget | None:
+    """When the retrainings of a level with these keys reach the target; None without a target or any curve."""
+    rows = {row.key: row for row in evidence.confirmed(level)}
+    curves = [_curve(rows[key], evidence.design.metric) for key in keys]
     epochs = max(map(len, curves), default=0)
     if target is None or not epochs:
         return None
-    padded = np.array([[*curve, *[math.nan] * (epochs - len(curve))] for curve in curves])
-    found = time_to_target(padded, target)
-    return found.median, found.hit_rate, found.low, found.high
+    return time_to_target(np.array([[*curve, *[math.nan] * (epochs - len(curve))] for curve in curves]), target)
 
 
 def _curve(row: ConfirmRow, metric: str) -> list[float]:

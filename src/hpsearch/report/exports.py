@@ -54,6 +54,7 @@ def _content(findings: Findings) -> dict[str, Json]:
         "factorial": None if findings.factorial is None else _factorial(findings),
         "hints": [_all(hint) for hint in findings.hints],
         "limits": list(findings.limits),
+        "time_ratios": [_all(ratio) for ratio in findings.time_ratios],
         "tests": [_all(row) for row in findings.evidence.tests],
         "looks": findings.looks,
         "digest": findings.digest,

@@ -25,6 +25,7 @@ from hpsearch.report.figures_confirm import shown_pairs
 from hpsearch.report.figures_tuning import cost_text
 from hpsearch.report.levels import is_sole_contender, level_order, score_name, show_search_score, titles
 from hpsearch.report.numbers import difference, ends, interval, like, p_value, percent, share, spread, two_digits
+from hpsearch.report.sections.timing import timing
 from hpsearch.report.style import short
 from hpsearch.wording import ROUNDING, visible
 
@@ -40,7 +41,7 @@ def _blocks(findings: Findings) -> list[Block]:
     if not findings.confirmed:
         why = "No recipe was retrained on fresh seeds, so nothing can be claimed."
         return [refusal("T1 to T3, F9 to F11", findings, ("R01", "R06", "R07"), why)]
-    blocks: list[Block] = [_levels(findings), *_timing(findings)]
+    blocks: list[Block] = [_levels(findings), *timing(findings)]
     if findings.pairs:
         blocks += [Text(_contenders(findings)), _pairs(findings), _sentences(findings)]
         blocks += [_variance(findings)] if _measured(findings.pairs) else []
@@ -106,23 +107,6 @@ def _signed(optimism: float, interval_: tuple[float, float], mean: float) -> str
     around = (optimism + interval_[0] - mean, optimism + interval_[1] - mean)
     text = like(optimism, around)
     return f"+{text}" if optimism > 0 else text
-
-
-def _timing(findings: Findings) -> list[Block]:
-    """Epochs to the target (S-20), if it was looked for."""
-    rows = []
-    for name in level_order(findings):
-        found = findings.confirmed[name].to_target if name in findings.confirmed else None
-        if found is None:
-            continue
-        epochs, rate, low, high = found
-        median = two_digits(epochs) if math.isfinite(epochs) else "not reached by half of the seeds"
-        rows.append((titles(findings)[name], median, f"{percent(rate)} [{percent(low)}, {percent(high)}]"))
-    caption = (
-        "Time to the target (S-20): the epoch in which val first reached it. Seeds that never did stay in the median."
-    )
-    columns = ("level", "median epochs", "seeds that reached it [Wilson 95 %]")
-    return [table(columns, rows, caption, numbers=(1, 2))] if rows else []
 
 
 def _pairs(findings: Findings) -> Table:

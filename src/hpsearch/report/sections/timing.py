@@ -1,0 +1,50 @@
+"""How soon recipes reach the target on fresh seeds (S-20)."""
+
+import math
+
+from hpsearch.analysis.findings import Findings, TimeRatio
+from hpsearch.report.blocks import DASH, Block, Table, table
+from hpsearch.report.levels import level_order, titles
+from hpsearch.report.numbers import percent, two_digits
+
+
+def timing(findings: Findings) -> list[Block]:
+    """Epochs to the target by level, and their ratio for each pair; nothing where no target was looked for."""
+    return [*_levels(findings), *_ratios(findings)]
+
+
+def _levels(findings: Findings) -> list[Table]:
+    rows = []
+    for name in level_order(findings):
+        found = findings.confirmed[name].to_target if name in findings.confirmed else None
+        if found is None:
+            continue
+        epochs, rate, low, high = found
+        median = two_digits(epochs) if math.isfinite(epochs) else "not reached by half of the seeds"
+        rows.append((titles(findings)[name], median, f"{percent(rate)} [{percent(low)}, {percent(high)}]"))
+    caption = (
+        "Time to the target (S-20): the epoch in which val first reached it. Seeds that never did stay in the median."
+    )
+    columns = ("level", "median epochs", "seeds that reached it [Wilson 95 %]")
+    return [table(columns, rows, caption, numbers=(1, 2))] if rows else []
+
+
+def _ratios(findings: Findings) -> list[Table]:
+    named = titles(findings)
+    rows = [
+        (f"{named[one.a]} / {named[one.b]}", str(one.n), _number(one.ratio), _interval(one))
+        for one in findings.time_ratios
+    ]
+    caption = (
+        "Ratio of median epochs to the target: below 1 where A reaches it sooner. Interval: bootstrap over pairs, "
+        "seed by seed; not adjusted for the number of pairs, and no claim. Infinite: half of the seeds never reach it."
+    )
+    return [table(("A / B", "pairs", "ratio of medians", "95 %"), rows, caption, numbers=(1, 2, 3))] if rows else []
+
+
+def _number(value: float) -> str:
+    return DASH if math.isnan(value) else "∞" if math.isinf(value) else two_digits(value)
+
+
+def _interval(one: TimeRatio) -> str:
+    return f"[{_number(one.low)}, {_number(one.high)}]"
