@@ -35,13 +35,14 @@ REFUSED = [
     ),
     ("activation", "leaky_relu", "slope", NAN, "must be finite"),
     ("activation", "elu", "alpha", INF, "must be finite"),
-    *(("init", kind, "bias", NAN, "must be finite") for kind in ("zeros", "normal", "uniform", "orthogonal")),
+    *(("init", kind, "bias", NAN, "must be finite") for kind in ("zeros", "normal", "uniform", "orthogonal", "lsuv")),
+    ("init", "lsuv", "rows", 1, "must be >= 2"),
     *(("init", kind, "bias", INF, "must be finite") for kind in ("scaled_normal", "scaled_uniform")),
     *(("init", "normal", "std", value, "must be > 0 and finite") for value in (0.0, -1.0, INF, NAN)),
     *(("init", "uniform", "limit", value, "must be > 0 and finite") for value in (0.0, -1.0, INF)),
     *(
         ("init", kind, "gain", value, "must be > 0 and finite")
-        for kind in ("scaled_normal", "scaled_uniform", "orthogonal")
+        for kind in ("scaled_normal", "scaled_uniform", "orthogonal", "lsuv")
         for value in (0.0, -1.0, INF)
     ),
     *(

@@ -1,5 +1,7 @@
 """The spread of initial weights as formulas, against weights that were drawn."""
 
+import math
+
 import pytest
 from torch import nn
 
@@ -36,7 +38,12 @@ def test_weights_are_spread_as_the_formula_says(make_config, init, shape):
         (INITS[4], "0.2 / sqrt(3)"),
         (INITS[5], "1.5 / sqrt(max(n_in, n_out))"),
         (INITS[6], "0"),
+        ({"kind": "lsuv", "gain": 2.0}, "orthogonal, scaled to outputs of SD 2"),
     ],
 )
 def test_the_formula_is_written_with_its_fans(make_config, init, expected):
     assert formula(make_config(init=init).init) == expected
+
+
+def test_what_is_scaled_to_the_data_has_no_formula_for_its_spread(make_config):
+    assert math.isnan(weight_deviation(make_config(init="lsuv").init, (120, 200)))

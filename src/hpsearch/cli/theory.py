@@ -8,7 +8,7 @@ from typing import Any
 from hpsearch.analysis.propagation import Layer, forward_moments
 from hpsearch.cli.stored_config import stored_config
 from hpsearch.config import Config
-from hpsearch.config.network import MlpModel
+from hpsearch.config.network import LsuvInit, MlpModel
 from hpsearch.nn.deviations import weight_deviation
 from hpsearch.search.gathered import Gathered
 
@@ -16,7 +16,8 @@ from hpsearch.search.gathered import Gathered
 def signal_theory(found: Gathered, asked: Config) -> Mapping[str, list[float]]:
     """For each level, the second moment of every layer's output at initialization (S-23), hidden layers then logits.
 
-    Levels are left out of which mean-field theory says nothing here: other networks than MLPs, batch normalization.
+    Levels are left out of which mean-field theory says nothing here: other networks than MLPs, batch normalization,
+    weights that were scaled to the data.
     """
     specification = found.specification["specification"]
     theory = {}
@@ -33,7 +34,7 @@ def _moments(config: Config, data: Mapping[str, Any]) -> list[float] | None:
     model = config.model
     if "input_second_moment" not in data or not isinstance(model, MlpModel) or config.norm.kind != "none":
         return None
-    if config.init.bias:
+    if config.init.bias or isinstance(config.init, LsuvInit):
         return None
     second, shape, outputs = (data[key] for key in ("input_second_moment", "input_shape", "outputs"))
     widths = [math.prod(shape), *model.hidden, outputs]

@@ -180,6 +180,19 @@ class OrthogonalInit(Init):
 
 
 @dataclass(kw_only=True, slots=True)
+class LsuvInit(Init):
+    """Orthogonal weights, divided layer by layer by the standard deviation of its outputs (Mishkin & Matas, 2016)."""
+
+    gain: Annotated[float, "standard deviation of every layer's outputs, > 0"]
+    rows: Annotated[int, "training rows that outputs are measured on, >= 2"]
+
+    def __post_init__(self) -> None:
+        super(LsuvInit, self).__post_init__()
+        require_positive("init.gain", self.gain)
+        require(self.rows >= 2, "init.rows", "must be >= 2", self.rows)
+
+
+@dataclass(kw_only=True, slots=True)
 class Norm(Option):
     """No normalization."""
 

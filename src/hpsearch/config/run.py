@@ -44,6 +44,7 @@ KINDS: dict[str, dict[str, type[Option]]] = {
         "scaled_normal": network.ScaledInit,
         "scaled_uniform": network.ScaledInit,
         "orthogonal": network.OrthogonalInit,
+        "lsuv": network.LsuvInit,
     },
     "norm": {"none": network.Norm, "before": network.BatchNorm, "after": network.BatchNorm},
     "regularization": {

@@ -18,6 +18,7 @@ from hpsearch.engine.foreign import ForeignNetwork
 from hpsearch.engine.masks import Masks
 from hpsearch.engine.precision import in_precision
 from hpsearch.engine.stacked import StackedNetwork, activation_parameters
+from hpsearch.engine.start import initial_network, same_start
 from hpsearch.engine.updates import Updates
 from hpsearch.nn.models import Network, build_network
 from hpsearch.records import Fit
@@ -211,10 +212,10 @@ def _initial(fits: Sequence[Fit], data: DeviceData, outputs: int) -> tuple[nn.Mo
     networks: dict[str, nn.Module] = {}
     keys = []
     for fit in fits:
-        key = repr((fit.seeds.init, fit.config.init, fit.config.model))
+        key = same_start(fit)
         keys.append(key)
         if key not in networks:
-            networks[key] = build_network(fit.config, data.input_shape, outputs, seed=fit.seeds.init)
+            networks[key] = initial_network(fit, data, outputs)
     template = networks[keys[0]].to(data.device, data.dtype)
     return template, [networks[key].state_dict() for key in keys]
 

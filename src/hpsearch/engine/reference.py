@@ -22,6 +22,7 @@ from hpsearch.engine.history import History
 from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
 from hpsearch.engine.precision import arithmetic, in_precision, require_precision
 from hpsearch.engine.schedules import multiplier, plateau_factor
+from hpsearch.engine.start import initial_network
 from hpsearch.engine.watch import Watch
 from hpsearch.nn.dropout import seed_dropout, set_step
 from hpsearch.nn.losses import batch_loss, loss_function, predicted_classes
@@ -72,7 +73,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
     failure, best_state, ended, checkpoint = None, None, False, None
 
     with arithmetic(training.precision, data.device), own_generator(fit.seeds.dropout, data.device):
-        network = build_network(config, data.input_shape, seen.outputs, seed=fit.seeds.init)
+        network = initial_network(fit, data, seen.outputs)
         network.to(data.device, data.dtype)
         network.forward = in_precision(network.forward, training.precision, data.device)
         dropouts = seed_dropout(network, fit.seeds.dropout)

@@ -2,7 +2,7 @@
 
 import math
 
-from hpsearch.config.network import Fan, Init, NormalInit, OrthogonalInit, ScaledInit, UniformInit
+from hpsearch.config.network import Fan, Init, LsuvInit, NormalInit, OrthogonalInit, ScaledInit, UniformInit
 
 
 def standard_deviation(init: ScaledInit, shape: tuple[int, ...]) -> float:
@@ -19,7 +19,8 @@ def standard_deviation(init: ScaledInit, shape: tuple[int, ...]) -> float:
 def weight_deviation(init: Init, shape: tuple[int, ...]) -> float:
     """Root mean square of the weights of a tensor (units, inputs, *kernel) that any initializer draws.
 
-    Uniform in [-a, a]: a / sqrt(3). Orthogonal: rows or columns of norm `gain`, whichever are fewer.
+    Uniform in [-a, a]: a / sqrt(3). Orthogonal: rows or columns of norm `gain`, whichever are fewer. Layer-sequential
+    unit variance depends on the data: NaN.
     """
     match init:
         case NormalInit():
@@ -30,6 +31,8 @@ def weight_deviation(init: Init, shape: tuple[int, ...]) -> float:
             return standard_deviation(init, shape)
         case OrthogonalInit():
             return init.gain / math.sqrt(max(shape[0], math.prod(shape[1:])))
+        case LsuvInit():
+            return math.nan
         case _:
             return 0.0
 
@@ -46,6 +49,8 @@ def formula(init: Init) -> str:
             return f"{init.gain:.3g} / sqrt{fan}" if fan.startswith("(") else f"{init.gain:.3g} / sqrt({fan})"
         case OrthogonalInit():
             return f"{init.gain:.3g} / sqrt(max(n_in, n_out))"
+        case LsuvInit():
+            return f"orthogonal, scaled to outputs of SD {init.gain:.3g}"
         case _:
             return "0"
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from hpsearch.config.network import Init, NormalInit, OrthogonalInit, ScaledInit, UniformInit
+from hpsearch.config.network import Init, LsuvInit, NormalInit, OrthogonalInit, ScaledInit, UniformInit
 from hpsearch.nn.deviations import standard_deviation
 
 LAYERS = (nn.Linear, nn.Conv2d)
@@ -16,6 +16,8 @@ def initialize(network: nn.Module, init: Init, seed: int) -> None:
 
     Weights are drawn in float32 on the CPU, layer after layer from one generator: move and cast the network
     afterwards, and every device and precision starts from the same numbers. Batch normalization keeps gamma 1, beta 0.
+
+    Layer-sequential unit variance begins with orthogonal weights, see `scale_outputs` for the rest.
 
     Args:
         network: A float32 network on the CPU.
@@ -28,6 +30,40 @@ def initialize(network: nn.Module, init: Init, seed: int) -> None:
             _fill(layer.weight, init, generator)
             if layer.bias is not None:
                 nn.init.constant_(layer.bias, init.bias)
+
+
+@torch.no_grad()
+def scale_outputs(network: nn.Module, inputs: torch.Tensor, sd: float) -> None:
+    """Scale the weights of each linear and convolution layer so that its outputs have this standard deviation.
+
+    Layer by layer from the inputs on, over all units and rows (Mishkin & Matas, 2016, algorithm 1). A layer is linear
+    in its weights, so that one division is exact and nothing has to be repeated. Dropout is off, and batch
+    normalization passes on what it gets, as its running statistics do before training. A layer of equal outputs, which
+    has no spread to scale, keeps its weights.
+
+    Args:
+        network: A float32 network on the CPU, of layers that run in the order of `modules()`, equal biases in each.
+        inputs: (n, *shape) scaled rows, n >= 2.
+        sd: What the standard deviation is to be, > 0.
+    """
+
+    def scale(layer: nn.Module, _: object, outputs: torch.Tensor) -> torch.Tensor:
+        spread = float(outputs.double().std(correction=0))
+        if spread == 0 or not math.isfinite(spread):
+            return outputs
+        factor = sd / spread
+        assert isinstance(layer, LAYERS), layer
+        layer.weight.mul_(factor)
+        bias = 0.0 if layer.bias is None else layer.bias.view(-1, *[1] * (outputs.ndim - 2))
+        return (outputs - bias) * factor + bias
+
+    hooks = [layer.register_forward_hook(scale) for layer in network.modules() if isinstance(layer, LAYERS)]
+    trained = network.training
+    network.eval()
+    network(inputs)
+    network.train(trained)
+    for hook in hooks:
+        hook.remove()
 
 
 def _fill(weight: torch.Tensor, init: Init, generator: torch.Generator) -> None:
@@ -43,5 +79,7 @@ def _fill(weight: torch.Tensor, init: Init, generator: torch.Generator) -> None:
             nn.init.normal_(weight, std=standard_deviation(init, tuple(weight.shape)), generator=generator)
         case OrthogonalInit():
             nn.init.orthogonal_(weight, init.gain, generator=generator)
+        case LsuvInit():
+            nn.init.orthogonal_(weight, generator=generator)
         case _:
             nn.init.zeros_(weight)
