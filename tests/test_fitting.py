@@ -9,6 +9,7 @@ from hpsearch.config import Engine
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.muster import shape_key
 from hpsearch.jobs import CheckJob, Pace, ScoreJob, ShareJob, TrainJob, TrialJob
+from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE
 
 
 @pytest.fixture
@@ -47,3 +48,20 @@ def test_trials_trained_together_have_the_results_of_trials_trained_apart(bench,
     apart = [fitting.work(bench, TrainJob((trial,), Engine.FLEET, 1))[0] for trial in trials]
     assert [result.curves for result in together] == [result.curves for result in apart]
     assert [result.score for result in together] == [result.score for result in apart]
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "bce", "mse"])
+def test_both_engines_calibrate_a_retraining_alike_and_a_trial_of_the_search_not_at_all(loss, bench, make_config):
+    config = make_config(loss=loss, training={"epochs": 5, "batch_size": 8})
+    jobs = TrialJob(config), TrialJob(config, redraw=1)
+    by_engine = {engine: _trained_apart(bench, jobs, engine) for engine in (Engine.REFERENCE, Engine.FLEET)}
+    for searched, _ in by_engine.values():
+        assert not {CALIBRATED_LOSS, TEMPERATURE} & searched.summary.keys()
+    (_, alone), (_, fleet) = by_engine.values()
+    assert 0 < alone.summary[CALIBRATED_LOSS] < 1.2 * math.log(3)
+    for name in (CALIBRATED_LOSS, TEMPERATURE):
+        assert fleet.summary[name] == pytest.approx(alone.summary[name], rel=1e-3)
+
+
+def _trained_apart(bench, jobs, engine):
+    return [fitting.work(bench, TrainJob((job,), engine, 4))[0] for job in jobs]

@@ -125,7 +125,7 @@ def score(bench: Bench, job: ScoreJob) -> TrialResult | Rung:
 
 def _answer(bench: Bench, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
     """The result of a trial; with what it takes to go on, if any of its fits does and none has diverged."""
-    result = score_trial(trial.config, bench.development, fits, results)
+    result = score_trial(trial.config, bench.development, fits, results, retrained=trial.redraw > 0)
     goes_on = result.status.scored and any(one.checkpoint is not None for one in results)
     return Rung(result, tuple(results)) if goes_on else result
 

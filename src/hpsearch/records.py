@@ -177,6 +177,10 @@ class TrialResult:
     signals: Signals | None = None
 
 
+CALIBRATED_LOSS = "report/calibrated_loss"
+"""The key in `TrialResult.summary` of a retraining's log loss on calibrated probabilities; see `calibration`."""
+TEMPERATURE = "chosen/temperature"
+"""The key of the temperature that calibrated them."""
 RUNG = re.compile(r"rung/(\d+)/score")
 
 

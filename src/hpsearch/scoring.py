@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hpsearch.calibration import calibrated
 from hpsearch.config import Config
 from hpsearch.curves import common_train_curves, extremes, mean_curve, train_curves
 from hpsearch.data.rows import Development
@@ -46,7 +47,12 @@ class _Part:
 
 
 def score_trial(
-    config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
+    config: Config,
+    development: Development,
+    fits: Sequence[Fit],
+    results: Sequence[FitResult],
+    *,
+    retrained: bool = False,
 ) -> TrialResult:
     """The scores of one trial.
 
@@ -59,6 +65,7 @@ def score_trial(
         development: The rows that were trained on and predicted.
         fits: One for each fold and replicate.
         results: Theirs, in the same order.
+        retrained: Whether it is a recipe on a fresh seed, whose outputs are calibrated, too.
 
     Raises:
         ConfigError: If `search.metric` does not fit task and loss.
@@ -83,6 +90,7 @@ def score_trial(
         | {"chosen/train/loss": float(np.mean([result.final_loss for result in results]))}
         | _folds(metric, parts)
         | _report(config, development, fits, results)
+        | (calibrated(development, fits, results) if retrained else {})
         | _said(signals),
         chosen_epochs=[result.chosen_epoch for result in results],
         seeds=[fit.seeds for fit in fits],
