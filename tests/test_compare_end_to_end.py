@@ -88,6 +88,17 @@ def test_every_training_says_on_what_it_was_done_and_with_which_code(compared):
     assert gate["reason"].startswith("levels differ in what is compared alone; all trainings ran on cpu, with 0.1.0 (")
 
 
+def test_retrainings_alone_record_a_calibrated_loss_and_their_runs_have_it_as_a_metric(compared):
+    program, _ = compared
+    bodies = {key: json.loads(data)["body"]["summary"] for key, data in record_bytes(program).items()}
+    assert {len(key) for key, summary in bodies.items() if "report/calibrated_loss" in summary} == {3}
+    recorded = {summary["report/calibrated_loss"] for key, summary in bodies.items() if len(key) == 3}
+    assert {run.data.metrics["report/calibrated_loss"] for run in program.runs("c", "confirm")} == recorded
+    assert all(run.data.metrics["chosen/temperature"] > 0 for run in program.runs("c", "confirm"))
+    assert not [run for run in program.runs("c", "search") if "report/calibrated_loss" in run.data.metrics]
+    assert "calibrated log loss" not in (program.folder / "experiments" / "c" / "report.md").read_text()
+
+
 def test_the_same_report_is_made_again_to_the_byte_and_trains_nothing(compared):
     program, _ = compared
     before, records = report_files(program), record_bytes(program)

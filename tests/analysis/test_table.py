@@ -217,13 +217,13 @@ def test_a_control_must_be_a_level(write):
 
 def exported(evidence):
     """The two tables that a report writes, in one."""
-    header = f"phase,level,trial,key,select,report,n,status,default,epochs,cost,hp.{LR}"
+    header = f"phase,level,trial,key,select,report,n,status,default,epochs,cost,calibrated_loss,hp.{LR}"
     explore = [
-        f"explore,{row.level},{row.k},,{row.val!r},{row.report!r},400,{row.status},{row.default},5,,{row.values[LR]!r}"
+        f"explore,{row.level},{row.k},,{row.val!r},{row.report!r},400,{row.status},{row.default},5,,,{row.values[LR]!r}"
         for row in evidence.trials
     ]
     confirm = [
-        f"confirm,{row.level},{row.trial},{row.key},{row.val!r},{row.report!r},400,{row.status},,,,"
+        f"confirm,{row.level},{row.trial},{row.key},{row.val!r},{row.report!r},400,{row.status},,,,0.25,"
         for row in evidence.confirm
     ]
     return header, [*explore, *confirm]
@@ -247,7 +247,7 @@ def test_results_that_were_written_out_and_read_again_say_the_same(write, eviden
 
 def test_default_recipes_of_a_table_are_no_draws(write):
     header, lines = exported(clear())
-    evidence = read_table(write(f"explore,adam,0,,0.5,0.5,400,ok,True,5,,{0.1}", *lines, header=header))
+    evidence = read_table(write(f"explore,adam,0,,0.5,0.5,400,ok,True,5,,,{0.1}", *lines, header=header))
     assert evidence.default("adam").k == 0
     assert len(evidence.draws("adam")) == 50
 

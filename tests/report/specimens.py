@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from specimen_parts import Shape
-from specimen_results import draw, gate, pair_of
+from specimen_results import calibrated_of, draw, gate, pair_of
 
 from hpsearch.analysis.evidence import TestRow
 from hpsearch.analysis.findings import Action, Answer, Factorial, Findings, Flip, Hint, TimeRatio
@@ -125,7 +125,7 @@ def one_level() -> Findings:
 
 
 def hostile() -> Findings:
-    """Six levels whose names try to break out of every format."""
+    """Six levels, of different losses, whose names try to break out of every format."""
     tops = tuple(0.95 + 0.002 * at for at in range(len(HOSTILE)))
     found = draw(
         Shape(levels=HOSTILE, tops=tops, trials=25, seeds=13, control=HOSTILE[0]),
@@ -133,7 +133,8 @@ def hostile() -> Findings:
         parameter="lr`|<i>",
     )
     hint = Hint("boundary", HOSTILE[2], "In the search, `|` <b>", ("a='<script>'", "b=`x`\n```"))
-    return replace(found, hints=(hint,), limits=("One data set: <script>alert(2)</script>.",))
+    limits = ("One data set: <script>alert(2)</script>.",)
+    return replace(found, hints=(hint,), limits=limits, calibrated=calibrated_of(found.evidence))
 
 
 def factorial() -> Findings:

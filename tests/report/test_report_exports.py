@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from specimens import factorial, hostile, optimizers, refused, regression, two_levels
@@ -63,6 +64,23 @@ def test_what_is_no_number_is_null_and_infinity_is_a_text():
     curve = exported["levels"][0]["explored"]["curve"]
     assert exported["levels"][0]["E"]["1"] == "-Infinity"
     assert None in curve["low"]
+
+
+def test_calibrated_losses_are_exported_where_levels_differ_in_their_loss(exported):
+    assert exported["calibrated"] is None
+    found = hostile()
+    told = json.loads(to_json(found))["calibrated"]
+    assert list(told["levels"]) == sorted(level.name for level in found.evidence.design.levels)
+    first, pair = found.evidence.design.levels[0].name, found.calibrated.pairs[0]
+    assert told["levels"][first]["loss"] == found.calibrated.levels[first].loss
+    assert told["pairs"][0] == {"a": pair.a, "b": pair.b, "n": 12, "diff": pair.diff, "ci_sim": list(pair.ci_sim)}
+
+
+def test_a_retraining_is_exported_with_its_calibrated_loss(found):
+    first, *others = found.evidence.confirmed("sgd")
+    measured = replace(first, summary={"report/calibrated_loss": 0.0625})
+    rows = table(confirm_csv(replace(found.evidence, confirm=(measured, *others))))
+    assert [row["calibrated_loss"] for row in rows] == ["0.0625", *[""] * len(others)]
 
 
 def test_a_factorial_is_exported_cell_by_cell():

@@ -180,6 +180,12 @@ def test_what_a_gate_forbids_is_not_shown_but_the_gate_and_its_fix(pages, files)
     assert not drawn & {"f01", "f02", "f03", "f06", "f07", "f09"}
 
 
+def test_calibrated_losses_stand_where_levels_differ_in_their_loss_alone(notes):
+    assert {name for name, text in notes.items() if re.search(r"T[12]b\.|log loss", text)} == {"hostile"}
+    confirmed = notes["hostile"].partition("\n## 4. ")[2].partition("\n## ")[0]
+    assert confirmed.index("T2. Pairs") < confirmed.index("T1b. Levels") < confirmed.index("T2b. Pairs")
+
+
 def test_failures_come_before_what_holds(notes):
     table, _, folded = notes["two_levels"].partition("\n## 2. ")[2].partition("22 rules hold")
     assert "| R14: the test set is opened once | warn |" in table

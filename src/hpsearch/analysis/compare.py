@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 
 from hpsearch.analysis.answers import answers_of, space_hash
+from hpsearch.analysis.calibrated import calibrated_losses
 from hpsearch.analysis.confirmation import compare_levels, confirm_levels, contenders_of, family_of
 from hpsearch.analysis.evidence import ConfirmRow, Evidence
 from hpsearch.analysis.explore import best_probability, explore_level, flips
@@ -66,6 +67,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         digest=digest,
         seed=seed,
         notes=_notes(evidence, family.alpha, pairs, gates),
+        calibrated=calibrated_losses(evidence, family, comparable=not refuses(gates, "R06", "R09")),
     )
 
 

@@ -172,6 +172,7 @@ class ConfirmRow:
         curves: Per epoch.
         trial: Number of the trial whose recipe it is; None if it is not known.
         signals: As of a trial.
+        summary: As of a trial; with `report/calibrated_loss` where it is a classifier on report rows.
     """
 
     level: str
@@ -184,6 +185,7 @@ class ConfirmRow:
     curves: Mapping[str, list[float]] = field(default_factory=dict)
     trial: int | None = None
     signals: Mapping[str, Any] | None = None
+    summary: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from hpsearch.analysis.calibrated import Calibrated
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explored import Explored, Interval
 
@@ -228,6 +229,8 @@ class Findings:
         limits: What was not varied, sentence by sentence.
         digest: Of the confirm records that are shown.
         seed: Of every bootstrap.
+        notes: Further lines for the appendix.
+        calibrated: Log losses of calibrated probabilities; None unless levels differ in their loss.
     """
 
     evidence: Evidence
@@ -247,3 +250,4 @@ class Findings:
     seed: int
     notes: Mapping[str, str] = field(default_factory=dict)
     time_ratios: tuple[TimeRatio, ...] = ()
+    calibrated: Calibrated | None = None

@@ -6,6 +6,7 @@ Those about retrainings and claims stand in `gates_confirm`, R17 in `edges`, R18
 import math
 from collections.abc import Mapping, Sequence
 
+from hpsearch.analysis.calibrated import losses_differ
 from hpsearch.analysis.edges import under_tuned
 from hpsearch.analysis.evidence import Evidence, LevelDesign
 from hpsearch.analysis.explore_pool import pool_of
@@ -73,7 +74,7 @@ def in_order(gates: Sequence[Gate]) -> tuple[Gate, ...]:
 def no_test_numbers(evidence: Evidence) -> list[Gate]:
     """R01: nothing of the search or of fresh seeds was measured on test rows."""
     names = {name for row in evidence.trials for name in (*row.curves, *row.summary)}
-    names |= {name for row in evidence.confirm for name in row.curves}
+    names |= {name for row in evidence.confirm for name in (*row.curves, *row.summary)}
     seen = sorted(name for name in names if name.startswith("test/"))
     if seen:
         reason = f"{visible(', '.join(seen))} was measured before the final evaluation"
@@ -168,21 +169,13 @@ def alike_but_for_the_factor(evidence: Evidence) -> list[Gate]:
 def comparable_losses(evidence: Evidence) -> list[Gate]:
     """R10: values of a loss are not compared across losses or label smoothing."""
     design = evidence.design
-    if len({_loss_of(level) for level in design.levels}) < 2 or design.metric not in LOSSES | ERRORS:
+    if not losses_differ(design) or design.metric not in LOSSES | ERRORS:
         return [Gate("R10", Action.PASS, f"{visible(design.metric)} means the same for all levels")]
     if design.metric in ERRORS:
         reason = f"{design.metric} is one formula for all levels, but the loss that some of them are trained on"
         return [Gate("R10", Action.WARN, reason)]
     reason = f"levels differ in the loss or in label smoothing, so that their {design.metric} has different meanings"
     return [Gate("R10", Action.REFUSE, reason, "search.metric=accuracy")]
-
-
-def _loss_of(level: LevelDesign) -> tuple[str, ...]:
-    """What a level says of its loss and its label smoothing."""
-    known = {**level.fixed, **level.settings}
-    smoothing = [f"{value}" for name, value in sorted(known.items()) if name.endswith("label_smoothing")]
-    drawn = ["drawn" for name in level.space if name.endswith("label_smoothing")]
-    return (str(known.get("loss", "")), *smoothing, *drawn)
 
 
 def enough_for_importance(evidence: Evidence) -> list[Gate]:

@@ -12,6 +12,7 @@ One row is one training. Columns, of which those with a star must be there:
 - `n`: how many rows were scored.
 - `status`: as of our own trials; empty for `ok`.
 - `hp.<name>`: what a trial drew. `default`, `epochs`, `cost`: as in the tables that our own reports write.
+- `calibrated_loss`: as in these, too, but not read, for a table does not say which levels differ in their loss.
 
 Of a number that was drawn the range is inferred: from its smallest to its largest value in the level, logarithmic where
 all are positive and the largest is 100 times the smallest or more. At most ten different numbers that repeat are

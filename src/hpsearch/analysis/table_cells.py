@@ -13,7 +13,7 @@ from hpsearch.records import Status, Value
 
 EXPLORE, CONFIRM = "explore", "confirm"
 REQUIRED = ("phase", "level", "report")
-OPTIONAL = ("trial", "key", "select", "n", "status", "default", "epochs", "cost")
+OPTIONAL = ("trial", "key", "select", "n", "status", "default", "epochs", "cost", "calibrated_loss")
 PREFIX = "hp."
 MOST_SHOWN = 10
 """Mistakes that are listed; more are counted."""

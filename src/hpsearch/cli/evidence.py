@@ -170,9 +170,7 @@ class _Reader:
         record, arrays = self._found.confirmed[level, seed]
         result, correct = record.result, arrays.get("report_correct")
         recipe = self._found.recipe(level)
-        report = self._report(result)
-        if not self._sizes.report and result.score is not None:
-            report = result.score
+        report = self._report(result) if self._sizes.report or result.score is None else result.score
         return ConfirmRow(
             level=level,
             key=seed,
@@ -184,6 +182,7 @@ class _Reader:
             curves=result.curves,
             trial=None if recipe is None else recipe.k,
             signals=None if result.signals is None else asdict(result.signals),
+            summary=result.summary,
         )
 
     def _folds(self, result: TrialResult) -> list[float]:

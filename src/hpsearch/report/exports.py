@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from hpsearch.analysis.calibrated import Calibrated
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explored import Explored
 from hpsearch.analysis.findings import Findings, Gate, Pair
+from hpsearch.records import CALIBRATED_LOSS
 
 Json = Any
 
@@ -46,6 +48,7 @@ def _content(findings: Findings) -> dict[str, Json]:
         "design": {name: getattr(design, name) for name in _fields(design) if name != "levels"},
         "levels": [_level(findings, level.name) for level in design.levels],
         "pairs": [_pair(pair) for pair in findings.pairs],
+        "calibrated": None if findings.calibrated is None else _calibrated(findings.calibrated),
         "contenders": list(findings.contenders),
         "gates": [_gate(gate) for gate in findings.gates],
         "answers": [_all(answer) for answer in findings.answers],
@@ -106,6 +109,13 @@ def _pair(pair: Pair) -> dict[str, Json]:
     return {**_all(pair), "ci": list(pair.ci), "ci_sim": list(pair.ci_sim)}
 
 
+def _calibrated(found: Calibrated) -> dict[str, Json]:
+    return {
+        "levels": {name: _all(level) for name, level in found.levels.items()},
+        "pairs": [_all(pair) for pair in found.pairs],
+    }
+
+
 def _gate(gate: Gate) -> dict[str, Json]:
     """`{code, action, level?}`, with reason and fix."""
     found = {"code": gate.code, "action": gate.action.value, "reason": gate.reason, "fix": gate.fix}
@@ -138,7 +148,8 @@ def trials_csv(evidence: Evidence) -> str:
     rows = [
         [
             "explore", row.level, row.k, "", _number(row.val), _number(row.report), evidence.design.rows.get(part, ""),
-            row.status, row.default, row.epochs, _number(row.cost), *(_value(row.values.get(name)) for name in names),
+            row.status, row.default, row.epochs, _number(row.cost), "",
+            *(_value(row.values.get(name)) for name in names),
         ]
         for level in evidence.design.levels
         for row in _in_order(evidence, level.name)
@@ -152,7 +163,7 @@ def _drawn(evidence: Evidence) -> list[str]:
 
 def _columns(names: Iterable[str]) -> list[str]:
     columns = ["phase", "level", "trial", "key", "select", "report", "n", "status", "default", "epochs", "cost"]
-    return [*columns, *(f"hp.{name}" for name in names)]
+    return [*columns, "calibrated_loss", *(f"hp.{name}" for name in names)]
 
 
 def _in_order(evidence: Evidence, level: str) -> Iterable[Any]:
@@ -162,17 +173,18 @@ def _in_order(evidence: Evidence, level: str) -> Iterable[Any]:
 
 def confirm_csv(evidence: Evidence) -> str:
     """All retrainings on fresh seeds, in the same columns, so that both tables can be put together to one."""
-    columns = _columns(_drawn(evidence))
+    names = _drawn(evidence)
     part = "report" if evidence.design.rows.get("report") else "val"
     rows = [
         [
             "confirm", row.level, _value(row.trial), row.key, _number(row.val), _number(row.report),
-            evidence.design.rows.get(part, ""), row.status, *[""] * (len(columns) - 8),
+            evidence.design.rows.get(part, ""), row.status, "", "", "",
+            _number(row.summary.get(CALIBRATED_LOSS, math.nan)), *[""] * len(names),
         ]
         for level in evidence.design.levels
         for row in evidence.confirmed(level.name)
     ]  # fmt: skip
-    return _csv(columns, rows)
+    return _csv(_columns(names), rows)
 
 
 def pairs_csv(findings: Findings) -> str:

@@ -25,6 +25,7 @@ from hpsearch.report.figures_confirm import shown_pairs
 from hpsearch.report.figures_tuning import cost_text
 from hpsearch.report.levels import is_sole_contender, level_order, score_name, show_search_score, titles
 from hpsearch.report.numbers import difference, ends, interval, like, p_value, percent, share, spread, two_digits
+from hpsearch.report.sections.calibrated import calibrated
 from hpsearch.report.sections.timing import timing
 from hpsearch.report.style import short
 from hpsearch.wording import ROUNDING, visible
@@ -45,6 +46,7 @@ def _blocks(findings: Findings) -> list[Block]:
     if findings.pairs:
         blocks += [Text(_contenders(findings)), _pairs(findings), _sentences(findings)]
         blocks += [_variance(findings)] if _measured(findings.pairs) else []
+    blocks += calibrated(findings)
     blocks += gallery(findings, [one for one in CONFIRM if findings.pairs or one is not CONFIRM[0]])
     return [*blocks, *(_factorial(findings, findings.factorial) if findings.factorial is not None else [])]
 
