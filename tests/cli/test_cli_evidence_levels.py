@@ -2,7 +2,7 @@
 
 from complete_config import config_tree
 
-from hpsearch.cli.evidence_levels import confounded
+from hpsearch.cli.evidence_levels import _factors, confounded
 from hpsearch.config import Config
 
 BASE = Config.from_tree(config_tree(optimizer="adam", training={"epochs": 20})).covered()
@@ -61,3 +61,27 @@ def test_what_has_nothing_to_do_with_effort_may_go_together():
 
 def test_a_sweep_without_levels_is_not_confounded():
     assert confounded({}) == ()
+
+
+def factors_of(**levels):
+    tree = {"config": BASE, **frozen(**levels)}
+    return {level["name"]: _factors(tree, level) for level in tree["levels"]}
+
+
+def test_levels_that_are_every_combination_of_two_settings_are_a_factorial_design():
+    crossed = {
+        f"{kind}-{rows}": {"regularization": kind, "data.limit": rows}
+        for kind in ("none", "dropout")
+        for rows in (300, 1000)
+    }
+    assert factors_of(**crossed) == {
+        f"{kind}-{rows}": {"data.limit": rows, "regularization": kind}
+        for kind in ("none", "dropout")
+        for rows in ("300", "1000")
+    }
+    del crossed["none-300"]
+    assert set(map(len, factors_of(**crossed).values())) == {0}
+
+
+def test_levels_of_one_setting_have_no_factors():
+    assert factors_of(a={"init": "he"}, b={"init": "xavier"}) == {"a": {}, "b": {}}

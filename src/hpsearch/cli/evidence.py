@@ -72,7 +72,6 @@ class _Reader:
         numbers = [k for _, k in self._found.records]
         draws = max(numbers, default=0) + (0 if self._found.compares else 1)
         seeds = [seed for _, seed in self._found.confirmed]
-        made_with = [one for one in self._found.made_with if one is not None]
         return Design(
             name=specification["name"],
             title=_title(config),
@@ -96,8 +95,8 @@ class _Reader:
             fingerprint=specification["fingerprint"],
             facts=self._facts(openings),
             openings=len(openings),
-            devices=tuple(sorted({one.device for one in made_with})),
-            commits=tuple(sorted({one.code for one in made_with})),
+            devices=self._made_with("device"),
+            commits=self._made_with("code"),
             mismatched=confounded(specification["specification"]),
         )
 
@@ -113,10 +112,15 @@ class _Reader:
             **facts,
             "batch size": str(config.training.batch_size),
             "precision": str(config.training.precision),
-            "device": str(self._found.specification.get("device", "unknown")),
+            "device": "; ".join(self._made_with("device")) or str(self._found.specification["device"]),
+            "code": "; ".join(self._made_with("code")) or "not recorded",
             "early stopping": "no" if config.training.patience is None else f"patience {config.training.patience}",
             "openings of the test set": str(len(openings)),
         }
+
+    def _made_with(self, what: str) -> tuple[str, ...]:
+        """Each device, or version of the code, that any training was done with, sorted."""
+        return tuple(sorted({getattr(one, what) for one in self._found.made_with if one is not None}))
 
     def trial(self, record: Record, design: Design) -> TrialRow:
         result = record.result

@@ -1,7 +1,7 @@
 """The levels of a stored comparison: what each is, draws and fixes, and what they differ in besides."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpsearch.analysis.evidence import LevelDesign
@@ -42,10 +42,7 @@ def level_design(specification: Mapping[str, Any], name: str, *, asked: Config) 
     if any(key.partition(".")[0] == "init" for key in settings):
         # "Xavier" is another formula in every book: the page shows which one it is here.
         settings["init.sd"] = formula(stored_config(level["config"], asked).init)
-    search = uttered(frozen["config"])["search"]
-    factors = FACTORIAL.get(name, {}) if search["compare"] == "regularization" else {}
-    if search["cross"]:
-        factors = {group: level["options"][group] for group in search["cross"]}
+    factors = _factors(frozen, level)
     return LevelDesign(name, settings, space, _fixed(uttered(level["config"]), space, level["options"]), factors)
 
 
@@ -82,13 +79,31 @@ def confounded(frozen: Mapping[str, Any]) -> tuple[str, ...]:
     Returns:
         Names of groups and keys, sorted: `training.epochs`.
     """
+    differing = _differing(frozen)
+    return () if _crossed(differing) else tuple(key for key in differing if key.partition(".")[0] in TRAINED_WITH)
+
+
+def _factors(frozen: Mapping[str, Any], level: Mapping[str, Any]) -> dict[str, str]:
+    """The value of each factor where levels are every combination of several; empty for any other design."""
+    if uttered(frozen["config"])["search"]["compare"] == "regularization":
+        return FACTORIAL.get(level["name"], {})
+    differing = _differing(frozen)
+    several = len(differing) > 1 and _crossed(differing)
+    return {key: str(_setting(level, key)) for key in differing} if several else {}
+
+
+def _differing(frozen: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The groups and keys in which levels differ, sorted, with the value of each level."""
     levels = frozen.get("levels", ())
     keys = sorted({key for level in levels for key in (*level["options"], *level["values"])})
     values = {key: [repr(_setting(level, key)) for level in levels] for key in keys}
-    differing = {key: found for key, found in values.items() if len(set(found)) > 1}
-    trained_with = tuple(key for key in differing if key.partition(".")[0] in TRAINED_WITH)
+    return {key: found for key, found in values.items() if len(set(found)) > 1}
+
+
+def _crossed(differing: Mapping[str, Sequence[str]]) -> bool:
+    """Whether every value of each key meets every value of the others."""
     met = set(zip(*differing.values(), strict=True)) or {()}
-    return () if len(met) == math.prod(len(set(found)) for found in differing.values()) else trained_with
+    return len(met) == math.prod(len(set(found)) for found in differing.values())
 
 
 def _setting(level: Mapping[str, Any], key: str) -> Any:
