@@ -102,6 +102,9 @@ class Silent:
     def judged(self, rung, trials, going_on):
         pass
 
+    def narrowed(self, trials, dropped):
+        pass
+
     def tick(self):
         pass
 

@@ -149,6 +149,15 @@ def test_labels_are_set_to_one_width(terminal):
     assert shown(terminal) == "\nWritten\n  runs        a\n  best trial  b\n              c\n"
 
 
+def test_a_round_says_what_it_goes_without(terminal):
+    terminal.narrowed(18, {"optimizer": ("sgd", "adagrad"), "training.default.batch_size": (32,)})
+    terminal.narrowed(26, {})
+    assert shown(terminal).splitlines() == [
+        "after 18 trials: the space is narrowed; dropped: optimizer sgd, adagrad; training.default.batch_size 32",
+        "after 26 trials: the space is narrowed",
+    ]
+
+
 @pytest.mark.parametrize(("width", "columns"), [(80, ["kept", "r2", "mae"]), (48, ["kept"]), (40, [])])
 def test_a_narrow_terminal_keeps_the_choices_and_the_first_of_the_further_columns(width, columns):
     terminal = Terminal(Console(file=io.StringIO(), width=width, highlight=False))

@@ -3,7 +3,6 @@
 import math
 import shlex
 import subprocess
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from searches import LR, SPACE, design, of_rows, search, trial
 
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explore import explore_level
-from hpsearch.analysis.explored import Importance
 from hpsearch.analysis.linter import narrowed
 from hpsearch.analysis.linter_space import edge_of, override_of, widened
 from hpsearch.cli.compose import Composer, conf_dir
@@ -165,27 +163,23 @@ def test_too_few_trials_leave_the_space_as_it_was(n):
     assert narrowed(evidence, found, "adam") == {**SPACE, "model.mlp.depth": {"low": 1, "high": 8}}
 
 
-def of_choices(declared, drawn, *, evidence=True, name="optimizer.adam.beta1", more=None):
-    """The narrowed space of a search of which the first tenth of the trials score highest."""
+def of_choices(declared, drawn, *, name="optimizer.adam.beta1", more=None):
+    """The narrowed space of a search whose trials score the higher, the earlier they come."""
     values = [{name: value, **(more or {})} for value in drawn]
     rows = [trial(k, 1.0 - k / 100, 1.0 - k / 100, values=value) for k, value in enumerate(values, 1)]
     space = {name: {"choices": declared}, **dict.fromkeys(more or {}, LOG)}
     search = of_rows(*rows, space=space)
-    found = explore_level(search, "adam", refused=False, seed=0)
-    found = replace(found, importance=(Importance(name, 0.9, (0.8, 1.0), evidence),))
-    return narrowed(search, {"adam": found}, "adam")
+    return narrowed(search, {"adam": explore_level(search, "adam", refused=False, seed=0)}, "adam")
 
 
-def test_a_choice_that_no_high_trial_has_is_dropped_where_the_value_matters():
+def test_a_choice_whose_trials_all_score_low_is_dropped():
     name = "optimizer.adam.beta1"
-    drawn = [0.9, 0.8, 0.9, *[0.5] * 27]
-    assert of_choices([0.5, 0.8, 0.9], drawn)[name] == {"choices": [0.8, 0.9]}
-    assert of_choices([0.5, 0.8, 0.9], drawn, evidence=False)[name] == {"choices": [0.5, 0.8, 0.9]}
+    assert of_choices([0.5, 0.8, 0.9], [0.9, 0.8, 0.9, *[0.5] * 27])[name] == {"choices": [0.8, 0.9]}
 
 
-def test_two_choices_must_remain():
-    drawn = [0.9, 0.9, 0.9, *[0.5] * 27]
-    assert of_choices([0.5, 0.8, 0.9], drawn)["optimizer.adam.beta1"] == {"choices": [0.5, 0.8, 0.9]}
+def test_one_choice_may_remain():
+    drawn = [*[0.9] * 10, *[0.5] * 10, *[0.8] * 10]
+    assert of_choices([0.5, 0.8, 0.9], drawn)["optimizer.adam.beta1"] == {"choices": [0.9]}
 
 
 def test_the_values_of_a_dropped_option_are_dropped_with_it():
@@ -285,6 +279,14 @@ def test_the_command_line_takes_the_next_round():
     assert level.space.options == {"optimizer": ("sgd", "adam")}
     assert level.space.dimensions["optimizer.adam"]["lr"] == Range(0.00379, 0.0269, log=True, step=None, whole=False)
     assert level.space.dimensions["training.default"]["batch_size"] == Choices((32, 64))
+
+
+def test_the_command_line_takes_a_next_round_of_one_option():
+    override = shlex.split(override_of("optimizer", {"choices": ["adam"]}))
+    composer = Composer(["search.tune=[optimizer]", *override], None)
+    (level,) = plan_levels(composer, composer.compose())
+    assert level.space.options == {"optimizer": ("adam",)}
+    assert set(level.space.dimensions) == {"optimizer.adam"}
 
 
 def test_a_search_around_its_peak_is_narrowed_to_it():

@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from hpsearch.analysis.dropping import kept_choices
 from hpsearch.analysis.evidence import Evidence, Space
 from hpsearch.analysis.explore_pool import Pool, pool_of, ranked, space_of
-from hpsearch.analysis.explore_space import columns_of, is_number, label_of
+from hpsearch.analysis.explore_space import columns_of, is_number
 from hpsearch.analysis.explored import Explored
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
 
@@ -126,8 +127,7 @@ def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) ->
     et al., 2023: a search whose good points crowd at an end says that the space was wrong). Fewer than two points say
     nothing: the range stays.
 
-    A choice is dropped only if no trial of the highest tenth has it, the importance of the value is clearly above its
-    dummy, and at least two choices remain. What only a dropped option draws is dropped with it.
+    Choices are dropped as `kept_choices` says, by `val` alone. What only a dropped option draws is dropped with it.
 
     Args:
         evidence: Everything.
@@ -138,9 +138,8 @@ def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) ->
         Bounds by name, for every value of the space.
     """
     space, pool, found = space_of(evidence.design, name), pool_of(evidence, name), explored.get(name)
-    good, top = _good(pool, found), _top(pool)
-    inside = good if good.sum() >= ENOUGH else top
-    matters = {one.name for one in found.importance if one.evidence} if found else set()
+    good = _good(pool, found)
+    inside = good if good.sum() >= ENOUGH else _top(pool)
     values = found.recipe_values if found else {}
     columns = {column.name: column for column in columns_of(space, pool.rows)}
     result: dict[str, Mapping[str, Any]] = {}
@@ -149,9 +148,8 @@ def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) ->
         if axis is not None and value in columns:
             raw = columns[value].raw[inside]
             result[value] = _range(axis, raw[~np.isnan(raw)], values.get(value))
-        elif "choices" in bounds and value in matters:
-            used = [row.values[value] for row, high in zip(pool.rows, top, strict=True) if high and value in row.values]
-            result[value] = _choices(bounds["choices"], used)
+        elif "choices" in bounds:
+            result[value] = {"choices": kept_choices(bounds["choices"], value, pool, inside)}
         else:
             result[value] = plain(bounds)
     return _without_dropped(space, result)
@@ -182,12 +180,6 @@ def _range(axis: Axis, raw: np.ndarray, recipe: object) -> dict[str, Any]:
     side = axis.side(recipe)
     low, high = (axis.beyond(one) if one == side else end for one, end in (("low", low), ("high", high)))
     return axis.bounds(low, high)
-
-
-def _choices(declared: list[Any], used: list[Any]) -> dict[str, Any]:
-    labels = {label_of(value) for value in used}
-    kept = [value for value in declared if label_of(value) in labels]
-    return {"choices": kept if len(kept) > 1 else list(declared)}
 
 
 def _without_dropped(space: Space, result: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

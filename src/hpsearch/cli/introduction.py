@@ -92,7 +92,8 @@ def describe_rounds(config: Config) -> str:
     search = config.search
     if isinstance(search, CoarseToFine):
         short = [f"{each.trials} trials of {each.epochs} epochs" for each in search.rounds]
-        return f"{', then '.join(short)}, then the others; each round narrows the ranges of the next"
+        narrows = "each round narrows the ranges of the next, and drops options that did badly"
+        return f"{', then '.join(short)}, then the others; {narrows}"
     learns = (
         f", each learns from those before, from trial {search.startup} on" if isinstance(search, AdaptiveSearch) else ""
     )

@@ -1,11 +1,12 @@
 """Tells the terminal and the parent run what a sweep does."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from hpsearch.cli.scores import Score
+from hpsearch.records import Value
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
@@ -43,6 +44,10 @@ class Watching:
     def judged(self, rung: int, trials: int, going_on: int) -> None:
         """Says how many trials go on after a rung."""
         self._terminal.judged(rung, trials, going_on)
+
+    def narrowed(self, trials: int, dropped: Mapping[str, Sequence[Value]]) -> None:
+        """Says which options and choices the next round goes without."""
+        self._terminal.narrowed(trials, dropped)
 
     def tick(self) -> None:
         """Samples the machine's load, every few seconds."""

@@ -244,12 +244,12 @@ class Round:
 
 @dataclass(kw_only=True, slots=True)
 class CoarseToFine(Search):
-    """Many short trainings over wide ranges, then fewer and longer ones over narrowed ranges, then the long ones.
+    """Many short trainings over wide ranges, then fewer and longer ones over a narrowed space, then the long ones.
 
     The trials after those of `rounds` train for `training.epochs`.
     """
 
-    rounds: Annotated[list[Round], "short rounds before the long one, each narrows the ranges of the next"]
+    rounds: Annotated[list[Round], "short rounds before the long one, each narrows the space of the next"]
 
     def __post_init__(self) -> None:
         super(CoarseToFine, self).__post_init__()

@@ -17,8 +17,8 @@ SEED = 0
 """Of the bootstraps of what is found; narrowing reads none of them."""
 
 
-def narrowed_space(search: CoarseToFine, level: Level, past: Sequence[Record]) -> Space:
-    """The space of the round after these trials; it is narrowed once for each round that they make up.
+def narrowed_spaces(search: CoarseToFine, level: Level, past: Sequence[Record]) -> list[Space]:
+    """The space of each round up to the one after these trials: the whole one first, then narrowed after each round.
 
     It reads `val` scores alone: `report` rows are never selected on.
 
@@ -27,11 +27,22 @@ def narrowed_space(search: CoarseToFine, level: Level, past: Sequence[Record]) -
         level: With its whole space.
         past: The records of all earlier rounds, in the order of k.
     """
-    space = level.space
+    spaces = [level.space]
     for number in range(search.round_of(len(past))):
         records = [record for record in past if search.round_of(record.k) == number]
-        space = _narrowed(replace(level, space=space), records)
-    return space
+        spaces.append(_narrowed(replace(level, space=spaces[-1]), records))
+    return spaces
+
+
+def dropped_between(before: Space, after: Space) -> dict[str, tuple[Value, ...]]:
+    """By name, the options and choices that a space has no more, without those of options that are gone themselves."""
+    then, now = bounds_of(before), bounds_of(after)
+    found = {
+        name: tuple(choice for choice in bounds["choices"] if choice not in now[name]["choices"])
+        for name, bounds in then.items()
+        if "choices" in bounds and name in now
+    }
+    return {name: choices for name, choices in found.items() if choices}
 
 
 def _narrowed(level: Level, records: Sequence[Record]) -> Space:

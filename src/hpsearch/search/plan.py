@@ -15,7 +15,7 @@ from hpsearch.config.tree import covered_tree, to_tree
 from hpsearch.nn.imports import source_digest
 from hpsearch.records import NO_LEVEL, Trial, Value
 from hpsearch.search.levels import Level
-from hpsearch.search.narrowing import narrowed_space
+from hpsearch.search.narrowing import dropped_between, narrowed_spaces
 from hpsearch.search.sampler import Sampler
 from hpsearch.search.trial_records import Record
 from hpsearch.space import Composed, Space
@@ -112,7 +112,7 @@ class Plan:
         search = self.search
         if isinstance(search, CoarseToFine):
             (level,) = self.levels
-            sampler = self._sampler(replace(level, space=narrowed_space(search, level, past)))
+            sampler = self._sampler(replace(level, space=narrowed_spaces(search, level, past)[-1]))
             return [self.realize(key, sampler.draw(*key, level.chosen)) for key in wanted]
         if not isinstance(search, AdaptiveSearch):
             return [self.trial(key) for key in wanted]
@@ -121,6 +121,15 @@ class Plan:
         drawn = self._sampler(level).draw_cohort(level.name, numbers, level.chosen, past)
         values = dict(zip(cohort, drawn, strict=True))
         return [self.realize(key, values[key]) for key in wanted]
+
+    def dropped(self, past: Sequence[Record]) -> dict[str, tuple[Value, ...]] | None:
+        """By name, what the round before drew and the one after these trials does not; None where no round ended."""
+        search = self.search
+        if not isinstance(search, CoarseToFine) or not past:
+            return None
+        (level,) = self.levels
+        before, after = narrowed_spaces(search, level, past)[-2:]
+        return dropped_between(before, after)
 
     def _sampler(self, level: Level) -> Sampler:
         return Sampler(self.search, level.space, self.base.config.seed, first=int(self.search.compares))
