@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hpsearch.cli.building import running, stored
+from hpsearch.cli.building import _description, running, stored
 from hpsearch.errors import HpsearchError
 from hpsearch.search.stop import StoppedError
 from hpsearch.terminal import OutputClosedError
@@ -14,9 +14,10 @@ NAMED = SimpleNamespace(
     name="s",
     identity="f-1",
     specification={
-        "specification": {},
+        "name": "s",
         "data": {"name": "digits", "test": None},
         "overrides": [],
+        "specification": {"config": {"evaluation": {"kind": "holdout"}}},
         "fingerprint": "f",
         "engine": "auto",
         "device": "cpu",
@@ -86,3 +87,26 @@ def test_a_final_makes_and_ends_the_parent_run_that_a_store_does_not_have():
     with stored(tracker, NAMED) as run:
         assert (run.run_id, tracker.endings) == ("parent", [None])
     assert tracker.endings == [Ending.FINISHED]
+
+
+def described(**frozen):
+    """What MLflow says of a sweep called `a b`."""
+    specification = {"config": {"evaluation": {"kind": "holdout"}}, **frozen}
+    return _description({**NAMED.specification, "name": "a b", "specification": specification})
+
+
+def test_of_a_single_sweep_the_report_rows_are_what_to_quote():
+    assert "`report/…` is what to quote" in described()
+
+
+def test_of_a_comparison_fresh_seeds_are_what_to_quote_and_the_report_is_what_to_read():
+    text = described(levels=[{"name": "adam"}, {"name": "sgd"}])
+    assert "`report/…` is what to quote" not in text
+    assert "not what the search found is to quote, but the retrainings on fresh seeds" in text
+    assert "python -m hpsearch +report=sweep 'report.sweep=\"a b\"'" in text
+
+
+def test_a_sweep_without_report_rows_does_not_name_any():
+    text = described(config={"evaluation": {"kind": "kfold"}})
+    assert "`report/…`" not in text
+    assert "no report rows" in text

@@ -20,7 +20,7 @@ from hpsearch.execution.entry import set_up, work
 from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.worker import Raised
 from hpsearch.jobs import Answer, Checked, CheckJob, Job, TrialJob
-from hpsearch.quoting import command_line
+from hpsearch.quoting import command_line, hydra_quoted
 from hpsearch.search.attempts import now_ms
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.journal import JOURNAL
@@ -195,11 +195,26 @@ def journal_path(config: Config) -> Path:
 
 
 def _description(specification: dict[str, Any]) -> str:
-    command = command_line(specification["overrides"])
+    data, command = specification["data"]["name"], command_line(specification["overrides"])
     return (
-        f"A sweep of hpsearch on `{specification['data']['name']}`: one child run for each trial; `score` is the "
-        f"validation metric (higher is better), `report/…` is what to quote.\n\n    {command}\n"
+        f"A sweep of hpsearch on `{data}`: one child run for each trial; `score` is the validation metric (higher is "
+        f"better). {_to_quote(specification)}\n\n    {command}\n"
     )
+
+
+def _to_quote(specification: dict[str, Any]) -> str:
+    """What a reader of the runs may quote: the highest of several scores flatters."""
+    frozen = specification["specification"]
+    if "levels" in frozen:
+        again = command_line(["+report=sweep", f"report.sweep={hydra_quoted(specification['name'])}"])
+        return (
+            "Levels are compared: not what the search found is to quote, but the retrainings on fresh seeds, child "
+            "runs of the role `confirm`. The place to read is the report, `report/report.html` among the artifacts of "
+            f"the sweep's run, which is made again by\n\n    {again}\n\nThe sweep itself:"
+        )
+    if frozen["config"]["evaluation"]["kind"] == "holdout":
+        return "`report/…` is what to quote."
+    return "There are no report rows, and the highest of several scores flatters."
 
 
 def _uri(config: Config) -> str:
