@@ -1,5 +1,6 @@
 """What stands in a leaderboard, in which order, and what may be claimed between its entries."""
 
+import hashlib
 import itertools
 import math
 from dataclasses import replace
@@ -87,10 +88,18 @@ def test_levels_are_entries_of_their_own_and_no_two_share_a_name():
 )
 def test_another_split_is_not_mixed_in(change):
     other = replace(SPLIT, **change)
+    assert other.digest != SPLIT.digest
     splits = sorted([SPLIT.text, other.text])
     with pytest.raises(ValueError, match="a leaderboard must be of one split, got 2: ") as refused:
         standings([sweep("a", trial(1, 0.9, 0.9)), sweep("b", trial(1, 0.9, 0.9), split=other)])
     assert str(refused.value).endswith("; ".join(splits))
+
+
+def test_the_digest_of_a_split_is_that_of_everything_that_makes_it():
+    text = f'["{SPLIT.rows}", [["kind", "holdout"], ["report", 400]], 0, "accuracy", ""]'
+    plain = replace(SPLIT, evaluation=(("kind", "holdout"), ("report", 400)), seed=0, metric="accuracy", loss="")
+    assert plain.digest == hashlib.sha256(text.encode()).hexdigest()[:8]
+    assert replace(plain, loss="mse").digest != plain.digest
 
 
 def test_those_within_the_wilson_interval_of_the_first_are_named():

@@ -116,9 +116,14 @@ def test_the_page_says_what_the_order_does_not_say():
 
 
 def test_the_page_names_the_split_and_what_is_not_mixed_in():
-    text = markdown(compose(board())).replace("\\", "")
-    assert "One split: accuracy, holdout (report=400, val=400), seed 0, rows 3f2a9c1b; 400 val rows, 400 report" in text
-    assert "Not mixed with these, for it is scored on other rows or by another metric: accuracy, holdout (report=400, val=400), seed 1, rows 3f2a9c1b: reseeded." in text  # fmt: skip  # noqa: E501
+    shown = board()
+    text = markdown(compose(shown)).replace("\\", "")
+    known = "accuracy, holdout (report=400, val=400), seed 0, rows 3f2a9c1b; 400 val rows, 400 report"
+    assert f"Split {shown.split.digest}: {known}" in text
+    assert text.splitlines()[2] == f"3 entries of 3 sweeps, split {shown.split.digest}"
+    other = "accuracy, holdout (report=400, val=400), seed 1, rows 3f2a9c1b: reseeded."
+    why = "Not mixed with these, for it is scored on other rows or by another metric"
+    assert f"{why}: split {OTHER.digest}, {other}" in text
     assert "Left out: old, of which the tracking store has no sweep.json." in text
 
 
@@ -224,6 +229,8 @@ def test_every_number_is_in_json():
     assert (first["shown"], first["interval"], first["failures"]) == (0.9, [0.8667, 0.9257], 3)
     assert first["recipe"]["settings"] == {"optimizer": "adam", "loss": "bce"}
     assert (last["recipe"], last["shown"]) == (None, None)
+    assert told["split"]["digest"] == board().split.digest
+    assert told["others"][0]["split"]["digest"] == OTHER.digest
     assert told["split"]["evaluation"] == {"kind": "holdout", "report": 400, "val": 400}
     assert [one["state"] for one in told["comparisons"]] == ["better", "refused"]
     assert told["comparisons"][1]["diff"] is None
@@ -241,6 +248,7 @@ def test_every_entry_is_a_line_of_csv_with_all_digits():
     assert (first["failures"], first["stalled"], first["training_rows"]) == ("3", "1", "1000")
     assert (second["confirmed_se"], second["diverged_seeds"]) == ("", "1")
     assert (last["trial"], last["shown"], last["draws"]) == ("", "", "4")
+    assert {line["split"] for line in (first, second, last)} == {board().split.digest}
 
 
 WRITE = """

@@ -4,6 +4,8 @@ Scores are higher where a result is better. The trial of an entry was picked on 
 that it is what entries are put in order by. It is an order of single trainings and no ranking.
 """
 
+import hashlib
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -49,6 +51,12 @@ class Split:
         listed = ", ".join(f"{name}={value}" for name, value in settings.items())
         under = f" under {self.loss}" if self.loss else ""
         return f"{self.metric}{under}, {kind} ({listed}), seed {self.seed}, rows {self.rows[:8]}"
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that tell it from other splits: the beginning of a SHA-256."""
+        known = [self.rows, self.evaluation, self.seed, self.metric, self.loss]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def compose(board: Leaderboard) -> Report:
         Section(3, "limits", "Limits", "Limits", (Listing(tuple(_limits(board))),)),
     )
     subtitle = f"{_count(len(board.entries), 'entry', 'entries')} of {_count(len(board.sweeps), 'sweep', 'sweeps')}"
-    return Report(title, f"{subtitle}, one split", sections, ())
+    return Report(title, f"{subtitle}, split {board.split.digest}", sections, ())
 
 
 def _count(n: int, one: str, many: str) -> str:
@@ -78,7 +78,7 @@ def _board(board: Leaderboard) -> list[Block]:
     rows = f"{board.val_rows} val rows" + (f", {board.report_rows} report rows" if board.report_rows else "")
     return [
         Text(lead, "lead"),
-        Text(f"One split: {visible(board.split.text)}; {rows}. Higher is better.", "note"),
+        Text(f"Split {board.split.digest}: {visible(board.split.text)}; {rows}. Higher is better.", "note"),
         _entries(board),
         Listing(tuple(_reading(board))),
     ]
@@ -249,10 +249,10 @@ def _limits(board: Leaderboard) -> list[str]:
     return [
         *_budgets(board.entries),
         "Scores of two entries that differ are no claim: only paired fresh seeds make one, in section 1.",
-        f"One data set, {visible(board.data)}, and one split: nothing is known about others.",
+        f"One data set, {visible(board.data)}, and one split, {board.split.digest}: nothing is known about others.",
         *(
-            f"Not mixed with these, for it is scored on other rows or by another metric: {visible(split.text)}: "
-            f"{', '.join(map(visible, names))}."
+            f"Not mixed with these, for it is scored on other rows or by another metric: split {split.digest}, "
+            f"{visible(split.text)}: {', '.join(map(visible, names))}."
             for split, names in board.others
         ),
         *(f"Left out: {visible(text)}." for text in board.left_out),

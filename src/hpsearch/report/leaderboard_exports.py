@@ -14,7 +14,7 @@ from hpsearch.wording import visible
 
 COLUMNS = ("entry", "sweep", "level", "trial", "draws", "epochs", "model", "training_rows", "val", "shown", "low",
            "high", "seeds", "diverged_seeds", "confirmed", "confirmed_se", "by_chance", "lambda", "failures", "stalled",
-           "pruned")  # fmt: skip
+           "pruned", "split")  # fmt: skip
 
 
 def to_json(board: Leaderboard) -> str:
@@ -35,7 +35,7 @@ def to_json(board: Leaderboard) -> str:
 
 
 def _split(split: Split) -> dict[str, Any]:
-    return {**asdict(split), "evaluation": dict(split.evaluation)}
+    return {**asdict(split), "evaluation": dict(split.evaluation), "digest": split.digest}
 
 
 def _plain(value: Any) -> Any:
@@ -55,7 +55,8 @@ def entries_csv(board: Leaderboard) -> str:
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(value) for value in _row(entry)] for entry in board.entries)
+    split = board.split.digest
+    writer.writerows([*(_cell(value) for value in _row(entry)), split] for entry in board.entries)
     return target.getvalue()
 
 
