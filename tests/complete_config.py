@@ -125,6 +125,7 @@ PLAIN: dict[str, Any] = {
     },
     "report": {
         "sweep": None,
+        "run": None,
         "started_by": None,
         "path": None,
         "metric": "accuracy",

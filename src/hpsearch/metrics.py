@@ -11,6 +11,8 @@ from hpsearch.config import Config, ConfigError
 from hpsearch.config.sweep import Metric
 from hpsearch.records import Task
 
+NAMES = (*(metric.value for metric in Metric if metric is not Metric.AUTO), "loss")
+"""Of all metrics."""
 LOWER_IS_BETTER = frozenset({"loss", "cross_entropy", "mse", "mae"})
 AVERAGED = frozenset({"loss", "accuracy", "cross_entropy", "mse", "mae"})
 """Metrics that are a mean over rows, so that a standard error follows from one fit."""

@@ -211,7 +211,7 @@ def test_a_table_needs_rows_and_text(write, tmp_path):
 
 
 def test_a_control_must_be_a_level(write):
-    with pytest.raises(TableError, match="control must be a level, one of adam, sgd, got 'nadam'"):
+    with pytest.raises(TableError, match=r"report.control must be one of adam, sgd, got 'nadam': did you mean adam\?"):
         read_table(write(*SMALL), control="nadam")
 
 

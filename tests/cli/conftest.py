@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import shutil
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from boards import ROWS
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.planning import plan_space
 from hpsearch.config import Config, ConfigError
+from hpsearch.search.store import SweepStore
 from hpsearch.space import Composed, Space
+from hpsearch.tracking.mlflow import Tracker
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +118,40 @@ def problems() -> Callable[..., tuple[str, ...]]:
 def command() -> Callable[..., Namespace]:
     """A parsed command line, as the actions take it."""
     return lambda *overrides: Namespace(overrides=list(overrides))
+
+
+@pytest.fixture
+def asked(composed, tmp_path):
+    """The configuration of a command in an empty folder; `report` as given."""
+
+    def ask(**report):
+        config = composed("+report=leaderboard").config
+        tracking = replace(config.tracking, directory=str(tmp_path / "mlruns"))
+        directory = str(tmp_path / "experiments")
+        return replace(config, tracking=tracking, report=replace(config.report, directory=directory, **report))
+
+    return ask
+
+
+@pytest.fixture
+def sweep(composed, tmp_path):
+    """Freezes a sweep as a command with these overrides would, and gives its store; nothing is trained."""
+
+    def freeze(name, *overrides, rows="3f2a9c1b" * 8, data="digits", place="mlruns", **more):
+        config = composed("data=digits", *overrides).config
+        store = SweepStore(tmp_path / place, name)
+        tree = {"config": config.covered(), "options": {}, "space": {}, "data": rows}
+        store.folder.mkdir(parents=True)
+        facts = {"named": True, "started_by": None, "created_ms": 1, "version": "0.1.0", "device": "cpu"}
+        facts |= {"fingerprint": name.encode().hex(), "specification": tree, "data": {**ROWS, "name": data}}
+        store.freeze({"name": name, **facts, **more})
+        return store, config
+
+    return freeze
+
+
+@pytest.fixture
+def tracker(migrated, tmp_path):
+    shutil.copy(migrated / "mlflow.db", tmp_path / "mlflow.db")
+    with Tracker.connect(f"sqlite:///{tmp_path}/mlflow.db", tmp_path) as connected:
+        yield connected

@@ -2,21 +2,18 @@
 
 import csv
 import io
-import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from boards import finish, folder_of, numbers, refusal, show, tracked_copy
 from program import new_program
 from rich.console import Console
 
 from hpsearch.cli.compose import Composer
-from hpsearch.cli.leaderboard import report_leaderboard
 from hpsearch.cli.report import run_report
-from hpsearch.config import ConfigError
-from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
-from hpsearch.search.record_files import open_json, seal_json
+from hpsearch.records import NO_LEVEL, Status
 from hpsearch.search.store import SweepStore
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
@@ -29,71 +26,6 @@ PAIR = (
     *("search.space.optimizer.adam.lr={low: 0.01, high: 0.02}", "search.space.optimizer.sgd.lr={low: 0.2, high: 0.5}"),
     *("confirm.seeds=1", "execution.workers=1"),
 )
-ROWS = {"development_rows": 1438, "targets": "10 classes", "test": None}
-
-
-@pytest.fixture
-def asked(composed, tmp_path):
-    """The configuration of a command in an empty folder; `report` as given."""
-
-    def ask(**report):
-        config = composed("+report=leaderboard").config
-        tracking = replace(config.tracking, directory=str(tmp_path / "mlruns"))
-        directory = str(tmp_path / "experiments")
-        return replace(config, tracking=tracking, report=replace(config.report, directory=directory, **report))
-
-    return ask
-
-
-@pytest.fixture
-def sweep(composed, tmp_path):
-    """Freezes a sweep as a command with these overrides would, and gives its store; nothing is trained."""
-
-    def freeze(name, *overrides, rows="3f2a9c1b" * 8, data="digits"):
-        config = composed("data=digits", *overrides).config
-        store = SweepStore(tmp_path / "mlruns", name)
-        tree = {"config": config.covered(), "options": {}, "space": {}, "data": rows}
-        store.folder.mkdir(parents=True)
-        facts = {"named": True, "started_by": None, "created_ms": 1, "version": "0.1.0", "device": "cpu"}
-        facts |= {"fingerprint": name.encode().hex(), "specification": tree, "data": {**ROWS, "name": data}}
-        store.freeze({"name": name, **facts})
-        return store, config
-
-    return freeze
-
-
-@pytest.fixture
-def tracker(migrated, tmp_path):
-    shutil.copy(migrated / "mlflow.db", tmp_path / "mlflow.db")
-    with Tracker.connect(f"sqlite:///{tmp_path}/mlflow.db", tmp_path) as connected:
-        yield connected
-
-
-def finish(store, config, k, val, report, correct=None):
-    """Writes the record of a trial, or of a fresh seed."""
-    summary = {"report/accuracy": report}
-    arrays = {} if correct is None else {"report_correct": correct[None]}
-    curves = {"train/loss": [1.0, 0.5]}
-    result = TrialResult(Status.OK, None, val, 0.01, curves, summary, [2], [], predictions=arrays)
-    store.write_attempt(store.begin_attempt(NO_LEVEL, k), Trial(NO_LEVEL, k, {}, config), result, {})
-
-
-def show(asked, tracker, width=160):
-    """What the terminal shows."""
-    shown = io.StringIO()
-    terminal = Terminal(Console(file=shown, width=width))
-    assert report_leaderboard(asked, tracker, terminal) == 0
-    return shown.getvalue()
-
-
-def refusal(asked, tracker):
-    with pytest.raises(ConfigError) as refused:
-        show(asked, tracker)
-    return str(refused.value)
-
-
-def numbers(tmp_path):
-    return json.loads((tmp_path / "experiments" / "leaderboard-digits" / "report.json").read_text())
 
 
 def test_a_data_set_must_be_named(asked, sweep, tracker):
@@ -106,45 +38,6 @@ def test_a_data_set_without_a_sweep_is_refused(asked, sweep, tracker):
     sweep("a")
     told = refusal(asked(data="digit"), tracker)
     assert told == "report.data=digit is the data set of no sweep: did you mean digits?"
-
-
-def test_sweeps_that_are_scored_otherwise_are_refused_with_the_way_out(asked, sweep, tracker):
-    sweep("seeded", "seed=1")
-    sweep("zero")
-    sweep("same rows", "evaluation.val=144", "evaluation.report=0.1", "training.epochs=3", "data.limit=500")
-    sweep("larger", "evaluation.report=200")
-    sweep("folds", "evaluation=kfold")
-    sweep("ranked", "search.metric=macro_f1")
-    sweep("loss", "search.metric=cross_entropy")
-    sweep("smoothed", "search.metric=cross_entropy", "loss.label_smoothing=0.1")
-    sweep("other rows", rows="0" * 64)
-    holdout = "holdout (replicates=1, report=144, val=144), seed 0, rows 3f2a9c1b"
-    smoothed = 'cross_entropy under {"kind": "cross_entropy", "label_smoothing": %s}'
-    command = "  python -m hpsearch +report=leaderboard report.data=digits report.sweep="
-    assert refusal(asked(data="digits"), tracker).splitlines() == [
-        "the sweeps on digits are scored on different rows or by different metrics, and are not mixed:",
-        "  accuracy, holdout (replicates=1, report=144, val=144), seed 0, rows 00000000: other rows",
-        f"  accuracy, {holdout}: same rows, zero",
-        "  accuracy, holdout (replicates=1, report=144, val=144), seed 1, rows 3f2a9c1b: seeded",
-        "  accuracy, holdout (replicates=1, report=200, val=144), seed 0, rows 3f2a9c1b: larger",
-        "  accuracy, kfold (folds=5, replicates=1), seed 0, rows 3f2a9c1b: folds",
-        f"  {smoothed % '0.0'}, {holdout}: loss",
-        f"  {smoothed % '0.1'}, {holdout}: smoothed",
-        f"  macro_f1, {holdout}: ranked",
-        "choose the split of one sweep:",
-        command.replace("report.sweep=", "'report.sweep=\"other rows\"'"),
-        command.replace("report.sweep=", "'report.sweep=\"same rows\"'"),
-        *(f"{command}{name}" for name in ("seeded", "larger", "folds", "loss", "smoothed", "ranked")),
-    ]
-
-
-def test_the_split_of_a_sweep_is_shown_and_the_others_are_named(asked, sweep, tracker, tmp_path):
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        finish(*sweep(name, f"seed={seed}"), 0, 0.5, 0.4)
-    shown = show(asked(data="digits", sweep="b"), tracker)
-    assert "  a  " in shown
-    assert [entry["name"] for entry in numbers(tmp_path)["entries"]] == ["a", "b"]
-    assert [other["sweeps"] for other in numbers(tmp_path)["others"]] == [["c"]]
 
 
 def test_a_sweep_on_other_data_cannot_choose(asked, sweep, tracker):
@@ -200,7 +93,7 @@ def test_a_name_cannot_command_the_terminal_nor_leave_the_folder(asked, sweep, t
     assert "\\x1b[31mred\\n../.." in shown
     assert "\x1b" not in shown
     (folder,) = (tmp_path / "experiments").iterdir()
-    assert folder.name.startswith("leaderboard-script~")
+    assert folder.name.startswith("leaderboard-script-")
     assert "<script" not in (folder / "report.html").read_text()
 
 
@@ -221,8 +114,7 @@ def pair(migrated, tmp_path_factory):
 
 
 def board_of(folder):
-    root = folder / "experiments" / "leaderboard-digits"
-    return {path.name: path.read_bytes() for path in root.iterdir()}
+    return {path.name: path.read_bytes() for path in folder_of(folder).iterdir()}
 
 
 def test_a_sweep_that_was_run_stands_beside_another_one(pair, monkeypatch, sweep, tmp_path):
@@ -233,7 +125,7 @@ def test_a_sweep_that_was_run_stands_beside_another_one(pair, monkeypatch, sweep
     composer, shown = Composer(["+report=leaderboard", "report.data=digits"]), io.StringIO()
     terminal = Terminal(Console(file=shown, width=160))
     assert run_report(composer.overrides, composer.compose_uncovered(), terminal) == 0
-    assert "experiments/leaderboard-digits/report.html" in shown.getvalue()
+    assert f"experiments/{folder_of(tmp_path).name}/report.html" in shown.getvalue()
     lines = list(csv.DictReader(io.StringIO(board_of(tmp_path)["leaderboard.csv"].decode())))
     entries = {(line["sweep"], line["level"]): line for line in lines}
     assert set(entries) == {("lone", "-"), ("pair", "sgd"), ("pair", "adam")}
@@ -266,18 +158,14 @@ def test_a_copy_of_a_sweep_in_the_tracking_store_does_not_stand_twice(pair, aske
 
 def test_a_tracked_sweep_without_its_specification_is_left_out(asked, sweep, tracker, tmp_path):
     finish(*sweep("done"), 0, 0.5, 0.4)
-    tracker.open_sweep("early", identity="x", started_ms=1)
+    run = tracker.open_sweep("early", identity="x", started_ms=1)
     show(asked(data="digits"), tracker)
-    assert numbers(tmp_path)["left_out"] == ["early, of which the tracking store has no sweep.json"]
+    assert numbers(tmp_path)["left_out"] == [f"run {run.run_id} of sweep 'early' has no sweep.json"]
 
 
 def test_another_sweep_of_the_same_name_in_the_tracking_store_stands_beside_it(asked, sweep, tracker, tmp_path):
     finish(*sweep("a", "seed=1"), 0, 0.5, 0.4)
-    theirs = tmp_path / "mlruns" / "sweeps" / "a"
-    run = tracker.open_sweep("a", identity="theirs", started_ms=1)
-    changed = open_json((theirs / "sweep.json").read_bytes(), "sweep.json") | {"fingerprint": "0123456789"}
-    (tmp_path / "sweep.json").write_bytes(seal_json(changed))
-    tracker.log_artifacts(run.run_id, {"sweep.json": tmp_path / "sweep.json"})
+    tracked_copy(tracker, tmp_path, "a", seed=1)
     show(asked(data="digits"), tracker)
     assert numbers(tmp_path)["left_out"] == ["a (01234567), which has no finished trial"]
 

@@ -16,13 +16,28 @@ from hpsearch.config import ConfigError
         ("search.trials=7", "search.trials"),
         ("optimizer.space.lr.low=1", "optimizer.space.lr"),
         ("seed=3", "seed"),
-        ("report.delta=0.1", "report.delta"),
     ],
 )
 def test_a_report_of_a_sweep_cannot_change_what_was_run(given, named):
     with pytest.raises(ConfigError) as refused:
         _refuse_settings(Composer(["+report=sweep", "report.sweep=x", given]).overrides, "sweep")
     assert str(refused.value) == f"{named} has no effect on a report, which shows what was run: drop it"
+
+
+@pytest.mark.parametrize(
+    ("option", "key", "read"),
+    [
+        ("sweep", "delta", "report.directory, report.sweep, report.run, report.started_by"),
+        ("optimizers", "data", "report.directory, report.sweep, report.run, report.started_by"),
+        ("leaderboard", "run", "report.directory, report.data, report.sweep"),
+        ("table", "sweep", "report.directory, report.path, report.metric, report.delta, report.alpha, report.control"),
+    ],
+)
+def test_a_key_that_the_kind_of_report_does_not_read_is_refused(option, key, read):
+    overrides = Composer([f"+report={option}", f"report.{key}=0.1"]).overrides
+    with pytest.raises(ConfigError) as refused:
+        _refuse_settings(overrides, option)
+    assert str(refused.value) == f"report.{key} has no effect on +report={option}, which reads {read}: drop it"
 
 
 @pytest.mark.parametrize("given", ["report.directory=there", "tracking.uri=sqlite:///x.db", "confirm.seeds=3"])
@@ -51,3 +66,37 @@ def test_a_table_that_is_not_there_is_refused_by_its_key(tmp_path, monkeypatch, 
     assert "report.path must be given: report.path=<file.csv>" in capsys.readouterr().err
     assert main(["+report=table", "report.path=missing.csv"]) != 0
     assert "missing.csv" in capsys.readouterr().err
+
+
+METRICS = "accuracy, cross_entropy, loss, macro_f1, mae, mse, r2"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("report.metric=banana", f"report.metric must be one of {METRICS}, got 'banana'"),
+        ("report.metric=acuracy", f"report.metric must be one of {METRICS}, got 'acuracy': did you mean accuracy?"),
+        ("report.metric=auto", f"report.metric must be one of {METRICS}, got 'auto'"),
+        ("report.delta=0", "report.delta must be > 0 and finite, got 0.0"),
+        ("report.delta=-0.01", "report.delta must be > 0 and finite, got -0.01"),
+        ("report.delta=nan", "report.delta must be > 0 and finite, got nan"),
+        ("report.alpha=0", "report.alpha must lie between 0 and 1, got 0.0"),
+        ("report.alpha=1", "report.alpha must lie between 0 and 1, got 1.0"),
+        ("report.alpha=nan", "report.alpha must lie between 0 and 1, got nan"),
+        ("report.control=fats", "theirs.csv: report.control must be one of fast, slow, got 'fats': did you mean fast?"),
+        ("report.run=x", "report.run must be the run id of a sweep, 32 hexadecimal digits as MLflow shows it, got 'x'"),
+    ],
+)
+def test_what_makes_no_sense_of_a_table_is_refused_by_its_key(tmp_path, monkeypatch, capsys, given, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.csv").write_text(TABLE)
+    assert main(["+report=table", "report.path=theirs.csv", given]) != 0
+    assert capsys.readouterr().err == f"hpsearch: {told}\n"
+    assert not (tmp_path / "experiments" / "table-theirs").exists()
+
+
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "r2"])
+def test_every_metric_of_ours_is_known(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.csv").write_text(TABLE)
+    assert main(["+report=table", "report.path=theirs.csv", f"report.metric={name}"]) == 0

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign, TrialRow
 from hpsearch.analysis.table_cells import CONFIRM, EXPLORE, Cells, TableError, Typed, read_cells
+from hpsearch.config.tree import one_of
 from hpsearch.records import Status, Value
 
 LOG_FROM = 100.0
@@ -60,8 +61,7 @@ def read_table(
     table = read_cells(path, metric)
     levels = tuple(_level(level, table) for level in dict.fromkeys(row.level for row in table.rows))
     if control is not None and control not in [level.name for level in levels]:
-        known = ", ".join(level.name for level in levels)
-        raise TableError(path, [f"control must be a level, one of {known}, got {control!r}"])
+        raise TableError(path, [one_of("report.control", control, [level.name for level in levels])])
     explore, confirm = table.of(EXPLORE), table.of(CONFIRM)
     keys = _keys(table)
     design = Design(

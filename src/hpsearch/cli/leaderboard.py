@@ -5,9 +5,10 @@ from pathlib import Path
 
 from hpsearch.analysis.leaderboard import Entry, Leaderboard, Split, standings
 from hpsearch.cli.leaderboard_sources import Found, find_sweeps, read_sweep, split_of
+from hpsearch.cli.report_target import Asked
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.tree import nearest
-from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
+from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.report.leaderboard import confirmed_text, near_text, score_name, val_text, write_leaderboard
 from hpsearch.report.numbers import interval
 from hpsearch.report.style import short
@@ -23,23 +24,24 @@ NAME = 40
 Groups = dict[Split, list[Found]]
 
 
-def report_leaderboard(asked: Config, tracker: Tracker, terminal: Terminal) -> int:
+def report_leaderboard(asked: Asked, tracker: Tracker, terminal: Terminal) -> int:
     """Writes the leaderboard of `report.data`, and trains nothing; returns the exit status.
 
     Raises:
         ConfigError: If there is no such data set, or its sweeps do not share one split and none is chosen.
     """
-    found, left_out = find_sweeps(asked, tracker)
-    groups = _groups(asked, _on_data(asked, found))
+    config = asked.config
+    found, left_out = find_sweeps(config, tracker)
+    groups = _groups(config, _on_data(config, found))
     split = _choose(asked, groups)
     chosen = groups.pop(split)
     others = [(other, tuple(one.name for one in sweeps)) for other, sweeps in groups.items()]
-    sweeps = [read_sweep(one, asked, tracker) for one in chosen]
+    sweeps = [read_sweep(one, config, tracker) for one in chosen]
     empty = [f"{sweep.name}, which has no finished trial" for sweep in sweeps if not sweep.evidence.trials]
     if len(empty) == len(sweeps):
-        raise ConfigError(f"report.data={asked.report.data} has no sweep with a finished trial: {'; '.join(empty)}")
+        raise ConfigError(f"report.data={config.report.data} has no sweep with a finished trial: {'; '.join(empty)}")
     board = standings([sweep for sweep in sweeps if sweep.evidence.trials], others, [*left_out, *empty])
-    folder = Path(asked.report.directory) / slug(f"leaderboard-{board.data}")
+    folder = Path(config.report.directory) / slug(f"leaderboard-{board.data}-{split.digest}")
     for one, sweep in zip(chosen, sweeps, strict=True):  # before anything is shown, so that each look is counted
         one.note_look(tracker, sweep.evidence)
     files = write_leaderboard(board, folder)
@@ -66,25 +68,26 @@ def _groups(asked: Config, found: Sequence[Found]) -> Groups:
     return dict(sorted(groups.items(), key=lambda group: (group[0].text, group[0].rows)))
 
 
-def _choose(asked: Config, groups: Groups) -> Split:
+def _choose(asked: Asked, groups: Groups) -> Split:
     """The split of `report.sweep`, or the only one."""
-    wanted = asked.report.sweep
+    report = asked.config.report
+    wanted, data = report.sweep, str(report.data)
     names = [one.name for sweeps in groups.values() for one in sweeps]
     if wanted is not None:
         if wanted not in names:
-            raise ConfigError(f"report.sweep={wanted} is no sweep on {asked.report.data}: {nearest(wanted, names)}")
+            raise ConfigError(f"report.sweep={wanted} is no sweep on {data}: {nearest(wanted, names)}")
         return next(split for split, sweeps in groups.items() if wanted in [one.name for one in sweeps])
     if len(groups) > 1:
-        raise ConfigError(_refusal(str(asked.report.data), groups))
+        raise ConfigError(_refusal(asked, data, groups))
     return next(iter(groups))
 
 
-def _refusal(data: str, groups: Groups) -> str:
+def _refusal(asked: Asked, data: str, groups: Groups) -> str:
     heading = f"the sweeps on {data} are scored on different rows or by different metrics, and are not mixed:"
     listed = [f"  {split.text}: {', '.join(one.name for one in sweeps)}" for split, sweeps in groups.items()]
     commands = [
-        command_line(["+report=leaderboard", *(f"report.{key}={hydra_quoted(text)}" for key, text in chosen.items())])
-        for chosen in ({"data": data, "sweep": sweeps[0].name} for sweeps in groups.values())
+        asked.command(f"report.data={hydra_quoted(data)}", f"report.sweep={hydra_quoted(sweeps[0].name)}")
+        for sweeps in groups.values()
     ]
     return "\n".join([heading, *listed, "choose the split of one sweep:", *(f"  {line}" for line in commands)])
 
@@ -92,6 +95,7 @@ def _refusal(data: str, groups: Groups) -> str:
 def show_leaderboard(terminal: Terminal, board: Leaderboard, files: Sequence[Path]) -> None:
     """Prints the first entries, and where the pages are; `files` begin with the page."""
     terminal.heading(f"Leaderboard of {board.data}: highest-scoring trials in the search, by {score_name(board)}")
+    terminal.line(f"split {board.split.digest}: {board.split.text}")
     shown = board.entries[:SHOWN]
     for line in _aligned([("", "trial", "draws", "val", f"{score_name(board)} [95 %]", "fresh seeds"),
                           *(_row(board, entry) for entry in shown)]):  # fmt: skip

@@ -22,11 +22,15 @@ from hpsearch.data.splits import split_sizes
 from hpsearch.metrics import metric_name
 from hpsearch.records import Status
 from hpsearch.search.attempts import now_ms
-from hpsearch.search.gathered import Gathered, gather_local, gather_tracked
-from hpsearch.search.record_files import open_json
+from hpsearch.search.gathered import (
+    Gathered,
+    SpecificationError,
+    gather_local,
+    gather_tracked,
+    tracked_specification,
+)
 from hpsearch.search.store import SweepStore, list_sweeps
 from hpsearch.search.trial_records import Record
-from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
 
@@ -97,13 +101,14 @@ def _tracked(tracker: Tracker, local: list[Found]) -> tuple[list[Found], list[st
     for name in tracker.stored.names():
         for run in (run for run in tracker.stored.find(name) if run.run_id not in here):
             try:
-                specification = dict(open_json(tracker.stored.artifact(run.run_id, "sweep.json"), "sweep.json"))
-            except TrackingError:
-                left_out.append(f"{name}, of which the tracking store has no sweep.json")
+                specification = tracked_specification(tracker.stored, run)
+            except SpecificationError as error:
+                left_out.append(str(error))
                 continue
             if (name, specification["fingerprint"]) not in known:
                 known.add((name, specification["fingerprint"]))
-                found.append(Found(name, specification, partial(gather_tracked, tracker.stored, run), run))
+                gather = partial(gather_tracked, tracker.stored, run, specification)
+                found.append(Found(name, specification, gather, run))
     return found, left_out
 
 

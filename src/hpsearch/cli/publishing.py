@@ -49,7 +49,8 @@ def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> 
     findings = analyse(evidence)
     if evidence.confirm:  # before anything is shown, so that a look cannot be taken without being counted
         tracker.looks.note(run, digest, at_ms=now_ms())
-    folder = Path(asked.report.directory) / slug(evidence.design.name)
+    chosen = "" if asked.report.run is None else f"-{asked.report.run[:8]}"  # beside that of another one of its name
+    folder = Path(asked.report.directory) / slug(f"{evidence.design.name}{chosen}")
     files = write_report(findings, folder, theory=signal_theory(found, asked))
     tracker.log_artifacts(run.run_id, {f"report/{path.relative_to(folder)}": path for path in files})
     return summarize(findings, files)

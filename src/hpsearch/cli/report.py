@@ -1,31 +1,27 @@
 """`+report=…`: from logged runs to pages, without training anything."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from hpsearch.analysis.compare import analyse
 from hpsearch.analysis.table import read_table
 from hpsearch.cli.building import connect
 from hpsearch.cli.leaderboard import report_leaderboard
-from hpsearch.cli.naming import find_sweep
 from hpsearch.cli.overrides import Overrides
 from hpsearch.cli.publishing import publish, summarize
 from hpsearch.cli.report_screen import show_report
+from hpsearch.cli.report_target import Asked, find_target
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.run import UNCOVERED
-from hpsearch.config.tree import nearest
-from hpsearch.quoting import hydra_quoted
+from hpsearch.config.tree import one_of
+from hpsearch.metrics import NAMES
 from hpsearch.report.write import write_report
 from hpsearch.search.folders import check_directory, slug
-from hpsearch.search.gathered import Gathered, gather_local, gather_tracked
-from hpsearch.search.store import list_sweeps
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
-from hpsearch.tracking.mlflow import Tracker
-from hpsearch.tracking.runs import SweepRun
 
-TABLE_ONLY = ("path", "metric", "delta", "alpha", "control")
-"""Keys of `report` that a stored sweep says itself."""
+OF_SWEEP = ("sweep", "run", "started_by")
+READ = {"table": ("path", "metric", "delta", "alpha", "control"), "leaderboard": ("data", "sweep")}
+"""Keys of `report` that an option reads, beside `report.directory`; other options read those of `OF_SWEEP`."""
 
 
 def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
@@ -34,18 +30,25 @@ def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
     Raises:
         ConfigError: If there is nothing that is meant, or the command sets what a report cannot change.
     """
-    asked, option = base.config, base.actions["report"]
+    config, option = base.config, base.actions["report"]
     _refuse_settings(overrides, option)
-    check_directory(asked.report.directory)
+    check_directory(config.report.directory)
     if option == "table":
-        return _report_table(asked, terminal)
-    with connect(asked) as tracker:
+        return _report_table(config, terminal)
+    asked = Asked(config, option, kept_words(overrides))
+    with connect(config) as tracker:
         if option == "leaderboard":
             return report_leaderboard(asked, tracker, terminal)
-        found, run = _find(asked, option, tracker)
-        published = publish(found, asked, tracker, run)
+        found, run = find_target(asked, tracker, terminal)
+        published = publish(found, config, tracker, run)
     show_report(terminal, published)
     return 0
+
+
+def kept_words(overrides: Overrides) -> list[str]:
+    """What a command line gives beside the sweep or the data set that is meant, as it was typed."""
+    chosen = {f"report.{key}" for key in (*OF_SWEEP, "data")}
+    return [given.lstrip("+") for key, given in overrides.values.items() if key not in chosen]
 
 
 def _refuse_settings(overrides: Overrides, option: str) -> None:
@@ -53,65 +56,29 @@ def _refuse_settings(overrides: Overrides, option: str) -> None:
     given = [*overrides.values, *(f"{group}={choice}" for group, choice in overrides.options.items())]
     useless = [key for key in given if key.partition("=")[0].partition(".")[0] not in (*UNCOVERED, "report")]
     useless += [f"{edit.group}.space.{edit.name}" for edit in overrides.edits]
-    if option != "table":
-        useless += [f"report.{key}" for key in TABLE_ONLY if f"report.{key}" in overrides.values]
+    read = [f"report.{key}" for key in ("directory", *READ.get(option, OF_SWEEP))]
+    unread = [key for key in overrides.values if key.startswith("report.") and key not in read]
     problems = [f"{key} has no effect on a report, which shows what was run: drop it" for key in useless]
+    problems += [f"{key} has no effect on +report={option}, which reads {', '.join(read)}: drop it" for key in unread]
     if problems:
         raise ConfigError(*problems)
 
 
-def _report_table(asked: Config, terminal: Terminal) -> int:
-    if asked.report.path is None:
+def _report_table(config: Config, terminal: Terminal) -> int:
+    report = config.report
+    if report.path is None:
         raise ConfigError("report.path must be given: report.path=<file.csv>")
-    report, path = asked.report, Path(asked.report.path)
+    if report.metric not in NAMES:
+        raise ConfigError(one_of("report.metric", report.metric, NAMES))
     evidence = read_table(
-        path, metric=report.metric, delta=report.delta, alpha=report.alpha, control=report.control, name=asked.name
+        Path(report.path),
+        metric=report.metric,
+        delta=report.delta,
+        alpha=report.alpha,
+        control=report.control,
+        name=config.name,
     )
     findings = analyse(evidence)
-    folder = Path(asked.report.directory) / slug(f"table-{evidence.design.name}")  # never over the report of a sweep
+    folder = Path(report.directory) / slug(f"table-{evidence.design.name}")  # never over the report of a sweep
     show_report(terminal, summarize(findings, write_report(findings, folder)))
     return 0
-
-
-def _find(asked: Config, option: str, tracker: Tracker) -> tuple[Gathered, SweepRun]:
-    """The sweep that a command means: from its folder, or from the tracking store where there is no folder."""
-    sweeps = list_sweeps(asked.tracking.directory)
-    if asked.report.sweep is None and asked.report.started_by is None:
-        raise ConfigError(f"report.sweep must be given: +report={option} report.sweep=…{_known(sweeps, tracker)}")
-    local = asked.report.sweep in sweeps or any(
-        found["started_by"] == asked.report.started_by and not found["named"] for found in sweeps.values()
-    )
-    if not local and (tracked := _tracked(asked, tracker)) is not None:
-        return tracked
-    named = find_sweep(asked, None, "report")
-    run = tracker.find_sweep(named.name, named.identity)
-    if run is None:
-        raise ConfigError(
-            f"the runs of sweep {named.name!r} are not at {tracker.uri}: give the tracking.uri that it was run with"
-        )
-    return gather_local(named.store), run
-
-
-def _known(sweeps: Iterable[str], tracker: Tracker) -> str:
-    names = sorted({*sweeps, *tracker.stored.names()})
-    return f" (known here: {', '.join(names)})" if names else ""
-
-
-def _tracked(asked: Config, tracker: Tracker) -> tuple[Gathered, SweepRun] | None:
-    """The sweep as a tracking store has it; None if it has none that is meant."""
-    report, names = asked.report, tracker.stored.names()
-    wanted = [report.sweep] if report.sweep is not None else [n for n in names if n.startswith(str(report.started_by))]
-    runs = [run for name in wanted for run in tracker.stored.find(name)]
-    found = [(gather_tracked(tracker.stored, run), run) for run in runs]
-    if report.sweep is None:
-        found = [
-            (sweep, run)
-            for sweep, run in found
-            if sweep.specification["started_by"] == report.started_by and not sweep.specification["named"]
-        ]
-    if len(found) > 1:
-        lines = [f"  report.sweep={hydra_quoted(sweep.specification['name'])}" for sweep, _ in found]
-        raise ConfigError("\n".join([f"{len(found)} sweeps at {tracker.uri} are meant; say which one:", *lines]))
-    if not found and report.sweep is not None:
-        raise ConfigError(f"report.sweep={report.sweep} is no sweep at {tracker.uri}: {nearest(report.sweep, names)}")
-    return found[0] if found else None

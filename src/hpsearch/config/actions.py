@@ -41,8 +41,7 @@ class Final:
 
     def __post_init__(self) -> None:
         require(self.epochs is None or self.epochs >= 1, "final.epochs", "must be >= 1 or null", self.epochs)
-        rule = "must be the run id of a trial, 32 hexadecimal digits as MLflow shows it"
-        require(self.run is None or bool(re.fullmatch("[0-9a-f]{32}", self.run)), "final.run", rule, self.run)
+        _require_run_id("final.run", "a trial", self.run)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -50,6 +49,7 @@ class Report:
     """Which sweep a report is about, or which table of foreign results, and where it is written."""
 
     sweep: str | None
+    run: str | None  # of several sweeps of one name, as on a shared server: the run of the one that is meant
     started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
     path: str | None
     metric: str  # of a table, with its delta, alpha and control: a sweep says them itself
@@ -60,6 +60,12 @@ class Report:
     directory: str
 
     def __post_init__(self) -> None:
+        _require_run_id("report.run", "a sweep", self.run)
         require(0 < self.alpha < 1, "report.alpha", "must lie between 0 and 1", self.alpha)
         if self.delta is not None:
             require_positive("report.delta", self.delta)
+
+
+def _require_run_id(key: str, what: str, run: str | None) -> None:
+    rule = f"must be the run id of {what}, 32 hexadecimal digits as MLflow shows it"
+    require(run is None or bool(re.fullmatch("[0-9a-f]{32}", run)), key, rule, run)

@@ -29,6 +29,14 @@ def nearest(word: str, known: typing.Iterable[str]) -> str:
     return f"known here: {', '.join(known) or 'none'}"
 
 
+def one_of(key: str, word: str, known: typing.Iterable[str]) -> str:
+    """The sentence about a word that is none of the known ones; it asks for the closest one, if any is close."""
+    known = sorted(known)
+    hint = nearest(word, known)
+    asks = f": {hint}" if hint.startswith("did") else ""
+    return f"{key} must be one of {', '.join(known)}, got {shown(word)}{asks}"
+
+
 def build(cls: type[T], tree: object, path: str, problems: list[str], option: str = "") -> T | None:
     """An instance of the dataclass `cls` from a nested dictionary.
 

@@ -13,11 +13,14 @@ from hpsearch.search.record_files import BrokenFileError, open_json
 from hpsearch.search.store import Attempt as StoredAttempt
 from hpsearch.search.store import SweepStore
 from hpsearch.search.trial_records import Record, counts_before, decode_record, digest_arrays
+from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.runs import Role, SweepRun
 from hpsearch.tracking.stored import Child, StoredSweeps
 
 Key = tuple[str, int]
 Arrays = Mapping[str, np.ndarray]
+NEEDED = ("name", "named", "started_by", "fingerprint", "specification", "data")
+"""Keys without which no `sweep.json` says what a sweep is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +82,44 @@ def _provenance(store: SweepStore, attempt: StoredAttempt) -> Provenance | None:
     return Provenance.read(store.run_file(attempt.record.level, attempt.record.k, attempt.number) or {})
 
 
-def gather_tracked(stored: StoredSweeps, sweep: SweepRun) -> Gathered:
-    """A sweep from its runs in a tracking store: the same as from its folder."""
-    specification = open_json(stored.artifact(sweep.run_id, "sweep.json"), "sweep.json")
+class SpecificationError(TrackingError):
+    """A sweep of which a tracking store does not say what it is: it was killed before, or another tool made its run."""
+
+
+def tracked_specification(stored: StoredSweeps, sweep: SweepRun) -> dict[str, Any]:
+    """What the `sweep.json` of a sweep in a tracking store holds.
+
+    Raises:
+        SpecificationError: There is none, or it is not ours.
+    """
+    of = f"run {sweep.run_id} of sweep {sweep.name!r}"
+    try:
+        found = open_json(stored.artifact(sweep.run_id, "sweep.json"), "sweep.json")
+    except TrackingError as error:
+        raise SpecificationError(f"{of} has no sweep.json") from error
+    except BrokenFileError as error:
+        raise SpecificationError(f"{of} has a sweep.json that is not whole") from error
+    missing = [key for key in NEEDED if not isinstance(found, dict) or key not in found]
+    if missing:
+        raise SpecificationError(f"{of} has a sweep.json without {', '.join(missing)}")
+    return dict(found)
+
+
+def gather_tracked(stored: StoredSweeps, sweep: SweepRun, specification: dict[str, Any]) -> Gathered:
+    """A sweep from its runs in a tracking store: the same as from its folder.
+
+    Args:
+        stored: The sweeps of the store.
+        sweep: Its run.
+        specification: What its `sweep.json` holds.
+    """
     counted: dict[Key, tuple[Child, Record]] = {}
     children = [child for child in stored.children(sweep, Role.SEARCH, Role.CONFIRM) if child.has_record]
     for child in children:
         if child.attempt.role is Role.SEARCH:
             _count(counted, (child.attempt.level, child.attempt.k), child, _record(stored, child))
     records = {key: record for key, (_, record) in sorted(counted.items())}
-    found = Gathered(dict(specification), records, lambda key: _arrays(stored, *counted[key]))
+    found = Gathered(specification, records, lambda key: _arrays(stored, *counted[key]))
     fresh: dict[Key, tuple[Child, Record]] = {}
     recipes = {level: found.recipe(level) for level in found.levels}
     for child in children:

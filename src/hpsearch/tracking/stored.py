@@ -39,6 +39,21 @@ class Child:
         return self.attempt.status not in _WITHOUT_RECORD
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What tells sweeps of one name apart.
+
+    Attributes:
+        started_ms: When the run of the sweep was made, in milliseconds since 1970.
+        user: By whom.
+        fingerprint: Of the sweep; empty if the run does not say.
+    """
+
+    started_ms: int
+    user: str
+    fingerprint: str
+
+
 class StoredSweeps:
     """The sweeps of one tracking store, as a reader finds them.
 
@@ -61,6 +76,25 @@ class StoredSweeps:
             for run in parents
             if run.data.tags.get("sweep") == name
         ]
+
+    def of_run(self, run_id: str) -> SweepRun:
+        """The sweep whose own run this is.
+
+        Raises:
+            TrackingError: There is no such run, or it is not that of a sweep.
+        """
+        run = self._store.run(run_id)
+        tags = run.data.tags
+        if tags.get("role") != Role.PARENT or "sweep" not in tags:
+            above = f": it is one of the runs of {tags[PARENT]}" if PARENT in tags else ""
+            raise TrackingError(f"run {run_id} is not the run of a sweep{above}")
+        return SweepRun(tags["sweep"], "", str(run.info.experiment_id), run_id, resumed=True)
+
+    def origin(self, sweep: SweepRun) -> Origin:
+        """When a sweep was started, by whom, and what it is."""
+        run = self._store.run(sweep.run_id)
+        tags = run.data.tags
+        return Origin(int(run.info.start_time), tags.get("mlflow.user", "unknown"), tags.get("fingerprint", ""))
 
     def names(self) -> list[str]:
         """The names of all sweeps, sorted."""

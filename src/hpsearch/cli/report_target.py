@@ -1,0 +1,147 @@
+"""Which sweep `+report=…` means: from its folder, or from the tracking store where there is no folder."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hpsearch.cli.naming import Named, find_sweep
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.tree import nearest
+from hpsearch.quoting import command_line
+from hpsearch.search.gathered import (
+    Gathered,
+    SpecificationError,
+    gather_local,
+    gather_tracked,
+    tracked_specification,
+)
+from hpsearch.search.store import SweepStore, list_sweeps
+from hpsearch.terminal import Terminal
+from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.secrets import mask_uri
+from hpsearch.wording import visible
+
+SHOWN = 8
+"""Digits of a fingerprint."""
+
+Target = tuple[Gathered, SweepRun]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A report that is asked for.
+
+    Attributes:
+        config: With `report`, and where sweeps are kept.
+        option: The option of `+report=`.
+        kept: What else the command line gives, as typed: it stands in the commands that are printed.
+    """
+
+    config: Config
+    option: str
+    kept: Sequence[str] = ()
+
+    def command(self, *overrides: str) -> str:
+        """The same command with these keys in place of those that say which sweep is meant."""
+        return command_line([f"+report={self.option}", *self.kept, *overrides])
+
+
+def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
+    """The sweep that a command means, with everything that was measured, and its run.
+
+    Raises:
+        ConfigError: If there is none, or more than one.
+        TrackingError: If the run that is asked for is not that of a sweep, or does not say what it is.
+    """
+    config, report = asked.config, asked.config.report
+    if report.run is not None:
+        return _of_run(config, report.run, tracker)
+    sweeps = list_sweeps(config.tracking.directory)
+    if report.sweep is None and report.started_by is None:
+        raise ConfigError(f"report.sweep must be given: +report={asked.option} report.sweep=…{_known(sweeps, tracker)}")
+    local = report.sweep in sweeps or any(_is_started(found, report.started_by) for found in sweeps.values())
+    if not local and (tracked := _tracked(asked, tracker, terminal)) is not None:
+        return tracked
+    named = find_sweep(config, None, "report")
+    run = tracker.find_sweep(named.name, named.identity)
+    if run is None:
+        raise ConfigError(
+            f"the runs of sweep {named.name!r} are not at {mask_uri(tracker.uri)}: give the tracking.uri that it was "
+            "run with"
+        )
+    return gather_local(named.store), run
+
+
+def _known(sweeps: Iterable[str], tracker: Tracker) -> str:
+    names = sorted({*sweeps, *tracker.stored.names()})
+    return f" (known here: {', '.join(names)})" if names else ""
+
+
+def _is_started(specification: dict[str, Any], option: str | None) -> bool:
+    """Whether `+sweep=<option>` without `name=` made this sweep."""
+    return bool(specification["started_by"] == option and not specification["named"])
+
+
+def _of_run(config: Config, run_id: str, tracker: Tracker) -> Target:
+    """The sweep of `report.run`, from its folder if that is here."""
+    run = tracker.stored.of_run(run_id)
+    if config.report.sweep not in (None, run.name):
+        raise ConfigError(
+            f"report.run={run_id} is the run of sweep {run.name!r}, not of report.sweep={config.report.sweep}: drop "
+            "one of the two"
+        )
+    here = list_sweeps(config.tracking.directory).get(run.name)
+    if here is not None:
+        named = Named(SweepStore(config.tracking.directory, run.name), here, known=True)
+        own = tracker.find_sweep(run.name, named.identity)
+        if own is not None and own.run_id == run_id:
+            return gather_local(named.store), own
+    return gather_tracked(tracker.stored, run, tracked_specification(tracker.stored, run)), run
+
+
+def _tracked(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target | None:
+    """The sweep as a tracking store has it; None if it has none that is meant. It alone is gathered."""
+    report, names = asked.config.report, tracker.stored.names()
+    wanted = [report.sweep] if report.sweep is not None else [n for n in names if n.startswith(str(report.started_by))]
+    found, unreadable = _readable([run for name in wanted for run in tracker.stored.find(name)], tracker)
+    if report.sweep is None:
+        found = [one for one in found if _is_started(one[1], report.started_by)]
+    elif not found:
+        if unreadable:
+            raise unreadable[0]
+        where = mask_uri(tracker.uri)
+        raise ConfigError(f"report.sweep={report.sweep} is no sweep at {where}: {nearest(report.sweep, names)}")
+    for error in unreadable:
+        terminal.warn(f"left out: {error}")
+    if len(found) > 1:
+        raise ConfigError(_choices(asked, [run for run, _ in found], tracker))
+    return (gather_tracked(tracker.stored, *found[0]), found[0][0]) if found else None
+
+
+def _readable(
+    runs: Iterable[SweepRun], tracker: Tracker
+) -> tuple[list[tuple[SweepRun, dict[str, Any]]], list[SpecificationError]]:
+    """The sweeps with what they are, and those that do not say it."""
+    found, unreadable = [], []
+    for run in runs:
+        try:
+            found.append((run, tracked_specification(tracker.stored, run)))
+        except SpecificationError as error:
+            unreadable.append(error)
+    return found, unreadable
+
+
+def _choices(asked: Asked, runs: Sequence[SweepRun], tracker: Tracker) -> str:
+    """The refusal that lists sweeps with what tells them apart, each with the command that means it."""
+    lines = [f"{len(runs)} sweeps at {mask_uri(tracker.uri)} are meant; say which one:"]
+    for run in runs:
+        origin = tracker.stored.origin(run)
+        started = datetime.fromtimestamp(origin.started_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        fingerprint = origin.fingerprint[:SHOWN] or "unknown"
+        lines += [
+            f"  {visible(run.name)}, started {started} by {visible(origin.user)}, fingerprint {fingerprint}",
+            f"    {asked.command(f'report.run={run.run_id}')}",
+        ]
+    return "\n".join(lines)
