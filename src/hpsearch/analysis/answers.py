@@ -9,6 +9,7 @@ from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explored import Explored
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Gate, Pair
 from hpsearch.analysis.refusals import closing, refuses
+from hpsearch.analysis.scoreless import diverged_throughout, without_recipe
 from hpsearch.analysis.tuning import FEWEST_TRIALS
 from hpsearch.analysis.verdicts import ClaimKind, State
 from hpsearch.wording import show_interval, visible
@@ -43,7 +44,8 @@ def answers_of(
     """Every line of the box, the scope last."""
     known = "" if refuses(gates, *APART) else _found(explored)
     headline = _headline(evidence, explored, confirmed, pairs, contenders, known)
-    lines = [*_stalls(evidence, explored), headline, *_pairs(pairs, gates), *_hidden(gates)]
+    first = [*_diverged(evidence), *_stalls(evidence, explored)]
+    lines = [*first, headline, *_pairs(pairs, gates), *_hidden(gates)]
     if evidence.design.exploratory is not None:
         why = f"This report is exploratory as a whole: {visible(evidence.design.exploratory)}."
         headline = Answer("exploratory", why)
@@ -53,6 +55,13 @@ def answers_of(
 
 def _lowered(status: str) -> str:
     return status if status == "refused" else "exploratory"
+
+
+def _diverged(evidence: Evidence) -> list[Answer]:
+    """Of compared levels, those that never came to a score: no other line says anything about them."""
+    levels = [level.name for level in evidence.design.levels if len(evidence.design.levels) > 1]
+    said = [diverged_throughout(evidence, name) for name in levels]
+    return [Answer("refused", one) for one in said if one]
 
 
 def _stalls(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Answer]:
@@ -117,6 +126,9 @@ def _recipe(evidence: Evidence, explored: Mapping[str, Explored], confirmed: Map
     name = evidence.design.levels[0].name
     one, found = confirmed.get(name), explored[name]
     if one is None:
+        lack = without_recipe(evidence, name)
+        if lack is not None:
+            return f"{lack.reason[0].upper()}{lack.reason[1:]}."
         return "Its recipe has no score on fresh seeds." if found.recipe is not None else "No trial has a score."
     known = all(map(math.isfinite, one.interval))
     score = show_interval(one.mean, *(one.interval if known else (None, None)))

@@ -232,8 +232,11 @@ def looks_taken(evidence: Evidence, looks: int) -> list[Gate]:
 
 
 def above_noise(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Gate]:
-    """R21: where no level's scores spread more than noise does, their order says nothing."""
-    known = [one.shrinkage for one in explored.values() if not math.isnan(one.shrinkage)]
+    """R21: where no level's scores spread more than noise does, their order says nothing.
+
+    That all trials of a level diverged is no noise, and no order either.
+    """
+    known = [one.shrinkage for one in explored.values() if one.recipe is not None and not math.isnan(one.shrinkage)]
     if not known or any(known):
         return [
             Gate("R21", Action.PASS, "the scores of at least one level spread more than noise does, as far as known")

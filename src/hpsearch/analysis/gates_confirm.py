@@ -11,6 +11,7 @@ from hpsearch.analysis.paired import auto_seeds
 from hpsearch.analysis.pairing import outcome, outcomes, pair_up
 from hpsearch.analysis.proportions import reuse_half_width
 from hpsearch.analysis.refusals import about_folds, about_seeds
+from hpsearch.analysis.scoreless import AGAIN, lack_of, lack_of_any, without_recipe
 from hpsearch.wording import show_number, visible
 
 _GENERAL = re.compile(
@@ -33,36 +34,59 @@ def seeds_for_a_claim(evidence: Evidence, family: Family, pairs: Sequence[Pair])
     design = evidence.design
     if not design.pairs:
         return [Gate("R07", Action.PASS, "nothing is compared")]
+    lack = None if _possible(evidence, pairs, family) else lack_of_any(evidence, [one.name for one in design.levels])
+    if lack is not None:
+        return [Gate("R07", Action.REFUSE, f"no pair has scores of both levels: {lack.reason}", lack.fix)]
     if not pairs:
         reason = f"no recipe was retrained on fresh seeds, and a claim needs {family.fewest} at least"
         return [Gate("R07", Action.REFUSE, reason, f"confirm.seeds={auto_seeds(family.m, family.alpha)}")]
-    short = [pair for pair in pairs if "R07" in pair.refused]
+    return [_fewest_seeds(evidence, family, pairs)]
+
+
+def _possible(evidence: Evidence, pairs: Sequence[Pair], family: Family) -> bool:
+    """Whether seeds are all that any pair needs, or it has them already."""
+    lacking = {one.name for one in evidence.design.levels if lack_of(evidence, one.name) is not None}
+    return any(pair.n >= family.fewest for pair in pairs) or any(
+        not lacking.intersection(names) for names in evidence.design.pairs
+    )
+
+
+def _fewest_seeds(evidence: Evidence, family: Family, pairs: Sequence[Pair]) -> Gate:
+    """Of the pairs that seeds could help, the one with the fewest."""
+    few = [pair for pair in pairs if pair.n < family.fewest and lack_of_any(evidence, (pair.a, pair.b)) is None]
+    short = [pair for pair in pairs if "R07" in pair.refused] or few
     if not short:
-        fewest = min(pair.n for pair in pairs)
-        return [
-            Gate("R07", Action.PASS, f"{fewest} common seeds or more in each pair, of {family.fewest} that are needed")
-        ]
+        fewest = min(pair.n for pair in pairs if pair.n >= family.fewest)
+        return Gate("R07", Action.PASS, f"{fewest} common seeds or more, of {family.fewest} that are needed")
     worst = min(short, key=lambda pair: pair.n)
-    reason, fix = about_seeds(design, family, pair_up(evidence, worst.a, worst.b))
-    return [Gate("R07", Action.REFUSE, f"{visible(worst.a)} and {visible(worst.b)}: {reason}", fix)]
+    reason, fix = about_seeds(evidence.design, family, pair_up(evidence, worst.a, worst.b))
+    return Gate("R07", Action.REFUSE, f"{visible(worst.a)} and {visible(worst.b)}: {reason}", fix)
 
 
 def missing_pairs(evidence: Evidence) -> list[Gate]:
-    """R08: keys that a level lacks are dropped and counted; one that diverged stays, as the worst."""
-    keys = {row.key for row in evidence.confirm}
-    gates = []
-    for level in evidence.design.levels:
-        scores = outcomes(evidence, level.name)
-        diverged, missing = sum(map(math.isinf, scores.values())), len(keys) - len(scores)
-        if diverged:
-            reason = (
-                f"{diverged} of {len(scores)} seeds diverged: kept as the worst, compared by ranks without an interval"
-            )
-            gates.append(Gate("R08", Action.DOWNGRADE, reason, level=level.name))
-        if missing and scores:
-            reason = f"{missing} of {len(keys)} seeds have no score: dropped from every pair"
-            gates.append(Gate("R08", Action.WARN, reason, "start the same command again", level.name))
+    """R08: keys that a level lacks are dropped and counted; one that diverged stays, as the worst.
+
+    A level without a recipe has no keys to lack: it cannot be compared at all.
+    """
+    gates = [gate for level in evidence.design.levels for gate in _missing(evidence, level.name)]
     return gates or [Gate("R08", Action.PASS, "no key is missing, and no retraining diverged")]
+
+
+def _missing(evidence: Evidence, level: str) -> list[Gate]:
+    nothing = without_recipe(evidence, level)
+    if nothing is not None:
+        return [Gate("R08", Action.REFUSE, *nothing, level)] if evidence.design.pairs else []
+    keys, scores = {row.key for row in evidence.confirm}, outcomes(evidence, level)
+    diverged, missing = sum(map(math.isinf, scores.values())), len(keys) - len(scores)
+    gates = []
+    if diverged:
+        kept = f"{diverged} of {len(scores)} seeds diverged: kept as the worst, compared by ranks without an interval"
+        lack = lack_of(evidence, level) if diverged == len(scores) else None
+        gates.append(Gate("R08", Action.DOWNGRADE, kept, "" if lack is None else lack.fix, level))
+    if missing:
+        left = "dropped from every pair" if scores else "there is nothing to compare"
+        gates.append(Gate("R08", Action.WARN, f"{missing} of {len(keys)} seeds have no score: {left}", AGAIN, level))
+    return gates
 
 
 def scores_of_folds(evidence: Evidence) -> list[Gate]:

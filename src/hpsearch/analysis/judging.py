@@ -11,6 +11,7 @@ from hpsearch.analysis.inclusion import tuned_in_part, violated
 from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, enough
 from hpsearch.analysis.pairing import Paired
 from hpsearch.analysis.refusals import about_divergence, about_folds, about_seeds, closing
+from hpsearch.analysis.scoreless import lack_of_any
 from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement
 from hpsearch.wording import show_like, visible
 
@@ -91,10 +92,13 @@ def never_compared(grounds: Grounds, case: Case) -> Refusal | None:
     design, names = grounds.evidence.design, (case.paired.a, case.paired.b)
     for gate in closing(grounds.gates):
         return Refusal(*names, gate.code, gate.reason, gate.fix)
+    lack = lack_of_any(grounds.evidence, names)
     if not enough(case.paired, grounds.family):
-        return Refusal(*names, "R07", *about_seeds(design, grounds.family, case.paired))
+        about = about_seeds(design, grounds.family, case.paired)
+        return Refusal(*names, "R07", *about) if lack is None else Refusal(*names, "R08", *lack)
     if case.paired.diverged:
-        return Refusal(*names, "R08", about_divergence(case.paired, case.numbers.p, case.p_holm))
+        reason = about_divergence(case.paired, case.numbers.p, case.p_holm)
+        return Refusal(*names, "R08", reason, "" if lack is None else lack.fix)
     if case.numbers.ci_sim is None:
         return Refusal(*names, "R11", about_folds(design))
     return None

@@ -17,7 +17,7 @@ from hpsearch.analysis.explore_pool import Pool, pool_of, space_of
 from hpsearch.analysis.explore_space import Column, columns_of, label_of
 from hpsearch.analysis.explored import Explored
 from hpsearch.analysis.findings import Hint
-from hpsearch.analysis.linter_space import ENOUGH, Axis, edge_of, narrowed, override_of, plain, widened
+from hpsearch.analysis.linter_space import ENOUGH, Axis, calmer, edge_of, narrowed, override_of, plain, widened
 from hpsearch.metrics import LOWER_IS_BETTER
 from hpsearch.records import NO_LEVEL
 from hpsearch.wording import show_number, show_value, visible
@@ -191,10 +191,14 @@ def _infeasible(level: _Level) -> Iterator[Hint]:
     """More than a tenth of the trials diverged: cut off the end of a range where they lie.
 
     Of the ends of which four fifths diverged and none is among the highest-scoring five, that is the shortest one that
-    holds the most of them; it must hold half of all that diverged.
+    holds the most of them; it must hold half of all that diverged. Where every trial did, there is room only beyond the
+    ranges: below the learning rates.
     """
     found, pool = level.found, level.pool
     if not found.n or found.failed <= INFEASIBLE * found.n:
+        return
+    if found.failed == found.n:  # no end of a range is any better than the rest of it
+        yield level.hint("infeasible", f"every one of {found.n} trials diverged.", calmer(level.space))
         return
     kept = np.array([row.k in found.top for row in pool.rows], dtype=bool)
     ends = [

@@ -194,6 +194,16 @@ def _without_dropped(space: Space, result: Mapping[str, Mapping[str, Any]]) -> d
     return {name: bounds for name, bounds in result.items() if not name.startswith(tuple(gone))}
 
 
+def calmer(space: Space) -> list[str]:
+    """The overrides that let trials draw smaller learning rates, too large ones being why most trainings diverge.
+
+    Empty where no learning rate is drawn, or there is no room below.
+    """
+    wide = {name: widened(bounds, "low") for name, bounds in space.items() if name.endswith(".lr")}
+    typed = (override_of(name, bounds) for name, bounds in wide.items() if bounds is not None)
+    return [override for override in typed if override is not None]
+
+
 def plain(bounds: Mapping[str, Any]) -> dict[str, Any]:
     """Bounds with no key that says nothing."""
     return {key: value for key, value in bounds.items() if value is not None and value is not False}

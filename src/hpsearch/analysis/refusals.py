@@ -49,8 +49,8 @@ def about_divergence(paired: Paired, p: float, p_holm: float) -> str:
     low, high = newcombe(a, n, b, n)
     rates = (
         f"{a} of {n} seeds of {visible(paired.a)} and {b} of {n} of {visible(paired.b)} diverged (difference of the "
-        f"shares {(a - b) / n:+.2f} [{low:.2f}, {high:.2f}], Fisher p = {fisher(a, n, b, n):.2g}), so that there is no "
-        "mean difference"
+        f"shares {(a - b) / n:+.2f} [{low:.2f}, {high:.2f}] at 95 %, Fisher p = {fisher(a, n, b, n):.2g}), so that "
+        "there is no mean difference"
     )
     ranks = "" if math.isnan(p) else f"; sign-flip test on ranks: p = {p:.2g}, after Holm {p_holm:.2g}"
     return rates + ranks

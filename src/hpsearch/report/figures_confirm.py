@@ -189,7 +189,7 @@ def seed_strips(findings: Findings) -> Figure | None:
     if not members:
         return None
     design = findings.evidence.design
-    scores = {one.name: {row.key: row.report for row in findings.evidence.confirmed(one.name)} for one in members}
+    scores = {one.name: _scores(findings, one.name) for one in members}
     low, high = _strip_span(findings, scores)
     legend: list[Entry] = [
         (sample(line="", marker="o", color=MUTED), "a seed"),
@@ -208,6 +208,11 @@ def seed_strips(findings: Findings) -> Figure | None:
     count = f"n = {sum(map(len, scores.values()))} trainings"
     name_axes(axes, score_name(design, confirm_part(findings)), "level", count)
     return figure
+
+
+def _scores(findings: Findings, level: str) -> dict[int, float]:
+    """By key; without those of trainings that were lost."""
+    return {row.key: row.report for row in findings.evidence.confirmed(level) if not math.isnan(row.report)}
 
 
 def _strip_span(findings: Findings, scores: dict[str, dict[int, float]]) -> tuple[float, float]:
@@ -230,7 +235,8 @@ def _draw_strip(
     axes: Axes, findings: Findings, series: Series, row: int, scores: dict[int, float], limits: tuple[float, float]
 ) -> None:
     confirmed = findings.confirmed.get(series.name)
-    draw_row(axes, row, series.label, f"{confirmed.failed} diverged" if confirmed and confirmed.failed else "")
+    note = f"{confirmed.failed} diverged" if confirmed and confirmed.failed else "" if scores else "no score"
+    draw_row(axes, row, series.label, note)
     inside = [value for value in scores.values() if value >= limits[0]]
     axes.plot(inside, [row] * len(inside), linestyle="none", alpha=0.8, **{**look_of(series.look), "markersize": 4})
     _point_outside(axes, row, scores.values(), limits)

@@ -4,7 +4,7 @@ from collections import Counter
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.report.blocks import Answers, Block, Fold, Said, Section, Text, table
-from hpsearch.report.levels import score_name
+from hpsearch.report.levels import counted, score_name
 from hpsearch.report.style import short
 
 SCOPE = "scope"
@@ -46,14 +46,20 @@ def _others(said: list[Said]) -> list[Block]:
 
 def _measured(findings: Findings) -> Block:
     design = findings.evidence.design
-    seeds = max((one.n for one in findings.confirmed.values()), default=0)
-    confirmed = f"{seeds} fresh seeds for each recipe, look {findings.looks}" if seeds else "nothing yet"
     rows = [
         ("Compared", f"{len(design.levels)} levels, {design.trials} trials each"),
-        ("Confirmed", confirmed),
+        ("Confirmed", _confirmed(findings) if findings.confirmed else "nothing yet"),
         ("Measured in", f"{score_name(design)}, higher is better; {_delta(findings)}"),
     ]
     return table(("", ""), rows)
+
+
+def _confirmed(findings: Findings) -> str:
+    """Seeds with a score, of every level that has a recipe."""
+    recipes = [name for name, one in findings.explored.items() if one.recipe is not None]
+    names = dict.fromkeys([*findings.confirmed, *recipes])
+    seeds = counted([findings.confirmed[name].n if name in findings.confirmed else 0 for name in names])
+    return f"{seeds} fresh seeds for each recipe, look {findings.looks}"
 
 
 def _delta(findings: Findings) -> str:

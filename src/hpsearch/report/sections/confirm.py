@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from hpsearch.analysis.findings import Factorial, Findings, Pair
+from hpsearch.analysis.scoreless import lack_of
 from hpsearch.report.blocks import (
     ALPHA,
     DASH,
@@ -40,7 +41,8 @@ def confirm(findings: Findings) -> Section:
 
 def _blocks(findings: Findings) -> list[Block]:
     if not findings.confirmed:
-        why = "No recipe was retrained on fresh seeds, so nothing can be claimed."
+        what = "No retraining has a score" if findings.evidence.confirm else "No recipe was retrained on fresh seeds"
+        why = f"{what}, so nothing can be claimed."
         return [refusal("T1 to T3, F9 to F11", findings, ("R01", "R06", "R07"), why)]
     blocks: list[Block] = [_levels(findings), *timing(findings)]
     if findings.pairs:
@@ -72,8 +74,16 @@ def _levels(findings: Findings) -> Table:
     caption = (
         "T1. Levels. Optimism is the val score of the search minus the mean over fresh seeds: what selecting alone "
         f"seemed to give. SD is the standard deviation of single trainings, not the error of the mean.{corrected}"
+        f"{_left_out(findings)}"
     )
     return table(columns, rows, caption, numbers=range(1, len(columns)))
+
+
+def _left_out(findings: Findings) -> str:
+    """Levels without a row, each with what it lacks."""
+    lacks = {name: lack_of(findings.evidence, name) for name in level_order(findings) if name not in findings.confirmed}
+    said = [f"{short(name, 48)} ({lack.reason})" for name, lack in lacks.items() if lack is not None]
+    return f" Not shown: {'; '.join(said)}." if said else ""
 
 
 def _level(findings: Findings, name: str) -> list[str | Cell]:

@@ -1,0 +1,66 @@
+"""Pages about levels that never came to a score."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from specimens import two_levels
+
+from hpsearch.analysis.compare import analyse
+from hpsearch.report import rendering
+from hpsearch.report.pages import compose, markdown
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(autouse=True)
+def no_png(monkeypatch):
+    monkeypatch.setattr(rendering, "png", lambda _: b"")
+
+
+def found(**changes):
+    """Two levels, the trials or retrainings of one of which are changed, or taken away."""
+    evidence = two_levels().evidence
+    for rows, change in changes.items():
+        changed = [change(row) if row.level == "none" else row for row in getattr(evidence, rows)]
+        evidence = replace(evidence, **{rows: tuple(row for row in changed if row is not None)})
+    return compose(analyse(evidence))
+
+
+def diverged(row):
+    return replace(row, status="diverged", val=0.0, report=0.0)
+
+
+def lost(row):
+    return replace(row, status="error", val=math.nan, report=math.nan)
+
+
+def gone(_):
+    return None
+
+
+def test_the_table_of_levels_says_why_a_level_is_not_in_it():
+    text = markdown(found(trials=diverged, confirm=gone))
+    assert "Not shown: none (every one of its 50 trials diverged, so it has no recipe)." in text
+    assert "| Confirmed | 12 fresh seeds for each recipe, look 1 |" in text
+
+
+def test_lost_retrainings_are_counted_and_said():
+    report = found(confirm=lost)
+    text = markdown(report)
+    assert "Not shown: none (none of its 12 retrainings has a score)." in text
+    assert "| Confirmed | 0 to 12 fresh seeds for each recipe, look 1 |" in text
+    (strips,) = [figure.svg for figure in report.pictures if figure.number == "F11"]
+    assert "n = 12 trainings" in strips
+    assert "no score" in strips
+
+
+def test_where_no_retraining_has_a_score_the_page_does_not_say_that_there_was_none():
+    evidence = two_levels().evidence
+    alone = replace(
+        evidence,
+        design=replace(evidence.design, levels=evidence.design.levels[:1]),
+        trials=tuple(row for row in evidence.trials if row.level != "none"),
+        confirm=tuple(lost(row) for row in evidence.confirm if row.level != "none"),
+    )
+    assert "No retraining has a score, so nothing can be claimed." in markdown(compose(analyse(alone)))
