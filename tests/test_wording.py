@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.wording import show_duration, show_interval, show_like, show_number, show_score, show_value, show_values
+from hpsearch.wording import (
+    show_coverage,
+    show_duration,
+    show_interval,
+    show_like,
+    show_number,
+    show_score,
+    show_value,
+    show_values,
+)
 
 
 @pytest.mark.parametrize(
@@ -202,3 +211,8 @@ def test_an_option_with_a_single_value_of_its_own_name_is_not_said_twice():
 
 def test_nothing_drawn_shows_nothing():
     assert show_values({}) == {}
+
+
+@pytest.mark.parametrize(("alpha", "text"), [(0.05, "95 %"), (0.1, "90 %"), (0.025, "97.5 %"), (0.05 / 3, "98.33 %")])
+def test_how_often_an_interval_holds_is_told_with_four_digits(alpha, text):
+    assert show_coverage(alpha) == text

@@ -75,6 +75,11 @@ def show_interval(value: float, low: float | None, high: float | None) -> str:
     return f"{shown} [{below}, {above}]"
 
 
+def show_coverage(alpha: float) -> str:
+    """`95 %`: how often an interval with this error rate holds."""
+    return f"{100 * (1 - alpha):.4g} %"
+
+
 def _rounded(values: tuple[float, ...], se: float) -> list[str]:
     """The values, all to the second digit of an error, and with one exponent if they need one.
 

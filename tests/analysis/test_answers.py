@@ -12,6 +12,7 @@ from evidences import (
     clear,
     design,
     diverged,
+    folded,
     gates_of,
     level,
     opened,
@@ -166,6 +167,50 @@ def test_many_contenders_are_counted_not_listed():
     assert told(three(shares, keep=False, control="level 00"))[0][1] == "13 of 13 levels are not separated: all 13."
 
 
+# folds
+
+
+FIVE = {"folds": 5, "evaluation": "kfold", "rows": {"train": 320, "val": 400, "report": 0}}
+
+
+def two_in_folds(gap=0.0, **changes):
+    """`adam` and `sgd` on five folds of three seeds, no report rows."""
+    draw = np.random.default_rng(3)
+    scores = {name: 0.9 - less + draw.normal(0, 0.002, (3, 5)) for name, less in (("adam", 0), ("sgd", gap))}
+    rows = [replace(row, report=math.nan) for name in scores for row in trials(name, 0.9, 50)]
+    confirm = [row for name, one in scores.items() for row in folded(name, one)]
+    return Evidence(design(level("adam"), level("sgd"), **{**FIVE, **changes}), tuple(rows), tuple(confirm))
+
+
+def test_the_scope_says_that_scores_are_out_of_fold():
+    assert "; 5 epochs; out-of-fold scores of 5 folds; 0 test openings" in told(two_in_folds())[-1][1]
+    assert "fold" not in told(clear())[-1][1]
+
+
+def test_under_k_fold_no_answer_is_about_a_report_set():
+    same, apart = told(two_in_folds(delta=0.05)), told(two_in_folds(gap=0.1))
+    assert same[0] == ("equivalent", "Every compared pair is equivalent within 0.05: adam, sgd.")
+    assert apart[0][0] == "claim"
+    assert not [sentence for _, sentence in (*same, *apart) if "report set" in sentence]
+
+
+def test_under_k_fold_the_search_is_told_as_a_highest_score():
+    _, sentence = told(replace(two_in_folds(), confirm=()))[0]
+    assert "the highest out-of-fold score of 10 trials, an optimistic one, is expected to be: adam 0." in sentence
+    whole = replace(two_in_folds(folds=1, evaluation="truth_table"), confirm=())
+    assert "the highest val score of 10 trials, an optimistic one, is expected to be: adam 0." in told(whole)[0][1]
+
+
+def test_under_k_fold_the_interval_of_a_lone_level_is_said_to_be_corrected():
+    alone = two_in_folds(levels=(level("adam"),))
+    alone = replace(
+        alone,
+        trials=tuple(row for row in alone.trials if row.level == "adam"),
+        confirm=tuple(row for row in alone.confirm if row.level == "adam"),
+    )
+    assert told(alone)[0][1].endswith("over 3 fresh seeds (95 % over folds, corrected for their overlap).")
+
+
 # limits
 
 
@@ -194,7 +239,15 @@ def test_limits_name_what_was_not_varied():
 def test_limits_follow_the_evaluation():
     assert "Every row is trained on and scored" in limits(clear(evaluation="truth_table"))
     assert "5 folds of one pool of rows" in limits(clear(folds=5, evaluation="kfold"))
+    assert "conditional on one set of folds and one seed" in limits(clear(folds=5, evaluation="kfold"))
     assert "test set was not opened" not in limits(replace(clear(), tests=(opened(1),)))
+
+
+def test_under_k_fold_retrainings_score_the_rows_that_the_search_selected_on():
+    said = "Retrainings score the same pool of rows that the search selected on: fresh seeds do not fully undo that"
+    assert said in limits(two_in_folds())
+    assert said not in limits(replace(two_in_folds(), confirm=()))
+    assert said not in limits(clear())
 
 
 def test_without_bitmaps_claims_are_limited_to_the_report_set():

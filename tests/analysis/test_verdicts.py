@@ -184,6 +184,14 @@ SENTENCES = {
             "needs two things: the sign-flip test rejects equality (Holm p = 0.03), but the interval includes 0."
         ),
     ),
+    "test of folds alone": (
+        told(*OPEN, p_holm=0.03, unit="folds"),
+        (
+            f"These data do not separate Adam and SGD: Adam minus SGD is +0.0008 [-0.0112, 0.0128] "
+            f"{SCOPE.replace('paired seeds', 'folds')} A claim needs two things: the corrected t test rejects equality "
+            "(Holm p = 0.03), but the interval includes 0."
+        ),
+    ),
 }
 
 

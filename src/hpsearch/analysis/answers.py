@@ -5,7 +5,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.evidence import Design, Evidence
+from hpsearch.analysis.explore_pool import has_reports
 from hpsearch.analysis.explored import Explored
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Gate, Pair
 from hpsearch.analysis.refusals import closing, refuses
@@ -42,7 +43,7 @@ def answers_of(
     gates: Sequence[Gate],
 ) -> tuple[Answer, ...]:
     """Every line of the box, the scope last."""
-    known = "" if refuses(gates, *APART) else _found(explored)
+    known = "" if refuses(gates, *APART) else _found(evidence, explored)
     headline = _headline(evidence, explored, confirmed, pairs, contenders, known)
     first = [*_diverged(evidence), *_stalls(evidence, explored)]
     lines = [*first, headline, *_pairs(pairs, gates), *_hidden(gates)]
@@ -99,7 +100,7 @@ def _headline(
         behind = others if len(levels) > 2 else "the other one is claimed to be behind it"
         return Answer("claim", f"{visible(contenders[0])} is the best level: {behind}.")
     if all(pair.state == State.EQUIVALENT for pair in pairs):
-        here = "" if all(_covers(pair, evidence.design.delta) for pair in pairs) else " on this report set only"
+        here = "" if all(_covers(pair, evidence.design) for pair in pairs) else " on this report set only"
         within = f"Every compared pair is equivalent within {evidence.design.delta:g}{here}"
         return Answer("equivalent", f"{within}: {_named(contenders)}.")
     beyond = " beyond this report set" if any(pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY for pair in pairs) else ""
@@ -108,10 +109,10 @@ def _headline(
     return Answer("inconclusive", f"{many}: {_named(contenders)}{aside}.")
 
 
-def _covers(pair: Pair, delta: float | None) -> bool:
+def _covers(pair: Pair, design: Design) -> bool:
     """Whether equivalence holds for new rows too: over seeds and images, or over folds."""
-    crossed = pair.ci_images
-    return crossed is not None and delta is not None and -delta < crossed[0] and crossed[1] < delta
+    wider, delta = pair.ci_sim if design.folds > 1 else pair.ci_images, design.delta
+    return wider is not None and delta is not None and -delta < wider[0] and wider[1] < delta
 
 
 def _named(contenders: Sequence[str]) -> str:
@@ -134,10 +135,11 @@ def _recipe(evidence: Evidence, explored: Mapping[str, Explored], confirmed: Map
     score = show_interval(one.mean, *(one.interval if known else (None, None)))
     failed = f", of which {one.failed} diverged" if one.failed else ""
     seeds = "fresh seed" if one.n == 1 else "fresh seeds"
-    return f"Its recipe scores {score} over {one.n} {seeds}{failed}{' (95 % over seeds)' if known else ''}."
+    kind = "over folds, corrected for their overlap" if evidence.design.folds > 1 else "over seeds"
+    return f"Its recipe scores {score} over {one.n} {seeds}{failed}{f' (95 % {kind})' if known else ''}."
 
 
-def _found(explored: Mapping[str, Explored]) -> str:
+def _found(evidence: Evidence, explored: Mapping[str, Explored]) -> str:
     """Expected scores at the largest budget that all levels support a claim about."""
     curves = {name: one.curve for name, one in explored.items() if one.curve is not None and one.curve.claim_to}
     if len(curves) < max(2, len(explored)):
@@ -150,7 +152,11 @@ def _found(explored: Mapping[str, Explored]) -> str:
         if curve.ks[at] != k or not all(map(math.isfinite, (score, curve.low[at], curve.high[at]))):
             return ""
         parts.append(f"{visible(name)} {show_interval(float(score), float(curve.low[at]), float(curve.high[at]))}")
-    return f" In the search, the selected one of {k} trials is expected to score: {'; '.join(parts)}."
+    if has_reports(evidence):
+        return f" In the search, the selected one of {k} trials is expected to score: {'; '.join(parts)}."
+    rows = "out-of-fold" if evidence.design.folds > 1 else "val"
+    expected = f"the highest {rows} score of {k} trials, an optimistic one, is expected to be"
+    return f" In the search, {expected}: {'; '.join(parts)}."
 
 
 def _pairs(pairs: Sequence[Pair], gates: Sequence[Gate]) -> list[Answer]:
@@ -185,8 +191,9 @@ def scope(evidence: Evidence) -> str:
     trials = "1 trial" if design.trials == 1 else f"{design.trials} trials each"
     opened = f"{openings} test {'opening' if openings == 1 else 'openings'} so far"
     epochs = f"{design.epochs} epochs; " if design.epochs else ""
+    folds = f"out-of-fold scores of {design.folds} folds; " if design.folds > 1 else ""
     where = f"{visible(design.data)}; {visible(design.model)}; spaces {space_hash(evidence)}"
-    return f"Applies to: {where}; {trials}; {epochs}{opened}."
+    return f"Applies to: {where}; {trials}; {epochs}{folds}{opened}."
 
 
 def space_hash(evidence: Evidence) -> str:

@@ -19,7 +19,7 @@ from hpsearch.analysis.limits import limits_of
 from hpsearch.analysis.linter import lint
 from hpsearch.analysis.refusals import closing, refuses
 from hpsearch.analysis.targets import time_ratios
-from hpsearch.analysis.two_by_two import effects_of
+from hpsearch.analysis.two_by_two import effects_of, why_no_effects
 from hpsearch.intervals import BOOTSTRAP_SEED
 from hpsearch.wording import visible
 
@@ -68,6 +68,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         seed=seed,
         notes=_notes(evidence, family.alpha, pairs, gates),
         calibrated=calibrated_losses(evidence, family, comparable=not refuses(gates, "R06", "R09")),
+        no_effects="" if closing(gates) else why_no_effects(evidence, family.alpha),
     )
 
 

@@ -1,6 +1,7 @@
 """Two factors with two values each, on the same pairing keys: does the effect of one depend on the other?
 
-Y[i, j] (n,) are scores with the first factor at its value i and the second at j; higher is better.
+Y[i, j] (n,) are scores with the first factor at its value i and the second at j; higher is better. They are of n keys
+or, under K-fold, of the n = J folds of all keys, whose training rows overlap.
 """
 
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.analysis.paired import bonferroni_alpha, mean_interval
+from hpsearch.analysis.resampled import corrected_interval
 
 SIMPLE = 4
 """Simple effects of a 2 x 2 design, one family."""
@@ -15,11 +17,11 @@ SIMPLE = 4
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A mean contrast over pairing keys.
+    """A mean contrast over pairing keys, or over folds.
 
     Attributes:
         diff: Its mean.
-        ci: Its 1 - alpha t interval.
+        ci: Its 1 - alpha t interval, corrected for the overlap of folds (S-10).
         ci_sim: An interval that holds for all effects of its family at once (Bonferroni).
     """
 
@@ -48,34 +50,42 @@ class Factorial:
     main: tuple[Effect, Effect] | None
 
 
-def factorial(cells: np.ndarray, alpha: float, delta: float | None) -> Factorial:
+def factorial(cells: np.ndarray, alpha: float, delta: float | None, ratio: float | None = None) -> Factorial:
     """The interaction, four simple effects and, where they may be stated, two main effects.
 
     Main effects need an interaction whose interval includes 0 and is no wider than 2 delta: an interval that is wide
     says nothing about how alike the simple effects are.
 
     Args:
-        cells: (2, 2, n) scores Y[i, j] per common pairing key, n >= 2.
+        cells: (2, 2, n) scores Y[i, j] per common pairing key, or per fold of all common keys, n >= 2.
         alpha: 1 - coverage of each `ci`, and of all of a family's `ci_sim` at once.
         delta: Smallest difference that matters, > 0; None if none is declared, and then there are no main effects.
+        ratio: n_val / n_train of folds; None for keys, which share no training rows but by chance.
     """
     if cells.ndim != 3 or cells.shape[:2] != (2, 2) or not np.isfinite(cells).all():
         raise ValueError(f"cells must be finite scores of shape (2, 2, n), got shape {cells.shape}")
     if delta is not None and delta <= 0:
         raise ValueError(f"delta must be > 0, got {delta}")
     first, second = cells[1] - cells[0], cells[:, 1] - cells[:, 0]  # (2, n), by the value of the other factor
-    interaction = _effect(first[1] - first[0], alpha, 1)
+
+    def effect(contrast: np.ndarray, family: int) -> Effect:
+        return _effect(contrast, alpha, family, ratio)
+
+    interaction = effect(first[1] - first[0], 1)
     low, high = interaction.ci
     additive = delta is not None and low <= 0 <= high and high - low <= 2 * delta
     return Factorial(
         means=cells.mean(axis=2),
-        first=(_effect(first[0], alpha, SIMPLE), _effect(first[1], alpha, SIMPLE)),
-        second=(_effect(second[0], alpha, SIMPLE), _effect(second[1], alpha, SIMPLE)),
+        first=(effect(first[0], SIMPLE), effect(first[1], SIMPLE)),
+        second=(effect(second[0], SIMPLE), effect(second[1], SIMPLE)),
         interaction=interaction,
-        main=(_effect(first.mean(axis=0), alpha, 2), _effect(second.mean(axis=0), alpha, 2)) if additive else None,
+        main=(effect(first.mean(axis=0), 2), effect(second.mean(axis=0), 2)) if additive else None,
     )
 
 
-def _effect(contrast: np.ndarray, alpha: float, family: int) -> Effect:
-    simultaneous = mean_interval(contrast, bonferroni_alpha(alpha, family))
-    return Effect(float(contrast.mean()), mean_interval(contrast, alpha), simultaneous)
+def _effect(contrast: np.ndarray, alpha: float, family: int, ratio: float | None) -> Effect:
+    own, simultaneous = (
+        mean_interval(contrast, each) if ratio is None else corrected_interval(contrast, ratio, 1, each)
+        for each in (alpha, bonferroni_alpha(alpha, family))
+    )
+    return Effect(float(contrast.mean()), own, simultaneous)

@@ -224,13 +224,14 @@ class Findings:
         pairs: The comparisons of the family.
         contenders: Levels that no other level is claimed to beat; alphabetical.
         time_ratios: Of the comparisons of the family that may be made and have a target.
-        factorial: None unless the levels are a 2 x 2 design.
+        factorial: None unless the levels are a 2 x 2 design with scores enough.
         hints: Of the linter.
         limits: What was not varied, sentence by sentence.
         digest: Of the confirm records that are shown.
         seed: Of every bootstrap.
         notes: Further lines for the appendix.
         calibrated: Log losses of calibrated probabilities; None unless levels differ in their loss.
+        no_effects: Why a 2 x 2 design has no `factorial`; empty where it has one, and for other designs.
     """
 
     evidence: Evidence
@@ -251,3 +252,4 @@ class Findings:
     notes: Mapping[str, str] = field(default_factory=dict)
     time_ratios: tuple[TimeRatio, ...] = ()
     calibrated: Calibrated | None = None
+    no_effects: str = ""

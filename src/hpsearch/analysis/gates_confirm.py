@@ -12,7 +12,7 @@ from hpsearch.analysis.pairing import outcome, outcomes, pair_up
 from hpsearch.analysis.proportions import reuse_half_width
 from hpsearch.analysis.refusals import about_folds, about_seeds
 from hpsearch.analysis.scoreless import AGAIN, lack_of, lack_of_any, without_recipe
-from hpsearch.wording import show_number, visible
+from hpsearch.wording import show_coverage, show_number, visible
 
 _GENERAL = re.compile(
     r"\b(in general|generally|universally|on (any|all|every) (data|data ?sets?|problems?))\b", re.IGNORECASE
@@ -123,7 +123,8 @@ def single_opening(evidence: Evidence) -> list[Gate]:
         reason += " for different recipes: adaptive reuse, no interval of a later number is valid"
     elif design.is_share:
         half = reuse_half_width(min(row.n for row in tests), openings, design.alpha)
-        reason += f": ± {show_number(half)} holds for all of its numbers at once (S-17)"
+        sure = f"with {show_coverage(design.alpha)} confidence"
+        reason += f": ± {show_number(half)} holds for all of its numbers at once {sure} (S-17)"
     return [Gate("R14", Action.WARN, reason)]
 
 

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.findings import Pair
+from hpsearch.analysis.two_by_two import larger_than_two_by_two
 from hpsearch.wording import show_number, visible
+
+SAME_POOL = (
+    "Retrainings score the same pool of rows that the search selected on: fresh seeds do not fully undo that selection."
+)
+"""Under K-fold, where no row is kept from the search."""
 
 
 def limits_of(evidence: Evidence, pairs: Sequence[Pair]) -> tuple[str, ...]:
@@ -33,7 +39,8 @@ def _rows(evidence: Evidence) -> list[str]:
         return ["Every row is trained on and scored: nothing is said about new rows."]
     if design.folds > 1:
         pool = f"{design.folds} folds of one pool of rows"
-        return [f"{pool}: their training rows overlap, and more seeds do not make up for it."]
+        overlap = f"{pool}: their training rows overlap, and more seeds do not make up for it."
+        return [overlap, *([SAME_POOL] if evidence.confirm else [])]
     if design.rows.get("report"):
         return [f"One set of {design.rows['report']} report rows, the same in the search and on fresh seeds."]
     return []
@@ -41,13 +48,15 @@ def _rows(evidence: Evidence) -> list[str]:
 
 def _search(evidence: Evidence) -> list[str]:
     design = evidence.design
+    split = "set of folds" if design.folds > 1 else "split"
     found = [
-        "Bands of the search are conditional on one split and one seed, which all of its trials share.",
+        f"Bands of the search are conditional on one {split} and one seed, which all of its trials share.",
         f"One search of {design.trials} trials in each space: another one could have selected other recipes.",
     ]
     if len(design.levels) > 1:
         found.append("Each level was tuned in its own space: other bounds may turn an order.")
-    return found
+    larger = larger_than_two_by_two(evidence)
+    return [*found, larger] if larger else found
 
 
 def _claims(evidence: Evidence, pairs: Sequence[Pair]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
-from hpsearch.wording import show_like, visible
+from hpsearch.wording import show_coverage, show_like, visible
 
 REPORT_SET_ONLY = " on this report set only"
 
@@ -122,7 +122,7 @@ class Statement:
         delta: Smallest difference that matters; None if none is declared.
         claim: What `claims` allows.
         crossed: The interval that `claims` read as `ci_crossed`.
-        p_holm: Sign-flip p after Holm; None where it is not to be mentioned.
+        p_holm: p after Holm; None where it is not to be mentioned.
         seeds_needed: Seeds for 80 % power at `delta`; None if not known.
         alpha: Family-wise level of the interval.
         unit: Of what `n` counts: `folds` under K-fold.
@@ -224,7 +224,8 @@ def _disagreement(told: Statement) -> list[str]:
     """What to say where of the two conditions of a claim one holds."""
     if told.p_holm is None or (told.p_holm <= told.alpha) == (_side((told.low, told.high)) != 0):
         return []
-    p = f"the sign-flip test {{}} equality (Holm p = {told.p_holm:.2g})"
+    test = "corrected t test" if told.unit == "folds" else "sign-flip test"
+    p = f"the {test} {{}} equality (Holm p = {told.p_holm:.2g})"
     if told.p_holm <= told.alpha:
         return [f"A claim needs two things: {p.format('rejects')}, but the interval includes 0."]
     return [f"A claim needs two things: the interval excludes 0, but {p.format('does not reject')}."]
@@ -242,14 +243,13 @@ def _outlook(told: Statement) -> list[str]:
 
 def _numbers(told: Statement) -> str:
     diff, low, high = (show_like(value, told.se) for value in (told.diff, told.low, told.high))
-    sign = "+" if float(diff) > 0 else ""
-    return f"{sign}{diff} [{low}, {high}]"
+    return f"{'+' if float(diff) > 0 else ''}{diff} [{low}, {high}]"
 
 
 def _scope(told: Statement) -> str:
     trials = "" if told.n_trials is None else f"{told.n_trials} trial{'' if told.n_trials == 1 else 's'} each"
     scope = f"these spaces, {trials}" if trials else "these recipes"
-    return f"{told.n} {told.unit}, simultaneous {100 * (1 - told.alpha):.4g} % interval; {scope}"
+    return f"{told.n} {told.unit}, simultaneous {show_coverage(told.alpha)} interval; {scope}"
 
 
 _NEVER = (
