@@ -106,9 +106,8 @@ def trials_of(shape: Shape, plan: Design, at: int, parameter: str, generator: np
                 _signals(lr, at, generator) if shape.signals and not failed else None,
             )
         )
-    default = TrialRow(
-        level, 10**6, "ok", shape.tops[at] - 0.03 * shape.scale, shape.tops[at] - 0.032 * shape.scale, {}, default=True
-    )
+    val, report = shape.tops[at] - 0.03 * shape.scale, shape.tops[at] - 0.032 * shape.scale
+    default = TrialRow(level, 10**6, "ok", val, report if shape.reports else math.nan, {}, default=True)
     return [*rows, default]
 
 
@@ -142,8 +141,14 @@ def _signals(lr: float, at: int, generator: np.random.Generator) -> dict[str, ob
 def retrainings_of(shape: Shape, plan: Design, at: int, generator: np.random.Generator) -> list[ConfirmRow]:
     shared = np.random.default_rng(99).normal(0, 0.003 * shape.scale, shape.seeds)
     scores = shape.tops[at] - 0.002 * shape.scale + shared + generator.normal(0, 0.002 * shape.scale, shape.seeds)
-    folds = tuple(np.round(generator.normal(shape.tops[at], 0.01, plan.folds), 4).tolist()) if plan.folds > 1 else ()
+    if plan.folds > 1:
+        spread = np.random.default_rng(98).normal(0, 0.01 * shape.scale, (shape.seeds, plan.folds))
+        folds = np.round(scores[:, None] + spread + generator.normal(0, 0.002 * shape.scale, spread.shape), 4)
+        return [
+            ConfirmRow(shape.levels[at], key, "ok", row.mean(), row.mean(), folds=tuple(row.tolist()), trial=at)
+            for key, row in enumerate(folds, 1)
+        ]
     return [
-        ConfirmRow(shape.levels[at], key, "ok", float(score + 0.001), float(round(score, 4)), folds=folds, trial=at)
+        ConfirmRow(shape.levels[at], key, "ok", float(score + 0.001), float(round(score, 4)), trial=at)
         for key, score in enumerate(scores, 1)
     ]

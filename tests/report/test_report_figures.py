@@ -8,6 +8,7 @@ import pytest
 from specimens import (
     factorial,
     hostile,
+    kfold,
     one_level,
     optimizers,
     refused,
@@ -112,6 +113,26 @@ def luminance(color):
 @pytest.mark.parametrize("color", list(DARK.values())[:9])
 def test_series_stand_out_on_dark_pages(color):
     assert (luminance(color) + 0.05) / (luminance("#0d1117") + 0.05) > 4.5
+
+
+def test_the_band_of_a_distribution_has_the_alpha_of_the_design(found):
+    evidence = replace(found.evidence, design=replace(found.evidence.design, alpha=0.1))
+    said = " ".join(texts(figures_space.score_distribution(replace(found, evidence=evidence))))
+    assert "90 % DKW band ± " in said
+    assert "90 % DKW,\nevery curve" in said
+    assert "95 %" not in said
+
+
+def test_figures_of_folds_say_out_of_fold_and_corrected():
+    folds = kfold()
+    assert "out-of-fold score E_k (S-01), k ≤ N/5" in legends(FIGURES["F1"](folds))
+    assert FIGURES["F4"](folds).axes[0].get_xlabel() == "out-of-fold macro_f1"
+    assert FIGURES["F8"](folds).legends
+    assert {"out-of-fold: median, band: quartiles", "the recipe, out-of-fold"} < set(legends(FIGURES["F8"](folds)))
+    assert FIGURES["F9"](folds).axes[0].get_xlabel() == "difference in out-of-fold macro_f1"
+    assert next(tick.get_text() for tick in FIGURES["F10"](folds).axes[0].get_xticklabels()) == "search\nout-of-fold"
+    assert any("bars: 95 %, corrected (S-10)" in text for text in texts(FIGURES["F10"](folds)))
+    assert "mean, 95 %, corrected (S-10)" in legends(FIGURES["F11"](folds))
 
 
 def test_what_is_refused_is_not_drawn():

@@ -167,6 +167,12 @@ def test_losses_are_named_as_the_negated_ones_they_are():
     assert "in the order of report -mse." in markdown(compose(shown))
 
 
+def test_under_k_fold_no_wider_interval_limits_a_claim():
+    limit = "contains 0 limits it to these rows"
+    assert limit in markdown(compose(board(comparisons=(CLAIMED,))))
+    assert limit not in markdown(compose(board(comparisons=(CLAIMED,), report_rows=0)))
+
+
 def test_scores_of_folds_are_called_corrected():
     text = markdown(compose(board(report_rows=0)))
     assert "val accuracy, corrected" in text

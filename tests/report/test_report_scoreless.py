@@ -51,7 +51,7 @@ def test_lost_retrainings_are_counted_and_said():
     assert "Not shown: none (none of its 12 retrainings has a score)." in text
     assert "| Confirmed | 0 to 12 fresh seeds for each recipe, look 1 |" in text
     (strips,) = [figure.svg for figure in report.pictures if figure.number == "F11"]
-    assert "n = 12 trainings" in strips
+    assert "n = 12 retrainings" in strips
     assert "no score" in strips
 
 

@@ -20,7 +20,7 @@ class Drawing:
         number: `F1`.
         stem: Of its files.
         title: What it is.
-        caption: How it is read.
+        caption: How it is read, or what says so of findings.
         draw: Makes it; None if there is nothing to draw.
         codes: Gates that can forbid it.
         otherwise: Why it may be missing although no gate forbids it.
@@ -29,7 +29,7 @@ class Drawing:
     number: str
     stem: str
     title: str
-    caption: str
+    caption: str | Callable[[Findings], str]
     draw: Callable[[Findings], Figure | None]
     codes: tuple[str, ...] = ()
     otherwise: str = "There are no data for it."
@@ -55,7 +55,8 @@ def shown(drawing: Drawing, findings: Findings) -> Picture | Refused:
     if figure is None:
         return refusal(title, findings, drawing.codes, drawing.otherwise)
     svg = rendering.svg(figure, drawing.stem, title)
-    caption = drawing.caption + _left_out(findings, drawing.codes)
+    caption = drawing.caption if isinstance(drawing.caption, str) else drawing.caption(findings)
+    caption += _left_out(findings, drawing.codes)
     return Picture(drawing.number, drawing.stem, drawing.title, caption, svg, rendering.png(figure))
 
 

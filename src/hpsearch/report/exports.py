@@ -55,6 +55,7 @@ def _content(findings: Findings) -> dict[str, Json]:
         "probability_highest": _probabilities(findings),
         "flips": [_all(flip) for flip in findings.flips],
         "factorial": None if findings.factorial is None else _factorial(findings),
+        "no_effects": findings.no_effects,
         "hints": [_all(hint) for hint in findings.hints],
         "limits": list(findings.limits),
         "time_ratios": [_all(ratio) for ratio in findings.time_ratios],

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from hpsearch.analysis.findings import Findings
+from hpsearch.report import captions
 from hpsearch.report.drawings import Drawing
 from hpsearch.report.figures_confirm import interaction, paired_differences, seed_strips, shrinkage
 from hpsearch.report.figures_learning import importance, learning_curves
@@ -36,10 +37,7 @@ TUNING = Drawing(
     "F1",
     "f01-tuning-curves",
     "Tuning curves",
-    "Expected score of the trial that val selects among k, on rows that selection never read (S-03), against the "
-    "budget. Solid up to a fifth of the trials; beyond, dashed, no claims are made. The dotted line is the val score "
-    "of the same selection: the gap is selection optimism. Bands or bars: 95 % bootstrap over trials (S-06), "
-    "conditional on one split and seed.",
+    captions.tuning,
     tuning_curves,
     ORDER_STATISTICS,
     "No level has enough trials.",
@@ -57,8 +55,7 @@ HIGHEST = Drawing(
     "F2",
     "f02-probability",
     "P(level is best | k)",
-    "Probability that a level's selected trial has the highest report score when every level gets k trials (S-05); the "
-    "levels sum to 1. Bars: 95 % bootstrap (S-06), up to a fifth of the trials. Dotted: equal chances.",
+    captions.probability,
     probability_highest,
     ORDER_STATISTICS,
     "No budgets were evaluated.",
@@ -67,9 +64,7 @@ BLOCKS = Drawing(
     "F3",
     "f03-blocks",
     "Repeated searches of k trials",
-    "The trials of a level cut into disjoint blocks of k, in the order of drawing; each point is the report score of "
-    "the trial that val selects in its block: what a whole search of k trials would have given. Boxes: quartiles and "
-    "median. The second line under the axis is the number of blocks; arrows count points below the axis.",
+    captions.blocks,
     block_winners,
     ORDER_STATISTICS,
     "There are no blocks.",
@@ -78,8 +73,7 @@ DISTRIBUTION = Drawing(
     "F4",
     "f04-distribution",
     "Distribution of the search's scores",
-    "Share of a level's trials with a val score of at most x; trials that diverged are the step at the left edge. "
-    "Band: simultaneous 95 % (Dvoretzky, Kiefer & Wolfowitz).",
+    captions.distribution,
     score_distribution,
     ("R01",),
     "No trial was scored.",
@@ -134,8 +128,7 @@ LEARNING = Drawing(
     "F8",
     "f08-learning-curves",
     "Learning curves",
-    "Median over the five highest-scoring trials of each level, by epoch; band: quartiles. Dashed: training rows. "
-    "Dotted: the recipe.",
+    captions.learning,
     learning_curves,
     (),
     "No curves were recorded.",
@@ -146,10 +139,7 @@ CONFIRM = (
         "F9",
         "f09-pairs",
         "Paired differences",
-        "Every point is one fresh seed: the difference of two recipes that were trained on the same split, order and "
-        "initial weights where shapes agree. Thin bar: interval that holds for all pairs simultaneously. Thick grey "
-        "bar: 95 % for this pair alone. Dotted: simultaneous over seeds and images (S-12). Grey ground: "
-        "differences below δ.",
+        captions.differences,
         paired_differences,
         COMPARISON,
         "There is no pair of confirmed recipes.",
@@ -158,8 +148,7 @@ CONFIRM = (
         "F10",
         "f10-shrinkage",
         "From the search to fresh seeds",
-        "The recipe's score where it was selected, on rows that selection did not read, and on average over fresh "
-        "seeds. The fall from left to right is the optimism of selecting. Bars: 95 % over seeds.",
+        captions.shrinkage,
         shrinkage,
         (),
         "Nothing was confirmed.",
@@ -168,8 +157,7 @@ CONFIRM = (
         "F11",
         "f11-seeds",
         "Seed by seed",
-        "Score of every retraining; equal seeds are joined, so that what all levels share shows as parallel lines. "
-        "Diamonds: mean and 95 % over seeds. Arrows count trainings beyond the axis.",
+        captions.seeds,
         seed_strips,
         (),
         "Nothing was confirmed.",
@@ -179,7 +167,7 @@ INTERACTION = Drawing(
     "F12",
     "f12-interaction",
     "Interaction",
-    "Mean of the fresh seeds in each cell. Parallel lines: the effects add up. Bars: 95 % over seeds.",
+    captions.interaction,
     interaction,
 )
 

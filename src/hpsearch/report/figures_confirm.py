@@ -25,7 +25,17 @@ from hpsearch.report.canvas import (
     sample,
     styled,
 )
-from hpsearch.report.levels import Series, cast, counted, failed, has_report, level_order, score_name
+from hpsearch.report.levels import (
+    Series,
+    cast,
+    counted,
+    failed,
+    has_report,
+    level_order,
+    over_seeds,
+    score_name,
+    selecting,
+)
 from hpsearch.report.scales import scale, span_of
 from hpsearch.report.style import GRID, INK, MUTED, SHADE, SMALL, look, short, short_names
 
@@ -159,14 +169,14 @@ def shrinkage(findings: Findings) -> Figure | None:
         axes,
         "",
         score_name(design),
-        f"n = {count} seeds; bars: 95 % over seeds",
+        f"n = {count} seeds; bars: {over_seeds(findings)}",
     )
     axes.set_xlabel("rows and trainings that the score comes from", labelpad=3)
     return figure
 
 
 def _stages(findings: Findings) -> list[str]:
-    stages = ["search\nval", *(["search\nreport"] if has_report(findings) else []), "confirm\nmean"]
+    stages = [f"search\n{selecting(findings)}", *(["search\nreport"] if has_report(findings) else []), "confirm\nmean"]
     return [*stages, "test"] if findings.evidence.tests else stages
 
 
@@ -174,7 +184,7 @@ def _stage_scores(findings: Findings, level: str, stages: Sequence[str]) -> list
     explored, test = findings.explored.get(level), [row for row in findings.evidence.tests if row.level == level]
     sign = -1.0 if score_name(findings.evidence.design).startswith("-") else 1.0
     known = {
-        "search\nval": explored.val if explored else math.nan,
+        f"search\n{selecting(findings)}": explored.val if explored else math.nan,
         "search\nreport": explored.report if explored else math.nan,
         "confirm\nmean": findings.confirmed[level].mean,
         "test": sign * abs(test[0].value) if test else math.nan,
@@ -194,7 +204,7 @@ def seed_strips(findings: Findings) -> Figure | None:
     legend: list[Entry] = [
         (sample(line="", marker="o", color=MUTED), "a seed"),
         (sample(color=GRID), "equal seeds"),
-        (sample(marker="D"), "mean, 95 % over seeds"),
+        (sample(marker="D"), f"mean, {over_seeds(findings)}"),
     ]
     figure, (axes,) = lay_out(
         Layout(height=38.0 * len(members) + 10, left=14, legend=[legend, delta_entries(design.delta)])
@@ -205,7 +215,7 @@ def seed_strips(findings: Findings) -> Figure | None:
     for row, series in enumerate(members):
         _draw_strip(axes, findings, series, row, scores[series.name], (low, high))
     end_rows(axes, len(members))
-    count = f"n = {sum(map(len, scores.values()))} trainings"
+    count = f"n = {sum(map(len, scores.values()))} retrainings"
     name_axes(axes, score_name(design, confirm_part(findings)), "level", count)
     return figure
 
@@ -275,7 +285,7 @@ def interaction(findings: Findings) -> Figure | None:
         axes,
         short(effects.factors[0], 40),
         score_name(design, confirm_part(findings)),
-        f"n = {seeds} seeds; bars: 95 % over seeds",
+        f"n = {seeds} seeds; bars: {over_seeds(findings)}",
     )
     return figure
 

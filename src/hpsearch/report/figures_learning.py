@@ -22,7 +22,7 @@ from hpsearch.report.canvas import (
     sample,
     styled,
 )
-from hpsearch.report.levels import LOSSES, Series, cast, parameter_names, score_name
+from hpsearch.report.levels import LOSSES, Series, cast, parameter_names, score_name, selecting
 from hpsearch.report.scales import scale, steady_span
 from hpsearch.report.style import INK, MUTED
 
@@ -81,7 +81,10 @@ def learning_curves(findings: Findings) -> Figure | None:
     every = [sign * v for _, rows in groups for row in rows for v in row.curves.get(f"val/{name}", [])]
     top = max(filter(np.isfinite, every), default=np.nan)
     delta = design.delta if name == design.metric else None
-    legend = [*_curve_legend(), *delta_entries(delta, "below the highest val score")]
+    legend = [
+        *_curve_legend(selecting(findings)),
+        *delta_entries(delta, f"below the highest {selecting(findings)} score"),
+    ]
     figure, axes = lay_out(Layout(len(groups), min(2, len(groups)), 120, 58, foot=36, legend=[legend]))
     low, high = steady_span([*every, *_train(groups, name, sign)])
     for at, ((series, rows), one) in enumerate(zip(groups, axes, strict=True)):
@@ -96,11 +99,11 @@ def learning_curves(findings: Findings) -> Figure | None:
     return figure
 
 
-def _curve_legend() -> list[Entry]:
+def _curve_legend(rows: str) -> list[Entry]:
     return [
-        (sample(), "val: median, band: quartiles"),
+        (sample(), f"{rows}: median, band: quartiles"),
         (sample(line="--"), "train: median"),
-        (sample(line=":"), "the recipe, val"),
+        (sample(line=":"), f"the recipe, {rows}"),
     ]
 
 

@@ -30,6 +30,7 @@ from hpsearch.report.canvas import (
 from hpsearch.report.levels import Series, cast, counted, failed, parameter_names, score_name, shown_part, shown_score
 from hpsearch.report.scales import log_scale, scale, steady_span
 from hpsearch.report.style import INK, MUTED, SHADE, SMALL, short
+from hpsearch.wording import show_coverage
 
 EDGE = 0.05
 """Share of a range, on each side, in which a chosen value says that the range should be wider (R17)."""
@@ -51,11 +52,11 @@ def score_distribution(findings: Findings) -> Figure | None:
     for series, scores in pools:
         _draw_steps(axes, series, scores, (low, high), half if len(pools) <= 3 else 0.0)
     if len(pools) > 3:
-        _draw_bracket(axes, half)
+        _draw_bracket(axes, half, show_coverage(design.alpha))
     draw_delta(axes, "x", design.delta, max(every[np.isfinite(every)].tolist(), default=math.nan))
     scale(axes, "x", low, high, broken=True)
     scale(axes, "y", 0, 1.02)
-    band = f"{100 * (1 - design.alpha):g} % DKW band ± {half:.2f}"
+    band = f"{show_coverage(design.alpha)} DKW band ± {half:.2f}"
     count = f"n = {counted([len(scores) for _, scores in pools])} trials; {band}"
     name_axes(axes, score_name(design, "val"), "share of trials", count)
     return figure
@@ -84,12 +85,11 @@ def _draw_steps(axes: Axes, series: Series, scores: np.ndarray, limits: tuple[fl
         axes.fill_between(x, *bands, step="post", color=series.look.color, alpha=0.13, linewidth=0)
 
 
-def _draw_bracket(axes: Axes, half: float) -> None:
+def _draw_bracket(axes: Axes, half: float, level: str) -> None:
     """One bar in place of bands that would cover each other: every curve has this much on either side."""
     axes.errorbar(0.05, 0.7, yerr=half, color=INK, capsize=3, linewidth=1.1, transform=axes.get_yaxis_transform())
-    axes.text(
-        0.075, 0.7, "95 % DKW,\nevery curve", transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL - 1
-    )
+    said = f"{level} DKW,\nevery curve"
+    axes.text(0.075, 0.7, said, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL - 1)
 
 
 @styled

@@ -24,7 +24,7 @@ from hpsearch.report.canvas import (
     sample,
     styled,
 )
-from hpsearch.report.levels import Series, cast, counted, has_report, score_name, shown_part
+from hpsearch.report.levels import Series, cast, counted, has_report, score_name, shown_part, shown_rows
 from hpsearch.report.scales import log_scale, log_ticks, scale, span_of, steady_span
 from hpsearch.report.style import GRID, MUTED
 
@@ -152,10 +152,12 @@ def _draw_line(axes: Axes, line: Line, dodge: float, *, band: bool) -> None:
 
 def _legend(findings: Findings, lines: Sequence[Line]) -> list[list[Entry]]:
     levels: list[Entry] = [(sample(line.series.look), line.series.label) for line in lines]
-    part = shown_part(findings)
     medians = any(line.main is line.curve.median for line in lines)
-    name = "median (S-04)" if medians else "R_k (S-03)" if part == "report" else "E_k (S-01)"
-    kinds: list[Entry] = [(sample(), f"{part} score {name}, k ≤ N/5"), (sample(line="--"), "k > N/5: no claims")]
+    name = "median (S-04)" if medians else "R_k (S-03)" if has_report(findings) else "E_k (S-01)"
+    kinds: list[Entry] = [
+        (sample(), f"{shown_rows(findings)} score {name}, k ≤ N/5"),
+        (sample(line="--"), "k > N/5: no claims"),
+    ]
     if any(line.dotted is not None for line in lines):
         kinds.append((sample(line=":"), "val score E_k (S-01): optimistic"))
     return [levels, [*kinds, *delta_entries(findings.evidence.design.delta)]]

@@ -205,10 +205,9 @@ def _comparisons(board: Leaderboard, count: int) -> Table:
     why = "because the first entry was picked by its score on the same rows"
     picked = f" {which} for all {every} pairs at once, {why}." if count > 1 else ""
     tested = "p: of the corrected t interval (S-10)" if board.folded else "p: sign-flip test, two sided"
-    caption = (
-        f"A claim needs p after Holm at most {ALPHA} and a simultaneous interval without 0; an interval {wider} that "
-        f"contains 0 limits it to these rows.{picked} {tested}."
-    )
+    limited = "" if board.folded else f"; an interval {wider} that contains 0 limits it to these rows"
+    needed = f"A claim needs p after Holm at most {ALPHA} and a simultaneous interval without 0{limited}."
+    caption = f"{needed}{picked} {tested}."
     columns = (f"A {MINUS} B", "common seeds", "difference, simultaneous", wider, "p", "Holm p", "state")
     names = short_names(list(dict.fromkeys([one for pair in board.comparisons for one in (pair.a, pair.b)])), 32)
     rows = [_comparison(one, f"{names[one.a]} {MINUS} {names[one.b]}") for one in board.comparisons]

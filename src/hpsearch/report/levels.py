@@ -47,7 +47,32 @@ def cast(findings: Findings, length: int = 26) -> list[Series]:
 def score_name(design: Design, part: str = "") -> str:
     """`report accuracy`; a loss is shown as its negation, `val -mse`."""
     name = f"-{design.metric}" if design.metric in LOSSES else design.metric
-    return f"{part} {name}".strip()
+    return f"{rows_name(design, part)} {name}".strip()
+
+
+def rows_name(design: Design, part: str) -> str:
+    """`val`, `report`; of K-fold, `out-of-fold` for the rows that every fold leaves out in its turn."""
+    return "out-of-fold" if part == "val" and design.folds > 1 else part
+
+
+def is_folded(findings: Findings) -> bool:
+    """Whether scores are over the folds of a K-fold."""
+    return findings.evidence.design.folds > 1
+
+
+def selecting(findings: Findings) -> str:
+    """The name of the rows whose score selects."""
+    return rows_name(findings.evidence.design, "val")
+
+
+def over_seeds(findings: Findings) -> str:
+    """What the interval of a level's mean is."""
+    return "95 %, corrected (S-10)" if is_folded(findings) else "95 % over seeds"
+
+
+def alpha_of_look(findings: Findings) -> float:
+    """Error rate of all claims of this report together."""
+    return findings.evidence.design.alpha / findings.looks
 
 
 def has_report(findings: Findings) -> bool:
@@ -55,9 +80,19 @@ def has_report(findings: Findings) -> bool:
     return any(math.isfinite(row.report) for row in findings.evidence.trials)
 
 
+def is_corrected(findings: Findings) -> bool:
+    """Whether the luck of the choice was taken off the score of any selected trial (S-09)."""
+    return any(one.corrected is not None for one in findings.explored.values())
+
+
 def shown_part(findings: Findings) -> str:
     """The rows whose scores readers are shown."""
     return "report" if has_report(findings) else "val"
+
+
+def shown_rows(findings: Findings) -> str:
+    """Their name."""
+    return rows_name(findings.evidence.design, shown_part(findings))
 
 
 def shown_score(row: TrialRow, part: str) -> float:

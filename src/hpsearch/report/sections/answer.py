@@ -4,7 +4,7 @@ from collections import Counter
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.report.blocks import Answers, Block, Fold, Said, Section, Text, table
-from hpsearch.report.levels import counted, score_name
+from hpsearch.report.levels import counted, is_folded, score_name
 from hpsearch.report.style import short
 
 SCOPE = "scope"
@@ -49,7 +49,10 @@ def _measured(findings: Findings) -> Block:
     rows = [
         ("Compared", f"{len(design.levels)} levels, {design.trials} trials each"),
         ("Confirmed", _confirmed(findings) if findings.confirmed else "nothing yet"),
-        ("Measured in", f"{score_name(design)}, higher is better; {_delta(findings)}"),
+        (
+            "Measured in",
+            f"{score_name(design, 'val' if is_folded(findings) else '')}, higher is better; {_delta(findings)}",
+        ),
     ]
     return table(("", ""), rows)
 
@@ -59,7 +62,8 @@ def _confirmed(findings: Findings) -> str:
     recipes = [name for name, one in findings.explored.items() if one.recipe is not None]
     names = dict.fromkeys([*findings.confirmed, *recipes])
     seeds = counted([findings.confirmed[name].n if name in findings.confirmed else 0 for name in names])
-    return f"{seeds} fresh seeds for each recipe, look {findings.looks}"
+    folds = f", each of {findings.evidence.design.folds} folds" if is_folded(findings) else ""
+    return f"{seeds} fresh seeds for each recipe{folds}, look {findings.looks}"
 
 
 def _delta(findings: Findings) -> str:

@@ -2,9 +2,9 @@
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.report.blocks import Block, Cell, Fold, Section, Subtitle, table
-from hpsearch.report.levels import level_order, parameter_names, show_search_score, titles
+from hpsearch.report.levels import has_report, level_order, parameter_names, selecting, show_search_score, titles
 from hpsearch.report.numbers import values
-from hpsearch.report.sections.formulas import FORMULAS
+from hpsearch.report.sections.formulas import formulas_of
 from hpsearch.wording import visible
 
 
@@ -13,7 +13,10 @@ def appendix(findings: Findings) -> Section:
     blocks: list[Block] = [
         Subtitle("Formulas"),
         table(
-            ("name", "formula", "source"), FORMULAS, "Higher is better throughout; losses are negated first.", wide=(1,)
+            ("name", "formula", "source"),
+            formulas_of(findings.evidence.design),
+            "Higher is better throughout; losses are negated first.",
+            wide=(1,),
         ),
         Subtitle("Seeds and counts"),
         _counts(findings),
@@ -29,7 +32,7 @@ def _counts(findings: Findings) -> Block:
         ("seed of the sweep", str(evidence.design.seed)),
         ("seed of every bootstrap", str(findings.seed)),
         ("trials, default recipes included", str(len(evidence.trials))),
-        ("trainings on fresh seeds", str(len(evidence.confirm))),
+        ("retrainings on fresh seeds", str(len(evidence.confirm))),
         ("openings of the test set", str(len(evidence.tests))),
         ("look", str(findings.looks)),
         ("digest of the confirm records shown", Cell(visible(findings.digest), code=True)),
@@ -39,7 +42,7 @@ def _counts(findings: Findings) -> Block:
 
 
 def _trials(findings: Findings) -> Block:
-    design, named, rows = findings.evidence.design, titles(findings), []
+    design, named, reported, rows = findings.evidence.design, titles(findings), has_report(findings), []
     for level in level_order(findings):
         drawn = findings.evidence.draws(level)
         default = findings.evidence.default(level)
@@ -48,8 +51,9 @@ def _trials(findings: Findings) -> Block:
             listed = " ".join(f"{names[key]}={visible(values(value))}" for key, value in row.values.items())
             rows.append((
                 named[level], "default" if row.default else str(row.k), row.status,
-                show_search_score(design, row.val, "val"), show_search_score(design, row.report, "report"),
-                str(row.epochs), listed,
+                show_search_score(design, row.val, "val"),
+                *([show_search_score(design, row.report, "report")] if reported else []), str(row.epochs), listed,
             ))  # fmt: skip
-    columns = ("level", "trial", "status", "val", "report", "epochs", "values")
-    return table(columns, rows, numbers=(1, 3, 4, 5), wide=(6,))
+    scores = (selecting(findings), *(["report"] if reported else []))
+    columns = ("level", "trial", "status", *scores, "epochs", "values")
+    return table(columns, rows, numbers=(1, *range(3, len(columns) - 1)), wide=(len(columns) - 1,))

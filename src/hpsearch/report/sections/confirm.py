@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from hpsearch.analysis.findings import Factorial, Findings, Pair
+from hpsearch.analysis.findings import Findings, Pair
 from hpsearch.analysis.scoreless import lack_of
+from hpsearch.report import captions
 from hpsearch.report.blocks import (
-    ALPHA,
     DASH,
     MINUS,
     TIMES,
@@ -15,18 +15,26 @@ from hpsearch.report.blocks import (
     Fold,
     Listing,
     Section,
-    Subtitle,
     Table,
     Text,
     table,
 )
 from hpsearch.report.drawings import gallery, refusal
-from hpsearch.report.figures import CONFIRM, INTERACTION
+from hpsearch.report.figures import CONFIRM
 from hpsearch.report.figures_confirm import shown_pairs
 from hpsearch.report.figures_tuning import cost_text
-from hpsearch.report.levels import is_sole_contender, level_order, score_name, show_search_score, titles
+from hpsearch.report.levels import (
+    has_report,
+    is_folded,
+    is_sole_contender,
+    level_order,
+    selecting,
+    show_search_score,
+    titles,
+)
 from hpsearch.report.numbers import difference, ends, interval, like, p_value, percent, share, spread, two_digits
 from hpsearch.report.sections.calibrated import calibrated
+from hpsearch.report.sections.factors import two_factors
 from hpsearch.report.sections.timing import timing
 from hpsearch.report.style import short
 from hpsearch.wording import ROUNDING, visible
@@ -50,7 +58,7 @@ def _blocks(findings: Findings) -> list[Block]:
         blocks += [_variance(findings)] if _measured(findings.pairs) else []
     blocks += calibrated(findings)
     blocks += gallery(findings, [one for one in CONFIRM if findings.pairs or one is not CONFIRM[0]])
-    return [*blocks, *(_factorial(findings, findings.factorial) if findings.factorial is not None else [])]
+    return [*blocks, *two_factors(findings)]
 
 
 def _contenders(findings: Findings) -> str:
@@ -64,18 +72,13 @@ def _contenders(findings: Findings) -> str:
 
 
 def _levels(findings: Findings) -> Table:
-    plan = findings.evidence.design
     rows = [_level(findings, name) for name in level_order(findings) if name in findings.confirmed]
+    reported = ["search, report"] if has_report(findings) else []
     columns = [
-        "level", "recipe: trial", "search, val", "search, report", "confirm, mean [95 %]", "SD over seeds", "seeds",
-        "optimism", "diverged in confirm", "diverged in search [Wilson 95 %]", "mean cost, FLOP",
+        "level", "recipe: trial", f"search, {selecting(findings)}", *reported, "confirm, mean [95 %]", "SD over seeds",
+        "seeds", "optimism", "diverged in confirm", "diverged in search [Wilson 95 %]", "mean cost, FLOP",
     ]  # fmt: skip
-    corrected = " Intervals are corrected for the overlap of training sets (S-10)." if plan.folds > 1 else ""
-    caption = (
-        "T1. Levels. Optimism is the val score of the search minus the mean over fresh seeds: what selecting alone "
-        f"seemed to give. SD is the standard deviation of single trainings, not the error of the mean.{corrected}"
-        f"{_left_out(findings)}"
-    )
+    caption = captions.levels(findings) + _left_out(findings)
     return table(columns, rows, caption, numbers=range(1, len(columns)))
 
 
@@ -92,7 +95,7 @@ def _level(findings: Findings, name: str) -> list[str | Cell]:
         Cell(titles(findings)[name], strong=is_sole_contender(findings, name)),
         _recipe(findings, name),
         show_search_score(plan, found.val, "val") if found else DASH,
-        show_search_score(plan, found.report, "report") if found else DASH,
+        *([show_search_score(plan, found.report, "report") if found else DASH] if has_report(findings) else []),
         interval(one.mean, one.interval),
         spread(one.sd, one.n),
         str(one.n),
@@ -122,38 +125,30 @@ def _signed(optimism: float, interval_: tuple[float, float], mean: float) -> str
 
 
 def _pairs(findings: Findings) -> Table:
-    crossed = any(pair.ci_images is not None for pair in findings.pairs)
+    crossed, folded = any(pair.ci_images is not None for pair in findings.pairs), is_folded(findings)
     columns = [
-        f"A {MINUS} B", "pairs", "difference [95 %]", "simultaneous",
+        f"A {MINUS} B", "common seeds" if folded else "pairs", "difference [95 %]", "simultaneous",
         *([f"seeds {TIMES} images, simultaneous"] if crossed else []),
-        "p", "Holm p", "P(A > B)", "seeds for 80 % power", "state",
+        "p", "Holm p", "P(A > B)", *([] if folded else ["seeds for 80 % power"]), "state",
     ]  # fmt: skip
-    delta = "δ" if findings.evidence.design.delta is not None else "the observed difference"
-    images = (
-        " An interval over seeds and images that contains 0 limits a claim to this report set (S-12)."
-        if crossed
-        else ""
-    )
-    alpha = findings.evidence.design.alpha / findings.looks
-    caption = (
-        f"T2. Pairs, difference in {score_name(findings.evidence.design)}. A claim needs both: p after Holm at most "
-        f"{ALPHA} = {alpha:.3g}, and a simultaneous interval without 0.{images} p: sign-flip test, two sided. Power: "
-        f"for {delta}. P(A > B): share of pairs, an effect size and no test."
-    )
-    rows = [_pair(findings, pair, crossed=crossed) for pair in shown_pairs(findings)]
-    return table(columns, rows, caption, numbers=range(1, len(columns) - 1))
+    rows = []
+    for pair in shown_pairs(findings):
+        found = [DASH] * (len(columns) - 3) if pair.refused else _numbers(pair, crossed=crossed, folded=folded)
+        rows.append([_pair_name(findings, pair), _count(pair), *found, _state(pair)])
+    return table(columns, rows, captions.pairs(findings), numbers=range(1, len(columns) - 1))
 
 
-def _pair(findings: Findings, pair: Pair, *, crossed: bool) -> list[str | Cell]:
-    name = _pair_name(findings, pair)
-    count = f"{pair.n} ({pair.dropped} dropped)" if pair.dropped else str(pair.n)
-    if pair.refused:
-        blank = [DASH] * (7 if crossed else 6)
-        return [name, count, *blank, f"refused: {', '.join(pair.refused)}"]
+def _count(pair: Pair) -> str:
+    return f"{pair.n} ({pair.dropped} dropped)" if pair.dropped else str(pair.n)
+
+
+def _numbers(pair: Pair, *, crossed: bool, folded: bool) -> list[str]:
+    """Of folds no number of seeds has a known power: more of them are more of the same rows."""
+    power = [] if folded else [DASH if pair.needed is None else f"about {pair.needed}"]
     return [
-        name, count, difference(pair.diff, pair.ci), ends(pair.ci_sim, pair.diff),
+        difference(pair.diff, pair.ci), ends(pair.ci_sim, pair.diff),
         *([ends(pair.ci_images, pair.diff)] if crossed else []), p_value(pair.p), p_value(pair.p_holm),
-        two_digits(pair.superiority), DASH if pair.needed is None else f"about {pair.needed}", _state(pair),
+        two_digits(pair.superiority), *power,
     ]  # fmt: skip
 
 
@@ -163,6 +158,8 @@ def _pair_name(findings: Findings, pair: Pair) -> str:
 
 
 def _state(pair: Pair) -> str:
+    if pair.refused:
+        return f"refused: {', '.join(pair.refused)}"
     only = ", on this report set only" if pair.claim == "on_this_report_set_only" else ""
     return pair.state.replace("_", " ") + only
 
@@ -196,34 +193,3 @@ def _variance(findings: Findings) -> Table:
         "repeated search, other data sets."
     )
     return table(columns, rows, caption, numbers=(1, 2, 3))
-
-
-def _factorial(findings: Findings, effects: Factorial) -> list[Block]:
-    (first, second), (rows, columns) = effects.factors, effects.values
-    first, second = visible(first), visible(second)
-    means: list[list[Cell | str]] = [
-        [f"{first}: {visible(row)}", *(_cell_text(findings, effects, row, column) for column in columns)]
-        for row in rows
-    ]
-    heads = ["", *(f"{second}: {visible(column)}" for column in columns)]
-    cells = table(heads, means, "Cell means [95 % over seeds].", numbers=(1, 2))
-    said = [
-        f"Effect of {visible(factor)} where {second if factor == effects.factors[0] else first} is {visible(at)}: "
-        f"{difference(value, around)}."
-        for factor, at, value, around in effects.simple
-    ]
-    value, *around = effects.interaction
-    together = difference(value, (around[0], around[1]))
-    said.append(f"Interaction: {together}: by so much the two effects together differ from their sum.")
-    main = (
-        "The interaction is small enough for main effects to be stated."
-        if effects.main_effects
-        else "Main effects are not stated: the interaction excludes 0 or is not known well enough."
-    )
-    return [Subtitle("Two factors (S-19)"), cells, Listing((*said, main)), *gallery(findings, [INTERACTION])]
-
-
-def _cell_text(findings: Findings, effects: Factorial, row: str, column: str) -> str:
-    level, mean = effects.cells[row, column]
-    known = findings.confirmed.get(level)
-    return f"{interval(mean, known.interval if known else None)} ({titles(findings)[level]})"

@@ -25,10 +25,11 @@ def design(findings: Findings) -> Section:
 
 def _facts(findings: Findings) -> Table:
     plan = findings.evidence.design
+    split = "folds" if plan.folds > 1 else "split"
     pairs = f"each level with {visible(plan.control)}" if plan.control is not None else "all pairs of levels"
     rows: list[tuple[Cell | str, ...]] = [
         ("Compared", f"{visible(plan.title)}: {pairs}" if len(plan.levels) > 1 else "nothing: one level"),
-        ("Data", f"{visible(plan.data)}: {_rows(plan.rows)}"),
+        ("Data", f"{visible(plan.data)}: {_rows(plan)}"),
         ("Model", visible(plan.model)),
         ("Metric", f"{score_name(plan)}, higher is better"),
         ("Smallest difference that matters, δ", f"{plan.delta:g}" if plan.delta is not None else "none declared"),
@@ -38,7 +39,7 @@ def _facts(findings: Findings) -> Table:
         ("Training", f"{plan.epochs} epochs each"),
         ("Compute of the search", _compute(findings)),
         ("Evaluation", _evaluation(plan)),
-        ("Confirm", f"{plan.confirm_seeds} fresh pairs of seed and split for each level"),
+        ("Confirm", f"{plan.confirm_seeds} fresh pairs of seed and {split} for each level"),
         *((visible(name), visible(text)) for name, text in plan.facts.items()),
         ("Seed of the sweep", str(plan.seed)),
         ("Fingerprint before the first trial", Cell(visible(plan.fingerprint), code=True)),
@@ -46,8 +47,11 @@ def _facts(findings: Findings) -> Table:
     return table(("set before the first trial", ""), rows, wide=(1,))
 
 
-def _rows(rows: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {visible(part)}" for part, count in rows.items()) + " rows"
+def _rows(plan: Design) -> str:
+    """Of each part that there is; every fold trains on rows of its own."""
+    each = " in each fold" if plan.folds > 1 else ""
+    named = {part: f"{visible(part)}{each if part == 'train' else ''}" for part in plan.rows}
+    return ", ".join(f"{count} {named[part]}" for part, count in plan.rows.items() if count) + " rows"
 
 
 def _evaluation(plan: Design) -> str:

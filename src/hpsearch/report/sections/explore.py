@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.explored import Explored
 from hpsearch.analysis.findings import Findings, Flip
+from hpsearch.report import captions
 from hpsearch.report.blocks import (
     DASH,
     Block,
@@ -21,17 +22,28 @@ from hpsearch.report.blocks import (
 from hpsearch.report.drawings import banned, gallery
 from hpsearch.report.figures import budget_drawings, space_drawings
 from hpsearch.report.figures_tuning import cost_text
-from hpsearch.report.levels import cast, level_order, parameter_names, show_search_score, shown_part, titles
+from hpsearch.report.levels import (
+    cast,
+    has_report,
+    is_corrected,
+    level_order,
+    parameter_names,
+    selecting,
+    show_search_score,
+    shown_part,
+    shown_rows,
+    titles,
+)
 from hpsearch.report.numbers import difference, interval, share, two_digits, values
 from hpsearch.report.style import short
-from hpsearch.wording import show_score, visible
+from hpsearch.wording import show_coverage, show_score, visible
 
 
 def explore(findings: Findings) -> Section:
     """Tables and figures of the search."""
     blocks: list[Block] = [
-        Text("Everything in this section is conditional on one split and one seed, which all trials share, and on the "
-             "spaces of section 1. It says where to look; section 4 says what holds.", "note"),
+        Text(f"Everything in this section is conditional on {captions.condition(findings)}, which all trials share, "
+             "and on the spaces of section 1. It says where to look; section 4 says what holds.", "note"),
         *_tables(findings),
         Subtitle("What a budget of k trials gives"),
         *_flips(findings),
@@ -76,23 +88,22 @@ def _counts(findings: Findings, names: Sequence[str]) -> Table:
 
 def _scores(findings: Findings, names: Sequence[str]) -> Table:
     named = titles(findings)
-    plan, part = findings.evidence.design, shown_part(findings)
+    plan, part, reported = findings.evidence.design, shown_part(findings), has_report(findings)
     rows = []
     for name in names:
         one = findings.explored[name]
-        untuned = one.default_report if part == "report" else one.default_val
-        tuned = one.report if part == "report" else one.val
+        untuned = one.default_report if reported else one.default_val
+        tuned = one.report if reported else one.val
         rows.append((
             named[name], DASH if one.recipe is None else str(one.recipe), show_search_score(plan, one.val, "val"),
-            show_search_score(plan, one.report, "report"), show_search_score(plan, untuned, part),
-            _gain(plan, tuned, untuned, part),
+            *([show_search_score(plan, one.report, "report")] if reported else []),
+            show_search_score(plan, untuned, part), _gain(plan, tuned, untuned, part),
         ))  # fmt: skip
-    columns = ("level", "selected trial", "val (a maximum)", "report", f"default recipe, {part}", "gain from tuning")
-    caption = (
-        "In the search, val selects one trial of each level, its recipe. Its val score is biased upward; its score on "
-        "report rows is not, but it is one training."
-    )
-    return table(columns, rows, caption, numbers=(1, 2, 3, 4, 5))
+    columns = (
+        "level", "selected trial", f"{selecting(findings)} (a maximum)", *(["report"] if reported else []),
+        f"default recipe, {shown_rows(findings)}", "gain from tuning",
+    )  # fmt: skip
+    return table(columns, rows, captions.selection(findings), numbers=range(1, len(columns)))
 
 
 def _gain(plan: Design, tuned: float, untuned: float, part: str) -> str:
@@ -109,27 +120,20 @@ def _digits(plan: Design, part: str) -> int:
 
 
 def _chance(findings: Findings, names: Sequence[str]) -> Table:
-    named = titles(findings)
-    corrected = any(findings.explored[name].corrected for name in names)
+    named, reported, corrected = titles(findings), has_report(findings), is_corrected(findings)
     rows = []
     for name in names:
         one = findings.explored[name]
-        row = [
+        rows.append([
             named[name], f"+{two_digits(one.curse)}", two_digits(one.shrinkage),
-            show_search_score(findings.evidence.design, one.shrunken, "val"), str(one.contending), _mixture(one),
-        ]  # fmt: skip
-        rows.append([*row, _corrected(one)] if corrected else row)
+            show_search_score(findings.evidence.design, one.shrunken, "val"), str(one.contending),
+            *([_mixture(one)] if reported else []), *([_corrected(one)] if corrected else []),
+        ])  # fmt: skip
     columns = [
-        "level", "excess by luck alone", "λ", "shrunken score", "trials that share 95 %", "their mean score ± SD",
-        *(["BBC-CV [95 %]"] if corrected else []),
+        "level", "excess by luck alone", "λ", "shrunken score", "trials that share 95 %",
+        *(["their mean score ± SD"] if reported else []), *(["BBC-CV [95 %]"] if corrected else []),
     ]  # fmt: skip
-    caption = (
-        "In the search, how much luck there is: by how much the highest of so many equal trials would exceed them all; "
-        "λ, the share of the spread of scores that is not noise; the val score shrunken by it; how many trials share "
-        "95 % of the probability of being truly the highest (S-07), and the mean and standard deviation of their "
-        "scores weighted by it."
-    )
-    return table(columns, rows, caption, numbers=range(1, len(columns)))
+    return table(columns, rows, captions.luck(findings), numbers=range(1, len(columns)))
 
 
 def _mixture(one: Explored) -> str:
@@ -153,7 +157,7 @@ def _recipes(findings: Findings, names: Sequence[str]) -> Table:
         good = ", ".join(f"{short_keys[key]} {values(low)} to {values(high)}" for key, (low, high) in spans.items())
         rows.append((named[name], visible(recipe), good or DASH))
     columns = ("level", "recipe", "range of the good region")
-    caption = "In the search, the highest-scoring trial by val is the recipe of its level."
+    caption = f"In the search, the highest-scoring trial by {selecting(findings)} score is the recipe of its level."
     return table(columns, rows, caption, wide=(1, 2))
 
 
@@ -163,17 +167,17 @@ def _is_option(findings: Findings, level: str, key: str) -> bool:
 
 
 def _flips(findings: Findings) -> list[Block]:
-    said = tuple(_flip(flip) for flip in findings.flips)
+    said = tuple(_flip(flip, show_coverage(findings.evidence.design.alpha)) for flip in findings.flips)
     return [Listing(said)] if said else []
 
 
-def _flip(flip: Flip) -> str:
+def _flip(flip: Flip, level: str) -> str:
     a, b = short(flip.a, 48), short(flip.b, 48)
     small = difference(flip.at_small[0], flip.at_small[1:])
     large = difference(-flip.at_large[0], (-flip.at_large[2], -flip.at_large[1]))
     return (
         f"In the search, the order turns with the budget: with {flip.small} trials {a} is ahead of {b} by {small}; "
-        f"with {flip.large} trials {b} is ahead of {a} by {large} (simultaneous 95 % intervals)."
+        f"with {flip.large} trials {b} is ahead of {a} by {large} (simultaneous {level} intervals)."
     )
 
 

@@ -1,6 +1,11 @@
 """The formulas of a report and where they come from."""
 
+from collections.abc import Mapping
+
+from hpsearch.analysis.evidence import Design
 from hpsearch.report.blocks import ALPHA
+
+Formula = tuple[str, str, str]
 
 FORMULAS = (
     (
@@ -32,7 +37,7 @@ FORMULAS = (
     ),
     (
         "S-10",
-        "SE = s √(1/J + n_val / n_train): differences from overlapping training sets",
+        "SE = s √(1/J + n_val / n_train), t with J - 1 degrees of freedom: means over J folds with common rows",
         "Nadeau & Bengio, Machine Learning 2003",
     ),
     (
@@ -68,3 +73,28 @@ FORMULAS = (
     ("DKW", f"± √(ln(2 / {ALPHA}) / (2 N)) around a distribution function", "Massart, 1990"),
 )
 """Name, formula and source of each."""
+OF_REPORT_ROWS = ("S-03", "S-12", "S-15")
+"""Those that a K-fold has no use for: there are no report rows, and more seeds are more folds of the same rows."""
+OF_FOLDS = ("S-09", "S-10")
+"""Those that nothing else has a use for."""
+FOLDED: Mapping[str, Formula] = {
+    "S-19": (
+        "S-19",
+        "Y11 - Y10 - Y01 + Y00 for each fold of each seed: the interaction, with its corrected interval (S-10)",
+        "Fisher, 1935; Nadeau & Bengio, Machine Learning 2003",
+    ),
+    "p": (
+        "p",
+        "two sided, of t = mean / SE (S-10) with J - 1 degrees of freedom, J folds of all seeds; then Holm",
+        "Nadeau & Bengio, Machine Learning 2003; Holm, 1979",
+    ),
+}
+"""What is another formula under K-fold."""
+
+
+def formulas_of(design: Design) -> list[Formula]:
+    """Those that a report of this design may use."""
+    folded = design.folds > 1
+    left_out = OF_REPORT_ROWS if folded else OF_FOLDS
+    kept = [formula for formula in FORMULAS if formula[0] not in left_out]
+    return [FOLDED.get(formula[0], formula) if folded else formula for formula in kept]

@@ -28,10 +28,15 @@ def _uncertainties(findings: Findings) -> Block:
             "over seeds, one split",
             "Would another training on this split differ?",
             "t interval and sign-flip test",
-            _here(seeds),
+            _here(seeds and not folds),
         ),
         ("over seeds and images", "… and on new images from the same source?", "S-12", _here(crossed)),
-        ("over splits or folds, corrected", "… and with another training set of this size?", "S-10", _here(folds)),
+        (
+            "over splits or folds, corrected",
+            "… and with another training set of this size?",
+            "S-10",
+            _here(seeds and folds),
+        ),
         ("over blocks of search trials", "… and if the search were done again?", "S-06, F3", _here(blocks)),
         ("over data sets", "… and on other problems?", "Demšar (2006)", "no: one data set"),
     ]

@@ -7,7 +7,7 @@ from hpsearch.analysis.findings import Action, Findings
 from hpsearch.report.blocks import Block, Section, Text, table
 from hpsearch.report.levels import LOSSES
 from hpsearch.report.numbers import interval
-from hpsearch.wording import show_number, visible
+from hpsearch.wording import show_coverage, show_number, visible
 
 
 def test_set(findings: Findings) -> Section:
@@ -52,7 +52,8 @@ def _warnings(findings: Findings) -> list[Block]:
         # Hoeffding's bound for all openings at once (S-17)
         half = math.sqrt(math.log(2 * openings / findings.evidence.design.alpha) / (2 * n))
         said.append(
-            f"After {openings} openings, ± {show_number(half)} around any of the numbers holds for all of them, "
-            "provided that none of the models was chosen after seeing an earlier number (S-17)."
+            f"After {openings} openings, ± {show_number(half)} around any of the numbers holds for all of them with "
+            f"{show_coverage(findings.evidence.design.alpha)} confidence, provided that none of the models was chosen "
+            "after seeing an earlier number (S-17)."
         )
     return [Text(visible(text), "warning") for text in said]

@@ -4,7 +4,7 @@ import math
 
 from hpsearch.analysis.findings import Findings, TimeRatio
 from hpsearch.report.blocks import DASH, Block, Table, table
-from hpsearch.report.levels import level_order, titles
+from hpsearch.report.levels import level_order, selecting, titles
 from hpsearch.report.numbers import percent, two_digits
 
 
@@ -23,7 +23,8 @@ def _levels(findings: Findings) -> list[Table]:
         median = two_digits(epochs) if math.isfinite(epochs) else "not reached by half of the seeds"
         rows.append((titles(findings)[name], median, f"{percent(rate)} [{percent(low)}, {percent(high)}]"))
     caption = (
-        "Time to the target (S-20): the epoch in which val first reached it. Seeds that never did stay in the median."
+        f"Time to the target (S-20): the epoch in which the {selecting(findings)} score first reached it. Seeds that "
+        "never did stay in the median."
     )
     columns = ("level", "median epochs", "seeds that reached it [Wilson 95 %]")
     return [table(columns, rows, caption, numbers=(1, 2))] if rows else []

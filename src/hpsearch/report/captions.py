@@ -1,0 +1,206 @@
+"""How figures and tables are read, where that follows from the evaluation or from alpha.
+
+Three kinds of evaluation differ in what is shown. With report rows, these judge what `val` selects. Under K-fold there
+are none: every row is scored by networks that did not train on it, and this out-of-fold score selects and is shown.
+With neither, so does the `val` score.
+"""
+
+from hpsearch.analysis.findings import Findings
+from hpsearch.report.blocks import ALPHA
+from hpsearch.report.levels import (
+    alpha_of_look,
+    has_report,
+    is_corrected,
+    is_folded,
+    over_seeds,
+    score_name,
+    selecting,
+    shown_rows,
+)
+from hpsearch.wording import show_coverage
+
+CORRECTED = "corrected for the overlap of training rows (S-10)"
+
+
+def condition(findings: Findings) -> str:
+    """What all trials of a search share."""
+    return "one set of folds and one seed" if is_folded(findings) else "one split and one seed"
+
+
+def tuning(findings: Findings) -> str:
+    """Of F1."""
+    bands = f"Bands or bars: 95 % bootstrap over trials (S-06), conditional on {condition(findings)}."
+    solid = "Solid up to a fifth of the trials; beyond, dashed, no claims are made."
+    if has_report(findings):
+        return (
+            "Expected score of the trial that val selects among k, on rows that selection never read (S-03), against "
+            f"the budget. {solid} The dotted line is the val score of the same selection: the gap is selection "
+            f"optimism. {bands}"
+        )
+    return (
+        f"Expected highest {selecting(findings)} score of k trials (S-01), against the budget. {solid} "
+        f"{_no_report_rows(findings)} {bands}"
+    )
+
+
+def _no_report_rows(findings: Findings) -> str:
+    """Why what is shown flatters."""
+    how = " Every row is scored by networks that did not train on it." if is_folded(findings) else ""
+    return f"There are no report rows: the score that selects is the one that is shown, an optimistic one.{how}"
+
+
+def probability(findings: Findings) -> str:
+    """Of F2."""
+    return (
+        f"Probability that a level's selected trial has the highest {shown_rows(findings)} score when every level gets "
+        "k trials (S-05); the levels sum to 1. Bars: 95 % bootstrap (S-06), up to a fifth of the trials. Dotted: equal "
+        "chances."
+    )
+
+
+def blocks(findings: Findings) -> str:
+    """Of F3."""
+    point = (
+        "the report score of the trial that val selects in its block: what a whole search of k trials would have given"
+        if has_report(findings)
+        else f"the highest {selecting(findings)} score of its block: what a whole search of k trials would have shown, "
+        "optimism included"
+    )
+    return (
+        f"The trials of a level cut into disjoint blocks of k, in the order of drawing; each point is {point}. Boxes: "
+        "quartiles and median. The second line under the axis is the number of blocks; arrows count points below the "
+        "axis."
+    )
+
+
+def distribution(findings: Findings) -> str:
+    """Of F4."""
+    score = "an out-of-fold score" if is_folded(findings) else "a val score"
+    band = show_coverage(findings.evidence.design.alpha)
+    return (
+        f"Share of a level's trials with {score} of at most x; trials that diverged are the step at the left edge. "
+        f"Band: simultaneous {band} (Dvoretzky, Kiefer & Wolfowitz)."
+    )
+
+
+def selection(findings: Findings) -> str:
+    """Of the table of selected trials."""
+    if has_report(findings):
+        return (
+            "In the search, val selects one trial of each level, its recipe. Its val score is biased upward; its score "
+            "on report rows is not, but it is one training."
+        )
+    freed = " BBC-CV, in the next table, takes that off." if is_corrected(findings) else ""
+    score = f"the {selecting(findings)} score"
+    return (
+        f"In the search, {score} selects one trial of each level, its recipe, which makes it biased upward: there are "
+        f"no report rows.{freed}"
+    )
+
+
+def luck(findings: Findings) -> str:
+    """Of the table about chance."""
+    mixture = ", and the mean and standard deviation of their scores weighted by it" if has_report(findings) else ""
+    freed = "; BBC-CV, the score of the selected trial without the luck of the choice (S-09)"
+    return (
+        "In the search, how much luck there is: by how much the highest of so many equal trials would exceed them all; "
+        f"λ, the share of the spread of scores that is not noise; the {selecting(findings)} score shrunken by it; how "
+        f"many trials share 95 % of the probability of being truly the highest (S-07){mixture}"
+        f"{freed if is_corrected(findings) else ''}."
+    )
+
+
+def learning(findings: Findings) -> str:
+    """Of F8."""
+    over = "; a curve is over all folds of its trial" if is_folded(findings) else ""
+    return (
+        f"Median over the five highest-scoring trials of each level, by epoch{over}; band: quartiles. Dashed: training "
+        "rows. Dotted: the recipe."
+    )
+
+
+def differences(findings: Findings) -> str:
+    """Of F9."""
+    every, images = show_coverage(alpha_of_look(findings)), any(pair.ci_images is not None for pair in findings.pairs)
+    point = (
+        "the mean over its folds of the difference of two recipes that were trained and scored on the same folds"
+        if is_folded(findings)
+        else "the difference of two recipes that were trained on the same split, order and initial weights where "
+        "shapes agree"
+    )
+    bars = f" Both bars are {CORRECTED}." if is_folded(findings) else ""
+    dotted = " Dotted: simultaneous over seeds and images (S-12)." if images else ""
+    return (
+        f"Every point is one fresh seed: {point}. Thin bar: {every} interval that holds for all pairs simultaneously. "
+        f"Thick grey bar: 95 % for this pair alone.{bars}{dotted} Grey ground: differences below δ."
+    )
+
+
+def shrinkage(findings: Findings) -> str:
+    """Of F10."""
+    bars = f"Bars: {over_seeds(findings)}."
+    fall = "The fall from left to right is the optimism of selecting."
+    if has_report(findings):
+        return (
+            "The recipe's score where it was selected, on rows that selection did not read, and on average over fresh "
+            f"seeds. {fall} {bars}"
+        )
+    if is_folded(findings):
+        fall = (
+            "Fresh seeds score the same rows, so that the fall from left to right is a part of the optimism of "
+            "selecting, not all of it."
+        )
+    return (
+        f"The recipe's {selecting(findings)} score in the search, where it was selected, and on average over fresh "
+        f"seeds. {fall} {bars}"
+    )
+
+
+def seeds(findings: Findings) -> str:
+    """Of F11."""
+    score = "Score of every retraining, over all of its folds" if is_folded(findings) else "Score of every retraining"
+    return (
+        f"{score}; equal seeds are joined, so that what all levels share shows as parallel lines. Diamonds: mean and "
+        f"{over_seeds(findings)}. Arrows count retrainings beyond the axis."
+    )
+
+
+def interaction(findings: Findings) -> str:
+    """Of F12."""
+    return f"Mean of the fresh seeds in each cell. Parallel lines: the effects add up. Bars: {over_seeds(findings)}."
+
+
+def levels(findings: Findings) -> str:
+    """Of T1."""
+    if is_folded(findings):
+        return (
+            "T1. Levels. Optimism is the out-of-fold score of the search minus the mean over fresh seeds, which score "
+            "the same rows: a part of what selecting seemed to give. SD is the standard deviation over seeds, each of "
+            f"all folds, not the error of the mean. Intervals are {CORRECTED}."
+        )
+    return (
+        "T1. Levels. Optimism is the val score of the search minus the mean over fresh seeds: what selecting alone "
+        "seemed to give. SD is the standard deviation of single trainings, not the error of the mean."
+    )
+
+
+def pairs(findings: Findings) -> str:
+    """Of T2."""
+    design, alpha = findings.evidence.design, alpha_of_look(findings)
+    name = score_name(design, "val" if is_folded(findings) else "")
+    head = (
+        f"T2. Pairs, difference in {name}. A claim needs both: p after Holm at most {ALPHA} = {alpha:.3g}, and a "
+        f"simultaneous {show_coverage(alpha)} interval without 0."
+    )
+    if is_folded(findings):
+        return (
+            f"{head} p: t test over the folds of all seeds, two sided; it and the intervals are {CORRECTED}. P(A > B): "
+            "share of folds, an effect size and no test."
+        )
+    images = " An interval over seeds and images that contains 0 limits a claim to this report set (S-12)."
+    limited = images if any(pair.ci_images is not None for pair in findings.pairs) else ""
+    delta = "δ" if design.delta is not None else "the observed difference"
+    return (
+        f"{head}{limited} p: sign-flip test, two sided. Power: for {delta}. P(A > B): share of pairs, an effect size "
+        "and no test."
+    )
