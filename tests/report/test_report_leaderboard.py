@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -257,6 +258,7 @@ def test_every_entry_is_a_line_of_csv_with_all_digits():
     assert {line["split"] for line in (first, second, last)} == {board().split.digest}
 
 
+OTHER_SEEDS = {"PYTHONHASHSEED": "4", "PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)}
 WRITE = """
 import sys
 from pathlib import Path
@@ -271,6 +273,6 @@ def test_another_process_with_other_hash_seeds_writes_the_same_bytes(tmp_path):
     here = write_leaderboard(board(comparisons=(CLAIMED,)), tmp_path / "a")
     assert [path.name for path in here] == ["report.html", "report.md", "report.json", "leaderboard.csv"]
     run = [sys.executable, "-c", WRITE, str(Path(__file__).parent), str(tmp_path / "b")]
-    subprocess.run(run, check=True, env={"PYTHONHASHSEED": "4", "PATH": ""})
+    subprocess.run(run, check=True, env=OTHER_SEEDS)
     for path in here:
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()

@@ -1,6 +1,7 @@
 """The files of a report: the same bytes every time, and never half of them."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from specimens import one_level
 from hpsearch.report import write_report
 from hpsearch.report.write import build
 
+OTHER_SEEDS = {"PYTHONHASHSEED": "4", "PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)}
 DIGEST = """
 import hashlib, sys
 sys.path.insert(0, sys.argv[1])
@@ -44,7 +46,7 @@ def test_all_files_are_written(tmp_path, contents):
 
 def test_another_process_with_other_hash_seeds_writes_the_same_bytes(contents):
     run = [sys.executable, "-c", DIGEST, str(Path(__file__).parent)]
-    done = subprocess.run(run, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "4", "PATH": ""})
+    done = subprocess.run(run, capture_output=True, text=True, check=True, env=OTHER_SEEDS)
     assert done.stdout.strip() == hashlib.sha256(b"".join(contents.values())).hexdigest()
 
 
