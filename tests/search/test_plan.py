@@ -97,6 +97,7 @@ CHANGES = {
     "final.reopen.reason": "x",
     "final.reopen.opening": 2,
     "report.sweep": "x",
+    "report.run": "0123456789abcdef0123456789abcdef",
     "report.started_by": "x",
     "report.path": "x.csv",
     "report.metric": "mse",
