@@ -122,6 +122,7 @@ PLAIN: dict[str, Any] = {
         "epochs": None,
         "dry_run": False,
         "reopen": {"reason": None, "opening": None},
+        "retrains": 0,
     },
     "report": {
         "sweep": None,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hpsearch.config import ConfigError
-from hpsearch.final.claims import Request, SpentError, require_right
+from hpsearch.final.claims import Request, SpentError, require_right, stated
 from hpsearch.final.openings import remember, unknown_to
 from hpsearch.tracking.ledger import Opening
 
@@ -45,7 +45,7 @@ def test_every_opening_is_listed():
     lines = str(refusal.value).splitlines()
     assert lines[0] == "this test set was opened 3 times already:"
     assert lines[3].endswith("by me@here: no result was recorded")
-    assert lines[5].endswith("final.reopen.opening=4")
+    assert lines[-1].endswith("final.reopen.opening=4")
 
 
 def test_a_further_opening_is_allowed_with_a_reason_and_its_number():
@@ -80,6 +80,24 @@ def test_a_claim_that_crashed_may_be_this_one_while_the_weights_are_not_known():
     assert require_right([opening(1), opening(2, None, "w1")], None, None, None) == 2
 
 
+@pytest.mark.parametrize(("weights", "retrains"), [("w1", 0), ("w1 and 12 retrained f00", 12)])
+def test_a_claim_that_crashed_says_which_command_may_finish_it(weights, retrains):
+    with pytest.raises(SpentError) as refusal:
+        require_right([opening(1, None, weights)], None, None, "w2")
+    assert str(refusal.value).splitlines()[2] == (
+        f"opening 1 has no result: the command that claimed it, with final.retrains={retrains}, may finish it with "
+        "the same weights"
+    )
+
+
+@pytest.mark.parametrize("other", ["w1", "w1 and 2 retrained f00", "w1 and 3 retrained f01"])
+def test_a_claim_for_retrained_networks_is_finished_by_all_of_them_alone(other):
+    claimed = [opening(1, None, "w1 and 3 retrained f00")]
+    assert require_right(claimed, None, None, "w1 and 3 retrained f00") == 1
+    with pytest.raises(SpentError):
+        require_right(claimed, None, None, other)
+
+
 def test_only_the_last_claim_may_finish():
     with pytest.raises(SpentError):
         require_right([opening(1, None, "w1"), opening(2, weights="w2")], None, None, "w1")
@@ -89,6 +107,11 @@ def test_the_ledger_is_told_the_reason_and_the_weights():
     request = Request("me", "now", "abc", None, None)
     assert request.purpose == "final evaluation [weights abc]"
     assert replace(request, reason="a bug").purpose == "a bug [weights abc]"
+
+
+@pytest.mark.parametrize("reason", ["a bug", "a bug [weights 7 kg]", "final evaluation"])
+def test_what_a_purpose_says_is_its_reason_without_the_weights(reason):
+    assert stated(Request("me", "now", "abc and 3 retrained def", reason, 2).purpose) == reason
 
 
 def test_an_opening_that_the_ledger_does_not_list_is_remembered(tmp_path):

@@ -80,7 +80,7 @@ class Watched(Program):
 
 SWEEP = ("data.packaged=never", "model.width=8", "training.epochs=3", "search.trials=2", "search.tune=[optimizer]")
 SEARCH = (*SWEEP, "name=s", "optimizer.space.lr.low=0.005", "optimizer.space.lr.high=0.02")
-FINAL = ("+final=sweep", "final.sweep=s", "confirm.seeds=1")
+FINAL = ("+final=sweep", "final.sweep=s", "confirm.seeds=1", "final.retrains=2")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,11 @@ def ledger(program):
     with program.tracker() as tracker:
         found = tracker._store.client.search_experiments(filter_string="name LIKE 'hpsearch-seal/%'")
     return {experiment.name: experiment.tags for experiment in found}
+
+
+def kept(program, pattern):
+    """Files of the final, in the order of their paths: of networks the shipped one first."""
+    return [path.read_bytes() for path in sorted((program.folder / "mlruns/sweeps/s/final").rglob(pattern))]
 
 
 def test_during_a_search_only_the_seal_opens_the_files_of_the_test_set(searched):
@@ -161,7 +166,7 @@ def test_the_metrics_of_the_test_set_are_in_exactly_one_run(final):
     assert "RUNNING" not in {run.info.status for run in runs}
 
 
-def test_the_rows_of_the_test_set_are_decoded_by_the_driver_of_the_final_alone(final):
+def test_the_rows_of_the_test_set_are_decoded_once_by_the_driver_of_the_final_alone(final):
     program, _, opened = final
     decoded = [
         (pid, callers) for pid, file, callers in opened if file.startswith("t10k") and "read_rows" in str(callers)
@@ -213,6 +218,7 @@ def test_a_test_set_is_opened_again_with_a_reason_and_the_right_number_and_says_
 def test_a_dry_run_shows_the_champion_and_opens_nothing(fresh):
     printed = fresh.run(*FINAL, "final.dry_run=true")
     assert "champion  trial" in printed
+    assert "retrains  2 more refits of the same recipe, with other seeds: 3 trainings" in printed
     assert "never opened in sqlite:///mlruns/mlflow.db" in printed
     assert ledger(fresh) == {}
     assert not [callers for _, _, callers in fresh.opened() if ("data/seal.py", "open") in callers]
@@ -241,21 +247,26 @@ def test_the_lines_that_a_final_prints_load_the_model_in_a_fresh_process(final):
 
 
 @pytest.mark.slow
-def test_a_final_killed_between_claim_and_evaluation_is_finished_by_the_same_command(fresh):
+def test_a_final_killed_between_claim_and_evaluation_is_finished_by_the_same_command(fresh, final):
     trap = Path(f"{fresh.log}.kill")
     trap.touch()
     fresh.run(*FINAL, status=-9)
     ((name, tags),) = ledger(fresh).items()
     assert "result" not in tags
-    (weights,) = (fresh.folder / "mlruns" / "sweeps" / "s" / "final").rglob("model.safetensors")
-    kept = weights.read_bytes()
+    weights = kept(fresh, "model.safetensors")
+    assert (len(weights), kept(fresh, "*correct*")) == (3, [])
     trap.unlink()
+    refused = fresh.run(*FINAL[:-1], status=2)
+    assert "opening 1 has no result: the command that claimed it, with final.retrains=2, may finish it" in refused
     assert "opening 1 of 1" in fresh.run(*FINAL)
     ((again, finished),) = ledger(fresh).items()
     assert (again, finished["entry"]) == (name, tags["entry"])
     assert "accuracy" in finished["result"]
-    assert weights.read_bytes() == kept
-    assert hashlib.sha256(kept).hexdigest() in finished["purpose"]
+    assert kept(fresh, "model.safetensors") == weights
+    shipped, *retrained = (hashlib.sha256(data).hexdigest() for data in weights)
+    together = hashlib.sha256("/".join(retrained).encode()).hexdigest()
+    assert finished["purpose"] == f"final evaluation [weights {shipped} and 2 retrained {together}]"
+    assert kept(fresh, "*correct*") == kept(final[0], "*correct*") != []
     runs = fresh.runs("s")
     assert sorted(run.data.tags["role"] for run in runs) == ["confirm", "final", "parent", "search", "search"]
     assert {run.info.status for run in runs} == {"FINISHED"}

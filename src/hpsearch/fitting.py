@@ -166,10 +166,14 @@ def plan_fits(bench: Bench, job: TrialJob) -> list[Fit]:
 
 
 def refit(bench: Bench, job: RefitJob) -> FitResult:
-    """Trains on all development rows (`data.limit` of them, if it is set); the weights are in the result."""
+    """Trains on all development rows (`data.limit` of them, if it is set); the weights are in the result.
+
+    Retrained networks see the same rows as the one that ships; initialization, order and dropout are their own.
+    """
     config = job.config
     fold = refit_fold(bench.development, seed=config.seed, limit=config.data.limit)
-    fit = Fit(config, fold, 0, fit_seeds(config.seed, 0, 0))
+    seed = derive(config.seed, Purpose.RETRAIN, job.retrain) if job.retrain else config.seed
+    fit = Fit(config, fold, 0, fit_seeds(seed, 0, 0))
     return train(fit, bench.data, keep_state=True, stop_after=job.stop_after, refit=True, recorded=job.recorded)
 
 

@@ -93,11 +93,18 @@ class RefitJob:
         config: The configuration; schedules span its `training.epochs`.
         stop_after: Epochs to train.
         recorded: Plateau factor of each epoch, from runs that had monitor rows; None for other schedules.
+        retrain: 0 is the network that ships, >= 1 the same recipe with fit seeds of its own.
     """
 
     config: Config
     stop_after: int
     recorded: tuple[float, ...] | None
+    retrain: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"retraining {self.retrain}" if self.retrain else "the refit"
 
 
 @dataclass(frozen=True, slots=True)

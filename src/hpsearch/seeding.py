@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     EPOCH = 9
     QMC = 10
     CONFIRM = 11
+    RETRAIN = 12
 
 
 @dataclass(frozen=True, slots=True)

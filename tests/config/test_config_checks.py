@@ -11,6 +11,14 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adam
 SCHEDULES = ("constant", "step", "exponential", "cosine", "plateau")
 EVALUATIONS = ("holdout", "kfold", "stratified_kfold", "repeated_kfold", "loocv", "truth_table")
 INF, NAN = math.inf, math.nan
+FINAL = {
+    "sweep": None,
+    "run": None,
+    "started_by": None,
+    "epochs": None,
+    "dry_run": False,
+    "reopen": {"reason": None, "opening": None},
+}
 
 REFUSED = [
     *(("data", kind, "limit", 0, "must be >= 1 or null") for kind in ("mnist", "digits", "csv", "npz")),
@@ -134,18 +142,10 @@ def test_a_value_out_of_range_is_refused_with_its_key_rule_and_value(make_config
         ({"seed": -1}, "seed must be >= 0, got -1"),
         ({"confirm": {"seeds": -1}}, "confirm.seeds must be >= 0 or auto, got -1"),
         (
-            {
-                "final": {
-                    "sweep": None,
-                    "run": None,
-                    "started_by": None,
-                    "epochs": 0,
-                    "dry_run": False,
-                    "reopen": {"reason": None, "opening": None},
-                }
-            },
+            {"final": {**FINAL, "epochs": 0}},
             "final.epochs must be >= 1 or null, got 0",
         ),
+        ({"final": {**FINAL, "retrains": -1}}, "final.retrains must be >= 0, got -1"),
         (
             {"model": {"kind": "custom", "kwargs": {"slope": NAN}}},
             "model.kwargs.slope must be finite, got nan",

@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,21 +13,21 @@ from pathlib import Path
 from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, fits_of, stored
 from hpsearch.cli.champion import Final, prepare_final
 from hpsearch.cli.compose import Composer
-from hpsearch.cli.final_screens import conclude, introduce, show_confirmed, show_model, show_refit, show_seed
+from hpsearch.cli.final_screens import conclude, introduce, show_model, show_retrains, show_seed
 from hpsearch.cli.naming import require_sweeps, require_target
+from hpsearch.cli.refitting import confirm_and_refit
 from hpsearch.config import Config
-from hpsearch.config.tree import to_tree
+from hpsearch.final.bitmaps import BITMAPS, pack
 from hpsearch.final.claims import Request, SpentError, claim, require_right
-from hpsearch.final.evaluation import TestScore, evaluate, result_text
-from hpsearch.final.model import Model, deployed, load_model, save_model
+from hpsearch.final.evaluation import Evaluated, described, evaluate, result_text
+from hpsearch.final.model import Models, deployed
 from hpsearch.final.openings import remember, unknown_to
-from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan
+from hpsearch.final.refit import DEFAULT_SEEDS, require_plan
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.attempts import now_ms
 from hpsearch.search.confirm import Confirmation, Recipe
 from hpsearch.search.described import config_text, option_params
-from hpsearch.search.plan import digest
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.record_files import write_whole
 from hpsearch.search.stop import StopSignals
@@ -50,6 +50,7 @@ def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
         openings = tracker.ledger.openings(final.sealed.digest)
         elsewhere = unknown_to(directory, final.sealed.digest, openings)
         introduce(terminal, final, tracker.uri, len(openings) + len(elsewhere), chosen=asked.final.run is not None)
+        show_retrains(terminal, asked.final.retrains)
         if asked.final.dry_run:
             _dry_run(terminal, openings, final, asked, elsewhere)
             return 0
@@ -66,7 +67,8 @@ def _evaluate_champion(
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
         configs, rows = [final.config] * max(seeds, 1), final.development.n
-        executor = stack.enter_context(build_executor(asked, final.data, len(configs) * fits_of(final.config, rows)))
+        trainings = max(len(configs) * fits_of(final.config, rows), asked.final.retrains + 1)
+        executor = stack.enter_context(build_executor(asked, final.data, trainings))
         checked = check_configs(executor, configs, final.named.engine, signals)
         final.named.require_device(checked.device, asked)
         stack.enter_context(final.named.store.lock())
@@ -77,8 +79,8 @@ def _evaluate_champion(
         foreman = build_foreman(executor, checked, [TrialJob(config) for config in configs], rows)
         provenance = Provenance.here(checked.device)
         confirmation = Confirmation([Recipe(final.trial, store)], tracker, run, foreman, signals, told, provenance)
-        model = _confirm_and_refit(final, asked, confirmation, seeds, terminal)
-        _Evaluation(final, asked, model, tracker, run, terminal).open(elsewhere)
+        models = confirm_and_refit(final, asked, confirmation, seeds, terminal)
+        _Evaluation(final, asked, models, tracker, run, terminal).open(elsewhere)
 
 
 def _seeds(asked: Config) -> int:
@@ -102,63 +104,53 @@ def _dry_run(
         terminal.line(f"without final.dry_run, this command {what} opening {number}")
 
 
-def _confirm_and_refit(
-    final: Final, asked: Config, confirmation: Confirmation, seeds: int, terminal: Terminal
-) -> Model:
-    (results,) = confirmation.finish(seeds)
-    if results:
-        show_confirmed(terminal, final, results)
-    job = plan_refit(final.config, asked.final.epochs, results)
-    what = {"config": job.config.covered(), "stop_after": job.stop_after, "recorded": to_tree(job.recorded)}
-    folder = final.folder / f"refit-{job.stop_after}-epochs-{digest(what)[:8]}"
-    model = load_model(folder)
-    if model is None:
-        show_refit(terminal, final, job)
-        model = save_model(folder, job, confirmation.refit(job))
-    return model
-
-
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
     """The one look: claim, evaluate, log, tell."""
 
     final: Final
     asked: Config
-    model: Model
+    models: Models
     tracker: Tracker
     run: SweepRun
     terminal: Terminal
 
     def open(self, elsewhere: Sequence[str]) -> None:
-        """Claims the test set before any of its rows is read, and evaluates the model on it."""
+        """Claims the test set before any of its rows is read, and evaluates the networks on it.
+
+        A crash after the claim is made good by the same command: its networks are stored, so that it finishes this
+        opening with the same numbers and bitmaps, in the same run.
+        """
         opening = claim(self.tracker.ledger, self.final.sealed, self._request(), elsewhere)
         remember(Path(self.asked.tracking.directory), opening, self.tracker.uri)
         started_ms = now_ms()
         run_id = self._start_run(opening, started_ms)
         with self._failing(run_id):
-            scores = evaluate(self.model, self.final.development, self.final.sealed, opening)
-            self._log(run_id, scores)
-        self.tracker.ledger.record_result(opening, json.loads(result_text(scores)))
-        result = {"opening": opening.opening, "scores": {name: asdict(score) for name, score in scores.items()}}
-        write_whole(self.final.folder / "result.json", json.dumps(result, indent=1).encode())
-        conclude(self.terminal, self.final, opening, scores)
+            found = evaluate(self.models, self.final.development, self.final.sealed, opening)
+            self._log(run_id, found, self._keep_bitmaps(opening, found))
+        self.tracker.ledger.record_result(opening, json.loads(result_text(found.scores)))
+        write_whole(self.final.folder / "result.json", described(opening, found))
+        conclude(self.terminal, self.final, opening, found)
         self._store_model(run_id)
 
     def _request(self) -> Request:
         reopen, champion = self.asked.final.reopen, self.final.champion
         who = f"{getpass.getuser()}@{socket.gethostname()}, sweep {self.final.named.name}, trial {champion.name}"
         now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-        return Request(who, now, self.model.digest, reopen.reason, reopen.opening)
+        return Request(who, now, self.models.digest, reopen.reason, reopen.opening)
 
     def _start_run(self, opening: Opening, started_ms: int) -> str:
         """The final run: the only one with `test/…` metrics, exactly one for each opening."""
-        champion = self.final.champion
+        champion, shipped = self.final.champion, self.models.shipped
         tags = {
             "opening": str(opening.opening),
             "purpose": opening.purpose,
             "test_digest": self.final.sealed.digest,
-            "weights_sha256": self.model.digest,
+            "weights_sha256": shipped.digest,
+            "retrains": str(len(self.models.retrained)),
         }
+        if self.final.development.classes:
+            tags["bitmaps"] = BITMAPS
         return self.tracker.start_attempt(
             self.run,
             champion.level,
@@ -167,9 +159,9 @@ class _Evaluation:
             started_ms=started_ms,
             role=Role.FINAL,
             part=f"opening {opening.opening}",
-            params=option_params(self.model.config),
+            params=option_params(shipped.config),
             tags=tags,
-            config=config_text(self.model.config),
+            config=config_text(shipped.config),
         )
 
     @contextmanager
@@ -182,22 +174,31 @@ class _Evaluation:
                 self.tracker.terminate(run_id, Status.ERROR, ended_ms=now_ms())
             raise
 
-    def _log(self, run_id: str, scores: dict[str, TestScore]) -> None:
+    def _keep_bitmaps(self, opening: Opening, found: Evaluated) -> dict[str, Path]:
+        """Which rows were right, beside the result; an opening of its own has a file of its own."""
+        if found.correct is None:
+            return {}
+        path = self.final.folder / f"opening-{opening.opening}-{BITMAPS}"
+        write_whole(path, pack(found.correct))
+        return {BITMAPS: path}
+
+    def _log(self, run_id: str, found: Evaluated, bitmaps: dict[str, Path]) -> None:
         summary: dict[str, float] = {}
-        for name, score in scores.items():
+        for name, score in found.scores.items():
             summary[f"test/{name}"] = score.value
             if score.low is not None and score.high is not None:
                 summary |= {f"test/{name}/low": score.low, f"test/{name}/high": score.high}
-        files = {f"model/{path.name}": path for path in sorted(self.model.folder.iterdir())}
+            summary |= {f"test/{name}/retrain/{i}": value for i, value in enumerate(found.retrained[name].tolist(), 1)}
+        files = {f"model/{path.name}": path for path in sorted(self.models.shipped.folder.iterdir())}
         result = TrialResult(Status.OK, None, None, None, {}, summary, [], [])
-        self.tracker.finish_attempt(run_id, result, ended_ms=now_ms(), artifacts=files)
+        self.tracker.finish_attempt(run_id, result, ended_ms=now_ms(), artifacts=files | bitmaps)
 
     def _store_model(self, run_id: str) -> None:
         """Exports the network to MLflow; the result is safe by now, so that a failing export costs nothing else."""
-        network = deployed(self.model, self.final.development)
+        network = deployed(self.models.shipped, self.final.development)
         try:
             address = self.tracker.log_model(self.run, run_id, network, self.final.development.inputs)
         except Exception as error:  # noqa: BLE001 (torch.export fails in its own ways on modules of users)
             self.terminal.warn(f"the network could not be exported for MLflow, its weights are stored: {error}")
             address = None
-        show_model(self.terminal, self.final, self.model, self.tracker.uri, address)
+        show_model(self.terminal, self.final, self.models.shipped, self.tracker.uri, address)

@@ -1,21 +1,25 @@
 """What a final prints: champion, confirmation, refit, test numbers, and how the model is loaded."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+import numpy as np
 
 from hpsearch.cli.champion import Final
 from hpsearch.cli.introduction import describe_duplicates, describe_limit
 from hpsearch.cli.scores import Score
 from hpsearch.cli.screens import relative
-from hpsearch.final.evaluation import TestScore
+from hpsearch.final.claims import stated
+from hpsearch.final.evaluation import Evaluated, TestScore
 from hpsearch.final.model import Model
 from hpsearch.final.refit import shrinkage
 from hpsearch.jobs import RefitJob
+from hpsearch.metrics import standard_error
 from hpsearch.nn.outputs import output_count
 from hpsearch.records import TrialResult
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.ledger import Opening
-from hpsearch.wording import show_interval, show_like, show_values
+from hpsearch.wording import show_interval, show_like, show_number, show_score, show_values
 
 
 def introduce(terminal: Terminal, final: Final, uri: str, opened: int, *, chosen: bool) -> None:
@@ -40,6 +44,15 @@ def introduce(terminal: Terminal, final: Final, uri: str, opened: int, *, chosen
         f"  test set  {sealed.size:,} sealed rows of {final.development.name}{describe_duplicates(sealed.duplicates)}, "
         f"{before} (content {sealed.digest[:12]})"
     )
+
+
+def show_retrains(terminal: Terminal, retrains: int) -> None:
+    """What `final.retrains` costs, before anything is trained."""
+    if retrains:
+        terminal.line(
+            f"  retrains  {retrains} more refit{'s' if retrains > 1 else ''} of the same recipe, with other seeds: "
+            f"{retrains + 1} trainings on all development rows instead of 1; all are tested in one opening"
+        )
 
 
 def show_seed(terminal: Terminal, seeds: int, done: int) -> None:
@@ -73,27 +86,45 @@ def _verdict(gain: float, error: float) -> str:
     return f"no worse (better by {gap})" if gain > 0 else f"worse by {gap}"
 
 
-def show_refit(terminal: Terminal, final: Final, job: RefitJob) -> None:
-    """How long and on what the champion is retrained."""
+def show_refit(terminal: Terminal, final: Final, jobs: Sequence[RefitJob]) -> None:
+    """How long, on what and how often the recipe is refitted."""
+    job, times = jobs[0], f", {len(jobs)} times" if len(jobs) > 1 else ""
     rows = describe_limit(job.config, final.development.n, "development rows")
-    terminal.line(f"  refit     {job.stop_after} epoch{'s' if job.stop_after > 1 else ''} on {rows}")
+    terminal.line(f"  refit     {job.stop_after} epoch{'s' if job.stop_after > 1 else ''} on {rows}{times}")
 
 
-def conclude(terminal: Terminal, final: Final, opening: Opening, scores: Mapping[str, TestScore]) -> None:
+def show_retrained(terminal: Terminal, done: int, retrains: int) -> None:
+    """One more retrained network is stored."""
+    terminal.line(f"  retrained {done} of {retrains}")
+
+
+def conclude(terminal: Terminal, final: Final, opening: Opening, found: Evaluated) -> None:
     """The test numbers, and that they are no first look if they are none."""
-    lines = [(f"test/{name}", _show_test(score)) for name, score in sorted(scores.items())]
+    shown = {name: _show_test(score) for name, score in sorted(found.scores.items())}
+    width = max(map(len, shown.values()))
+    means = {name: _show_mean(values) for name, values in found.retrained.items()}
+    lines = [(f"test/{name}", f"{text:<{width}}{means[name]}".rstrip()) for name, text in shown.items()]
     number = opening.opening
     terminal.steps(f"Test, {final.sealed.size:,} rows, 95 % intervals, opening {number} of {number}", lines)
     if number > 1:
-        reason = opening.purpose.partition(" [weights")[0]
         times = "once" if number == 2 else f"{number - 1} times"
-        terminal.warn(f"this test set was opened {times} before: not a first look ({reason})")
+        terminal.warn(f"this test set was opened {times} before: not a first look ({stated(opening.purpose)})")
 
 
 def _show_test(score: TestScore) -> str:
     """A test number with its interval and the method of that, which may say nothing where no row differs."""
     empty = ", no spread among the rows" if score.low is not None and score.low == score.high else ""
     return f"{show_interval(score.value, score.low, score.high)}  ({score.method}{empty})"
+
+
+def _show_mean(values: np.ndarray) -> str:
+    """The mean of the (S,) retrained networks with s / sqrt(S): what another training would give, on these rows."""
+    if not len(values):
+        return ""
+    if len(values) == 1:
+        return f"  retrained once: {show_number(float(values[0]))}"
+    shown = show_score(float(values.mean()), standard_error(values))
+    return f"  mean of {len(values)} retrained: {shown} (s/√{len(values)})"
 
 
 def show_model(terminal: Terminal, final: Final, model: Model, uri: str, address: str | None) -> None:

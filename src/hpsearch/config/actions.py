@@ -38,8 +38,10 @@ class Final:
     epochs: int | None
     dry_run: bool
     reopen: Reopen
+    retrains: int = 0  # more networks of the recipe; a default, since models were stored before the key existed
 
     def __post_init__(self) -> None:
+        require(self.retrains >= 0, "final.retrains", "must be >= 0", self.retrains)
         require(self.epochs is None or self.epochs >= 1, "final.epochs", "must be >= 1 or null", self.epochs)
         _require_run_id("final.run", "a trial", self.run)
 

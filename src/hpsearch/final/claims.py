@@ -1,6 +1,7 @@
 """Who may open a sealed test set: the first claim, or an acknowledged one."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ class Request:
     Attributes:
         claimant: User, host, sweep and trial.
         now: ISO 8601.
-        weights: Digest of the weights that will be evaluated.
+        weights: `Models.digest` of the weights that will be evaluated.
         reason: Acknowledges that the set was opened before; None the first time.
         opening: The number of the opening that is acknowledged.
     """
@@ -37,6 +38,11 @@ class Request:
     def purpose(self) -> str:
         """What the ledger stores: the reason and the weights, so that a crashed evaluation may finish."""
         return f"{self.reason or 'final evaluation'} [weights {self.weights}]"
+
+
+def stated(purpose: str) -> str:
+    """The reason of a purpose that the ledger stores, without the weights."""
+    return purpose.rpartition(" [weights ")[0] or purpose
 
 
 def unfinished(openings: Sequence[Opening]) -> Opening | None:
@@ -58,7 +64,7 @@ def require_right(
         openings: Those that the ledger knows.
         reason: `final.reopen.reason`.
         opening: `final.reopen.opening`.
-        weights: Digest of the weights; None if they are not known yet, and an unfinished opening may be theirs.
+        weights: `Models.digest`; None if it is not known yet, and an unfinished opening may be of these weights.
         elsewhere: One sentence for each opening that another ledger counts.
         shared: `SealedTest.shared`.
 
@@ -94,9 +100,19 @@ def _spent(openings: Sequence[Opening], elsewhere: Sequence[str], shared: str) -
         what = f"opening {opening.opening} on {opening.granted_at} by {opening.claimant}"
         lines.append(f"  {what}: {_show_result(opening.result)}")
     lines += [*(f"  {sentence}" for sentence in elsewhere), *([shared] if shared else ())]
+    lines += [] if (open_end := unfinished(openings)) is None else [_how_to_finish(open_end)]
     lines.append("a number from a second look is no longer an honest test; where there is a good reason, add")
     lines.append(f"  {_way_out(len(openings) + 1)}")
     return "\n".join(lines)
+
+
+def _how_to_finish(opening: Opening) -> str:
+    """Who may finish an opening that was claimed."""
+    retrained = re.search(r"\[weights \w+ and (\d+) retrained", opening.purpose)
+    return (
+        f"opening {opening.opening} has no result: the command that claimed it, with "
+        f"final.retrains={retrained[1] if retrained else 0}, may finish it with the same weights"
+    )
 
 
 def _show_result(result: str | None) -> str:

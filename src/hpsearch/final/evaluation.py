@@ -1,8 +1,11 @@
-"""The one look at the test rows, and the interval of what was seen."""
+"""The one look at the test rows, and the interval of what was seen.
+
+M networks, the shipped one first; S = M - 1 retrained ones; n test rows; C outputs.
+"""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -13,7 +16,7 @@ from hpsearch.data.scaling import Scaling
 from hpsearch.data.seal import Claim, SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import predict
-from hpsearch.final.model import Model, refit_scaling
+from hpsearch.final.model import Models, refit_scaling
 from hpsearch.intervals import bootstrap_interval, wilson
 from hpsearch.measure import own_units, score_outputs
 from hpsearch.metrics import macro_f1, predicted, r2_of_rows, says_loss
@@ -33,29 +36,54 @@ class TestScore:
     method: str
 
 
-def evaluate(model: Model, development: Development, sealed: SealedTest, opening: Opening) -> dict[str, TestScore]:
-    """Opens the test set and scores the model on it.
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluated:
+    """What one opening has shown.
+
+    Attributes:
+        scores: Metric name to score of the shipped network.
+        retrained: Metric name to (S,) values of the retrained networks.
+        correct: (M, n) whether each network classifies each test row correctly; None where nothing is classified.
+    """
+
+    scores: dict[str, TestScore]
+    retrained: dict[str, np.ndarray]
+    correct: np.ndarray | None
+
+
+def evaluate(models: Models, development: Development, sealed: SealedTest, opening: Opening) -> Evaluated:
+    """Opens the test set, once, and scores every model on it.
 
     Args:
-        model: The refitted network.
-        development: The rows that it was trained on.
+        models: The networks.
+        development: The rows that they were trained on.
         sealed: The test set.
         opening: The granted claim.
-
-    Returns:
-        Metric name to score. Accuracy has the Wilson interval, all others that of the percentile bootstrap: see
-        `intervals`. `loss` is left out where another metric says it.
     """
     right = Claim(opening.split_digest, opening.opening, opening.claimant, opening.granted_at, opening.purpose)
     rows = sealed.open(right)
     torch.set_num_threads(1)  # as in every fit: the last digits depend on it
-    scaling = refit_scaling(model, development)
-    outputs = predict(model.config, model.weights, to_device(rows), scaling)
-    return score_test(model.config, rows, outputs, scaling)
+    config, scaling = models.shipped.config, refit_scaling(models.shipped, development)
+    data = to_device(rows)
+    every = [predict(config, model.weights, data, scaling) for model in (models.shipped, *models.retrained)]
+    return score_models(config, rows, every, scaling)
+
+
+def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scaling: Scaling) -> Evaluated:
+    """Scores of M networks from the outputs (n, C) of each, the shipped one first; see `evaluate`."""
+    scores = score_test(config, rows, outputs[0], scaling)
+    measured = [score_outputs(config, rows, np.arange(rows.n), one[None], scaling) for one in outputs]
+    retrained = {name: np.array([one.values[name][0] for one in measured[1:]]) for name in scores}
+    correct = np.stack([one.rows["accuracy"][0] == 1 for one in measured]) if rows.classes else None
+    return Evaluated(scores, retrained, correct)
 
 
 def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling) -> dict[str, TestScore]:
-    """Every metric of the outputs (n, C) for the n test rows, with its interval; see `evaluate`."""
+    """Every metric of the outputs (n, C) for the n test rows, by name.
+
+    Accuracy has the Wilson interval, all others that of the percentile bootstrap: see `intervals`. `loss` is left out
+    where another metric says it.
+    """
     scored = score_outputs(config, rows, np.arange(rows.n), outputs[None], scaling)
     means = {name: values[0] for name, values in scored.rows.items()}
     if says_loss(config, rows.task):
@@ -83,6 +111,14 @@ def _of_all_rows(
         return "r2", r2_of_rows(predictions, targets)
     classes = predicted(outputs)
     return "macro_f1", lambda index: float(macro_f1(classes[None, index], rows.targets[index], rows.classes)[0])
+
+
+def described(opening: Opening, found: Evaluated) -> bytes:
+    """`result.json`: the scores of an opening with their intervals, and the retrained networks' values."""
+    scores = {name: asdict(score) for name, score in found.scores.items()}
+    retrained = {name: values.tolist() for name, values in found.retrained.items() if len(values)}
+    result = {"opening": opening.opening, "scores": scores, **({"retrained": retrained} if retrained else {})}
+    return json.dumps(result, indent=1).encode()
 
 
 def result_text(scores: dict[str, TestScore]) -> str:

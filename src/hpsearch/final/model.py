@@ -38,6 +38,27 @@ class Model:
     stop_after: int
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What one opening evaluates.
+
+    Attributes:
+        shipped: The network that ships.
+        retrained: (S,) more networks of its recipe, with fit seeds of their own.
+    """
+
+    shipped: Model
+    retrained: tuple[Model, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What a claim says of all weights: the shipped digest, and one of the retrained ones together."""
+        if not self.retrained:
+            return self.shipped.digest
+        together = hashlib.sha256("/".join(model.digest for model in self.retrained).encode()).hexdigest()
+        return f"{self.shipped.digest} and {len(self.retrained)} retrained {together}"
+
+
 def save_model(folder: Path, job: RefitJob, result: FitResult) -> Model:
     """Writes a refitted network; `model.json` last, so that where it is whole the weights are too.
 
@@ -45,7 +66,12 @@ def save_model(folder: Path, job: RefitJob, result: FitResult) -> Model:
         HpsearchError: If the training diverged.
     """
     if result.state is None or result.failure is not None:
-        raise HpsearchError(f"the refit on all development rows failed: {result.failure}; nothing was opened")
+        # No mean is quoted over the networks that happened to learn.
+        way_out = ": the recipe is not reliable, and has no mean; final.retrains=0 evaluates the refit alone"
+        raise HpsearchError(
+            f"{job.name} on all development rows failed: {result.failure}; nothing was opened"
+            f"{way_out if job.retrain else ''}"
+        )
     data = save(result.state)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "model.safetensors", data)

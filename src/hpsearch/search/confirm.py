@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +27,8 @@ WAIT_S = 0.2
 
 _Key = tuple[int, int]
 """Place of a recipe, and its seed."""
+_REFIT = -1
+"""The place of refits, which stand beside all recipes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +127,25 @@ class Confirmation:
         del self._open[running.key]
         return True
 
-    def refit(self, job: RefitJob) -> FitResult:
-        """Trains on all development rows.
+    def refit(self, jobs: Iterable[RefitJob]) -> Iterator[tuple[RefitJob, FitResult]]:
+        """Trains on all development rows, side by side where there are workers; each as soon as it is done.
 
         Raises:
             StoppedError: By a signal.
-            HpsearchError: If the worker failed.
+            HpsearchError: If a worker failed.
         """
-        foreman = self.foreman
-        assert foreman is not None, job
-        foreman.submit("refit", job)
-        while True:
+        foreman, waiting = self.foreman, {(_REFIT, job.retrain): job for job in jobs}
+        assert foreman is not None, waiting
+        for key, job in waiting.items():
+            foreman.submit(key, job)
+        while waiting:
             self._stop_if_asked()
             for done in foreman.wait(WAIT_S):
-                if isinstance(done.value, FitResult):
-                    return done.value
-                cause = done.failure.cause if done.failure else "no result"
-                raise HpsearchError(f"the refit on all development rows failed: {cause}; nothing was opened")
+                if not isinstance(done.value, FitResult):
+                    cause = done.failure.cause if done.failure else "no result"
+                    name = waiting[_key(done)].name
+                    raise HpsearchError(f"{name} on all development rows failed: {cause}; nothing was opened")
+                yield waiting.pop(_key(done)), done.value
 
     def _begin(self, foreman: Foreman, key: _Key) -> None:
         place, seed = key
