@@ -3,11 +3,13 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 from specimen_parts import Shape
 from specimen_results import calibrated_of, draw, gate, pair_of
 
 from hpsearch.analysis.evidence import TestRow
 from hpsearch.analysis.findings import Action, Answer, Factorial, Findings, Flip, Hint, TimeRatio
+from hpsearch.analysis.shipped import errors_of, shipped_pairs
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
 TOPS = (0.956, 0.968, 0.969, 0.951, 0.967, 0.971)
@@ -49,14 +51,25 @@ def two_levels() -> Findings:
         levels=("batch norm before", "none"), tops=(0.982, 0.951), trials=50, seeds=12, costs=(2.0e12, 1.3e12)
     )
     found = draw(shape, title="norm")
+    rows = np.arange(10000)
     tests = (
-        TestRow(1, "batch norm before", 17, 0.9783, 0.9752, 0.9810, 10000, "ada on 2026-11-02"),
-        TestRow(2, "none", 3, 0.9491, 0.9446, 0.9532, 10000, "ada on 2026-11-20", "comparison with the older recipe"),
-    )
+        TestRow(
+            1, "batch norm before", 17, 0.9783, 0.9752, 0.9810, 10000, "ada@lab, sweep specimen, trial 17",
+            "final evaluation", "2026-11-02 10:00:00+00:00", "0a" * 6, "1b" * 6, (0.9771, 0.9790, 0.9768), rows >= 217,
+        ),
+        TestRow(
+            2, "none", 3, 0.9491, 0.9446, 0.9532, 10000, "ada@lab, sweep specimen, trial 3",
+            "comparison with the older recipe", "2026-11-20 10:00:00+00:00", "2c" * 6, "3d" * 6, (),
+            (rows >= 609) | (rows < 100),
+        ),
+    )  # fmt: skip
     reuse = gate("R14", Action.WARN, "the test set was opened 2 times for this family", "")
+    evidence = replace(found.evidence, tests=tests)
     return replace(
         found,
-        evidence=replace(found.evidence, tests=tests),
+        evidence=evidence,
+        tested=errors_of(evidence),
+        shipped=shipped_pairs(tests),
         gates=(*found.gates, reuse),
         contenders=("batch norm before",),
         answers=(Answer("claim", found.pairs[0].sentence),),

@@ -18,6 +18,7 @@ from hpsearch.analysis.gates import claim_gates, design_gates, in_order, search_
 from hpsearch.analysis.limits import limits_of
 from hpsearch.analysis.linter import lint
 from hpsearch.analysis.refusals import closing, refuses
+from hpsearch.analysis.shipped import errors_of, shipped_pairs
 from hpsearch.analysis.targets import time_ratios
 from hpsearch.analysis.two_by_two import effects_of, why_no_effects
 from hpsearch.intervals import BOOTSTRAP_SEED
@@ -69,6 +70,8 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         notes=_notes(evidence, family.alpha, pairs, gates),
         calibrated=calibrated_losses(evidence, family, comparable=not refuses(gates, "R06", "R09")),
         no_effects="" if closing(gates) else why_no_effects(evidence, family.alpha),
+        tested=errors_of(evidence),
+        shipped=shipped_pairs(evidence.tests),
     )
 
 

@@ -200,8 +200,13 @@ class TestRow:
         low: Lower end of its 95 % interval.
         high: Upper end.
         n: Test rows.
-        who: By whom it was opened, and when.
-        purpose: Why it was opened again; empty for the first opening.
+        who: By whom it was opened.
+        purpose: What for, or why again; empty if it is not known.
+        when: When, as the ledger says it.
+        config: First digits of the digest of the model's configuration.
+        weights: First digits of the digest of its weights.
+        retrained: (S,) values of retrained networks of the same recipe; NaN where one is missing.
+        correct: (n,) whether the shipped model classifies each test row correctly; None where it is not kept.
     """
 
     __test__ = False  # no test case, whatever pytest makes of its name
@@ -215,6 +220,11 @@ class TestRow:
     n: int
     who: str
     purpose: str = ""
+    when: str = ""
+    config: str = ""
+    weights: str = ""
+    retrained: tuple[float, ...] = ()
+    correct: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)

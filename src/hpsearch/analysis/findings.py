@@ -9,6 +9,7 @@ import numpy as np
 from hpsearch.analysis.calibrated import Calibrated
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explored import Explored, Interval
+from hpsearch.analysis.shipped import ShippedPair, Tested
 
 
 class Action(StrEnum):
@@ -232,6 +233,8 @@ class Findings:
         notes: Further lines for the appendix.
         calibrated: Log losses of calibrated probabilities; None unless levels differ in their loss.
         no_effects: Why a 2 x 2 design has no `factorial`; empty where it has one, and for other designs.
+        tested: Of each row of `evidence.tests`, the errors of its numbers.
+        shipped: Every two shipped models on the same test rows.
     """
 
     evidence: Evidence
@@ -253,3 +256,5 @@ class Findings:
     time_ratios: tuple[TimeRatio, ...] = ()
     calibrated: Calibrated | None = None
     no_effects: str = ""
+    tested: tuple[Tested, ...] = ()
+    shipped: tuple[ShippedPair, ...] = ()

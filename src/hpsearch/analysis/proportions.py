@@ -136,4 +136,9 @@ def retrained(accuracies: np.ndarray, n: int) -> Retrained:
     mean = float(accuracies.mean())
     several = len(accuracies) > 1
     retrain_se = float(accuracies.std(ddof=1)) / math.sqrt(len(accuracies)) if several else None
-    return Retrained(mean, retrain_se, math.sqrt(max(0.0, mean * (1 - mean)) / n))
+    return Retrained(mean, retrain_se, image_error(mean, n))
+
+
+def image_error(share: float, n: int) -> float:
+    """sqrt(p (1 - p) / n): the standard error of a share p of n rows, whatever number of models it is a mean over."""
+    return math.sqrt(max(0.0, share * (1 - share)) / n)

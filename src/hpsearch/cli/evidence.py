@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, TestRow, TrialRow
+from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, TrialRow
 from hpsearch.cli.evidence_levels import confounded, level_design
+from hpsearch.cli.evidence_tests import Opened, rows_of
 from hpsearch.cli.stored_config import stored_config
 from hpsearch.config import Config
 from hpsearch.config.run import uttered
@@ -17,13 +18,12 @@ from hpsearch.nn.flops import step_flops
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.search.gathered import Gathered
 from hpsearch.search.trial_records import Record
-from hpsearch.tracking.stored import Child
 
 FACTS = ("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss", "evaluation")
 """Groups whose option the design table names, unless they are compared."""
 
 
-def evidence_of(found: Gathered, asked: Config, finals: list[Child], openings: list[dict[str, str]]) -> Evidence:
+def evidence_of(found: Gathered, asked: Config, finals: list[Opened], openings: list[dict[str, str]]) -> Evidence:
     """Everything that one report is made from.
 
     Args:
@@ -37,9 +37,7 @@ def evidence_of(found: Gathered, asked: Config, finals: list[Child], openings: l
     design = reader.design(openings)
     trials = tuple(reader.trial(record, design) for record in _of_one_pool(found).values())
     confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(found.confirmed))
-    ledger = {opening["opening"]: opening for opening in openings}
-    tests = tuple(_test(child, design, ledger) for child in finals if f"test/{design.metric}" in child.metrics)
-    return Evidence(design, trials, confirm, tests)
+    return Evidence(design, trials, confirm, rows_of(finals, design, openings))
 
 
 def _of_one_pool(found: Gathered) -> dict[tuple[str, int], Record]:
@@ -233,20 +231,3 @@ def _val(result: TrialResult, design: Design) -> float:
     if result.score is not None:
         return result.score
     return design.worst if result.status is Status.DIVERGED else math.nan
-
-
-def _test(child: Child, design: Design, ledger: Mapping[str, Mapping[str, str]]) -> TestRow:
-    opening = child.tags.get("opening", "0")
-    value = child.metrics[f"test/{design.metric}"]
-    entry = ledger.get(opening, {})
-    return TestRow(
-        opening=int(opening),
-        level=child.attempt.level,
-        trial=child.attempt.k,
-        value=value,
-        low=child.metrics.get(f"test/{design.metric}/low", math.nan),
-        high=child.metrics.get(f"test/{design.metric}/high", math.nan),
-        n=design.rows.get("test", 0),
-        who=f"{entry.get('claimant', '')}, {entry.get('granted_at', '')}".strip(", "),
-        purpose=entry.get("purpose", ""),
-    )

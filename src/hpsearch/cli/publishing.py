@@ -7,6 +7,7 @@ from pathlib import Path
 from hpsearch.analysis.compare import analyse, digest_of
 from hpsearch.analysis.findings import Findings
 from hpsearch.cli.evidence import evidence_of
+from hpsearch.cli.evidence_tests import opened_by
 from hpsearch.cli.looking import seen_before
 from hpsearch.cli.report_screen import Published
 from hpsearch.cli.theory import signal_theory
@@ -16,7 +17,7 @@ from hpsearch.search.attempts import now_ms
 from hpsearch.search.folders import slug
 from hpsearch.search.gathered import Gathered
 from hpsearch.tracking.mlflow import Tracker
-from hpsearch.tracking.runs import Role, SweepRun
+from hpsearch.tracking.runs import SweepRun
 
 
 def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> Published:
@@ -40,8 +41,7 @@ def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> 
         }
         for opening in openings
     ]
-    finals = tracker.stored.children(run, Role.FINAL)
-    evidence = evidence_of(found, asked, finals, ledger)
+    evidence = evidence_of(found, asked, opened_by(tracker.stored, run), ledger)
     digest = digest_of(evidence)
     seen = seen_before(found.specification, digest, tracker.looks, run)
     design = replace(evidence.design, shown_before=seen.digests, exploratory=seen.exploratory)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from hpsearch.analysis.calibrated import Calibrated
-from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.evidence import Evidence, TestRow
 from hpsearch.analysis.explored import Explored
 from hpsearch.analysis.findings import Findings, Gate, Pair
+from hpsearch.analysis.shipped import ShippedPair, Tested
 from hpsearch.records import CALIBRATED_LOSS
 
 Json = Any
@@ -59,7 +60,8 @@ def _content(findings: Findings) -> dict[str, Json]:
         "hints": [_all(hint) for hint in findings.hints],
         "limits": list(findings.limits),
         "time_ratios": [_all(ratio) for ratio in findings.time_ratios],
-        "tests": [_all(row) for row in findings.evidence.tests],
+        "tests": [_test(row, errors) for row, errors in zip(findings.evidence.tests, findings.tested, strict=True)],
+        "shipped_pairs": [_shipped(pair) for pair in findings.shipped],
         "looks": findings.looks,
         "digest": findings.digest,
         "seed": findings.seed,
@@ -121,6 +123,17 @@ def _gate(gate: Gate) -> dict[str, Json]:
     """`{code, action, level?}`, with reason and fix."""
     found = {"code": gate.code, "action": gate.action.value, "reason": gate.reason, "fix": gate.fix}
     return found if gate.level is None else {**found, "level": gate.level}
+
+
+def _test(row: TestRow, errors: Tested) -> dict[str, Json]:
+    """An opening with its errors; of the bitmap only how many rows are right."""
+    found = {**_all(row), **_all(errors)}
+    return {**found, "correct": None if row.correct is None else int(row.correct.sum())}
+
+
+def _shipped(pair: ShippedPair) -> dict[str, Json]:
+    counts = {name: value for name, value in _all(pair).items() if name != "found"}
+    return {**counts, **_all(pair.found)}
 
 
 def _probabilities(findings: Findings) -> dict[str, Json]:
@@ -201,6 +214,35 @@ def pairs_csv(findings: Findings) -> str:
             _value(pair.needed), pair.state, pair.claim, " ".join(pair.refused),
         ]
         for pair in findings.pairs
+    ]  # fmt: skip
+    return _csv(columns, rows)
+
+
+def openings_csv(findings: Findings) -> str:
+    """The openings of the test set by this sweep, one a line."""
+    columns = ["opening", "level", "trial", "metric", "value", "ci_low", "ci_high", "n", "image_se", "retrains",
+               "retrain_mean", "retrain_se", "when", "who", "config", "weights", "purpose"]  # fmt: skip
+    metric = findings.evidence.design.metric
+    rows = [
+        [
+            row.opening, row.level, row.trial, metric, *map(_number, (row.value, row.low, row.high)), row.n,
+            _number(errors.image_se), errors.retrains, *map(_number, (errors.mean, errors.retrain_se)),
+            row.when, row.who, row.config, row.weights, row.purpose,
+        ]
+        for row, errors in zip(findings.evidence.tests, findings.tested, strict=True)
+    ]  # fmt: skip
+    return _csv(columns, rows)
+
+
+def shipped_csv(findings: Findings) -> str:
+    """Every two shipped models on the same test rows, one pair a line."""
+    columns = ["first", "second", "only_first", "only_second", "n", "diff", "ci_low", "ci_high", "p"]
+    rows = [
+        [
+            pair.first, pair.second, pair.only_first, pair.only_second, pair.n,
+            *map(_number, (pair.found.diff, pair.found.low, pair.found.high, pair.found.p)),
+        ]
+        for pair in findings.shipped
     ]  # fmt: skip
     return _csv(columns, rows)
 

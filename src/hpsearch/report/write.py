@@ -64,6 +64,8 @@ def build(findings: Findings, theory: Theory | None = None) -> dict[str, bytes]:
         "confirm.csv": exports.confirm_csv(findings.evidence),
         "pairs.csv": exports.pairs_csv(findings),
     }
+    if findings.evidence.tests:
+        texts |= {"tests.csv": exports.openings_csv(findings), "shipped.csv": exports.shipped_csv(findings)}
     # Names may hold halves of characters, which UTF-8 cannot encode; they are spelled out.
     encoded = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
     return {**encoded, **_figures(report)}

@@ -48,6 +48,11 @@ FORMULAS = (
     ("S-14", "equivalent: the simultaneous interval lies inside of ± δ", "Schuirmann, 1987"),
     ("S-15", "seeds for 80 % power, from the noncentral t distribution", "Cohen, 1988"),
     (
+        "S-16",
+        "p of the b rows that only one model has right among b + c, of fair coins; Wald with ½ in each cell",
+        "McNemar, 1947; Agresti & Min, Statistics in Medicine 2005",
+    ),
+    (
         "S-17",
         f"± √(ln(2 m / {ALPHA}) / (2 n)) after m openings of a test set of n rows",
         "Hoeffding, 1963; union bound",
