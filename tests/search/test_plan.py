@@ -94,6 +94,7 @@ CHANGES = {
     "final.started_by": "x",
     "final.epochs": 3,
     "final.dry_run": True,
+    "final.retrains": 3,
     "final.reopen.reason": "x",
     "final.reopen.opening": 2,
     "report.sweep": "x",
