@@ -56,6 +56,13 @@ def test_four_pairs_are_too_few():
     assert time_ratios(reaching([1, 2, 2, 3], [4, 4, 5, 4]), seed=0) == ()
 
 
+@pytest.mark.parametrize("key", ["data.limit", "training.batch_size"])
+def test_levels_whose_epochs_are_unequal_work_have_no_ratio(key):
+    evidence = reaching([1, 2, 2, 3, 9], [4, 4, 5, 4, 6])
+    levels = [replace(level, settings={key: 100 * at}) for at, level in enumerate(evidence.design.levels, 1)]
+    assert time_ratios(with_design(evidence, levels=tuple(levels)), seed=0) == ()
+
+
 def test_levels_that_may_not_be_compared_have_no_ratio():
     evidence = reaching([1, 2, 2, 3, 9], [4, 4, 5, 4, 6])
     assert len(analyse(evidence).time_ratios) == 1

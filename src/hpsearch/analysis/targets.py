@@ -13,6 +13,8 @@ from hpsearch.metrics import to_score
 
 FEWEST_PAIRS = 5
 """Pairs that a median is resampled from at least."""
+UNEQUAL_EPOCHS = ("data.limit", "training.batch_size")
+"""What is compared where an epoch of one level is another number of steps, or of rows, than that of another."""
 SHARE = 0.9
 """Of the way from chance to the control's confirmed median: the target where none was declared before the search."""
 
@@ -51,11 +53,15 @@ def time_to(evidence: Evidence, level: str, target: float | None) -> tuple[float
 def time_ratios(evidence: Evidence, seed: int) -> tuple[TimeRatio, ...]:
     """Ratios of the median epochs of reaching the target, for each comparison of the design that has a target.
 
+    None where levels are compared of which an epoch is more work than that of others.
+
     Args:
         evidence: The retrainings.
         seed: Of the resamples.
     """
     target, found = target_of(evidence), []
+    if any(key in UNEQUAL_EPOCHS for level in evidence.design.levels for key in level.settings):
+        return ()
     for a, b in evidence.design.pairs:
         keys = sorted(outcomes(evidence, a).keys() & outcomes(evidence, b).keys())
         of_a, of_b = (_times(evidence, level, keys, target) for level in (a, b))

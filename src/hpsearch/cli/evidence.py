@@ -105,7 +105,8 @@ class _Reader:
 
     def _facts(self, openings: list[dict[str, str]]) -> dict[str, str]:
         config, compared = self._config, _compared(self._config)
-        facts = {group: config.options[group] for group in FACTS if group not in compared and group != "model"}
+        told = {"model", "evaluation"}  # by lines of their own
+        facts = {group: config.options[group] for group in FACTS if group not in compared | told}
         return {
             **facts,
             "batch size": str(config.training.batch_size),
