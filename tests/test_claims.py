@@ -52,12 +52,14 @@ def test_a_further_opening_is_allowed_with_a_reason_and_its_number():
     assert require_right([opening(1)], "a bug in the split", 2, "w2") == 2
 
 
-@pytest.mark.parametrize(("reason", "number"), [("why", 1), ("why", 3), ("why", None), (None, 2), ("", 2), (" \n", 2)])
+@pytest.mark.parametrize(
+    ("reason", "number"), [("why", 1), ("why", 3), ("why", None), (None, 2), ("", 2), (" \n", 2), ("…", 2), ("?!", 2)]
+)
 def test_a_wrong_acknowledgement_is_refused_with_the_right_one(reason, number):
     with pytest.raises(ConfigError) as refusal:
         require_right([opening(1)], reason, number, "w2")
     assert str(refusal.value) == (
-        "final.reopen needs a reason and the number of the next opening: \"final.reopen.reason='…'\" "
+        "final.reopen needs a reason in words and the number of the next opening: \"final.reopen.reason='…'\" "
         f"final.reopen.opening=2, got reason={reason!r} and opening={number!r}"
     )
 

@@ -161,7 +161,7 @@ def test_of_the_uncertainties_only_that_over_folds_is_there(text, evidence):
 def test_without_report_rows_and_without_folds_captions_speak_of_val():
     found = unconfirmed()
     rows = tuple(replace(row, report=math.nan) for row in found.evidence.trials)
-    design = replace(found.evidence.design, rows={"train": 4, "val": 4}, evaluation="truth_table")
+    design = replace(found.evidence.design, rows={"train": 4000, "val": 4000}, evaluation="truth_table")
     said = section(page(analyse(replace(found.evidence, trials=rows, design=design))), 3)
     assert "Expected highest val score of k trials (S-01)" in said
     assert "In the search, the val score selects one trial of each level" in said

@@ -105,7 +105,9 @@ def _headline(
         return Answer("equivalent", f"{within}: {_named(contenders)}.")
     beyond = " beyond this report set" if any(pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY for pair in pairs) else ""
     aside = "; each of the others is claimed to be behind another level" if len(contenders) < len(levels) else ""
-    many = f"{len(contenders)} of {len(levels)} levels are not separated{beyond}"
+    apart = any(pair.refused and {pair.a, pair.b} <= set(contenders) for pair in pairs)
+    state = "remain contenders, not all of them compared" if apart else f"are not separated{beyond}"
+    many = f"{len(contenders)} of {len(levels)} levels {state}"
     return Answer("inconclusive", f"{many}: {_named(contenders)}{aside}.")
 
 

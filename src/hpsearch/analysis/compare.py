@@ -54,7 +54,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         evidence=evidence,
         looks=looks,
         answers=answers_of(evidence, explored, confirmed, pairs, contenders, gates),
-        gates=in_order(gates),
+        gates=in_order(gates, ours=evidence.design.sampler != "unknown"),
         explored=explored,
         best_probability={} if apart else best_probability(evidence, seed=seed),
         flips=() if apart else flips(evidence, seed=seed),

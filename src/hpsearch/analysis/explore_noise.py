@@ -36,23 +36,19 @@ class Luck:
 def luck_of(design: Design, pool: Pool, *, refused: bool) -> Luck:
     """The luck in the highest `val` score of a level.
 
-    Only an accuracy on a known number of rows has a known noise. Of any other score the noise counts as 0: λ is then
-    1, the shrunken score is the highest itself, and what luck alone would add is not known. Two trials at least are
-    needed to tell spread from noise.
+    Only an accuracy on a known number of rows has a known noise; of any other score nothing can be said. Two trials at
+    least are needed to tell spread from noise.
 
     Args:
         design: Of the comparison.
         pool: Of the level.
         refused: Whether trials depended on each other; then no probability of being the highest is given.
     """
-    if not np.isfinite(pool.val).any():
-        return Luck()
-    rows = _rows(design, pool, "val", pool.val)
-    noise = np.zeros(len(pool)) if rows is None else noise_variance(pool.val, rows)
-    shrunk = shrink_best(pool.val, noise) if len(pool) > 1 else None
-    lam, shrunken, mean = (shrunk.lam, shrunk.shrunken, shrunk.mean) if shrunk else (math.nan, math.nan, pool.val[0])
+    rows = _rows(design, pool, "val", pool.val) if np.isfinite(pool.val).any() else None
     if rows is None:
-        return Luck(shrinkage=lam, shrunken=shrunken)
+        return Luck()
+    shrunk = shrink_best(pool.val, noise_variance(pool.val, rows)) if len(pool) > 1 else None
+    lam, shrunken, mean = (shrunk.lam, shrunk.shrunken, shrunk.mean) if shrunk else (math.nan, math.nan, pool.val[0])
     curse = expected_max_binomial(len(pool), float(mean), rows) - float(mean)
     contending, mixture = (0, UNKNOWN) if refused else _contenders(design, pool, rows)
     return Luck(curse, lam, shrunken, contending, mixture)
@@ -68,10 +64,10 @@ def noise_variance(share: np.ndarray, rows: int) -> np.ndarray:
     return variance
 
 
-def standard_error(design: Design, pool: Pool, score: float) -> float | None:
-    """Of a score that readers are shown, from its rows; None where it is not known."""
+def standard_error(design: Design, pool: Pool, score: float, part: str | None = None) -> float | None:
+    """Of a score on the rows of this part, or else of those that readers are shown; None where it is not known."""
     scores = np.array([score])
-    rows = _rows(design, pool, "report" if pool.reported else "val", scores)
+    rows = _rows(design, pool, part or ("report" if pool.reported else "val"), scores)
     return None if rows is None else math.sqrt(noise_variance(scores, rows)[0])
 
 

@@ -5,6 +5,7 @@ Those about retrainings and claims stand in `gates_confirm`, R17 in `edges`, R18
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from hpsearch.analysis.calibrated import losses_differ
 from hpsearch.analysis.edges import under_tuned
@@ -66,9 +67,15 @@ def claim_gates(
     ]
 
 
-def in_order(gates: Sequence[Gate]) -> tuple[Gate, ...]:
-    """By code; those of one code as they were found."""
-    return tuple(sorted(gates, key=lambda gate: gate.code))
+def in_order(gates: Sequence[Gate], *, ours: bool) -> tuple[Gate, ...]:
+    """By code; those of one code as they were found.
+
+    Args:
+        gates: All.
+        ours: Whether we have trained: of foreign results nothing can be trained again by an override.
+    """
+    told = gates if ours else [replace(gate, fix="" if "=" in gate.fix else gate.fix) for gate in gates]
+    return tuple(sorted(told, key=lambda gate: gate.code))
 
 
 def no_test_numbers(evidence: Evidence) -> list[Gate]:
@@ -143,7 +150,8 @@ def enough_trials(evidence: Evidence) -> list[Gate]:
 def _enough(evidence: Evidence, level: str) -> Gate:
     n = len(pool_of(evidence, level))
     if n < FEWEST_TRIALS:
-        fix = f"search.trials={max(FEWEST_TRIALS, evidence.design.trials)}"
+        more = f"search.trials={max(FEWEST_TRIALS, evidence.design.trials)}"
+        fix = "search=random" if evidence.design.sampler == "coarse_to_fine" else more
         return Gate("R05", Action.REFUSE, f"{n} trials are fewer than {FEWEST_TRIALS}: no bands", fix, level)
     return Gate("R05", Action.PASS, f"{n} trials: bands and claims up to k = {largest_claim(n)}", level=level)
 
@@ -219,7 +227,8 @@ def unchanged_design(evidence: Evidence) -> list[Gate]:
         )
         return [Gate("R19", Action.PASS, known)]
     reason = f"the whole report is exploratory: {visible(evidence.design.exploratory)}"
-    return [Gate("R19", Action.DOWNGRADE, reason, _again(evidence))]
+    fresh = f"seed={evidence.design.seed + 1} {_again(evidence)}"  # other rows and seeds, which nobody has looked at
+    return [Gate("R19", Action.DOWNGRADE, reason, fresh)]
 
 
 def looks_taken(evidence: Evidence, looks: int) -> list[Gate]:
@@ -243,7 +252,14 @@ def above_noise(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Ga
         ]
     more = 4 * evidence.design.rows.get("val", 0)
     fix = f"evaluation.val={more}" if evidence.design.evaluation == "holdout" and more else ""
-    return [Gate("R21", Action.REFUSE, "the search found nothing above noise: lambda is 0 in every level", fix)]
+    return [
+        Gate(
+            "R21",
+            Action.REFUSE,
+            "the search found nothing above noise near the highest scores: lambda is 0 in every level",
+            fix,
+        )
+    ]
 
 
 def quasi_random(evidence: Evidence) -> list[Gate]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.findings import Pair
 from hpsearch.analysis.two_by_two import larger_than_two_by_two
 from hpsearch.wording import show_number, visible
@@ -23,7 +23,7 @@ def _scope(evidence: Evidence) -> list[str]:
     design = evidence.design
     found = [
         f"One data set: {visible(design.data)}. Nothing is known about other data.",
-        f"One network: {visible(design.model)}. Nothing is known about other widths and depths.",
+        _network(design),
     ]
     schedule = design.facts.get("schedule")
     if design.epochs:
@@ -31,6 +31,14 @@ def _scope(evidence: Evidence) -> list[str]:
         found.append(f"Fixed training: {design.epochs} epochs{fixed}. A longer one may turn an order.")
     found += [f"Fixed {visible(name)}: {visible(text)}." for name, text in design.facts.items() if "batch" in name]
     return found
+
+
+def _network(design: Design) -> str:
+    """Of one network nothing else is known; of several, nothing beyond them."""
+    names = {name for level in design.levels for name in (*level.space, *level.settings)}
+    if any(name.partition(".")[0] == "model" for name in names):
+        return f"Networks: {visible(design.model)}. Nothing is known about others."
+    return f"One network: {visible(design.model)}. Nothing is known about other widths and depths."
 
 
 def _rows(evidence: Evidence) -> list[str]:

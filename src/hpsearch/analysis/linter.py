@@ -7,7 +7,7 @@ improve, do they over-fit, and how much of the space does not train at all. The 
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -17,7 +17,18 @@ from hpsearch.analysis.explore_pool import Pool, pool_of, space_of
 from hpsearch.analysis.explore_space import Column, columns_of, label_of
 from hpsearch.analysis.explored import Explored
 from hpsearch.analysis.findings import Hint
-from hpsearch.analysis.linter_space import ENOUGH, Axis, calmer, edge_of, narrowed, override_of, plain, widened
+from hpsearch.analysis.linter_space import (
+    ENOUGH,
+    Axis,
+    calmer,
+    edge_of,
+    narrowed,
+    near_the_highest,
+    override_of,
+    plain,
+    widened,
+)
+from hpsearch.analysis.space_size import points_of
 from hpsearch.metrics import LOWER_IS_BETTER
 from hpsearch.records import NO_LEVEL
 from hpsearch.wording import show_number, show_value, visible
@@ -83,8 +94,21 @@ def lint(evidence: Evidence, explored: Mapping[str, Explored]) -> tuple[Hint, ..
         if level.name in explored:
             pool = pool_of(evidence, level.name)
             of_level = _Level(evidence, level.name, explored, space_of(evidence.design, level.name), pool)
-            hints += [hint for rule in RULES for hint in rule(of_level)]
+            hints += _once([hint for rule in RULES for hint in rule(of_level)])
     return tuple(hints)
+
+
+def _once(hints: Sequence[Hint]) -> list[Hint]:
+    """The hints with one override for each key: that of the rule that reads most of the trials."""
+    order = sorted(hints, key=lambda hint: hint.code != "few_good")  # it also widens where the recipe lies at an end
+    giver: dict[str, Hint] = {}
+    for hint in order:
+        for override in hint.overrides:
+            giver.setdefault(override.partition("=")[0], hint)
+    return [
+        replace(hint, overrides=tuple(one for one in hint.overrides if giver[one.partition("=")[0]] is hint))
+        for hint in hints
+    ]
 
 
 def _boundary(level: _Level) -> Iterator[Hint]:
@@ -102,17 +126,17 @@ def _boundary(level: _Level) -> Iterator[Hint]:
 
 
 def _few_good(level: _Level) -> Iterator[Hint]:
-    """Fewer than five trials lie in the good region: draw from a narrower space or, if that is none, more often."""
-    good, n = level.found.good, len(level.pool)
-    if good is None or round(good.share * n) >= ENOUGH:
+    """Fewer than five trials come near the highest: draw from a narrower space or, if that is none, more often."""
+    near, n = near_the_highest(level.evidence, level.pool), len(level.pool)
+    if near is None or near[0].sum() >= ENOUGH:
         return
-    hits = round(good.share * n)
+    hits = int(near[0].sum())
     new = narrowed(level.evidence, level.explored, level.name)
     changed = [override_of(name, bounds) for name, bounds in new.items() if bounds != plain(level.space[name])]
     trials = max(1, level.design.trials)
-    more = min(4 * trials, math.ceil(trials * ENOUGH / max(1, hits)))
-    few = f"only {hits}" if hits else "none"
-    sentence = f"{few} of {n} trials score at least {show_number(good.threshold)}, where the good region begins."
+    more = min(4 * trials, math.ceil(trials * ENOUGH / hits))
+    reach = "δ" if level.design.delta is not None else "a standard error"
+    sentence = f"only {hits} of {n} trials come within {reach} of the highest val score, to {show_number(near[1])}."
     yield level.hint("few_good", sentence, changed or [f"search.trials={more}"])
 
 
@@ -240,40 +264,11 @@ def _repeats(level: _Level) -> Iterator[Hint]:
     """Draws that repeat others: any in a space without end, a tenth in a finite one; or all of its points are drawn."""
     draws = [row for row in level.evidence.draws(level.name) if row.values]
     points = {label_of(dict(row.values)) for row in draws}
-    size, again = _size(level.space), len(draws) - len(points)
+    size, again = points_of(level.space), len(draws) - len(points)
     if points and len(points) >= size:
         yield level.hint("exhausted", f"all {len(points)} points of the space were drawn: more trials repeat them.")
     elif again > (REPEATED * len(draws) if math.isfinite(size) else 0):
         yield level.hint("duplicates", f"{again} of {len(draws)} trials repeat a point that was drawn before.")
-
-
-def _size(space: Space) -> float:
-    """How many points a space has; infinite if any range is continuous, or nothing is known of it."""
-    groups = {name.partition(".")[0] for name in space}
-    return math.prod(_group_size(space, group) for group in groups) if space else math.inf
-
-
-def _group_size(space: Space, group: str) -> float:
-    """How many points a group has; each of its options, if it varies, brings its own values along."""
-    options = space.get(group, {}).get("choices")
-    if options is None:
-        return math.prod(_points(bounds) for name, bounds in space.items() if name.partition(".")[0] == group)
-    return sum(
-        math.prod(_points(bounds) for name, bounds in space.items() if name.startswith(f"{group}.{option}."))
-        for option in options
-    )
-
-
-def _points(bounds: Mapping[str, object]) -> float:
-    """How many values bounds allow."""
-    choices = bounds.get("choices")
-    if isinstance(choices, list | tuple):
-        return len(choices)
-    axis = Axis.of(bounds)
-    if axis is None:
-        return 1 if "low" in bounds and bounds["low"] == bounds.get("high") else math.inf
-    step = axis.step or (1 if axis.whole else None)
-    return math.inf if step is None else math.floor((axis.high - axis.low) / step + 1e-9) + 1
 
 
 RULES: tuple[Callable[[_Level], Iterator[Hint]], ...] = (

@@ -9,6 +9,7 @@ import numpy as np
 
 from hpsearch.analysis.dropping import kept_choices
 from hpsearch.analysis.evidence import Evidence, Space
+from hpsearch.analysis.explore_noise import standard_error
 from hpsearch.analysis.explore_pool import Pool, pool_of, ranked, space_of
 from hpsearch.analysis.explore_space import columns_of, is_number
 from hpsearch.analysis.explored import Explored
@@ -120,7 +121,8 @@ def widened(bounds: Mapping[str, Any], side: str) -> dict[str, Any] | None:
 def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) -> dict[str, Mapping[str, Any]]:
     """The space of a level in the next round, coarse to fine.
 
-    A range becomes what the good trials span, or the highest tenth by `val` if fewer than five are good. Between n
+    A range becomes what the trials near the highest span, or the highest tenth by `val` if these are fewer than five.
+    Between n
     random points in a row lie n - 1 equal gaps on average, so that what lies beyond each end is expected to be one gap
     more: by so much the span is widened, and at least by 5 % of the old range. It stays within the old range, except
     where the recipe lies in the outer 5 %: there the range is widened, since what is beyond was never tried (Godbole
@@ -138,8 +140,8 @@ def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) ->
         Bounds by name, for every value of the space.
     """
     space, pool, found = space_of(evidence.design, name), pool_of(evidence, name), explored.get(name)
-    good = _good(pool, found)
-    inside = good if good.sum() >= ENOUGH else _top(pool)
+    near = near_the_highest(evidence, pool)
+    inside = near[0] if near is not None and near[0].sum() >= ENOUGH else _top(pool)
     values = found.recipe_values if found else {}
     columns = {column.name: column for column in columns_of(space, pool.rows)}
     result: dict[str, Mapping[str, Any]] = {}
@@ -155,12 +157,24 @@ def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) ->
     return _without_dropped(space, result)
 
 
-def _good(pool: Pool, found: Explored | None) -> np.ndarray:
-    """(N,) which trials are in the good region."""
-    if found is None or found.good is None:
-        return np.zeros(len(pool), dtype=bool)
-    good: np.ndarray = (pool.shown >= found.good.threshold) & ~pool.diverged
-    return good
+def near_the_highest(evidence: Evidence, pool: Pool) -> tuple[np.ndarray, float] | None:
+    """(N,) which trials have a `val` score within δ of the highest or, without δ, within its standard error.
+
+    By `val` alone: the next search selects, and report rows must not have told it where to look.
+
+    Returns:
+        Which trials, and the score from which on they are; None where nothing says what is near.
+    """
+    alive = ~pool.diverged & np.isfinite(pool.val)
+    if not alive.any():
+        return None
+    highest = float(pool.val[alive].max())
+    error = standard_error(evidence.design, pool, highest, part="val")
+    near = evidence.design.delta if evidence.design.delta is not None else error
+    if near is None:
+        return None
+    inside: np.ndarray = alive & (pool.val >= highest - near)
+    return inside, highest - near
 
 
 def _top(pool: Pool) -> np.ndarray:

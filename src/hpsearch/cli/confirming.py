@@ -31,6 +31,27 @@ def confirm_seeds(config: Config, levels: int) -> int:
     return auto_seeds(comparisons(config, levels), config.search.alpha)
 
 
+def too_few_seeds(config: Config, levels: int) -> str | None:
+    """Why the seeds that were asked for cannot lead to any claim, if so; None where none is asked for."""
+    from hpsearch.analysis.paired import minimum_seeds  # noqa: PLC0415 (as above)
+
+    asked = config.confirm.seeds
+    if not asked or _in_folds(config):
+        return None
+    needed = minimum_seeds(max(1, comparisons(config, levels)), config.search.alpha)
+    if asked >= needed:
+        return None
+    return (
+        f"confirm.seeds={asked} are too few for any claim about {levels} levels, which needs {needed} (R07); "
+        "more seeds later are another look, and share alpha (R20)"
+    )
+
+
+def _in_folds(config: Config) -> bool:
+    """Whether rows are scored in folds, of which fewer seeds are needed."""
+    return config.evaluation.kind not in ("holdout", "truth_table")
+
+
 @dataclass(frozen=True, slots=True)
 class Confirming:
     """What is left to retrain of a comparison.

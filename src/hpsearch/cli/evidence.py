@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, TrialRow
+from hpsearch.cli.design_words import groups_in_words, model_in_words
 from hpsearch.cli.evidence_levels import confounded, level_design
 from hpsearch.cli.evidence_tests import Opened, rows_of
 from hpsearch.cli.stored_config import stored_config
@@ -18,9 +19,6 @@ from hpsearch.nn.flops import step_flops
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.search.gathered import Gathered
 from hpsearch.search.trial_records import Record
-
-FACTS = ("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss", "evaluation")
-"""Groups whose option the design table names, unless they are compared."""
 
 
 def evidence_of(found: Gathered, asked: Config, finals: list[Opened], openings: list[dict[str, str]]) -> Evidence:
@@ -69,6 +67,8 @@ class _Reader:
             rows["test"] = data["test"]["rows"]
         numbers = [k for _, k in self._found.records]
         draws = max(numbers, default=0) + (0 if self._found.compares else 1)
+        if search.kind == "coarse_to_fine":
+            draws = len(_of_one_pool(self._found))
         seeds = [seed for _, seed in self._found.confirmed]
         return Design(
             name=specification["name"],
@@ -89,9 +89,9 @@ class _Reader:
             seed=config.seed,
             confirm_seeds=max(seeds, default=0),
             data=data["name"],
-            model=_model(config),
+            model=model_in_words(config, specification["specification"]),
             fingerprint=specification["fingerprint"],
-            facts=self._facts(openings),
+            facts=self._facts(),
             openings=len(openings),
             devices=self._made_with("device"),
             commits=self._made_with("code"),
@@ -103,18 +103,15 @@ class _Reader:
         levels = self._found.specification["specification"].get("levels", ())
         return max([self._config.training.epochs, *(int(level["config"]["training"]["epochs"]) for level in levels)])
 
-    def _facts(self, openings: list[dict[str, str]]) -> dict[str, str]:
-        config, compared = self._config, _compared(self._config)
-        told = {"model", "evaluation"}  # by lines of their own
-        facts = {group: config.options[group] for group in FACTS if group not in compared | told}
+    def _facts(self) -> dict[str, str]:
+        config = self._config
         return {
-            **facts,
+            **groups_in_words(config, self._found.specification["specification"], _compared(config)),
             "batch size": str(config.training.batch_size),
             "precision": str(config.training.precision),
             "device": "; ".join(self._made_with("device")) or str(self._found.specification["device"]),
             "code": "; ".join(self._made_with("code")) or "not recorded",
             "early stopping": "no" if config.training.patience is None else f"patience {config.training.patience}",
-            "openings of the test set": str(len(openings)),
         }
 
     def _made_with(self, what: str) -> tuple[str, ...]:
@@ -219,13 +216,6 @@ def _compared(config: Config) -> set[str]:
     search = config.search
     groups = {key.partition(".")[0] for level in search.levels.values() for key in level}
     return groups | set(search.cross) | ({search.compare} if search.compare else set())
-
-
-def _model(config: Config) -> str:
-    """The network in words: `mlp 100-100-100-100`."""
-    hidden = getattr(config.model, "hidden", None)
-    kind = config.options["model"]
-    return f"{kind} {'-'.join(map(str, hidden))}" if hidden else kind
 
 
 def _val(result: TrialResult, design: Design) -> float:

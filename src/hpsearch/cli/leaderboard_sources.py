@@ -11,7 +11,8 @@ from hpsearch.analysis.compare import digest_of
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.gates import LOSSES
 from hpsearch.analysis.leaderboard import Recipe, Split, Sweep
-from hpsearch.cli.evidence import FACTS, evidence_of
+from hpsearch.cli.design_words import FACTS
+from hpsearch.cli.evidence import evidence_of
 from hpsearch.cli.looking import Seen, seen_before
 from hpsearch.cli.naming import Named
 from hpsearch.cli.stored_config import stored_config

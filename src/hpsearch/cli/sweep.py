@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hpsearch.cli.best import write_best
 from hpsearch.cli.building import build_executor, check_tracking, connect, fits_of, journal_path, load_tracking, running
 from hpsearch.cli.compose import Composer
-from hpsearch.cli.confirming import Confirming, confirm_seeds, plan_confirming
+from hpsearch.cli.confirming import Confirming, confirm_seeds, plan_confirming, too_few_seeds
 from hpsearch.cli.introduction import introduce, tell_engines
 from hpsearch.cli.levels import plan_levels
 from hpsearch.cli.naming import Named
@@ -201,6 +201,9 @@ def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: T
     score = Score.of(config, development)
     surplus = len(done.keys() - set(plan.keys(config.search.trials)))
     seeds = confirm_seeds(config, len(levels)) if config.search.compares else 0
+    few = too_few_seeds(config, len(levels)) if config.search.compares else None
+    if few is not None:
+        terminal.warn(few)
     return Prepared(plan, named, source, plan.names, score, development.n, finished, configs, surplus, seeds)
 
 

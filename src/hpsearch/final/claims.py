@@ -80,9 +80,10 @@ def require_right(
         if openings or elsewhere:
             raise SpentError(_spent(openings, elsewhere, shared))
         return following
-    if not reason or not reason.strip() or opening != following:
+    # The line that is printed for pasting has no reason yet, and must not become one.
+    if not reason or not any(letter.isalpha() for letter in reason) or opening != following:
         raise ConfigError(
-            f"final.reopen needs a reason and the number of the next opening: {_way_out(following)}, "
+            f"final.reopen needs a reason in words and the number of the next opening: {_way_out(following)}, "
             f"got reason={reason!r} and opening={opening!r}"
         )
     return following

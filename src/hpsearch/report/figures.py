@@ -107,8 +107,9 @@ GOOD = Drawing(
     "F6",
     "f06-good-region",
     "Width of the good region",
-    "Share of a level's trials that score within δ of its recipe: the wider, the less tuning it asks for. Bars: Wilson "
-    "95 %.",
+    "Share of a level's trials whose score in the search is at least its recipe's mean on fresh seeds minus δ; without "
+    "fresh seeds, the recipe's score in the search minus δ, or minus its standard error where no δ is declared. The "
+    "wider, the less tuning it asks for. Bars: Wilson 95 %.",
     good_region,
     ("R02", "R03"),
     "No level has a recipe, or no δ is declared.",

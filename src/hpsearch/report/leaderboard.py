@@ -151,7 +151,9 @@ def _reading(board: Leaderboard) -> list[str]:
         found.append(f"Without a trial of status ok, and so last: {', '.join(silent)}.")
     noise = [visible(entry.name) for entry in board.entries if entry.shrinkage == 0]
     if noise:
-        found.append(f"In the search, nothing was found above noise, lambda = 0 (R21): {', '.join(noise)}.")
+        found.append(
+            f"In the search, nothing is above noise near the highest scores, lambda = 0 (R21): {', '.join(noise)}."
+        )
     return found
 
 

@@ -33,7 +33,7 @@ def _counts(findings: Findings) -> Block:
         ("seed of every bootstrap", str(findings.seed)),
         ("trials, default recipes included", str(len(evidence.trials))),
         ("retrainings on fresh seeds", str(len(evidence.confirm))),
-        ("openings of the test set", str(len(evidence.tests))),
+        ("openings of the test set, by any sweep", str(evidence.openings)),
         ("look", str(findings.looks)),
         ("digest of the confirm records shown", Cell(visible(findings.digest), code=True)),
         *((visible(name), visible(text)) for name, text in findings.notes.items()),

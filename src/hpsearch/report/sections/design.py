@@ -1,4 +1,4 @@
-"""Section 1: what was set before the first trial."""
+"""Section 1: the design, and what was added to it since the first trial."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -44,7 +44,7 @@ def _facts(findings: Findings) -> Table:
         ("Seed of the sweep", str(plan.seed)),
         ("Fingerprint before the first trial", Cell(visible(plan.fingerprint), code=True)),
     ]  # fmt: skip
-    return table(("set before the first trial", ""), rows, wide=(1,))
+    return table(("as it was run", ""), rows, wide=(1,))
 
 
 def _rows(plan: Design) -> str:

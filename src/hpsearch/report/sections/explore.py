@@ -125,8 +125,8 @@ def _chance(findings: Findings, names: Sequence[str]) -> Table:
     for name in names:
         one = findings.explored[name]
         rows.append([
-            named[name], f"+{two_digits(one.curse)}", two_digits(one.shrinkage),
-            show_search_score(findings.evidence.design, one.shrunken, "val"), str(one.contending),
+            named[name], DASH if math.isnan(one.curse) else f"+{two_digits(one.curse)}", two_digits(one.shrinkage),
+            show_search_score(findings.evidence.design, one.shrunken, "val"), str(one.contending or DASH),
             *([_mixture(one)] if reported else []), *([_corrected(one)] if corrected else []),
         ])  # fmt: skip
     columns = [

@@ -30,6 +30,12 @@ RULES = {
     "R22": "quasi-random draws are named",
     "R23": "the parts of the data are shuffled",
 }
+GROWING = ("search.trials=", "confirm.seeds=")
+"""Fixes that change what a report shows of the same question."""
+ANOTHER_LOOK = (
+    f"More trials or seeds of this sweep are another look: {ALPHA} is then shared by all looks (R20). Another seed and "
+    "name begin anew."
+)
 _ORDER = (Action.REFUSE, Action.DOWNGRADE, Action.WARN)
 
 
@@ -41,6 +47,8 @@ def gates(findings: Findings) -> Section:
     if closed:
         columns = ("rule", "does", "level", "found", "fix")
         blocks.append(table(columns, [_row(gate) for gate in closed], wide=(3, 4)))
+        if findings.evidence.confirm and any(gate.fix.startswith(GROWING) for gate in closed):
+            blocks.append(Text(ANOTHER_LOOK, "note"))
     if open_:
         passed = table(
             ("rule", "level", "demands"),

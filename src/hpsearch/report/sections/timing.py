@@ -3,9 +3,12 @@
 import math
 
 from hpsearch.analysis.findings import Findings, TimeRatio
+from hpsearch.analysis.targets import SHARE, target_of
 from hpsearch.report.blocks import DASH, Block, Table, table
 from hpsearch.report.levels import level_order, selecting, titles
 from hpsearch.report.numbers import percent, two_digits
+from hpsearch.report.style import short
+from hpsearch.wording import show_number
 
 
 def timing(findings: Findings) -> list[Block]:
@@ -23,11 +26,19 @@ def _levels(findings: Findings) -> list[Table]:
         median = two_digits(epochs) if math.isfinite(epochs) else "not reached by half of the seeds"
         rows.append((titles(findings)[name], median, f"{percent(rate)} [{percent(low)}, {percent(high)}]"))
     caption = (
-        f"Time to the target (S-20): the epoch in which the {selecting(findings)} score first reached it. Seeds that "
-        "never did stay in the median."
+        f"Time to the target (S-20): the epoch in which the {selecting(findings)} score first reached "
+        f"{_target(findings)}. Seeds that never did stay in the median."
     )
     columns = ("level", "median epochs", "seeds that reached it [Wilson 95 %]")
     return [table(columns, rows, caption, numbers=(1, 2))] if rows else []
+
+
+def _target(findings: Findings) -> str:
+    """The target and where it comes from."""
+    design, target = findings.evidence.design, target_of(findings.evidence)
+    level = design.control or design.levels[0].name
+    share = f"{100 * SHARE:.0f} % of the way from chance to the median of {short(level, 48)} on fresh seeds"
+    return share if target is None else f"{show_number(target)}, {share}"
 
 
 def _ratios(findings: Findings) -> list[Table]:
