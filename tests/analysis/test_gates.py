@@ -85,6 +85,9 @@ def noise_alone(evidence):
 
 TEN = "ten data sets or more, compared by ranks"
 AGAIN = "name=optimizers-again"
+RETRAINED = (0.9,) * 5
+HALF = f"± {math.sqrt(math.log(2 * 12 / 0.05) / (2 * 10000)):.4f} holds for all of its"  # two shipped and ten more
+EQUAL = "give all levels the same training.{}, or every value to each of them"
 BROKEN = [
     ("R01", with_test_curves(clear()), REFUSE, "test/accuracy was measured before", "train again without test rows"),
     ("R02", clear(sampler="tpe"), REFUSE, "by tpe, which learns from the scores of earlier ones", "search=random"),
@@ -92,7 +95,7 @@ BROKEN = [
     ("R03", clear(pruner="median"), REFUSE, "may end because of others by median, 0 of 100 did", "search.pruner=none"),
     ("R03", with_a_pruned_trial(clear()), REFUSE, "2 of 102 did", "search.pruner=none"),
     ("R04", without(clear(), "sgd", k=31), REFUSE, "unequally many trials", "search.trials=50"),
-    ("R04", clear(mismatched=("training.epochs",)), REFUSE, "levels differ in training.epochs", AGAIN),
+    ("R04", clear(mismatched=("training.epochs",)), REFUSE, "levels differ in training.epochs", EQUAL.format("epochs")),
     ("R04", with_epochs(clear()), WARN, "differ in training.epochs, which is compared: equal trials are not", ""),
     ("R06", clear(search_keys=(0, 3)), REFUSE, "with key 3 repeat what the search", "retrain with other keys than 3"),
     ("R07", first_seeds(clear(), 5), REFUSE, "5 common seeds are fewer than the 6 that a claim", "confirm.seeds=11"),
@@ -101,7 +104,13 @@ BROKEN = [
     ("R08", lost(clear(), 4), WARN, "1 of 10 seeds have no score: dropped", "start the same command again"),
     ("R09", clear(devices=("cpu", "cuda", "cpu")), REFUSE, "different kinds of devices (cpu, cuda)", AGAIN),
     ("R09", clear(commits=("a", "b")), REFUSE, "trainings ran with several versions of the code (a; b)", AGAIN),
-    ("R09", clear(mismatched=("training.batch_size",)), REFUSE, "differ in training.batch_size besides", AGAIN),
+    (
+        "R09",
+        clear(mismatched=("training.batch_size",)),
+        REFUSE,
+        "differ in training.batch_size besides",
+        EQUAL.format("batch_size"),
+    ),
     ("R10", negated(with_losses(clear(), "loss")), REFUSE, "so that their loss has", "search.metric=accuracy"),
     ("R10", negated(with_smoothing(clear())), REFUSE, "so that their cross_entropy has", "search.metric=accuracy"),
     ("R10", negated(with_losses(clear(), "mse")), WARN, "mse is one formula for all levels", ""),
@@ -116,6 +125,10 @@ BROKEN = [
         "",
     ),
     ("R14", replace(clear(), tests=(opened(1), opened(2, trial=9))), WARN, "recipes: adaptive reuse", ""),
+    ("R14", replace(clear(), tests=(opened(1, config="a"), opened(2, config="b"))), WARN, "recipes: adaptive", ""),
+    ("R14", replace(clear(), tests=(opened(1, retrained=RETRAINED), opened(2, retrained=RETRAINED))), WARN, HALF, ""),
+    ("R14", replace(clear(alpha=0.1), tests=(opened(1), opened(2))), WARN, "± 0.0136 holds for all of its", ""),
+    ("R14", replace(clear(alpha=0.1), tests=(opened(1), opened(2))), WARN, "at once with 90 % confidence (S-17)", ""),
     ("R14", replace(clear(), tests=(opened(3),)), WARN, "opened 3 times for different recipes", ""),
     ("R15", clear(title="Optimizers in general"), REFUSE, "'in general' is said of one data set", TEN),
     ("R16", clear(concurrent=4), REFUSE, "not compared, for 4 trainings ran at a time", "execution.workers=1"),

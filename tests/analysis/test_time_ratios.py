@@ -63,6 +63,10 @@ def test_levels_whose_epochs_are_unequal_work_have_no_ratio(key):
     assert time_ratios(with_design(evidence, levels=tuple(levels)), seed=0) == ()
 
 
+def test_seeds_whose_folds_share_rows_have_no_ratio():
+    assert time_ratios(with_design(reaching([1, 2, 2, 3, 9], [4, 4, 5, 4, 6]), folds=5), seed=0) == ()
+
+
 def test_levels_that_may_not_be_compared_have_no_ratio():
     evidence = reaching([1, 2, 2, 3, 9], [4, 4, 5, 4, 6])
     assert len(analyse(evidence).time_ratios) == 1

@@ -82,8 +82,12 @@ def test_the_weights_are_the_orthogonal_ones_times_one_number_for_each_layer(mad
 
 
 def test_other_training_rows_are_other_weights(made):
-    same, other = made(fold=0)[2], made(fold=1)[2]
-    assert not torch.equal(same.output.weight, other.output.weight)
+    fit, data, network = made()
+    rows = np.roll(fit.fold.train, 7)
+    other = initial_network(replace(fit, fold=replace(fit.fold, train=rows)), data, 3)
+    again = initial_network(fit, data, 3)
+    assert torch.equal(again.output.weight, network.output.weight)
+    assert not torch.equal(other.output.weight, network.output.weight)
 
 
 def test_normalization_and_the_mode_of_the_network_stay_as_they_were(made):

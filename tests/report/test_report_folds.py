@@ -217,15 +217,6 @@ def test_everything_that_follows_alpha_says_so():
     assert "a simultaneous 90 % interval without 0" in caption(text, "T2.")
 
 
-def test_a_test_set_that_was_opened_again_is_told_with_the_confidence_of_the_design():
-    found = two_levels()
-    unwarned = tuple(gate for gate in found.gates if gate.code != "R14")
-    evidence = replace(found.evidence, design=replace(found.evidence.design, alpha=0.1))
-    text = page(replace(found, gates=unwarned, evidence=evidence))
-    # S-17: the root of ln(2 m / alpha) / (2 n), of 2 openings of 10,000 rows, is 0.01358.
-    assert "± 0.0136 around any of the numbers holds for all of them with 90 % confidence" in text
-
-
 def test_a_second_look_is_told_with_its_share_of_alpha():
     text = page(replace(two_levels(), looks=2))
     assert f"at most {ALPHA} = 0.025, and a simultaneous 97.5 % interval" in caption(text, "T2.")

@@ -6,7 +6,7 @@ import pytest
 from complete_config import config_tree
 
 from hpsearch.config import Config
-from hpsearch.search.question import asked_of, changes, question_of
+from hpsearch.search.question import asked_of, changes, overlaps, question_of
 
 FROZEN = {
     "data": "d1",
@@ -38,6 +38,8 @@ def changed(path, value):
         (("levels",), FROZEN["levels"][:1]),
         (("space",), {}),
         (("config", "optimizer", "lr"), 0.1),
+        (("config", "options", "search"), "qmc"),
+        (("config", "options", "optimizer"), "sgd"),
     ],
 )
 def test_judging_by_something_else_or_in_other_spaces_is_the_same_question(path, value):
@@ -72,3 +74,24 @@ def test_the_same_judged_alike_has_no_changes():
 
 def test_the_order_of_levels_changes_nothing():
     assert changes(asked_of(FROZEN), asked_of(changed(("levels",), FROZEN["levels"][::-1]))) == []
+
+
+def of_values(key, *values):
+    levels = [{"name": f"{value}", "options": {}, "values": {key: value}} for value in values]
+    return {**FROZEN, "levels": levels}
+
+
+def test_two_keys_of_one_group_are_two_questions():
+    assert question_of(of_values("training.epochs", 5, 10)) != question_of(of_values("training.batch_size", 50, 100))
+
+
+def test_what_a_level_sets_is_no_setting_of_the_question():
+    later = of_values("training.epochs", 5, 10)
+    later = {**later, "config": {**later["config"], "training": {**later["config"]["training"], "epochs": 99}}}
+    assert question_of(later) == question_of(of_values("training.epochs", 5, 10))
+
+
+def test_comparisons_overlap_where_they_share_a_pair():
+    three, two, one = (asked_of(of_values("training.epochs", *values)) for values in ((1, 2, 3), (2, 3), (3, 4)))
+    assert overlaps(three, two)
+    assert not overlaps(two, one)

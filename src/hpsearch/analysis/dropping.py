@@ -11,7 +11,7 @@ from hpsearch.analysis.explore_space import label_of
 from hpsearch.records import Status
 
 CHANCE = 0.05
-"""Probability that any of equally good choices is dropped in a round, at the most."""
+"""Probability that any of equally good choices of one name is dropped in a round, at the most."""
 
 
 def kept_choices(declared: Sequence[Any], name: str, pool: Pool, inside: np.ndarray) -> list[Any]:

@@ -127,7 +127,7 @@ def equal_effort(evidence: Evidence) -> list[Gate]:
         reason = f"levels have unequally many trials with a result ({listed}): compared at common budgets alone"
         gates.append(Gate("R04", Action.REFUSE, reason, f"search.trials={most}"))
     if unequal:
-        gates.append(Gate("R04", Action.REFUSE, f"levels differ in {visible(', '.join(unequal))}", _again(evidence)))
+        gates.append(Gate("R04", Action.REFUSE, f"levels differ in {visible(', '.join(unequal))}", _equal(evidence)))
     compared = sorted({key for level in design.levels for key in level.settings if key.startswith(OF_R04)})
     if compared and not unequal:
         reason = (
@@ -140,6 +140,11 @@ def equal_effort(evidence: Evidence) -> list[Gate]:
 def _again(evidence: Evidence) -> str:
     """A sweep of its own for levels that were not trained alike."""
     return shell_quoted(f"name={hydra_quoted(f'{evidence.design.name}-again')}")
+
+
+def _equal(evidence: Evidence) -> str:
+    """What has to be the same, or varied for itself, for levels to be comparable."""
+    return f"give all levels the same {visible(', '.join(evidence.design.mismatched))}, or every value to each of them"
 
 
 def enough_trials(evidence: Evidence) -> list[Gate]:
@@ -164,14 +169,14 @@ def alike_but_for_the_factor(evidence: Evidence) -> list[Gate]:
     if len(set(design.commits)) > 1:
         found.append(f"trainings ran with several versions of the code ({visible('; '.join(design.commits))})")
     if design.mismatched:
-        found.append(f"levels differ in {visible(', '.join(design.mismatched))} besides {visible(design.title)}")
+        found.append(f"levels differ in {visible(', '.join(design.mismatched))} besides what else they differ in")
     if not found:
         known = "of what is recorded, levels differ in what is compared alone; code and device of single runs are not"
         if design.devices and design.commits:
             where = f"all trainings ran on {visible(design.devices[0])}, with {visible(design.commits[0])}"
             known = f"levels differ in what is compared alone; {where}"
         return [Gate("R09", Action.PASS, known)]
-    return [Gate("R09", Action.REFUSE, "; ".join(found), _again(evidence))]
+    return [Gate("R09", Action.REFUSE, "; ".join(found), _equal(evidence) if design.mismatched else _again(evidence))]
 
 
 def comparable_losses(evidence: Evidence) -> list[Gate]:

@@ -119,10 +119,13 @@ def single_opening(evidence: Evidence) -> list[Gate]:
     if openings <= 1:
         return [Gate("R14", Action.PASS, f"the test set was {'opened once' if tests else 'not opened'}")]
     reason = f"the test set was opened {openings} times"
-    if len({(row.level, row.trial) for row in tests}) > 1 or len(tests) < openings or design.exploratory is not None:
+    # The same trial refitted otherwise, for more epochs say, is another recipe.
+    recipes = {(row.level, row.trial, row.config) for row in tests}
+    if len(recipes) > 1 or len(tests) < openings or design.exploratory is not None:
         reason += " for different recipes: adaptive reuse, no interval of a later number is valid"
     elif design.is_share:
-        half = reuse_half_width(min(row.n for row in tests), openings, design.alpha)
+        shown = sum(1 + len(row.retrained) for row in tests)  # every network that was scored on these rows
+        half = reuse_half_width(min(row.n for row in tests), shown, design.alpha)
         sure = f"with {show_coverage(design.alpha)} confidence"
         reason += f": ± {show_number(half)} holds for all of its numbers at once {sure} (S-17)"
     return [Gate("R14", Action.WARN, reason)]

@@ -73,7 +73,10 @@ class Axis:
             steps = (value - self.low) / step
             number = self.low + step * (math.ceil(steps - 1e-9) if up else math.floor(steps + 1e-9))
             return round(number) if self.whole else round(number, 12)
-        return float(f"{value:.3g}") if self.log else round(value, 2 - math.floor(math.log10(self.high - self.low)))
+        places = 2 - math.floor(math.log10(abs(value) if self.log else self.high - self.low))
+        shifted = value * 10.0**places
+        # Outward, so that what was inside stays inside.
+        return round((math.ceil(shifted - 1e-6) if up else math.floor(shifted + 1e-6)) / 10.0**places, places)
 
     def bounds(self, low: float, high: float) -> dict[str, Any]:
         """This range with other ends, with no key that says nothing."""

@@ -115,8 +115,9 @@ class _Reader:
         }
 
     def _made_with(self, what: str) -> tuple[str, ...]:
-        """Each device, or version of the code, that any training was done with, sorted."""
-        return tuple(sorted({getattr(one, what) for one in self._found.made_with if one is not None}))
+        """Each device, or version of the code, that trials and pairs were trained with, sorted; empty if not known."""
+        told = {"not recorded" if one is None else str(getattr(one, what)) for one in self._found.made_with}
+        return () if told == {"not recorded"} else tuple(sorted(told))
 
     def trial(self, record: Record, design: Design) -> TrialRow:
         result = record.result

@@ -10,6 +10,7 @@ from hpsearch.analysis.evidence import Design, TestRow
 from hpsearch.final.bitmaps import unpack
 from hpsearch.final.claims import stated
 from hpsearch.search.record_files import BrokenFileError
+from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.runs import Role, SweepRun
 from hpsearch.tracking.stored import Child, StoredSweeps
 
@@ -35,7 +36,6 @@ def opened_by(stored: StoredSweeps, sweep: SweepRun) -> list[Opened]:
 
     Raises:
         BrokenFileError: If a bitmap is not the one whose accuracy was logged.
-        TrackingError: If one is missing.
     """
     finals = [child for child in stored.children(sweep, Role.FINAL) if _ended(child)]
     return [Opened(child, _correct(stored, child)) for child in finals]
@@ -50,7 +50,11 @@ def _correct(stored: StoredSweeps, child: Child) -> np.ndarray | None:
         return None
     file, run_id = child.tags["bitmaps"], child.attempt.run_id
     name = f"{file} of run {run_id}"
-    correct: np.ndarray = unpack(stored.artifact(run_id, file), name)[0]
+    try:
+        kept = stored.artifact(run_id, file)
+    except TrackingError:  # deleted there: what needs it is left out, all else is told
+        return None
+    correct: np.ndarray = unpack(kept, name)[0]
     if correct.sum() != round(child.metrics["test/accuracy"] * len(correct)):
         raise BrokenFileError(name, "its rows are not those of the accuracy that was logged")
     return correct

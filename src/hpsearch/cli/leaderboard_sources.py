@@ -32,6 +32,7 @@ from hpsearch.search.gathered import (
 )
 from hpsearch.search.store import SweepStore, list_sweeps
 from hpsearch.search.trial_records import Record
+from hpsearch.tracking.looks import Look
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
 
@@ -68,7 +69,8 @@ class Found:
     def note_look(self, tracker: Tracker, evidence: Evidence) -> None:
         """Remembers that retrainings were shown."""
         if self.run is not None and evidence.confirm:
-            tracker.looks.note(self.run, digest_of(evidence), at_ms=now_ms())
+            look = Look(digest_of(evidence), now_ms(), evidence.design.shown_before)
+            tracker.looks.note(self.run, look)
 
 
 def find_sweeps(asked: Config, tracker: Tracker) -> tuple[list[Found], list[str]]:

@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.search.question import asked_of, changes, question_of
+from hpsearch.cli.naming import Named
+from hpsearch.search.gathered import gather_local
+from hpsearch.search.provenance import Provenance
+from hpsearch.search.question import asked_of, changes, overlaps, question_of
+from hpsearch.terminal import Terminal
 from hpsearch.tracking.looks import Asker, Look, Looks
 from hpsearch.tracking.runs import SweepRun
 
@@ -28,20 +32,26 @@ def seen_before(specification: Mapping[str, Any], digest: str, looks: Looks, run
 
     Args:
         specification: What `sweep.json` holds.
-        digest: Of the retrainings.
+        digest: Of the retrainings; empty before there are any.
         looks: Of the tracking store; what other stores keep is not known.
         run: The run of the sweep.
     """
     frozen, own = specification["specification"], looks.of(run)
     others: list[Asker] = []
     if "levels" in frozen:
-        others = [asker for asker in looks.askers(question_of(frozen)) if asker.run_id != run.run_id]
-    # Only what came before, so that the same report has the same bytes whatever was looked at since.
-    until = next((look.at_ms for look in own if look.digest == digest), None)
-    taken = [*own, *(look for asker in others for look in asker.looks)]
-    before = [look for look in sorted(taken, key=lambda look: look.at_ms) if until is None or look.at_ms < until]
-    digests = tuple(dict.fromkeys(look.digest for look in before if look.digest != digest))
-    return Seen(digests, _changed(specification, others) if others else None)
+        asked = asked_of(frozen)
+        found = looks.askers(question_of(frozen), digest)
+        others = [asker for asker in found if asker.run_id != run.run_id and overlaps(asker.asked, asked)]
+    return Seen(_shown(digest, own, others), _changed(specification, others) if others else None)
+
+
+def _shown(digest: str, own: Sequence[Look], others: Sequence[Asker]) -> tuple[str, ...]:
+    """Digests that had been shown when this one first was, so that a report that is made again has the same bytes."""
+    first = next((look for look in own if look.digest == digest), None)
+    if first is not None:
+        return first.before
+    taken = sorted([*own, *(look for asker in others for look in asker.looks)], key=lambda look: look.at_ms)
+    return tuple(dict.fromkeys(look.digest for look in taken if look.digest != digest))
 
 
 def _changed(specification: Mapping[str, Any], others: Sequence[Asker]) -> str | None:
@@ -56,3 +66,28 @@ def _changed(specification: Mapping[str, Any], others: Sequence[Asker]) -> str |
                 f"shown before this sweep began with {', '.join(found)}"
             )
     return None
+
+
+def tell_seen(terminal: Terminal, named: Named, looks: Looks, run: SweepRun) -> None:
+    """Before anything is trained: what was seen of the answer already, and costs the report."""
+    seen = seen_before(named.specification, "", looks, run)
+    if seen.exploratory is not None:
+        seed = named.specification["specification"]["config"]["seed"] + 1
+        terminal.warn(f"the report will be exploratory as a whole (R19): {seen.exploratory}; seed={seed} asks anew")
+    elif seen.digests:
+        count = len(seen.digests)
+        sets = "one set" if count == 1 else f"{count} sets"
+        terminal.warn(
+            f"{sets} of retrainings of this question {'was' if count == 1 else 'were'} shown before: with other ones, "
+            f"the report divides alpha by {count + 1} (R20)"
+        )
+
+
+def tell_other_code(terminal: Terminal, named: Named, provenance: Provenance) -> None:
+    """Before a comparison goes on: that it was begun with other code, so that its pairs will not be compared."""
+    others = sorted({one.code for one in gather_local(named.store).made_with if one is not None} - {provenance.code})
+    if others:
+        terminal.warn(
+            f"this sweep was trained with {others[0]}, this is {provenance.code}: if anything more is trained, no pair "
+            "is compared (R09); with another name= all is trained by one version"
+        )

@@ -16,6 +16,7 @@ from hpsearch.report.write import write_report
 from hpsearch.search.attempts import now_ms
 from hpsearch.search.folders import slug
 from hpsearch.search.gathered import Gathered
+from hpsearch.tracking.looks import Look
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
 
@@ -48,7 +49,7 @@ def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> 
     evidence = replace(evidence, design=design)
     findings = analyse(evidence)
     if evidence.confirm:  # before anything is shown, so that a look cannot be taken without being counted
-        tracker.looks.note(run, digest, at_ms=now_ms())
+        tracker.looks.note(run, Look(digest, now_ms(), seen.digests))
     chosen = "" if asked.report.run is None else f"-{asked.report.run[:8]}"  # beside that of another one of its name
     folder = Path(asked.report.directory) / slug(f"{evidence.design.name}{chosen}")
     files = write_report(findings, folder, theory=signal_theory(found, asked))

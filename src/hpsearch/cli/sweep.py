@@ -11,6 +11,7 @@ from hpsearch.cli.compose import Composer
 from hpsearch.cli.confirming import Confirming, confirm_seeds, plan_confirming, too_few_seeds
 from hpsearch.cli.introduction import introduce, tell_engines
 from hpsearch.cli.levels import plan_levels
+from hpsearch.cli.looking import tell_other_code, tell_seen
 from hpsearch.cli.naming import Named
 from hpsearch.cli.report_screen import Published
 from hpsearch.cli.requirements import check_cohorts, check_trials, check_truth_table
@@ -149,6 +150,9 @@ def _run(
     provenance = Provenance.here(named.specification["device"] if workers is None else workers.checked.device)
     with running(tracker, named, sweep.columns, {} if workers is None else workers.tags) as run:
         tracker.log_artifacts(run.run_id, {"sweep.json": named.store.folder / "sweep.json"})
+        if sweep.plan.search.compares and workers is not None:
+            tell_seen(terminal, named, tracker.looks, run)
+            tell_other_code(terminal, named, provenance)
         attempts = Attempts(sweep.plan, study, named.store, tracker, run, provenance)
         hire = _nobody if workers is None else workers.hire
         total = len(sweep.plan.keys(trials))

@@ -51,7 +51,6 @@ class Report:
     """Which sweep a report is about, or which table of foreign results, and where it is written."""
 
     sweep: str | None
-    run: str | None  # of several sweeps of one name, as on a shared server: the run of the one that is meant
     started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
     path: str | None
     metric: str  # of a table, with its delta, alpha and control: a sweep says them itself
@@ -60,6 +59,7 @@ class Report:
     control: str | None
     data: str | None  # of a leaderboard
     directory: str
+    run: str | None = None  # of several sweeps of one name; a default, since models were stored before the key existed
 
     def __post_init__(self) -> None:
         _require_run_id("report.run", "a sweep", self.run)

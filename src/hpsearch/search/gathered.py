@@ -1,5 +1,6 @@
 """Everything that is known of a sweep, wherever it is kept: what a report is made from."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -66,6 +67,7 @@ def gather_local(store: SweepStore) -> Gathered:
     records = {key: attempt.record for key, attempt in finished.items() if attempt.record is not None}
     found = Gathered(specification, records, lambda key: store.predictions(finished[key]))
     found.made_with.update(_provenance(store, attempt) for attempt in finished.values())
+    retrained: dict[Key, Provenance | None] = {}
     for level in found.levels:
         recipe = found.recipe(level)
         if recipe is not None:
@@ -73,8 +75,15 @@ def gather_local(store: SweepStore) -> Gathered:
             for (_, seed), attempt in fresh.finished().items():
                 if attempt.record is not None:
                     found.confirmed[level, seed] = attempt.record, fresh.predictions(attempt)
-                    found.made_with.add(_provenance(fresh, attempt))
+                    retrained[level, seed] = _provenance(fresh, attempt)
+    found.made_with.update(_of_pairs(retrained))
     return found
+
+
+def _of_pairs(retrained: Mapping[Key, Provenance | None]) -> list[Provenance | None]:
+    """Of the seeds that several levels have: what a final has retrained of one alone is compared with nothing."""
+    levels = Counter(seed for _, seed in retrained)
+    return [one for (_, seed), one in retrained.items() if levels[seed] > 1]
 
 
 def _provenance(store: SweepStore, attempt: StoredAttempt) -> Provenance | None:
@@ -128,8 +137,9 @@ def gather_tracked(stored: StoredSweeps, sweep: SweepRun, specification: dict[st
             seed = int(child.attempt.part.removeprefix("seed "))
             _count(fresh, (child.attempt.level, seed), child, _record(stored, child))
     confirmed = {key: (record, _arrays(stored, child, record)) for key, (child, record) in sorted(fresh.items())}
-    counting = [child for child, _ in (*counted.values(), *fresh.values())]
-    return replace(found, confirmed=confirmed, made_with={Provenance.read(child.tags) for child in counting})
+    searched = {Provenance.read(child.tags) for child, _ in counted.values()}
+    retrained = {key: Provenance.read(child.tags) for key, (child, _) in fresh.items()}
+    return replace(found, confirmed=confirmed, made_with={*searched, *_of_pairs(retrained)})
 
 
 def _count(counted: dict[Key, tuple[Child, Record]], key: Key, child: Child, record: Record) -> None:

@@ -14,7 +14,11 @@ SILENT = frozenset({
     "__main__", "analysis", "cli", "errors", "execution", "final", "quoting", "report", "terminal", "tracking",
     "wording",
 })  # fmt: skip
-"""Rooms that wire, show or keep, so that no digit of a record depends on them."""
+"""Rooms that wire, show or keep: no digit of a comparison's records depends on them. From coarse to fine, the analysis
+decides what is drawn, but nothing is compared there."""
+
+NUMBERS = ("torch", "numpy", "optuna", "scikit-learn")
+"""Packages that draw, split and train."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class Provenance:
 
     Attributes:
         device: Kind of device: `cpu`, `cuda`.
-        code: Version and digest of hpsearch, and the version of torch: `0.1.0 (1f0c2b9a), torch 2.15.0`.
+        code: Version and digest of hpsearch, and the versions of what draws, splits and trains:
+            `0.1.0 (1f0c2b9a), torch 2.15.0, numpy 2.3.0, optuna 5.0.0, scikit-learn 1.7.0`.
     """
 
     device: str
@@ -51,8 +56,9 @@ class Provenance:
 
 @cache
 def code_version() -> str:
-    """Version of hpsearch with the beginning of the digest of its source, and version of torch."""
-    return f"{__version__} ({digest_of_source(Path(__file__).parents[1])[:8]}), torch {_torch()}"
+    """Version of hpsearch with the beginning of the digest of its source, and those of the packages in `NUMBERS`."""
+    packages = ", ".join(f"{name} {_version(name)}" for name in NUMBERS)
+    return f"{__version__} ({digest_of_source(Path(__file__).parents[1])[:8]}), {packages}"
 
 
 def digest_of_source(package: Path) -> str:
@@ -69,8 +75,8 @@ def digest_of_source(package: Path) -> str:
     return text.hexdigest()
 
 
-def _torch() -> str:
+def _version(package: str) -> str:
     try:
-        return version("torch").partition("+")[0]  # without the name of a build for one kind of device
+        return version(package).partition("+")[0]  # without the name of a build for one kind of device
     except PackageNotFoundError:  # put on the path without being installed
         return "unknown"

@@ -8,39 +8,53 @@ from hpsearch.search.plan import digest
 
 JUDGED_BY = ("metric", "delta", "alpha", "control")
 """Keys of `search` that decide what is said about the same retrainings."""
+COMPARABLE = 2
+"""Levels that two comparisons share at least, if any pair is in both."""
 
 
 def question_of(frozen: Mapping[str, Any]) -> str:
-    """A digest that is equal for comparisons of the same groups on the same rows, seeds and settings.
+    """A digest that is equal for comparisons of the same groups or keys on the same rows, seeds and settings.
+
+    How trials are drawn, from which spaces, and what is judged by, is not part of it, nor is which levels there are.
 
     Args:
         frozen: A specification with levels, see `Plan.specification`.
     """
-    compared = {key.partition(".")[0] for level in frozen["levels"] for key in (*level["options"], *level["values"])}
-    settings = {group: tree for group, tree in frozen["config"].items() if group not in {"search", *compared}}
+    compared = {key for level in frozen["levels"] for key in (*level["options"], *level["values"])}
+    kept = {name: tree for name, tree in frozen["config"].items() if name != "search" and name not in compared}
+    settings = {name: _without(name, tree, compared) for name, tree in kept.items()}
     return digest({"data": frozen["data"], "settings": settings, "compared": sorted(compared)})[:16]
 
 
+def _without(name: str, tree: Any, compared: set[str]) -> Any:
+    """A group without the keys that levels set, and the options without those of compared groups and of the search."""
+    if not isinstance(tree, Mapping):
+        return tree
+    if name == "options":
+        return {group: option for group, option in tree.items() if group not in {*compared, "search"}}
+    return {key: value for key, value in tree.items() if f"{name}.{key}" not in compared}
+
+
 def asked_of(frozen: Mapping[str, Any]) -> dict[str, Any]:
-    """How the answer is judged, and a digest of the levels.
+    """How the answer is judged, and a digest of each level, sorted.
 
     Args:
         frozen: A specification with levels.
     """
     search = uttered(frozen["config"])["search"]
     judged = {key: search[key] for key in JUDGED_BY}
-    levels = {level["name"]: [level["options"], level["values"]] for level in frozen["levels"]}
-    return {**judged, "levels": digest(levels)[:16]}
+    return {**judged, "levels": sorted(digest([level["options"], level["values"]])[:8] for level in frozen["levels"])}
+
+
+def overlaps(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether any pair of levels is in both."""
+    return len(set(before["levels"]) & set(now["levels"])) >= COMPARABLE
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What the later of two of the same question judges by something else, in words: `delta 0.01 instead of none`."""
-    found = [
-        f"{key} {_word(now[key])} instead of {_word(before.get(key))}"
-        for key in JUDGED_BY
-        if before.get(key) != now[key]
-    ]
-    return found + (["other levels"] if before.get("levels") != now["levels"] else [])
+    found = [f"{key} {_word(now[key])} instead of {_word(before[key])}" for key in JUDGED_BY if before[key] != now[key]]
+    return found + (["other levels"] if before["levels"] != now["levels"] else [])
 
 
 def _word(value: Any) -> str:

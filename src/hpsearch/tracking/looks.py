@@ -11,8 +11,13 @@ from hpsearch.tracking.store import Store
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-LOOKS = "looks"
-"""Tag of a sweep's run: digests of the retrainings that reports have shown, each with the time of its first look."""
+LOOK = "look."
+"""Beginning of the tags of a sweep's run that say when retrainings, by digest, were first shown, and after which.
+
+A tag for each look: what two reports write at once is not lost, and no tag grows beyond what MLflow keeps.
+"""
+MOST = 200
+"""Earlier looks that are kept with one: more than anyone takes, and less than a tag holds."""
 QUESTION = "question"
 """Tag: a digest that comparisons of the same question share."""
 ASKED = "asked"
@@ -26,10 +31,12 @@ class Look:
     Attributes:
         digest: Of the retrainings.
         at_ms: Milliseconds since 1970.
+        before: Digests of other retrainings of the same question that had been shown by then.
     """
 
     digest: str
     at_ms: int
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +75,25 @@ class Looks:
         """Those at a sweep, oldest first."""
         return _looks(self._store.run(sweep.run_id))
 
-    def note(self, sweep: SweepRun, digest: str, *, at_ms: int) -> None:
+    def note(self, sweep: SweepRun, look: Look) -> None:
         """Adds a look, unless the same retrainings were shown before."""
-        known = self.of(sweep)
-        if digest not in {look.digest for look in known}:
-            told = [[look.digest, look.at_ms] for look in (*known, Look(digest, at_ms))]
-            self._store.log(sweep.run_id, tags={LOOKS: json.dumps(told)})
+        if look.digest not in {known.digest for known in self.of(sweep)}:
+            told = json.dumps([look.at_ms, *look.before[-MOST:]])
+            self._store.log(sweep.run_id, tags={f"{LOOK}{look.digest}": told})
 
-    def askers(self, question: str) -> list[Asker]:
-        """The comparisons of this store that have put a question, oldest first.
+    def askers(self, question: str, digest: str) -> list[Asker]:
+        """The comparisons of this store that have put a question, or have shown these retrainings, oldest first.
 
         Args:
             question: Its digest.
+            digest: Of retrainings; empty for none.
         """
-        asking = f"tags.role = '{Role.PARENT}' and tags.{QUESTION} = '{question}'"
-        return [_asker(run) for run in self._store.search(self._store.experiments(), asking)]
+        experiments, parents = self._store.experiments(), f"tags.role = '{Role.PARENT}'"
+        clauses = [f"{parents} and tags.{QUESTION} = '{question}'"]
+        clauses += [f"{parents} and tags.`{LOOK}{digest}` LIKE '%'"] if digest else []
+        found = {run.info.run_id: run for clause in clauses for run in self._store.search(experiments, clause)}
+        ordered = sorted(found.values(), key=lambda run: (run.info.start_time, run.info.run_id))
+        return [_asker(run) for run in ordered if ASKED in run.data.tags]
 
 
 def _asker(run: "Run") -> Asker:
@@ -91,4 +102,6 @@ def _asker(run: "Run") -> Asker:
 
 
 def _looks(run: "Run") -> tuple[Look, ...]:
-    return tuple(Look(digest, at_ms) for digest, at_ms in json.loads(run.data.tags.get(LOOKS, "[]")))
+    told = {key.removeprefix(LOOK): json.loads(text) for key, text in run.data.tags.items() if key.startswith(LOOK)}
+    found = [Look(digest, int(at_ms), tuple(before)) for digest, (at_ms, *before) in told.items()]
+    return tuple(sorted(found, key=lambda look: (look.at_ms, look.digest)))

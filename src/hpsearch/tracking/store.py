@@ -94,8 +94,14 @@ class Store:
 
     def experiments(self) -> list[str]:
         """The ids of all experiments that hold a sweep."""
-        found = self.call(self.client.search_experiments)
-        return [str(experiment.experiment_id) for experiment in found if "sweep" in experiment.tags]
+        found: list[str] = []
+        token: str | None = None
+        while True:
+            page = self.call(self.client.search_experiments, page_token=token)
+            found += [str(experiment.experiment_id) for experiment in page if "sweep" in experiment.tags]
+            token = page.token
+            if not token:
+                return found
 
     def search(self, within: str | Sequence[str], filter_string: str) -> Iterator["Run"]:
         """The runs of an experiment, or of several, that match, oldest first."""

@@ -9,7 +9,7 @@ from hpsearch.records import NO_LEVEL
 from hpsearch.report.blocks import DASH, MINUS, Block, Cell, Section, Text, table
 from hpsearch.report.levels import LOSSES
 from hpsearch.report.numbers import difference, interval, p_value, two_digits
-from hpsearch.wording import show_coverage, show_number, show_score, visible
+from hpsearch.wording import show_score, visible
 
 
 def test_set(findings: Findings) -> Section:
@@ -133,14 +133,4 @@ def _first(row: TestRow) -> str:
 
 def _warnings(findings: Findings) -> list[Block]:
     said = [gate.reason for gate in findings.gates if gate.code == "R14" and gate.action is not Action.PASS]
-    openings = max(row.opening for row in findings.evidence.tests)
-    if not said and openings > 1 and findings.evidence.design.is_share:
-        n = min(row.n for row in findings.evidence.tests)
-        # Hoeffding's bound for all openings at once (S-17)
-        half = math.sqrt(math.log(2 * openings / findings.evidence.design.alpha) / (2 * n))
-        said.append(
-            f"After {openings} openings, ± {show_number(half)} around any of the numbers holds for all of them with "
-            f"{show_coverage(findings.evidence.design.alpha)} confidence, provided that none of the models was chosen "
-            "after seeing an earlier number (S-17)."
-        )
     return [Text(visible(text), "warning") for text in said]
