@@ -22,6 +22,7 @@ from scipy import stats
 
 from hpsearch.analysis.confirmation import confirm_levels, contenders_of
 from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.explore import explore_level
 from hpsearch.analysis.two_by_two import effects_of
 
 A = [0.90, 0.93, 0.91, 0.95, 0.92, 0.94, 0.90, 0.91]
@@ -41,6 +42,30 @@ def test_optimism_is_the_search_score_of_the_retrained_trial_minus_the_mean():
     evidence = of(scored("a", A, trial=2), scored("b", B))
     searched = next(row.val for row in evidence.trials if (row.level, row.k) == ("a", 2))
     assert confirm_levels(evidence, {})["a"].optimism == pytest.approx(searched - np.mean(A))
+
+
+def test_without_a_known_trial_optimism_is_that_of_the_selected_one():
+    evidence = of(scored("a", A, trial=None), scored("b", B))
+    selected = max(row.val for row in evidence.draws("a"))
+    assert optimism_of(evidence) == pytest.approx(selected - np.mean(A))
+
+
+def optimism_of(evidence):
+    explored = {"a": explore_level(evidence, "a", refused=False, seed=0)}
+    return confirm_levels(evidence, explored)["a"].optimism
+
+
+@pytest.mark.parametrize("numbers", [[99] * 8, [1, 2] * 4], ids=["not in the search", "several"])
+def test_optimism_is_not_known_where_no_single_trial_of_the_search_was_retrained(numbers):
+    rows = [replace(row, trial=number) for row, number in zip(scored("a", A), numbers, strict=True)]
+    assert math.isnan(optimism_of(of(rows, scored("b", B))))
+
+
+def test_a_retrained_default_recipe_has_the_optimism_of_its_own_score():
+    evidence = of(scored("a", A, trial=0), scored("b", B))
+    default = replace(evidence.draws("a")[0], k=0, val=0.5, default=True)
+    evidence = replace(evidence, trials=(default, *evidence.trials))
+    assert optimism_of(evidence) == pytest.approx(0.5 - np.mean(A))
 
 
 def test_a_seed_that_diverged_counts_as_the_worst_and_leaves_no_interval():

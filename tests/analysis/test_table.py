@@ -55,6 +55,11 @@ def test_a_table_becomes_evidence(write):
     ]
 
 
+def test_an_empty_trial_of_a_retraining_is_not_known_and_zero_is_the_trial_of_that_number(write):
+    lines = [*SMALL[:4], "confirm,adam,,1,0.92,0.915,1000,,,", "confirm,adam,0,2,0.92,0.915,1000,,,"]
+    assert [row.trial for row in read_table(write(*lines)).confirm] == [None, 0]
+
+
 def test_options_are_handed_on(write):
     plan = read_table(write(*SMALL), delta=0.01, alpha=0.1, control="sgd", name="theirs").design
     assert (plan.delta, plan.alpha, plan.control, plan.name) == (0.01, 0.1, "sgd", "theirs")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.evidence import Evidence, TrialRow
 from hpsearch.analysis.explored import Explored, Interval
 from hpsearch.analysis.findings import Confirmed, Gate, Pair
 from hpsearch.analysis.judging import Case, Grounds, judge, tangled, unknown_if_refused
@@ -59,12 +59,23 @@ def _mean_interval(evidence: Evidence, level: str, scores: np.ndarray) -> Interv
 
 
 def _search_score(evidence: Evidence, level: str, explored: Explored | None) -> float:
-    """The `val` score that the recipe had in the search."""
-    retrained = {row.trial for row in evidence.confirmed(level)}
-    known = [row.val for row in evidence.draws(level) if {row.k} == retrained]
-    if known:
-        return known[0]
+    """The `val` score that the recipe had in the search; NaN if it is not known."""
+    if retrained_of(evidence, level):
+        trial = searched_as(evidence, level)
+        return math.nan if trial is None else trial.val
     return explored.val if explored is not None else math.nan
+
+
+def retrained_of(evidence: Evidence, level: str) -> list[int]:
+    """Numbers of the trials whose recipe was retrained, as far as the retrainings say; one, as a rule."""
+    return sorted({row.trial for row in evidence.confirmed(level) if row.trial is not None})
+
+
+def searched_as(evidence: Evidence, level: str) -> TrialRow | None:
+    """The trial whose recipe was retrained; None if that is not known, are several, or was not in the search."""
+    numbers, default = retrained_of(evidence, level), evidence.default(level)
+    searched = [*evidence.draws(level), *([] if default is None else [default])]
+    return next((row for row in searched if [row.k] == numbers), None)
 
 
 def compare_levels(evidence: Evidence, family: Family, gates: Sequence[Gate]) -> tuple[Pair, ...]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from hpsearch.analysis.confirmation import retrained_of, searched_as
 from hpsearch.analysis.findings import Findings, Pair
 from hpsearch.analysis.scoreless import lack_of
 from hpsearch.report import captions
@@ -78,8 +79,21 @@ def _levels(findings: Findings) -> Table:
         "level", "recipe: trial", f"search, {selecting(findings)}", *reported, "confirm, mean [95 %]", "SD over seeds",
         "seeds", "optimism", "diverged in confirm", "diverged in search [Wilson 95 %]", "mean cost, FLOP",
     ]  # fmt: skip
-    caption = captions.levels(findings) + _left_out(findings)
+    caption = captions.levels(findings) + _other_trials(findings) + _left_out(findings)
     return table(columns, rows, caption, numbers=range(1, len(columns)))
+
+
+def _other_trials(findings: Findings) -> str:
+    """Levels of which another trial was retrained than the one that `val` selects: their search score is no maximum."""
+    said = []
+    for name in (name for name in level_order(findings) if name in findings.confirmed):
+        found, retrained = findings.explored.get(name), retrained_of(findings.evidence, name)
+        if found is not None and found.recipe is not None and retrained and retrained != [found.recipe]:
+            said.append(f"{short(name, 48)} (trial {_recipe(findings, name)}, selected: {found.recipe})")
+    if not said:
+        return ""
+    other = f"Retrained was another trial than {selecting(findings)} selects, and the search scores are of that one"
+    return f" {other}: {'; '.join(said)}."
 
 
 def _left_out(findings: Findings) -> str:
@@ -91,11 +105,12 @@ def _left_out(findings: Findings) -> str:
 
 def _level(findings: Findings, name: str) -> list[str | Cell]:
     plan, one, found = findings.evidence.design, findings.confirmed[name], findings.explored.get(name)
+    val, report = _searched(findings, name)
     return [
         Cell(titles(findings)[name], strong=is_sole_contender(findings, name)),
         _recipe(findings, name),
-        show_search_score(plan, found.val, "val") if found else DASH,
-        *([show_search_score(plan, found.report, "report") if found else DASH] if has_report(findings) else []),
+        show_search_score(plan, val, "val"),
+        *([show_search_score(plan, report, "report")] if has_report(findings) else []),
         interval(one.mean, one.interval),
         spread(one.sd, one.n),
         str(one.n),
@@ -107,11 +122,17 @@ def _level(findings: Findings, name: str) -> list[str | Cell]:
 
 
 def _recipe(findings: Findings, name: str) -> str:
-    """The trials whose recipe was retrained."""
-    retrained = {row.trial for row in findings.evidence.confirmed(name) if row.trial is not None}
+    """The trials whose recipe was retrained; a dash where the retrainings do not say it."""
+    return ", ".join(map(str, retrained_of(findings.evidence, name))) or DASH
+
+
+def _searched(findings: Findings, name: str) -> tuple[float, float]:
+    """`val` and report score in the search of what was retrained; of the selected trial if that is not known."""
+    if retrained_of(findings.evidence, name):
+        trial = searched_as(findings.evidence, name)
+        return (math.nan, math.nan) if trial is None else (trial.val, trial.report)
     found = findings.explored.get(name)
-    known = retrained or ({found.recipe} if found is not None and found.recipe is not None else set())
-    return ", ".join(map(str, sorted(known))) or DASH
+    return (math.nan, math.nan) if found is None else (found.val, found.report)
 
 
 def _signed(optimism: float, interval_: tuple[float, float], mean: float) -> str:
