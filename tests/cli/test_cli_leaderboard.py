@@ -87,6 +87,16 @@ def test_fresh_seeds_of_a_final_are_shown_and_pairs_of_them_compared(asked, swee
     assert pair["sentence"].startswith("high is better than low: +0.")
 
 
+def test_sweeps_that_share_their_trials_are_one_entry(asked, sweep, tracker, tmp_path):
+    compared = "search.compare=optimizer"
+    for name, own in (("plain", ()), ("strict", (compared, "search.delta=0.01")), ("wide", ("model.width=9",))):
+        store, config = sweep(name, *own)
+        finish(store, config, 0, 0.5, 0.4)
+    show(asked(data="digits"), tracker)
+    entries = {entry["sweep"]: entry["twins"] for entry in numbers(tmp_path)["entries"]}
+    assert entries == {"plain": [["strict", "-"]], "wide": []}
+
+
 def test_a_name_cannot_command_the_terminal_nor_leave_the_folder(asked, sweep, tracker, tmp_path):
     finish(*sweep("\x1b[31mred\n../..", data="../../<script>"), 0, 0.5, 0.4)
     shown = show(asked(data="../../<script>"), tracker)

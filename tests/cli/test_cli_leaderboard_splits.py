@@ -74,8 +74,8 @@ def test_two_sweeps_of_one_name_on_two_splits_can_both_be_chosen(asked, sweep, t
 
 
 def test_the_split_of_a_sweep_is_shown_and_the_others_are_named(asked, sweep, tracker, tmp_path):
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        finish(*sweep(name, f"seed={seed}"), 0, 0.5, 0.4)
+    for name, seed, report in (("a", 0, 0.41), ("b", 0, 0.4), ("c", 1, 0.4)):
+        finish(*sweep(name, f"seed={seed}"), 0, 0.5, report)
     shown = show(asked(data="digits", sweep="b"), tracker)
     assert "  a  " in shown
     assert [entry["name"] for entry in numbers(tmp_path)["entries"]] == ["a", "b"]

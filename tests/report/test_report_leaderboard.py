@@ -153,6 +153,17 @@ def test_comparisons_stand_with_their_sentence_and_their_numbers():
     assert "for all 3 pairs at once" in text
 
 
+def test_an_entry_names_all_its_sweeps_and_says_that_it_stands_for_them():
+    shared = board(replace(FIRST, twins=(("wide strict", "adam"), ("wider", "-"))), SECOND)
+    text = markdown(compose(shared))
+    assert "2 entries of 4 sweeps" in text
+    assert "| wide, wide strict, wider | adam |" in text
+    assert "wide / adam stands for wide strict / adam, wider, too." in text
+    assert "stands for" not in markdown(compose(board()))
+    (first, _) = csv.DictReader(io.StringIO(entries_csv(shared)))
+    assert first["twins"] == "wide strict / adam; wider"
+
+
 def test_only_settings_in_which_entries_differ_are_shown():
     heads = [row for row in cells(board()) if row[0] == "entry"]
     assert heads == [["entry", "drawn", "optimizer"]]

@@ -9,6 +9,7 @@ import numpy as np
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.leaderboard_entries import Entry, Recipe, Split, Sweep, entries_of
 from hpsearch.analysis.leaderboard_pairs import Comparison, compare_with_first
+from hpsearch.analysis.leaderboard_twins import once_each
 from hpsearch.analysis.selection import expected_max_binomial
 
 __all__ = ["Comparison", "Entry", "Leaderboard", "Recipe", "Split", "Sweep", "standings"]
@@ -46,7 +47,7 @@ class Leaderboard:
     @property
     def sweeps(self) -> list[str]:
         """Names of its sweeps, sorted."""
-        return sorted({entry.sweep for entry in self.entries})
+        return sorted({name for entry in self.entries for name in entry.sweeps})
 
     @property
     def folded(self) -> bool:
@@ -69,7 +70,7 @@ def standings(
     Raises:
         ValueError: If the sweeps do not share one split: scores on other rows are not compared.
     """
-    entries = entries_of(sweeps)
+    entries = once_each(sweeps, entries_of(sweeps))
     design = sweeps[0].evidence.design
     return Leaderboard(
         data=design.data,

@@ -68,12 +68,14 @@ class Recipe:
         model: Its network, in words.
         train: Rows that each of its trainings read.
         settings: What else it was trained with, by name.
+        configuration: Digest of all that its trainings read but data and seed; empty if it is not known.
     """
 
     trial: int
     model: str
     train: int
     settings: Mapping[str, str] = field(default_factory=dict)
+    configuration: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class Entry:
         confirmed: Mean score over fresh seeds.
         confirmed_se: Its standard error over seeds, or over folds, corrected for their overlap (S-10); NaN where a
             seed diverged, or for fewer than two.
+        twins: Sweep and level of others that are the same recipe with the same scores, for which it stands, too.
     """
 
     name: str
@@ -136,6 +139,12 @@ class Entry:
     diverged: int = 0
     confirmed: float = math.nan
     confirmed_se: float = math.nan
+    twins: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        """Names of all sweeps that have it, its own first."""
+        return tuple(dict.fromkeys([self.sweep, *(sweep for sweep, _ in self.twins)]))
 
     @property
     def failures(self) -> int:

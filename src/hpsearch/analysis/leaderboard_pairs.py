@@ -73,7 +73,8 @@ def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tup
     if len(seeded) < 2:
         return ()
     by_name = {sweep.name: sweep.evidence for sweep in sweeps}
-    first, family, every = seeded[0], _family([by_name[one.sweep] for one in seeded]), math.comb(len(seeded), 2)
+    declared = [by_name[name] for one in seeded for name in one.sweeps]
+    first, family, every = seeded[0], _family(declared, len(seeded)), math.comb(len(seeded), 2)
     pairs = [_two(by_name[first.sweep], first, by_name[other.sweep], other) for other in seeded[1:]]
     measured = [pair_up(pair, *(level.name for level in pair.design.levels)) for pair in pairs]
     numbers = [_for_every_pair(measure(paired, family), paired, family.alpha / every) for paired in measured]
@@ -85,9 +86,9 @@ def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tup
     return tuple(found)
 
 
-def _family(compared: Sequence[Evidence]) -> Family:
+def _family(compared: Sequence[Evidence], entries: int) -> Family:
     """What all comparisons share; of alphas and deltas that sweeps have declared, the smallest."""
-    design, entries = compared[0].design, len(compared)
+    design = compared[0].design
     looks = max(count_looks(one, digest_of(one)) for one in compared)
     alpha = min(one.design.alpha for one in compared) / looks
     delta = min((one.design.delta for one in compared if one.design.delta is not None), default=None)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -30,6 +30,7 @@ from hpsearch.search.gathered import (
     gather_tracked,
     tracked_specification,
 )
+from hpsearch.search.plan import digest
 from hpsearch.search.store import SweepStore, list_sweeps
 from hpsearch.search.trial_records import Record
 from hpsearch.tracking.looks import Look
@@ -165,4 +166,10 @@ def _recipe(gathered: Gathered, record: Record, asked: Config) -> Recipe:
         "device": str(gathered.specification.get("device", "unknown")),
     }
     model = f"{kind} {'-'.join(map(str, hidden))}" if hidden else kind
-    return Recipe(record.k, model, min(config.data.limit or train, train), settings)
+    rows = min(config.data.limit or train, train)
+    return Recipe(record.k, model, rows, settings, _configuration(record.config_tree))
+
+
+def _configuration(tree: Mapping[str, Any]) -> str:
+    """Digest of what a training reads of its configuration: not how it was drawn, nor what option files were called."""
+    return digest({key: value for key, value in tree.items() if key not in ("search", "options")})

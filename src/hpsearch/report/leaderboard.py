@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hpsearch.analysis.leaderboard import Comparison, Entry, Leaderboard
 from hpsearch.analysis.verdicts import ClaimKind, State
-from hpsearch.records import Status
+from hpsearch.records import NO_LEVEL, Status
 from hpsearch.report import pages
 from hpsearch.report.blocks import (
     ALPHA,
@@ -85,12 +85,12 @@ def _board(board: Leaderboard) -> list[Block]:
 
 
 def _entries(board: Leaderboard) -> Table:
-    sweeps = short_names(board.sweeps, LONG)
+    short_of = short_names(board.sweeps, LONG)
     columns = (
         "sweep", "level", f"{score_name(board)} [95 %]", "confirmed, mean ± SE", "fresh seeds", "val (a maximum)",
         "by chance", "N draws", "failures / N", "trial", "epochs", "training rows", "model",
     )  # fmt: skip
-    rows = [_entry(board, entry, sweeps[entry.sweep]) for entry in board.entries]
+    rows = [_entry(board, entry, ", ".join(short_of[name] for name in entry.sweeps)) for entry in board.entries]
     chance = "By chance: how far the highest val score of N equal trials would lie above their mean."
     caption = f"In the search. {chance} Failures: draws without a score."
     return table(columns, rows, caption, numbers=range(2, 12))
@@ -135,7 +135,7 @@ def confirmed_text(entry: Entry) -> str:
 
 def _reading(board: Leaderboard) -> list[str]:
     """How far the order may be read."""
-    found = [*near_text(board), *_luck(board)]
+    found = [*near_text(board), *_luck(board), *_twins(board)]
     if board.folded:
         found.append(
             "There are no report rows. Entries are in the order of the val score of the selected trial, freed of the "
@@ -181,6 +181,16 @@ def _luck(board: Leaderboard) -> list[str]:
     return [
         f"{maximum}: if all were equally good, it would exceed their mean by up to {two_digits(board.luck)} by chance."
     ]
+
+
+def _twins(board: Leaderboard) -> list[str]:
+    """Which entries stand for several sweeps: no claim pays for a comparison of a recipe with itself."""
+    said = []
+    for entry in (entry for entry in board.entries if entry.twins):
+        others = (sweep if level == NO_LEVEL else f"{sweep} / {level}" for sweep, level in entry.twins)
+        said.append(f"{visible(entry.name)} stands for {', '.join(map(visible, others))}, too")
+    same = "the same configuration, the same scores, and no retraining that it has not"
+    return [f"Sweeps that share their trials are one entry ({same}): {'; '.join(said)}."] if said else []
 
 
 def _fresh(board: Leaderboard) -> list[Block]:

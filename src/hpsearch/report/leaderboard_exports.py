@@ -9,12 +9,12 @@ from dataclasses import asdict
 from typing import Any
 
 from hpsearch.analysis.leaderboard import Entry, Leaderboard, Split
-from hpsearch.records import Status
+from hpsearch.records import NO_LEVEL, Status
 from hpsearch.wording import visible
 
 COLUMNS = ("entry", "sweep", "level", "trial", "draws", "epochs", "model", "training_rows", "val", "shown", "low",
            "high", "seeds", "diverged_seeds", "confirmed", "confirmed_se", "by_chance", "lambda", "failures", "stalled",
-           "pruned", "split")  # fmt: skip
+           "pruned", "twins", "split")  # fmt: skip
 
 
 def to_json(board: Leaderboard) -> str:
@@ -68,6 +68,7 @@ def _row(entry: Entry) -> list[object]:
         entry.name, entry.sweep, entry.level, trial, entry.draws, epochs, model, train, entry.val, entry.shown,
         *entry.interval, entry.seeds, entry.diverged, entry.confirmed, entry.confirmed_se, entry.curse, entry.shrinkage,
         entry.failures, entry.statuses.get(Status.STALLED, 0), entry.statuses.get(Status.PRUNED, 0),
+        "; ".join(sweep if level == NO_LEVEL else f"{sweep} / {level}" for sweep, level in entry.twins) or None,
     ]  # fmt: skip
 
 
