@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hpsearch.analysis.compare import analyse, digest_of
 from hpsearch.analysis.findings import Findings
+from hpsearch.analysis.verdicts import State
 from hpsearch.cli.evidence import evidence_of
 from hpsearch.cli.evidence_tests import opened_by
 from hpsearch.cli.looking import seen_before
@@ -68,5 +69,7 @@ def _require_trials(found: Gathered) -> None:
 
 def summarize(findings: Findings, files: Sequence[Path]) -> Published:
     """What is shown of a report that was written."""
-    answers = tuple((answer.status, answer.sentence) for answer in findings.answers)
-    return Published(findings.evidence.design.name, answers, tuple(files))
+    pairs = {pair.sentence for pair in findings.pairs}
+    undecided = [one for one in findings.answers if one.status == State.INCONCLUSIVE and one.sentence in pairs]
+    told = tuple((one.status, one.sentence) for one in findings.answers if one not in undecided)
+    return Published(findings.evidence.design.name, told, tuple(files), len(undecided))

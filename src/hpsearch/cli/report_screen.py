@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch.analysis.answers import SCOPE
 from hpsearch.quoting import shell_quoted
 from hpsearch.terminal import Terminal
 
@@ -13,13 +14,15 @@ class Published:
 
     Attributes:
         name: Of the sweep.
-        answers: Status and sentence of each line of the answer box.
+        answers: Status and sentence of each line of the answer box but those of `undecided`.
         files: Where it is; `report.html` first.
+        undecided: Comparisons of two levels that the data do not decide.
     """
 
     name: str
     answers: tuple[tuple[str, str], ...]
     files: tuple[Path, ...]
+    undecided: int = 0
 
     @property
     def page(self) -> Path:
@@ -31,11 +34,9 @@ def show_report(terminal: Terminal, published: Published) -> None:
     """Prints the answer box, and where the pages are."""
     terminal.heading(f"Report on {published.name}")
     first, *rest = published.answers
-    known = [first, *(answer for answer in rest if answer[0] != "scope")]
-    told = [first, *(answer for answer in known[1:] if answer[0] != "inconclusive")]
-    for status, sentence in told:
+    for status, sentence in [first, *(answer for answer in rest if answer[0] != SCOPE)]:
         terminal.line(f"  {status.upper():<13} {sentence}")
-    if left := len(known) - len(told):
+    if left := published.undecided:
         terminal.line(f"  and {left} comparison{'s' if left > 1 else ''} that the data do not decide")
     page = published.page
     terminal.steps("Written", [("report", shell_quoted(str(page))), ("numbers", str(page.with_suffix(".json")))])
