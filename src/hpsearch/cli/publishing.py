@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hpsearch.analysis.answers import SCOPE
 from hpsearch.analysis.compare import analyse, digest_of
 from hpsearch.analysis.findings import Findings
 from hpsearch.analysis.verdicts import State
@@ -71,5 +72,6 @@ def summarize(findings: Findings, files: Sequence[Path]) -> Published:
     """What is shown of a report that was written."""
     pairs = {pair.sentence for pair in findings.pairs}
     undecided = [one for one in findings.answers if one.status == State.INCONCLUSIVE and one.sentence in pairs]
-    told = tuple((one.status, one.sentence) for one in findings.answers if one not in undecided)
-    return Published(findings.evidence.design.name, told, tuple(files), len(undecided))
+    told = (one for one in findings.answers if one.status != SCOPE and one not in undecided)
+    answers = tuple((one.status, one.sentence) for one in told)
+    return Published(findings.evidence.design.name, answers, tuple(files), len(undecided))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.analysis.answers import SCOPE
 from hpsearch.quoting import shell_quoted
 from hpsearch.terminal import Terminal
 
@@ -14,7 +13,7 @@ class Published:
 
     Attributes:
         name: Of the sweep.
-        answers: Status and sentence of each line of the answer box but those of `undecided`.
+        answers: Status and sentence of each line of the answer box but the scope and those of `undecided`.
         files: Where it is; `report.html` first.
         undecided: Comparisons of two levels that the data do not decide.
     """
@@ -33,8 +32,7 @@ class Published:
 def show_report(terminal: Terminal, published: Published) -> None:
     """Prints the answer box, and where the pages are."""
     terminal.heading(f"Report on {published.name}")
-    first, *rest = published.answers
-    for status, sentence in [first, *(answer for answer in rest if answer[0] != SCOPE)]:
+    for status, sentence in published.answers:
         terminal.line(f"  {status.upper():<13} {sentence}")
     if left := published.undecided:
         terminal.line(f"  and {left} comparison{'s' if left > 1 else ''} that the data do not decide")
