@@ -63,6 +63,47 @@ def test_an_action_shows_what_it_sets(capsys):
     assert "optimizer: [sgd, momentum, adam]" in capsys.readouterr().out
 
 
+def test_a_kind_of_report_tells_the_keys_that_it_reads():
+    found = rows(option_help(["report=table"], None))
+    assert list(found) == [f"report.{key}" for key in ("directory", "path", "metric", "delta", "alpha", "control")]
+    assert found["report.alpha"].split()[0] == "0.05"
+    assert found["report.delta"].endswith("> 0; null: none is declared (a number or null)")
+    assert rows(option_help(["report=losses"], None))["report.started_by"].split()[0] == "losses"
+
+
+def test_the_keys_of_confirming_have_a_page():
+    page = option_help(["confirm"], None)
+    assert rows(page)["confirm.seeds"].startswith("auto  fresh seeds that retrain frozen recipes")
+    assert "--help confirm" in help_text(None)
+
+
+def test_rounds_are_told_by_their_keys():
+    meaning = rows(option_help(["search=coarse_to_fine"], None))["search.rounds"]
+    assert meaning.endswith("(a list, each item {trials: ..., epochs: ...})")
+
+
+def test_every_action_of_the_general_page_is_apart_from_what_it_says():
+    said = dict(line.split(None, 1) for line in help_text(None).splitlines() if line.startswith("  +"))
+    assert said["+sweep=regularization"].startswith("Weight decay, ")
+    assert said["+report=initializers"].startswith("The comparison ")
+
+
+def test_what_a_file_says_over_several_lines_is_told_to_its_end_and_listed_by_its_first_sentence(tmp_path):
+    (tmp_path / "optimizer").mkdir()
+    text = "# @package _global_\n# Is it mine? It is\n# all mine.\nkind: sgd\n# of steps\nlr: 0.5\n"
+    (tmp_path / "optimizer" / "mine.yaml").write_text(text)
+    assert option_help(["optimizer=mine"], tmp_path).startswith("optimizer=mine  Is it mine? It is all mine.\n")
+    assert "  optimizer=mine                Is it mine?\n" in option_help(["optimizer"], tmp_path)
+    losses = next(line for line in help_text(None).splitlines() if "+sweep=losses" in line)
+    assert losses.endswith("Which loss gives the most accurate classifier?")
+
+
+def test_a_long_name_of_an_option_is_apart_from_what_it_says(tmp_path):
+    (tmp_path / "optimizer").mkdir()
+    (tmp_path / "optimizer" / "a_name_that_is_very_long_indeed.yaml").write_text("# Mine.\nkind: sgd\n")
+    assert "optimizer=a_name_that_is_very_long_indeed  Mine.\n" in option_help(["optimizer"], tmp_path)
+
+
 def test_an_option_of_the_users_own_has_a_page(tmp_path):
     (tmp_path / "optimizer").mkdir()
     (tmp_path / "optimizer" / "mine.yaml").write_text("# My own.\nkind: sgd\nlr: 0.5\n")

@@ -40,6 +40,18 @@ def test_a_key_that_the_kind_of_report_does_not_read_is_refused(option, key, rea
     assert str(refused.value) == f"report.{key} has no effect on +report={option}, which reads {read}: drop it"
 
 
+@pytest.mark.parametrize("key", ["metric", "delta", "alpha", "control"])
+def test_what_a_sweep_declares_is_declared_for_a_table_by_a_key_of_the_report(key):
+    with pytest.raises(ConfigError) as refused:
+        _refuse_settings(Composer(["+report=table", "report.path=x", f"search.{key}=0.1"]).overrides, "table")
+    assert str(refused.value) == f"search.{key} has no effect on the report of a table: give report.{key} instead"
+
+
+def test_a_table_has_no_key_for_the_trials_of_a_search():
+    with pytest.raises(ConfigError, match=r"search.trials has no effect on a report, .*: drop it"):
+        _refuse_settings(Composer(["+report=table", "report.path=x", "search.trials=3"]).overrides, "table")
+
+
 @pytest.mark.parametrize("given", ["report.directory=there", "tracking.uri=sqlite:///x.db", "confirm.seeds=3"])
 def test_where_it_lies_and_is_read_from_can_be_given(given):
     assert _refuse_settings(Composer(["+report=sweep", "report.sweep=x", given]).overrides, "sweep") is None

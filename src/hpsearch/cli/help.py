@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hpsearch.cli.compose import ACTIONS, conf_dir, options_of
-from hpsearch.cli.option_help import first_comment
+from hpsearch.cli.option_help import first_sentence
 from hpsearch.config import KINDS
 
 HEAD = """\
@@ -39,6 +39,7 @@ keys
   <group>.space.<name>.low=…        change a space (low, high, log, step, choices)
   <group>.<name>=…                  fix a value: it leaves the space
   data.limit=N                      N training rows; as many rows as ever are scored and sealed
+  confirm.seeds=N                   fresh seeds that retrain frozen recipes (--help confirm)
   training.epochs=N, execution.workers=N, tracking.uri=…, …
 
 flags
@@ -57,13 +58,20 @@ def help_text(config_dir: Path | None) -> str:
     """The whole help page, with the user's own options where `config_dir` holds some."""
     folders = [conf_dir(), *([config_dir] if config_dir else [])]
     lines = [HEAD, "actions (added with +)"]
-    lines += [line for group in ACTIONS for line in _options(group, folders)]
+    lines += _options(folders)
     lines += ["", "groups and options (--help data=csv, or any other, shows the keys of one)"]
     for group in KINDS:
         lines.append(f"  {group + '=':<16}{' | '.join(options_of(group, config_dir))}")
     return "\n".join([*lines, "", TAIL])
 
 
-def _options(group: str, folders: list[Path]) -> list[str]:
-    files = sorted(path for folder in folders for path in (folder / group).glob("*.yaml"))
-    return [f"  +{group + '=' + path.stem:<15}{first_comment(path)}" for path in files]
+def _options(folders: list[Path]) -> list[str]:
+    """One line for each option of each action, what it says in one column."""
+    every = [(group, path) for group in ACTIONS for path in _files(group, folders)]
+    rows = [(f"+{group}={path.stem}", first_sentence(path)) for group, path in every]
+    width = max(len(name) for name, _ in rows)
+    return [f"  {name:<{width}}  {said}".rstrip() for name, said in rows]
+
+
+def _files(group: str, folders: list[Path]) -> list[Path]:
+    return sorted(path for folder in folders for path in (folder / group).glob("*.yaml"))

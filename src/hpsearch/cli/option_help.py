@@ -1,18 +1,22 @@
 """What `--help group=option` tells: the keys of one option, their defaults, meanings and rules, and its space."""
 
-import typing
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
 
 from hpsearch.cli.compose import ACTIONS, as_space, conf_dir, options_of
+from hpsearch.cli.key_help import default_text, key_lines
+from hpsearch.cli.report_keys import keys_read
 from hpsearch.config import KINDS, ConfigError
+from hpsearch.config.actions import Confirm, Report
 from hpsearch.config.option import Option
-from hpsearch.config.tree import describe, nearest
+from hpsearch.config.tree import nearest
 from hpsearch.space import malformed
 
 
@@ -33,9 +37,16 @@ def option_help(arguments: Sequence[str], config_dir: Path | None) -> str:
 
 
 def first_comment(path: Path) -> str:
-    """What an option file says about itself in its first line."""
-    comments = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
-    return next((comment for comment in comments if not comment.startswith("@package")), "")
+    """What an option file says about itself: its first comment, which may go on over lines, on one."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("# @package")]
+    begun = itertools.dropwhile(lambda line: not line.startswith("#"), lines)
+    said = [line[1:].strip() for line in itertools.takewhile(lambda line: line.startswith("#"), begun)]
+    return " ".join(filter(None, said))
+
+
+def first_sentence(path: Path) -> str:
+    """The first sentence of that, for lists."""
+    return re.split(r"(?<=[.?!]) ", first_comment(path), maxsplit=1)[0]
 
 
 def option_file(group: str, option: str, config_dir: Path | None) -> Path:
@@ -51,21 +62,40 @@ def _gives_value(argument: str) -> bool:
 
 def _page(argument: str, config_dir: Path | None, problems: list[str]) -> str:
     group, equals, option = argument.partition("=")
-    groups = [*KINDS, *ACTIONS]
+    groups = [*KINDS, *ACTIONS, "confirm"]
+    if argument == "confirm":
+        return "\n".join(["confirm", "", *_of_primary("confirm", Confirm, ["seeds"])])
     if group not in groups:
         problems.append(f"--help {argument}: {group} is not a group of options: {nearest(group, groups)}")
         return ""
     known = options_of(group, config_dir)
     if not equals:
-        lines = [f"  {group + '=' + name:<30}{first_comment(option_file(group, name, config_dir))}" for name in known]
+        lines = [
+            f"  {group + '=' + name:<28}  {first_sentence(option_file(group, name, config_dir))}" for name in known
+        ]
         return "\n".join([f"options of {group}; --help {group}=… shows the keys of one", "", *map(str.rstrip, lines)])
     if option not in known:
         problems.append(f"{argument} is not an option of {group}: {nearest(option, known)}")
         return ""
     path = option_file(group, option, config_dir)
     if group in ACTIONS:
-        return f"+{argument} sets, where the command line does not\n\n{path.read_text(encoding='utf-8').rstrip()}"
+        return "\n".join(_about_action(group, option, path))
     return "\n".join(_about(group, option, path))
+
+
+def _about_action(group: str, option: str, path: Path) -> list[str]:
+    """The file of an action, if it sets anything, and what a report reads beside it."""
+    own = _read(path).get(group)
+    sets = [f"+{group}={option} sets, where the command line does not", "", path.read_text(encoding="utf-8").rstrip()]
+    if group != "report":
+        return sets
+    reads = [f"+report={option} reads", "", *_of_primary("report", Report, keys_read(option), own)]
+    return [*sets, "", *reads] if own else [f"+report={option}  {first_comment(path)}", "", *reads]
+
+
+def _of_primary(group: str, kind: type, names: Sequence[str], own: Mapping[str, Any] | None = None) -> list[str]:
+    """Keys whose defaults stand in the primary file, unless an action has its own."""
+    return key_lines(group, kind, names, {**_read(conf_dir() / "config.yaml")[group], **(own or {})})
 
 
 def _about(group: str, option: str, path: Path) -> list[str]:
@@ -97,34 +127,9 @@ def _brought(entry: Mapping[str, str]) -> str:
 
 
 def _keys(group: str, kind: type[Option], file: Mapping[str, Any]) -> list[str]:
-    hints = typing.get_type_hints(kind, include_extras=True)
     names = [f.name for f in fields(kind) if f.init and f.name != "kind"]
     names.sort(key=[*file, *names].index)  # as the file has them, from the main to the fine
-    rows = [(f"{group}.{name}", _default(file.get(name, "???")), _meaning(hints[name])) for name in names]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-    return [f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {meaning}" for key, default, meaning in rows] or [
-        "  no keys"
-    ]
-
-
-def _default(value: Any) -> str:
-    if value == "???":
-        return "required"
-    if isinstance(value, dict) and value:
-        return "{…}"
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
-
-
-def _meaning(hint: Any) -> str:
-    if typing.get_origin(hint) is not Annotated:
-        return f"({describe(hint)})"
-    plain, meaning, *_ = typing.get_args(hint)
-    kind = (
-        "one list for each group"
-        if isinstance(plain, type) and hasattr(plain, "__dataclass_fields__")
-        else describe(hint)
-    )
-    return f"{meaning} ({kind})"
+    return key_lines(group, kind, names, file) or ["  no keys"]
 
 
 def _well_formed(group: str, option: str, space: object) -> dict[str, Mapping[str, Any]]:
@@ -152,7 +157,7 @@ def _space(group: str, option: str, space: Mapping[str, Mapping[str, Any]]) -> l
 
 def _bounds(bounds: Mapping[str, Any]) -> str:
     if "choices" in bounds:
-        return f"one of {_default(bounds['choices'])[1:-1]}"
+        return f"one of {default_text(bounds['choices'])[1:-1]}"
     notes = [", logarithmic"] if bounds.get("log") else []
     notes += [f", in steps of {bounds['step']}"] if bounds.get("step") is not None else []
     return f"{bounds['low']} to {bounds['high']}{''.join(notes)}"

@@ -1,5 +1,6 @@
 """`+report=…`: from logged runs to pages, without training anything."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hpsearch.analysis.compare import analyse
@@ -8,6 +9,7 @@ from hpsearch.cli.building import connect
 from hpsearch.cli.leaderboard import report_leaderboard
 from hpsearch.cli.overrides import Overrides
 from hpsearch.cli.publishing import publish, summarize
+from hpsearch.cli.report_keys import OF_SWEEP, keys_read
 from hpsearch.cli.report_screen import show_report
 from hpsearch.cli.report_target import Asked, find_target
 from hpsearch.config import Config, ConfigError
@@ -18,10 +20,6 @@ from hpsearch.report.write import write_report
 from hpsearch.search.folders import check_directory, slug
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
-
-OF_SWEEP = ("sweep", "run", "started_by")
-READ = {"table": ("path", "metric", "delta", "alpha", "control"), "leaderboard": ("data", "sweep")}
-"""Keys of `report` that an option reads, beside `report.directory`; other options read those of `OF_SWEEP`."""
 
 
 def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
@@ -56,12 +54,20 @@ def _refuse_settings(overrides: Overrides, option: str) -> None:
     given = [*overrides.values, *(f"{group}={choice}" for group, choice in overrides.options.items())]
     useless = [key for key in given if key.partition("=")[0].partition(".")[0] not in (*UNCOVERED, "report")]
     useless += [f"{edit.group}.space.{edit.name}" for edit in overrides.edits]
-    read = [f"report.{key}" for key in ("directory", *READ.get(option, OF_SWEEP))]
+    read = [f"report.{key}" for key in keys_read(option)]
     unread = [key for key in overrides.values if key.startswith("report.") and key not in read]
-    problems = [f"{key} has no effect on a report, which shows what was run: drop it" for key in useless]
+    problems = [_useless(key, option, read) for key in useless]
     problems += [f"{key} has no effect on +report={option}, which reads {', '.join(read)}: drop it" for key in unread]
     if problems:
         raise ConfigError(*problems)
+
+
+def _useless(key: str, option: str, read: Sequence[str]) -> str:
+    """Why a key of a sweep does nothing, and the key of a table's report that says the same where there is one."""
+    own = key.replace("search.", "report.", 1)
+    if option == "table" and key.startswith("search.") and own in read:
+        return f"{key} has no effect on the report of a table: give {own} instead"
+    return f"{key} has no effect on a report, which shows what was run: drop it"
 
 
 def _report_table(config: Config, terminal: Terminal) -> int:

@@ -50,16 +50,19 @@ class Final:
 class Report:
     """Which sweep a report is about, or which table of foreign results, and where it is written."""
 
-    sweep: str | None
-    started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
-    path: str | None
-    metric: str  # of a table, with its delta, alpha and control: a sweep says them itself
-    delta: float | None
-    alpha: float
-    control: str | None
-    data: str | None  # of a leaderboard
-    directory: str
-    run: str | None = None  # of several sweeps of one name; a default, since models were stored before the key existed
+    sweep: Annotated[str | None, "name of the sweep; of a leaderboard, one on the split that is meant"]
+    started_by: Annotated[str | None, "the only sweep that +sweep=<this> started without name="]
+    path: Annotated[str | None, "the table of results that other programs made"]
+    metric: Annotated[str, "what the scores of the table are; errors and losses come negated"]
+    delta: Annotated[float | None, "smallest difference in the table that matters, > 0; null: none is declared"]
+    alpha: Annotated[float, "error rate of all claims about the table together, between 0 and 1"]
+    control: Annotated[str | None, "level that all others of the table are compared with; null: all pairs"]
+    data: Annotated[str | None, "the data set of a leaderboard"]
+    directory: Annotated[str, "folder that reports lie in, by the name of the sweep"]
+    # A default, since models were stored before the key existed.
+    run: Annotated[
+        str | None, "of several sweeps of one name, as on a shared server: run id of the one that is meant"
+    ] = None
 
     def __post_init__(self) -> None:
         _require_run_id("report.run", "a sweep", self.run)

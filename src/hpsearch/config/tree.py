@@ -182,15 +182,22 @@ def describe(hint: Any) -> str:
         return describe(inner).replace(" or null", " or auto") if AUTO in notes else describe(inner)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return "one of " + ", ".join(str(member.value) for member in hint)
-    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", types.NoneType: "null"}
+    names = {
+        dict: "keys and values",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        types.NoneType: "null",
+    }
     args = typing.get_args(hint)
     if typing.get_origin(hint) is list:
         return f"a list, each item {describe(args[0])}"
-    if typing.get_origin(hint) is dict:
-        return "keys and values"
-    if args:
+    if args and typing.get_origin(hint) is not dict:
         return " or ".join(describe(arg) for arg in args)
-    return names.get(hint, str(hint))
+    if is_dataclass(hint):
+        return "{" + ", ".join(f"{each.name}: ..." for each in fields(hint)) + "}"
+    return names.get(typing.get_origin(hint) or hint, str(hint))
 
 
 def _has_default(field: Any) -> bool:
