@@ -1,10 +1,14 @@
 """What `+report` takes and refuses."""
 
+from pathlib import Path
+
 import pytest
 
+from hpsearch.analysis.verdicts import REPORT_SET_ONLY
 from hpsearch.cli import main
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.report import _refuse_settings
+from hpsearch.cli.report_keys import READ
 from hpsearch.config import ConfigError
 
 
@@ -50,6 +54,15 @@ def test_what_a_sweep_declares_is_declared_for_a_table_by_a_key_of_the_report(ke
 def test_a_table_has_no_key_for_the_trials_of_a_search():
     with pytest.raises(ConfigError, match=r"search.trials has no effect on a report, .*: drop it"):
         _refuse_settings(Composer(["+report=table", "report.path=x", "search.trials=3"]).overrides, "table")
+
+
+def test_the_documentation_of_tables_names_every_key_and_what_claims_are_limited_to():
+    text = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("## Foreign results")
+    section = " ".join(rest.partition("\n## ")[0].split())
+    assert [key for key in READ["table"] if f"report.{key}" not in section] == []
+    assert f'"{REPORT_SET_ONLY.strip()}"' in section
+    assert "A look at a table is not kept" in section
 
 
 @pytest.mark.parametrize("given", ["report.directory=there", "tracking.uri=sqlite:///x.db", "confirm.seeds=3"])
