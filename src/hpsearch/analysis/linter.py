@@ -136,7 +136,8 @@ def _few_good(level: _Level) -> Iterator[Hint]:
     trials = max(1, level.design.trials)
     more = min(4 * trials, math.ceil(trials * ENOUGH / hits))
     reach = "δ" if level.design.delta is not None else "a standard error"
-    sentence = f"only {hits} of {n} trials come within {reach} of the highest val score, to {show_number(near[1])}."
+    come = "comes" if hits == 1 else "come"
+    sentence = f"only {hits} of {n} trials {come} within {reach} of the highest val score, to {show_number(near[1])}."
     yield level.hint("few_good", sentence, changed or [f"search.trials={more}"])
 
 
