@@ -1,5 +1,6 @@
 """Fixtures for every room: complete configurations from short overrides, small data sets, fits."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,13 @@ os.environ["OMP_NUM_THREADS"] = "1"  # several processes test at once; more thre
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish():
+    """What is imported stays: looking through all of it for garbage, again and again, took an eighth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 MakeConfig = Callable[..., Config]
