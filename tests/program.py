@@ -1,16 +1,25 @@
-"""Runs the program under test as a person does: as a process of its own, in a folder of its own."""
+"""Runs the program under test as a person does: as a process of its own, in a folder of its own; or by a call."""
 
+import contextlib
+import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import optuna
 import psutil
+from hydra.core.global_hydra import GlobalHydra
 
+from hpsearch.cli import main
+from hpsearch.execution import processes
 from hpsearch.search.journal import JOURNAL, open_journal
 from hpsearch.search.store import SweepStore
 from hpsearch.tracking.mlflow import Tracker
@@ -27,13 +36,16 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
     processes: list[subprocess.Popen] = field(default_factory=list)
 
+    def surroundings(self):
+        """The environment that a command runs in."""
+        kept = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "HPSEARCH_DATA")}
+        return kept | {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", **self.environment}
+
     def start(self, *overrides):
-        environment = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "HPSEARCH_DATA")}
-        environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", **self.environment}
         process = subprocess.Popen(
             [sys.executable, "-m", "hpsearch", *overrides],
             cwd=self.folder,
-            env=environment,
+            env=self.surroundings(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -55,6 +67,24 @@ class Program:
         out, err = process.communicate(timeout=5 * PATIENCE_S)
         assert process.returncode == status, f"exit status {process.returncode}\n{out}\n{err}"
         return out + err
+
+    def call(self, *overrides, status=0):
+        """What `run` gives, by a call in this process: for commands that do not need a process of their own.
+
+        A process of its own takes four seconds of CPU to import what is imported here, and its server of workers five.
+        """
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(unchanged())
+            stack.enter_context(contextlib.chdir(self.folder))
+            stack.enter_context(mock.patch.dict(os.environ, self.surroundings(), clear=True))
+            stack.enter_context(contextlib.redirect_stdout(out))
+            stack.enter_context(contextlib.redirect_stderr(err))
+            if status == 2:  # what is refused needs no workers
+                stack.enter_context(mock.patch.object(processes, "preload"))
+            ended = main(overrides)
+        assert ended == status, f"exit status {ended}\n{out.getvalue()}\n{err.getvalue()}"
+        return out.getvalue() + err.getvalue()
 
     def records(self, name):
         """Trial to the bytes of its record."""
@@ -89,6 +119,34 @@ class Program:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end, pattern
             time.sleep(0.02)
+
+
+def state():
+    """What a command shares with the next one in the same process, and has to leave as it was."""
+    return {
+        "directory": Path.cwd(),
+        "handlers": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "path": list(sys.path),
+        "hydra": GlobalHydra.instance().is_initialized(),
+        "threads": {thread for thread in threading.enumerate() if not thread.name.startswith("Mlflow")},
+    }
+
+
+@contextlib.contextmanager
+def unchanged() -> Iterator[None]:
+    """Fails if what runs within leaves anything behind but the server of workers, which the next command takes over."""
+    before, others = state(), set(psutil.Process().children(recursive=True))
+    with mock.patch.object(processes, "stop_server"):
+        yield
+    left = {process for process in psutil.Process().children(recursive=True) if not serves(process)} - others
+    assert left == set(), left
+    changed = {name: (before[name], now) for name, now in state().items() if now != before[name]}
+    assert changed == {}, changed
+
+
+def serves(process):
+    """Whether it is multiprocessing's own, of which there is one."""
+    return any(name in " ".join(process.cmdline()) for name in ("forkserver", "resource_tracker"))
 
 
 def family(process):

@@ -27,7 +27,7 @@ def place(migrated, tmp_path_factory):
 def compared(place):
     """Two levels of 5 draws and 7 seeds, and what the command printed."""
     program = place()
-    return program, program.run(*COMPARE, "search.trials=5", "confirm.seeds=7")
+    return program, program.call(*COMPARE, "search.trials=5", "confirm.seeds=7")
 
 
 def store_of(program):
@@ -111,7 +111,7 @@ def test_the_report_is_made_from_a_tracking_store_alone(compared, place):
     program, _ = compared
     other = place()
     uri = f"sqlite:///{program.folder}/mlruns/mlflow.db"
-    other.run("+report=sweep", "report.sweep=c", f"tracking.uri='{uri}'")
+    other.call("+report=sweep", "report.sweep=c", f"tracking.uri='{uri}'")
     assert report_files(other) == report_files(program)
 
 
@@ -156,13 +156,13 @@ def test_a_signal_among_the_seeds_leaves_nothing_running(place):
 
 def test_a_report_of_a_sweep_that_is_not_there_names_those_that_are(compared):
     program, _ = compared
-    printed = program.run("+report=sweep", "report.sweep=d", status=2)
+    printed = program.call("+report=sweep", "report.sweep=d", status=2)
     assert "report.sweep=d is no sweep" in printed
 
 
 def test_a_report_without_a_sweep_names_the_key(compared):
     program, _ = compared
-    printed = program.run("+report=sweep", status=2)
+    printed = program.call("+report=sweep", status=2)
     assert "report.sweep must be given: +report=sweep report.sweep=… (known here: c)" in printed
 
 

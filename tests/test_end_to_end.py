@@ -270,7 +270,7 @@ def test_a_journal_that_cannot_be_read_is_refused_and_leaves_nothing_running(pro
 )
 def test_a_tracking_store_that_cannot_be_used_is_refused_at_once_and_nothing_is_made(tmp_path, uri):
     start = time.monotonic()
-    printed = Program(tmp_path).run(*SWEEP, f"tracking.uri='{uri}'", status=2)
+    printed = Program(tmp_path).call(*SWEEP, f"tracking.uri='{uri}'", status=2)
     assert time.monotonic() - start < 10 + 30  # with the imports, which take their time on a busy machine
     assert f"tracking.uri {uri}" in printed
     assert "choose another store" in printed

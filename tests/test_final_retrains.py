@@ -31,7 +31,7 @@ ROWS = 114
 @pytest.fixture(scope="module")
 def searched(migrated, tmp_path_factory):
     program = new_program(tmp_path_factory.mktemp("searched") / "place", migrated)
-    program.run(*SWEEP)
+    program.call(*SWEEP)
     return program
 
 
@@ -39,7 +39,7 @@ def searched(migrated, tmp_path_factory):
 def final(searched, tmp_path_factory):
     """A place where the test set was opened once, and what that printed."""
     program = copied(searched, tmp_path_factory.mktemp("final") / "place")
-    return program, program.run(*FINAL)
+    return program, program.call(*FINAL)
 
 
 def copied(program, folder):
@@ -138,7 +138,7 @@ def test_the_bitmaps_lie_beside_the_result_too_and_nothing_else_of_the_rows_does
 
 def test_the_report_shows_both_errors_and_the_ledger(final):
     program, _ = final
-    program.run("+report=sweep", "report.sweep=b")
+    program.call("+report=sweep", "report.sweep=b")
     metrics = final_run(program).data.metrics
     with (program.folder / "experiments" / "b" / "tests.csv").open() as file:
         (row,) = csv.DictReader(file)

@@ -106,7 +106,7 @@ def assert_same_curves(logged, expected):
 @pytest.mark.usefixtures("one_thread")
 def test_five_folds_of_digits_are_those_of_a_plain_loop_number_for_number(migrated, tmp_path):
     program = new_program(tmp_path / "place", migrated)
-    program.run(
+    program.call(
         "data=digits",
         "engine=reference",
         "data.normalize=none",

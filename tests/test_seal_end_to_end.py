@@ -1,6 +1,5 @@
 """The sealed test set: only the seal touches its files, and it opens once."""
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -13,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import seal_race
-from program import Program, new_program
+from program import new_program
+from watched_program import Watched
 
 pytestmark = pytest.mark.long
 
@@ -50,32 +50,6 @@ def idx_folder(tmp_path_factory):
             files.append((f"{part}-{name}-ubyte", len(raw), hashlib.sha256(raw).hexdigest()))
             (folder / files[-1][0]).write_bytes(raw)
     return root, json.dumps(files)
-
-
-@dataclasses.dataclass
-class Watched(Program):
-    """The program, with all its processes watched."""
-
-    @property
-    def pids(self):
-        return [process.pid for process in self.processes]
-
-    @property
-    def log(self):
-        return Path(self.environment["WATCH_LOG"])
-
-    def opened(self):
-        """(pid, file, callers) of every IDX file that was opened by the last command."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        self.log.write_text("")
-        return [(line["pid"], line["file"], [tuple(caller) for caller in line["callers"]]) for line in lines]
-
-    def copied(self, folder):
-        """The same state in another folder."""
-        shutil.copytree(self.folder, folder)
-        watched = Watched(folder, self.environment | {"WATCH_LOG": str(folder / "log")})
-        watched.log.write_text("")
-        return watched
 
 
 SWEEP = ("data.packaged=never", "model.width=8", "training.epochs=3", "search.trials=2", "search.tune=[optimizer]")
@@ -179,14 +153,16 @@ def test_the_rows_of_the_test_set_are_decoded_once_by_the_driver_of_the_final_al
 
 def test_a_second_final_is_refused_with_when_who_and_what_came_out_and_evaluates_nothing(spent):
     before = ledger(spent)
-    printed = spent.run(*FINAL, status=2)
+    printed = spent.call(*FINAL, status=2)
     (tags,) = before.values()
     assert "this test set was opened 1 time already" in printed
     accuracy = json.loads(tags["result"])["accuracy"]
     assert f"opening 1 on {tags['granted_at']} by {tags['claimant']}: accuracy {accuracy:.4f}, " in printed
     assert "final.reopen.opening=2" in printed
     assert ledger(spent) == before
-    assert not [callers for _, _, callers in spent.opened() if ("data/seal.py", "open") in callers]
+    opened = [callers for _, _, callers in spent.opened()]
+    assert [callers for callers in opened if ("data/seal.py", "seal") in callers]
+    assert not [callers for callers in opened if ("data/seal.py", "open") in callers]
     assert len(spent.runs("s", "final")) == 1
 
 

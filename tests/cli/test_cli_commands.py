@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import yaml
+from program import Program
 from rich.console import Console
 
 from hpsearch import __version__
@@ -178,9 +179,9 @@ def test_a_refused_command_shows_no_traceback(hpsearch, folder):
     assert list(folder.iterdir()) == []
 
 
-def test_a_value_for_a_final_without_a_final_is_refused(hpsearch, folder):
-    status, shown = hpsearch("data=digits", f"final.run={'0' * 32}")
-    assert (status, shown) == (2, "hpsearch: final.run has no effect without an action: add +final=run\n")
+def test_a_value_for_a_final_without_a_final_is_refused(folder):
+    shown = Program(folder).call("data=digits", f"final.run={'0' * 32}", status=2)
+    assert shown == "hpsearch: final.run has no effect without an action: add +final=run\n"
     assert list(folder.iterdir()) == []
 
 
@@ -192,11 +193,9 @@ def test_a_refusal_stands_below_what_was_printed_before_where_both_go_to_one_fil
     assert both.read_text() == "first\nhpsearch: seed must be >= 0, got -1\n"
 
 
-def test_two_actions_at_once_are_refused(hpsearch, folder):
-    assert hpsearch("+sweep=mnist", "+final=mnist") == (
-        2,
-        "hpsearch: +sweep=mnist and +final=mnist are two actions: give one\n",
-    )
+def test_two_actions_at_once_are_refused(folder):
+    shown = Program(folder).call("+sweep=mnist", "+final=mnist", status=2)
+    assert shown == "hpsearch: +sweep=mnist and +final=mnist are two actions: give one\n"
     assert list(folder.iterdir()) == []
 
 

@@ -119,7 +119,7 @@ def test_the_terminal_shows_eight_entries_and_how_many_more_there_are(asked, swe
 def pair(migrated, tmp_path_factory):
     """A folder in which a comparison was run."""
     program = new_program(tmp_path_factory.mktemp("place") / "program", migrated)
-    program.run(*PAIR)
+    program.call(*PAIR)
     return program
 
 
