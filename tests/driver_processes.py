@@ -4,6 +4,7 @@ Run as a program, it forks a driver for each line of its input, with everything 
 """
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -251,6 +252,7 @@ def serve():
         request = json.loads(line)
         if not warm:  # MLflow takes a second to be ready for its first connection, in every fork
             Tracker.connect(None, Path(request["folder"])).close()
+            gc.freeze()  # or each fork looks through all of it for garbage, and copies it by that
             warm = True
         child = os.fork()
         if not child:
