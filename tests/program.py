@@ -145,8 +145,11 @@ def unchanged() -> Iterator[None]:
 
 
 def serves(process):
-    """Whether it is multiprocessing's own, of which there is one."""
-    return any(name in " ".join(process.cmdline()) for name in ("forkserver", "resource_tracker"))
+    """Whether it is multiprocessing's own, of which there is one; or has ended."""
+    try:
+        return any(name in " ".join(process.cmdline()) for name in ("forkserver", "resource_tracker"))
+    except psutil.NoSuchProcess:  # zombies among them
+        return True
 
 
 def family(process):
