@@ -9,6 +9,7 @@ from hpsearch.analysis.evidence import Design
 from hpsearch.cli.evidence_tests import Opened, opened_by, rows_of
 from hpsearch.final.bitmaps import BITMAPS, pack
 from hpsearch.search.record_files import BrokenFileError
+from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.runs import Attempt, Role
 from hpsearch.tracking.stored import Child
 
@@ -99,6 +100,18 @@ def test_a_bitmap_that_does_not_add_up_to_the_logged_accuracy_is_refused():
         BrokenFileError, match=r"correct.safetensors of run r1' is not whole: its rows are not those of"
     ):
         opened_by(store, None)
+
+
+class WithoutArtifacts(FakeStore):
+    def artifact(self, run_id, name):
+        raise TrackingError(f"run {run_id} has no {name}: deleted")
+
+
+def test_a_bitmap_that_is_gone_leaves_the_numbers_and_says_so():
+    (found,) = opened_by(WithoutArtifacts(final()), None)
+    (told,) = rows_of([found], design(), LEDGER)
+    assert (told.value, told.correct) == (0.85, None)
+    assert told.unread == "correct.safetensors of run r1 could not be read"
 
 
 def test_a_run_that_ended_before_it_measured_anything_is_no_opening_of_the_report():

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from complete_config import PLAIN
 
 from hpsearch.config import ConfigError
 
@@ -11,14 +12,7 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adam
 SCHEDULES = ("constant", "step", "exponential", "cosine", "plateau")
 EVALUATIONS = ("holdout", "kfold", "stratified_kfold", "repeated_kfold", "loocv", "truth_table")
 INF, NAN = math.inf, math.nan
-FINAL = {
-    "sweep": None,
-    "run": None,
-    "started_by": None,
-    "epochs": None,
-    "dry_run": False,
-    "reopen": {"reason": None, "opening": None},
-}
+FINAL = PLAIN["final"]
 
 REFUSED = [
     *(("data", kind, "limit", 0, "must be >= 1 or null") for kind in ("mnist", "digits", "csv", "npz")),

@@ -156,3 +156,11 @@ def test_a_report_has_tables_of_openings_only_if_there_are_any(found, monkeypatc
     monkeypatch.setattr("hpsearch.report.rendering.png", lambda _: b"")
     assert {"tests.csv", "shipped.csv"} <= build(found).keys()
     assert not {"tests.csv", "shipped.csv"} & build(one_level()).keys()
+
+
+def test_a_bitmap_that_could_not_be_read_is_told(found):
+    first, second = found.evidence.tests
+    lost = with_tests(found, first, replace(second, correct=None, unread="correct.safetensors could not be read"))
+    said = "Which rows opening 2 has right is not known, so that no pair has it: correct.safetensors could not be read."
+    assert said in texts(lost, "warning")
+    assert not [text for text in texts(found, "warning") if "is not known" in text]

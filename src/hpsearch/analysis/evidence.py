@@ -207,6 +207,7 @@ class TestRow:
         weights: First digits of the digest of its weights.
         retrained: (S,) values of retrained networks of the same recipe; NaN where one is missing.
         correct: (n,) whether the shipped model classifies each test row correctly; None where it is not kept.
+        unread: Why `correct`, which was kept, is not there; empty if it is, or never was.
     """
 
     __test__ = False  # no test case, whatever pytest makes of its name
@@ -225,6 +226,7 @@ class TestRow:
     weights: str = ""
     retrained: tuple[float, ...] = ()
     correct: np.ndarray | None = None
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def groups_in_words(config: Config, frozen: Mapping[str, Any], compared: Abstrac
         compared: Groups that levels differ in.
     """
     told = [group for group in FACTS if group not in compared | OWN_LINES]
-    drawn = {group: _options(frozen, group) for group in told}
+    drawn = {group: options_of(frozen, group) for group in told}
     return {
         group: f"drawn from {', '.join(drawn[group])}" if len(drawn[group]) > 1 else config.options[group]
         for group in told
@@ -30,7 +30,7 @@ def groups_in_words(config: Config, frozen: Mapping[str, Any], compared: Abstrac
 
 def model_in_words(config: Config, frozen: Mapping[str, Any]) -> str:
     """The network: `mlp 100-100`, or what varies of it: `mlp, with other depth, width in each trial or level`."""
-    kinds = _options(frozen, "model") or [config.options["model"]]
+    kinds = options_of(frozen, "model") or [config.options["model"]]
     drawn = {name for option in frozen["space"] if option.startswith("model.") for name in frozen["space"][option]}
     set_by_level = {key for level in frozen.get("levels", ()) for key in level["values"]}
     varied = sorted(drawn | {key.partition(".")[2] for key in set_by_level if key.startswith("model.")})
@@ -40,6 +40,6 @@ def model_in_words(config: Config, frozen: Mapping[str, Any]) -> str:
     return f"{kinds[0]} {'-'.join(map(str, hidden))}" if hidden and len(kinds) == 1 else " or ".join(kinds)
 
 
-def _options(frozen: Mapping[str, Any], group: str) -> list[str]:
+def options_of(frozen: Mapping[str, Any], group: str) -> list[str]:
     """The options of a group that trials or levels take."""
     return [key.partition(".")[2] for key in frozen["options"] if key.startswith(f"{group}.")]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpsearch.analysis.evidence import LevelDesign
+from hpsearch.cli.design_words import options_of
 from hpsearch.cli.stored_config import stored_config
 from hpsearch.config import Config
 from hpsearch.config.run import uttered
@@ -37,7 +38,7 @@ def level_design(specification: Mapping[str, Any], name: str, *, asked: Config) 
         return LevelDesign(name, {}, spaces)
     level = next(level for level in frozen["levels"] if level["name"] == name)
     space = {draw: spaces[draw] for draw in level["draws"] if draw in spaces}
-    space |= {g: _options(frozen, g) for g in level["draws"] if g not in spaces}
+    space |= {g: {"choices": options_of(frozen, g)} for g in level["draws"] if g not in spaces}
     settings = {**level["options"], **level["values"]}
     if any(key.partition(".")[0] == "init" for key in settings):
         # "Xavier" is another formula in every book: the page shows which one it is here.
@@ -49,11 +50,6 @@ def level_design(specification: Mapping[str, Any], name: str, *, asked: Config) 
 def _flat(space: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
     """Dimensions by full name, as bounds or choices are typed."""
     return {f"{o}.{name}": typed_bounds(dimension) for o, names in space.items() for name, dimension in names.items()}
-
-
-def _options(specification: Mapping[str, Any], group: str) -> dict[str, Any]:
-    names = [key.partition(".")[2] for key in specification["options"] if key.startswith(f"{group}.")]
-    return {"choices": names}
 
 
 def _fixed(config: Mapping[str, Any], space: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Value]:

@@ -25,10 +25,12 @@ class Opened:
     Attributes:
         child: The run.
         correct: (n,) whether the shipped model classifies each test row correctly; None where it is not kept.
+        unread: Why a bitmap that was kept is not there; empty if it is, or never was.
     """
 
     child: Child
     correct: np.ndarray | None
+    unread: str = ""
 
 
 def opened_by(stored: StoredSweeps, sweep: SweepRun) -> list[Opened]:
@@ -38,22 +40,27 @@ def opened_by(stored: StoredSweeps, sweep: SweepRun) -> list[Opened]:
         BrokenFileError: If a bitmap is not the one whose accuracy was logged.
     """
     finals = [child for child in stored.children(sweep, Role.FINAL) if _ended(child)]
-    return [Opened(child, _correct(stored, child)) for child in finals]
+    return [_opened(stored, child) for child in finals]
 
 
 def _ended(child: Child) -> bool:
     return any(name.startswith("test/") for name in child.metrics)
 
 
-def _correct(stored: StoredSweeps, child: Child) -> np.ndarray | None:
+def _opened(stored: StoredSweeps, child: Child) -> Opened:
+    """With its bitmap; what needs one that was deleted is left out, and said so, and all else is told."""
     if "bitmaps" not in child.tags:
-        return None
+        return Opened(child, None)
     file, run_id = child.tags["bitmaps"], child.attempt.run_id
     name = f"{file} of run {run_id}"
     try:
         kept = stored.artifact(run_id, file)
-    except TrackingError:  # deleted there: what needs it is left out, all else is told
-        return None
+    except TrackingError:
+        return Opened(child, None, f"{name} could not be read")
+    return Opened(child, _correct(kept, child, name))
+
+
+def _correct(kept: bytes, child: Child, name: str) -> np.ndarray:
     correct: np.ndarray = unpack(kept, name)[0]
     if correct.sum() != round(child.metrics["test/accuracy"] * len(correct)):
         raise BrokenFileError(name, "its rows are not those of the accuracy that was logged")
@@ -90,6 +97,7 @@ def row_of(opened: Opened, design: Design, ledger: Mapping[str, Mapping[str, str
             for number in range(1, int(tags.get("retrains", "0")) + 1)
         ),
         correct=opened.correct,
+        unread=opened.unread,
     )
 
 

@@ -104,9 +104,9 @@ def luck(findings: Findings) -> str:
     freed = "; BBC-CV, the score of the selected trial without the luck of the choice (S-09)"
     return (
         "In the search, how much luck there is: by how much the highest of so many equal trials would exceed them all; "
-        f"λ, the share of the spread of the scores within five standard errors of the highest that is not noise; the "
-        f"{selecting(findings)} score shrunken by it; how "
-        f"many trials share 95 % of the probability of being truly the highest (S-07){mixture}"
+        "λ, the share of the spread of the scores within five standard errors of the highest that is not noise; the "
+        f"{selecting(findings)} score shrunken by it; how many trials share 95 % of the probability of being truly the "
+        f"highest (S-07){mixture}"
         f"{freed if is_corrected(findings) else ''}."
     )
 

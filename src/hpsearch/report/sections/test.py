@@ -69,6 +69,11 @@ def _shipped(findings: Findings) -> list[Block]:
         Text(f"Opening {again} evaluated the weights of opening {first} again: one model, not two.", "note")
         for again, first in repeated(findings.evidence.tests).items()
     ]
+    blocks += [
+        Text(f"Which rows opening {row.opening} has right is not known, so that no pair has it: {visible(row.unread)}.",
+             "warning")
+        for row in findings.evidence.tests if row.unread
+    ]  # fmt: skip
     return [*blocks, *([_mcnemar(findings)] if findings.shipped else [])]
 
 
