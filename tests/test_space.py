@@ -139,7 +139,11 @@ def test_a_fixed_name_is_not_drawn(make_config):
         ({"low": True, "high": 3}, "low must be a whole number, got True"),
         ({"choices": [{"a": 1}]}, "choices must hold single values or lists, got [{'a': 1}]"),
         ({"choices": 3}, "choices must be a list with at least one value, got 3"),
-        ({"low": 0, "high": 3, "log": True}, "low must be > 0 for a logarithmic range, got 0"),
+        (
+            {"low": 0, "high": 3, "log": True},
+            "low must be > 0, since logarithms are drawn, got 0: search.space.model.mlp.depth.log=false draws the numbers "
+            "themselves",
+        ),
         ({"low": 3, "high": 1}, "low must be <= high, got 3 and 1"),
         ({"low": -2, "high": 1}, "model.depth must be >= 0, got -2"),
         ({"low": 1, "high": 3, "step": -1}, "step must be > 0, got -1"),

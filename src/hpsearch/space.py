@@ -160,7 +160,7 @@ def option_space(
         elif name not in raw and not {"choices", "low"} & set(change) and _hint(settings, name, change) is None:
             problems.append(f"{path}.{name} is not in the space of {group}={option}: {nearest(name, raw)}")
         else:
-            raw[name] = _merge(raw.get(name, {}), change)
+            raw[name] = merged_bounds(raw.get(name, {}), change)
     replaced = {name for key, names in settings.stands_in.items() if key in raw for name in names}
     dimensions = {}
     for name, bounds in raw.items():
@@ -171,9 +171,12 @@ def option_space(
     return {name: dimension for name, dimension in dimensions.items() if dimension is not None}
 
 
-def _merge(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    whole = "choices" in change or "choices" in old or {"low", "high"} <= set(change)
-    return dict(change) if whole else {**old, **change}
+def merged_bounds(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The bounds of one value after a change: what it does not mention stays, such as the logarithm.
+
+    A range and choices replace each other.
+    """
+    return dict(change) if "choices" in change or "choices" in old else {**old, **change}
 
 
 def malformed(key: str, raw: object) -> list[str]:
@@ -194,7 +197,7 @@ def _dimension(option: Option, name: str, raw: object, path: str, problems: list
         return None
     hint = _hint(option, name, raw)
     if hint is None:
-        known = [f.name for f in fields(option) if f.init]
+        known = searchable(option)
         problems.append(f"{key} names nothing that {option.group}={option.kind} has: {nearest(name, known)}")
     if len(problems) > before:
         return None
@@ -204,10 +207,14 @@ def _dimension(option: Option, name: str, raw: object, path: str, problems: list
     return found if len(problems) == before else None
 
 
+def searchable(option: Option) -> set[str]:
+    """The names of an option's values that a space may hold."""
+    return {f.name for f in fields(option) if f.init} - {"kind", "kwargs"}
+
+
 def _hint(option: Option, name: str, raw: Mapping[str, Any]) -> Any:
-    hints = typing.get_type_hints(type(option))
-    if name in {f.name for f in fields(option) if f.init} - {"kind", "kwargs"}:
-        return hints[name]
+    if name in searchable(option):
+        return typing.get_type_hints(type(option))[name]
     if isinstance(option, CustomModel):
         numbers = [raw.get(bound) for bound in ("low", "high", "step") if raw.get(bound) is not None]
         whole = all(isinstance(number, int) for number in numbers)
@@ -250,9 +257,12 @@ def _range(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -> 
     rules = [
         (math.isfinite(low) and math.isfinite(high), f"{key}: low and high must be finite, got {low} and {high}"),
         (low <= high, f"{key}: low must be <= high, got {low} and {high}"),
-        (not log or low > 0, f"{key}.low must be > 0 for a logarithmic range, got {low}"),
+        (
+            not log or low > 0,
+            f"{key}.low must be > 0, since logarithms are drawn, got {low}: {key}.log=false draws the numbers themselves",
+        ),
         (step is None or step > 0, f"{key}.step must be > 0, got {step}"),
-        (step is None or not log, f"{key}: step and log exclude each other"),
+        (step is None or not log, f"{key}: step and log exclude each other: add {key}.log=false or {key}.step=null"),
     ]
     broken = [sentence for holds, sentence in rules if not holds]
     problems += broken

@@ -50,11 +50,11 @@ REFUSED = [
     ),
     (
         [TUNED, "optimizer.space.momentm.low=0.01"],
-        "optimizer.space.momentm: no chosen option has momentm: known here: lr",
+        "optimizer.space.momentm: no chosen option has momentm: known here: beta1, beta2, eps, lr",
     ),
     (
         [*SEARCHED, "optimizer.space.momentum.low=0.01"],
-        "optimizer.space.momentum: no chosen option has momentum: known here: lr",
+        "optimizer.space.momentum: no chosen option has momentum: known here: beta1, beta2, eps, lr",
     ),
     (
         [TUNED, "search.space.optimizer.sgd.lr.low=0.01"],
@@ -87,7 +87,8 @@ REFUSED = [
     ),
     (
         [TUNED, "optimizer.space.lr.low=0"],
-        "search.space.optimizer.adam.lr.low must be > 0 for a logarithmic range, got 0.0",
+        "search.space.optimizer.adam.lr.low must be > 0, since logarithms are drawn, got 0.0: search.space.optimizer.adam."
+        "lr.log=false",
     ),
     (
         [TUNED, "optimizer.space.lr.high=inf"],
@@ -102,11 +103,11 @@ REFUSED = [
         "search.space.optimizer.adam.lr: step and log exclude each other",
     ),
     (
-        [TUNED, "optimizer.space.lr={low: 0.1, high: 0.2, step: 0}"],
+        [TUNED, "optimizer.space.lr={low: 0.1, high: 0.2, log: false, step: 0}"],
         "search.space.optimizer.adam.lr.step must be > 0, got 0.0",
     ),
     (
-        [TUNED, "optimizer.space.lr={low: -0.1, high: 0.2}"],
+        [TUNED, "optimizer.space.lr={low: -0.1, high: 0.2, log: false}"],
         "search.space.optimizer.adam.lr: optimizer.lr must be > 0 and finite, got -0.1",
     ),
     (
@@ -143,7 +144,7 @@ REFUSED = [
     ),
     (
         ["search.tune=[regularization]", "search.space.regularization.none.dropout.choices=[0.1,0.2]"],
-        "search.space.regularization.none.dropout names nothing that regularization=none has: known here: kind, max_n",
+        "search.space.regularization.none.dropout names nothing that regularization=none has: known here: max_norm",
     ),
     (
         ["model.widths=[8,4]", "model.depth=3"],

@@ -1,5 +1,7 @@
 """Which space a command line asks for."""
 
+from dataclasses import replace
+
 import pytest
 
 from hpsearch.cli.compose import Composer
@@ -128,7 +130,7 @@ def test_several_bounds_of_one_name_are_edited_together(planned):
 
 
 def test_a_whole_entry_may_be_given_at_once(planned):
-    edited = planned(TUNED, "optimizer.space.lr={low: 0.1, high: 0.2, step: 0.05}")
+    edited = planned(TUNED, "optimizer.space.lr={low: 0.1, high: 0.2, log: false, step: 0.05}")
     assert edited.dimensions["optimizer.adam"]["lr"] == Range(low=0.1, high=0.2, log=False, step=0.05, whole=False)
 
 
@@ -221,3 +223,39 @@ def test_a_value_for_a_group_that_varies_goes_to_the_options_that_have_it():
     sgd = composer.compose({"optimizer": "sgd"}).config.optimizer
     assert (momentum.momentum, momentum.lr, sgd.lr) == (0.5, 0.2, 0.2)
     assert not hasattr(sgd, "momentum")
+
+
+ADAM_LR = Range(low=1e-6, high=1.0, log=True, step=None, whole=False)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["search.space.optimizer.adam.lr={low: 1e-6, high: 1.0}", "optimizer.space.lr={low: 1e-6, high: 1.0}"],
+)
+def test_new_bounds_keep_the_logarithm_of_the_range(planned, override):
+    assert planned(TUNED, override).dimensions["optimizer.adam"]["lr"] == ADAM_LR
+
+
+def test_a_range_is_drawn_linearly_where_that_is_said(planned):
+    space = planned(TUNED, "optimizer.space.lr={low: 1e-6, high: 1.0, log: false}")
+    assert space.dimensions["optimizer.adam"]["lr"] == replace(ADAM_LR, log=False)
+
+
+def test_the_sweep_of_the_readme_draws_learning_rates_by_their_logarithm(planned):
+    rates = [names["lr"] for names in planned("+sweep=mnist").dimensions.values() if "lr" in names]
+    assert [rate.log for rate in rates] == [True, True, True]
+
+
+def test_a_range_takes_the_place_of_choices_that_a_file_has(acting):
+    space = acting("search.space.model.mlp.width={low: 100, high: 400}")
+    assert space.dimensions["model.mlp"]["width"] == Range(low=100, high=400, log=False, step=None, whole=True)
+
+
+def test_choices_take_the_place_of_a_range_that_a_file_has(acting):
+    space = acting("search.space.optimizer.sgd.lr.choices=[0.1,0.2]")
+    assert space.dimensions["optimizer.sgd"]["lr"] == Choices((0.1, 0.2))
+
+
+def test_a_value_that_no_space_ships_is_searched_by_the_key_of_its_group(planned):
+    space = planned(TUNED, "optimizer.space.beta1={low: 0.8, high: 0.95}")
+    assert space.dimensions["optimizer.adam"]["beta1"] == Range(low=0.8, high=0.95, log=False, step=None, whole=False)

@@ -37,12 +37,14 @@ class Overrides:
         values: Hydra arguments by the key they set, such as `{"optimizer.lr": "++optimizer.lr=0.1"}`.
         edits: Changed bounds of spaces.
         kwargs: Keyword arguments of the user's own model that have a value, each with the key that gives it.
+        bounds: For each `search.space.<group>.<option>.<name>`, which of its bounds are given.
     """
 
     options: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     edits: list[SpaceEdit] = field(default_factory=list)
     kwargs: dict[str, str] = field(default_factory=dict)
+    bounds: dict[str, set[str]] = field(default_factory=dict)
 
     def for_hydra(self) -> list[str]:
         """The arguments that Hydra composes; unknown keys pass, so that one place checks and words them."""
@@ -93,6 +95,10 @@ def _add(overrides: Overrides, override: Override, groups: Mapping[str, Sequence
             raise ConfigError(f"{key} is given twice: {overrides.values[key].lstrip('+')} and {override.input_line}")
         _refuse_misspelt_group(override, key, groups)
         overrides.values[key] = f"++{_as_typed(override, key)}"
+        if parts[:2] == ["search", "space"] and len(parts) >= 5:
+            value = override.value()
+            given = parts[5:] or (value if isinstance(value, Mapping) else ())
+            overrides.bounds.setdefault(".".join(parts[:5]), set()).update(map(str, given))
         if parts[:2] == ["model", "kwargs"]:
             value = override.value()
             inner = parts[2:3] or (value if isinstance(value, Mapping) else ())

@@ -11,7 +11,7 @@ from hpsearch.config.network import CustomModel
 from hpsearch.config.option import Option
 from hpsearch.config.sweep import Choose
 from hpsearch.config.tree import nearest
-from hpsearch.space import Composed, Dimension, Space, option_space
+from hpsearch.space import Composed, Dimension, Space, merged_bounds, option_space, searchable
 
 TUNABLE = (*(f.name for f in fields(Choose)), "training")
 """Groups whose spaces can be sampled."""
@@ -37,7 +37,10 @@ class Within:
 
     def have(self, edit: SpaceEdit) -> bool:
         """Whether the space of some level has the name that is edited."""
-        return any(edit.name in level.spaces[edit.group] for level in self.levels)
+        return any(
+            edit.name in {*level.spaces[edit.group], *searchable(getattr(level.config, edit.group))}
+            for level in self.levels
+        )
 
 
 def plan_space(
@@ -95,13 +98,14 @@ class _Planning:
             return {option: self.compose({group: option}) for option in self.varied[group]}
         return {self.base.config.options[group]: self.base}
 
-    def own_models(self, group: str) -> list[str]:
-        """The options that are a user's own model, whose space may hold any name of a keyword argument."""
-        return [
-            key
-            for key, found in self.options_of(group).items()
-            if isinstance(getattr(found.config, group), CustomModel)
-        ]
+    def _taking(self, edit: SpaceEdit) -> list[str]:
+        """The options that have the edited value, though their space does not; a user's own model may have any."""
+        own = [option for option, found in self._chosen(edit.group).items() if isinstance(found, CustomModel)]
+        having = [option for option, found in self._chosen(edit.group).items() if edit.name in searchable(found)]
+        return having or own
+
+    def _chosen(self, group: str) -> dict[str, Option]:
+        return {option: getattr(composed.config, group) for option, composed in self.options_of(group).items()}
 
     def fixed(self, group: str, composed: Composed) -> dict[str, str]:
         """Names of an option's space that are not drawn, each with the key that gives its value or stands in for it."""
@@ -167,10 +171,18 @@ class _Planning:
             else:
                 fixed = self.fixed(group, self.options_of(group)[option])
                 self.edits[group, str(option)] = {
-                    name: change
+                    name: self._without_replaced(f"{key}.{name}", change)
                     for name, change in by_name.items()
                     if name not in fixed or self._is_given(f"{key}.{name}")
                 }
+
+    def _without_replaced(self, key: str, change: Any) -> Any:
+        """A changed entry without the choices, or the range, of a file that the command line gives the other for."""
+        given = self.overrides.bounds.get(key, set())
+        if not isinstance(change, Mapping) or not given:
+            return change
+        replaced = {"low", "high", "log", "step"} if "choices" in given else {"choices"}
+        return {bound: value for bound, value in change.items() if bound in given or bound not in replaced}
 
     def _is_given(self, key: str) -> bool:
         """Whether the command line edits this: what an action's file edits may lose its effect without an error."""
@@ -185,19 +197,19 @@ class _Planning:
                 self.problems.append(self._without_effect(key, edit.group))
                 continue
             spaces = {option: composed.spaces[edit.group] for option, composed in self.options_of(edit.group).items()}
-            having = [option for option in spaces if edit.name in spaces[option]] or self.own_models(edit.group)
+            having = [option for option in spaces if edit.name in spaces[option]] or self._taking(edit)
             if not having and not self.within.have(edit):
                 names = {name for space in spaces.values() for name in space}
+                names |= {name for option in self._chosen(edit.group).values() for name in searchable(option)}
                 self.problems.append(f"{key}: no chosen option has {edit.name}: {nearest(edit.name, names)}")
             for option in having:
                 self._apply(edit, self.edits.setdefault((edit.group, option), {}))
 
     @staticmethod
     def _apply(edit: SpaceEdit, by_name: dict[str, Any]) -> None:
-        if edit.bound is None:
-            by_name[edit.name] = edit.value
-        else:
-            by_name[edit.name] = {**by_name.get(edit.name, {}), edit.bound: edit.value}
+        change = edit.value if edit.bound is None else {edit.bound: edit.value}
+        old = by_name.get(edit.name, {})
+        by_name[edit.name] = merged_bounds(old, change) if isinstance(change, Mapping) else change
 
     def build_dimensions(self) -> None:
         for group in self.tuned:
