@@ -141,8 +141,7 @@ def test_a_fixed_name_is_not_drawn(make_config):
         ({"choices": 3}, "choices must be a list with at least one value, got 3"),
         (
             {"low": 0, "high": 3, "log": True},
-            "low must be > 0, since logarithms are drawn, got 0: search.space.model.mlp.depth.log=false draws the numbers "
-            "themselves",
+            "got 0: raise it, or add search.space.model.mlp.depth.log=false",
         ),
         ({"low": 3, "high": 1}, "low must be <= high, got 3 and 1"),
         ({"low": -2, "high": 1}, "model.depth must be >= 0, got -2"),

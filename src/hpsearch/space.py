@@ -259,7 +259,7 @@ def _range(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -> 
         (low <= high, f"{key}: low must be <= high, got {low} and {high}"),
         (
             not log or low > 0,
-            f"{key}.low must be > 0, since logarithms are drawn, got {low}: {key}.log=false draws the numbers themselves",
+            f"{key}.low must be > 0 where logarithms are drawn, got {low}: raise it, or add {key}.log=false",
         ),
         (step is None or step > 0, f"{key}.step must be > 0, got {step}"),
         (step is None or not log, f"{key}: step and log exclude each other: add {key}.log=false or {key}.step=null"),

@@ -87,8 +87,7 @@ REFUSED = [
     ),
     (
         [TUNED, "optimizer.space.lr.low=0"],
-        "search.space.optimizer.adam.lr.low must be > 0, since logarithms are drawn, got 0.0: search.space.optimizer.adam."
-        "lr.log=false",
+        "search.space.optimizer.adam.lr.low must be > 0 where logarithms are drawn, got 0.0: raise it, or add",
     ),
     (
         [TUNED, "optimizer.space.lr.high=inf"],
