@@ -124,6 +124,15 @@ def test_a_seed_that_diverged_leaves_no_mean_loss_and_counts_as_no_row_right():
     assert [math.isnan(pair.diff) for pair in found.pairs] == [False, True, True]
 
 
+def test_a_seed_that_diverged_leaves_no_mean_difference_where_the_other_level_lacks_it():
+    accuracies = {name: np.full(10, 0.9) for name in NAMES}
+    accuracies["mse"] = np.array([-math.inf, *[0.9] * 9])
+    evidence = compared(losses_of(10), accuracies=accuracies)
+    rows = tuple(row for row in evidence.confirm if row.level == "mse" or row.key != 1)
+    found = analyse(replace(evidence, confirm=rows)).calibrated
+    assert [math.isnan(pair.diff) for pair in found.pairs] == [False, True, True]
+
+
 @pytest.mark.parametrize(("seeds", "known"), [(6, False), (7, True)])
 def test_too_few_seeds_for_a_claim_are_too_few_for_an_interval(seeds, known):
     found = analyse(compared(losses_of(seeds))).calibrated

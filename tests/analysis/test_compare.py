@@ -51,6 +51,7 @@ def assert_honest(findings):
     assert set(findings.explored) == set(_names(findings))
     for pair in pairs:
         assert_honest_pair(pair, plan, findings.looks)
+        assert_allowed(pair, [gate for gate in findings.gates if gate.action in (Action.DOWNGRADE, Action.REFUSE)])
     beaten = {pair.b if pair.diff > 0 else pair.a for pair in pairs if pair.claim == ClaimKind.FULL}
     assert beaten == set(_names(findings)) - set(findings.contenders)
 
@@ -67,6 +68,15 @@ def assert_honest_pair(pair, plan, looks):
     if math.isfinite(pair.diff) and all(map(math.isfinite, pair.ci_sim)):
         assert pair.ci_sim[0] <= pair.diff + 1e-12
         assert pair.diff <= pair.ci_sim[1] + 1e-12
+
+
+def assert_allowed(pair, broken):
+    """A rule about a level holds in every pair with it, a rule about all levels in every pair."""
+    behind = {pair.a if pair.diff < 0 else pair.b} if pair.claim != "none" else set()
+    excused = {gate.level for gate in broken if gate.code in ("R17", "R18")}
+    assert not behind & excused
+    unequal = {gate.level for gate in broken if gate.code in ("R06", "R08", "R09", "R10", "R11")}
+    assert pair.refused or not {None, pair.a, pair.b} & unequal
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

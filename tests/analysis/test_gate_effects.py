@@ -37,6 +37,34 @@ def test_a_diverged_seed_leaves_ranks_and_no_interval():
     assert "sign-flip test on ranks: p = 0.002, after Holm 0.002" in pair.sentence
 
 
+def test_a_seed_that_diverged_counts_where_the_other_level_lacks_it():
+    spoiled = diverged(clear(), 2)
+    rows = tuple(row for row in spoiled.confirm if (row.level, row.key) != ("adam", 2))
+    findings = analyse(replace(spoiled, confirm=rows))
+    (pair,) = findings.pairs
+    assert (pair.n, pair.dropped, pair.claim, pair.refused) == (9, 1, "none", ("R08",))
+    assert "0 of 9 seeds of adam and 1 of 10 of sgd diverged (difference of the shares -0.10 [" in pair.sentence
+    assert math.isnan(pair.diff)
+    assert findings.contenders == ("adam", "sgd")
+
+
+def test_folds_that_one_level_lacks_close_the_pairs_with_it_alone():
+    draw = np.random.default_rng(0)
+    folds = {name: draw.normal(mean, 0.01, (4, 5)) for name, mean in (("a", 0.9), ("b", 0.7), ("c", 0.5))}
+    rows = [row for name, scores in folds.items() for row in folded(name, scores)]
+    rows[-1] = replace(rows[-1], folds=rows[-1].folds[:4])
+    plan = replace(clear().design, folds=5, evaluation="kfold", rows={"train": 800, "val": 1000})
+    searched = tuple(row for name in folds for row in trials(name, 0.9, 5))
+    findings = analyse(Evidence(replace(plan, levels=tuple(map(level, folds))), searched, tuple(rows)))
+    assert [(pair.claim, pair.refused) for pair in findings.pairs] == [
+        ("full", ()),
+        ("none", ("R11",)),
+        ("none", ("R11",)),
+    ]
+    assert "Not compared: a and c, of c only means over 5 folds are known" in findings.pairs[1].sentence
+    assert [gate.level for gate in findings.gates if gate.code == "R11"] == ["c"]
+
+
 def test_a_lost_seed_is_dropped_and_said():
     (pair,) = analyse(lost(clear(), 4)).pairs
     assert (pair.n, pair.dropped, pair.claim) == (9, 1, "full")

@@ -64,8 +64,10 @@ def negated(evidence):
 
 
 def with_folds(evidence, scores=()):
+    """These are all that is known of the folds of `sgd`."""
     folds = with_design(evidence, folds=5, evaluation="kfold", rows={"train": 800, "val": 1000})
-    return replace(folds, confirm=tuple(replace(row, folds=scores) for row in folds.confirm))
+    known = {"adam": (0.9,) * 5, "sgd": scores}
+    return replace(folds, confirm=tuple(replace(row, folds=known[row.level]) for row in folds.confirm))
 
 
 def with_epochs(evidence):

@@ -279,6 +279,23 @@ def test_an_optimizer_is_not_called_worse_than_what_its_space_includes():
     assert (found.state, found.code) == (State.REFUSED, "R18")
 
 
+def test_what_is_behind_its_special_case_is_not_called_worse_than_any_other_entry():
+    correct = bitmaps({"first": 0.6, "special": 0.8, "other": 0.9}, 10)
+    settings = {"first": "momentum", "special": "sgd", "other": "rmsprop"}
+    sweeps = []
+    for name, report in (("first", 0.95), ("special", 0.9), ("other", 0.9)):
+        one = retried(name, report, correct[name])
+        one = replace(one, recipes={"-": Recipe(1, "mlp", 800, {"optimizer": settings[name]})})
+        space = {"optimizer.momentum.momentum": {"low": 0.0, "high": 0.99}} if name == "first" else {}
+        plan = replace(one.evidence.design, levels=(level("-", settings={}, space=space),))
+        sweeps.append(replace(one, evidence=replace(one.evidence, design=plan)))
+    found = standings(sweeps).comparisons
+    assert [(one.a, one.b, one.state, one.code) for one in found] == [
+        ("first", "other", State.REFUSED, "R18"),
+        ("first", "special", State.REFUSED, "R18"),
+    ]
+
+
 def test_under_k_fold_the_correction_counts_all_pairs():
     draw = np.random.default_rng(0)
     folds = {name: draw.normal(mean, 0.01, (2, 5)) for name, mean in (("a", 0.9), ("b", 0.8), ("c", 0.7))}

@@ -104,6 +104,9 @@ WHY = [
     (crossed_levels(SEEDS[:, :3], scored), "3 seeds of all four levels are fewer than the 8 that effects need"),
     (crossed_levels(np.where(np.arange(48).reshape(4, 12) == 5, -math.inf, 0.9), scored),
      "a retraining diverged, so that there are no mean effects"),
+    (crossed_levels(np.where(np.arange(48).reshape(4, 12) == 5, -math.inf,
+                             np.where(np.arange(48).reshape(4, 12) == 17, math.nan, 0.9)), scored),
+     "a retraining diverged, so that there are no mean effects"),
     (crossed_levels(np.where(np.arange(48).reshape(4, 12) < 12, math.nan, 0.9), scored),
      "none of the 12 retrainings of no-no has a score"),
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from specimen_results import calibrated_of
 from specimens import optimizers, two_levels
 
 from hpsearch.analysis.calibrated import CalibratedPair
+from hpsearch.analysis.findings import Action, Gate
 from hpsearch.analysis.verdicts import forbidden
 from hpsearch.report.blocks import DASH, MINUS
 from hpsearch.report.sections.calibrated import calibrated
@@ -48,13 +49,12 @@ def test_a_pair_without_a_difference_has_a_dash_and_the_reason(found):
     assert f"{DASH}: a seed diverged, or there are too few of them for a claim." in pairs.caption
 
 
-def test_a_pair_that_is_refused_as_under_tuned_is_said_to_be_so(found):
-    first, *others = found.pairs
-    refused = replace(found, pairs=(replace(first, refused=("R17",), state="refused"), *others))
-    (_, _, plain), (_, _, cautious) = calibrated(found), calibrated(refused)
+def test_a_level_that_is_under_tuned_is_said_to_be_so_whether_or_not_t2_refuses_it(found):
+    edge = Gate("R17", Action.DOWNGRADE, "lr lies at the edge", "", "nesterov")
+    (_, _, plain), (_, _, cautious) = calibrated(found), calibrated(replace(found, gates=(*found.gates, edge)))
     assert cautious.rows == plain.rows
     assert "under-tuned" not in plain.caption
-    assert "What T2 refuses as under-tuned (R17, R18) is so here, too." in cautious.caption
+    assert " nesterov is possibly under-tuned (R17)." in cautious.caption
 
 
 def test_levels_that_may_not_be_compared_are_shown_without_pairs(found):

@@ -49,8 +49,8 @@ class CalibratedPair:
         a: A level.
         b: Another level, or the control.
         n: Common seeds.
-        diff: Mean difference, below 0 where the loss of `a` is lower; NaN where a seed diverged, or with fewer seeds
-            than a claim of the family needs.
+        diff: Mean difference, below 0 where the loss of `a` is lower; NaN where any seed of either diverged, or with
+            fewer common seeds than a claim of the family needs.
         ci_sim: Its t interval, simultaneous with those of the other pairs (Bonferroni).
     """
 
@@ -140,8 +140,8 @@ def _pair(
     a: str, b: str, rows_a: Mapping[int, ConfirmRow], rows_b: Mapping[int, ConfirmRow], family: Family
 ) -> CalibratedPair:
     keys = sorted(rows_a.keys() & rows_b.keys())
-    losses_a, losses_b = _losses([rows_a[key] for key in keys]), _losses([rows_b[key] for key in keys])
-    if len(keys) < family.fewest or not np.isfinite([losses_a, losses_b]).all():
+    every = _losses([*rows_a.values(), *rows_b.values()])
+    if len(keys) < family.fewest or not np.isfinite(every).all():
         return CalibratedPair(a, b, len(keys), math.nan, NOWHERE)
-    d = losses_a - losses_b
+    d = _losses([rows_a[key] for key in keys]) - _losses([rows_b[key] for key in keys])
     return CalibratedPair(a, b, len(keys), float(d.mean()), mean_interval(d, family.each))

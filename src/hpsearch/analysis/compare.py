@@ -47,9 +47,9 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
     apart = refused or refuses(gates, "R09", "R10")
     confirmed = confirm_levels(evidence, explored)
     family = family_of(evidence, looks)
-    pairs = compare_levels(evidence, family, gates)
+    pairs, included = compare_levels(evidence, family, gates)
     contenders = contenders_of(evidence, pairs)
-    gates += claim_gates(evidence, family, pairs, contenders, [pair.sentence for pair in pairs])
+    gates += included + claim_gates(evidence, family, pairs, contenders, [pair.sentence for pair in pairs])
     return Findings(
         evidence=evidence,
         looks=looks,

@@ -9,7 +9,8 @@ import numpy as np
 from hpsearch.analysis.evidence import Evidence, TrialRow
 from hpsearch.analysis.explored import Explored, Interval
 from hpsearch.analysis.findings import Confirmed, Gate, Pair
-from hpsearch.analysis.judging import Case, Grounds, judge, tangled, unknown_if_refused
+from hpsearch.analysis.inclusion import inclusion
+from hpsearch.analysis.judging import Case, Grounds, judge, orders_found, tangled, unknown_if_refused
 from hpsearch.analysis.measuring import NOWHERE, OWN_ALPHA, Family, measure
 from hpsearch.analysis.paired import contenders, holm, mean_interval, spread
 from hpsearch.analysis.pairing import Paired, outcome, outcomes, pair_up, val_per_train
@@ -78,17 +79,16 @@ def searched_as(evidence: Evidence, level: str) -> TrialRow | None:
     return next((row for row in searched if [row.k] == numbers), None)
 
 
-def compare_levels(evidence: Evidence, family: Family, gates: Sequence[Gate]) -> tuple[Pair, ...]:
-    """What may be said about each comparison of the design; none if nothing was retrained.
+def compare_levels(evidence: Evidence, family: Family, gates: Sequence[Gate]) -> tuple[tuple[Pair, ...], list[Gate]]:
+    """What may be said about each comparison of the design, and what R18 finds; no pairs if nothing was retrained.
 
     Args:
         evidence: The retrainings.
         family: What all comparisons share.
-        gates: Of the design and the search: those that refuse keep levels from being compared at all, and a level that
-            is possibly under-tuned (R17) from being called worse.
+        gates: Of the design and the search; `refusals.WITHHELD` says which of them stand against what.
     """
     if not any(outcomes(evidence, level.name) for level in evidence.design.levels):
-        return ()
+        return (), inclusion(evidence.design, ())
     measured = [pair_up(evidence, a, b) for a, b in evidence.design.pairs]
     numbers = [measure(paired, family) for paired in measured]
     adjusted = holm([1.0 if math.isnan(one.p) else one.p for one in numbers])
@@ -96,8 +96,10 @@ def compare_levels(evidence: Evidence, family: Family, gates: Sequence[Gate]) ->
         Case(paired, one, math.nan if math.isnan(one.p) else float(p), claims(p, one.ci_sim, one.wider, family.alpha))
         for paired, one, p in zip(measured, numbers, adjusted, strict=True)
     ]
-    circles = tangled([case.order for case in cases if case.side])
-    return tuple(_pair(Grounds(evidence, family, gates, circles), case) for case in cases)
+    grounds = Grounds(evidence, family, gates, tangled([case.order for case in cases if case.side]))
+    included = inclusion(evidence.design, orders_found(grounds, cases))
+    grounds = replace(grounds, gates=[*gates, *included])
+    return tuple(_pair(grounds, case) for case in cases), included
 
 
 def _pair(grounds: Grounds, case: Case) -> Pair:

@@ -24,7 +24,6 @@ from hpsearch.analysis.gates_confirm import (
 )
 from hpsearch.analysis.importance import FEWEST_TOP
 from hpsearch.analysis.importance import FEWEST_TRIALS as FEWEST_FOR_IMPORTANCE
-from hpsearch.analysis.inclusion import inclusion
 from hpsearch.analysis.measuring import Family
 from hpsearch.analysis.tuning import FEWEST_TRIALS, largest_claim
 from hpsearch.quoting import hydra_quoted, shell_quoted
@@ -40,9 +39,9 @@ OF_R04 = ("training.epochs", "data", "schedule")
 
 
 def design_gates(evidence: Evidence, looks: int) -> list[Gate]:
-    """What is known before any number is computed: all rules but R07, R08, R12, R15, R17, R18 and R21."""
+    """What is known before any number is compared: all rules but R07, R12, R15, R17, R18 and R21."""
     rules = (
-        no_test_numbers, independent_draws, no_pruning, equal_effort, enough_trials, fresh_keys,
+        no_test_numbers, independent_draws, no_pruning, equal_effort, enough_trials, fresh_keys, missing_pairs,
         alike_but_for_the_factor, comparable_losses, scores_of_folds, enough_for_importance, single_opening, no_seconds,
         unchanged_design, quasi_random, shuffled_parts,
     )  # fmt: skip
@@ -57,13 +56,11 @@ def search_gates(evidence: Evidence, explored: Mapping[str, Explored]) -> list[G
 def claim_gates(
     evidence: Evidence, family: Family, pairs: Sequence[Pair], contenders: Sequence[str], sentences: Sequence[str]
 ) -> list[Gate]:
-    """What follows from the comparisons and their words: R07, R08, R12, R15 and R18."""
+    """What follows from the comparisons and their words: R07, R12 and R15."""
     return [
         *seeds_for_a_claim(evidence, family, pairs),
-        *missing_pairs(evidence),
         *fewer_contenders(evidence, contenders),
         *within_one_data_set(evidence, sentences),
-        *inclusion(evidence, pairs),
     ]
 
 

@@ -94,10 +94,16 @@ def scores_of_folds(evidence: Evidence) -> list[Gate]:
     design = evidence.design
     if design.folds <= 1:
         return [Gate("R11", Action.PASS, "no folds: retrainings are compared seed by seed")]
-    scored = [row.folds for row in evidence.confirm if math.isfinite(outcome(row))]
-    if any(len(folds) != len(scored[0]) or len(folds) < 2 or not all(map(math.isfinite, folds)) for folds in scored):
-        return [Gate("R11", Action.REFUSE, about_folds(design))]
+    naive = [one.name for one in design.levels if not _every_fold(evidence, one.name)]
+    if naive:
+        return [Gate("R11", Action.REFUSE, about_folds(design), level=name) for name in naive]
     return [Gate("R11", Action.PASS, "folds are compared with the correction for their overlap (S-10)")]
+
+
+def _every_fold(evidence: Evidence, level: str) -> bool:
+    """Whether each retraining that has a score has that of every fold."""
+    scored = [row.folds for row in evidence.confirmed(level) if math.isfinite(outcome(row))]
+    return all(len(folds) == evidence.design.folds and all(map(math.isfinite, folds)) for folds in scored)
 
 
 def fewer_contenders(evidence: Evidence, contenders: Sequence[str]) -> list[Gate]:

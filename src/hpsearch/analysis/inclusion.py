@@ -6,9 +6,8 @@ momentum with the learning rate lr (1 - beta1) / eps, and RMSprop, which has no 
 
 from collections.abc import Mapping, Sequence
 
-from hpsearch.analysis.evidence import Design, Evidence, LevelDesign
-from hpsearch.analysis.findings import Action, Gate, Pair
-from hpsearch.analysis.verdicts import ClaimKind
+from hpsearch.analysis.evidence import Design, LevelDesign
+from hpsearch.analysis.findings import Action, Gate
 from hpsearch.wording import visible
 
 SPECIAL: Mapping[str, Mapping[str, str]] = {
@@ -48,12 +47,6 @@ def _includes(name: str, general: LevelDesign) -> bool:
     return any(spelling in tuned(general) for spelling in SPELLINGS[name])
 
 
-def violated(design: Design, *, winner: str, loser: str) -> bool:
-    """Whether the loser's space includes the winner, so that only too little tuning can have put it behind."""
-    found = _needed(design, winner, loser)
-    return found is not None and _includes(*found)
-
-
 def tuned_in_part(design: Design, winner: str, loser: str) -> list[str]:
     """The sentence that must follow where the loser would include the winner, had it been tuned in full."""
     found = _needed(design, winner, loser)
@@ -70,18 +63,26 @@ def _tuned_names(level: LevelDesign) -> str:
     return f"tuned: {', '.join(names) or 'nothing'}"
 
 
-def inclusion(evidence: Evidence, pairs: Sequence[Pair]) -> list[Gate]:
-    """R18: no optimizer is said to be behind a special case of itself that its space includes."""
-    design, gates = evidence.design, []
-    for pair in pairs:
-        winner, loser = (pair.a, pair.b) if pair.diff > 0 else (pair.b, pair.a)
+def inclusion(design: Design, found: Sequence[tuple[str, str]]) -> list[Gate]:
+    """R18: no optimizer is said to be behind a special case of itself that its space includes.
+
+    It is under-tuned then, whatever else it is behind.
+
+    Args:
+        design: With the levels.
+        found: (winner, loser) of each difference that was found.
+    """
+    gates = []
+    for winner, loser in found:
+        needed = _needed(design, winner, loser)
+        if needed is None:
+            continue
         between = f"{visible(loser)} behind its special case {visible(winner)}"
-        if "R18" in pair.refused:
-            reason = f"{between} is inconsistent with inclusion: under-tuned"
+        name, general = needed
+        if _includes(name, general):
+            reason = f"{between} is inconsistent with inclusion, for its space includes that"
             gates.append(Gate("R18", Action.DOWNGRADE, reason, f"search.trials={2 * design.trials}", loser))
-        elif pair.claim != ClaimKind.NONE and tuned_in_part(design, winner, loser):
-            found = _needed(design, winner, loser)
-            assert found is not None
-            reason = f"{between} holds for a space that does not include it ({_tuned_names(found[1])})"
-            gates.append(Gate("R18", Action.WARN, reason, f"tune {found[0]} of {visible(loser)}", loser))
-    return gates or [Gate("R18", Action.PASS, "no optimizer is claimed to be behind a special case of itself")]
+        else:
+            reason = f"{between} holds for a space that does not include it ({_tuned_names(general)})"
+            gates.append(Gate("R18", Action.WARN, reason, f"tune {name} of {visible(loser)}", loser))
+    return gates or [Gate("R18", Action.PASS, "no optimizer was found behind a special case of itself")]

@@ -6,11 +6,19 @@ from dataclasses import dataclass, field, replace
 
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explore_pool import pool_of
-from hpsearch.analysis.findings import Action, Gate
-from hpsearch.analysis.inclusion import tuned_in_part, violated
+from hpsearch.analysis.findings import Gate
+from hpsearch.analysis.inclusion import tuned_in_part
 from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, enough
 from hpsearch.analysis.pairing import Paired
-from hpsearch.analysis.refusals import about_divergence, about_folds, about_seeds, closing
+from hpsearch.analysis.refusals import (
+    WITHHELD,
+    Withheld,
+    about_divergence,
+    about_seeds,
+    against,
+    closing,
+    possibly_under_tuned,
+)
 from hpsearch.analysis.scoreless import lack_of_any
 from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement
 from hpsearch.wording import show_like, visible
@@ -55,7 +63,7 @@ class Grounds:
     Attributes:
         evidence: Everything.
         family: What all comparisons share.
-        gates: Of the design and the search.
+        gates: All rules that can stand against a comparison or a claim.
         tangled: Claims that contradict others, because they rest on other keys.
     """
 
@@ -63,11 +71,6 @@ class Grounds:
     family: Family
     gates: Sequence[Gate]
     tangled: set[Names] = field(default_factory=set)
-
-    def under_tuned(self, level: str) -> Gate | None:
-        """The gate that finds a recipe at the edge of its space, if one does (R17)."""
-        found = (one for one in self.gates if one.code == "R17" and one.level == level)
-        return next((one for one in found if one.action is not Action.PASS), None)
 
 
 def judge(grounds: Grounds, case: Case) -> Refusal | Statement:
@@ -77,9 +80,9 @@ def judge(grounds: Grounds, case: Case) -> Refusal | Statement:
         return never
     told, withheld = _statement(grounds, case), _withheld(grounds, case)
     equivalent = told.state is State.EQUIVALENT
-    exploratory = grounds.evidence.design.exploratory
-    if exploratory is not None and (case.side or equivalent):
-        return Refusal(told.a, told.b, "R19", f"the whole report is exploratory: {visible(exploratory)}")
+    unclaimed = against(grounds.gates, Withheld.CLAIM, told.a, told.b)
+    if unclaimed is not None and (case.side or equivalent):
+        return Refusal(told.a, told.b, unclaimed.code, unclaimed.reason)
     if withheld is not None and not equivalent:
         return withheld
     if withheld is not None:  # equivalence within delta needs no claim, and makes none
@@ -90,37 +93,35 @@ def judge(grounds: Grounds, case: Case) -> Refusal | Statement:
 def never_compared(grounds: Grounds, case: Case) -> Refusal | None:
     """Why no number of the pair says anything, if so."""
     design, names = grounds.evidence.design, (case.paired.a, case.paired.b)
-    for gate in closing(grounds.gates):
-        return Refusal(*names, gate.code, gate.reason, gate.fix)
+    for closed in closing(grounds.gates):
+        return Refusal(*names, closed.code, closed.reason, closed.fix)
     lack = lack_of_any(grounds.evidence, names)
     if not enough(case.paired, grounds.family):
         about = about_seeds(design, grounds.family, case.paired)
         return Refusal(*names, "R07", *about) if lack is None else Refusal(*names, "R08", *lack)
-    if case.paired.diverged:
-        reason = about_divergence(case.paired, case.numbers.p, case.p_holm)
-        return Refusal(*names, "R08", reason, "" if lack is None else lack.fix)
-    if case.numbers.ci_sim is None:
-        return Refusal(*names, "R11", about_folds(design))
-    return None
+    gate = against(grounds.gates, Withheld.COMPARISON, *names)
+    if gate is None:
+        return None
+    if not case.paired.diverged:
+        assert gate.level is not None, gate
+        return Refusal(*names, gate.code, f"of {visible(gate.level)} {gate.reason}", gate.fix)
+    reason = about_divergence(case.paired, case.numbers.p, case.p_holm)
+    return Refusal(*names, gate.code, reason, "" if lack is None else lack.fix)
 
 
 def _withheld(grounds: Grounds, case: Case) -> Refusal | None:
     """Why a difference that was found is no claim, if so."""
-    design, names, (winner, loser) = grounds.evidence.design, (case.paired.a, case.paired.b), case.order
+    names, (_, loser) = (case.paired.a, case.paired.b), case.order
     if not case.side:
         return None
     if case.order in grounds.tangled:
-        fix = f"confirm.seeds={design.confirm_seeds + 2}"
+        fix = f"confirm.seeds={grounds.evidence.design.confirm_seeds + 2}"
         return Refusal(*names, "R08", "claims on different keys go round in a circle", fix)
-    found, behind = f"a difference of {_difference(case)} was found, but", visible(loser)
-    gate = grounds.under_tuned(loser)
-    if gate is not None:
-        return Refusal(*names, "R17", f"{found} {behind} is possibly under-tuned: {gate.reason}", gate.fix)
-    if violated(design, winner=winner, loser=loser):
-        order = f"{behind} behind {visible(winner)} is inconsistent with inclusion: its space includes the other"
-        fix = f"search.trials={2 * design.trials}"
-        return Refusal(*names, "R18", f"{found} {order}, so that it is under-tuned", fix)
-    return None
+    gate = against(grounds.gates, Withheld.LOSS, loser)
+    if gate is None:
+        return None
+    found = f"a difference of {_difference(case)} was found, but {visible(loser)} is possibly under-tuned"
+    return Refusal(*names, gate.code, f"{found}: {gate.reason}", gate.fix)
 
 
 def _difference(case: Case) -> str:
@@ -152,14 +153,19 @@ def _caveats(grounds: Grounds, case: Case, told: Statement) -> list[str]:
     if told.side:
         found += tuned_in_part(grounds.evidence.design, *case.order)
     else:
-        behind = [name for name in names if grounds.under_tuned(name) is not None]
-        found += [f"{visible(name)} is possibly under-tuned (R17)." for name in behind]
+        found += possibly_under_tuned(grounds.gates, *names)
     counts = [len(pool_of(grounds.evidence, name)) for name in names]
     if counts[0] != counts[1]:
         found.append(f"Their searches had {counts[0]} and {counts[1]} trials (R04).")
     if case.paired.dropped:
         found.append(f"{case.paired.dropped} {'key was' if case.paired.dropped == 1 else 'keys were'} dropped (R08).")
     return found
+
+
+def orders_found(grounds: Grounds, cases: Sequence[Case]) -> list[Names]:
+    """Winner and loser of each difference that was found, whether it may be claimed or not."""
+    found = [case for case in cases if case.side and case.order not in grounds.tangled]
+    return [case.order for case in found if never_compared(grounds, case) is None]
 
 
 def tangled(claimed: Sequence[Names]) -> set[Names]:
@@ -186,6 +192,6 @@ def _below(ahead: Mapping[str, set[str]], level: str) -> set[str]:
 
 def unknown_if_refused(case: Case, refusal: Refusal) -> Case:
     """The case without numbers where a gate about all levels says that they mean nothing."""
-    if refusal.code not in ("R06", "R09", "R10", "R11"):
+    if WITHHELD.get(refusal.code) is not Withheld.COMPARISON or refusal.code == "R08":  # which leaves ranks
         return case
     return replace(case, numbers=Numbers(case.paired.n), p_holm=math.nan)

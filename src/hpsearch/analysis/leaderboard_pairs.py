@@ -16,9 +16,10 @@ from hpsearch.analysis.edges import under_tuned
 from hpsearch.analysis.evidence import Evidence, LevelDesign
 from hpsearch.analysis.explored import Interval
 from hpsearch.analysis.findings import Gate
-from hpsearch.analysis.gates import alike_but_for_the_factor, comparable_losses
-from hpsearch.analysis.gates_confirm import fresh_keys
-from hpsearch.analysis.judging import Case, Grounds, judge, unknown_if_refused
+from hpsearch.analysis.gates import alike_but_for_the_factor, comparable_losses, unchanged_design
+from hpsearch.analysis.gates_confirm import fresh_keys, missing_pairs, scores_of_folds
+from hpsearch.analysis.inclusion import inclusion
+from hpsearch.analysis.judging import Case, Grounds, judge, orders_found, unknown_if_refused
 from hpsearch.analysis.leaderboard_entries import Entry, Sweep
 from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, measure
 from hpsearch.analysis.paired import holm
@@ -79,11 +80,17 @@ def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tup
     measured = [pair_up(pair, *(level.name for level in pair.design.levels)) for pair in pairs]
     numbers = [_for_every_pair(measure(paired, family), paired, family.alpha / every) for paired in measured]
     adjusted = _holm([one.p for one in numbers], family.m)
-    found = []
-    for other, pair, paired, one, p in zip(seeded[1:], pairs, measured, numbers, adjusted, strict=True):
-        case = Case(paired, one, p, claims(p, one.ci_sim, one.wider, family.alpha))
-        found.append(_told(Grounds(pair, family, _gates(pair)), case, _budgets(first, other)))
-    return tuple(found)
+    cases = [
+        Case(paired, one, p, claims(p, one.ci_sim, one.wider, family.alpha))
+        for paired, one, p in zip(measured, numbers, adjusted, strict=True)
+    ]
+    grounds = [Grounds(pair, family, _gates(pair)) for pair in pairs]
+    orders = [orders_found(one, [case]) for one, case in zip(grounds, cases, strict=True)]
+    included = [gate for pair, found in zip(pairs, orders, strict=True) for gate in inclusion(pair.design, found)]
+    return tuple(
+        _told(replace(one, gates=[*one.gates, *included]), case, _budgets(first, other))
+        for one, case, other in zip(grounds, cases, seeded[1:], strict=True)
+    )
 
 
 def _family(compared: Sequence[Evidence], entries: int) -> Family:
@@ -143,7 +150,7 @@ def _level(evidence: Evidence, entry: Entry) -> LevelDesign:
 
 def _gates(pair: Evidence) -> list[Gate]:
     """The rules that can forbid a comparison of two recipes, or a claim about one."""
-    rules = (alike_but_for_the_factor, comparable_losses, fresh_keys)
+    rules = (alike_but_for_the_factor, comparable_losses, fresh_keys, missing_pairs, scores_of_folds, unchanged_design)
     return [*(gate for rule in rules for gate in rule(pair)), *under_tuned(pair, {})]
 
 

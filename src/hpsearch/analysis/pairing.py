@@ -4,7 +4,7 @@ S common keys, n report rows, K folds of each key, J = S K folds of all keys tog
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ class Paired:
         bitmaps: Two (S, n) bool, whether each report row is right, where the score is the share of these rows; None
             unless all are kept.
         folds: (J,) differences a - b of folds, key after key; None for a hold-out, or where a fold is missing.
+        failed: Of `a` and of `b`: how many of its seeds diverged, and how many have an outcome, common or not.
     """
 
     a: str
@@ -37,6 +38,7 @@ class Paired:
     scores_b: np.ndarray
     bitmaps: tuple[np.ndarray, np.ndarray] | None
     folds: np.ndarray | None
+    failed: tuple[tuple[int, int], tuple[int, int]]
 
     @property
     def n(self) -> int:
@@ -45,8 +47,8 @@ class Paired:
 
     @property
     def diverged(self) -> bool:
-        """Whether any run of the common keys did; a key on which both did says nothing about equality either."""
-        return bool(np.isneginf(self.scores_a).any() or np.isneginf(self.scores_b).any())
+        """Whether any run of either level did, on a common key or not: the mean of the others would flatter it."""
+        return any(diverged for diverged, _ in self.failed)
 
 
 def outcome(row: ConfirmRow) -> float:
@@ -79,7 +81,13 @@ def pair_up(evidence: Evidence, a: str, b: str) -> Paired:
         np.array([of_b[key] for key in keys], dtype=np.float64),
         _bitmaps(evidence.design, rows_a, rows_b),
         _fold_differences(rows_a, rows_b) if evidence.design.folds > 1 else None,
+        (failures(of_a), failures(of_b)),
     )
+
+
+def failures(scores: Mapping[int, float]) -> tuple[int, int]:
+    """Of `outcomes`: how many diverged, and how many there are."""
+    return sum(map(math.isinf, scores.values())), len(scores)
 
 
 def _rows(evidence: Evidence, level: str, keys: Sequence[int]) -> list[ConfirmRow]:

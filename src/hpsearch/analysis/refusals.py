@@ -1,9 +1,8 @@
-"""Why a pair of levels is not compared, to follow "Not compared: A and B,"."""
+"""Which rules stand against a comparison or a claim, and why, to follow "Not compared: A and B,"."""
 
 import math
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from enum import StrEnum, auto
 
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.findings import Action, Gate
@@ -13,13 +12,45 @@ from hpsearch.analysis.pairing import Paired
 from hpsearch.analysis.proportions import fisher, newcombe
 from hpsearch.wording import visible
 
-FOR_ALL = ("R06", "R09", "R10")
-"""Gates that, where they refuse, leave no pair to compare."""
+
+class Withheld(StrEnum):
+    """What a rule that does not hold keeps from being said about the levels that it concerns."""
+
+    COMPARISON = auto()
+    """With any other level."""
+    CLAIM = auto()
+    """Of a difference or of equivalence, with any other level."""
+    LOSS = auto()
+    """A claim that the level is behind another: what it found of the level excuses it, whatever it lost to."""
+
+
+WITHHELD: Mapping[str, Withheld] = {
+    "R06": Withheld.COMPARISON, "R08": Withheld.COMPARISON, "R09": Withheld.COMPARISON, "R10": Withheld.COMPARISON,
+    "R11": Withheld.COMPARISON, "R17": Withheld.LOSS, "R18": Withheld.LOSS, "R19": Withheld.CLAIM,
+}  # fmt: skip
+"""Of each rule that stands against comparisons or claims. R07 is about the common seeds of one pair, R20 is in alpha,
+R12 and R15 follow from claims, and the others are about the search, seconds or test rows."""
+
+
+def against(gates: Sequence[Gate], what: Withheld, *levels: str) -> Gate | None:
+    """The first gate that keeps this from being said of any of the levels, because of one of them or of all."""
+    concerned = [gate for gate in gates if gate.level is None or gate.level in levels]
+    return next((gate for gate in concerned if _withholds(gate, what)), None)
 
 
 def closing(gates: Sequence[Gate]) -> list[Gate]:
     """The gates that keep all levels from being compared."""
-    return [gate for gate in gates if gate.code in FOR_ALL and gate.action is Action.REFUSE]
+    return [gate for gate in gates if gate.level is None and _withholds(gate, Withheld.COMPARISON)]
+
+
+def possibly_under_tuned(gates: Sequence[Gate], *levels: str) -> list[str]:
+    """A sentence on each of these levels that may not be claimed to be behind another."""
+    found = {level: against(gates, Withheld.LOSS, level) for level in levels}
+    return [f"{visible(level)} is possibly under-tuned ({gate.code})." for level, gate in found.items() if gate]
+
+
+def _withholds(gate: Gate, what: Withheld) -> bool:
+    return gate.action in (Action.DOWNGRADE, Action.REFUSE) and WITHHELD.get(gate.code) is what
 
 
 def refuses(gates: Sequence[Gate], *codes: str) -> bool:
@@ -44,13 +75,12 @@ def about_seeds(design: Design, family: Family, paired: Paired) -> tuple[str, st
 
 def about_divergence(paired: Paired, p: float, p_holm: float) -> str:
     """Runs that diverged leave no mean difference: how often they did, and what their ranks say."""
-    a, b = (int(np.isneginf(scores).sum()) for scores in (paired.scores_a, paired.scores_b))
-    n = paired.n
-    low, high = newcombe(a, n, b, n)
+    (a, of_a), (b, of_b) = paired.failed
+    low, high = newcombe(a, of_a, b, of_b)
     rates = (
-        f"{a} of {n} seeds of {visible(paired.a)} and {b} of {n} of {visible(paired.b)} diverged (difference of the "
-        f"shares {(a - b) / n:+.2f} [{low:.2f}, {high:.2f}] at 95 %, Fisher p = {fisher(a, n, b, n):.2g}), so that "
-        "there is no mean difference"
+        f"{a} of {of_a} seeds of {visible(paired.a)} and {b} of {of_b} of {visible(paired.b)} diverged (difference of "
+        f"the shares {a / of_a - b / of_b:+.2f} [{low:.2f}, {high:.2f}] at 95 %, Fisher "
+        f"p = {fisher(a, of_a, b, of_b):.2g}), so that there is no mean difference"
     )
     ranks = "" if math.isnan(p) else f"; sign-flip test on ranks: p = {p:.2g}, after Holm {p_holm:.2g}"
     return rates + ranks

@@ -3,6 +3,7 @@
 S common keys, J = S K folds of all of them under K-fold.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -73,7 +74,7 @@ def why_no_effects(evidence: Evidence, alpha: float) -> str:
     fewest = 2 if design.folds > 1 else minimum_seeds(SIMPLE, alpha)
     if lack is not None:
         return lack.reason
-    if any(np.isneginf(outcomes(evidence, level)[key]) for level in layout.cells.values() for key in keys):
+    if any(map(math.isinf, (score for level in layout.cells.values() for score in outcomes(evidence, level).values()))):
         return "a retraining diverged, so that there are no mean effects"
     if len(keys) < fewest:
         count = f"{len(keys)} {'seed' if len(keys) == 1 else 'seeds'} of all four levels"

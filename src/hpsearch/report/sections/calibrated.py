@@ -4,6 +4,7 @@ import math
 
 from hpsearch.analysis.calibrated import Calibrated, CalibratedPair
 from hpsearch.analysis.findings import Findings
+from hpsearch.analysis.refusals import possibly_under_tuned
 from hpsearch.report.blocks import ALPHA, DASH, MINUS, Block, Cell, Subtitle, Table, table
 from hpsearch.report.levels import level_order, score_name, titles
 from hpsearch.report.numbers import difference, interval, two_digits
@@ -43,11 +44,10 @@ def _pairs(findings: Findings, found: Calibrated) -> Table:
     place = {name: at for at, name in enumerate(level_order(findings))}
     pairs = sorted(found.pairs, key=lambda pair: (place[pair.a], place[pair.b]))
     unknown = any(math.isnan(pair.diff) for pair in pairs)
-    untuned = any({"R17", "R18"} & set(pair.refused) for pair in findings.pairs)
     caption = (
         "T2b. Pairs, difference in calibrated log loss: below 0 where that of A is lower. Intervals are simultaneous "
         f"for all pairs, at the {ALPHA} of T2. A description: claims are made of {score_name(plan)} alone (T2)."
-        + (" What T2 refuses as under-tuned (R17, R18) is so here, too." if untuned else "")
+        + "".join(f" {said}" for said in possibly_under_tuned(findings.gates, *sorted(found.levels)))
         + (f" {DASH}: a seed diverged, or there are too few of them for a claim." if unknown else "")
     )
     columns = (f"A {MINUS} B", "pairs", "difference [simultaneous]")

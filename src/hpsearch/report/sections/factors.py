@@ -1,6 +1,7 @@
 """Of section 4: effects and interaction of two factors with two values each."""
 
 from hpsearch.analysis.findings import Factorial, Findings
+from hpsearch.analysis.refusals import possibly_under_tuned
 from hpsearch.report.blocks import Block, Cell, Listing, Refused, Subtitle, Text, table
 from hpsearch.report.drawings import gallery
 from hpsearch.report.figures import INTERACTION
@@ -44,7 +45,8 @@ def _effects(findings: Findings, effects: Factorial) -> list[Block]:
         if effects.main_effects
         else "Main effects are not stated: the interaction excludes 0 or is not known well enough."
     )
-    return [Subtitle(TITLE), cells, Text(kinds), Listing((*said, main)), *gallery(findings, [INTERACTION])]
+    untuned = possibly_under_tuned(findings.gates, *(cell for cell, _ in effects.cells.values()))
+    return [Subtitle(TITLE), cells, Text(kinds), Listing((*said, main, *untuned)), *gallery(findings, [INTERACTION])]
 
 
 def _cell_text(findings: Findings, effects: Factorial, row: str, column: str) -> str:
