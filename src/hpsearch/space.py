@@ -1,10 +1,11 @@
 """What a search may draw: the options that vary and the spaces that they bring along."""
 
+import itertools
 import json
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
@@ -34,6 +35,12 @@ class Range:
         if self.step is not None:
             return math.floor((self.high - self.low) / self.step + 1e-9) + 1
         return self.high - self.low + 1 if self.whole else (1 if self.low == self.high else math.inf)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Every value of a finite range, ascending; on a grid, as Optuna computes them."""
+        step = self.step if self.step is not None else 1
+        return tuple(min(self.low + step * place, self.high) for place in range(int(self.size)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,23 @@ class Space:
             for name, dimension in sorted(self.dimensions.get(f"{group}.{option}", {}).items()):
                 values[f"{group}.{option}.{name}"] = suggest(f"{group}.{option}.{name}", dimension)
         return values
+
+    def points(self, chosen: Mapping[str, str]) -> Iterator[dict[str, Value]]:
+        """Every point of a finite space, as `draw` gives them.
+
+        Args:
+            chosen: Group to option, for the groups that do not vary.
+        """
+        groups = sorted(self.options)
+        for options in itertools.product(*(self.options[group] for group in groups)):
+            varied = dict(zip(groups, options, strict=True))
+            drawn = {
+                f"{group}.{option}.{name}": dimension.values
+                for group, option in sorted({**chosen, **varied}.items())
+                for name, dimension in sorted(self.dimensions.get(f"{group}.{option}", {}).items())
+            }
+            for values in itertools.product(*drawn.values()):
+                yield {**varied, **dict(zip(drawn, values, strict=True))}
 
     @property
     def names(self) -> list[str]:

@@ -187,3 +187,19 @@ def test_lost_trials_do_not_count():
 def test_how_foreign_results_were_split_is_not_asserted():
     (gate,) = gates_of(clear(sampler="unknown"), "R23")
     assert (gate.action, gate.reason) == (WARN, "how the parts of the data were drawn is not known")
+
+
+def test_a_level_whose_whole_space_was_trained_has_not_had_less_effort():
+    evidence = clear()
+    few = fewer_trials(evidence, 3)
+    name = evidence.design.levels[0].name
+    rows = [row for row in evidence.trials if row.level != name]
+    rows += [replace(row, values={"optimizer.x.y": row.k}) for row in few.trials if row.level == name and row.k]
+    first, *others = evidence.design.levels
+    whole = replace(first, space={"optimizer.x.y": {"choices": [1, 2, 3]}})
+    part = replace(first, space={"optimizer.x.y": {"choices": [1, 2, 3, 4]}})
+    exhausted, unequal = (
+        with_design(replace(evidence, trials=tuple(rows)), levels=(one, *others)) for one in (whole, part)
+    )
+    assert [gate.action for gate in gates_of(exhausted, "R04")] == [Action.PASS]
+    assert [gate.action for gate in gates_of(unequal, "R04")] == [Action.REFUSE]

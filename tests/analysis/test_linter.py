@@ -52,6 +52,31 @@ def test_inside_of_its_range_a_recipe_asks_for_nothing():
     assert hints(at_lr(0.1), "boundary") == []
 
 
+@pytest.mark.parametrize(
+    ("bounds", "named"),
+    [
+        ({"low": 0.001, "high": 1.0}, True),
+        ({"low": 16, "high": 512}, True),
+        ({"low": 0.1, "high": 1.0}, False),  # a decade
+        ({"low": 0.001, "high": 1.0, "log": True}, False),
+        ({"low": 0.0, "high": 0.5}, False),  # has no logarithm
+        ({"low": 16, "high": 512, "step": 16}, False),  # nor has a grid
+        ({"choices": [0.001, 1.0]}, False),
+    ],
+)
+def test_a_range_of_decades_that_is_drawn_linearly_is_named(bounds, named):
+    rows = [trial(k, 0.9 - k / 100, values={"x.y.z": 0.1 * k}) for k in range(1, 9)]
+    found = hints(of_rows(*rows, space={"x.y.z": bounds}), "linear_decades")
+    assert len(found) == named
+
+
+def test_the_logarithm_of_a_range_is_typed_and_how_many_draws_it_would_move_is_said():
+    rows = [trial(k, 0.9 - k / 100, values={"x.y.z": 0.1 * k}) for k in range(1, 9)]
+    (hint,) = hints(of_rows(*rows, space={"x.y.z": {"low": 0.03, "high": 1.0}}), "linear_decades")
+    assert hint.sentence.endswith("drawn linearly from 0.03 to 1: 93% of the draws lie in the highest decade.")
+    assert hint.overrides == ("'search.space.x.y.z={low: 0.03, high: 1.0, log: true}'",)
+
+
 def test_an_end_without_room_beyond_it_is_no_hint():
     rows = [trial(k, 0.9 - k / 100, values={"model.mlp.dropout": 0.0 + k / 1000}) for k in range(1, 9)]
     assert hints(of_rows(*rows, space={"model.mlp.dropout": {"low": 0.0, "high": 0.5}}), "boundary") == []
@@ -104,8 +129,10 @@ def test_names_that_would_command_the_terminal_are_spelled_out():
 
 def test_where_nothing_can_be_narrowed_few_good_trials_ask_for_more_trials():
     rows = [trial(1, 0.9, 0.9, values={"m.o.x": 1}), *(trial(k, 0.5, 0.5, values={"m.o.x": 2}) for k in range(2, 31))]
-    (hint,) = hints(of_rows(*rows, space={"m.o.x": {"choices": [1, 2]}}), "few_good")
+    (hint,) = hints(of_rows(*rows, space={"m.o.x": {"choices": [1, 2, 3]}}), "few_good")
     assert hint.overrides == ("search.trials=120",)
+    (hint,) = hints(of_rows(*rows, space={"m.o.x": {"choices": [1, 2]}}), "few_good")
+    assert hint.overrides == ()  # both configurations were trained
 
 
 def test_five_good_trials_are_enough():
@@ -256,7 +283,7 @@ def repeated(points, space, again=0):
 
 def test_a_space_whose_points_were_all_drawn_is_exhausted():
     (hint,) = hints(repeated([1, 2, 3], {"x": {"choices": [1, 2, 3]}}), "exhausted")
-    assert hint.sentence == "In the search of adam, all 3 points of the space were drawn: more trials repeat them."
+    assert hint.sentence == "In the search of adam, all 3 configurations of the space were trained."
     assert hints(repeated([1, 2], {"x": {"choices": [1, 2, 3]}}), "exhausted") == []
 
 

@@ -12,12 +12,15 @@ from hpsearch.cli.introduction import introduce
 from hpsearch.cli.scores import Score
 from hpsearch.cli.screens import Closing
 from hpsearch.records import Status, TrialResult
+from hpsearch.search.plan import Plan
 from hpsearch.search.trial_records import Record
+from hpsearch.space import Choices, Composed, Range, Space
 from hpsearch.terminal import Terminal
 
 ACCURACY = Score("accuracy", 144, ("accuracy",))
 DATA = {"name": "digits", "targets": "10 classes", "development_rows": 1438}
 TEST = {"rows": 359, "duplicates": 0}
+NOTHING = Space({}, {})
 
 
 def record(k, status=Status.OK):
@@ -63,8 +66,9 @@ def closed(make_config, named, tmp_path, terminal):
     return show
 
 
-def introduced(terminal, named, config, *, surplus=0):
-    introduce(terminal, named, config, ACCURACY, 0, surplus)
+def introduced(terminal, named, config, *, surplus=0, space=NOTHING):
+    base = Composed(config, {}, {})
+    introduce(terminal, named, Plan.single(base, space, lambda _: base, "0" * 64), ACCURACY, 0, surplus)
     return terminal.console.file.getvalue().splitlines()
 
 
@@ -81,6 +85,34 @@ def test_trials_beyond_those_that_are_asked_for_are_said_to_be_shown(terminal, n
 def test_the_columns_of_a_table_stand_in_the_header(terminal, named, make_config):
     lines = introduced(terminal, named(inputs="id, area → 2 numbers", identifiers="drop id"), make_config())
     assert {"  inputs  id, area → 2 numbers", "! drop id"} <= set(lines)
+
+
+def test_the_header_says_what_is_drawn_and_on_which_scale(terminal, named, make_config):
+    space = Space(
+        {"optimizer": ("sgd", "adam")},
+        {
+            "model.mlp": {"width": Choices((50, 100)), "depth": Range(1, 4, log=False, step=None, whole=True)},
+            "optimizer.adam": {"lr": Range(1e-4, 0.1, log=True, step=None, whole=False)},
+            "training.default": {"clip_norm": Range(0.5, 2.0, log=False, step=0.5, whole=False)},
+        },
+    )
+    lines = introduced(terminal, named(), make_config(), space=space)
+    at = lines.index("  space   optimizer: sgd, adam")
+    assert lines[at + 1 : at + 4] == [
+        "          model.mlp         width 50, 100; depth 1 to 4",
+        "          optimizer.adam    lr 0.0001 to 0.1, log",
+        "          training.default  clip_norm 0.5 to 2 by 0.5",
+    ]
+
+
+def test_the_header_counts_the_trials_that_a_small_space_allows(terminal, named, make_config):
+    space = Space({}, {"model.mlp": {"width": Choices((50, 100))}})
+    lines = introduced(terminal, named(), make_config(search={"trials": 9}), space=space)
+    assert any(line.startswith("  trials  2; ") for line in lines)
+
+
+def test_a_space_that_is_exhausted_does_not_go_on(closed):
+    assert not any(line.startswith("go on") for line in closed([record(k) for k in range(4)], trials=9))
 
 
 def test_to_go_on_means_more_trials_than_there_are(closed):

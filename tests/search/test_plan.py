@@ -9,6 +9,7 @@ import pytest
 from hpsearch.config import Config
 from hpsearch.config.data import Normalize
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
+from hpsearch.search.levels import Level
 from hpsearch.search.plan import Plan, differences, digest
 from hpsearch.search.trial_records import encode_record
 from hpsearch.space import Choices, Composed, Range, Space
@@ -288,3 +289,34 @@ def test_values_that_are_not_drawn_are_those_of_the_command(searching):
 def test_a_trial_of_a_space_of_nothing_is_the_command_itself(make_config):
     trial = plan_of(make_config()).trial((NO_LEVEL, 0))
     assert (trial.values, trial.config) == ({}, make_config())
+
+
+def finite(config, *spaces):
+    """The plan of a comparison whose levels draw from these spaces, or of a search of the only one."""
+    base = Composed(config, {}, {})
+    names = [NO_LEVEL] if len(spaces) == 1 else [f"level {at}" for at in range(len(spaces))]
+    levels = (Level(name, base, space, lambda options: base) for name, space in zip(names, spaces, strict=True))  # noqa: ARG005
+    return Plan(base, tuple(levels), "0" * 64)
+
+
+def test_a_space_of_fewer_points_than_trials_has_each_of_them_once(make_config):
+    plan = finite(make_config(), Space({}, {"model.mlp": {"width": Choices((4, 8, 16))}}))
+    assert plan.keys(2) == [(NO_LEVEL, 0), (NO_LEVEL, 1)]
+    assert plan.keys(9) == [(NO_LEVEL, 0), (NO_LEVEL, 1), (NO_LEVEL, 2)]
+    assert {plan.trial(key).config.model.width for key in plan.keys(9)} == {4, 8, 16}
+
+
+def test_each_level_has_the_default_recipe_and_as_many_draws_as_its_space_has_points(make_config):
+    config = make_config(search={"compare": "norm"})
+    plan = finite(
+        config, Space({}, {"optimizer.adam": {"lr": LR}}), Space({}, {"model.mlp": {"width": Choices((4, 8))}})
+    )
+    of = [[k for name, k in plan.keys(3) if name == level.name] for level in plan.levels]
+    assert of == [[0, 1, 2, 3], [0, 1, 2]]
+
+
+def test_a_level_that_draws_nothing_is_trained_once(make_config):
+    config = make_config(search={"compare": "norm"})
+    plan = finite(config, Space({}, {"optimizer.adam": {"lr": LR}}), Space({}, {}))
+    assert [key for key in plan.keys(3) if key[0] == "level 1"] == [("level 1", 1)]
+    assert plan.trial(("level 1", 1)).config == config

@@ -14,7 +14,9 @@ from scipy import stats
 from scipy.stats import qmc
 
 from hpsearch.config.sweep import AdaptiveSearch, Choose, Metric, Search
-from hpsearch.search.sampler import Sampler, enter
+from hpsearch.records import Status, TrialResult
+from hpsearch.search.sampler import Sampler, enter, suggester
+from hpsearch.search.trial_records import Record
 from hpsearch.seeding import Purpose, derive
 from hpsearch.space import Choices, Range, Space
 
@@ -26,7 +28,7 @@ KINDS = ("random", "qmc")
 def search_of(kind):
     """A search of this kind with nothing set."""
     settings = {"trials": 1, "choose": Choose(), "tune": [], "space": {}, "metric": Metric.AUTO}
-    kinds = {"tpe": partial(AdaptiveSearch, startup=10)}
+    kinds = {"tpe": partial(AdaptiveSearch, startup=2)}
     return kinds.get(kind, Search)(kind=kind, **settings, **Search.quiet)
 
 
@@ -197,3 +199,47 @@ def test_the_values_of_a_random_trial_are_known():
     (state,) = np.random.SeedSequence(11, spawn_key=words).generate_state(1, np.uint64)
     expected = np.random.RandomState(int(state >> np.uint64(1)) % 2**32).uniform(0.0, 1.0)
     assert Sampler(search_of("random"), space, 11).draw("-", 5, {"model": "mlp"}) == {"model.mlp.x": expected}
+
+
+FINITE = Space(
+    {"optimizer": ("sgd", "adam")},
+    {
+        "optimizer.sgd": {"lr": Range(low=0.1, high=0.4, log=False, step=0.1, whole=False)},
+        "optimizer.adam": {"eps": Choices((1e-8, 1e-7, 1e-6))},
+        "model.mlp": {"depth": Range(low=1, high=3, log=False, step=None, whole=True), "widths": Choices(([4], [8]))},
+    },
+)
+"""(4 + 3) times 3 times 2 points."""
+
+
+def finite_draws(kind, seed, n):
+    sampler = Sampler(search_of(kind), FINITE, seed)
+    return [sampler.draw("-", k, {"model": "mlp"}) for k in range(n)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_point_of_a_finite_space_is_drawn_once(kind, seed):
+    values = finite_draws(kind, seed, 42)
+    assert len({repr(sorted(value.items())) for value in values}) == 42
+    assert values[:9] == finite_draws(kind, seed, 9)
+
+
+def test_the_points_of_a_finite_space_are_those_that_optuna_draws():
+    studies = [optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)) for seed in range(400)]
+    drawn = [FINITE.draw(suggester(study.ask()), {"model": "mlp"}) for study in studies]
+    points = [repr(sorted(point.items())) for point in FINITE.points({"model": "mlp"})]
+    assert len(points) == len(set(points)) == FINITE.size
+    assert {repr(sorted(values.items())) for values in drawn} == set(points)
+
+
+def test_a_search_that_learns_repeats_no_point_while_there_are_others():
+    space = one(Choices(tuple("abcdef")))
+    sampler, done = Sampler(search_of("tpe"), space, 0), []
+    for cohort in ([0, 1], [2, 3], [4, 5]):
+        found = sampler.draw_cohort("-", cohort, {"model": "mlp"}, done)
+        done += [
+            Record("-", k, values, {}, TrialResult(Status.OK, None, 0.5, None, {}, {}, [], []), "")
+            for k, values in zip(cohort, found, strict=True)
+        ]
+    assert sorted(record.values["model.mlp.x"] for record in done) == list("abcdef")

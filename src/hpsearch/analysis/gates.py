@@ -25,6 +25,7 @@ from hpsearch.analysis.gates_confirm import (
 from hpsearch.analysis.importance import FEWEST_TOP
 from hpsearch.analysis.importance import FEWEST_TRIALS as FEWEST_FOR_IMPORTANCE
 from hpsearch.analysis.measuring import Family
+from hpsearch.analysis.space_size import is_exhausted
 from hpsearch.analysis.tuning import FEWEST_TRIALS, largest_claim
 from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.records import Status
@@ -111,14 +112,13 @@ def no_pruning(evidence: Evidence) -> list[Gate]:
 
 
 def equal_effort(evidence: Evidence) -> list[Gate]:
-    """R04: equally many trials, epochs and data for each level."""
-    design, counts = (
-        evidence.design,
-        {level.name: len(pool_of(evidence, level.name)) for level in evidence.design.levels},
-    )
+    """R04: equally many trials, epochs and data for each level, or every configuration of its space."""
+    design = evidence.design
+    counts = {level.name: len(pool_of(evidence, level.name)) for level in design.levels}
+    whole = [name for name in counts if is_exhausted(evidence, name)]  # more trials would repeat what was trained
     unequal = [name for name in design.mismatched if name.startswith(OF_R04)]
     gates = []
-    if len(set(counts.values())) > 1:
+    if len({count for name, count in counts.items() if name not in whole}) > 1:
         listed = ", ".join(f"{visible(name)} {count}" for name, count in counts.items())
         most = max(design.trials, *counts.values())
         reason = f"levels have unequally many trials with a result ({listed}): compared at common budgets alone"
@@ -131,7 +131,8 @@ def equal_effort(evidence: Evidence) -> list[Gate]:
             f"levels differ in {visible(', '.join(compared))}, which is compared: equal trials are not equal effort"
         )
         gates.append(Gate("R04", Action.WARN, reason))
-    return gates or [Gate("R04", Action.PASS, f"{max(counts.values())} trials of each level, trained alike")]
+    but = f", or every configuration of its space ({visible(', '.join(whole))})" if whole else ""
+    return gates or [Gate("R04", Action.PASS, f"{max(counts.values())} trials of each level{but}, trained alike")]
 
 
 def _again(evidence: Evidence) -> str:
@@ -154,6 +155,9 @@ def _enough(evidence: Evidence, level: str) -> Gate:
     if n < FEWEST_TRIALS:
         more = f"search.trials={max(FEWEST_TRIALS, evidence.design.trials)}"
         fix = "search=random" if evidence.design.sampler == "coarse_to_fine" else more
+        if is_exhausted(evidence, level):
+            reason = f"its space has {n} configurations, fewer than {FEWEST_TRIALS}: no bands"
+            return Gate("R05", Action.REFUSE, reason, level=level)
         return Gate("R05", Action.REFUSE, f"{n} trials are fewer than {FEWEST_TRIALS}: no bands", fix, level)
     return Gate("R05", Action.PASS, f"{n} trials: bands and claims up to k = {largest_claim(n)}", level=level)
 
@@ -196,7 +200,8 @@ def enough_for_importance(evidence: Evidence) -> list[Gate]:
 def _important(evidence: Evidence, level: LevelDesign) -> Gate:
     pool = pool_of(evidence, level.name)
     finite = int((~pool.diverged).sum())
-    fix = f"search.trials={max(FEWEST_FOR_IMPORTANCE, evidence.design.trials)}"
+    more = f"search.trials={max(FEWEST_FOR_IMPORTANCE, evidence.design.trials)}"
+    fix = "" if is_exhausted(evidence, level.name) else more
     if len(pool) < FEWEST_FOR_IMPORTANCE:
         reason = f"{len(pool)} trials are fewer than {FEWEST_FOR_IMPORTANCE}: no importance"
         return Gate("R13", Action.REFUSE, reason, fix, level.name)

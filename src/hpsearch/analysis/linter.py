@@ -28,13 +28,15 @@ from hpsearch.analysis.linter_space import (
     plain,
     widened,
 )
-from hpsearch.analysis.space_size import points_of
+from hpsearch.analysis.space_size import is_exhausted, points_of
 from hpsearch.metrics import LOWER_IS_BETTER
 from hpsearch.records import NO_LEVEL
 from hpsearch.wording import show_number, show_value, visible
 
 __all__ = ["edge_of", "lint", "narrowed"]
 
+DECADE = 10
+"""Ratio of the ends of a range above which its logarithm should be drawn."""
 END = 0.2
 """Last part of the epochs in which a curve must be flat."""
 FEWEST_CURVES = 3
@@ -125,6 +127,19 @@ def _boundary(level: _Level) -> Iterator[Hint]:
             yield level.hint("boundary", sentence, [override_of(name, wide)])
 
 
+def _linear_decades(level: _Level) -> Iterator[Hint]:
+    """A range of more than a decade is drawn linearly: nine tenths of its draws lie in its highest decade."""
+    for name, bounds in level.space.items():
+        axis = Axis.of(bounds)
+        if axis is None or axis.log or axis.step is not None or not 0 < DECADE * axis.low < axis.high:
+            continue
+        ends = f"{show_value(axis.low)} to {show_value(axis.high)}"
+        top = (axis.high - axis.high / DECADE) / (axis.high - axis.low)
+        sentence = f"{visible(name)} is drawn linearly from {ends}: {top:.0%} of the draws lie in the highest decade."
+        by_log = replace(axis, log=True).bounds(axis.low, axis.high)
+        yield level.hint("linear_decades", sentence, [override_of(name, by_log)])
+
+
 def _few_good(level: _Level) -> Iterator[Hint]:
     """Fewer than five trials come near the highest: draw from a narrower space or, if that is none, more often."""
     near, n = near_the_highest(level.evidence, level.pool), len(level.pool)
@@ -138,7 +153,8 @@ def _few_good(level: _Level) -> Iterator[Hint]:
     reach = "δ" if level.design.delta is not None else "a standard error"
     come = "comes" if hits == 1 else "come"
     sentence = f"only {hits} of {n} trials {come} within {reach} of the highest val score, to {show_number(near[1])}."
-    yield level.hint("few_good", sentence, changed or [f"search.trials={more}"])
+    whole = is_exhausted(level.evidence, level.name)
+    yield level.hint("few_good", sentence, changed or ([] if whole else [f"search.trials={more}"]))
 
 
 def _still_improving(level: _Level) -> Iterator[Hint]:
@@ -267,13 +283,14 @@ def _repeats(level: _Level) -> Iterator[Hint]:
     points = {label_of(dict(row.values)) for row in draws}
     size, again = points_of(level.space), len(draws) - len(points)
     if points and len(points) >= size:
-        yield level.hint("exhausted", f"all {len(points)} points of the space were drawn: more trials repeat them.")
+        yield level.hint("exhausted", f"all {len(points)} configurations of the space were trained.")
     elif again > (REPEATED * len(draws) if math.isfinite(size) else 0):
         yield level.hint("duplicates", f"{again} of {len(draws)} trials repeat a point that was drawn before.")
 
 
 RULES: tuple[Callable[[_Level], Iterator[Hint]], ...] = (
     _boundary,
+    _linear_decades,
     _few_good,
     _still_improving,
     _overfitting,

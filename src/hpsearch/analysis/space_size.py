@@ -3,8 +3,19 @@
 import math
 from collections.abc import Mapping
 
-from hpsearch.analysis.evidence import Space
+from hpsearch.analysis.evidence import Evidence, Space
+from hpsearch.analysis.explore_pool import space_of
+from hpsearch.analysis.explore_space import label_of
 from hpsearch.analysis.linter_space import Axis
+
+
+def is_exhausted(evidence: Evidence, level: str) -> bool:
+    """Whether every configuration of a level's space was trained; of foreign results nobody knows the space."""
+    if evidence.design.sampler == "unknown":
+        return False
+    space = space_of(evidence.design, level)
+    points = {label_of(dict(row.values)) for row in evidence.draws(level)}
+    return len(points) >= (points_of(space) if space else 1)
 
 
 def points_of(space: Space) -> float:

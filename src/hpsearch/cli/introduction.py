@@ -1,5 +1,6 @@
 """What a sweep prints before it starts: which one, on which data, how it is split, and what is scored."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hpsearch.cli.naming import Named
@@ -12,24 +13,28 @@ from hpsearch.data.rows import Development
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.jobs import Checked
 from hpsearch.quoting import list_override
+from hpsearch.search.levels import Level
+from hpsearch.search.plan import Plan
+from hpsearch.space import Choices, Dimension
 from hpsearch.terminal import Terminal
+from hpsearch.wording import show_value
 
 MANY_FITS = 300
 """Trainings of one trial from which on its cost is worth a warning."""
 
 
-def introduce(terminal: Terminal, named: Named, config: Config, score: Score, done: int, surplus: int) -> None:
-    """Prints which sweep this is, on which data, how they are split, what one trial costs, and what its score is.
+def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: int, surplus: int) -> None:
+    """Prints which sweep this is, on which data, how they are split, what trials draw and cost, and what they score.
 
     Args:
         terminal: Where.
         named: The sweep.
-        config: With no option varied.
+        plan: What it is.
         score: What trials are scored by.
         done: Trials that are finished, of those that are asked for.
         surplus: Finished trials that are not asked for.
     """
-    data = named.specification["data"]
+    config, data = plan.base.config, named.specification["data"]
     sizes = split_sizes(config.evaluation, data["development_rows"])
     trials, fits = config.search.trials, sizes.folds * config.evaluation.replicates
     resumed = f", {done} of them finished before" if done else ""
@@ -41,7 +46,9 @@ def introduce(terminal: Terminal, named: Named, config: Config, score: Score, do
     if "inputs" in data:
         terminal.line(f"  inputs  {data['inputs']}")
     terminal.line(f"  split   {describe_split(config, sizes)}")
-    terminal.line(f"  trials  {describe_trials(named, trials)}{resumed}; {each}{describe_epochs(config)}")
+    terminal.line(f"  trials  {describe_trials(plan)}{resumed}; {each}{describe_epochs(config)}")
+    for at, line in enumerate(describe_space(plan.levels)):
+        terminal.line(f"  {'' if at else 'space':<7} {line}")
     if config.search.depends:
         terminal.line(f"  rounds  {describe_rounds(config)}")
     terminal.line(f"  score   {describe_score(config, score)}")
@@ -70,13 +77,41 @@ def tell_engines(terminal: Terminal, checked: Checked) -> None:
         terminal.warn(f"trained by the reference engine, since they cannot be batched: {problem}")
 
 
-def describe_trials(named: Named, trials: int) -> str:
+def describe_trials(plan: Plan) -> str:
     """How many trials there are; where levels are compared, in each of them, beside its default recipe."""
-    levels = [level["name"] for level in named.specification["specification"].get("levels", ())]
-    if not levels:
-        return str(trials)
-    names = ", ".join(levels)
-    return f"{trials} and the default recipe in each of {len(levels)} levels ({names})"
+    trials, levels = plan.search.trials, plan.levels
+    total = len(plan.keys(trials))
+    if not plan.search.compares:
+        return str(total)
+    names = f"{len(levels)} levels ({', '.join(level.name for level in levels)})"
+    if total == len(levels):
+        return f"the default recipe of each of {names}"
+    most = "" if total == len(levels) * (trials + 1) else "up to "
+    return f"{most}{trials} and the default recipe in each of {names}"
+
+
+def describe_space(levels: Sequence[Level]) -> list[str]:
+    """What trials draw: the options of each group that varies, then a line for each option with the scale of ranges."""
+    options = {group: names for level in levels for group, names in level.space.options.items()}
+    lines = [f"{group}: {', '.join(names)}" for group, names in options.items()]
+    dimensions: dict[str, dict[str, Dimension]] = {}
+    for level in levels:
+        for option, named in level.space.dimensions.items():
+            dimensions.setdefault(option, {}).update(named)
+    width = max(map(len, dimensions), default=0)
+    drawn = {
+        option: "; ".join(f"{name} {describe_dimension(dimension)}" for name, dimension in named.items())
+        for option, named in dimensions.items()
+    }
+    return [*lines, *(f"{option:<{width}}  {text}" for option, text in drawn.items())]
+
+
+def describe_dimension(dimension: Dimension) -> str:
+    """`0.0001 to 0.1, log`, `1 to 3`, `0.1 to 0.5 by 0.1` or `0.8, 0.9`."""
+    if isinstance(dimension, Choices):
+        return ", ".join(map(show_value, dimension.values))
+    scale = ", log" if dimension.log else "" if dimension.step is None else f" by {show_value(dimension.step)}"
+    return f"{show_value(dimension.low)} to {show_value(dimension.high)}{scale}"
 
 
 def describe_epochs(config: Config) -> str:

@@ -1,6 +1,6 @@
 """What a sweep must satisfy beyond its keys, found out before anything is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.sweep import CoarseToFine
@@ -12,22 +12,34 @@ from hpsearch.search.pruning import judge_of
 from hpsearch.space import Space
 
 
-def check_trials(config: Config, level: Level) -> None:
+def check_trials(config: Config, levels: Sequence[Level]) -> None:
     """Several trials must differ in something.
 
     Raises:
-        ConfigError: If nothing varies.
+        ConfigError: If nothing varies, or too little for the first round of a search from coarse to fine.
     """
-    trials = config.search.trials
-    if trials > 1 and not level.space.names:
-        where = "" if level.name == NO_LEVEL else f" in level {level.name}"
-        tuned = (
-            f"every value of search.tune={config.search.tune} is given" if config.search.tune else "nothing is tuned"
-        )
+    search = config.search
+    if search.trials > 1 and not any(level.space.names for level in levels):
+        tuned = f"every value of search.tune={search.tune} is given" if search.tune else "nothing is tuned"
         raise ConfigError(
-            f"search.trials is {trials} and nothing varies{where} ({tuned}): name groups in search.tune, or options in "
+            f"search.trials is {search.trials} and nothing varies ({tuned}): name groups in search.tune, or options in "
             "search.choose.<group>"
         )
+    if isinstance(search, CoarseToFine) and levels[0].space.size < search.rounds[0].trials:
+        raise ConfigError(
+            f"search.rounds: the first round must not have more trials than the space has configurations, got "
+            f"{search.rounds[0].trials} of {levels[0].space.size:g}: search=random trains each of them once"
+        )
+
+
+def exhausted(levels: Sequence[Level], trials: int) -> list[str]:
+    """A sentence for each level whose space holds fewer configurations than trials are asked for."""
+    return [
+        f"the space{'' if level.name == NO_LEVEL else f' of {level.name}'} has {level.space.size:g} "
+        f"configuration{'' if level.space.size == 1 else 's'}: each is trained once, not search.trials={trials}"
+        for level in levels
+        if level.space.size < trials
+    ]
 
 
 def check_truth_table(config: Config, development: Development, sealed: SealedTest | None) -> None:

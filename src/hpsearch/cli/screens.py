@@ -106,10 +106,10 @@ class Closing:
         ]
 
     def _next(self) -> list[tuple[str, str]]:
-        trials = 1 + max((record.k for record in self.records), default=0)  # the sweep may have had more already
-        trials = max(self.config.search.trials, trials - self.config.search.compares)
+        drawn = 1 + max((record.k for record in self.records), default=0) - self.config.search.compares
+        trials = max(self.config.search.trials, drawn)  # the sweep may have had more already
         steps = self._ways_out()
-        if trials > 1:
+        if trials > 1 and drawn >= self.config.search.trials:  # fewer are all that the space holds
             steps.append(("go on", self._command(*self._overrides_but("search.trials"), f"search.trials={2 * trials}")))
         if self.named.specification["data"]["test"] and find_champion(self.records) is not None:
             steps.append(("final", self._command(*self._final(), *self._tracking())))

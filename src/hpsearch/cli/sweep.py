@@ -14,7 +14,7 @@ from hpsearch.cli.levels import plan_levels
 from hpsearch.cli.looking import tell_other_code, tell_seen
 from hpsearch.cli.naming import Named
 from hpsearch.cli.report_screen import Published
-from hpsearch.cli.requirements import check_cohorts, check_trials, check_truth_table
+from hpsearch.cli.requirements import check_cohorts, check_trials, check_truth_table, exhausted
 from hpsearch.cli.scores import Score
 from hpsearch.cli.screens import Closing
 from hpsearch.cli.sweep_facts import name_of
@@ -24,7 +24,7 @@ from hpsearch.config import Config
 from hpsearch.data.seal import data_digest, load_development, seal
 from hpsearch.data.sources import Source, find_source
 from hpsearch.jobs import TrialJob
-from hpsearch.records import NO_LEVEL, Status
+from hpsearch.records import Status
 from hpsearch.search.attempts import Attempts, now_ms
 from hpsearch.search.champion import find_champion
 from hpsearch.search.folders import check_directory
@@ -129,7 +129,7 @@ def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workforce 
 
 def _introduce(sweep: Prepared, workers: Workforce | None, terminal: Terminal) -> None:
     tell_stand_in(terminal, sweep.source, sweep.named)
-    introduce(terminal, sweep.named, sweep.config, sweep.score, len(sweep.finished), sweep.surplus)
+    introduce(terminal, sweep.named, sweep.plan, sweep.score, len(sweep.finished), sweep.surplus)
     if workers is not None:
         tell_engines(terminal, workers.checked)
 
@@ -183,15 +183,11 @@ def _nobody(jobs: Mapping[Key, TrialJob]) -> Foreman:
 def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> Prepared:
     config = base.config
     levels = plan_levels(composer, base)
+    check_trials(config, levels)
     for level in levels:
-        check_trials(config, level)
         check_cohorts(config, level.space)
-        if level.space.size < config.search.trials:
-            of = "" if level.name == NO_LEVEL else f" of {level.name}"
-            terminal.warn(
-                f"the space{of} holds {level.space.size:g} distinct configurations: "
-                f"search.trials={config.search.trials} repeats some"
-            )
+    for sentence in exhausted(levels, config.search.trials):
+        terminal.warn(sentence)
     source = find_source(config.data)
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from hpsearch.config import Config
@@ -37,6 +37,7 @@ class Plan:
     base: Composed
     levels: tuple[Level, ...]
     data_digest: str
+    _samplers: dict[str, Sampler] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def single(
@@ -67,15 +68,28 @@ class Plan:
     def keys(self, trials: int) -> list[Key]:
         """The trials of a sweep of so many trials (in each level), level by level for each k.
 
-        Where levels are compared, k = 0 is the default recipe, an extra, and draws are k = 1 … `trials`.
+        Where levels are compared, k = 0 is the default recipe, an extra, and draws are k = 1 … `trials`. A space of
+        fewer points has each of them once. Of a level that draws nothing the default recipe is the one point.
         """
-        return [(level.name, k) for k in range(trials + self.search.compares) for level in self.levels]
+        first = int(self.search.compares)
+        drawn = {level.name: self._draws(level, trials) for level in self.levels}
+        return [
+            (level.name, k)
+            for k in range(trials + first)
+            for level in self.levels
+            if (first <= k < first + drawn[level.name]) or (k < first and level.space.names)
+        ]
+
+    def _draws(self, level: Level, trials: int) -> int:
+        """How many trials of a level draw; a point that is left from round to round trains longer each time."""
+        return trials if isinstance(self.search, CoarseToFine) else int(min(trials, level.space.size))
 
     def cohorts(self, trials: int) -> list[list[Key]]:
         """The keys in portions: the trials of one can run side by side, the next ones learn from them."""
-        keys = iter(self.keys(trials))
-        portions = [len(self.keys(trials))] if self.search.compares else self.search.portions(trials)
-        return [list(itertools.islice(keys, size)) for size in portions]
+        keys = self.keys(trials)
+        portions = [len(keys)] if self.search.compares else self.search.portions(len(keys))
+        rest = iter(keys)
+        return [list(itertools.islice(rest, size)) for size in portions]
 
     def trial(self, key: Key) -> Trial:
         """A trial as it is drawn whatever came out before.
@@ -112,7 +126,8 @@ class Plan:
         search = self.search
         if isinstance(search, CoarseToFine):
             (level,) = self.levels
-            sampler = self._sampler(replace(level, space=narrowed_spaces(search, level, past)[-1]))
+            space = narrowed_spaces(search, level, past)[-1]
+            sampler = Sampler(search, space, self.base.config.seed, first=cohort[0][1])
             return [self.realize(key, sampler.draw(*key, level.chosen)) for key in wanted]
         if not isinstance(search, AdaptiveSearch):
             return [self.trial(key) for key in wanted]
@@ -132,7 +147,10 @@ class Plan:
         return dropped_between(before, after)
 
     def _sampler(self, level: Level) -> Sampler:
-        return Sampler(self.search, level.space, self.base.config.seed, first=int(self.search.compares))
+        if level.name not in self._samplers:
+            first = int(self.search.compares)
+            self._samplers[level.name] = Sampler(self.search, level.space, self.base.config.seed, first)
+        return self._samplers[level.name]
 
     def foreseen(self, records: Mapping[Key, Record], trials: int) -> list[Config]:
         """The configurations of what is missing; where trials have still to learn from others, of random draws.

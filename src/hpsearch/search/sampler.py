@@ -18,12 +18,16 @@ from hpsearch.space import Choices, Dimension, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study that is made, and every trial
 
+ATTEMPTS = 20
+"""Draws of a trial that repeat others, after which it takes one of the points that are left."""
+
 
 class Sampler:
     """Random, quasi-random or adaptive draws from one space.
 
     What a trial draws is a function of (seed, level, k) and, where the search is adaptive, of the finished trials of
-    earlier cohorts: never of order, time or workers.
+    earlier cohorts: never of order, time or workers. In a finite space no trial repeats a point while there are others:
+    what repeats one is drawn again.
     """
 
     def __init__(self, search: Search, space: Space, seed: int, first: int = 0) -> None:
@@ -37,6 +41,7 @@ class Sampler:
             first: Number of the first trial that draws: its point is the first of a quasi-random sequence.
         """
         self._search, self._space, self._seed, self._first = search, space, seed, first
+        self._drawn: dict[str, list[dict[str, Value]]] = {}  # by level, of a finite space
 
     def draw(self, level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
         """The values of trial k as they are drawn whatever came out before.
@@ -46,8 +51,28 @@ class Sampler:
             k: Number of the trial within the level.
             chosen: Group to option, for the groups that do not vary.
         """
-        study = _study(self._independent(level, k))
+        if math.isinf(self._space.size):
+            return self._point(level, k, chosen)
+        drawn = self._drawn.setdefault(level, [])
+        for number in range(self._first + len(drawn), k + 1):
+            drawn.append(self._unlike(drawn, level, number, chosen))
+        return dict(drawn[k - self._first])
+
+    def _point(self, level: str, k: int, chosen: Mapping[str, str], attempt: int = 0) -> dict[str, Value]:
+        study = _study(self._independent(level, k, attempt))
         return self._space.draw(suggester(study.ask()), chosen)
+
+    def _unlike(
+        self, drawn: Sequence[Mapping[str, Value]], level: str, k: int, chosen: Mapping[str, str]
+    ) -> dict[str, Value]:
+        """The first draw of trial k that is none of these; any draw if the space holds no other point."""
+        taken = set(map(_label_of, drawn))
+        points = (self._point(level, k, chosen, attempt) for attempt in range(ATTEMPTS))
+        for values in points:
+            if _label_of(values) not in taken:
+                return values
+        left = [values for values in self._space.points(chosen) if _label_of(values) not in taken]
+        return left[self._draw_seed(level, k, ATTEMPTS) % len(left)] if left else self._point(level, k, chosen)
 
     def draw_cohort(
         self, level: str, cohort: Sequence[int], chosen: Mapping[str, str], past: Sequence[Record]
@@ -65,22 +90,31 @@ class Sampler:
             return [self.draw(level, k, chosen) for k in cohort]
         study = _study(_GivenSampler({}))
         _tell_past(study, self._space, chosen, past)
-        values = []
+        values: list[dict[str, Value]] = []
         for k in cohort:  # what was drawn before k in this cohort is a running trial to the sampler, which keeps away
-            study.sampler = self._independent(level, k) if k < search.startup else self._adaptive(level, k)
-            values.append(self._space.draw(suggester(study.ask()), chosen))
+            if k < search.startup:
+                found = self.draw(level, k, chosen)
+                enter(study, self._space, found, chosen)
+            else:
+                study.sampler = self._adaptive(level, k)
+                found = self._space.draw(suggester(study.ask()), chosen)
+                drawn = [*(record.values for record in past), *values]
+                if math.isfinite(self._space.size) and found in drawn:
+                    found = self._unlike(drawn, level, k, chosen)
+            values.append(found)
         return values
 
-    def _independent(self, level: str, k: int) -> optuna.samplers.BaseSampler:
-        if self._search.kind == "qmc":
+    def _independent(self, level: str, k: int, attempt: int = 0) -> optuna.samplers.BaseSampler:
+        if self._search.kind == "qmc" and not attempt:
             return _SobolSampler(self._space.names, derive(self._seed, Purpose.QMC, level), k - self._first)
-        return optuna.samplers.RandomSampler(seed=self._draw_seed(level, k))
+        return optuna.samplers.RandomSampler(seed=self._draw_seed(level, k, attempt))
 
     def _adaptive(self, level: str, k: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.TPESampler(n_startup_trials=0, seed=self._draw_seed(level, k))
 
-    def _draw_seed(self, level: str, k: int) -> int:
-        return derive(self._seed, Purpose.PARAMETERS, level, k) % 2**32
+    def _draw_seed(self, level: str, k: int, attempt: int = 0) -> int:
+        again = (attempt,) if attempt else ()
+        return derive(self._seed, Purpose.PARAMETERS, level, k, *again) % 2**32
 
 
 def enter(study: optuna.Study, space: Space, values: Mapping[str, Value], chosen: Mapping[str, str]) -> optuna.Trial:
@@ -204,6 +238,11 @@ def suggester(trial: optuna.Trial) -> Callable[[str, Dimension], Value]:
         return trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
 
     return suggest
+
+
+def _label_of(values: Mapping[str, Value]) -> str:
+    """What tells a point from others."""
+    return json.dumps(values, sort_keys=True)
 
 
 def _label(value: Value) -> Any:
