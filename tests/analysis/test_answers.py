@@ -158,7 +158,7 @@ def test_a_lone_level_tells_its_recipe():
     alone = Evidence(design(level("-")), tuple(trials("-", 0.9, 3)), tuple(scored("-", [0.9, 0.8, -math.inf])))
     assert told(alone)[0] == (
         "exploratory",
-        "Nothing is compared: there is one level. Its recipe scores 0.5667 over 3 fresh seeds, of which 1 diverged.",
+        "Nothing is compared: there is one level. Its recipe has no mean score: 1 of 3 fresh seeds diverged (R08).",
     )
 
 

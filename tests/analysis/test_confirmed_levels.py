@@ -20,6 +20,7 @@ from evidences import (
 )
 from scipy import stats
 
+from hpsearch.analysis.compare import analyse
 from hpsearch.analysis.confirmation import confirm_levels, contenders_of
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explore import explore_level
@@ -30,7 +31,7 @@ B = [0.88, 0.92, 0.92, 0.90, 0.91, 0.91, 0.87, 0.90]
 
 
 def test_a_level_has_mean_sd_and_t_interval_over_seeds():
-    one = confirm_levels(of(scored("a", A), scored("b", B)), {})["a"]
+    one = confirm_levels(of(scored("a", A), scored("b", B)), {}, ())["a"]
     exact = stats.ttest_1samp(A, 0).confidence_interval(0.95)
     assert (one.n, one.failed) == (8, 0)
     assert one.mean == pytest.approx(np.mean(A))
@@ -41,7 +42,7 @@ def test_a_level_has_mean_sd_and_t_interval_over_seeds():
 def test_optimism_is_the_search_score_of_the_retrained_trial_minus_the_mean():
     evidence = of(scored("a", A, trial=2), scored("b", B))
     searched = next(row.val for row in evidence.trials if (row.level, row.k) == ("a", 2))
-    assert confirm_levels(evidence, {})["a"].optimism == pytest.approx(searched - np.mean(A))
+    assert confirm_levels(evidence, {}, ())["a"].optimism == pytest.approx(searched - np.mean(A))
 
 
 def test_without_a_known_trial_optimism_is_that_of_the_selected_one():
@@ -52,7 +53,7 @@ def test_without_a_known_trial_optimism_is_that_of_the_selected_one():
 
 def optimism_of(evidence):
     explored = {"a": explore_level(evidence, "a", refused=False, seed=0)}
-    return confirm_levels(evidence, explored)["a"].optimism
+    return confirm_levels(evidence, explored, ())["a"].optimism
 
 
 @pytest.mark.parametrize("numbers", [[99] * 8, [1, 2] * 4], ids=["not in the search", "several"])
@@ -68,28 +69,29 @@ def test_a_retrained_default_recipe_has_the_optimism_of_its_own_score():
     assert optimism_of(evidence) == pytest.approx(0.5 - np.mean(A))
 
 
-def test_a_seed_that_diverged_counts_as_the_worst_and_leaves_no_interval():
-    one = confirm_levels(of(scored("a", [0.9, 0.8, -math.inf]), scored("b", B)), {})["a"]
-    assert (one.n, one.failed) == (3, 1)
-    assert one.mean == pytest.approx(1.7 / 3)
-    assert all(map(math.isnan, one.interval))
+@pytest.mark.parametrize("metric", ["accuracy", "mse"])
+def test_a_seed_that_diverged_leaves_no_mean(metric):
+    evidence = of(scored("a", [-0.9, -0.8, -math.inf]), scored("b", [-0.1, -0.2, -0.3]), metric=metric)
+    found = analyse(evidence).confirmed
+    assert (found["a"].n, found["a"].failed, found["a"].refused) == (3, 1, ("R08",))
+    assert np.isnan([found["a"].mean, found["a"].sd, found["a"].optimism, *found["a"].interval]).all()
+    assert found["b"].refused == ()
+    assert found["b"].mean == pytest.approx(-0.2)
 
 
-def test_of_a_regression_it_leaves_no_mean_either():
-    rows = scored("a", [-1.0, -math.inf]), scored("b", [-1.0, -2.0])
-    one = confirm_levels(of(*rows, metric="mse", classes=0), {})["a"]
-    assert one.mean == -math.inf
-    assert math.isnan(one.sd)
+def test_seeds_of_the_search_leave_no_mean_of_fresh_ones():
+    found = analyse(of(scored("a", A), scored("b", B), search_keys=(1,))).confirmed
+    assert [(one.refused, math.isnan(one.mean)) for one in found.values()] == [(("R06",), True)] * 2
 
 
 def test_levels_without_a_score_on_fresh_seeds_are_left_out():
-    assert list(confirm_levels(of(scored("a", A), scored("b", [math.nan])), {})) == ["a"]
+    assert list(confirm_levels(of(scored("a", A), scored("b", [math.nan])), {}, ())) == ["a"]
 
 
 def test_the_interval_of_a_level_over_folds_is_corrected():
     draw = np.random.default_rng(3)
     a = 0.9 + draw.normal(0, 0.01, (3, 5))
-    one = confirm_levels(in_folds(a, a), {})["a"]
+    one = confirm_levels(in_folds(a, a), {}, ())["a"]
     half = stats.t.ppf(0.975, 14) * a.std(ddof=1) * math.sqrt(1 / 15 + 1 / 4)
     assert one.interval == pytest.approx((a.mean() - half, a.mean() + half))
 
@@ -100,7 +102,7 @@ CURVES = {"val/accuracy": [0.3, 0.8, 0.85]}, {"val/accuracy": [0.1, 0.2, 0.3]}, 
 def test_time_to_target_is_that_to_ninety_percent_of_the_way_from_chance_to_the_first_level():
     # 0.1 + 0.9 (0.9 - 0.1) = 0.82: reached in epoch 3, never, never.
     a = [replace(row, curves=curve) for row, curve in zip(scored("a", [0.9, 0.9, 0.9]), CURVES, strict=True)]
-    found = confirm_levels(of(a, scored("b", [0.5] * 3)), {})
+    found = confirm_levels(of(a, scored("b", [0.5] * 3)), {}, ())
     assert found["a"].to_target[:2] == (math.inf, 1 / 3)
     assert found["b"].to_target is None
 
@@ -108,7 +110,7 @@ def test_time_to_target_is_that_to_ninety_percent_of_the_way_from_chance_to_the_
 def test_the_target_follows_the_control():
     # 0.1 + 0.9 (0.3 - 0.1) = 0.28: in epoch 1, in epoch 3, never.
     a = [replace(row, curves=curve) for row, curve in zip(scored("a", [0.9, 0.9, 0.9]), CURVES, strict=True)]
-    found = confirm_levels(of(a, scored("b", [0.3] * 3), control="b"), {})
+    found = confirm_levels(of(a, scored("b", [0.3] * 3), control="b"), {}, ())
     assert found["a"].to_target[:2] == (3.0, 2 / 3)
 
 
@@ -116,14 +118,14 @@ def test_curves_of_losses_are_negated():
     curves = {"val/cross_entropy": [2.0, 0.5, 0.2]}
     a = [replace(row, curves=curves) for row in scored("a", [-0.1, -0.1, -0.1])]
     # -ln 10 + 0.9 (-0.1 + ln 10) = -0.32
-    found = confirm_levels(of(a, scored("b", [-0.3] * 3), metric="cross_entropy"), {})
+    found = confirm_levels(of(a, scored("b", [-0.3] * 3), metric="cross_entropy"), {}, ())
     assert found["a"].to_target[:2] == (3.0, 1.0)
 
 
 @pytest.mark.parametrize("changes", [{"classes": 0}, {"metric": "mse"}])
 def test_without_a_known_chance_level_there_is_no_target(changes):
     a = [replace(row, curves={"val/accuracy": [0.9], "val/mse": [0.1]}) for row in scored("a", [-0.1, -0.1])]
-    assert confirm_levels(of(a, scored("b", [-0.3] * 2), **changes), {})["a"].to_target is None
+    assert confirm_levels(of(a, scored("b", [-0.3] * 2), **changes), {}, ())["a"].to_target is None
 
 
 # contenders and factors

@@ -138,10 +138,10 @@ def test_fresh_seeds_have_a_mean_with_its_standard_error():
     assert entry.confirmed_se == pytest.approx(0.1 / math.sqrt(3))
 
 
-def test_a_seed_that_diverged_counts_as_the_worst_and_leaves_no_standard_error():
+def test_a_seed_that_diverged_leaves_no_mean():
     (entry,) = standings([sweep("a", trial(1, 0.9, 0.9), confirm=scored("-", [0.8, 0.9, -math.inf, math.nan]))]).entries
     assert (entry.seeds, entry.diverged) == (3, 1)
-    assert entry.confirmed == pytest.approx(1.7 / 3)
+    assert math.isnan(entry.confirmed)
     assert math.isnan(entry.confirmed_se)
 
 

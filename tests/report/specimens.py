@@ -8,7 +8,8 @@ from specimen_parts import Shape
 from specimen_results import calibrated_of, draw, gate, pair_of
 
 from hpsearch.analysis.evidence import TestRow
-from hpsearch.analysis.findings import Action, Answer, Factorial, Findings, Flip, Hint, TimeRatio
+from hpsearch.analysis.findings import Action, Answer, Confirmed, Factorial, Findings, Flip, Hint, TimeRatio
+from hpsearch.analysis.measuring import NOWHERE
 from hpsearch.analysis.shipped import errors_of, shipped_pairs
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
@@ -192,7 +193,7 @@ def with_a_missing_key() -> Findings:
         for row in found.evidence.confirm
     )
     evidence = replace(found.evidence, confirm=rows)
-    confirmed = {**found.confirmed, "none": replace(found.confirmed["none"], failed=1)}
+    confirmed = {**found.confirmed, "none": Confirmed(12, 1, *[math.nan] * 2, NOWHERE, math.nan, refused=("R08",))}
     pair = replace(pair_of(evidence, "batch norm before", "none"), ci=(math.nan, math.nan), ci_sim=(math.nan, math.nan))
     gates = (*found.gates, gate("R08", Action.DOWNGRADE, "1 of 12 seeds diverged: no t interval", ""))
     return replace(found, evidence=evidence, confirmed=confirmed, pairs=(pair,), gates=gates)

@@ -166,10 +166,11 @@ def test_infinite_scores_are_counted_and_leave_the_axis_finite():
     assert any("% diverged" in text for text in legends(figure))
 
 
-def test_a_seed_that_diverged_is_pointed_at_beyond_the_axis():
+def test_a_seed_that_diverged_is_pointed_at_beyond_the_axis_and_leaves_no_mean():
     figure = figures_confirm.seed_strips(with_a_missing_key())
     assert figure.axes[0].get_xlim()[0] > 0.9
-    assert {"◂1", "1 diverged"} < set(texts(figure))
+    assert {"◂1", "1 diverged: no mean"} < set(texts(figure))
+    assert "none (1 diverged: no mean)" in legends(figures_confirm.shrinkage(with_a_missing_key()))
 
 
 def test_curves_without_a_number_are_left_out():

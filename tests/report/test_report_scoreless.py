@@ -1,5 +1,6 @@
 """Pages about levels that never came to a score."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -8,6 +9,8 @@ from specimens import two_levels
 
 from hpsearch.analysis.compare import analyse
 from hpsearch.report import rendering
+from hpsearch.report.blocks import DASH
+from hpsearch.report.exports import to_json
 from hpsearch.report.pages import compose, markdown
 
 pytestmark = pytest.mark.long
@@ -53,6 +56,21 @@ def test_lost_retrainings_are_counted_and_said():
     (strips,) = [figure.svg for figure in report.pictures if figure.number == "F11"]
     assert "n = 12 retrainings" in strips
     assert "no score" in strips
+
+
+def test_a_level_of_which_one_seed_diverged_has_no_mean_anywhere():
+    evidence = two_levels().evidence
+    spoiled = tuple(diverged(row) if (row.level, row.key) == ("none", 3) else row for row in evidence.confirm)
+    findings = analyse(replace(evidence, confirm=spoiled))
+    text = markdown(compose(findings))
+    row = next(
+        line.split(" | ") for line in text.partition("confirm, mean")[2].splitlines() if line.startswith("| none")
+    )
+    assert row[4:9] == ["refused: R08", DASH, "12", DASH, "1 / 12"]
+    assert "Where a seed diverged: there is no mean (R08)." in text
+    told = {one["name"]: one["confirmed"] for one in json.loads(to_json(findings))["levels"]}["none"]
+    assert [told[name] for name in ("mean", "sd", "optimism", "interval")] == [None, None, None, [None, None]]
+    assert (told["refused"], told["failed"]) == (["R08"], 1)
 
 
 def test_where_no_retraining_has_a_score_the_page_does_not_say_that_there_was_none():

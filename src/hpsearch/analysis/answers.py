@@ -133,12 +133,14 @@ def _recipe(evidence: Evidence, explored: Mapping[str, Explored], confirmed: Map
         if lack is not None:
             return f"{lack.reason[0].upper()}{lack.reason[1:]}."
         return "Its recipe has no score on fresh seeds." if found.recipe is not None else "No trial has a score."
+    seeds = "fresh seed" if one.n == 1 else "fresh seeds"
+    if one.refused:
+        why = f"{one.failed} of {one.n} {seeds} diverged" if one.failed else "its seeds are not fresh"
+        return f"Its recipe has no mean score: {why} ({', '.join(one.refused)})."
     known = all(map(math.isfinite, one.interval))
     score = show_interval(one.mean, *(one.interval if known else (None, None)))
-    failed = f", of which {one.failed} diverged" if one.failed else ""
-    seeds = "fresh seed" if one.n == 1 else "fresh seeds"
     kind = "over folds, corrected for their overlap" if evidence.design.folds > 1 else "over seeds"
-    return f"Its recipe scores {score} over {one.n} {seeds}{failed}{f' (95 % {kind})' if known else ''}."
+    return f"Its recipe scores {score} over {one.n} {seeds}{f' (95 % {kind})' if known else ''}."
 
 
 def _found(evidence: Evidence, explored: Mapping[str, Explored]) -> str:

@@ -24,8 +24,8 @@ class CalibratedLevel:
     Attributes:
         n: Seeds with a calibrated loss, and those that diverged.
         failed: Seeds that diverged.
-        accuracy: Mean share of report rows that are right, 0 where a seed diverged.
-        accuracy_interval: Its 95 % t interval over seeds; NaN where one diverged.
+        accuracy: Mean share of report rows that are right; NaN where a seed diverged.
+        accuracy_interval: Its 95 % t interval over seeds.
         loss: Mean calibrated log loss of the report rows, in nats; NaN where a seed diverged, whose loss is
             infinite.
         interval: Its 95 % t interval over seeds.
@@ -119,12 +119,12 @@ def _level(rows: Mapping[int, ConfirmRow]) -> CalibratedLevel:
     seeds = list(rows.values())
     losses = _losses(seeds)
     ended = np.isfinite(losses)
-    accuracies = np.array([row.summary.get("report/accuracy", 0.0) for row in seeds])
     whole = bool(ended.all())
+    accuracies = np.array([row.summary["report/accuracy"] for row in seeds if whole])
     return CalibratedLevel(
         n=len(seeds),
         failed=int((~ended).sum()),
-        accuracy=float(accuracies.mean()),
+        accuracy=float(accuracies.mean()) if whole else math.nan,
         accuracy_interval=_around(accuracies) if whole else NOWHERE,
         loss=float(losses.mean()) if whole else math.nan,
         interval=_around(losses) if whole else NOWHERE,

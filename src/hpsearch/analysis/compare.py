@@ -45,7 +45,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
     }
     gates += search_gates(evidence, explored)
     apart = refused or refuses(gates, "R09", "R10")
-    confirmed = confirm_levels(evidence, explored)
+    confirmed = confirm_levels(evidence, explored, gates)
     family = family_of(evidence, looks)
     pairs, included = compare_levels(evidence, family, gates)
     contenders = contenders_of(evidence, pairs)

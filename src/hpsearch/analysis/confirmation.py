@@ -13,7 +13,8 @@ from hpsearch.analysis.inclusion import inclusion
 from hpsearch.analysis.judging import Case, Grounds, judge, orders_found, tangled, unknown_if_refused
 from hpsearch.analysis.measuring import NOWHERE, OWN_ALPHA, Family, measure
 from hpsearch.analysis.paired import contenders, holm, mean_interval, spread
-from hpsearch.analysis.pairing import Paired, outcome, outcomes, pair_up, val_per_train
+from hpsearch.analysis.pairing import Paired, failures, outcome, outcomes, pair_up, val_per_train
+from hpsearch.analysis.refusals import without_mean
 from hpsearch.analysis.resampled import corrected_interval
 from hpsearch.analysis.targets import target_of, time_to
 from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, claims, sentence
@@ -26,25 +27,25 @@ def family_of(evidence: Evidence, looks: int) -> Family:
     return Family(max(1, len(design.pairs)), design.alpha / looks, design.delta, ratio)
 
 
-def confirm_levels(evidence: Evidence, explored: Mapping[str, Explored]) -> dict[str, Confirmed]:
+def confirm_levels(evidence: Evidence, explored: Mapping[str, Explored], gates: Sequence[Gate]) -> dict[str, Confirmed]:
     """Each level's recipe on fresh seeds, in the order of the levels; without levels that have no score on any."""
-    target = target_of(evidence)
     found = {}
     for level in evidence.design.levels:
         if outcomes(evidence, level.name):
-            found[level.name] = _confirmed(evidence, level.name, explored.get(level.name), target)
+            found[level.name] = _confirmed(evidence, level.name, explored.get(level.name), gates)
     return found
 
 
-def _confirmed(evidence: Evidence, level: str, explored: Explored | None, target: float | None) -> Confirmed:
-    scores = np.array(list(outcomes(evidence, level).values()))
-    failed = int(np.isneginf(scores).sum())
-    counted = np.where(np.isneginf(scores), evidence.design.worst, scores)
-    mean = float(counted.mean())
-    sd = spread(counted) if len(counted) > 1 and np.isfinite(counted).all() else math.nan
-    interval = NOWHERE if failed else _mean_interval(evidence, level, scores)
+def _confirmed(evidence: Evidence, level: str, explored: Explored | None, gates: Sequence[Gate]) -> Confirmed:
+    known = outcomes(evidence, level)
+    failed, n = failures(known)
+    times, refused = time_to(evidence, level, target_of(evidence)), without_mean(gates, level)
+    if refused:
+        return Confirmed(n, failed, math.nan, math.nan, NOWHERE, math.nan, times, refused)
+    scores = np.array(list(known.values()))
+    mean, sd = float(scores.mean()), spread(scores) if n > 1 else math.nan
     optimism = _search_score(evidence, level, explored) - mean
-    return Confirmed(len(scores), failed, mean, sd, interval, optimism, time_to(evidence, level, target))
+    return Confirmed(n, failed, mean, sd, _mean_interval(evidence, level, scores), optimism, times)
 
 
 def _mean_interval(evidence: Evidence, level: str, scores: np.ndarray) -> Interval:

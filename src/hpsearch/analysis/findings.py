@@ -59,12 +59,13 @@ class Confirmed:
 
     Attributes:
         n: Seeds with a score, those that diverged among them.
-        failed: Seeds that diverged; they count with the worst score.
-        mean: Mean score on the report rows; minus infinity where a regression diverged.
-        sd: Standard deviation over seeds; NaN for one seed.
-        interval: 95 % t interval of the mean over seeds (corrected for overlap under K-fold); NaN where one diverged.
+        failed: Seeds that diverged.
+        mean: Mean score on the report rows; NaN where a rule refuses it.
+        sd: Standard deviation over seeds; NaN for one seed, and without a mean.
+        interval: 95 % t interval of the mean over seeds (corrected for overlap under K-fold); NaN where `sd` is.
         optimism: Search score on `val` minus this mean.
         to_target: Median epoch at which the target was reached, and the hit rate with its Wilson interval.
+        refused: Codes of the gates that leave no mean: a seed diverged (R08), or is not fresh (R06).
     """
 
     n: int
@@ -74,6 +75,7 @@ class Confirmed:
     interval: Interval
     optimism: float
     to_target: tuple[float, float, float, float] | None = None
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

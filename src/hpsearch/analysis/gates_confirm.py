@@ -80,7 +80,7 @@ def _missing(evidence: Evidence, level: str) -> list[Gate]:
     diverged, missing = sum(map(math.isinf, scores.values())), len(keys) - len(scores)
     gates = []
     if diverged:
-        kept = f"{diverged} of {len(scores)} seeds diverged: kept as the worst, compared by ranks without an interval"
+        kept = f"{diverged} of {len(scores)} seeds diverged: kept as the worst, compared by ranks, without a mean"
         lack = lack_of(evidence, level) if diverged == len(scores) else None
         gates.append(Gate("R08", Action.DOWNGRADE, kept, "" if lack is None else lack.fix, level))
     if missing:

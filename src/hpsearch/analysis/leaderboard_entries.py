@@ -19,7 +19,7 @@ from hpsearch.analysis.explore_pool import Pool, order_refused, pool_of
 from hpsearch.analysis.explored import Interval
 from hpsearch.analysis.measuring import NOWHERE
 from hpsearch.analysis.paired import spread
-from hpsearch.analysis.pairing import outcomes, val_per_train
+from hpsearch.analysis.pairing import failures, outcomes, val_per_train
 from hpsearch.analysis.resampled import corrected_se
 from hpsearch.intervals import BOOTSTRAP_SEED, wilson
 from hpsearch.records import NO_LEVEL, Status, Value
@@ -115,10 +115,10 @@ class Entry:
         curse: By how much the highest `val` score of equal trials, as many, would exceed their mean by chance.
         shrinkage: Lambda: share of the spread of `val` scores that is not noise; 0: nothing was found above noise.
         seeds: Fresh seeds on which the recipe has a score.
-        diverged: How many of these diverged; they count with the worst score.
-        confirmed: Mean score over fresh seeds.
-        confirmed_se: Its standard error over seeds, or over folds, corrected for their overlap (S-10); NaN where a
-            seed diverged, or for fewer than two.
+        diverged: How many of these diverged.
+        confirmed: Mean score over fresh seeds; NaN where one diverged (R08).
+        confirmed_se: Its standard error over seeds, or over folds, corrected for their overlap (S-10); NaN for fewer
+            than two, and without a mean.
         twins: Sweep and level of others that are the same recipe with the same scores, for which it stands, too.
     """
 
@@ -219,14 +219,15 @@ def report_interval(design: Design, report: float) -> Interval:
 
 
 def _confirmed(entry: Entry, evidence: Evidence) -> Entry:
-    """With the mean over fresh seeds; one that diverged has the worst score, and no standard error then."""
-    scores = np.array(list(outcomes(evidence, entry.level).values()))
-    if not len(scores):
-        return entry
-    failed = np.isneginf(scores)
-    mean = float(np.where(failed, evidence.design.worst, scores).mean())
-    se = math.nan if failed.any() else _standard_error(evidence, entry.level, scores)
-    return replace(entry, seeds=len(scores), diverged=int(failed.sum()), confirmed=mean, confirmed_se=se)
+    """With the mean over fresh seeds, unless one diverged."""
+    scores = outcomes(evidence, entry.level)
+    failed, n = failures(scores)
+    counted = replace(entry, seeds=n, diverged=failed)
+    if failed or not n:
+        return counted
+    values = np.array(list(scores.values()))
+    se = _standard_error(evidence, entry.level, values)
+    return replace(counted, confirmed=float(values.mean()), confirmed_se=se)
 
 
 def _standard_error(evidence: Evidence, level: str, scores: np.ndarray) -> float:

@@ -31,6 +31,9 @@ WITHHELD: Mapping[str, Withheld] = {
 """Of each rule that stands against comparisons or claims. R07 is about the common seeds of one pair, R20 is in alpha,
 R12 and R15 follow from claims, and the others are about the search, seconds or test rows."""
 
+NO_MEAN = ("R06", "R08")
+"""Of these, the ones that leave no mean of a level either: seeds that are not fresh, seeds that diverged."""
+
 
 def against(gates: Sequence[Gate], what: Withheld, *levels: str) -> Gate | None:
     """The first gate that keeps this from being said of any of the levels, because of one of them or of all."""
@@ -41,6 +44,12 @@ def against(gates: Sequence[Gate], what: Withheld, *levels: str) -> Gate | None:
 def closing(gates: Sequence[Gate]) -> list[Gate]:
     """The gates that keep all levels from being compared."""
     return [gate for gate in gates if gate.level is None and _withholds(gate, Withheld.COMPARISON)]
+
+
+def without_mean(gates: Sequence[Gate], level: str) -> tuple[str, ...]:
+    """Codes of the gates that refuse the mean of a level over fresh seeds, by itself or beside others."""
+    concerned = [gate for gate in gates if gate.code in NO_MEAN and gate.level in (None, level)]
+    return tuple(dict.fromkeys(gate.code for gate in concerned if _withholds(gate, Withheld.COMPARISON)))
 
 
 def possibly_under_tuned(gates: Sequence[Gate], *levels: str) -> list[str]:

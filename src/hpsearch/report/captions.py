@@ -19,6 +19,7 @@ from hpsearch.report.levels import (
 )
 from hpsearch.wording import show_coverage
 
+NO_MEAN = {"R06": "Where seeds are not fresh", "R08": "Where a seed diverged"}
 CORRECTED = "corrected for the overlap of training rows (S-10)"
 
 
@@ -173,6 +174,12 @@ def interaction(findings: Findings) -> str:
 
 def levels(findings: Findings) -> str:
     """Of T1."""
+    codes = dict.fromkeys(code for one in findings.confirmed.values() for code in one.refused)
+    why = [f" {NO_MEAN[code]}: there is no mean ({code})." for code in codes]
+    return f"{_levels(findings)}{''.join(why)}"
+
+
+def _levels(findings: Findings) -> str:
     if is_folded(findings):
         return (
             "T1. Levels. Optimism is the out-of-fold score of the search minus the mean over fresh seeds, which score "

@@ -152,7 +152,7 @@ CONFIRM = (
         captions.shrinkage,
         shrinkage,
         (),
-        "Nothing was confirmed.",
+        "There is no score to show.",
     ),
     Drawing(
         "F11",

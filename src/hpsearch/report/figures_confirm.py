@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hpsearch.analysis.findings import Findings, Pair
+from hpsearch.analysis.findings import Confirmed, Findings, Pair
 from hpsearch.report.blocks import MINUS, TIMES
 from hpsearch.report.canvas import (
     Entry,
@@ -142,7 +142,7 @@ def _point_outside(axes: Axes, row: float, values: Iterable[float], limits: tupl
 
 @styled
 def shrinkage(findings: Findings) -> Figure | None:
-    """F10: each recipe's score from the search to fresh seeds, and to the test set; None if nothing was confirmed."""
+    """F10: each recipe's score from the search to fresh seeds, and to the test set; None without any score to show."""
     members = [series for series in cast(findings) if series.name in findings.confirmed]
     if not members:
         return None
@@ -150,8 +150,10 @@ def shrinkage(findings: Findings) -> Figure | None:
     values = {series.name: _stage_scores(findings, series.name, stages) for series in members}
     ends = [end for series in members for end in findings.confirmed[series.name].interval]
     every = [value for scores in values.values() for value in scores if math.isfinite(value)]
+    if not every:
+        return None
     low, high = span_of([*every, *ends, max(every) - 1.5 * (design.delta or 0)])
-    levels: list[Entry] = [(sample(series.look), series.label) for series in members]
+    levels: list[Entry] = [(sample(series.look), _named(findings, series)) for series in members]
     figure, (axes,) = lay_out(Layout(height=210, foot=46, legend=[levels, delta_entries(design.delta)]))
     draw_delta(axes, "y", design.delta, max(every))
     scale(axes, "y", low, high, broken=True)
@@ -173,6 +175,18 @@ def shrinkage(findings: Findings) -> Figure | None:
     )
     axes.set_xlabel("rows and trainings that the score comes from", labelpad=3)
     return figure
+
+
+def _no_mean(one: Confirmed) -> str:
+    """Why a level has no mean; empty if it has one."""
+    why = f"{one.failed} diverged" if one.failed else ", ".join(one.refused)
+    return f"{why}: no mean" if one.refused else ""
+
+
+def _named(findings: Findings, series: Series) -> str:
+    """A level, and why it has no mean if it has none."""
+    why = _no_mean(findings.confirmed[series.name])
+    return f"{series.label} ({why})" if why else series.label
 
 
 def _stages(findings: Findings) -> list[str]:
@@ -245,7 +259,7 @@ def _draw_strip(
     axes: Axes, findings: Findings, series: Series, row: int, scores: dict[int, float], limits: tuple[float, float]
 ) -> None:
     confirmed = findings.confirmed.get(series.name)
-    note = f"{confirmed.failed} diverged" if confirmed and confirmed.failed else "" if scores else "no score"
+    note = "no score" if confirmed is None else _no_mean(confirmed)
     draw_row(axes, row, series.label, note)
     inside = [value for value in scores.values() if value >= limits[0]]
     axes.plot(inside, [row] * len(inside), linestyle="none", alpha=0.8, **{**look_of(series.look), "markersize": 4})

@@ -125,12 +125,12 @@ def val_text(board: Leaderboard, entry: Entry) -> str:
 
 
 def confirmed_text(entry: Entry) -> str:
-    """`0.951 ± 0.003`; how many seeds diverged, where any did."""
+    """`0.951 ± 0.003`; how many seeds diverged, where any did, so that there is no mean."""
     if not entry.seeds:
         return DASH
-    mean = show_score(entry.confirmed, None if math.isnan(entry.confirmed_se) else entry.confirmed_se)
-    lost = f"{entry.diverged} of {entry.seeds} diverged"
-    return mean if not entry.diverged else f"{mean}, {lost}" if math.isfinite(entry.confirmed) else lost
+    if entry.diverged:
+        return f"{entry.diverged} of {entry.seeds} diverged"
+    return show_score(entry.confirmed, None if math.isnan(entry.confirmed_se) else entry.confirmed_se)
 
 
 def _reading(board: Leaderboard) -> list[str]:

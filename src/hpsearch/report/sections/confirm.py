@@ -111,7 +111,7 @@ def _level(findings: Findings, name: str) -> list[str | Cell]:
         _recipe(findings, name),
         show_search_score(plan, val, "val"),
         *([show_search_score(plan, report, "report")] if has_report(findings) else []),
-        interval(one.mean, one.interval),
+        f"refused: {', '.join(one.refused)}" if one.refused else interval(one.mean, one.interval),
         spread(one.sd, one.n),
         str(one.n),
         _signed(one.optimism, one.interval, one.mean),
