@@ -103,7 +103,7 @@ class Silent:
     def judged(self, rung, trials, going_on):
         pass
 
-    def narrowed(self, trials, dropped):
+    def narrowed(self, trials, changes):
         pass
 
     def tick(self):

@@ -150,11 +150,11 @@ def test_labels_are_set_to_one_width(terminal):
 
 
 def test_a_round_says_what_it_goes_without(terminal):
-    terminal.narrowed(18, {"optimizer": ("sgd", "adagrad"), "training.default.batch_size": (32,)})
-    terminal.narrowed(26, {})
+    terminal.narrowed(18, [("optimizer: adam (was sgd, adam)", "all trials of sgd lie low")])
     assert shown(terminal).splitlines() == [
-        "after 18 trials: the space is narrowed; dropped: optimizer sgd, adagrad; training.default.batch_size 32",
-        "after 26 trials: the space is narrowed",
+        "after 18 trials, the next round draws",
+        "  optimizer: adam (was sgd, adam)",
+        "      all trials of sgd lie low",
     ]
 
 

@@ -120,10 +120,15 @@ class Space:
                 yield {**varied, **dict(zip(drawn, values, strict=True))}
 
     @property
+    def by_name(self) -> dict[str, Dimension]:
+        """Every dimension by its full name; the options of a group that varies are choices."""
+        options = {group: Choices(names) for group, names in self.options.items()}
+        return options | {f"{o}.{name}": one for o, named in self.dimensions.items() for name, one in named.items()}
+
+    @property
     def names(self) -> list[str]:
         """Every name that any trial may draw, in a fixed order."""
-        flat = [f"{option}.{name}" for option, names in self.dimensions.items() for name in names]
-        return sorted([*self.options, *flat])
+        return sorted(self.by_name)
 
     @property
     def size(self) -> float:

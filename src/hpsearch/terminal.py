@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hpsearch.errors import HpsearchError
 from hpsearch.records import NO_LEVEL, Status, Value
-from hpsearch.wording import show_duration, show_value, show_values, visible
+from hpsearch.wording import show_duration, show_values, visible
 
 PLAIN_WIDTH = 120
 UNLIMITED = 10_000
@@ -126,10 +126,12 @@ class Terminal:
         """Says how many trials go on after a rung of so many epochs."""
         self.line(f"after epoch {rung}: {going_on} of {trials} trials go on")
 
-    def narrowed(self, trials: int, dropped: Mapping[str, Sequence[Value]]) -> None:
-        """Says that the space is narrowed after so many trials, and which options and choices by name it lost."""
-        lost = "; ".join(f"{name} {', '.join(map(show_value, choices))}" for name, choices in dropped.items())
-        self.line(f"after {trials} trials: the space is narrowed{lost and f'; dropped: {lost}'}")
+    def narrowed(self, trials: int, changes: Sequence[tuple[str, str]]) -> None:
+        """Says what is drawn after so many trials: of each value its new range or choices, and why."""
+        self.line(f"after {trials} trials, the next round draws")
+        for what, why in changes:
+            self.line(f"  {what}")
+            self.line(f"      {why}")
 
     def confirmed(self, done: int, total: int) -> None:
         """Counts retrainings of frozen recipes: ten lines for all of them."""

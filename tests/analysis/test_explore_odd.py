@@ -84,7 +84,7 @@ def everything(evidence, *, refused=False):
     """All that is found out; nothing may fail."""
     names = [level.name for level in evidence.design.levels]
     found = {name: explore_level(evidence, name, refused=refused, seed=0) for name in names}
-    spaces = {name: narrowed(evidence, found, name) for name in names}
+    spaces = {name: {value: one.bounds for value, one in narrowed(evidence, found, name).items()} for name in names}
     best, turned = best_probability(evidence, seed=0), flips(evidence, seed=0)
     return found, spaces, best, turned, lint(evidence, found)
 

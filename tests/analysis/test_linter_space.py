@@ -1,5 +1,6 @@
 """The space of the next round: how far ranges are widened and narrowed, and that what is typed is what is meant."""
 
+import itertools
 import math
 import shlex
 import subprocess
@@ -11,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from searches import LR, SPACE, design, of_rows, search, trial
 
+from hpsearch.analysis.dropping import CHANCE
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explore import explore_level
 from hpsearch.analysis.linter import narrowed
-from hpsearch.analysis.linter_space import edge_of, override_of, widened
+from hpsearch.analysis.linter_space import chance_of_span, edge_of, override_of, widened
 from hpsearch.cli.compose import Composer, conf_dir
 from hpsearch.cli.levels import plan_levels
 from hpsearch.cli.planning import TUNABLE
@@ -107,7 +109,7 @@ def along(values, good, space, name=LR, **changes):
     ]
     evidence = of_rows(*rows, space={name: space}, **changes)
     found = {"adam": explore_level(evidence, "adam", refused=False, seed=0)}
-    return narrowed(evidence, found, "adam")[name]
+    return narrowed(evidence, found, "adam")[name].bounds
 
 
 def test_a_range_becomes_what_the_good_trials_span_and_one_gap_more_on_either_side():
@@ -138,10 +140,28 @@ def test_good_trials_in_one_point_leave_a_twentieth_of_the_range_on_either_side(
     assert along(values, np.arange(20) < 6, {"low": 0.0, "high": 100.0}) == {"low": 45.0, "high": 55.0}
 
 
-def test_if_fewer_than_five_are_good_the_highest_tenth_counts():
+def test_if_fewer_than_five_are_good_the_highest_five_count():
     values = np.linspace(0.0, 100.0, 41)
-    good = (values >= 50) & (values < 55)  # two trials; the highest tenth are five: 50, 52.5, 0, 2.5, 5
-    assert along(values, good, {"low": 0.0, "high": 100.0}) == {"low": 0.0, "high": 66.0}
+    good = (values >= 50) & (values < 55)  # two trials; the highest five are 50, 52.5, 0, 2.5, 5
+    assert along(values, good, {"low": 0.0, "high": 100.0}) == {"low": 0.0, "high": 100.0}
+
+
+@pytest.mark.parametrize(("trials", "some"), [(4, 2), (7, 3), (9, 5)])
+def test_the_chance_that_points_lie_together_is_counted_out(trials, some):
+    spans = [subset[-1] - subset[0] + 1 for subset in itertools.combinations(range(trials), some)]
+    for span in range(some, trials + 1):
+        assert chance_of_span(trials, some, span) == pytest.approx(np.mean(np.array(spans) <= span))
+
+
+def test_among_trials_that_say_nothing_a_range_is_narrowed_as_seldom_as_promised():
+    generator = np.random.default_rng(1)
+    kept = 0
+    for _ in range(400):
+        rows = [trial(k, float(generator.random()), values={"x": float(generator.random())}) for k in range(1, 19)]
+        evidence = Evidence(design(delta=None, rows={}, space={"x": {"low": -0.1, "high": 1.1}}), tuple(rows))
+        found = {"adam": explore_level(evidence, "adam", refused=False, seed=0)}
+        kept += narrowed(evidence, found, "adam")["x"].bounds == {"low": -0.1, "high": 1.1}
+    assert kept >= 400 * (1 - CHANCE)
 
 
 def test_whole_numbers_stay_whole_and_grids_keep_their_step():
@@ -160,7 +180,8 @@ def test_too_few_trials_leave_the_space_as_it_was(n):
     rows = [trial(k, 0.5 + k / 100, values={LR: float(10 ** generator.uniform(-3, -1))}) for k in range(1, n + 1)]
     evidence = Evidence(design(delta=None, rows={}), tuple(rows))
     found = {"adam": explore_level(evidence, "adam", refused=False, seed=0)}
-    assert narrowed(evidence, found, "adam") == {**SPACE, "model.mlp.depth": {"low": 1, "high": 8}}
+    bounds = {name: one.bounds for name, one in narrowed(evidence, found, "adam").items()}
+    assert bounds == {**SPACE, "model.mlp.depth": {"low": 1, "high": 8}}
 
 
 def of_choices(declared, drawn, *, name="optimizer.adam.beta1", more=None):
@@ -169,7 +190,8 @@ def of_choices(declared, drawn, *, name="optimizer.adam.beta1", more=None):
     rows = [trial(k, 1.0 - k / 100, 1.0 - k / 100, values=value) for k, value in enumerate(values, 1)]
     space = {name: {"choices": declared}, **dict.fromkeys(more or {}, LOG)}
     search = of_rows(*rows, space=space)
-    return narrowed(search, {"adam": explore_level(search, "adam", refused=False, seed=0)}, "adam")
+    found = narrowed(search, {"adam": explore_level(search, "adam", refused=False, seed=0)}, "adam")
+    return {name: one.bounds for name, one in found.items()}
 
 
 def test_a_choice_whose_trials_all_score_low_is_dropped():
@@ -292,7 +314,7 @@ def test_the_command_line_takes_a_next_round_of_one_option():
 def test_a_search_around_its_peak_is_narrowed_to_it():
     evidence = search(n=100)
     found = {"adam": explore_level(evidence, "adam", refused=False, seed=0)}
-    space = narrowed(evidence, found, "adam")
+    space = {name: one.bounds for name, one in narrowed(evidence, found, "adam").items()}
     low, high = space[LR]["low"], space[LR]["high"]
     assert low < 0.01 < high
     assert math.log10(high / low) < 1.2

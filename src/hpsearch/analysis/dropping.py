@@ -40,7 +40,7 @@ def kept_choices(declared: Sequence[Any], name: str, pool: Pool, inside: np.ndar
     for choice in declared:
         own = [at for label, at in having if label == label_of(choice)]
         above = sum(place > max(places[at] for at in own) for place in places.values()) if own else 0
-        lowly = _chance_below(len(having), len(own), above) * len(declared) <= CHANCE
+        lowly = chance_of_none(len(having), len(own), above) * len(declared) <= CHANCE
         if any(inside[at] for at in own) or not lowly:
             kept.append(choice)
     return kept
@@ -51,6 +51,6 @@ def _place(pool: Pool, at: int) -> tuple[bool, float]:
     return pool.rows[at].status == Status.OK, -math.inf if pool.diverged[at] else float(pool.val[at])
 
 
-def _chance_below(trials: int, own: int, above: int) -> float:
-    """Probability that none of `own` trials is among the `above` highest of all, if their places are random."""
-    return math.comb(trials - own, above) / math.comb(trials, above)
+def chance_of_none(trials: int, own: int, highest: int) -> float:
+    """Probability that none of `own` trials is among so many highest of all, if their places are random."""
+    return math.comb(trials - own, highest) / math.comb(trials, highest)

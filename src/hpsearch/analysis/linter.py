@@ -25,7 +25,6 @@ from hpsearch.analysis.linter_space import (
     narrowed,
     near_the_highest,
     override_of,
-    plain,
     widened,
 )
 from hpsearch.analysis.space_size import is_exhausted, points_of
@@ -147,7 +146,7 @@ def _few_good(level: _Level) -> Iterator[Hint]:
         return
     hits = int(near[0].sum())
     new = narrowed(level.evidence, level.explored, level.name)
-    changed = [override_of(name, bounds) for name, bounds in new.items() if bounds != plain(level.space[name])]
+    changed = [override_of(name, one.bounds) for name, one in new.items() if one.leaves_out(level.space[name])]
     trials = max(1, level.design.trials)
     more = min(4 * trials, math.ceil(trials * ENOUGH / hits))
     reach = "δ" if level.design.delta is not None else "a standard error"

@@ -7,20 +7,25 @@ from typing import Any, Self
 
 import numpy as np
 
-from hpsearch.analysis.dropping import kept_choices
+from hpsearch.analysis.dropping import CHANCE, chance_of_none, kept_choices
 from hpsearch.analysis.evidence import Evidence, Space
 from hpsearch.analysis.explore_noise import standard_error
 from hpsearch.analysis.explore_pool import Pool, pool_of, ranked, space_of
 from hpsearch.analysis.explore_space import columns_of, is_number
 from hpsearch.analysis.explored import Explored
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
+from hpsearch.records import Status
+from hpsearch.wording import show_number, show_value
 
 EDGE = 0.05
 """Outer part of a (log) range in which a value counts as lying at its end (R17)."""
 FURTHEST = 10.0
 """Times that a logarithmic range is widened on a side, at the most."""
 ENOUGH = 5
-"""Good trials that a range is narrowed to; the top of an importance analysis has as many, too."""
+"""Good trials that a range is narrowed to, at the least; the top of an importance analysis has as many, too."""
+
+FEWEST = 3
+"""Trials whose places on a range are read at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +126,41 @@ def widened(bounds: Mapping[str, Any], side: str) -> dict[str, Any] | None:
     return axis.bounds(axis.low, end) if side == "high" else axis.bounds(end, axis.high)
 
 
-def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) -> dict[str, Mapping[str, Any]]:
-    """The space of a level in the next round, coarse to fine.
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """What the next round draws of one value, and why.
 
-    A range becomes what the trials near the highest span, or the highest tenth by `val` if these are fewer than five.
-    Between n
-    random points in a row lie n - 1 equal gaps on average, so that what lies beyond each end is expected to be one gap
-    more: by so much the span is widened, and at least by 5 % of the old range. It stays within the old range, except
-    where the recipe lies in the outer 5 %: there the range is widened, since what is beyond was never tried (Godbole
-    et al., 2023: a search whose good points crowd at an end says that the space was wrong). Fewer than two points say
-    nothing: the range stays.
+    Attributes:
+        bounds: As they are typed.
+        reason: A clause.
+    """
+
+    bounds: Mapping[str, Any]
+    reason: str
+
+    def leaves_out(self, before: Mapping[str, Any]) -> bool:
+        """Whether something of these bounds is not drawn again."""
+        if "choices" in before:
+            return list(self.bounds["choices"]) != list(before["choices"])
+        return bool("low" in before and (self.bounds["low"] > before["low"] or self.bounds["high"] < before["high"]))
+
+
+def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) -> dict[str, Narrowed]:
+    """The space of a level in the next round, coarse to fine: narrower where the trials say so, else as it was.
+
+    A range is narrowed in two steps, each only where chance hardly explains it (`chance_of_span`, `chance_of_none`; 5 %
+    for all tests of a range together):
+
+    - to what the trials span that learn, if those that stalled or diverged lie beyond, and no other value of these
+      trials explains so well which of them learn;
+    - to what the good ones of those that learn span. Good are the trials near the highest, or the highest five or tenth
+      by `val` if these are fewer. What stalled has no say here: something else kept it from learning.
+
+    Between n random points in a row lie n - 1 equal gaps on average, so that what lies beyond each end is expected to
+    be one gap more: by so much the span is widened, and at least by 5 % of the old range. It stays within the old
+    range, except where the recipe, if it learns, lies in the outer 5 %: there the range is widened, narrowed or not,
+    since what is beyond was never tried (Godbole et al., 2023: a search whose good points crowd at an end says that the
+    space was wrong).
 
     Choices are dropped as `kept_choices` says, by `val` alone. What only a dropped option draws is dropped with it.
 
@@ -140,23 +170,29 @@ def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) ->
         name: Of the level.
 
     Returns:
-        Bounds by name, for every value of the space.
+        Bounds and reason by name, for every value of the space.
     """
     space, pool, found = space_of(evidence.design, name), pool_of(evidence, name), explored.get(name)
-    near = near_the_highest(evidence, pool)
-    inside = near[0] if near is not None and near[0].sum() >= ENOUGH else _top(pool)
-    values = found.recipe_values if found else {}
-    columns = {column.name: column for column in columns_of(space, pool.rows)}
-    result: dict[str, Mapping[str, Any]] = {}
+    learns = np.array([row.status == Status.OK for row in pool.rows], dtype=bool)
+    good, highest = _good(evidence, pool, fewest=ENOUGH) & learns, _good(evidence, pool, fewest=1)
+    recipe = found.recipe_values if found is not None and good.any() else {}
+    columns = {column.name: column.raw for column in columns_of(space, pool.rows)}
+    axes = {value: axis for value, bounds in space.items() if value in columns and (axis := Axis.of(bounds))}
+    causes = _causes({value: columns[value] for value in axes}, learns)
+    result: dict[str, Narrowed] = {}
     for value, bounds in space.items():
-        axis = Axis.of(bounds)
-        if axis is not None and value in columns:
-            raw = columns[value].raw[inside]
-            result[value] = _range(axis, raw[~np.isnan(raw)], values.get(value))
+        if value in axes:
+            told = learns if value in causes else np.ones_like(learns)
+            result[value] = _range(axes[value], columns[value], learns, told, good, recipe.get(value))
         elif "choices" in bounds:
-            result[value] = {"choices": kept_choices(bounds["choices"], value, pool, inside)}
+            kept = kept_choices(bounds["choices"], value, pool, highest)
+            lost = [choice for choice in bounds["choices"] if choice not in kept]
+            why = (
+                f"all trials of {', '.join(map(show_value, lost))} lie low" if lost else "no choice lies low throughout"
+            )
+            result[value] = Narrowed({"choices": kept}, why)
         else:
-            result[value] = plain(bounds)
+            result[value] = Narrowed(plain(bounds), "no trial drew it")
     return _without_dropped(space, result)
 
 
@@ -180,35 +216,131 @@ def near_the_highest(evidence: Evidence, pool: Pool) -> tuple[np.ndarray, float]
     return inside, highest - near
 
 
-def _top(pool: Pool) -> np.ndarray:
-    """(N,) which trials are the highest tenth by `val`, rounded up."""
-    numbers = [row.k for row in ranked(pool.rows)[: math.ceil(len(pool) / 10)]]
+def _good(evidence: Evidence, pool: Pool, fewest: int) -> np.ndarray:
+    """(N,) the trials near the highest or, if fewer than five, at least so many and a tenth of the highest by `val`."""
+    near = near_the_highest(evidence, pool)
+    if near is not None and near[0].sum() >= ENOUGH:
+        return near[0]
+    numbers = {row.k for row in ranked(pool.rows)[: max(fewest, math.ceil(len(pool) / 10))]}
     return np.array([row.k in numbers for row in pool.rows], dtype=bool)
 
 
-def _range(axis: Axis, raw: np.ndarray, recipe: object) -> dict[str, Any]:
-    if len(raw) < 2:
-        return axis.bounds(axis.low, axis.high)
-    first, last = axis.scaled(float(raw.min())), axis.scaled(float(raw.max()))
-    margin = max((last - first) / (len(raw) - 1), EDGE * axis.width)
+def chance_of_span(trials: int, some: int, span: int) -> float:
+    """Probability that `some` of `trials` points in a row, drawn at random, lie within `span` neighbouring ones.
+
+    Of the C(N, g) subsets, (N - r + 1) C(r - 2, g - 2) reach from their first to their last point over exactly r.
+
+    Args:
+        trials: N.
+        some: g, at least 2.
+        span: From the first to the last of them, both counted.
+    """
+    subsets = sum((trials - r + 1) * math.comb(r - 2, some - 2) for r in range(some, span + 1))
+    return subsets / math.comb(trials, some)
+
+
+def _causes(columns: Mapping[str, np.ndarray], learns: np.ndarray) -> set[str]:
+    """The values that explain best which trials learn, each among those that its trials draw besides."""
+    drawn = {value: ~np.isnan(raw) for value, raw in columns.items()}
+    chance = {value: _Ends.of(raw[drawn[value]], raw[drawn[value] & learns]).chance for value, raw in columns.items()}
+    return {
+        value
+        for value in columns
+        if all(chance[value] <= chance[other] for other in columns if (drawn[value] & drawn[other]).any())
+    }
+
+
+def _range(
+    axis: Axis, raw: np.ndarray, learns: np.ndarray, told: np.ndarray, good: np.ndarray, recipe: object
+) -> Narrowed:
+    """The new range of a number that trials have drawn, NaN where they have not.
+
+    Args:
+        axis: The old range.
+        raw: (N,) values.
+        learns: (N,) which trials learn.
+        told: (N,) the same where this value may be why; otherwise all of them.
+        good: (N,) the highest of those that learn.
+        recipe: Value of the trial that is selected.
+    """
+    drawn = ~np.isnan(raw)
+    alive, best = raw[drawn & learns], raw[drawn & good]
+    low, high, reasons = axis.low, axis.high, []
+    for values, some, what in (
+        (raw[drawn], raw[drawn & told], f"the {len(alive)} of {drawn.sum()} trials that learn"),
+        (alive, best, f"the {len(best)} highest of {len(alive)} trials that learn"),
+    ):
+        ends = _Ends.of(values, some)
+        if ends.cut:
+            first, last = _around(axis, some)
+            low, high = (first if "low" in ends.cut else low), (last if "high" in ends.cut else high)
+            reasons = [f"{what} {ends.where}"]
+    if not reasons and len(alive) <= ENOUGH:
+        reasons = [f"{len(alive)} of {drawn.sum()} trials learn: too few to tell"]
+    elif not reasons:
+        reasons = [f"the {len(best)} highest of {len(alive)} trials that learn lie apart, as chance may have it"]
+    side = axis.side(recipe)
+    if side is not None and axis.beyond(side) != getattr(axis, side):
+        reasons.append(f"widened, since the best lies at the {'lower' if side == 'low' else 'upper'} end")
+    low, high = (axis.beyond(one) if one == side else end for one, end in (("low", low), ("high", high)))
+    return Narrowed(axis.bounds(low, high), "; ".join(reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """How some of the values lie among all of them.
+
+    Attributes:
+        cut: `low`, `high`: ends that hold none of them by more than chance.
+        chance: The least probability of lying so, or further to one side, by chance.
+        where: How they lie, in words.
+    """
+
+    cut: frozenset[str]
+    chance: float
+    where: str
+
+    @classmethod
+    def of(cls, values: np.ndarray, some: np.ndarray) -> Self:
+        """Either they lie close together, which speaks against both ends, or one end holds none of them.
+
+        Three tests, and two steps of narrowing, share the 5 %. Two points lie somewhere, and say nothing.
+        """
+        if not FEWEST <= len(some) < len(values):
+            return cls(frozenset(), 1.0, "")
+        count, limit = len(values), CHANCE / 6
+        below, above = int((values < some.min()).sum()), int((values > some.max()).sum())
+        together = chance_of_span(count, len(some), count - below - above)
+        ends = {"low": chance_of_none(count, below, len(some)), "high": chance_of_none(count, above, len(some))}
+        least = min(together, *ends.values())
+        if together <= limit:
+            near = f"within {count - below - above} neighbouring values"
+            return cls(frozenset(ends), least, f"lie {near} ({show_number(100 * together)} % by chance)")
+        where = {"low": f"above the {below} lowest values", "high": f"below the {above} highest values"}
+        cut = frozenset(side for side, chance in ends.items() if chance <= limit)
+        told = [f"{where[side]} ({show_number(100 * ends[side])} % by chance)" for side in where if side in cut]
+        return cls(cut, least, f"lie {' and '.join(told)}")
+
+
+def _around(axis: Axis, values: np.ndarray) -> tuple[float, float]:
+    """What these values span, and a margin on either side, within the old range."""
+    first, last = axis.scaled(float(values.min())), axis.scaled(float(values.max()))
+    margin = max((last - first) / (len(values) - 1), EDGE * axis.width)
     back = math.exp if axis.log else float
     low = max(axis.settled(back(first - margin), up=False), axis.low)
-    high = min(axis.settled(back(last + margin), up=True), axis.high)
-    side = axis.side(recipe)
-    low, high = (axis.beyond(one) if one == side else end for one, end in (("low", low), ("high", high)))
-    return axis.bounds(low, high)
+    return low, min(axis.settled(back(last + margin), up=True), axis.high)
 
 
-def _without_dropped(space: Space, result: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def _without_dropped(space: Space, result: Mapping[str, Narrowed]) -> dict[str, Narrowed]:
     """The new space without the values of options that no trial takes any more."""
     gone = [
         f"{group}.{option}."
         for group, bounds in space.items()
         if "." not in group and "choices" in bounds
         for option in bounds["choices"]
-        if option not in result[group]["choices"]
+        if option not in result[group].bounds["choices"]
     ]
-    return {name: bounds for name, bounds in result.items() if not name.startswith(tuple(gone))}
+    return {name: found for name, found in result.items() if not name.startswith(tuple(gone))}
 
 
 def calmer(space: Space) -> list[str]:

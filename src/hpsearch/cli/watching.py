@@ -1,12 +1,13 @@
 """Tells the terminal and the parent run what a sweep does."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from hpsearch.cli.introduction import describe_dimension
 from hpsearch.cli.scores import Score
-from hpsearch.records import Value
+from hpsearch.search.narrowing import Change
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
@@ -45,9 +46,9 @@ class Watching:
         """Says how many trials go on after a rung."""
         self._terminal.judged(rung, trials, going_on)
 
-    def narrowed(self, trials: int, dropped: Mapping[str, Sequence[Value]]) -> None:
-        """Says which options and choices the next round goes without."""
-        self._terminal.narrowed(trials, dropped)
+    def narrowed(self, trials: int, changes: Sequence[Change]) -> None:
+        """Says what the next round draws, and why."""
+        self._terminal.narrowed(trials, [(_describe_change(change), change.reason) for change in changes])
 
     def tick(self) -> None:
         """Samples the machine's load, every few seconds."""
@@ -56,3 +57,9 @@ class Watching:
             self._samples += 1
             at_ms = time.time_ns() // 1_000_000
             self._tracker.log_metrics(self._run.run_id, self._sampler.sample(), step=self._samples, at_ms=at_ms)
+
+
+def _describe_change(change: Change) -> str:
+    """`optimizer.adam.lr: 0.001 to 0.01, log (was 0.0001 to 0.1, log)`."""
+    before, after = map(describe_dimension, (change.before, change.after))
+    return f"{change.name}: {after}" + (" (as before)" if before == after else f" (was {before})")

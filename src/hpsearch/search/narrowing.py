@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.config import ConfigError
@@ -17,41 +17,50 @@ SEED = 0
 """Of the bootstraps of what is found; narrowing reads none of them."""
 
 
-def narrowed_spaces(search: CoarseToFine, level: Level, past: Sequence[Record]) -> list[Space]:
-    """The space of each round up to the one after these trials: the whole one first, then narrowed after each round.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a round makes of one value, or of the options of a group.
 
-    It reads `val` scores alone: `report` rows are never selected on.
+    Attributes:
+        name: In full, as `optimizer.adam.lr`, or the group.
+        before: What the round drew from.
+        after: What the next one draws from.
+        reason: Why, in a clause.
+    """
+
+    name: str
+    before: Dimension
+    after: Dimension
+    reason: str
+
+
+def narrowed_spaces(search: CoarseToFine, level: Level, past: Sequence[Record]) -> list[tuple[Space, list[Change]]]:
+    """The space of each round up to the one after these trials, and what the round before has made of each value of it.
+
+    The first is the whole space. Rounds read `val` scores alone: `report` rows are never selected on.
 
     Args:
         search: Says how the trials make up rounds.
         level: With its whole space.
         past: The records of all earlier rounds, in the order of k.
     """
-    spaces = [level.space]
+    spaces: list[tuple[Space, list[Change]]] = [(level.space, [])]
     for number in range(search.round_of(len(past))):
         records = [record for record in past if search.round_of(record.k) == number]
-        spaces.append(_narrowed(replace(level, space=spaces[-1]), records))
+        spaces.append(_narrowed(replace(level, space=spaces[-1][0]), records))
     return spaces
 
 
-def dropped_between(before: Space, after: Space) -> dict[str, tuple[Value, ...]]:
-    """By name, the options and choices that a space has no more, without those of options that are gone themselves."""
-    then, now = bounds_of(before), bounds_of(after)
-    found = {
-        name: tuple(choice for choice in bounds["choices"] if choice not in now[name]["choices"])
-        for name, bounds in then.items()
-        if "choices" in bounds and name in now
-    }
-    return {name: choices for name, choices in found.items() if choices}
-
-
-def _narrowed(level: Level, records: Sequence[Record]) -> Space:
+def _narrowed(level: Level, records: Sequence[Record]) -> tuple[Space, list[Change]]:
     from hpsearch.analysis.explore import explore_level  # noqa: PLC0415 (scipy, which other searches have no use for)
     from hpsearch.analysis.linter_space import narrowed  # noqa: PLC0415
 
     evidence = _evidence(level, records)
     explored = {level.name: explore_level(evidence, level.name, refused=True, seed=SEED)}
-    return _with_bounds(level, narrowed(evidence, explored, level.name))
+    found = narrowed(evidence, explored, level.name)
+    after = _with_bounds(level, {name: one.bounds for name, one in found.items()})
+    old, new = level.space.by_name, after.by_name
+    return after, [Change(name, old[name], new[name], found[name].reason) for name in old if name in new]
 
 
 def _evidence(level: Level, records: Sequence[Record]) -> Any:
@@ -95,10 +104,7 @@ def _score(record: Record) -> float:
 
 def bounds_of(space: Space) -> dict[str, dict[str, Any]]:
     """Every dimension by its full name, as it is typed: `low`, `high`, `log` and `step`, or `choices`."""
-    found: dict[str, dict[str, Any]] = {group: {"choices": list(options)} for group, options in space.options.items()}
-    for option, names in space.dimensions.items():
-        found |= {f"{option}.{name}": typed_bounds(to_tree(dimension)) for name, dimension in names.items()}
-    return found
+    return {name: typed_bounds(to_tree(dimension)) for name, dimension in space.by_name.items()}
 
 
 def typed_bounds(dimension: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hpsearch.config.tree import covered_tree, to_tree
 from hpsearch.nn.imports import source_digest
 from hpsearch.records import NO_LEVEL, Trial, Value
 from hpsearch.search.levels import Level
-from hpsearch.search.narrowing import dropped_between, narrowed_spaces
+from hpsearch.search.narrowing import Change, narrowed_spaces
 from hpsearch.search.sampler import Sampler
 from hpsearch.search.trial_records import Record
 from hpsearch.space import Composed, Space
@@ -126,7 +126,7 @@ class Plan:
         search = self.search
         if isinstance(search, CoarseToFine):
             (level,) = self.levels
-            space = narrowed_spaces(search, level, past)[-1]
+            space, _ = narrowed_spaces(search, level, past)[-1]
             sampler = Sampler(search, space, self.base.config.seed, first=cohort[0][1])
             return [self.realize(key, sampler.draw(*key, level.chosen)) for key in wanted]
         if not isinstance(search, AdaptiveSearch):
@@ -137,14 +137,13 @@ class Plan:
         values = dict(zip(cohort, drawn, strict=True))
         return [self.realize(key, values[key]) for key in wanted]
 
-    def dropped(self, past: Sequence[Record]) -> dict[str, tuple[Value, ...]] | None:
-        """By name, what the round before drew and the one after these trials does not; None where no round ended."""
+    def narrowing(self, past: Sequence[Record]) -> list[Change]:
+        """What the round that these trials have ended makes of each value of the space; empty where none has ended."""
         search = self.search
         if not isinstance(search, CoarseToFine) or not past:
-            return None
+            return []
         (level,) = self.levels
-        before, after = narrowed_spaces(search, level, past)[-2:]
-        return dropped_between(before, after)
+        return narrowed_spaces(search, level, past)[-1][1]
 
     def _sampler(self, level: Level) -> Sampler:
         if level.name not in self._samplers:

@@ -10,9 +10,10 @@ from hpsearch.config import ConfigError
 from hpsearch.execution.local import Done
 from hpsearch.execution.worker import Raised, WorkerDied
 from hpsearch.jobs import Answer, Rung, TrialJob
-from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult, Value, rung_key, rung_scores
+from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult, rung_key, rung_scores
 from hpsearch.search.attempts import Attempts, Finished
 from hpsearch.search.foreman import Foreman
+from hpsearch.search.narrowing import Change
 from hpsearch.search.plan import Key, Plan
 from hpsearch.search.pruning import Judge, judge_of
 from hpsearch.search.stop import StoppedError, StopSignals
@@ -37,8 +38,8 @@ class Watch(Protocol):
     def judged(self, rung: int, trials: int, going_on: int) -> None:
         """So many trials have come to a rung, and so many of them go on."""
 
-    def narrowed(self, trials: int, dropped: Mapping[str, Sequence[Value]]) -> None:
-        """A round of a search from coarse to fine begins, without these options and choices of the one before."""
+    def narrowed(self, trials: int, changes: Sequence[Change]) -> None:
+        """A round of a search from coarse to fine begins: what the one before has made of each value of the space."""
 
     def tick(self) -> None:
         """Time passes."""
@@ -107,8 +108,8 @@ class Driver:
         past = [] if self.plan.search.compares else [records[NO_LEVEL, k] for k in range(cohort[0][1])]
         trials = {trial.key: trial for trial in self.plan.trials(cohort, wanted, past)} if wanted else {}
         standing: dict[Key, tuple[FitResult, ...]] = dict.fromkeys(trials, ())
-        if wanted and (dropped := self.plan.dropped(past)) is not None:
-            self.watch.narrowed(len(past), dropped)
+        if wanted and (changes := self.plan.narrowing(past)):
+            self.watch.narrowed(len(past), changes)
         for rung in [*self.plan.rungs, None]:
             stopped = self._train(trials, standing, rung, records)
             if rung is not None and judge is not None:
