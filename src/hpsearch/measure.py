@@ -11,7 +11,7 @@ import torch
 from hpsearch.config import Config
 from hpsearch.data.rows import Rows
 from hpsearch.data.scaling import Scaling
-from hpsearch.metrics import available, cross_entropy_rows, macro_f1, predicted, r2
+from hpsearch.metrics import available, class_counts, cross_entropy_rows, pooled, predicted, target_moments
 from hpsearch.nn.losses import prepare_targets, row_losses
 from hpsearch.nn.outputs import sigmoid_predicts
 from hpsearch.records import Task
@@ -23,10 +23,12 @@ class Scored:
 
     Attributes:
         rows: Metric name to (E, n) values, one a row, for metrics that are means over rows.
+        statistics: Metric name to what `metrics.pooled` makes the others of, for these rows and more together.
         values: Metric name to (E,), all metrics.
     """
 
     rows: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
     values: dict[str, np.ndarray]
 
 
@@ -55,12 +57,12 @@ def score_outputs(
             "mse": np.square(predictions - targets).mean(axis=-1),
             "mae": np.abs(predictions - targets).mean(axis=-1),
         }
-        return _scored(rows, {"r2": r2(predictions, targets.astype(np.float64))})
+        return _scored(rows, {"r2": target_moments(predictions, targets.astype(np.float64))})
     classes = predicted(outputs)
     rows = {"loss": _loss_rows(config, data, outputs, targets), "accuracy": (classes == targets).astype(np.float64)}
     if "cross_entropy" in available(config, data.task):
         rows["cross_entropy"] = cross_entropy_rows(outputs, targets)
-    return _scored(rows, {"macro_f1": macro_f1(classes, targets, data.classes)})
+    return _scored(rows, {"macro_f1": class_counts(classes, targets, data.classes)})
 
 
 def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarray:
@@ -72,8 +74,9 @@ def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarr
     return predictions
 
 
-def _scored(rows: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> Scored:
-    return Scored(rows, {name: values.mean(axis=1) for name, values in rows.items()} | others)
+def _scored(rows: dict[str, np.ndarray], statistics: dict[str, np.ndarray]) -> Scored:
+    means = {name: values.mean(axis=1) for name, values in rows.items()}
+    return Scored(rows, statistics, means | {name: pooled(name, [each]) for name, each in statistics.items()})
 
 
 def _loss_rows(config: Config, data: Rows, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:

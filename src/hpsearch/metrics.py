@@ -3,7 +3,7 @@
 E epochs, n rows, C outputs, T targets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,9 +16,11 @@ NAMES = (*(metric.value for metric in Metric if metric is not Metric.AUTO), "los
 LOWER_IS_BETTER = frozenset({"loss", "cross_entropy", "mse", "mae"})
 AVERAGED = frozenset({"loss", "accuracy", "cross_entropy", "mse", "mae"})
 """Metrics that are a mean over rows, so that a standard error follows from one fit."""
+POOLED = frozenset({"macro_f1", "r2"})
+"""Metrics of a set of rows: the mean of those of its parts is another number, and of a fold that lacks a class none."""
 
 ROUNDING = 1e-12
-"""A spread of targets that is a smaller share of their squares is an error of arithmetic: they are constant."""
+"""A spread of targets that is a smaller share of them (or of their squares) is an error of arithmetic."""
 
 
 def available(config: Config, task: Task) -> tuple[str, ...]:
@@ -70,6 +72,11 @@ def to_score(metric: str, value: float) -> float:
     return -value if metric in LOWER_IS_BETTER else value
 
 
+def fold_key(metric: str) -> str:
+    """How a fold's part of the score is called, after `fold/<i>/`."""
+    return f"pooled/{metric}" if metric in POOLED else f"val/{metric}"
+
+
 def predicted(outputs: np.ndarray) -> np.ndarray:
     """(..., n) int64 classes of outputs (..., n, C): the first largest; a single output above zero is class 1."""
     if outputs.shape[-1] == 1:
@@ -92,25 +99,16 @@ def cross_entropy_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def macro_f1(classes_predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """(E,) unweighted mean over all C classes of F1 = 2 TP / (2 TP + FP + FN).
+    """(E,) unweighted mean of F1 = 2 TP / (2 TP + FP + FN) over the classes that are present or predicted.
 
-    The set of labels is fixed: a class that is neither present nor predicted counts as 0.
+    A class with neither a true nor a predicted row has no F1: of the fewer rows, the fewer classes.
 
     Args:
         classes_predicted: (E, n) int64.
         labels: (n,) int64.
         classes: C.
     """
-    epochs = len(classes_predicted)
-    offset = np.arange(epochs)[:, None] * classes
-    wanted = (epochs, classes)
-    predictions = np.bincount((classes_predicted + offset).ravel(), minlength=epochs * classes).reshape(wanted)
-    hit = classes_predicted == labels
-    hits = np.bincount((classes_predicted + offset)[hit], minlength=epochs * classes).reshape(wanted)
-    present = np.bincount(labels, minlength=classes)  # 2 TP + FP + FN = predicted + present
-    total = predictions + present
-    f1: np.ndarray = np.divide(2.0 * hits, total, out=np.zeros(wanted), where=total > 0).mean(axis=1)
-    return f1
+    return pooled("macro_f1", [class_counts(classes_predicted, labels, classes)])
 
 
 def r2(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -120,10 +118,48 @@ def r2(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
         predictions: (E, n, T).
         targets: (n, T).
     """
+    return pooled("r2", [target_moments(predictions, targets)])
+
+
+def class_counts(classes_predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """(E, C, 2) of each class 2 TP and 2 TP + FP + FN: what `pooled` makes `macro_f1` of."""
+    epochs = len(classes_predicted)
+    offset = np.arange(epochs)[:, None] * classes
+    wanted = (epochs, classes)
+    predictions = np.bincount((classes_predicted + offset).ravel(), minlength=epochs * classes).reshape(wanted)
+    hit = classes_predicted == labels
+    hits = np.bincount((classes_predicted + offset)[hit], minlength=epochs * classes).reshape(wanted)
+    present = np.bincount(labels, minlength=classes)  # 2 TP + FP + FN = predicted + present
+    return np.stack([2 * hits, predictions + present], axis=-1)
+
+
+def target_moments(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(E, T, 4) of each target sum of squared errors, n, mean, sum of squares about it: what `pooled` makes `r2` of."""
     residual = np.square(predictions - targets).sum(axis=1)  # (E, T)
-    spread = np.square(targets - targets.mean(axis=0)).sum(axis=0)  # (T,)
-    ratio = np.divide(residual, spread, out=(residual > 0).astype(np.float64), where=spread > 0)
-    values: np.ndarray = (1.0 - ratio).mean(axis=1)
+    mean = targets.mean(axis=0)
+    spread = np.square(targets - mean).sum(axis=0)
+    return np.stack(np.broadcast_arrays(residual, float(len(targets)), mean, spread), axis=-1)
+
+
+def pooled(name: str, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """(E,) `macro_f1` or `r2` of the rows of all parts as one set.
+
+    Args:
+        name: One of `POOLED`.
+        parts: `class_counts` or `target_moments` of each.
+    """
+    if name == "macro_f1":
+        hits, total = np.moveaxis(np.stack(parts).sum(axis=0), -1, 0).astype(np.float64)  # (E, C)
+        counted = total > 0
+        f1: np.ndarray = np.divide(hits, total, out=np.zeros(total.shape), where=counted).sum(-1) / counted.sum(-1)
+        return f1
+    residual, n, mean, spread = np.moveaxis(np.stack(parts), -1, 0)  # (parts, E, T)
+    together = (n * mean).sum(0) / n.sum(0)
+    varied = (spread + n * np.square(mean - together)).sum(0)
+    constant = varied <= n.sum(0) * np.square(ROUNDING * together)
+    errors = residual.sum(0)
+    ratio = np.divide(errors, varied, out=(errors > 0).astype(np.float64), where=~constant)
+    values: np.ndarray = (1.0 - ratio).mean(axis=-1)
     return values
 
 

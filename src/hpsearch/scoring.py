@@ -17,6 +17,8 @@ from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.measure import Scored, score_outputs
 from hpsearch.metrics import (
     AVERAGED,
+    fold_key,
+    pooled,
     predicted,
     resampled_error,
     search_metric,
@@ -57,8 +59,9 @@ def score_trial(
     """The scores of one trial.
 
     A curve is the mean over fits of a metric; a fit that stopped early contributes its last value to later epochs.
-    The score is the mean over fits of the metric at each fit's chosen epoch. For leave-one-out, the predictions of all
-    folds are scored as one set instead, and there are no `fold/…` entries.
+    The score is the mean over fits of the metric at each fit's chosen epoch. Macro F1 and R^2 are no means over rows:
+    the out-of-fold predictions of a replicate are scored as one set, whose values are averaged over replicates. For
+    leave-one-out that holds for all metrics, and there are no `fold/…` entries.
 
     Args:
         config: Of the trial.
@@ -74,16 +77,14 @@ def score_trial(
     failures = [_failure(f, r, fits) for f, r in zip(fits, results, strict=True) if r.status is Status.DIVERGED]
     if failures:
         return _diverged(failures, fits, results)
-    pooled = config.evaluation.kind == "loocv"
-    parts = (_pooled_parts if pooled else _parts)(config, development, fits, results)
+    single_rows = config.evaluation.kind == "loocv"
+    parts = (_parts_of_replicates if single_rows else _parts)(config, development, fits, results)
     signals = _signals(results)
-    curves = train_curves(results) | {
-        f"val/{name}": mean_curve([part.scored.values[name][:-1] for part in parts]) for name in parts[0].scored.values
-    }
+    curves = train_curves(results) | {f"val/{name}": _curve(name, parts) for name in parts[0].scored.values}
     return TrialResult(
         status=_status(config, development, results),
         failure=None,
-        score=to_score(metric, float(np.mean([part.scored.values[metric][-1] for part in parts]))),
+        score=to_score(metric, float(np.mean(_at_end(metric, parts)))),
         score_se=_score_error(config, metric, parts),
         curves=curves,
         summary=extremes(curves)
@@ -142,10 +143,10 @@ def _parts(config: Config, development: Development, fits: Sequence[Fit], result
     return parts
 
 
-def _pooled_parts(
+def _parts_of_replicates(
     config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
 ) -> list[_Part]:
-    """One part for each replicate: metrics such as F1 or R^2 do not exist for the single row of a fold."""
+    """One part for each replicate: thousands of folds of a single row take long one by one."""
     epochs = max(len(result.val_outputs) for result in results)
     parts = []
     for replicate in sorted({fit.replicate for fit in fits}):
@@ -189,21 +190,68 @@ def _held(result: FitResult, epochs: int) -> np.ndarray:
     return outputs
 
 
+def _curve(name: str, parts: list[_Part]) -> list[float]:
+    """A metric after each epoch."""
+    if name in AVERAGED:
+        return mean_curve([part.scored.values[name][:-1] for part in parts])
+    epochs = max(len(part.scored.statistics[name]) - 1 for part in parts)
+    curves = []
+    for mine in _by_replicate(parts):
+        ends = [part.scored.statistics[name] for part in mine]
+        curves.append(pooled(name, [each[np.minimum(np.arange(epochs), len(each) - 2)] for each in ends]))
+    return mean_curve(curves)
+
+
+def _at_end(name: str, parts: list[_Part]) -> np.ndarray:
+    """A metric at the chosen epochs: of each part, or of those of each replicate together where it is a pooled one."""
+    if name in AVERAGED:
+        return np.array([part.scored.values[name][-1] for part in parts])
+    return np.array([_together(name, mine) for mine in _by_replicate(parts)])
+
+
+def _together(name: str, parts: Sequence[_Part]) -> float:
+    return float(pooled(name, [part.scored.statistics[name][-1:] for part in parts])[0])
+
+
+def _by_replicate(parts: list[_Part]) -> list[list[_Part]]:
+    return [[part for part in parts if part.replicate == r] for r in sorted({part.replicate for part in parts})]
+
+
+def _of_folds(name: str, parts: list[_Part]) -> np.ndarray:
+    """(R, J) of each replicate what its J folds add to the score, whose mean over folds is the score.
+
+    That is the metric on the fold or, of a pooled one, the value of all folds plus J - 1 times what is lost without
+    this one: the pseudo-values of the jackknife (Tukey, 1958) about the value of all folds. For a mean over folds of
+    one size both are the same.
+    """
+    if name in AVERAGED:
+        return np.array([[part.scored.values[name][-1] for part in mine] for mine in _by_replicate(parts)])
+    return np.array([_pseudo_values(name, mine) for mine in _by_replicate(parts)])
+
+
+def _pseudo_values(name: str, parts: list[_Part]) -> np.ndarray:
+    rest = len(parts) - 1
+    if not rest:
+        return _at_end(name, parts)
+    without = np.array([_together(name, [*parts[:j], *parts[j + 1 :]]) for j in range(len(parts))])
+    values: np.ndarray = _together(name, parts) + rest * (without.mean() - without)
+    return values
+
+
 def _score_error(config: Config, metric: str, parts: list[_Part]) -> float | None:
     """The standard error of the score.
 
     One fold and one replicate: the standard error of the per-row values. One fold and R replicates: that of the rows'
     values averaged over replicates, and s^2 / R of the replicates' scores, in quadrature: the first is the luck of the
-    validation rows, the second that of the seeds. J folds: Nadeau & Bengio (2003) on the folds' scores, replicates
-    averaged first; leave-one-out has as many folds as rows. A truth table is all there is, no sample: the replicates'
-    s / sqrt(R) alone. None where no formula holds: F1 and R^2 of one fold, or a single value.
+    validation rows, the second that of the seeds. J folds: Nadeau & Bengio (2003) on what each adds to the score,
+    replicates averaged first; leave-one-out has as many folds as rows. A truth table is all there is, no sample: the
+    replicates' s / sqrt(R) alone. None where no formula holds: F1 and R^2 of one fold or of leave-one-out, or a single
+    value.
     """
-    folds = sorted({part.fold for part in parts})
-    last = np.array([part.scored.values[metric][-1] for part in parts])
-    if len(folds) > 1:
-        of = np.array([part.fold for part in parts])
+    if len({part.fold for part in parts}) > 1:
         n_val, n_train = sum(part.n for part in parts), sum(part.n_train for part in parts)
-        return resampled_error(np.array([last[of == fold].mean() for fold in folds]), n_val / n_train)
+        return resampled_error(_of_folds(metric, parts).mean(axis=0), n_val / n_train)
+    last = _at_end(metric, parts)
     if config.evaluation.kind == "truth_table":
         return standard_error(last)
     if metric not in AVERAGED:
@@ -218,19 +266,21 @@ def _score_error(config: Config, metric: str, parts: list[_Part]) -> float | Non
 
 
 def _folds(metric: str, parts: list[_Part]) -> dict[str, float]:
-    """`fold/<i>/val/…` of score metric and loss at the chosen epochs, and of each replicate if there are several."""
+    """`fold/<i>/val/…` of score metric and loss at the chosen epochs, and of each replicate if there are several.
+
+    Of a pooled metric it is `fold/<i>/pooled/…`, what the fold adds to the score.
+    """
     summary: dict[str, float] = {}
-    replicates = len({part.replicate for part in parts})
     if len(parts) == 1:
         return summary
+    folds, replicates = (sorted({getattr(part, of) for part in parts}) for of in ("fold", "replicate"))
     for name in dict.fromkeys((metric, "loss")):
-        for fold in sorted({part.fold for part in parts}):
-            mine = [part for part in parts if part.fold == fold]
-            values = [float(part.scored.values[name][-1]) for part in mine]
-            summary[f"fold/{fold}/val/{name}"] = float(np.mean(values))
-            if replicates > 1:
-                for part, value in zip(mine, values, strict=True):
-                    summary[f"fold/{fold}/replicate/{part.replicate}/val/{name}"] = value
+        key = fold_key(name)
+        for fold, values in zip(folds, _of_folds(name, parts).T, strict=True):
+            summary[f"fold/{fold}/{key}"] = float(values.mean())
+            if len(replicates) > 1:
+                for replicate, value in zip(replicates, values, strict=True):
+                    summary[f"fold/{fold}/replicate/{replicate}/{key}"] = float(value)
     return summary
 
 

@@ -144,6 +144,80 @@ def test_k_fold_score_is_the_mean_and_its_error_that_of_nadeau_and_bengio(make_c
     assert trial.curves["val/accuracy"] == pytest.approx([0.7, 0.7])
 
 
+def rare(make_rows, make_config, make_fit, metric, logits, *, replicates=1, task="multiclass", loss="cross_entropy"):
+    """Four folds that hold 30 rows between them, of which only two are of the third class."""
+    rows = make_rows(30, task=task, targets=1)
+    if task != "regression":
+        rows = replace(rows, targets=np.array([2, 2, *[0, 1] * 14]))
+    config = make_config(evaluation={"kind": "kfold", "replicates": replicates}, loss=loss, search={"metric": metric})
+    parts = np.array_split(np.arange(30), 4)
+    fits, results = [], []
+    for k, part in enumerate(parts):
+        for r in range(replicates):
+            fit = make_fit(config, 30, fold=k, replicate=r)
+            fold = replace(fit.fold, train=np.setdiff1d(np.arange(30), part), val=part, report=part[:0])
+            fits.append(replace(fit, fold=fold))
+            results.append(result(logits(rows, fits[-1])))
+    return score_trial(config, rows, fits, results), fits, results, rows
+
+
+def test_a_perfect_classifier_has_a_macro_f1_of_1_though_folds_lack_a_class(make_config, make_rows, make_fit):
+    def right(rows, fit):
+        return outputs(rows, fit.fold.val, 30)
+
+    trial, *_ = rare(make_rows, make_config, make_fit, "macro_f1", right)
+    assert (trial.score, trial.score_se, trial.curves["val/macro_f1"]) == (1.0, 0.0, [1.0])
+    assert [trial.summary[f"fold/{k}/pooled/macro_f1"] for k in range(4)] == [1.0] * 4
+
+
+def test_all_metrics_of_folds_that_lack_a_class_are_scikit_learns(make_config, make_rows, make_fit):
+    def guess(_, fit):
+        return noise((2, len(fit.fold.val), 3), fit.fold.index)
+
+    trial, fits, results, rows = rare(make_rows, make_config, make_fit, "macro_f1", guess)
+    order = np.concatenate([fit.fold.val for fit in fits])
+    logits = np.concatenate([one.val_outputs[-1] for one in results])[np.argsort(order)].astype(float)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    predicted, labels = p.argmax(axis=1), rows.targets
+    assert trial.score == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
+    assert trial.curves["val/macro_f1"][-1] == trial.score
+    of_folds = [
+        (
+            sklearn_metrics.accuracy_score(labels[part], predicted[part]),
+            sklearn_metrics.log_loss(labels[part], p[part], labels=range(3)),
+        )
+        for part in (fit.fold.val for fit in fits)
+    ]
+    found = trial.curves["val/accuracy"][-1], trial.curves["val/cross_entropy"][-1]
+    assert found == pytest.approx(np.mean(of_folds, axis=0), rel=1e-6)
+    without = [
+        sklearn_metrics.f1_score(np.delete(labels, part), np.delete(predicted, part), average="macro")
+        for part in (fit.fold.val for fit in fits)
+    ]
+    added = [trial.summary[f"fold/{k}/pooled/macro_f1"] for k in range(4)]
+    assert np.mean(added) == pytest.approx(trial.score)
+    # 4 folds, each trained on the three others: Nadeau & Bengio on the jackknife's pseudo-values
+    assert trial.score_se == pytest.approx(3 * np.std(without, ddof=1) * math.sqrt(1 / 4 + 1 / 3))
+
+
+def test_r2_is_that_of_all_out_of_fold_rows_of_a_replicate(make_config, make_rows, make_fit):
+    def guess(_, fit):
+        return noise((1, len(fit.fold.val), 1), 2 * fit.fold.index + fit.replicate)
+
+    trial, fits, results, rows = rare(
+        make_rows, make_config, make_fit, "r2", guess, replicates=2, task="regression", loss="mse"
+    )
+    predictions = np.zeros((2, 30, 1))
+    for fit, one in zip(fits, results, strict=True):
+        train = rows.targets[fit.fold.train].astype(float)
+        predictions[fit.replicate, fit.fold.val] = one.val_outputs[-1] * train.std() + train.mean()
+    expected = [sklearn_metrics.r2_score(rows.targets, each) for each in predictions]
+    assert trial.score == pytest.approx(np.mean(expected), rel=1e-5)
+    assert trial.score_se > 0
+    each = [[trial.summary[f"fold/{k}/replicate/{r}/pooled/r2"] for k in range(4)] for r in range(2)]
+    assert np.mean(each, axis=1) == pytest.approx(expected, rel=1e-5)
+
+
 def test_replicates_are_averaged_within_their_fold_first(make_config, make_rows, make_fit):
     trial, _ = folds(make_config, make_rows, make_fit, [8, 12, 16, 20], replicates=2)
     assert trial.score_se == pytest.approx(np.std([0.5, 0.9], ddof=1) * math.sqrt(1 / 2 + 20 / 60))
@@ -189,7 +263,7 @@ def test_leave_one_out_is_scored_as_one_set(make_config, make_rows, make_fit):
     trial = score_trial(config, rows, fits, [result(x) for x in logits])
     predicted = logits[:, -1, 0].argmax(axis=1)
     assert trial.score == pytest.approx(
-        sklearn_metrics.f1_score(rows.targets, predicted, labels=range(3), average="macro", zero_division=0)
+        sklearn_metrics.f1_score(rows.targets, predicted, average="macro", zero_division=0)
     )
     assert trial.score_se is None
     assert trial.curves["val/accuracy"][-1] == pytest.approx(np.mean(predicted == rows.targets))

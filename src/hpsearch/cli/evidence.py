@@ -14,7 +14,7 @@ from hpsearch.cli.stored_config import stored_config
 from hpsearch.config import Config
 from hpsearch.config.run import uttered
 from hpsearch.data.splits import SplitSizes, split_sizes
-from hpsearch.metrics import metric_name, to_score
+from hpsearch.metrics import fold_key, metric_name, to_score
 from hpsearch.nn.flops import step_flops
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.search.gathered import Gathered
@@ -187,7 +187,7 @@ class _Reader:
         )
 
     def _folds(self, result: TrialResult) -> list[float]:
-        names = [f"fold/{fold}/val/{self._metric}" for fold in range(self._sizes.folds)]
+        names = [f"fold/{fold}/{fold_key(self._metric)}" for fold in range(self._sizes.folds)]
         return [to_score(self._metric, result.summary[name]) for name in names if name in result.summary]
 
     def _report(self, result: TrialResult) -> float:
