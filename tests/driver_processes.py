@@ -66,7 +66,7 @@ def plan_of(config, space=LEARNING_RATES):
 
 
 class InProcess:
-    """Trains where it stands, one task at a time, and writes down which."""
+    """Trains where it stands, one task at a time, while it is waited for, and writes down which."""
 
     def __init__(self, log, rows=None):
         self._log, self._jobs = log, []
@@ -84,7 +84,8 @@ class InProcess:
         self._jobs.append((key, job))
 
     def wait(self, timeout=None):
-        del timeout
+        if timeout == 0:
+            return []
         key, job = self._jobs.pop()
         with self._log.open("a") as log:
             log.write(f"{key[0][1]}\n")

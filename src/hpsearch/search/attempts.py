@@ -1,8 +1,8 @@
 """The attempts at the trials of a sweep, in the three places where they are written down: store, MLflow, Optuna.
 
-The commit order of an attempt: Optuna is asked; the MLflow run is created; the fit trains; the record is written; the
-run gets its results; Optuna is told, which is the commit. Each step can be repeated, so that a driver may be killed
-between any two of them.
+The commit order of an attempt: a worker begins to train; Optuna is asked; the MLflow run is created; the record is
+written; the run gets its results; Optuna is told, which is the commit. Each step can be repeated, so that a driver may
+be killed between any two of them. What waits for a worker has no attempt, and leaves nothing behind.
 """
 
 import time
@@ -100,11 +100,10 @@ class Attempts:
         """Whether an attempt at the trial (level, k) was begun and has not ended."""
         return key in self._open
 
-    def begin(self, trial: Trial) -> None:
-        """A new attempt at a trial: Optuna is asked, and there is a run."""
+    def begin(self, trial: Trial, started_ms: int) -> None:
+        """A new attempt at a trial whose training has begun: Optuna is asked, and there is a run."""
         number = self.store.begin_attempt(trial.level, trial.k)
         optuna_number = self._ask(trial, number)
-        started_ms = now_ms()
         run_id = self._start_run(trial, number, started_ms, self.provenance)
         self._open[trial.key] = _Running(trial, number, optuna_number, run_id, started_ms)
 

@@ -106,6 +106,7 @@ class Foreman:
     _tasks: deque[tuple[Hashable, _Batch | Job]] = field(default_factory=deque)
     _running: dict[Hashable, _Batch | Job] = field(default_factory=dict)
     _split: dict[Hashable, _Split] = field(default_factory=dict)
+    _started: list[Hashable] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         shapes = [shape_key(config) for config in self.expected]
@@ -133,16 +134,24 @@ class Foreman:
         return min(self.workers.free, self._count - len(self._running))
 
     @property
+    def _largest(self) -> int:
+        """Trials of the largest batch."""
+        return max(self._sizes.values(), default=1)
+
+    @property
+    def at_once(self) -> int:
+        """Trials that train at the same time, at most."""
+        return self._count * self._largest
+
+    @property
     def free(self) -> int:
         """Number of trials that `submit` takes now."""
-        largest = max(self._sizes.values(), default=1)
-        return max(0, self._hands * largest - len(self._queue)) if not self._tasks else 0
+        return max(0, self._hands * self._largest - len(self._queue)) if not self._tasks else 0
 
     @property
     def wants_more(self) -> bool:
         """Whether one more trial should come although nobody is free: who gets free next is to find a whole batch."""
-        largest = max(self._sizes.values(), default=1)
-        return largest > 1 and not self._hands and len(self._queue) < largest
+        return self._largest > 1 and not self._hands and len(self._queue) < self._largest
 
     @property
     def busy(self) -> bool:
@@ -171,6 +180,11 @@ class Foreman:
         else:
             self._tasks.append((key, job))
 
+    def started(self) -> list[Hashable]:
+        """The trials that workers began to train since this was asked last, each as often as it was handed to one."""
+        found, self._started = self._started, []
+        return found
+
     def wait(self, timeout: float | None = None) -> list[Done[Answer]]:
         """What ended, by the keys of `submit`; see `LocalExecutor.wait`."""
         self.deal()
@@ -195,6 +209,7 @@ class Foreman:
         while self._tasks and self._hands:
             name, task = self._tasks.popleft()
             self._running[name] = task
+            self._started += _trials_of(name, task)
             self.workers.submit(name, task.job if isinstance(task, _Batch) else task)
 
     def _next_batch(self, *, whole: bool) -> _Batch | None:
@@ -271,3 +286,13 @@ class Foreman:
             del self._split[key]
             self._tasks.append(((key, "score"), ScoreJob(split.trial, whole)))
         return []
+
+
+def _trials_of(name: Hashable, task: _Batch | Job) -> list[Hashable]:
+    """The trials that a task trains."""
+    if isinstance(task, _Batch):
+        return list(task.trials)
+    if isinstance(task, ShareJob):
+        assert isinstance(name, tuple)
+        return [name[0]]
+    return []

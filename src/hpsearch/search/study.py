@@ -11,7 +11,7 @@ from hpsearch.execution.local import Done
 from hpsearch.execution.worker import Raised, WorkerDied
 from hpsearch.jobs import Answer, Rung, TrialJob
 from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult, rung_key, rung_scores
-from hpsearch.search.attempts import Attempts, Finished
+from hpsearch.search.attempts import Attempts, Finished, now_ms
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.narrowing import Change
 from hpsearch.search.plan import Key, Plan
@@ -53,7 +53,10 @@ class _Round:
         trials: By (level, k).
         jobs: What each of them asks for.
         foreman: Has them trained.
-        waiting: Those that are not begun.
+        waiting: Those that nobody was handed yet.
+        started: Those in training of which nothing is written down yet, with when that began.
+        ended: What workers gave back.
+        written: Attempts whose records are whole, and that are not committed yet.
         stopped: Those that have come to the rung.
     """
 
@@ -61,7 +64,15 @@ class _Round:
     jobs: Mapping[Key, TrialJob]
     foreman: Foreman
     waiting: deque[Key]
+    started: dict[Key, int] = field(default_factory=dict)
+    ended: deque[Done[Answer]] = field(default_factory=deque)
+    written: deque[Finished] = field(default_factory=deque)
     stopped: dict[Key, Rung] = field(default_factory=dict)
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is anything to write down."""
+        return bool(self.ended or self.written or self.started)
 
 
 @dataclass(slots=True)
@@ -75,7 +86,7 @@ class Driver:
     signals: StopSignals
     _deaths: dict[Key, int] = field(default_factory=dict)
     _scores: dict[Key, dict[int, float]] = field(default_factory=dict)  # by rung, of trials that are open
-    _foreman: Foreman | None = None
+    _now: _Round | None = None
 
     def finish(self, trials: int) -> list[Record]:
         """Runs what is missing of the first `trials` trials (of each level).
@@ -128,34 +139,59 @@ class Driver:
         if not standing:
             return {}
         jobs = {key: _job(trials[key], rung, so_far) for key, so_far in standing.items()}
-        foreman = self._foreman = self.hire(jobs)
+        foreman = self.hire(jobs)
         waiting = deque(foreman.arrange({key: job.config for key, job in jobs.items()}))
-        now, ended = _Round(trials, jobs, foreman, waiting), deque[Done[Answer]]()
-        while now.waiting or foreman.busy or ended:
+        now = self._now = _Round(trials, jobs, foreman, waiting)
+        while now.waiting or foreman.busy or now.behind:
             if self.signals.number is not None:
                 self._interrupt()
                 raise StoppedError(self.signals.number)
             self._hand_out(now)
-            ahead = bool(now.waiting) and foreman.wants_more
-            if ahead:
-                self._submit(now)
-            # One result at a time, so that a worker that ends meanwhile gets its next work at once.
-            ended.extend(foreman.wait(0.0 if ahead or ended else WAIT_S))
-            if ended:
-                self._receive(ended.popleft(), now, records)
+            self._write_down(now, records)
+            if foreman.busy:
+                now.ended.extend(foreman.wait(0.0 if now.behind else WAIT_S))
             self.watch.tick()
         return now.stopped
 
-    def _receive(self, done: Done[Answer], now: _Round, records: dict[Key, Record]) -> None:
+    def _hand_out(self, now: _Round) -> None:
+        """Gives workers what they take, unless as many results as they train at once have still to be written down.
+
+        Results would pile up otherwise where training takes less time than writing down.
+        """
+        foreman = now.foreman
+        if len(now.ended) + len(now.written) <= foreman.at_once:
+            while now.waiting and (foreman.free or foreman.wants_more):
+                key = now.waiting.popleft()
+                foreman.submit(key, now.jobs[key])
+            foreman.deal()
+        for started in foreman.started():
+            assert isinstance(started, tuple)
+            if not self.attempts.is_open(started):  # unless it goes on from a rung, or its batch is tried again
+                now.started.setdefault(started, now_ms())
+
+    def _write_down(self, now: _Round, records: dict[Key, Record]) -> None:
+        """Writes down one thing, so that a worker that ends meanwhile gets its next work at once.
+
+        What came back is made safe before what is safe is committed, and that before what is only begun.
+        """
+        if now.ended:
+            self._receive(now.ended.popleft(), now)
+        elif now.written:
+            self._commit(now.written.popleft(), records)
+        elif now.started:
+            self._begin(next(iter(now.started)), now)
+
+    def _begin(self, key: Key, now: _Round) -> None:
+        self.attempts.begin(now.trials[key], now.started.pop(key))
+
+    def _receive(self, done: Done[Answer], now: _Round) -> None:
         assert isinstance(done.key, tuple)
+        if done.key in now.started:
+            self._begin(done.key, now)
         if isinstance(done.value, Rung):
             now.stopped[done.key] = done.value
-            return
-        finished = self._write(done, now)
-        # The record is safe; tracking can wait until the worker has its next trial.
-        self._hand_out(now)
-        if finished is not None:
-            self._commit(finished, records)
+        elif (finished := self._write(done, now)) is not None:
+            now.written.append(finished)
 
     def _commit(self, finished: Finished, records: dict[Key, Record]) -> None:
         record = self.attempts.log_and_tell(finished)
@@ -186,18 +222,6 @@ class Driver:
             self._commit(self._write_result(key, result, {}), records)
         return {key: stopped[key].fits for key in sorted(stopped) if key[1] not in judged_bad}
 
-    def _hand_out(self, now: _Round) -> None:
-        while now.waiting and now.foreman.free:
-            self._submit(now)
-        now.foreman.deal()
-
-    def _submit(self, now: _Round) -> None:
-        """Begins the next trial, unless it is a rung that it has come to, and hands it to the foreman."""
-        key = now.waiting.popleft()
-        if not self.attempts.is_open(key):
-            self.attempts.begin(now.trials[key])
-        now.foreman.submit(key, now.jobs[key])
-
     def _write(self, done: Done[Answer], now: _Round) -> Finished | None:
         """Writes the record of what came back; None if the trial is tried again."""
         assert isinstance(done.key, tuple)
@@ -220,9 +244,12 @@ class Driver:
         return self.attempts.write(key, replace(result, summary=result.summary | scores), more)
 
     def _interrupt(self) -> None:
-        """Kills the workers and closes every open attempt; the trials start anew on resume."""
-        if self._foreman is not None:
-            self._foreman.stop(now=True)
+        """Kills the workers, commits what came back, and closes every other open attempt, to start anew on resume."""
+        if (now := self._now) is not None:
+            now.foreman.stop(now=True)
+            now.ended = deque(done for done in now.ended if done.failure is None)
+            while now.ended or now.written:
+                self._write_down(now, {})
         self.attempts.close_all()
 
 
