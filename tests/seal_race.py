@@ -18,7 +18,7 @@ RACERS = 16
 def race(folder, digest, number, start):
     sealed = SealedTest(size=1, digest=digest, duplicates=0, read=lambda: None)
     with Tracker.connect(None, folder) as tracker:
-        request = Request(f"racer {number}", "2025-01-01", f"weights {number}", None, None)
+        request = Request(f"racer {number}", "2025-01-01", f"weights {number % 2}", f"nonce {number}", None, None)
         os.read(start, 1)  # returns for all of them when the last writer closes the pipe
         with contextlib.suppress(SpentError):
             claim(tracker.ledger, sealed, request)

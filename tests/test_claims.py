@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 
 from hpsearch.config import ConfigError
-from hpsearch.final.claims import Request, SpentError, require_right, stated
+from hpsearch.final.claims import Request, SpentError, begin_claim, end_claim, pending_nonce, require_right, stated
 from hpsearch.final.openings import remember, unknown_to
 from hpsearch.tracking.ledger import Opening
 
 
 def opening(number, outcome='{"accuracy": 0.9}', weights="w1"):
     purpose = f"final evaluation [weights {weights}]"
-    return Opening("d" * 64, number, "me@here", "2026-01-02 03:04:05", purpose, "-", f"e{number}", outcome)
+    entry, nonce = f"e{number}", f"n{number}"
+    return Opening("d" * 64, number, "me@here", "2026-01-02 03:04:05", purpose, "-", entry, outcome, nonce=nonce)
 
 
 def test_a_first_opening_needs_no_words():
@@ -32,7 +33,7 @@ def test_a_second_opening_is_refused_with_when_by_whom_what_came_out_and_the_way
 
 def test_an_opening_that_another_ledger_counts_refuses_too():
     with pytest.raises(SpentError) as refusal:
-        require_right([], None, None, "w2", ["opening 1 stands in another ledger"])
+        require_right([], None, None, "w2", None, ["opening 1 stands in another ledger"])
     assert str(refusal.value).splitlines()[:2] == [
         "this test set was opened 1 time already:",
         "  opening 1 stands in another ledger",
@@ -69,51 +70,70 @@ def test_an_acknowledgement_where_nothing_was_opened_must_fit_too():
         require_right([], "why", 2, "w1")
 
 
-def test_a_claim_that_crashed_may_finish_with_the_same_weights():
-    assert require_right([opening(1, None, "w1")], None, None, "w1") == 1
+RESULTS = pytest.mark.parametrize("outcome", [None, '{"accuracy": 0.9}'])
 
 
-def test_a_claim_that_crashed_may_not_be_finished_by_other_weights():
+@RESULTS
+@pytest.mark.parametrize("weights", ["w1", None])
+def test_an_own_claim_whose_result_was_not_told_may_finish_with_the_same_weights(outcome, weights):
+    assert require_right([opening(1), opening(2, outcome, "w1")], None, None, weights, "n2") == 2
+
+
+@RESULTS
+def test_an_own_claim_may_not_be_finished_by_other_weights(outcome):
     with pytest.raises(SpentError):
-        require_right([opening(1, None, "w1")], None, None, "w2")
+        require_right([opening(1, outcome, "w1")], None, None, "w2", "n1")
 
 
-def test_a_claim_that_crashed_may_be_this_one_while_the_weights_are_not_known():
-    assert require_right([opening(1), opening(2, None, "w1")], None, None, None) == 2
+@RESULTS
+@pytest.mark.parametrize("nonce", [None, "n9"])
+@pytest.mark.parametrize("weights", ["w1", None])
+def test_a_claim_of_the_same_weights_from_another_folder_is_not_ours(outcome, nonce, weights):
+    with pytest.raises(SpentError, match="opened 1 time already"):
+        require_right([opening(1, outcome, "w1")], None, None, weights, nonce)
+
+
+def test_a_claim_is_marked_from_before_it_is_made_until_its_result_is_told(tmp_path):
+    assert pending_nonce(tmp_path) is None
+    nonce = begin_claim(tmp_path)
+    assert nonce == begin_claim(tmp_path) == pending_nonce(tmp_path)
+    end_claim(tmp_path)
+    assert pending_nonce(tmp_path) is None
+    assert begin_claim(tmp_path) != nonce
 
 
 @pytest.mark.parametrize(("weights", "retrains"), [("w1", 0), ("w1 and 12 retrained f00", 12)])
-def test_a_claim_that_crashed_says_which_command_may_finish_it(weights, retrains):
+def test_a_claim_without_a_result_says_which_command_may_finish_it(weights, retrains):
     with pytest.raises(SpentError) as refusal:
         require_right([opening(1, None, weights)], None, None, "w2")
     assert str(refusal.value).splitlines()[2] == (
-        f"opening 1 has no result: the command that claimed it, with final.retrains={retrains}, may finish it with "
-        "the same weights"
+        f"opening 1 has no result: the command that claimed it, with final.retrains={retrains}, may finish it in "
+        "its folder, with the same weights"
     )
 
 
 @pytest.mark.parametrize("other", ["w1", "w1 and 2 retrained f00", "w1 and 3 retrained f01"])
 def test_a_claim_for_retrained_networks_is_finished_by_all_of_them_alone(other):
     claimed = [opening(1, None, "w1 and 3 retrained f00")]
-    assert require_right(claimed, None, None, "w1 and 3 retrained f00") == 1
+    assert require_right(claimed, None, None, "w1 and 3 retrained f00", "n1") == 1
     with pytest.raises(SpentError):
-        require_right(claimed, None, None, other)
+        require_right(claimed, None, None, other, "n1")
 
 
 def test_only_the_last_claim_may_finish():
     with pytest.raises(SpentError):
-        require_right([opening(1, None, "w1"), opening(2, weights="w2")], None, None, "w1")
+        require_right([opening(1, None, "w1"), opening(2, weights="w2")], None, None, "w1", "n1")
 
 
 def test_the_ledger_is_told_the_reason_and_the_weights():
-    request = Request("me", "now", "abc", None, None)
+    request = Request("me", "now", "abc", "n1", None, None)
     assert request.purpose == "final evaluation [weights abc]"
     assert replace(request, reason="a bug").purpose == "a bug [weights abc]"
 
 
 @pytest.mark.parametrize("reason", ["a bug", "a bug [weights 7 kg]", "final evaluation"])
 def test_what_a_purpose_says_is_its_reason_without_the_weights(reason):
-    assert stated(Request("me", "now", "abc and 3 retrained def", reason, 2).purpose) == reason
+    assert stated(Request("me", "now", "abc and 3 retrained def", "n1", reason, 2).purpose) == reason
 
 
 def test_an_opening_that_the_ledger_does_not_list_is_remembered(tmp_path):

@@ -223,18 +223,23 @@ def test_the_lines_that_a_final_prints_load_the_model_in_a_fresh_process(final):
 
 
 @pytest.mark.slow
-def test_a_final_killed_between_claim_and_evaluation_is_finished_by_the_same_command(fresh, final):
-    trap = Path(f"{fresh.log}.kill")
+@pytest.mark.parametrize(
+    ("step", "found", "state"), [("kill", 0, "has no result"), ("kill-result", 1, "was not told to its end")]
+)
+def test_a_final_killed_after_its_claim_is_finished_by_the_same_command(fresh, final, step, found, state):
+    trap = Path(f"{fresh.log}.{step}")
     trap.touch()
     fresh.run(*FINAL, status=-9)
     ((name, tags),) = ledger(fresh).items()
-    assert "result" not in tags
+    assert ("result" in tags) == found
     weights = kept(fresh, "model.safetensors")
-    assert (len(weights), kept(fresh, "*correct*")) == (3, [])
+    assert (len(weights), len(kept(fresh, "*correct*")), kept(fresh, "result.json")) == (3, found, [])
     trap.unlink()
     refused = fresh.run(*FINAL[:-1], status=2)
-    assert "opening 1 has no result: the command that claimed it, with final.retrains=2, may finish it" in refused
+    assert f"opening 1 {state}: the command that claimed it, with final.retrains=2, may finish it" in refused
     assert "opening 1 of 1" in fresh.run(*FINAL)
+    assert kept(fresh, "result.json") == kept(final[0], "result.json") != []
+    assert "opened 1 time already" in fresh.call(*FINAL, status=2)
     ((again, finished),) = ledger(fresh).items()
     assert (again, finished["entry"]) == (name, tags["entry"])
     assert "accuracy" in finished["result"]

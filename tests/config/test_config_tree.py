@@ -70,6 +70,7 @@ def test_a_value_is_converted_to_the_type_of_its_key(make_config, path, value, e
         ("data.limit", "auto", "data.limit must be a whole number or null, got 'auto'"),
         ("execution.workers", "all", "execution.workers must be a whole number or auto, got 'all'"),
         ("name", ["a"], "name must be text or null, got ['a']"),
+        ("final.reopen.opening", 2.0, "final.reopen.opening must be a whole number or null, got 2.0"),
         ("data.limit", 2.5, "data.limit must be a whole number or null, got 2.5"),
         ("data.normalize", "zscore", "data.normalize must be one of unit, standard, none, got 'zscore'"),
         ("extend", "gpu", "extend must be one of device or null, got 'gpu'"),

@@ -171,7 +171,9 @@ def test_a_real_server_keeps_sweeps_artifacts_and_the_ledger(migrated, tmp_path)
         sweep = tracker.open_sweep("it's\n`x`", identity="x", started_ms=1)
         run_id = tracker.start_attempt(sweep, "-", 0, 1, started_ms=2, config="a: 1\n", params={"lr": 0.1})
         tracker.log_metrics(run_id, {f"m{i}": float(i) for i in range(1500)}, step=0, at_ms=3)
-        grants = [tracker.ledger.grant("d", 1, claimant="me", granted_at="now", purpose="p") for _ in range(2)]
+        grants = [
+            tracker.ledger.grant("d", 1, claimant="me", granted_at="now", purpose="p", nonce="n") for _ in range(2)
+        ]
         again = tracker.open_sweep("it's\n`x`", identity="x", started_ms=9)
         assert tracker.start_attempt(again, "-", 0, 1, started_ms=2) == run_id
         assert len(tracker.attempts(sweep)) == 1

@@ -1,5 +1,7 @@
+import math
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 
@@ -10,7 +12,12 @@ SPLIT = "d" * 64
 
 
 def grant(tracker, opening, split=SPLIT, **changes):
-    claim = {"claimant": "ada@host", "granted_at": "2026-01-02T03:04:05+00:00", "purpose": "final"}
+    claim = {
+        "claimant": "ada@host",
+        "granted_at": "2026-01-02T03:04:05+00:00",
+        "purpose": "final",
+        "nonce": f"n{opening}",
+    }
     return tracker.ledger.grant(split, opening, **claim | changes)
 
 
@@ -39,6 +46,34 @@ def test_a_result_is_kept_with_its_opening_and_cannot_be_replaced(tracker):
     assert stored.result == '{"accuracy": 0.98}'
     with pytest.raises(TrackingError, match="already has a result"):
         tracker.ledger.record_result(first, {"accuracy": 0.99})
+
+
+def test_a_result_that_another_processor_rounds_differently_is_the_same(tracker):
+    first = grant(tracker, 1)
+    tracker.ledger.record_result(first, {"loss": 0.3, "r2": math.nan})
+    again = tracker.ledger.record_result(first, {"loss": math.nextafter(0.3, 1), "r2": math.nan})
+    assert again.result == '{"loss": 0.3, "r2": NaN}'
+    assert problems([again]) == []
+
+
+def test_a_result_that_a_kill_left_half_written_is_none_and_can_be_recorded(tracker):
+    first = grant(tracker, 1)
+    client, tags = tracker._store.client, []
+
+    class KilledError(Exception):
+        pass
+
+    def set_tag(*given):
+        tags.append(given)
+        if len(tags) == 2:
+            raise KilledError
+        type(client).set_experiment_tag(client, *given)
+
+    with mock.patch.object(client, "set_experiment_tag", set_tag), pytest.raises(KilledError):
+        tracker.ledger.record_result(first, {"accuracy": 0.98})
+    (half,) = tracker.ledger.openings(SPLIT)
+    assert (half.result, problems([half])) == (None, [])
+    assert tracker.ledger.record_result(half, {"accuracy": 0.98}).result == '{"accuracy": 0.98}'
 
 
 def test_an_opening_whose_experiment_was_deleted_still_counts(tracker):
@@ -111,7 +146,8 @@ def test_of_sixteen_racing_processes_exactly_one_is_granted(folder):
         "d = Path(sys.argv[1]); t = Tracker.connect(f'sqlite:///{d}/mlflow.db', d)\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "for r in range(10):\n"
-        "    g = t.ledger.grant(f'split{r}', 1, claimant=sys.argv[2], granted_at='now', purpose='p')\n"
+        "    g = t.ledger.grant(f'split{r}', 1, claimant=sys.argv[2], granted_at='now', purpose='p',\n"
+        "                       nonce=sys.argv[2])\n"
         "    print(int(g is not None))"
     )
     racers = [

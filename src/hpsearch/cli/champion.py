@@ -18,6 +18,7 @@ from hpsearch.config.training import CustomLoss
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import find_source
+from hpsearch.final.claims import pending_nonce
 from hpsearch.nn.imports import source_digest
 from hpsearch.quoting import command_line
 from hpsearch.records import Trial
@@ -129,7 +130,8 @@ def _frozen_champion(
         return champion
     facts = json.loads(path.read_bytes())
     key = facts["level"], facts["k"]
-    if key == champion.key or (named.store.final_folder(*key) / "result.json").exists():
+    folder = named.store.final_folder(*key)
+    if key == champion.key or ((folder / "result.json").exists() and pending_nonce(folder) is None):
         return champion
     terminal.warn(
         f"trial {trial_name(key)} was frozen as champion of {facts['trials']} trials and is evaluated; trial "

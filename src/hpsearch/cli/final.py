@@ -18,7 +18,7 @@ from hpsearch.cli.naming import require_sweeps, require_target
 from hpsearch.cli.refitting import confirm_and_refit
 from hpsearch.config import Config
 from hpsearch.final.bitmaps import BITMAPS, pack
-from hpsearch.final.claims import Request, SpentError, claim, require_right
+from hpsearch.final.claims import Request, SpentError, begin_claim, claim, end_claim, pending_nonce, require_right
 from hpsearch.final.evaluation import Evaluated, described, evaluate, result_text
 from hpsearch.final.model import Models, deployed
 from hpsearch.final.openings import remember, unknown_to
@@ -33,7 +33,7 @@ from hpsearch.search.record_files import write_whole
 from hpsearch.search.stop import StopSignals
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
-from hpsearch.tracking.ledger import Opening
+from hpsearch.tracking.ledger import Opening, require_unaltered
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Role, SweepRun
 
@@ -43,18 +43,19 @@ def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
     asked = base.config
     require_target(asked, base.actions["final"])
     require_sweeps(asked)
-    directory, reopen = Path(asked.tracking.directory), asked.final.reopen
+    directory = Path(asked.tracking.directory)
     with connect(asked) as tracker:
         final = prepare_final(composer, asked, tracker, terminal)
         require_plan(final.config, asked.final.epochs, _seeds(asked))
         openings = tracker.ledger.openings(final.sealed.digest)
+        require_unaltered(openings)
         elsewhere = unknown_to(directory, final.sealed.digest, openings)
         introduce(terminal, final, tracker.uri, len(openings) + len(elsewhere), chosen=asked.final.run is not None)
         show_retrains(terminal, asked.final.retrains)
         if asked.final.dry_run:
             _dry_run(terminal, openings, final, asked, elsewhere)
             return 0
-        require_right(openings, reopen.reason, reopen.opening, None, elsewhere, final.sealed.shared)
+        _require_right(openings, final, asked, elsewhere)
         _evaluate_champion(final, asked, tracker, elsewhere, terminal)
     return 0
 
@@ -83,6 +84,12 @@ def _evaluate_champion(
         _Evaluation(final, asked, models, tracker, run, terminal).open(elsewhere)
 
 
+def _require_right(openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]) -> int:
+    """As far as it is known before the weights are: the number of the opening that may be claimed."""
+    reopen, nonce = asked.final.reopen, pending_nonce(final.folder)
+    return require_right(openings, reopen.reason, reopen.opening, None, nonce, elsewhere, final.sealed.shared)
+
+
 def _seeds(asked: Config) -> int:
     return DEFAULT_SEEDS if asked.confirm.seeds is None else asked.confirm.seeds
 
@@ -91,10 +98,9 @@ def _dry_run(
     terminal: Terminal, openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]
 ) -> None:
     """What the same command without `final.dry_run` would do."""
-    reopen = asked.final.reopen
     terminal.line("final.dry_run=true: nothing was trained and nothing opened")
     try:
-        number = require_right(openings, reopen.reason, reopen.opening, None, elsewhere, final.sealed.shared)
+        number = _require_right(openings, final, asked, elsewhere)
     except SpentError as refusal:
         terminal.warn("without final.dry_run, this command is refused:")
         for line in str(refusal).splitlines():
@@ -118,8 +124,8 @@ class _Evaluation:
     def open(self, elsewhere: Sequence[str]) -> None:
         """Claims the test set before any of its rows is read, and evaluates the networks on it.
 
-        A crash after the claim is made good by the same command: its networks are stored, so that it finishes this
-        opening with the same numbers and bitmaps, in the same run.
+        A crash after the claim, at whatever step, is made good by the same command: its networks and the mark of its
+        claim are stored, so that it finishes this opening with the same numbers and bitmaps, in the same run.
         """
         opening = claim(self.tracker.ledger, self.final.sealed, self._request(), elsewhere)
         remember(Path(self.asked.tracking.directory), opening, self.tracker.uri)
@@ -132,12 +138,14 @@ class _Evaluation:
         write_whole(self.final.folder / "result.json", described(opening, found))
         conclude(self.terminal, self.final, opening, found)
         self._store_model(run_id)
+        end_claim(self.final.folder)
 
     def _request(self) -> Request:
         reopen, champion = self.asked.final.reopen, self.final.champion
         who = f"{getpass.getuser()}@{socket.gethostname()}, sweep {self.final.named.name}, trial {champion.name}"
         now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-        return Request(who, now, self.models.digest, reopen.reason, reopen.opening)
+        nonce = begin_claim(self.final.folder)
+        return Request(who, now, self.models.digest, nonce, reopen.reason, reopen.opening)
 
     def _start_run(self, opening: Opening, started_ms: int) -> str:
         """The final run: the only one with `test/…` metrics, exactly one for each opening."""

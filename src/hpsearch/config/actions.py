@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from hpsearch.config.checks import require, require_positive
-from hpsearch.config.option import AUTO
+from hpsearch.config.option import AUTO, EXACT
 
 
 @dataclass(kw_only=True, slots=True)
@@ -25,7 +25,7 @@ class Reopen:
     """The acknowledgement that opens a test set again: why, and the number of the opening."""
 
     reason: str | None
-    opening: int | None
+    opening: Annotated[int | None, EXACT]
 
 
 @dataclass(kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 from hpsearch.config.checks import ConfigError, shown
-from hpsearch.config.option import AUTO, Option
+from hpsearch.config.option import AUTO, EXACT, Option
 from hpsearch.quoting import list_override
 
 T = TypeVar("T")
@@ -81,10 +81,16 @@ def convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
     if AUTO in notes and value == "auto":
         return None
     try:
-        return _convert(plain, value, path, problems)
+        return _convert_exactly(plain, value) if EXACT in notes else _convert(plain, value, path, problems)
     except (TypeError, ValueError):
         problems.append(f"{path} must be {describe(hint)}, got {shown(value)}{_way_out(plain, value, path)}")
         return None
+
+
+def _convert_exactly(hint: Any, value: object) -> object:
+    if type(value) not in typing.get_args(hint):
+        raise TypeError
+    return value
 
 
 def _way_out(hint: Any, value: object, path: str) -> str:

@@ -1,19 +1,50 @@
-"""Who may open a sealed test set: the first claim, or an acknowledged one."""
+"""Who may open a sealed test set: the first claim, an acknowledged one, or the one whose result is not told yet."""
 
 import json
 import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hpsearch.config import ConfigError
 from hpsearch.data.seal import SealedTest
 from hpsearch.errors import HpsearchError
+from hpsearch.search.record_files import open_json, read_bytes, seal_json, write_whole
 from hpsearch.tracking.ledger import Opening, SealLedger
 from hpsearch.wording import show_number
+
+PENDING = "claim.json"
+"""What a final keeps from before its claim until its result is told: by this it knows its own claim again."""
 
 
 class SpentError(HpsearchError):
     """The test set was opened before, and this command does not acknowledge it."""
+
+
+def pending_nonce(folder: Path) -> str | None:
+    """What marks the claims of the final in this folder; None if every result that it claimed was told.
+
+    Raises:
+        BrokenFileError: If the file is damaged.
+    """
+    path = folder / PENDING
+    data = read_bytes(path)
+    return None if data is None else str(open_json(data, path)["nonce"])
+
+
+def begin_claim(folder: Path) -> str:
+    """What is to mark the claim: written down before anything is claimed, so that a crash leaves a claim of ours."""
+    nonce = pending_nonce(folder)
+    if nonce is None:
+        nonce = uuid.uuid4().hex
+        write_whole(folder / PENDING, seal_json({"nonce": nonce}))
+    return nonce
+
+
+def end_claim(folder: Path) -> None:
+    """The result is told: from now on, the same command is a second look."""
+    (folder / PENDING).unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +55,7 @@ class Request:
         claimant: User, host, sweep and trial.
         now: ISO 8601.
         weights: `Models.digest` of the weights that will be evaluated.
+        nonce: From `begin_claim`.
         reason: Acknowledges that the set was opened before; None the first time.
         opening: The number of the opening that is acknowledged.
     """
@@ -31,6 +63,7 @@ class Request:
     claimant: str
     now: str
     weights: str
+    nonce: str
     reason: str | None
     opening: int | None
 
@@ -45,26 +78,32 @@ def stated(purpose: str) -> str:
     return purpose.rpartition(" [weights ")[0] or purpose
 
 
-def unfinished(openings: Sequence[Opening]) -> Opening | None:
-    """The last opening, if it was claimed and no result was recorded."""
-    return openings[-1] if openings and openings[-1].result is None else None
+def unfinished(openings: Sequence[Opening], nonce: str | None) -> Opening | None:
+    """The last opening, if no result was recorded, or if it is marked as one whose result this folder has not told."""
+    last = openings[-1] if openings else None
+    return last if last is not None and (last.result is None or last.nonce == nonce) else None
 
 
-def require_right(
+def require_right(  # what is known, and what is said
     openings: Sequence[Opening],
     reason: str | None,
     opening: int | None,
     weights: str | None,
+    nonce: str | None = None,
     elsewhere: Sequence[str] = (),
     shared: str = "",
 ) -> int:
-    """The number of the opening that this command has a right to: the first, an acknowledged or an unfinished one.
+    """The number of the opening that this command has a right to: the first, an acknowledged one, or its own.
+
+    Its own is the last one if it carries the mark of this folder and was claimed for the same weights, whether its
+    result was recorded or not: the command that claimed it was killed before it had told the result.
 
     Args:
         openings: Those that the ledger knows.
         reason: `final.reopen.reason`.
         opening: `final.reopen.opening`.
-        weights: `Models.digest`; None if it is not known yet, and an unfinished opening may be of these weights.
+        weights: `Models.digest`; None if it is not known yet, and an opening of this folder may be of these weights.
+        nonce: `pending_nonce`.
         elsewhere: One sentence for each opening that another ledger counts.
         shared: `SealedTest.shared`.
 
@@ -73,12 +112,13 @@ def require_right(
         ConfigError: If the acknowledgement is not the next one.
     """
     following = len(openings) + 1
-    open_end = unfinished(openings)
-    if open_end is not None and (weights is None or f"[weights {weights}]" in open_end.purpose):
-        return open_end.opening
+    last = openings[-1] if openings else None
+    own = last is not None and nonce is not None and last.nonce == nonce
+    if last is not None and own and (weights is None or f"[weights {weights}]" in last.purpose):
+        return last.opening
     if reason is None and opening is None:
         if openings or elsewhere:
-            raise SpentError(_spent(openings, elsewhere, shared))
+            raise SpentError(_spent(openings, nonce, elsewhere, shared))
         return following
     # The line that is printed for pasting has no reason yet, and must not become one.
     if not reason or not any(letter.isalpha() for letter in reason) or opening != following:
@@ -94,14 +134,14 @@ def _way_out(opening: int) -> str:
     return f"\"final.reopen.reason='…'\" final.reopen.opening={opening}"
 
 
-def _spent(openings: Sequence[Opening], elsewhere: Sequence[str], shared: str) -> str:
+def _spent(openings: Sequence[Opening], nonce: str | None, elsewhere: Sequence[str], shared: str) -> str:
     times = len(openings) + len(elsewhere)
     lines = [f"this test set was opened {times} time{'s' if times > 1 else ''} already:"]
     for opening in openings:
         what = f"opening {opening.opening} on {opening.granted_at} by {opening.claimant}"
         lines.append(f"  {what}: {_show_result(opening.result)}")
     lines += [*(f"  {sentence}" for sentence in elsewhere), *([shared] if shared else ())]
-    lines += [] if (open_end := unfinished(openings)) is None else [_how_to_finish(open_end)]
+    lines += [] if (open_end := unfinished(openings, nonce)) is None else [_how_to_finish(open_end)]
     lines.append("a number from a second look is no longer an honest test; where there is a good reason, add")
     lines.append(f"  {_way_out(len(openings) + 1)}")
     return "\n".join(lines)
@@ -110,9 +150,10 @@ def _spent(openings: Sequence[Opening], elsewhere: Sequence[str], shared: str) -
 def _how_to_finish(opening: Opening) -> str:
     """Who may finish an opening that was claimed."""
     retrained = re.search(r"\[weights \w+ and (\d+) retrained", opening.purpose)
+    state = "has no result" if opening.result is None else "was not told to its end"
     return (
-        f"opening {opening.opening} has no result: the command that claimed it, with "
-        f"final.retrains={retrained[1] if retrained else 0}, may finish it with the same weights"
+        f"opening {opening.opening} {state}: the command that claimed it, with "
+        f"final.retrains={retrained[1] if retrained else 0}, may finish it in its folder, with the same weights"
     )
 
 
@@ -136,12 +177,13 @@ def claim(ledger: SealLedger, sealed: SealedTest, request: Request, elsewhere: S
         SpentError: If it was opened before and that is not acknowledged, or another process was faster.
     """
     openings = ledger.openings(sealed.digest)
-    number = require_right(openings, request.reason, request.opening, request.weights, elsewhere, sealed.shared)
+    nonce, weights = request.nonce, request.weights
+    number = require_right(openings, request.reason, request.opening, weights, nonce, elsewhere, sealed.shared)
     if number <= len(openings):
         return openings[number - 1]
-    granted = ledger.grant(
-        sealed.digest, number, claimant=request.claimant, granted_at=request.now, purpose=request.purpose
-    )
+    who, when, why = request.claimant, request.now, request.purpose
+    granted = ledger.grant(sealed.digest, number, claimant=who, granted_at=when, purpose=why, nonce=nonce)
     if granted is None:
-        raise SpentError("another process was faster: " + _spent(ledger.openings(sealed.digest), (), sealed.shared))
+        now = ledger.openings(sealed.digest)
+        raise SpentError("another process was faster: " + _spent(now, nonce, (), sealed.shared))
     return granted

@@ -6,7 +6,7 @@ It stops accidents, loops and second looks, not an owner of the disk.
 """
 
 import json
-import uuid
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -38,6 +38,7 @@ class Opening:
         entry: Digest of all fields above, as it was stored.
         result: What came out, once it has been recorded.
         result_digest: Digest of `entry` and `result`, as it was stored.
+        nonce: By which whoever claimed it knows it again; part of no digest.
     """
 
     split_digest: str
@@ -49,6 +50,7 @@ class Opening:
     entry: str
     result: str | None = None
     result_digest: str | None = None
+    nonce: str = ""
 
 
 class SealLedger:
@@ -68,7 +70,9 @@ class SealLedger:
             found.append(_opening(experiment))
         return found
 
-    def grant(self, split_digest: str, opening: int, *, claimant: str, granted_at: str, purpose: str) -> Opening | None:
+    def grant(  # what an entry says
+        self, split_digest: str, opening: int, *, claimant: str, granted_at: str, purpose: str, nonce: str
+    ) -> Opening | None:
         """Claim an opening; the entry if this call made it, None if the opening was already taken.
 
         Args:
@@ -77,6 +81,7 @@ class SealLedger:
             claimant: Who claims.
             granted_at: When, ISO 8601.
             purpose: What for.
+            nonce: What no other claimant has.
 
         Raises:
             TrackingError: `opening` skips a number, the chain before it is broken, or MLflow failed before granting.
@@ -86,16 +91,17 @@ class SealLedger:
             return None
         if opening > len(before) + 1:
             raise TrackingError(f"the next opening of this test set is {len(before) + 1}, got {opening}")
-        if broken := problems(before):
-            raise TrackingError(f"the ledger of this test set was altered, nothing is opened: {broken[0]}")
+        require_unaltered(before)
         previous = before[-1].entry if before else FIRST
         who, when, why = (clip(text, NOTE_LENGTH) for text in (claimant, granted_at, purpose))
-        draft = Opening(split_digest, opening, who, when, why, previous, entry="")
+        draft = Opening(split_digest, opening, who, when, why, previous, entry="", nonce=nonce)
         claimed = replace(draft, entry=_entry_digest(draft))
         return claimed if self._create(claimed) else None
 
     def record_result(self, opening: Opening, result: Mapping[str, object]) -> Opening:
         """Store what an opening gave, and return the opening with it; the same result may be stored again.
+
+        The same is what differs by rounding alone, as on another processor: what was stored first stays.
 
         Raises:
             TrackingError: The opening is not in the ledger, or has another result already.
@@ -105,9 +111,12 @@ class SealLedger:
         stored = _opening(experiment) if experiment is not None else None
         if experiment is None or stored is None or stored.entry != opening.entry:
             raise TrackingError(f"opening {opening.opening} is not in the ledger at {mask_uri(self._store.uri)}")
-        if stored.result not in (None, text):
-            raise TrackingError(f"opening {opening.opening} already has a result: {stored.result}")
-        for key, value in (("result", text), ("result_digest", digest(opening.entry + text))):
+        if stored.result is not None:
+            if not _agree(json.loads(stored.result), result):
+                raise TrackingError(f"opening {opening.opening} already has a result: {stored.result}")
+            text = stored.result
+        # The digest first: an entry of which only that was stored has no result yet, and nothing of it was altered.
+        for key, value in (("result_digest", digest(opening.entry + text)), ("result", text)):
             self._store.call(self._store.client.set_experiment_tag, experiment.experiment_id, key, value)
         return self.openings(opening.split_digest)[opening.opening - 1]
 
@@ -117,11 +126,9 @@ class SealLedger:
     def _create(self, claimed: Opening) -> bool:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415  # see `connection`
 
-        nonce = uuid.uuid4().hex
-        tags = _tags(claimed) | {"nonce": nonce}
         name = _name(claimed.split_digest, claimed.opening)
         try:
-            self._store.client.create_experiment(name, artifact_location=self._store.artifact_root, tags=tags)
+            self._store.client.create_experiment(name, artifact_location=self._store.artifact_root, tags=_tags(claimed))
         except MlflowException as error:
             # The answer may have got lost after the entry was written; the nonce says whose it is.
             experiment = self._experiment(claimed.split_digest, claimed.opening)
@@ -129,8 +136,18 @@ class SealLedger:
                 raise TrackingError(
                     f"MLflow at {mask_uri(self._store.uri)} did not grant the opening: {error}"
                 ) from error
-            return experiment.tags.get("nonce") == nonce
+            return experiment.tags.get("nonce") == claimed.nonce
         return True
+
+
+def require_unaltered(openings: list[Opening]) -> None:
+    """Refuses a test set whose openings do not follow from each other.
+
+    Raises:
+        TrackingError: With the first problem.
+    """
+    if broken := problems(openings):
+        raise TrackingError(f"the ledger of this test set was altered, nothing is opened: {broken[0]}")
 
 
 def problems(openings: list[Opening]) -> list[str]:
@@ -148,6 +165,18 @@ def problems(openings: list[Opening]) -> list[str]:
         if now.result is not None and now.result_digest != digest(now.entry + now.result):
             found.append(f"the result of opening {number} was changed after it was written")
     return found
+
+
+def _agree(stored: object, now: Mapping[str, object]) -> bool:
+    if not isinstance(stored, dict) or stored.keys() != now.keys():
+        return False
+    return all(_same(stored[name], value) for name, value in now.items())
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-6) or (math.isnan(one) and math.isnan(other))
+    return one == other
 
 
 def _name(split_digest: str, opening: int) -> str:
@@ -168,6 +197,7 @@ def _tags(opening: Opening) -> dict[str, str]:
         "purpose": opening.purpose,
         "previous": opening.previous,
         "entry": opening.entry,
+        "nonce": opening.nonce,
         "mlflow.note.content": (
             f"**Opening {opening.opening} of a sealed test set.** This entry is what keeps the test set from being "
             "looked at twice; it holds no runs. Please leave it."
@@ -188,4 +218,5 @@ def _opening(experiment: "Experiment") -> Opening:
         entry=tags.get("entry", ""),
         result=tags.get("result"),
         result_digest=tags.get("result_digest"),
+        nonce=tags.get("nonce", ""),
     )
