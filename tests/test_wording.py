@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hpsearch.wording import (
+    number_of,
+    plural,
     show_coverage,
     show_duration,
     show_interval,
@@ -18,6 +20,12 @@ from hpsearch.wording import (
     show_value,
     show_values,
 )
+
+
+def test_one_is_singular_and_every_other_number_plural():
+    assert [number_of(n, "trial") for n in (0, 1, 2, 1000)] == ["0 trials", "1 trial", "2 trials", "1,000 trials"]
+    assert [number_of(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]
+    assert [plural(n, "is", "are") for n in (1, 2)] == ["is", "are"]
 
 
 @pytest.mark.parametrize(

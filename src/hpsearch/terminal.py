@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hpsearch.errors import HpsearchError
 from hpsearch.records import NO_LEVEL, Status, Value
-from hpsearch.wording import show_duration, show_values, visible
+from hpsearch.wording import number_of, plural, show_duration, show_values, visible
 
 PLAIN_WIDTH = 120
 UNLIMITED = 10_000
@@ -124,11 +124,11 @@ class Terminal:
 
     def judged(self, rung: int, trials: int, going_on: int) -> None:
         """Says how many trials go on after a rung of so many epochs."""
-        self.line(f"after epoch {rung}: {going_on} of {trials} trials go on")
+        self.line(f"after epoch {rung}: {going_on} of {number_of(trials, 'trial')} {plural(going_on, 'goes', 'go')} on")
 
     def narrowed(self, trials: int, changes: Sequence[tuple[str, str]]) -> None:
         """Says what is drawn after so many trials: of each value its new range or choices, and why."""
-        self.line(f"after {trials} trials, the next round draws")
+        self.line(f"after {number_of(trials, 'trial')}, the next round draws")
         for what, why in changes:
             self.line(f"  {what}")
             self.line(f"      {why}")
@@ -159,15 +159,15 @@ class Terminal:
         if ranked:
             self.line(f"Highest-scoring trials of {len(rows)}", style="bold")
             self.console.print(self._fitting_table(heading, ranked[:limit]))
-        pruned = sum(row.status is Status.PRUNED for row in rows)
+        pruned, all_of_them = sum(row.status is Status.PRUNED for row in rows), number_of(len(rows), "trial")
         if pruned:
-            self.line(
-                f"  {pruned} of {len(rows)} trials were pruned: they ended at a rung, and their scores do not count"
-            )
+            were, count = plural(pruned, "was", "were"), plural(pruned, "its score does", "their scores do")
+            self.line(f"  {pruned} of {all_of_them} {were} pruned: ended at a rung, so that {count} not count")
         failed = [row for row in rows if row.score is None and row.status is not Status.PRUNED]
         if failed:
             kinds = ", ".join(sorted({row.status for row in failed}))
-            self.warn(f"{len(failed)} of {len(rows)} trials have no score ({kinds}); they count in every denominator")
+            have, count = plural(len(failed), "has", "have"), plural(len(failed), "it counts", "they count")
+            self.warn(f"{len(failed)} of {all_of_them} {have} no score ({kinds}); {count} in every denominator")
 
     def steps(self, heading: str, lines: Sequence[tuple[str, str]]) -> None:
         """A heading and labelled lines, such as paths or next commands."""

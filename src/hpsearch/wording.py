@@ -22,6 +22,16 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def plural(n: int, one: str, many: str = "") -> str:
+    """The word for so many, by default with an s for all numbers but 1: `trial`, `trials`; `entry`, `entries`."""
+    return one if n == 1 else many or f"{one}s"
+
+
+def number_of(n: int, one: str, many: str = "") -> str:
+    """`1 trial`, `1,000 trials`."""
+    return f"{n:,} {plural(n, one, many)}"
+
+
 def show_number(value: float) -> str:
     """A number whose error is not known, with four digits: `0.9583`, `117.5`, `15289`."""
     if not 0.01 <= abs(value) < LARGE:

@@ -1,6 +1,7 @@
 """From evidence to findings: what holds for any legal evidence, and what is refused."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,11 @@ from hpsearch.analysis.paired import minimum_seeds
 from hpsearch.analysis.verdicts import ClaimKind, forbidden
 
 CODES = {f"R{at:02d}" for at in range(1, 24)}
+
+
+MISCOUNTED = re.compile(
+    r"(?<![\d.,]) 1 (?:\w+ )?(?:levels|trials|epochs|seeds|folds|rows|draws|keys|openings|contenders|configurations) "
+)
 
 
 def texts_of(findings):
@@ -36,6 +42,7 @@ def assert_honest(findings):
     single = len(findings.contenders) == 1
     for text in texts_of(findings):
         assert forbidden(text, claimed=claimed, single_contender=single) == [], text
+        assert not MISCOUNTED.search(text), text
     assert findings.contenders
     assert set(findings.contenders) <= set(_names(findings))
     assert {gate.code for gate in findings.gates} == CODES

@@ -111,7 +111,7 @@ def test_folds_need_two_seeds_and_ten_scores(seeds, action):
     (gate,) = gates_of(replace(plain, confirm=tuple(rows)), "R07")
     assert gate.action is action
     if action is Action.REFUSE:
-        assert gate.reason == "adam and sgd: 1 common seeds with 5 folds in all are fewer than 2 seeds with 10 folds"
+        assert gate.reason == "adam and sgd: 1 common seed with 5 folds in all is fewer than 2 seeds with 10 folds"
         assert gate.fix == "confirm.seeds=11"
 
 

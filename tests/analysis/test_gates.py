@@ -103,7 +103,7 @@ BROKEN = [
     ("R07", first_seeds(clear(), 5), REFUSE, "5 common seeds are fewer than the 6 that a claim", "confirm.seeds=11"),
     ("R07", first_seeds(clear(), 0), REFUSE, "retrained on fresh seeds, and a claim needs 6", "confirm.seeds=10"),
     ("R08", diverged(clear(), 2, 3), DOWNGRADE, "2 of 10 seeds diverged: kept as the worst, compared by ranks", ""),
-    ("R08", lost(clear(), 4), WARN, "1 of 10 seeds have no score: dropped", "start the same command again"),
+    ("R08", lost(clear(), 4), WARN, "1 of 10 seeds has no score: dropped", "start the same command again"),
     ("R09", clear(devices=("cpu", "cuda", "cpu")), REFUSE, "different kinds of devices (cpu, cuda)", AGAIN),
     ("R09", clear(commits=("a", "b")), REFUSE, "trainings ran with several versions of the code (a; b)", AGAIN),
     (

@@ -3,12 +3,14 @@
 import io
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from hpsearch.cli.introduction import introduce
+from hpsearch.cli.report_screen import Published
 from hpsearch.cli.scores import Score
 from hpsearch.cli.screens import Closing
 from hpsearch.records import Status, TrialResult
@@ -23,11 +25,11 @@ TEST = {"rows": 359, "duplicates": 0}
 NOTHING = Space({}, {})
 
 
-def record(k, status=Status.OK):
+def record(k, status=Status.OK, epochs=2):
     score = 0.5 if status.scored else None
-    return Record(
-        "-", k, {}, {"training": {"patience": None}}, TrialResult(status, None, score, 0.1, {}, {}, [], []), "0"
-    )
+    curves = {"train/loss": [0.1] * epochs}
+    result = TrialResult(status, None, score, 0.1, curves, {"report/accuracy": 0.5}, [], [])
+    return Record("-", k, {}, {"training": {"patience": None}}, result, "0")
 
 
 @pytest.fixture
@@ -54,13 +56,13 @@ def named(tmp_path):
 def closed(make_config, named, tmp_path, terminal):
     """The closing screen of these records: lines, without spaces at their ends."""
 
-    def show(records, *, trials, overrides=(), test=TEST, **options):
+    def show(records, *, trials, overrides=(), test=TEST, uri="sqlite:///x.db", report=None, **options):
         config = make_config(**options)
         tracking = replace(config.tracking, directory=str(tmp_path))
         config = replace(config, search=replace(config.search, trials=trials), tracking=tracking)
         command = Namespace(overrides=list(overrides), config_dir=None, config_name="config")
-        run = SimpleNamespace(experiment_id="1")
-        Closing(named(test), config, ACCURACY, records, command, "sqlite:///x.db", run).show(terminal)
+        run = SimpleNamespace(experiment_id="1", run_id="f00")
+        Closing(named(test), config, ACCURACY, records, command, uri, run, report).show(terminal)
         return [line.strip() for line in terminal.console.file.getvalue().splitlines()]
 
     return show
@@ -113,6 +115,28 @@ def test_the_header_counts_the_trials_that_a_small_space_allows(terminal, named,
 
 def test_a_space_that_is_exhausted_does_not_go_on(closed):
     assert not any(line.startswith("go on") for line in closed([record(k) for k in range(4)], trials=9))
+
+
+@pytest.mark.parametrize(
+    ("uri", "where"), [("sqlite:///x.db", "then open http://127.0.0.1:5000"), ("http://h/", "http://h")]
+)
+def test_a_comparison_leads_to_its_report(closed, uri, where):
+    published = Published("run", (("claim", "a is better than b."),), (Path("reports/run/report.html"),))
+    lines = closed([record(0), record(1)], trials=2, uri=uri, report=published)
+    assert lines[lines.index("Written") + 1] == "report   reports/run/report.html"
+    assert f"report  {where}/#/experiments/1/runs/f00/artifacts/report/report.html" in lines
+    assert any(line.startswith(f"trials  {where}/#/experiments/1/runs?") for line in lines)
+
+
+def test_trainings_of_different_length_are_shown_with_their_epochs(closed):
+    table = closed([record(0, epochs=1), record(1, epochs=8), record(2, Status.DIVERGED)], trials=3)
+    heading = next(at for at, line in enumerate(table) if line.startswith("trial "))
+    assert table[heading].split()[:5] == ["trial", "val/accuracy", "±", "SE", "epochs"]
+    assert [line.split()[4] for line in table[heading + 2 : heading + 4]] == ["1", "8"]
+
+
+def test_trainings_of_equal_length_need_no_column_for_it(closed):
+    assert not any("epochs" in line for line in closed([record(0), record(1), record(2, Status.DIVERGED, 1)], trials=3))
 
 
 def test_to_go_on_means_more_trials_than_there_are(closed):

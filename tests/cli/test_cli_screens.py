@@ -110,8 +110,8 @@ def test_a_bound_is_explained_with_its_rows():
 
 def test_the_rows_that_a_limit_keeps_are_said(make_config):
     config = make_config(data={"kind": "digits", "limit": 300})
-    assert describe_limit(config, 3600, "training rows") == "300 of 3,600 training rows (data.limit=300)"
-    assert describe_limit(make_config(), 3600, "training rows") == "3,600 training rows"
+    assert describe_limit(config, 3600, "training row") == "300 of 3,600 training rows (data.limit=300)"
+    assert describe_limit(make_config(), 3600, "training row") == "3,600 training rows"
 
 
 def test_the_parts_of_a_hold_out_are_said(make_config):

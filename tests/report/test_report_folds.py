@@ -140,7 +140,7 @@ def test_the_answer_names_folds(text):
 
 
 def test_the_design_names_the_rows_that_there_are(text):
-    assert "digits: 400 train in each fold, 500 val rows |" in text
+    assert "digits: 400 train rows in each fold, 500 val rows |" in text
     assert "10 fresh pairs of seed and folds for each level" in text
 
 

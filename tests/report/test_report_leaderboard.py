@@ -104,7 +104,7 @@ def test_the_page_says_what_the_order_does_not_say():
     text = markdown(compose(board())).replace("\\", "")
     assert "1 of 2 others lies within the 95 % interval (Wilson) of the first, 0.900 [0.867, 0.926]: quick." in text
     assert "highest of 2 report scores, and so a maximum, too: if all were equally good, it would exceed their mean by up to 0.012 by chance." in text  # fmt: skip  # noqa: E501
-    assert "no comparison of equal budgets: draws 4 to 50, epochs 2 to 20, training rows 300 to 1000 (R04)." in text
+    assert "no comparison of equal budgets: draws 4 to 50, epochs 2 to 20, training rows 300 to 1,000 (R04)." in text
     assert "Raw maxima of unequally many draws are not compared (R04)" in text
     assert "Scores of two entries that differ are no claim: only paired fresh seeds make one" in text
     assert "nothing is above noise near the highest scores, lambda = 0 (R21): quick." in text

@@ -6,7 +6,7 @@ import pytest
 
 from hpsearch.report.blocks import DASH
 from hpsearch.report.figures_tuning import cost_text
-from hpsearch.report.levels import counted, parameter_names
+from hpsearch.report.levels import numbers_of, parameter_names
 from hpsearch.report.numbers import difference, ends, interval, p_value, percent, share, spread, two_digits
 from hpsearch.report.sections.design import distribution
 
@@ -81,5 +81,8 @@ def test_drawn_values_have_short_names_unless_two_end_alike():
 
 
 def test_counts_that_differ_are_a_range():
-    assert counted([10, 10]) == "10"
-    assert counted([8, 10]) == "8 to 10"
+    assert numbers_of([10, 10], "trial") == "10 trials"
+    assert numbers_of([8, 10], "trial") == "8 to 10 trials"
+    assert numbers_of([1, 1], "trial") == "1 trial"
+    assert numbers_of([0, 1], "seed") == "0 to 1 seeds"
+    assert numbers_of([300, 1000]) == "300 to 1,000"

@@ -9,9 +9,11 @@ import pytest
 from markdown_it import MarkdownIt
 from specimens import HOSTILE, MADE, every_specimen, one_level
 
+from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.table import read_table
 from hpsearch.report import rendering
 from hpsearch.report.blocks import DASH, MINUS
-from hpsearch.report.pages import fence, markdown_code, markdown_text
+from hpsearch.report.pages import compose, fence, markdown, markdown_code, markdown_text
 from hpsearch.report.write import build
 
 pytestmark = pytest.mark.long
@@ -271,3 +273,18 @@ def test_ratios_of_times_to_the_target_are_shown_and_say_where_there_is_none(fil
     text = files["optimizers"]["report.md"].decode()
     assert "| sgd / momentum | 10 | 2.5 | \\[1.2, ∞\\] |" in text
     assert f"| sgd / nesterov | 10 | {DASH} | \\[0, ∞\\] |" in text
+
+
+def test_of_foreign_results_a_page_says_nothing_of_what_no_table_tells(tmp_path, monkeypatch):
+    monkeypatch.setattr(rendering, "png", lambda _: b"")
+    table = tmp_path / "results.csv"
+    scores = {(name, key): 900 + key * at % 11 for at, name in ((3, "a"), (5, "b")) for key in range(1, 9)}
+    lines = [f"confirm,{name},{key},0.{score}" for (name, key), score in scores.items()]
+    table.write_text("\n".join(["phase,level,key,report", *lines]) + "\n", encoding="utf-8")
+    text = markdown(compose(analyse(read_table(table))))
+    assert "Report of the table results" in text
+    assert "*Applies to: results.csv.*" in text
+    unknown = r"not known|unknown|epochs|[Ss]eed of the sweep|Fingerprint|0 trials each|\b0 test"
+    assert not re.findall(unknown, text.partition("## 2.")[0])
+    assert "| level | confirm, mean \\[95 %\\] | SD over seeds | seeds | diverged in confirm |" in text
+    assert "test set was not opened" not in text

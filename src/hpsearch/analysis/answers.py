@@ -13,7 +13,7 @@ from hpsearch.analysis.refusals import closing, refuses
 from hpsearch.analysis.scoreless import diverged_throughout, without_recipe
 from hpsearch.analysis.tuning import FEWEST_TRIALS
 from hpsearch.analysis.verdicts import ClaimKind, State
-from hpsearch.wording import show_interval, visible
+from hpsearch.wording import number_of, show_interval, visible
 
 STATUS = {State.EQUIVALENT: "equivalent", State.INCONCLUSIVE: "inconclusive", State.REFUSED: "refused"}
 """Of a pair's answer; any other state is a claim."""
@@ -133,14 +133,14 @@ def _recipe(evidence: Evidence, explored: Mapping[str, Explored], confirmed: Map
         if lack is not None:
             return f"{lack.reason[0].upper()}{lack.reason[1:]}."
         return "Its recipe has no score on fresh seeds." if found.recipe is not None else "No trial has a score."
-    seeds = "fresh seed" if one.n == 1 else "fresh seeds"
+    seeds = number_of(one.n, "fresh seed")
     if one.refused:
-        why = f"{one.failed} of {one.n} {seeds} diverged" if one.failed else "its seeds are not fresh"
+        why = f"{one.failed} of {seeds} diverged" if one.failed else "its seeds are not fresh"
         return f"Its recipe has no mean score: {why} ({', '.join(one.refused)})."
     known = all(map(math.isfinite, one.interval))
     score = show_interval(one.mean, *(one.interval if known else (None, None)))
     kind = "over folds, corrected for their overlap" if evidence.design.folds > 1 else "over seeds"
-    return f"Its recipe scores {score} over {one.n} {seeds}{f' (95 % {kind})' if known else ''}."
+    return f"Its recipe scores {score} over {seeds}{f' (95 % {kind})' if known else ''}."
 
 
 def _found(evidence: Evidence, explored: Mapping[str, Explored]) -> str:
@@ -190,14 +190,17 @@ def _hidden(gates: Sequence[Gate]) -> list[Answer]:
 
 def scope(evidence: Evidence) -> str:
     """What all of it applies to."""
-    design = evidence.design
-    openings = evidence.openings
-    trials = "1 trial" if design.trials == 1 else f"{design.trials} trials each"
-    opened = f"{openings} test {'opening' if openings == 1 else 'openings'} so far"
-    epochs = f"{design.epochs} epochs; " if design.epochs else ""
-    folds = f"out-of-fold scores of {design.folds} folds; " if design.folds > 1 else ""
-    where = f"{visible(design.data)}; {visible(design.model)}; spaces {space_hash(evidence)}"
-    return f"Applies to: {where}; {trials}; {epochs}{folds}{opened}."
+    design, each = evidence.design, "" if evidence.design.trials == 1 else " each"
+    known = [
+        visible(design.data),
+        visible(design.model),
+        f"spaces {space_hash(evidence)}" if evidence.trials else "",
+        f"{number_of(design.trials, 'trial')}{each}" if design.trials else "",
+        number_of(design.epochs, "epoch") if design.epochs else "",
+        f"out-of-fold scores of {number_of(design.folds, 'fold')}" if design.folds > 1 else "",
+        "" if design.is_foreign else f"{number_of(evidence.openings, 'test opening')} so far",
+    ]
+    return f"Applies to: {'; '.join(filter(None, known))}."
 
 
 def space_hash(evidence: Evidence) -> str:

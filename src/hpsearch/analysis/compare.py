@@ -54,7 +54,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         evidence=evidence,
         looks=looks,
         answers=answers_of(evidence, explored, confirmed, pairs, contenders, gates),
-        gates=in_order(gates, ours=evidence.design.sampler != "unknown"),
+        gates=in_order(gates, ours=not evidence.design.is_foreign),
         explored=explored,
         best_probability={} if apart else best_probability(evidence, seed=seed),
         flips=() if apart else flips(evidence, seed=seed),
@@ -79,7 +79,7 @@ def _notes(evidence: Evidence, alpha: float, pairs: Iterable[Pair], gates: Itera
     """Further lines for the appendix."""
     passed = Counter(gate.action.value for gate in gates)
     return {
-        "spaces": space_hash(evidence),
+        **({"spaces": space_hash(evidence)} if evidence.trials else {}),
         "alpha of this look": f"{alpha:.4g}",
         "comparisons in the family": str(sum(1 for _ in pairs)),
         "gates": ", ".join(f"{count} {action}" for action, count in sorted(passed.items())),

@@ -13,7 +13,7 @@ from hpsearch.analysis.findings import Action, Gate
 from hpsearch.analysis.linter_space import Axis, edge_of, widened
 from hpsearch.quoting import shell_quoted
 from hpsearch.records import Value
-from hpsearch.wording import show_value, visible
+from hpsearch.wording import number_of, show_value, visible
 
 NEAR = 0.2
 """Outer part of a (log) range in which scores may still rise towards its end."""
@@ -55,7 +55,7 @@ def _behind_its_default(evidence: Evidence, level: LevelDesign, explored: Explor
     default = evidence.default(level.name)
     if explored is None or default is None or not np.isfinite(default.val) or not default.val > explored.val:
         return []
-    reason = f"its default recipe scores higher on val than the recipe of {explored.n} draws"
+    reason = f"its default recipe scores higher on val than the recipe of {number_of(explored.n, 'draw')}"
     fix = f"search.trials={2 * evidence.design.trials}"
     return [Gate("R17", Action.DOWNGRADE, reason, fix, level.name)]
 

@@ -46,7 +46,7 @@ class Design:
         metric: Such as `accuracy`; `mse` and other losses are shown as `-mse`.
         classes: Number of classes; 0 for regression.
         trials: Draws asked for in each level; the default recipe, trial 0, is not counted.
-        epochs: Of each training.
+        epochs: Of each training; 0 if they are not known.
         sampler: `random`, `qmc`, `tpe` or, of foreign results, `unknown`.
         pruner: `none`, or the pruner's name.
         evaluation: Name of the evaluation: `holdout`, `kfold` …
@@ -55,10 +55,10 @@ class Design:
         delta: The smallest difference that matters, in units of the metric; None if none was declared.
         alpha: Error rate of all claims of a family together.
         control: The level that all others are compared with; None: all pairs.
-        seed: Of the sweep.
+        seed: Of the sweep; None if it is not known.
         confirm_seeds: Fresh (seed, split) pairs asked for in each level.
         data: Name of the data set.
-        model: The network, in words.
+        model: The network, in words; empty if it is not known.
         fingerprint: Of the sweep.
         facts: Further lines for the design table, in order: `{"schedule": "constant", "batch size": "100"}`.
         shown_before: Digests of confirm records that earlier reports of this question have shown.
@@ -87,7 +87,7 @@ class Design:
     delta: float | None
     alpha: float
     control: str | None
-    seed: int
+    seed: int | None
     confirm_seeds: int
     data: str
     model: str
@@ -107,6 +107,11 @@ class Design:
     def worst(self) -> float:
         """The score of a training that diverged: accuracy 0, otherwise minus infinity."""
         return 0.0 if self.metric in ("accuracy", "macro_f1") else -math.inf
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether other programs have trained, of which no more is known than their table says."""
+        return self.sampler == "unknown"
 
     @property
     def is_share(self) -> bool:

@@ -29,7 +29,7 @@ from hpsearch.analysis.space_size import is_exhausted
 from hpsearch.analysis.tuning import FEWEST_TRIALS, largest_claim
 from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.records import Status
-from hpsearch.wording import visible
+from hpsearch.wording import number_of, plural, visible
 
 LOSSES = frozenset({"loss", "cross_entropy"})
 """Metrics whose values mean something else under another loss or label smoothing."""
@@ -92,7 +92,7 @@ def independent_draws(evidence: Evidence) -> list[Gate]:
     sampler = evidence.design.sampler
     if sampler in ("random", "qmc"):
         return [Gate("R02", Action.PASS, f"trials were drawn by {sampler}, none depends on another's score")]
-    if sampler == "unknown":
+    if evidence.design.is_foreign:
         reason = (
             "how trials were drawn is not known: order statistics hold if none learned from another, nor was pruned"
         )
@@ -132,7 +132,8 @@ def equal_effort(evidence: Evidence) -> list[Gate]:
         )
         gates.append(Gate("R04", Action.WARN, reason))
     but = f", or every configuration of its space ({visible(', '.join(whole))})" if whole else ""
-    return gates or [Gate("R04", Action.PASS, f"{max(counts.values())} trials of each level{but}, trained alike")]
+    trials = number_of(max(counts.values()), "trial") if any(counts.values()) else "no trial"
+    return gates or [Gate("R04", Action.PASS, f"{trials} of each level{but}, trained alike")]
 
 
 def _again(evidence: Evidence) -> str:
@@ -156,9 +157,10 @@ def _enough(evidence: Evidence, level: str) -> Gate:
         more = f"search.trials={max(FEWEST_TRIALS, evidence.design.trials)}"
         fix = "search=random" if evidence.design.sampler == "coarse_to_fine" else more
         if is_exhausted(evidence, level):
-            reason = f"its space has {n} configurations, fewer than {FEWEST_TRIALS}: no bands"
+            reason = f"its space has {number_of(n, 'configuration')}, fewer than {FEWEST_TRIALS}: no bands"
             return Gate("R05", Action.REFUSE, reason, level=level)
-        return Gate("R05", Action.REFUSE, f"{n} trials are fewer than {FEWEST_TRIALS}: no bands", fix, level)
+        few = f"{number_of(n, 'trial')} {plural(n, 'is', 'are')} fewer than {FEWEST_TRIALS}"
+        return Gate("R05", Action.REFUSE, f"{few}: no bands", fix, level)
     return Gate("R05", Action.PASS, f"{n} trials: bands and claims up to k = {largest_claim(n)}", level=level)
 
 
@@ -203,10 +205,12 @@ def _important(evidence: Evidence, level: LevelDesign) -> Gate:
     more = f"search.trials={max(FEWEST_FOR_IMPORTANCE, evidence.design.trials)}"
     fix = "" if is_exhausted(evidence, level.name) else more
     if len(pool) < FEWEST_FOR_IMPORTANCE:
-        reason = f"{len(pool)} trials are fewer than {FEWEST_FOR_IMPORTANCE}: no importance"
+        few = number_of(len(pool), "trial")
+        reason = f"{few} {plural(len(pool), 'is', 'are')} fewer than {FEWEST_FOR_IMPORTANCE}: no importance"
         return Gate("R13", Action.REFUSE, reason, fix, level.name)
     if finite < FEWEST_TOP:
-        reason = f"{finite} trials that did not diverge are fewer than {FEWEST_TOP}: no importance"
+        few = f"{number_of(finite, 'trial')} that did not diverge {plural(finite, 'is', 'are')}"
+        reason = f"{few} fewer than {FEWEST_TOP}: no importance"
         return Gate("R13", Action.REFUSE, reason, fix, level.name)
     return Gate("R13", Action.PASS, f"{len(pool)} trials are enough for importance", level=level.name)
 
@@ -226,7 +230,7 @@ def no_seconds(evidence: Evidence) -> list[Gate]:
 
 def unchanged_design(evidence: Evidence) -> list[Gate]:
     """R19: metric, delta, alpha and levels are those of before the first look."""
-    if evidence.design.exploratory is None and evidence.design.sampler == "unknown":
+    if evidence.design.exploratory is None and evidence.design.is_foreign:
         return [Gate("R19", Action.WARN, "whether metric, delta, alpha and levels were fixed in advance is not known")]
     if evidence.design.exploratory is None:
         known = (
@@ -234,7 +238,8 @@ def unchanged_design(evidence: Evidence) -> list[Gate]:
         )
         return [Gate("R19", Action.PASS, known)]
     reason = f"the whole report is exploratory: {visible(evidence.design.exploratory)}"
-    fresh = f"seed={evidence.design.seed + 1} {_again(evidence)}"  # other rows and seeds, which nobody has looked at
+    seed = 0 if evidence.design.seed is None else evidence.design.seed
+    fresh = f"seed={seed + 1} {_again(evidence)}"  # other rows and seeds, which nobody has looked at
     return [Gate("R19", Action.DOWNGRADE, reason, fresh)]
 
 
@@ -281,7 +286,7 @@ def quasi_random(evidence: Evidence) -> list[Gate]:
 
 def shuffled_parts(evidence: Evidence) -> list[Gate]:
     """R23: the order of a source is seldom random."""
-    if evidence.design.sampler == "unknown":
+    if evidence.design.is_foreign:
         return [Gate("R23", Action.WARN, "how the parts of the data were drawn is not known")]
     if not evidence.design.contiguous:
         return [Gate("R23", Action.PASS, "the parts of the data are drawn at random, not slices of its order")]

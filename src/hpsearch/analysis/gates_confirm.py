@@ -12,7 +12,7 @@ from hpsearch.analysis.pairing import outcome, outcomes, pair_up
 from hpsearch.analysis.proportions import reuse_half_width
 from hpsearch.analysis.refusals import about_folds, about_seeds
 from hpsearch.analysis.scoreless import AGAIN, lack_of, lack_of_any, without_recipe
-from hpsearch.wording import show_coverage, show_number, visible
+from hpsearch.wording import number_of, plural, show_coverage, show_number, visible
 
 _GENERAL = re.compile(
     r"\b(in general|generally|universally|on (any|all|every) (data|data ?sets?|problems?))\b", re.IGNORECASE
@@ -80,12 +80,14 @@ def _missing(evidence: Evidence, level: str) -> list[Gate]:
     diverged, missing = sum(map(math.isinf, scores.values())), len(keys) - len(scores)
     gates = []
     if diverged:
-        kept = f"{diverged} of {len(scores)} seeds diverged: kept as the worst, compared by ranks, without a mean"
+        seeds = number_of(len(scores), "seed")
+        kept = f"{diverged} of {seeds} diverged: kept as the worst, compared by ranks, without a mean"
         lack = lack_of(evidence, level) if diverged == len(scores) else None
         gates.append(Gate("R08", Action.DOWNGRADE, kept, "" if lack is None else lack.fix, level))
     if missing:
         left = "dropped from every pair" if scores else "there is nothing to compare"
-        gates.append(Gate("R08", Action.WARN, f"{missing} of {len(keys)} seeds have no score: {left}", AGAIN, level))
+        lost = f"{missing} of {number_of(len(keys), 'seed')} {plural(missing, 'has', 'have')}"
+        gates.append(Gate("R08", Action.WARN, f"{lost} no score: {left}", AGAIN, level))
     return gates
 
 
@@ -120,8 +122,10 @@ def single_opening(evidence: Evidence) -> list[Gate]:
     tests, design = evidence.tests, evidence.design
     openings = evidence.openings
     if not tests and openings:
-        reason = f"another sweep has opened the test set, {openings} time{'s' if openings > 1 else ''}"
+        reason = f"another sweep has opened the test set, {number_of(openings, 'time')}"
         return [Gate("R14", Action.WARN, reason)]
+    if design.is_foreign:
+        return [Gate("R14", Action.WARN, "whether and how often a test set was opened is not known")]
     if openings <= 1:
         return [Gate("R14", Action.PASS, f"the test set was {'opened once' if tests else 'not opened'}")]
     reason = f"the test set was opened {openings} times"

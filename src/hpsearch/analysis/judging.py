@@ -21,7 +21,7 @@ from hpsearch.analysis.refusals import (
 )
 from hpsearch.analysis.scoreless import lack_of_any
 from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement
-from hpsearch.wording import show_like, visible
+from hpsearch.wording import number_of, plural, show_like, visible
 
 Names = tuple[str, str]
 """(winner, loser)."""
@@ -156,9 +156,10 @@ def _caveats(grounds: Grounds, case: Case, told: Statement) -> list[str]:
         found += possibly_under_tuned(grounds.gates, *names)
     counts = [len(pool_of(grounds.evidence, name)) for name in names]
     if counts[0] != counts[1]:
-        found.append(f"Their searches had {counts[0]} and {counts[1]} trials (R04).")
+        found.append(f"Their searches had {counts[0]} and {number_of(counts[1], 'trial')} (R04).")
     if case.paired.dropped:
-        found.append(f"{case.paired.dropped} {'key was' if case.paired.dropped == 1 else 'keys were'} dropped (R08).")
+        dropped = case.paired.dropped
+        found.append(f"{number_of(dropped, 'key')} {plural(dropped, 'was', 'were')} dropped (R08).")
     return found
 
 

@@ -25,6 +25,7 @@ from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, measure
 from hpsearch.analysis.paired import holm
 from hpsearch.analysis.pairing import Paired, pair_up, val_per_train
 from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, claims, sentence
+from hpsearch.wording import number_of
 
 IDENTIFYING = ("optimizer", "loss")
 """Settings by which rules about a pair tell what a recipe is."""
@@ -160,9 +161,9 @@ def _budgets(first: Entry, other: Entry) -> list[str]:
     assert other.recipe is not None, other
     found = []
     if first.epochs != other.epochs:
-        found.append(f"They were trained for {first.epochs} and {other.epochs} epochs (R04).")
+        found.append(f"They were trained for {first.epochs} and {number_of(other.epochs, 'epoch')} (R04).")
     if first.recipe.train != other.recipe.train:
-        found.append(f"They were trained on {first.recipe.train} and {other.recipe.train} rows (R04).")
+        found.append(f"They were trained on {first.recipe.train:,} and {number_of(other.recipe.train, 'row')} (R04).")
     return found
 
 

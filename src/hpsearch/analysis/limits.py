@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.findings import Pair
 from hpsearch.analysis.two_by_two import larger_than_two_by_two
-from hpsearch.wording import show_number, visible
+from hpsearch.wording import number_of, show_number, visible
 
 SAME_POOL = (
     "Retrainings score the same pool of rows that the search selected on: fresh seeds do not fully undo that selection."
@@ -21,24 +21,23 @@ def limits_of(evidence: Evidence, pairs: Sequence[Pair]) -> tuple[str, ...]:
 
 def _scope(evidence: Evidence) -> list[str]:
     design = evidence.design
-    found = [
-        f"One data set: {visible(design.data)}. Nothing is known about other data.",
-        _network(design),
-    ]
+    found = [f"One data set: {visible(design.data)}. Nothing is known about other data.", *_network(design)]
     schedule = design.facts.get("schedule")
     if design.epochs:
         fixed = f", schedule {visible(schedule)}" if schedule else ""
-        found.append(f"Fixed training: {design.epochs} epochs{fixed}. A longer one may turn an order.")
+        found.append(f"Fixed training: {number_of(design.epochs, 'epoch')}{fixed}. A longer one may turn an order.")
     found += [f"Fixed {visible(name)}: {visible(text)}." for name, text in design.facts.items() if "batch" in name]
     return found
 
 
-def _network(design: Design) -> str:
-    """Of one network nothing else is known; of several, nothing beyond them."""
+def _network(design: Design) -> list[str]:
+    """Of one network nothing else is known; of several, nothing beyond them; of foreign ones, not even that."""
+    if not design.model:
+        return []
     names = {name for level in design.levels for name in (*level.space, *level.settings)}
     if any(name.partition(".")[0] == "model" for name in names):
-        return f"Networks: {visible(design.model)}. Nothing is known about others."
-    return f"One network: {visible(design.model)}. Nothing is known about other widths and depths."
+        return [f"Networks: {visible(design.model)}. Nothing is known about others."]
+    return [f"One network: {visible(design.model)}. Nothing is known about other widths and depths."]
 
 
 def _rows(evidence: Evidence) -> list[str]:
@@ -50,17 +49,20 @@ def _rows(evidence: Evidence) -> list[str]:
         overlap = f"{pool}: their training rows overlap, and more seeds do not make up for it."
         return [overlap, *([SAME_POOL] if evidence.confirm else [])]
     if design.rows.get("report"):
-        return [f"One set of {design.rows['report']} report rows, the same in the search and on fresh seeds."]
+        same = ", the same in the search and on fresh seeds" if evidence.trials else ""
+        return [f"One set of {number_of(design.rows['report'], 'report row')}{same}."]
     return []
 
 
 def _search(evidence: Evidence) -> list[str]:
     design = evidence.design
-    split = "set of folds" if design.folds > 1 else "split"
+    split, trials = "set of folds" if design.folds > 1 else "split", number_of(design.trials, "trial")
     found = [
         f"Bands of the search are conditional on one {split} and one seed, which all of its trials share.",
-        f"One search of {design.trials} trials in each space: another one could have selected other recipes.",
+        f"One search of {trials} in each space: another one could have selected other recipes.",
     ]
+    if not evidence.trials:
+        return []
     if len(design.levels) > 1:
         found.append("Each level was tuned in its own space: other bounds may turn an order.")
     larger = larger_than_two_by_two(evidence)
@@ -74,7 +76,7 @@ def _claims(evidence: Evidence, pairs: Sequence[Pair]) -> list[str]:
     if pairs and design.folds <= 1 and all(math.isnan(pair.image_part) for pair in pairs):
         found.append("Which report rows are right was not kept: differences are claimed for this report set alone.")
     found += _no_overfitting(evidence)
-    if not evidence.tests:
+    if not evidence.tests and not design.is_foreign:
         by = "was not opened" if not evidence.openings else "was opened by another sweep, not by this one"
         found.append(f"The test set {by}.")
     return found

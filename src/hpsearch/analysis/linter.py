@@ -30,7 +30,7 @@ from hpsearch.analysis.linter_space import (
 from hpsearch.analysis.space_size import is_exhausted, points_of
 from hpsearch.metrics import LOWER_IS_BETTER
 from hpsearch.records import NO_LEVEL
-from hpsearch.wording import show_number, show_value, visible
+from hpsearch.wording import number_of, plural, show_number, show_value, visible
 
 __all__ = ["edge_of", "lint", "narrowed"]
 
@@ -77,7 +77,7 @@ class _Level:
     def hint(self, code: str, sentence: str, overrides: Sequence[str | None] = ()) -> Hint:
         """A hint in the words of a search; of foreign results, without overrides, for we did not make the search."""
         where = "In the search, " if self.name == NO_LEVEL else f"In the search of {visible(self.name)}, "
-        typed = () if self.design.sampler == "unknown" else tuple(one for one in overrides if one is not None)
+        typed = () if self.design.is_foreign else tuple(one for one in overrides if one is not None)
         return Hint(code, self.name, where + sentence, typed)
 
 
@@ -150,8 +150,8 @@ def _few_good(level: _Level) -> Iterator[Hint]:
     trials = max(1, level.design.trials)
     more = min(4 * trials, math.ceil(trials * ENOUGH / hits))
     reach = "δ" if level.design.delta is not None else "a standard error"
-    come = "comes" if hits == 1 else "come"
-    sentence = f"only {hits} of {n} trials {come} within {reach} of the highest val score, to {show_number(near[1])}."
+    come = f"{hits} of {number_of(n, 'trial')} {plural(hits, 'comes', 'come')}"
+    sentence = f"only {come} within {reach} of the highest val score, to {show_number(near[1])}."
     whole = is_exhausted(level.evidence, level.name)
     yield level.hint("few_good", sentence, changed or ([] if whole else [f"search.trials={more}"]))
 
@@ -238,7 +238,7 @@ def _infeasible(level: _Level) -> Iterator[Hint]:
     if not found.n or found.failed <= INFEASIBLE * found.n:
         return
     if found.failed == found.n:  # no end of a range is any better than the rest of it
-        yield level.hint("infeasible", f"every one of {found.n} trials diverged.", calmer(level.space))
+        yield level.hint("infeasible", f"every one of {number_of(found.n, 'trial')} diverged.", calmer(level.space))
         return
     kept = np.array([row.k in found.top for row in pool.rows], dtype=bool)
     ends = [
@@ -248,7 +248,7 @@ def _infeasible(level: _Level) -> Iterator[Hint]:
         for side in ("low", "high")
     ]
     count, cut, column, side = max(ends, key=lambda end: end[0], default=(0, math.nan, None, ""))
-    sentence = f"{found.failed} of {found.n} trials diverged"
+    sentence = f"{found.failed} of {number_of(found.n, 'trial')} diverged"
     axis = Axis.of(level.space[column.name]) if column is not None and 2 * count >= found.failed else None
     if column is None or axis is None or math.isnan(cut):
         yield level.hint("infeasible", f"{sentence}.")
@@ -282,9 +282,13 @@ def _repeats(level: _Level) -> Iterator[Hint]:
     points = {label_of(dict(row.values)) for row in draws}
     size, again = points_of(level.space), len(draws) - len(points)
     if points and len(points) >= size:
-        yield level.hint("exhausted", f"all {len(points)} configurations of the space were trained.")
+        yield level.hint(
+            "exhausted",
+            f"all {number_of(len(points), 'configuration')} of the space {plural(len(points), 'was', 'were')} trained.",
+        )
     elif again > (REPEATED * len(draws) if math.isfinite(size) else 0):
-        yield level.hint("duplicates", f"{again} of {len(draws)} trials repeat a point that was drawn before.")
+        repeat = f"{again} of {number_of(len(draws), 'trial')} {plural(again, 'repeats', 'repeat')}"
+        yield level.hint("duplicates", f"{repeat} a point that was drawn before.")
 
 
 RULES: tuple[Callable[[_Level], Iterator[Hint]], ...] = (

@@ -10,7 +10,7 @@ from hpsearch.analysis.measuring import FEWEST_FOLDS, Family
 from hpsearch.analysis.paired import auto_seeds
 from hpsearch.analysis.pairing import Paired
 from hpsearch.analysis.proportions import fisher, newcombe
-from hpsearch.wording import visible
+from hpsearch.wording import number_of, plural, visible
 
 
 class Withheld(StrEnum):
@@ -69,17 +69,17 @@ def refuses(gates: Sequence[Gate], *codes: str) -> bool:
 
 def about_seeds(design: Design, family: Family, paired: Paired) -> tuple[str, str]:
     """What is missing for a claim to be possible at all, and the override that adds it."""
+    common, are = number_of(paired.n, "common seed"), plural(paired.n, "is", "are")
     if family.ratio is not None:
         folds = 0 if paired.folds is None else len(paired.folds)
         seeds = max(2, math.ceil(FEWEST_FOLDS / design.folds))
         return (
-            f"{paired.n} common seeds with {folds} folds in all are fewer than 2 seeds with {FEWEST_FOLDS} folds",
+            f"{common} with {number_of(folds, 'fold')} in all {are} fewer than 2 seeds with {FEWEST_FOLDS} folds",
             f"confirm.seeds={max(seeds, design.confirm_seeds + seeds - paired.n)}",
         )
     lacking = design.confirm_seeds + family.fewest - paired.n
     seeds = max(auto_seeds(family.m, family.alpha), lacking if paired.n else 0)
-    common = f"{paired.n} common {'seed is' if paired.n == 1 else 'seeds are'}"
-    return f"{common} fewer than the {family.fewest} that a claim needs", f"confirm.seeds={seeds}"
+    return f"{common} {are} fewer than the {family.fewest} that a claim needs", f"confirm.seeds={seeds}"
 
 
 def about_divergence(paired: Paired, p: float, p_holm: float) -> str:
@@ -87,8 +87,8 @@ def about_divergence(paired: Paired, p: float, p_holm: float) -> str:
     (a, of_a), (b, of_b) = paired.failed
     low, high = newcombe(a, of_a, b, of_b)
     rates = (
-        f"{a} of {of_a} seeds of {visible(paired.a)} and {b} of {of_b} of {visible(paired.b)} diverged (difference of "
-        f"the shares {a / of_a - b / of_b:+.2f} [{low:.2f}, {high:.2f}] at 95 %, Fisher "
+        f"{a} of {number_of(of_a, 'seed')} of {visible(paired.a)} and {b} of {of_b} of {visible(paired.b)} diverged "
+        f"(difference of the shares {a / of_a - b / of_b:+.2f} [{low:.2f}, {high:.2f}] at 95 %, Fisher "
         f"p = {fisher(a, of_a, b, of_b):.2g}), so that there is no mean difference"
     )
     ranks = "" if math.isnan(p) else f"; sign-flip test on ranks: p = {p:.2g}, after Holm {p_holm:.2g}"

@@ -9,7 +9,7 @@ from hpsearch.analysis.explore_pool import ranked, space_of
 from hpsearch.analysis.linter_space import calmer
 from hpsearch.analysis.pairing import outcomes
 from hpsearch.records import Status
-from hpsearch.wording import visible
+from hpsearch.wording import number_of, visible
 
 AGAIN = "start the same command again"
 """What a lost training needs: those that the machine failed are tried again."""
@@ -94,18 +94,18 @@ def _whose(level: str, *, named: bool) -> tuple[str, str]:
 
 
 def _every(n: int, what: str, before: str, behind: str) -> str:
-    return f"{before} only {what}{behind}" if n == 1 else f"every one of {before} {n} {what}s{behind}"
+    return f"{before} only {what}{behind}" if n == 1 else f"every one of {before} {number_of(n, what)}{behind}"
 
 
 def _none(n: int, what: str, before: str, behind: str) -> str:
     if n == 1:
         return f"{before} only {what}{behind} has no score"
-    return f"none of {before} {n} {what}s{behind} has a score"
+    return f"none of {before} {number_of(n, what)}{behind} has a score"
 
 
 def _calmer(evidence: Evidence, level: str) -> str:
     """Smaller learning rates where the level draws them; foreign results, and other spaces, in words."""
-    if evidence.design.sampler == "unknown":
+    if evidence.design.is_foreign:
         return f"search {visible(level)} again in a wider space"
     overrides = calmer(space_of(evidence.design, level))
     return " ".join(overrides) or f"let {visible(level)} draw smaller learning rates, or name another default in it"
@@ -113,6 +113,6 @@ def _calmer(evidence: Evidence, level: str) -> str:
 
 def _sturdier(evidence: Evidence, level: str) -> str:
     """A recipe that trained once may have been luck."""
-    if evidence.design.sampler == "unknown":
+    if evidence.design.is_foreign:
         return f"retrain another recipe of {visible(level)}"
     return f"evaluation.replicates={REPLICATES}"

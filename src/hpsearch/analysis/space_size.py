@@ -11,7 +11,7 @@ from hpsearch.analysis.linter_space import Axis
 
 def is_exhausted(evidence: Evidence, level: str) -> bool:
     """Whether every configuration of a level's space was trained; of foreign results nobody knows the space."""
-    if evidence.design.sampler == "unknown":
+    if evidence.design.is_foreign:
         return False
     space = space_of(evidence.design, level)
     points = {label_of(dict(row.values)) for row in evidence.draws(level)}

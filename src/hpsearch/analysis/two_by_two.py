@@ -17,7 +17,7 @@ from hpsearch.analysis.paired import minimum_seeds
 from hpsearch.analysis.pairing import outcomes, val_per_train
 from hpsearch.analysis.refusals import about_folds
 from hpsearch.analysis.scoreless import lack_of_any
-from hpsearch.wording import visible
+from hpsearch.wording import number_of, plural, visible
 
 Two = tuple[str, str]
 
@@ -77,8 +77,8 @@ def why_no_effects(evidence: Evidence, alpha: float) -> str:
     if any(map(math.isinf, (score for level in layout.cells.values() for score in outcomes(evidence, level).values()))):
         return "a retraining diverged, so that there are no mean effects"
     if len(keys) < fewest:
-        count = f"{len(keys)} {'seed' if len(keys) == 1 else 'seeds'} of all four levels"
-        return f"{count} {'is' if len(keys) == 1 else 'are'} fewer than the {fewest} that effects need"
+        count = f"{number_of(len(keys), 'seed')} of all four levels"
+        return f"{count} {plural(len(keys), 'is', 'are')} fewer than the {fewest} that effects need"
     return _why_no_folds(evidence, layout) if design.folds > 1 else ""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
-from hpsearch.wording import show_coverage, show_like, visible
+from hpsearch.wording import number_of, show_coverage, show_like, visible
 
 REPORT_SET_ONLY = " on this report set only"
 
@@ -247,7 +247,7 @@ def _numbers(told: Statement) -> str:
 
 
 def _scope(told: Statement) -> str:
-    trials = "" if told.n_trials is None else f"{told.n_trials} trial{'' if told.n_trials == 1 else 's'} each"
+    trials = "" if told.n_trials is None else f"{number_of(told.n_trials, 'trial')} each"
     scope = f"these spaces, {trials}" if trials else "these recipes"
     return f"{told.n} {told.unit}, simultaneous {show_coverage(told.alpha)} interval; {scope}"
 

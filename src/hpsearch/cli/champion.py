@@ -27,6 +27,7 @@ from hpsearch.search.record_files import write_whole
 from hpsearch.search.trial_records import Record, trial_name
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
+from hpsearch.wording import number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,8 @@ def _require_finished(composer: Composer, named: Named, found: int) -> None:
     if found < named.store.requested() and not acknowledged:
         command = command_line(named.specification["overrides"])
         raise ConfigError(
-            f"sweep {named.name!r} has {found} of {named.store.requested()} trials: finish it by {command}, or add "
-            f"search.trials={found} to evaluate the best of what is there"
+            f"sweep {named.name!r} has {found} of {number_of(named.store.requested(), 'trial')}: finish it by "
+            f"{command}, or add search.trials={found} to evaluate the best of what is there"
         )
 
 

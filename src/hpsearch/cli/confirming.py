@@ -15,6 +15,7 @@ from hpsearch.search.store import SweepStore
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
+from hpsearch.wording import number_of, plural
 
 
 def comparisons(config: Config, levels: int) -> int:
@@ -42,8 +43,8 @@ def too_few_seeds(config: Config, levels: int) -> str | None:
     if asked >= needed:
         return None
     return (
-        f"confirm.seeds={asked} are too few for any claim about {levels} levels, which needs {needed} (R07); "
-        "more seeds later are another look, and share alpha (R20)"
+        f"confirm.seeds={asked} are too few for any claim about {number_of(levels, 'level')}, which needs {needed} "
+        "(R07); more seeds later are another look, and share alpha (R20)"
     )
 
 
@@ -87,7 +88,7 @@ class Confirming:
         """Retrains what is missing, and adopts what an earlier command has left; it is in the stores afterwards."""
         jobs, total = self.jobs, len(self.recipes) * self.seeds
         if jobs:
-            terminal.line(f"confirm: the recipes of {len(self.recipes)} levels, each on {self.seeds} fresh seeds")
+            terminal.line(f"confirm: {_recipes(len(self.recipes))} on {number_of(self.seeds, 'fresh seed')}")
 
         def told(done: int) -> None:
             terminal.confirmed(done, total)
@@ -99,6 +100,10 @@ class Confirming:
         failures = {result.failure for each in results for result in each if result.status.retried}
         for failure in sorted(map(str, failures))[:3]:
             terminal.warn(f"a retraining failed: {failure} (the same command tries it again)")
+
+
+def _recipes(levels: int) -> str:
+    return f"the {plural(levels, 'recipe')} of {number_of(levels, 'level')}{', each' if levels > 1 else ''}"
 
 
 def plan_confirming(plan: Plan, store: SweepStore, seeds: int) -> Confirming:

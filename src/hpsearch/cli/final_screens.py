@@ -19,7 +19,7 @@ from hpsearch.nn.outputs import output_count
 from hpsearch.records import TrialResult
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.ledger import Opening
-from hpsearch.wording import show_interval, show_like, show_number, show_score, show_values
+from hpsearch.wording import number_of, plural, show_interval, show_like, show_number, show_score, show_values
 
 
 def introduce(terminal: Terminal, final: Final, uri: str, opened: int, *, chosen: bool) -> None:
@@ -34,15 +34,15 @@ def introduce(terminal: Terminal, final: Final, uri: str, opened: int, *, chosen
     """
     result, score, sealed = final.champion.result, Score.of(final.config, final.development), final.sealed
     drawn = " · ".join(show_values(final.champion.values).values())
-    before = f"opened {opened} time{'s' if opened > 1 else ''} before" if opened else f"never opened in {relative(uri)}"
+    before = f"opened {number_of(opened, 'time')} before" if opened else f"never opened in {relative(uri)}"
     what = "trial   " if chosen else "champion"
     terminal.line(f"final of sweep {final.named.name}", style="bold")
     found = score.show(result.score, result.score_se)
     terminal.line(f"  {what}  trial {final.champion.name} of {final.trials}, {score.name} {found}")
     terminal.line(f"            {drawn or 'one configuration, nothing was searched'}")
     terminal.line(
-        f"  test set  {sealed.size:,} sealed rows of {final.development.name}{describe_duplicates(sealed.duplicates)}, "
-        f"{before} (content {sealed.digest[:12]})"
+        f"  test set  {number_of(sealed.size, 'sealed row')} of {final.development.name}"
+        f"{describe_duplicates(sealed.duplicates)}, {before} (content {sealed.digest[:12]})"
     )
 
 
@@ -50,7 +50,7 @@ def show_retrains(terminal: Terminal, retrains: int) -> None:
     """What `final.retrains` costs, before anything is trained."""
     if retrains:
         terminal.line(
-            f"  retrains  {retrains} more refit{'s' if retrains > 1 else ''} of the same recipe, with other seeds: "
+            f"  retrains  {number_of(retrains, 'more refit')} of the same recipe, with other seeds: "
             f"{retrains + 1} trainings on all development rows instead of 1; all are tested in one opening"
         )
 
@@ -66,8 +66,10 @@ def show_confirmed(terminal: Terminal, final: Final, results: Sequence[TrialResu
     assert result.score is not None
     found = shrinkage(result.score, results)
     if found.confirmed is None:
-        have = "has" if found.failed == 1 else "have"
-        terminal.warn(f"{found.failed} of {found.n} fresh seeds {have} no score: the champion is not reliable")
+        have = plural(found.failed, "has", "have")
+        terminal.warn(
+            f"{found.failed} of {number_of(found.n, 'fresh seed')} {have} no score: the champion is not reliable"
+        )
         return
     error = None if found.sd is None else found.sd / math.sqrt(found.n)
     seeds = f"mean ± SE of {found.n} fresh seeds" if found.n > 1 else "by one fresh seed"
@@ -89,8 +91,8 @@ def _verdict(gain: float, error: float) -> str:
 def show_refit(terminal: Terminal, final: Final, jobs: Sequence[RefitJob]) -> None:
     """How long, on what and how often the recipe is refitted."""
     job, times = jobs[0], f", {len(jobs)} times" if len(jobs) > 1 else ""
-    rows = describe_limit(job.config, final.development.n, "development rows")
-    terminal.line(f"  refit     {job.stop_after} epoch{'s' if job.stop_after > 1 else ''} on {rows}{times}")
+    rows = describe_limit(job.config, final.development.n, "development row")
+    terminal.line(f"  refit     {number_of(job.stop_after, 'epoch')} on {rows}{times}")
 
 
 def show_retrained(terminal: Terminal, done: int, retrains: int) -> None:
@@ -105,7 +107,7 @@ def conclude(terminal: Terminal, final: Final, opening: Opening, found: Evaluate
     means = {name: _show_mean(values) for name, values in found.retrained.items()}
     lines = [(f"test/{name}", f"{text:<{width}}{means[name]}".rstrip()) for name, text in shown.items()]
     number = opening.opening
-    terminal.steps(f"Test, {final.sealed.size:,} rows, 95 % intervals, opening {number} of {number}", lines)
+    terminal.steps(f"Test, {number_of(final.sealed.size, 'row')}, 95 % intervals, opening {number} of {number}", lines)
     if number > 1:
         times = "once" if number == 2 else f"{number - 1} times"
         terminal.warn(f"this test set was opened {times} before: not a first look ({stated(opening.purpose)})")

@@ -17,7 +17,7 @@ from hpsearch.search.levels import Level
 from hpsearch.search.plan import Plan
 from hpsearch.space import Choices, Dimension
 from hpsearch.terminal import Terminal
-from hpsearch.wording import show_value
+from hpsearch.wording import number_of, plural, show_value
 
 MANY_FITS = 300
 """Trainings of one trial from which on its cost is worth a warning."""
@@ -83,7 +83,7 @@ def describe_trials(plan: Plan) -> str:
     total = len(plan.keys(trials))
     if not plan.search.compares:
         return str(total)
-    names = f"{len(levels)} levels ({', '.join(level.name for level in levels)})"
+    names = f"{number_of(len(levels), 'level')} ({', '.join(level.name for level in levels)})"
     if total == len(levels):
         return f"the default recipe of each of {names}"
     most = "" if total == len(levels) * (trials + 1) else "up to "
@@ -118,15 +118,15 @@ def describe_epochs(config: Config) -> str:
     """How long one training is."""
     epochs, patience = config.training.epochs, config.training.patience
     if patience is not None:
-        return f"up to {epochs} epochs each, stopped early (training.patience={patience})"
-    return f"{epochs} epoch{'s' if epochs > 1 else ''} each"
+        return f"up to {number_of(epochs, 'epoch')} each, stopped early (training.patience={patience})"
+    return f"{number_of(epochs, 'epoch')} each"
 
 
 def describe_rounds(config: Config) -> str:
     """How trials learn from each other, and when they are judged."""
     search = config.search
     if isinstance(search, CoarseToFine):
-        short = [f"{each.trials} trials of {each.epochs} epochs" for each in search.rounds]
+        short = [f"{number_of(each.trials, 'trial')} of {number_of(each.epochs, 'epoch')}" for each in search.rounds]
         narrows = "each round narrows the ranges of the next, and drops options that did badly"
         return f"{', then '.join(short)}, then the others; {narrows}"
     learns = (
@@ -143,8 +143,8 @@ def describe_data(data: dict[str, Any]) -> str:
     """One line about the rows of a sweep."""
     test, targets = data["test"], data["targets"]
     if not test:
-        return f"{data['name']}, {targets}: {data['development_rows']:,} rows, no test set"
-    rows = f"{data['development_rows']:,} development rows, {test['rows']:,} sealed test rows"
+        return f"{data['name']}, {targets}: {number_of(data['development_rows'], 'row')}, no test set"
+    rows = f"{number_of(data['development_rows'], 'development row')}, {number_of(test['rows'], 'sealed test row')}"
     return f"{data['name']}, {targets}: {rows}{describe_duplicates(test['duplicates'])}"
 
 
@@ -154,7 +154,7 @@ def tell_columns(rows: Development, data: Data) -> dict[str, str]:
         return {}
     found, names = {"inputs": describe_columns(rows.columns)}, identifiers(rows.columns, rows.inputs)
     if names:
-        holds = f"column {names[0]} holds" if len(names) == 1 else f"columns {', '.join(names)} hold"
+        holds = f"{plural(len(names), 'column')} {', '.join(names)} {plural(len(names), 'holds', 'hold')}"
         way_out = list_override("data.drop", [*data.drop, *names])
         found["identifiers"] = f"{holds} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
     return found
@@ -164,25 +164,26 @@ def describe_duplicates(duplicates: int) -> str:
     """What is appended to the number of test rows where some of them are known to the search."""
     if not duplicates:
         return ""
-    have = "1 of them has" if duplicates == 1 else f"{duplicates:,} of them have"
+    have = f"{duplicates:,} of them {plural(duplicates, 'has', 'have')}"
     return f" ({have} the same inputs as a development row)"
 
 
 def describe_split(config: Config, sizes: SplitSizes) -> str:
     """Which rows a trial is trained and scored on."""
     kind = config.options["evaluation"]
-    train = describe_limit(config, sizes.train, "training rows")
+    train = describe_limit(config, sizes.train, "training row")
     if sizes.report:
-        return f"{kind}: {train}, {sizes.val:,} val rows for the score, {sizes.report:,} report rows to quote"
+        report = number_of(sizes.report, "report row")
+        return f"{kind}: {train}, {number_of(sizes.val, 'val row')} for the score, {report} to quote"
     if config.evaluation.kind == "truth_table":
-        return f"{kind}: trained and scored on the same {sizes.val:,} rows"
-    return f"{kind}: {sizes.folds:,} folds of {train}, each scored on the rest"
+        return f"{kind}: trained and scored on the same {number_of(sizes.val, 'row')}"
+    return f"{kind}: {number_of(sizes.folds, 'fold')} of {train}, each scored on the rest"
 
 
 def describe_limit(config: Config, rows: int, what: str) -> str:
     """How many rows are trained on, of how many there are."""
-    limit = config.data.limit
-    return f"{rows:,} {what}" if limit is None else f"{min(limit, rows):,} of {rows:,} {what} (data.limit={limit})"
+    limit, of_them = config.data.limit, number_of(rows, what)
+    return of_them if limit is None else f"{min(limit, rows):,} of {of_them} (data.limit={limit})"
 
 
 def describe_score(config: Config, score: Score) -> str:

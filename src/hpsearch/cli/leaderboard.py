@@ -15,6 +15,7 @@ from hpsearch.report.style import short
 from hpsearch.search.folders import slug
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
+from hpsearch.wording import number_of
 
 SHOWN = 8
 """Entries that the terminal shows."""
@@ -101,7 +102,7 @@ def show_leaderboard(terminal: Terminal, board: Leaderboard, files: Sequence[Pat
                           *(_row(board, entry) for entry in shown)]):  # fmt: skip
         terminal.line(f"  {line}")
     if left := len(board.entries) - len(shown):
-        terminal.line(f"  and {left} more {'entry' if left == 1 else 'entries'}")
+        terminal.line(f"  and {number_of(left, 'more entry', 'more entries')}")
     for line in near_text(board):
         terminal.line(line)
     terminal.line("The order is no ranking: budgets may differ, and only paired fresh seeds make a claim.")

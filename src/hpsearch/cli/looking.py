@@ -11,6 +11,7 @@ from hpsearch.search.question import asked_of, changes, overlaps, question_of
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.looks import Asker, Look, Looks
 from hpsearch.tracking.runs import SweepRun
+from hpsearch.wording import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def tell_seen(terminal: Terminal, named: Named, looks: Looks, run: SweepRun) -> 
         count = len(seen.digests)
         sets = "one set" if count == 1 else f"{count} sets"
         terminal.warn(
-            f"{sets} of retrainings of this question {'was' if count == 1 else 'were'} shown before: with other ones, "
+            f"{sets} of retrainings of this question {plural(count, 'was', 'were')} shown before: with other ones, "
             f"the report divides alpha by {count + 1} (R20)"
         )
 

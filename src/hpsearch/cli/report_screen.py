@@ -5,6 +5,10 @@ from pathlib import Path
 
 from hpsearch.quoting import shell_quoted
 from hpsearch.terminal import Terminal
+from hpsearch.wording import number_of
+
+REPORT_PAGE = "report/report.html"
+"""The artifact of a sweep's run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,20 @@ class Published:
 
 def show_report(terminal: Terminal, published: Published) -> None:
     """Prints the answer box, and where the pages are."""
+    show_answers(terminal, published)
+    terminal.steps("Written", report_files(published))
+
+
+def report_files(published: Published) -> list[tuple[str, str]]:
+    """Where the pages and the numbers of a report are."""
+    page = published.page
+    return [("report", shell_quoted(str(page))), ("numbers", str(page.with_suffix(".json")))]
+
+
+def show_answers(terminal: Terminal, published: Published) -> None:
+    """Prints the answer box."""
     terminal.heading(f"Report on {published.name}")
     for status, sentence in published.answers:
         terminal.line(f"  {status.upper():<13} {sentence}")
     if left := published.undecided:
-        terminal.line(f"  and {left} comparison{'s' if left > 1 else ''} that the data do not decide")
-    page = published.page
-    terminal.steps("Written", [("report", shell_quoted(str(page))), ("numbers", str(page.with_suffix(".json")))])
+        terminal.line(f"  and {number_of(left, 'comparison')} that the data do not decide")

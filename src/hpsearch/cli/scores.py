@@ -1,5 +1,6 @@
 """How the scores of a sweep are shown: under the name and in the sign of their metric."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -57,17 +58,25 @@ class Score:
         """The mean of several scores, with the standard error of the mean."""
         return show_score(to_score(self.metric, score), se)
 
-    def row(self, record: Record) -> Row:
-        """What the terminal shows of a trial."""
+    def rows(self, records: Sequence[Record]) -> list[Row]:
+        """What the terminal shows of all trials: with their epochs where these differ, as those of rounds do."""
+        epochs = {_epochs_run(record) for record in records if _is_scored(record)}
+        return [self.row(record, epochs=len(epochs) > 1) for record in records]
+
+    def row(self, record: Record, *, epochs: bool = False) -> Row:
+        """What the terminal shows of a trial, and for how many epochs it was trained."""
         result = record.result
         shown = "" if result.score is None else self.show(result.score, result.score_se)
         if result.status is Status.PRUNED:
             shown = f"pruned, epoch {_epochs_run(record)}"
-        return Row(record.level, record.k, result.status, result.score, shown, self._more(record), record.values)
+        more = self._more(record, epochs=epochs)
+        return Row(record.level, record.k, result.status, result.score, shown, more, record.values)
 
-    def _more(self, record: Record) -> dict[str, str]:
+    def _more(self, record: Record, *, epochs: bool) -> dict[str, str]:
         """Further columns of the table, the most important first."""
         summary, more = record.result.summary, {}
+        if epochs and record.config_tree["training"]["patience"] is None and _is_scored(record):
+            more["epochs"] = str(_epochs_run(record))
         if record.config_tree["training"]["patience"] is not None and record.result.score is not None:
             more["epochs\nkept"] = _epochs(record)
         for name in self.report:
@@ -75,6 +84,11 @@ class Score:
                 error = record.result.score_se if name == self.metric else None
                 more[f"report/\n{name}"] = show_like(summary[f"report/{name}"], error)
         return more
+
+
+def _is_scored(record: Record) -> bool:
+    """Whether it has a score of a whole training."""
+    return record.result.score is not None and record.result.status is not Status.PRUNED
 
 
 def _epochs(record: Record) -> str:

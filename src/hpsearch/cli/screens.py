@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.cli.naming import Named, started_by_option
-from hpsearch.cli.report_screen import Published, show_report
+from hpsearch.cli.report_screen import REPORT_PAGE, Published, report_files, show_answers
 from hpsearch.cli.scores import Score
 from hpsearch.config import Config
 from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
@@ -14,7 +14,8 @@ from hpsearch.records import Status
 from hpsearch.search.champion import find_champion
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Terminal
-from hpsearch.tracking.runs import SweepRun, table_path
+from hpsearch.tracking.runs import SweepRun, artifact_path, table_path
+from hpsearch.wording import plural
 
 SQLITE = "sqlite:///"
 
@@ -32,7 +33,7 @@ def explain(terminal: Terminal, score: Score, records: Sequence[Record]) -> None
     shown = [score.row(record).shown for record in records]
     for sign, all_are, end in (("≥", "right", "lower"), ("≤", "wrong", "upper")):
         if score.share_of and any(f"({sign} " in text for text in shown):
-            rows = f"all {score.share_of:,} val rows are {all_are}"
+            rows = f"all {score.share_of:,} val {plural(score.share_of, 'row is', 'rows are')} {all_are}"
             terminal.line(f"  {sign}: {rows}; {end} end of the 95 % interval (Wilson)")
 
 
@@ -51,11 +52,11 @@ class Closing:
 
     def show(self, terminal: Terminal) -> None:
         """Prints the table of the best trials, what failed, the paths, and the next commands."""
-        terminal.best_trials([self.score.row(record) for record in self.records], f"{self.score.name} ± SE")
+        terminal.best_trials(self.score.rows(self.records), f"{self.score.name} ± SE")
         explain(terminal, self.score, self.records)
         self._warn(terminal)
         if self.report is not None:
-            show_report(terminal, self.report)
+            show_answers(terminal, self.report)
         terminal.steps("Written", self._written())
         terminal.steps("Browse", self._browse())
         terminal.steps("Next", self._next())
@@ -90,18 +91,20 @@ class Closing:
 
     def _written(self) -> list[tuple[str, str]]:
         folder = self.named.store.folder
-        lines = [("runs", relative(self.uri).removeprefix(SQLITE)), ("records", str(folder / "trials"))]
+        report = [] if self.report is None else report_files(self.report)
+        lines = [*report, ("runs", relative(self.uri).removeprefix(SQLITE)), ("records", str(folder / "trials"))]
         best = folder / "best.yaml"
         return [*lines, ("best trial", str(best))] if best.exists() else lines
 
     def _browse(self) -> list[tuple[str, str]]:
-        page = table_path(self.run.experiment_id)
+        pages = [] if self.report is None else [("report", artifact_path(self.run, REPORT_PAGE))]
+        pages.append(("trials", table_path(self.run.experiment_id)))
         if self.uri.startswith(("http:", "https:")):
-            return [("MLflow", self.uri.rstrip("/") + page)]
+            return [(what, self.uri.rstrip("/") + page) for what, page in pages]
         journal = Path(self.config.tracking.directory) / "optuna.journal"
         return [
             ("MLflow", f"mlflow ui --backend-store-uri {shell_quoted(relative(self.uri))}"),
-            ("", f"then open http://127.0.0.1:5000{page}"),
+            *((what, f"then open http://127.0.0.1:5000{page}") for what, page in pages),
             ("Optuna", f"optuna-dashboard {shell_quoted(str(journal))}"),
         ]
 

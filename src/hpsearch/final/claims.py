@@ -12,7 +12,7 @@ from hpsearch.data.seal import SealedTest
 from hpsearch.errors import HpsearchError
 from hpsearch.search.record_files import open_json, read_bytes, seal_json, write_whole
 from hpsearch.tracking.ledger import Opening, SealLedger
-from hpsearch.wording import show_number
+from hpsearch.wording import number_of, show_number
 
 PENDING = "claim.json"
 """What a final keeps from before its claim until its result is told: by this it knows its own claim again."""
@@ -136,7 +136,7 @@ def _way_out(opening: int) -> str:
 
 def _spent(openings: Sequence[Opening], nonce: str | None, elsewhere: Sequence[str], shared: str) -> str:
     times = len(openings) + len(elsewhere)
-    lines = [f"this test set was opened {times} time{'s' if times > 1 else ''} already:"]
+    lines = [f"this test set was opened {number_of(times, 'time')} already:"]
     for opening in openings:
         what = f"opening {opening.opening} on {opening.granted_at} by {opening.claimant}"
         lines.append(f"  {what}: {_show_result(opening.result)}")

@@ -10,6 +10,7 @@ from hpsearch.engine.schedules import recorded_factors
 from hpsearch.errors import HpsearchError
 from hpsearch.jobs import RefitJob
 from hpsearch.records import TrialResult
+from hpsearch.wording import number_of
 
 DEFAULT_SEEDS = 10
 """Fresh seeds of `confirm` where nothing is compared."""
@@ -94,7 +95,8 @@ def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResu
     ran = sorted((r for r in confirmed if r.status.scored), key=lambda result: np.median(result.chosen_epochs))
     if not ran:
         raise HpsearchError(
-            f"none of {len(confirmed)} fresh seeds has a score that the refit could follow; nothing was opened"
+            f"none of {number_of(len(confirmed), 'fresh seed')} has a score that the refit could follow; nothing was "
+            "opened"
         )
     middle = ran[(len(ran) - 1) // 2]
     stop = max(1, int(np.median(middle.chosen_epochs))) if early else config.training.epochs

@@ -28,16 +28,17 @@ from hpsearch.report.canvas import (
 from hpsearch.report.levels import (
     Series,
     cast,
-    counted,
     failed,
     has_report,
     level_order,
+    numbers_of,
     over_seeds,
     score_name,
     selecting,
 )
 from hpsearch.report.scales import scale, span_of
 from hpsearch.report.style import GRID, INK, MUTED, SHADE, SMALL, look, short, short_names
+from hpsearch.wording import number_of
 
 DOTS_ONLY = frozenset({"R07", "R08"})
 """Where no other gate is closed, seeds are shown, but no interval."""
@@ -63,7 +64,7 @@ def paired_differences(findings: Findings) -> Figure | None:
         draw_row(axes, row, f"{names[pair.a]} {MINUS} {names[pair.b]}", state)
         _draw_pair(axes, row, pair, (low, high))
     end_rows(axes, len(pairs))
-    count = f"n = {counted([pair.n for pair in pairs])} paired seeds"
+    count = f"n = {numbers_of([pair.n for pair in pairs], 'paired seed')}"
     name_axes(axes, f"difference in {score_name(design, confirm_part(findings))}", "pair", count)
     return figure
 
@@ -166,12 +167,12 @@ def shrinkage(findings: Findings) -> Figure | None:
         axes.plot(x[known], np.array(values[series.name])[known], **look_of(series.look))
     axes.set_xlim(-0.3, len(stages) - 0.7)
     axes.set_xticks(range(len(stages)), stages)
-    count = counted([findings.confirmed[series.name].n for series in members])
+    count = numbers_of([findings.confirmed[series.name].n for series in members], "seed")
     name_axes(
         axes,
         "",
         score_name(design),
-        f"n = {count} seeds; bars: {over_seeds(findings)}",
+        f"n = {count}; bars: {over_seeds(findings)}",
     )
     axes.set_xlabel("rows and trainings that the score comes from", labelpad=3)
     return figure
@@ -229,7 +230,7 @@ def seed_strips(findings: Findings) -> Figure | None:
     for row, series in enumerate(members):
         _draw_strip(axes, findings, series, row, scores[series.name], (low, high))
     end_rows(axes, len(members))
-    count = f"n = {sum(map(len, scores.values()))} retrainings"
+    count = f"n = {number_of(sum(map(len, scores.values())), 'retraining')}"
     name_axes(axes, score_name(design, confirm_part(findings)), "level", count)
     return figure
 
@@ -299,7 +300,7 @@ def interaction(findings: Findings) -> Figure | None:
         axes,
         short(effects.factors[0], 40),
         score_name(design, confirm_part(findings)),
-        f"n = {seeds} seeds; bars: {over_seeds(findings)}",
+        f"n = {number_of(seeds, 'seed')}; bars: {over_seeds(findings)}",
     )
     return figure
 

@@ -27,7 +27,16 @@ from hpsearch.report.canvas import (
     sample,
     styled,
 )
-from hpsearch.report.levels import Series, cast, counted, failed, parameter_names, score_name, shown_part, shown_score
+from hpsearch.report.levels import (
+    Series,
+    cast,
+    failed,
+    numbers_of,
+    parameter_names,
+    score_name,
+    shown_part,
+    shown_score,
+)
 from hpsearch.report.scales import log_scale, scale, steady_span
 from hpsearch.report.style import INK, MUTED, SHADE, SMALL, short
 from hpsearch.wording import show_coverage
@@ -57,7 +66,7 @@ def score_distribution(findings: Findings) -> Figure | None:
     scale(axes, "x", low, high, broken=True)
     scale(axes, "y", 0, 1.02)
     band = f"{show_coverage(design.alpha)} DKW band ± {half:.2f}"
-    count = f"n = {counted([len(scores) for _, scores in pools])} trials; {band}"
+    count = f"n = {numbers_of([len(scores) for _, scores in pools], 'trial')}; {band}"
     name_axes(axes, score_name(design, "val"), "share of trials", count)
     return figure
 
@@ -225,8 +234,6 @@ def good_region(findings: Findings) -> Figure | None:
     end_rows(axes, len(found))
     highest = max(good.interval[1] for _, good in found if good is not None)
     scale(axes, "x", 0, min(1.02, highest * 1.1))
-    counts = counted([findings.explored[series.name].n for series, _ in found])
-    name_axes(
-        axes, "share of the level's trials in its good region", "level", f"n = {counts} trials; bars: Wilson 95 %"
-    )
+    counts = numbers_of([findings.explored[series.name].n for series, _ in found], "trial")
+    name_axes(axes, "share of the level's trials in its good region", "level", f"n = {counts}; bars: Wilson 95 %")
     return figure

@@ -24,7 +24,7 @@ from hpsearch.report.canvas import (
     sample,
     styled,
 )
-from hpsearch.report.levels import Series, cast, counted, has_report, score_name, shown_part, shown_rows
+from hpsearch.report.levels import Series, cast, has_report, numbers_of, score_name, shown_part, shown_rows
 from hpsearch.report.scales import log_scale, log_ticks, scale, span_of, steady_span
 from hpsearch.report.style import GRID, MUTED
 
@@ -164,8 +164,8 @@ def _legend(findings: Findings, lines: Sequence[Line]) -> list[list[Entry]]:
 
 
 def _counts(lines: Sequence[Line], findings: Findings) -> str:
-    each = counted([findings.explored[line.series.name].n for line in lines])
-    return f"N = {each} trials per level; {'bands' if len(lines) <= BANDS else 'bars'}: 95 % bootstrap"
+    each = numbers_of([findings.explored[line.series.name].n for line in lines], "trial")
+    return f"N = {each} per level; {'bands' if len(lines) <= BANDS else 'bars'}: 95 % bootstrap"
 
 
 def _trial_axis(findings: Findings, axes: Axes, lines: list[Line]) -> None:

@@ -25,11 +25,11 @@ from hpsearch.report.blocks import (
     table,
 )
 from hpsearch.report.leaderboard_exports import entries_csv, to_json
-from hpsearch.report.levels import LOSSES, counted
+from hpsearch.report.levels import LOSSES, numbers_of
 from hpsearch.report.numbers import difference, ends, interval, p_value, two_digits, values
 from hpsearch.report.style import short, short_names
 from hpsearch.report.write import replace_files
-from hpsearch.wording import show_like, show_score, visible
+from hpsearch.wording import number_of, plural, show_like, show_score, visible
 
 LONG = 60
 """Characters of a name in a table."""
@@ -58,12 +58,8 @@ def compose(board: Leaderboard) -> Report:
         Section(2, "recipes", "Recipes", "Recipes", (_recipes(board.entries),)),
         Section(3, "limits", "Limits", "Limits", (Listing(tuple(_limits(board))),)),
     )
-    subtitle = f"{_count(len(board.entries), 'entry', 'entries')} of {_count(len(board.sweeps), 'sweep', 'sweeps')}"
+    subtitle = f"{number_of(len(board.entries), 'entry', 'entries')} of {number_of(len(board.sweeps), 'sweep')}"
     return Report(title, f"{subtitle}, split {board.split.digest}", sections, ())
-
-
-def _count(n: int, one: str, many: str) -> str:
-    return f"{n} {one if n == 1 else many}"
 
 
 def score_name(board: Leaderboard) -> str:
@@ -75,7 +71,8 @@ def score_name(board: Leaderboard) -> str:
 
 def _board(board: Leaderboard) -> list[Block]:
     lead = f"In the search: the highest-scoring trial of each level, in the order of {score_name(board)}."
-    rows = f"{board.val_rows} val rows" + (f", {board.report_rows} report rows" if board.report_rows else "")
+    parts = (board.val_rows, "val row"), (board.report_rows, "report row")
+    rows = ", ".join(number_of(n, part) for n, part in parts if n)
     return [
         Text(lead, "lead"),
         Text(f"Split {board.split.digest}: {visible(board.split.text)}; {rows}. Higher is better.", "note"),
@@ -169,7 +166,8 @@ def near_text(board: Leaderboard) -> list[str]:
     if not board.near:
         return [f"In the search, no other entry lies {within}; it says how other rows could differ, and is no test."]
     listed = ", ".join(map(visible, board.near))
-    count = f"{len(board.near)} of {len(others)} others {'lies' if len(board.near) == 1 else 'lie'}"
+    lie = plural(len(board.near), "lies", "lie")
+    count = f"{len(board.near)} of {number_of(len(others), 'other')} {lie}"
     return [f"In the search, {count} {within}: {listed}. The order among them may be chance."]
 
 
@@ -278,7 +276,7 @@ def _budgets(entries: Sequence[Entry]) -> list[str]:
         "epochs": [entry.epochs for entry in known],
         "training rows": [entry.recipe.train for entry in known if entry.recipe is not None],
     }
-    unequal = [f"{name} {counted(found)}" for name, found in counts.items() if len(set(found)) > 1]
+    unequal = [f"{name} {numbers_of(found)}" for name, found in counts.items() if len(set(found)) > 1]
     if not unequal:
         return ["Entries had equally many draws, epochs and training rows, but spaces of their own."]
     found = [f"This is no comparison of equal budgets: {', '.join(unequal)} (R04)."]

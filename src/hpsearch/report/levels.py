@@ -9,7 +9,7 @@ from hpsearch.analysis.findings import Findings
 from hpsearch.records import Status
 from hpsearch.report.blocks import DASH
 from hpsearch.report.style import Look, look, short, short_names
-from hpsearch.wording import show_like, show_number
+from hpsearch.wording import plural, show_like, show_number
 
 LOSSES = frozenset({"loss", "cross_entropy", "mse", "mae"})
 """Metrics that are negated, so that higher is better."""
@@ -115,9 +115,11 @@ def show_search_score(design: Design, score: float, part: str) -> str:
     return show_like(score, share_error(design, score, part) or None) if math.isfinite(score) else show_number(score)
 
 
-def counted(counts: Sequence[int]) -> str:
-    """`10`, or `8 to 10` where counts differ."""
-    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+def numbers_of(counts: Sequence[int], noun: str = "") -> str:
+    """`10 trials`, or `8 to 10 trials` where counts differ; without a noun the numbers alone."""
+    least, most = min(counts), max(counts)
+    numbers = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+    return f"{numbers} {plural(least if least == most else 2, noun)}" if noun else numbers
 
 
 def titles(findings: Findings, length: int = 60) -> dict[str, str]:

@@ -47,8 +47,9 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
         appendix(findings),
     ]
     title = f"{visible(plan.title)} on {visible(plan.data)}" if len(plan.levels) > 1 else visible(plan.name)
+    what = "table" if plan.is_foreign else "sweep"
     pictures = tuple(picture for section in sections for picture in _pictures(section.blocks))
-    return Report(title, f"Report of the sweep {visible(plan.name)}", tuple(sections), pictures)
+    return Report(title, f"Report of the {what} {visible(plan.name)}", tuple(sections), pictures)
 
 
 def _pictures(blocks: tuple[Block, ...]) -> list[Picture]:

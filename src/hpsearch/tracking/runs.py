@@ -152,6 +152,11 @@ def table_path(experiment_id: str) -> str:
     return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={TABLE_VIEW}"
 
 
+def artifact_path(run: SweepRun, file: str) -> str:
+    """The page of a file of a sweep's own run, to be put behind the address of the MLflow UI."""
+    return f"/#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{file}"
+
+
 def attempt_of(run: "Run") -> Attempt:
     """The attempt that a run stands for, read from its tags."""
     tags = run.data.tags

@@ -4,8 +4,9 @@ from collections import Counter
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.report.blocks import Answers, Block, Fold, Said, Section, Text, table
-from hpsearch.report.levels import counted, is_folded, score_name
+from hpsearch.report.levels import is_folded, numbers_of, score_name
 from hpsearch.report.style import short
+from hpsearch.wording import number_of, plural
 
 SCOPE = "scope"
 """Status of the answer that says what all others apply to."""
@@ -33,7 +34,8 @@ def _contenders(findings: Findings) -> str:
     """What is known without any answer."""
     named = ", ".join(short(name, 48) for name in sorted(findings.contenders, key=str.casefold))
     count = len(findings.evidence.design.levels)
-    return f"{len(findings.contenders)} of {count} levels {'is' if count == 1 else 'are'} left: {named or 'none'}."
+    left = len(findings.contenders)
+    return f"{left} of {number_of(count, 'level')} {plural(left, 'is', 'are')} left: {named or 'none'}."
 
 
 def _others(said: list[Said]) -> list[Block]:
@@ -46,8 +48,9 @@ def _others(said: list[Said]) -> list[Block]:
 
 def _measured(findings: Findings) -> Block:
     design = findings.evidence.design
+    trials = f", {number_of(design.trials, 'trial')} each" if design.trials else ""
     rows = [
-        ("Compared", f"{len(design.levels)} levels, {design.trials} trials each"),
+        ("Compared", number_of(len(design.levels), "level") + trials),
         ("Confirmed", _confirmed(findings) if findings.confirmed else "nothing yet"),
         (
             "Measured in",
@@ -61,9 +64,9 @@ def _confirmed(findings: Findings) -> str:
     """Seeds with a score, of every level that has a recipe."""
     recipes = [name for name, one in findings.explored.items() if one.recipe is not None]
     names = dict.fromkeys([*findings.confirmed, *recipes])
-    seeds = counted([findings.confirmed[name].n if name in findings.confirmed else 0 for name in names])
+    counts = [findings.confirmed[name].n if name in findings.confirmed else 0 for name in names]
     folds = f", each of {findings.evidence.design.folds} folds" if is_folded(findings) else ""
-    return f"{seeds} fresh seeds for each recipe{folds}, look {findings.looks}"
+    return f"{numbers_of(counts, 'fresh seed')} for each recipe{folds}, look {findings.looks}"
 
 
 def _delta(findings: Findings) -> str:

@@ -5,7 +5,7 @@ from hpsearch.report.blocks import Block, Cell, Fold, Section, Subtitle, table
 from hpsearch.report.levels import has_report, level_order, parameter_names, selecting, show_search_score, titles
 from hpsearch.report.numbers import values
 from hpsearch.report.sections.formulas import formulas_of
-from hpsearch.wording import visible
+from hpsearch.wording import number_of, visible
 
 
 def appendix(findings: Findings) -> Section:
@@ -20,20 +20,21 @@ def appendix(findings: Findings) -> Section:
         ),
         Subtitle("Seeds and counts"),
         _counts(findings),
-        Subtitle("Trials"),
-        Fold(f"All {len(findings.evidence.trials)} trials", (_trials(findings),), printed=False),
     ]
+    if findings.evidence.trials:
+        count = number_of(len(findings.evidence.trials), "trial")
+        blocks += [Subtitle("Trials"), Fold(f"All of {count}", (_trials(findings),), printed=False)]
     return Section(8, "appendix", "Appendix", "Appendix", tuple(blocks))
 
 
 def _counts(findings: Findings) -> Block:
     evidence = findings.evidence
     rows: list[tuple[Cell | str, ...]] = [
-        ("seed of the sweep", str(evidence.design.seed)),
+        *([] if evidence.design.seed is None else [("seed of the sweep", str(evidence.design.seed))]),
         ("seed of every bootstrap", str(findings.seed)),
         ("trials, default recipes included", str(len(evidence.trials))),
         ("retrainings on fresh seeds", str(len(evidence.confirm))),
-        ("openings of the test set, by any sweep", str(evidence.openings)),
+        *([] if evidence.design.is_foreign else [("openings of the test set, by any sweep", str(evidence.openings))]),
         ("look", str(findings.looks)),
         ("digest of the confirm records shown", Cell(visible(findings.digest), code=True)),
         *((visible(name), visible(text)) for name, text in findings.notes.items()),
@@ -43,6 +44,7 @@ def _counts(findings: Findings) -> Block:
 
 def _trials(findings: Findings) -> Block:
     design, named, reported, rows = findings.evidence.design, titles(findings), has_report(findings), []
+    timed = any(row.epochs for row in findings.evidence.trials)
     for level in level_order(findings):
         drawn = findings.evidence.draws(level)
         default = findings.evidence.default(level)
@@ -52,8 +54,9 @@ def _trials(findings: Findings) -> Block:
             rows.append((
                 named[level], "default" if row.default else str(row.k), row.status,
                 show_search_score(design, row.val, "val"),
-                *([show_search_score(design, row.report, "report")] if reported else []), str(row.epochs), listed,
+                *([show_search_score(design, row.report, "report")] if reported else []),
+                *([str(row.epochs)] if timed else []), listed,
             ))  # fmt: skip
     scores = (selecting(findings), *(["report"] if reported else []))
-    columns = ("level", "trial", "status", *scores, "epochs", "values")
+    columns = ("level", "trial", "status", *scores, *(["epochs"] if timed else []), "values")
     return table(columns, rows, numbers=(1, *range(3, len(columns) - 1)), wide=(len(columns) - 1,))

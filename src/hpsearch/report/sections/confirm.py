@@ -79,8 +79,10 @@ def _levels(findings: Findings) -> Table:
         "level", "recipe: trial", f"search, {selecting(findings)}", *reported, "confirm, mean [95 %]", "SD over seeds",
         "seeds", "optimism", "diverged in confirm", "diverged in search [Wilson 95 %]", "mean cost, FLOP",
     ]  # fmt: skip
+    known = [at for at in range(len(columns)) if any(row[at] != DASH for row in rows)]
     caption = captions.levels(findings) + _other_trials(findings) + _left_out(findings)
-    return table(columns, rows, caption, numbers=range(1, len(columns)))
+    shown = [[row[at] for at in known] for row in rows]
+    return table([columns[at] for at in known], shown, caption, numbers=range(1, len(known)))
 
 
 def _other_trials(findings: Findings) -> str:

@@ -11,13 +11,14 @@ from hpsearch.report.figures_tuning import cost_text
 from hpsearch.report.levels import level_order, score_name
 from hpsearch.report.numbers import values
 from hpsearch.report.style import short
-from hpsearch.wording import show_value, visible
+from hpsearch.wording import number_of, show_value, visible
 
 
 def design(findings: Findings) -> Section:
     """The design table and the spaces of the levels."""
     order = level_order(findings)
-    blocks: list[Block] = [_facts(findings), _settings(findings, order), _levels(findings.evidence.design, order)]
+    plan, searched = findings.evidence.design, findings.evidence.trials
+    blocks: list[Block] = [_facts(findings), _settings(findings, order), *([_levels(plan, order)] if searched else [])]
     deviations = _deviations(findings)
     blocks += [Text(one, "warning") for one in deviations] or [Text("No deviation from this design is known.", "note")]
     return Section(1, "design", "Design", "Design", tuple(blocks))
@@ -25,24 +26,25 @@ def design(findings: Findings) -> Section:
 
 def _facts(findings: Findings) -> Table:
     plan = findings.evidence.design
-    split = "folds" if plan.folds > 1 else "split"
+    split, fingerprint = "folds" if plan.folds > 1 else "split", Cell(visible(plan.fingerprint), code=True)
+    retraining = f"fresh pair of seed and {split}", f"fresh pairs of seed and {split}"
     pairs = f"each level with {visible(plan.control)}" if plan.control is not None else "all pairs of levels"
     rows: list[tuple[Cell | str, ...]] = [
         ("Compared", f"{visible(plan.title)}: {pairs}" if len(plan.levels) > 1 else "nothing: one level"),
-        ("Data", f"{visible(plan.data)}: {_rows(plan)}"),
-        ("Model", visible(plan.model)),
+        ("Data", visible(plan.data) + (f": {_rows(plan)}" if any(plan.rows.values()) else "")),
+        *([("Model", visible(plan.model))] if plan.model else []),
         ("Metric", f"{score_name(plan)}, higher is better"),
         ("Smallest difference that matters, δ", f"{plan.delta:g}" if plan.delta is not None else "none declared"),
         (f"Error rate of all claims together, {ALPHA}", f"{plan.alpha:g}"),
-        ("Search", f"{plan.trials} trials for each level"),
-        ("Sampler and pruner", f"{visible(plan.sampler)}; {visible(plan.pruner)}"),
-        ("Training", f"{plan.epochs} epochs each"),
-        ("Compute of the search", _compute(findings)),
-        ("Evaluation", _evaluation(plan)),
-        ("Confirm", f"{plan.confirm_seeds} fresh pairs of seed and {split} for each level"),
+        *([("Search", f"{number_of(plan.trials, 'trial')} for each level")] if plan.trials else []),
+        *([] if plan.is_foreign else [("Sampler and pruner", f"{visible(plan.sampler)}; {visible(plan.pruner)}")]),
+        *([("Training", f"{number_of(plan.epochs, 'epoch')} each")] if plan.epochs else []),
+        *([("Compute of the search", _compute(findings))] if findings.evidence.trials else []),
+        *([] if plan.is_foreign else [("Evaluation", _evaluation(plan))]),
+        ("Confirm", f"{number_of(plan.confirm_seeds, *retraining)} for each level"),
         *((visible(name), visible(text)) for name, text in plan.facts.items()),
-        ("Seed of the sweep", str(plan.seed)),
-        ("Fingerprint before the first trial", Cell(visible(plan.fingerprint), code=True)),
+        *([] if plan.seed is None else [("Seed of the sweep", str(plan.seed))]),
+        ("SHA-256 of the table" if plan.is_foreign else "Fingerprint before the first trial", fingerprint),
     ]  # fmt: skip
     return table(("as it was run", ""), rows, wide=(1,))
 
@@ -50,8 +52,8 @@ def _facts(findings: Findings) -> Table:
 def _rows(plan: Design) -> str:
     """Of each part that there is; every fold trains on rows of its own."""
     each = " in each fold" if plan.folds > 1 else ""
-    named = {part: f"{visible(part)}{each if part == 'train' else ''}" for part in plan.rows}
-    return ", ".join(f"{count} {named[part]}" for part, count in plan.rows.items() if count) + " rows"
+    counts = {part: number_of(count, f"{visible(part)} row") for part, count in plan.rows.items() if count}
+    return ", ".join(f"{text}{each if part == 'train' else ''}" for part, text in counts.items())
 
 
 def _evaluation(plan: Design) -> str:
@@ -65,8 +67,9 @@ def _compute(findings: Findings) -> str:
     known = math.fsum(cost for cost in costs if math.isfinite(cost))
     flop = f", {cost_text(known)} FLOP" if known else ""
     defaults = sum(row.default for row in trials)
-    untuned = f" and {defaults} default {'recipe' if defaults == 1 else 'recipes'}" if defaults else ""
-    return f"{len(trials) - defaults} trials{untuned}, {epochs} epochs{flop}"
+    untuned = f" and {number_of(defaults, 'default recipe')}" if defaults else ""
+    trained = f", {number_of(epochs, 'epoch')}" if epochs else ""
+    return f"{number_of(len(trials) - defaults, 'trial')}{untuned}{trained}{flop}"
 
 
 def _settings(findings: Findings, order: list[str]) -> Table:

@@ -36,12 +36,21 @@ from hpsearch.report.levels import (
 )
 from hpsearch.report.numbers import difference, interval, share, two_digits, values
 from hpsearch.report.style import short
-from hpsearch.wording import show_coverage, show_score, visible
+from hpsearch.wording import number_of, show_coverage, show_score, visible
 
 
 def explore(findings: Findings) -> Section:
-    """Tables and figures of the search."""
-    blocks: list[Block] = [
+    """Tables and figures of the search; the sentence that none is known."""
+    blocks: list[Block] = (
+        _found(findings) if findings.evidence.trials else [Text("No trial of a search is known.", "note")]
+    )
+    return Section(
+        3, "explore", "Explore: what the search found", "Explore", tuple(blocks), "hypothesis-generating, not evidence"
+    )
+
+
+def _found(findings: Findings) -> list[Block]:
+    return [
         Text(f"Everything in this section is conditional on {captions.condition(findings)}, which all trials share, "
              "and on the spaces of section 1. It says where to look; section 4 says what holds.", "note"),
         *_tables(findings),
@@ -52,9 +61,6 @@ def explore(findings: Findings) -> Section:
         *gallery(findings, space_drawings(findings)),
         *_hints(findings),
     ]  # fmt: skip
-    return Section(
-        3, "explore", "Explore: what the search found", "Explore", tuple(blocks), "hypothesis-generating, not evidence"
-    )
 
 
 def _tables(findings: Findings) -> list[Block]:
@@ -176,8 +182,8 @@ def _flip(flip: Flip, level: str) -> str:
     small = difference(flip.at_small[0], flip.at_small[1:])
     large = difference(-flip.at_large[0], (-flip.at_large[2], -flip.at_large[1]))
     return (
-        f"In the search, the order turns with the budget: with {flip.small} trials {a} is ahead of {b} by {small}; "
-        f"with {flip.large} trials {b} is ahead of {a} by {large} (simultaneous {level} intervals)."
+        f"In the search, the order turns with the budget: with {number_of(flip.small, 'trial')} {a} is ahead of "
+        f"{b} by {small}; with {flip.large} trials {b} is ahead of {a} by {large} (simultaneous {level} intervals)."
     )
 
 

@@ -3,7 +3,7 @@
 from hpsearch.analysis.findings import Action, Findings, Gate
 from hpsearch.report.blocks import ALPHA, Block, Cell, Fold, Section, Text, table
 from hpsearch.report.style import short
-from hpsearch.wording import visible
+from hpsearch.wording import number_of, plural, visible
 
 RULES = {
     "R01": "no test number before the final evaluation",
@@ -54,7 +54,7 @@ def gates(findings: Findings) -> Section:
             ("rule", "level", "demands"),
             [_passed(gate) for gate in sorted(open_, key=lambda g: (g.code, g.level or ""))],
         )
-        blocks.append(Fold(f"{len(open_)} rules hold", (passed,)))
+        blocks.append(Fold(f"{number_of(len(open_), 'rule')} {plural(len(open_), 'holds', 'hold')}", (passed,)))
     return Section(2, "gates", "Gates", "Gates", tuple(blocks))
 
 

@@ -9,7 +9,7 @@ from hpsearch.records import NO_LEVEL
 from hpsearch.report.blocks import DASH, MINUS, Block, Cell, Section, Text, table
 from hpsearch.report.levels import LOSSES
 from hpsearch.report.numbers import difference, interval, p_value, two_digits
-from hpsearch.wording import show_score, visible
+from hpsearch.wording import number_of, show_score, visible
 
 
 def test_set(findings: Findings) -> Section:
@@ -126,7 +126,7 @@ def _ledger(findings: Findings) -> Block:
             )
             for row in rows
         ],
-        f"Ledger: {len(rows)} {'opening' if len(rows) == 1 else 'openings'} of the sealed test set for this sweep; "
+        f"Ledger: {number_of(len(rows), 'opening')} of the sealed test set for this sweep; "
         f"configuration and weights by the first digits of their SHA-256.{others}",
         wide=(2, 5),
     )
