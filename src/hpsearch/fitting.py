@@ -12,8 +12,6 @@ import torch
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.machine import Device
-from hpsearch.config.network import CustomModel
-from hpsearch.config.training import CustomLoss
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import load_development
 from hpsearch.data.splits import folds, refit_fold
@@ -23,6 +21,7 @@ from hpsearch.engine.fleets import train_fits
 from hpsearch.engine.muster import shape_key
 from hpsearch.engine.precision import AGREEMENT
 from hpsearch.engine.reference import check_fit, train
+from hpsearch.engine.watch import missing_signals
 from hpsearch.jobs import (
     Answer,
     Checked,
@@ -184,12 +183,15 @@ def check(bench: Bench, job: CheckJob) -> Checked:
         ConfigError: With everything that does not fit together.
     """
     problems: list[str] = []
+    missing: dict[str, None] = {}
     for config in job.configs:
         try:
             search_metric(config, bench.development.task)
             fit = plan_fits(bench, TrialJob(config))[0]
             check_fit(fit, bench.data)
             train(_probe(fit), bench.data)
+            if config.own_code and (line := missing_signals(_probe(fit), bench.data)):
+                missing[f"{config.own_code[0].import_path}: {line}"] = None
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -201,7 +203,7 @@ def check(bench: Bench, job: CheckJob) -> Checked:
         paces[shape_key(config)] = found
         if name is not None:
             measured[shape_key(config)] = name
-    return Checked(bench.data.device.type, paces, measured)
+    return Checked(bench.data.device.type, paces, measured, tuple(missing))
 
 
 def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> tuple[Pace, str | None]:
@@ -209,7 +211,7 @@ def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> tuple[Pace, str | Non
     config, data = fits[0].config, bench.data
     if autotune.engine_for(job.engine, fits[0], data) is Engine.REFERENCE:
         return Pace(Engine.REFERENCE, 1, math.inf), None
-    foreign = isinstance(config.model, CustomModel) or isinstance(config.loss, CustomLoss)
+    foreign = bool(config.own_code)
     if foreign and (problem := _obstacle(bench, fits[0])):
         return Pace(Engine.REFERENCE, 1, math.inf, problem), None
     most = math.ceil(job.expected.get(shape_key(config), autotune.WIDTHS[-1]) * len(fits) / job.workers)

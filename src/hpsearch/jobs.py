@@ -158,11 +158,13 @@ class Checked:
         paces: By `shape_key`.
         measured: Of those that were timed just now, by `shape_key`, the name to remember them by: of shape, device and
             torch version.
+        missing_signals: What the user's own modules lack of signals and why, a line each.
     """
 
     device: str
     paces: dict[str, Pace]
     measured: dict[str, str]
+    missing_signals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

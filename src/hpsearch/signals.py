@@ -13,10 +13,10 @@ class Signals:
 
     Measured with the weights of the moment, without dropout, and with batch normalization by the statistics of these
     rows. The loss is that of the fit, mean over the rows, without penalties. A layer is a block of our own networks,
-    `convolutions.0`, `hidden.1`, and `output`; of a user's module a call of a leaf module that has parameters or is an
-    activation, by its name (`stack.0`; `relu#2` is the second call). Its units are the elements of one row of its
-    output: for a convolution channels by positions, before pooling. Its weights are its parameters of two or more
-    dimensions. Numbers may be infinite or NaN.
+    `convolutions.0`, `hidden.1`, and `output`; of a user's module a call of a module that has parameters and no part
+    that has some, or of an activation, by its name (`stack.0`; `relu#2` is the second call). Its units are the elements
+    of one row of its output: for a convolution channels by positions, before pooling. Its weights are its parameters of
+    two or more dimensions. Numbers may be infinite or NaN.
 
     Attributes:
         steps: Steps done before each point: 0, 1, 10, then those of 1, 2, 4, 8 … epochs and of the last one.

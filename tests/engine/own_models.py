@@ -208,6 +208,64 @@ class SpatialDropout(nn.Module):
         return self.output(self.dropout(self.convolution(x)).flatten(1))
 
 
+class Bare(nn.Module):
+    """An affine map whose weights belong to no layer."""
+
+    def __init__(self, outputs: int = 3) -> None:
+        super().__init__()
+        self.flatten, self.weight = nn.Flatten(), nn.Parameter(torch.randn(5, outputs) / 5**0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.flatten(x) @ self.weight
+
+
+class Listed(nn.Module):
+    """Weights in a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList([torch.randn(5, 8) / 5**0.5, torch.randn(8, 3) / 8**0.5])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x @ self.weights[0]) @ self.weights[1]
+
+
+class WeightNormed(nn.Module):
+    """Every layer under weight normalization."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        weight_norm = nn.utils.parametrizations.weight_norm
+        self.stack = nn.Sequential(weight_norm(nn.Linear(5, 8)), nn.ReLU(), weight_norm(nn.Linear(8, 3)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.stack(x)
+
+
+class Token(nn.Module):
+    """A weight beside the layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.output = nn.Parameter(torch.ones(1, 5)), nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(x + self.token)
+
+
+class Unmeasurable(nn.Module):
+    """Does not let its gradients be looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output = nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled() and not self.training:
+            raise RuntimeError("no gradients here")
+        return self.output(x)
+
+
 def branching_loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """The Brier score, doubled where it is large on average."""
     rows = brier(outputs, targets)

@@ -1,11 +1,14 @@
 """The user's own modules and losses in fleets."""
 
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 import torch
 from comparison import worst_difference
+from rich.console import Console
 
+from hpsearch.cli.introduction import tell_engines
 from hpsearch.config import Engine
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
@@ -14,6 +17,7 @@ from hpsearch.engine.muster import shape_key
 from hpsearch.fitting import Bench, check
 from hpsearch.jobs import CheckJob
 from hpsearch.seeding import fit_seeds
+from hpsearch.terminal import Terminal
 
 TOLERANCE = 1e-9
 MODULES = {
@@ -25,6 +29,9 @@ MODULES = {
     "Frozen": {},
     "RunningMean": {"in_place": True},
     "Scalars": {},
+    "Bare": {},
+    "Listed": {},
+    "WeightNormed": {},
 }
 HIDDEN = {"RandomFeatures": {}, "RunningMean": {"in_place": False}}
 """Modules whose fits differ by more than what the state dict holds, or change it by assignment."""
@@ -56,6 +63,7 @@ def pace(config, rows):
     return check(Bench(to_device(rows)), CheckJob((config,), (config,), Engine.FLEET)).paces[shape_key(config)]
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("module", MODULES)
 def test_a_users_module_trains_in_a_fleet_as_alone(module, make_config, make_rows, make_fit):
     rows = make_rows(40, images=module == "Convolved", width=7 if module == "Convolved" else 5)
@@ -112,3 +120,12 @@ def test_what_cannot_be_batched_trains_alone_and_says_why(case, make_config, mak
 def test_what_can_be_batched_has_no_problem(make_config, make_rows):
     found = pace(make_config(model=own("Normed"), evaluation="kfold"), make_rows(40))
     assert (found.engine, found.problem) == (Engine.FLEET, None)
+
+
+def test_what_is_not_measured_is_said_once(make_config, make_rows):
+    configs = tuple(make_config(model=own("Token"), evaluation="kfold", optimizer=kind) for kind in ("sgd", "adam"))
+    checked = check(Bench(to_device(make_rows(40))), CheckJob(configs, configs[:1]))
+    assert checked.missing_signals == ("own_models:Token: no layer that can be measured has token",)
+    printed = StringIO()
+    tell_engines(Terminal(Console(file=printed, width=120)), checked)
+    assert "! signals are incomplete, training is not: own_models:Token: no layer" in printed.getvalue()

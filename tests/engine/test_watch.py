@@ -1,5 +1,6 @@
 """When signals are measured, of whom, and that nobody's training notices."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine import reference, watch
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet import train_fleet
-from hpsearch.engine.watch import STATISTICS
+from hpsearch.engine.watch import STATISTICS, missing_signals
 from hpsearch.records import Status
 
 
@@ -183,6 +184,49 @@ def test_layers_that_share_a_weight_have_the_same_norms(make_config, make_rows, 
     assert signals.layers == ["first", "second", "output"]
     for name in ("weight_norm", "gradient_norm", "update_ratio"):
         assert all(row[0] == row[1] != row[2] for row in getattr(signals, name)[1:]), name
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize(
+    ("module", "layers"),
+    [
+        ("Bare", {"output": ["weight"]}),
+        ("Listed", {"output": ["weights.0", "weights.1"]}),
+        (
+            "WeightNormed",
+            {f"stack.{i}": [f"stack.{i}.parametrizations.weight.original{j}" for j in range(2)] for i in (0, 2)},
+        ),
+    ],
+)
+def test_weights_outside_leaves_are_those_of_the_module_that_uses_them(
+    module, layers, train, make_config, make_rows, make_fit
+):
+    data = to_device(make_rows(40), dtype=torch.float64)
+    fit = make_fit(make_config(model=own(module), training={"epochs": 2, "batch_size": 8}), 40)
+    (result,) = train([fit], data, keep_state=True)
+    signals = result.signals
+    for layer, weights in layers.items():
+        norm = np.sqrt(sum((result.state[name] ** 2).sum() for name in weights))
+        assert signals.weight_norm[-1][signals.layers.index(layer)] == pytest.approx(norm, abs=1e-12)
+        assert all(row[signals.layers.index(layer)] > 0 for row in signals.gradient_norm)
+    assert missing_signals(fit, data) == ""
+
+
+def test_weights_that_no_layer_has_are_named(make_config, make_rows, make_fit):
+    data, fit = to_device(make_rows(40)), make_fit(make_config(model=own("Token")), 40)
+    assert reference.train(fit, data).signals.layers == ["output"]
+    assert missing_signals(fit, data) == "no layer that can be measured has token"
+
+
+def test_a_module_that_cannot_be_measured_trains_all_the_same(monkeypatch, make_config, make_rows, make_fit):
+    data = to_device(make_rows(40))
+    fit = make_fit(make_config(model=own("Unmeasurable"), training={"epochs": 3, "batch_size": 8}), 40)
+    found = missing_signals(fit, data)
+    assert re.fullmatch(r"measuring them fails: RuntimeError: no gradients here \(.*own_models.py, line \d+\)", found)
+    watched = reference.train(fit, data)
+    assert (watched.epochs, watched.signals) == (3, None)
+    monkeypatch.setattr(watch, "probed", lambda _: False)
+    assert bits(reference.train(fit, data)) == bits(watched)
 
 
 @pytest.mark.parametrize("module", ["Plain", "Twice", "Forgetful", "RandomFeatures", "RunningMean", "Frozen"])

@@ -12,9 +12,7 @@ from hpsearch.cli.naming import Named, find_sweep
 from hpsearch.cli.stored_space import contradictions
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import Data
-from hpsearch.config.network import CustomModel
 from hpsearch.config.run import UNCOVERED
-from hpsearch.config.training import CustomLoss
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import find_source
@@ -99,13 +97,9 @@ def prepare_final(composer: Composer, asked: Config, tracker: Tracker, terminal:
 def _require_same_code(named: Named, config: Config) -> None:
     """The user's own module and loss must be those that were searched."""
     stored = named.specification["specification"].get("code", {})
-    for option in (config.model, config.loss):
-        if isinstance(option, CustomModel | CustomLoss):
-            found = source_digest(f"{option.group}.import_path", option.import_path)
-            if found != stored.get(option.import_path):
-                raise ConfigError(
-                    f"the code of {option.import_path} has changed since sweep {named.name!r}: restore it"
-                )
+    for option in config.own_code:
+        if source_digest(f"{option.group}.import_path", option.import_path) != stored.get(option.import_path):
+            raise ConfigError(f"the code of {option.import_path} has changed since sweep {named.name!r}: restore it")
 
 
 def _require_finished(composer: Composer, named: Named, found: int) -> None:

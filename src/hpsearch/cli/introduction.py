@@ -61,7 +61,7 @@ def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: 
 
 
 def tell_engines(terminal: Terminal, checked: Checked) -> None:
-    """Which engine trains, and who cannot train in a fleet and why."""
+    """Which engine trains, who cannot train in a fleet and why, and what of the user's own code is not measured."""
     paces = list(checked.paces.values())
     widths = [pace.width for pace in paces if pace.engine is Engine.FLEET]
     alone = "one network at a time in each worker"
@@ -75,6 +75,8 @@ def tell_engines(terminal: Terminal, checked: Checked) -> None:
         terminal.line(f"  engine  reference: {alone}")
     for problem in dict.fromkeys(pace.problem for pace in paces if pace.problem):
         terminal.warn(f"trained by the reference engine, since they cannot be batched: {problem}")
+    for missing in checked.missing_signals:
+        terminal.warn(f"signals are incomplete, training is not: {missing}")
 
 
 def describe_trials(plan: Plan) -> str:

@@ -65,7 +65,10 @@ class Workforce:
         found = check_configs(self.executor, new, self.engine, self.signals)
         shapes = Counter(map(shape_key, configs))
         paces = {shape: self._with_processes(pace, shape, new, shapes[shape]) for shape, pace in found.paces.items()}
-        self.checked = Checked(found.device, self.checked.paces | paces, self.checked.measured | found.measured)
+        missing = tuple(dict.fromkeys(self.checked.missing_signals + found.missing_signals))
+        self.checked = Checked(
+            found.device, self.checked.paces | paces, self.checked.measured | found.measured, missing
+        )
         self._known |= {name for config in new for name in (traits(config), shape_key(config))}
 
     def hire(self, jobs: Mapping[Key, TrialJob]) -> Foreman:

@@ -7,7 +7,9 @@ from typing import Any
 
 from hpsearch.config import actions, data, machine, network, sweep, training
 from hpsearch.config.checks import ConfigError, require, shown
+from hpsearch.config.network import CustomModel
 from hpsearch.config.option import Option
+from hpsearch.config.training import CustomLoss
 from hpsearch.config.tree import build, covered_tree, nearest, to_tree
 
 KINDS: dict[str, dict[str, type[Option]]] = {
@@ -172,6 +174,12 @@ class Config:
     def needs_monitor(self) -> bool:
         """Whether training watches rows of its own, cut from the training rows: `patience` and plateaus read them."""
         return self.training.patience is not None or isinstance(self.schedule, training.PlateauSchedule)
+
+    @property
+    def own_code(self) -> list[CustomModel | CustomLoss]:
+        """The options that name code of the user's own."""
+        options = (self.model, self.loss)
+        return [option for option in options if isinstance(option, CustomModel | CustomLoss)]
 
     def to_tree(self) -> dict[str, Any]:
         """The nested dictionary that `from_tree` reads."""

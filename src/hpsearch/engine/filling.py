@@ -5,8 +5,7 @@ How far a part is filled up follows from the fit alone, so that its bits do not 
 
 import numpy as np
 
-from hpsearch.config.network import BatchNorm, CustomModel
-from hpsearch.config.training import CustomLoss
+from hpsearch.config.network import BatchNorm
 from hpsearch.records import Fit
 from hpsearch.seeding import epoch_order
 
@@ -69,8 +68,7 @@ def fills(fit: Fit) -> bool:
     A single minibatch is left as it is, so that a GPU can record it.
     """
     config = fit.config
-    own = isinstance(config.model, CustomModel) or isinstance(config.loss, CustomLoss)
-    return not own and not isinstance(config.norm, BatchNorm) and len(_exact(fit)) > 1
+    return not config.own_code and not isinstance(config.norm, BatchNorm) and len(_exact(fit)) > 1
 
 
 def row_shape(fit: Fit) -> tuple[object, ...]:

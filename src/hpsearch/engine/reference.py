@@ -23,7 +23,7 @@ from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, wei
 from hpsearch.engine.precision import arithmetic, in_precision, require_precision
 from hpsearch.engine.schedules import multiplier, plateau_factor
 from hpsearch.engine.start import initial_network
-from hpsearch.engine.watch import Watch
+from hpsearch.engine.watch import Watch, copied_state
 from hpsearch.nn.dropout import seed_dropout, set_step
 from hpsearch.nn.losses import batch_loss, loss_function, predicted_classes
 from hpsearch.nn.models import build_network
@@ -82,8 +82,9 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
         if resume is not None and resume.checkpoint is not None:
             best_state = checkpoints.restore(resume.checkpoint, network, optimizer, data.device)
         step, until = history.epochs * len(sizes), stop_after or training.epochs
-        watch = Watch([] if refit else [fit], data, lambda _: seen, lambda _: _copied(network))
-        watch.resume([None if resume is None else resume.signals])
+        watch = Watch([] if refit else [fit], data, lambda _: seen, lambda _: copied_state(network))
+        if resume is not None:
+            watch.resume([resume.signals])
         watch.start(until)
 
         for epoch in range(history.epochs, until):
@@ -268,12 +269,6 @@ def _float_type(seen: FitData) -> type:
 
 def _stack(outputs: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     return np.stack(outputs) if outputs else np.zeros((0, *shape), np.float32)
-
-
-def _copied(network: nn.Module) -> dict[str, torch.Tensor]:
-    """(1, …) parameters and buffers by name, those too that the state dict leaves out."""
-    tensors = [*network.named_parameters(), *network.named_buffers()]
-    return {name: tensor.detach().clone().unsqueeze(0) for name, tensor in tensors}
 
 
 def _numpy_state(network: nn.Module) -> dict[str, np.ndarray]:

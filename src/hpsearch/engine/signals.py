@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils import parametrize
 
 from hpsearch.config.training import CustomLoss
 from hpsearch.engine.device_data import DeviceData, FitData, outputs_of
@@ -24,6 +25,7 @@ from hpsearch.engine.precision import in_precision
 from hpsearch.engine.stacked import StackedNetwork, activation_parameters
 from hpsearch.engine.stacked_losses import stacked_loss
 from hpsearch.nn.activations import Step
+from hpsearch.nn.imports import described
 from hpsearch.nn.losses import loss_function
 from hpsearch.nn.models import Network, build_network
 from hpsearch.records import Fit
@@ -33,6 +35,10 @@ ROWS = 100
 PORTION = 32
 """Most networks that are measured at once: bounds the memory."""
 RECTIFIERS = (nn.ReLU, nn.LeakyReLU, nn.ELU)
+HOLDERS = (nn.ParameterList, nn.ParameterDict)
+"""Modules that hold parameters for the one that they belong to, and are never called."""
+NAMED = 3
+"""Weights without signals that are named, at the most."""
 Tensors = dict[str, torch.Tensor]
 Statistics = dict[str, dict[str, float]]
 """By layer and by field of `Signals`; what a layer does not have is missing."""
@@ -89,23 +95,21 @@ class _OurNetworks:
 
 
 class _UsersModule:
-    """A module of the user's own, one after the other, by hooks on its leaves: not all of them can be batched."""
+    """A module of the user's own, one after the other, by hooks on its layers: not all of them can be batched."""
 
     portion = 1
 
     def __init__(self, template: nn.Module, fit: Fit, device: torch.device) -> None:
         self._device = device
         self._seen: list[_Seen] = []
-        self.trained: set[str] = set()
         template.eval()  # nothing random, as far as the module knows
-        names = {id(x): name for name, x in template.named_parameters()}  # of tied ones the first
-        for name, module in template.named_modules():
+        for module in template.modules():
             module.train(isinstance(module, _BatchNorm))
-            own = {names[id(x)]: x for x in module.parameters(recurse=False)}
-            if not list(module.children()) and (own or _is_activation(module)):
-                weights = [key for key, x in own.items() if x.ndim >= 2]
-                self.trained |= {key for key in weights if own[key].requires_grad}
-                module.register_forward_hook(partial(self._note, name or "output", weights))
+        weights = {id(x): name for name, x in template.named_parameters() if x.ndim >= 2}  # of tied ones the first
+        self.trained = {weights[id(x)] for x in template.parameters() if x.ndim >= 2 and x.requires_grad}
+        for name, layer in _layers(template).items():
+            own = list(dict.fromkeys(weights[id(x)] for x in layer.parameters() if x.ndim >= 2))
+            layer.register_forward_hook(partial(self._note, name or "output", own))
         self._forward = in_precision(partial(functional_call, template), fit.config.training.precision, device)
 
     def __call__(self, fits: Sequence[Fit], state: Tensors, inputs: torch.Tensor) -> tuple[torch.Tensor, list[_Seen]]:
@@ -127,7 +131,11 @@ class _UsersModule:
 
 
 class Probe:
-    """Measures networks of one shape."""
+    """Measures networks of one shape.
+
+    Attributes:
+        missing: What the last of them lacks and why, in one line; empty if nothing.
+    """
 
     def __init__(self, fit: Fit, data: DeviceData, see: Callable[[Fit], FitData]) -> None:
         """Builds a network.
@@ -141,12 +149,12 @@ class Probe:
         template.to(data.device, data.dtype)
         kind = _OurNetworks if isinstance(template, Network) else _UsersModule
         self._networks: _OurNetworks | _UsersModule = kind(template, fit, data.device)  # type: ignore[arg-type]  # as its kind says
-        self._device, self._see = data.device, see
+        self._device, self._see, self.missing = data.device, see, ""
         self._sides = {side for parameter in template.parameters() if parameter.ndim > 1 for side in parameter.shape}
         self._batches: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def measure(self, fits: Sequence[Fit], after: Tensors, before: Tensors | None) -> list[Statistics]:
-        """The statistics of each network.
+    def measure(self, fits: Sequence[Fit], after: Tensors, before: Tensors | None) -> list[Statistics | None]:
+        """The statistics of each network; None where the user's own code cannot be measured, whatever it raises.
 
         Args:
             fits: Theirs, S of them.
@@ -156,12 +164,27 @@ class Probe:
         alike: dict[tuple[object, ...], list[int]] = {}
         for place, fit in enumerate(fits):
             alike.setdefault(_batch_key(fit), []).append(place)
-        found: dict[int, Statistics] = {}
+        found: dict[int, Statistics | None] = {}
         for places in alike.values():
             for start in range(0, len(places), self._networks.portion):
                 some = places[start : start + self._networks.portion]
-                found |= zip(some, self._portion([fits[place] for place in some], some, after, before), strict=False)
+                measured = self._try([fits[place] for place in some], some, after, before)
+                found |= zip(some, measured, strict=False)
         return [found[place] for place in range(len(fits))]
+
+    def _try(
+        self, fits: list[Fit], places: list[int], after: Tensors, before: Tensors | None
+    ) -> list[Statistics] | list[None]:
+        """See `_portion`; a measurement never ends a training, unless for lack of memory, which fewer members need."""
+        try:
+            return self._portion(fits, places, after, before)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if not fits[0].config.own_code:
+                raise
+            self.missing = f"measuring them fails: {described(error)}"
+            return [None] * len(fits)
 
     def _portion(self, fits: list[Fit], places: list[int], after: Tensors, before: Tensors | None) -> list[Statistics]:
         """Those of networks that see the same rows, at `places` of the states."""
@@ -174,10 +197,18 @@ class Probe:
         objective = _losses(fits, outputs, targets).mean(1).sum()
         sources = [state[name] for name in sorted(self._networks.trained)]
         sources += [each.outputs for each in seen if each.outputs.requires_grad]
-        grads = torch.autograd.grad(objective, sources, allow_unused=True)
+        grads = torch.autograd.grad(objective, sources, allow_unused=True) if sources else ()
         gradient = {id(source): grad for source, grad in zip(sources, grads, strict=True)}
+        self.missing = self._unseen(state, gradient, seen)
         old = None if before is None else _at(places, before)
         return _listed([_sums(each, state, old, gradient, len(fits)) for each in seen], seen, len(inputs))
+
+    def _unseen(self, state: Tensors, gradient: Mapping[int, torch.Tensor | None], seen: Sequence[_Seen]) -> str:
+        """Which weights have a gradient, and belong to no layer that was measured; empty if there are none."""
+        known = {name for each in seen for name in each.weights}
+        unseen = [name for name in sorted(self._networks.trained - known) if gradient[id(state[name])] is not None]
+        more = f" and {len(unseen) - NAMED} more" if len(unseen) > NAMED else ""
+        return f"no layer that can be measured has {', '.join(unseen[:NAMED])}{more}" if unseen else ""
 
     def _batch(self, fit: Fit) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, *shape) scaled inputs and (B,) or (B, …) targets of a fit's probe rows."""
@@ -203,6 +234,32 @@ def _batch_key(fit: Fit) -> tuple[object, ...]:
 
 def _without_dropout(_: nn.Module, features: torch.Tensor) -> torch.Tensor:
     return features
+
+
+def _layers(template: nn.Module) -> dict[str, nn.Module]:
+    """The modules of a user's module that are measured, by name: layers, and activations.
+
+    A layer has parameters, and no part that has some; parametrizations, such as weight normalization, and `HOLDERS`
+    are no parts.
+    """
+    held = {id(part) for module in template.modules() for holder in _held(module) for part in holder.modules()}
+    found = {}
+    for name, module in template.named_modules():
+        parts = [child for child in module.children() if id(child) not in held]
+        with_parameters = any(True for _ in module.parameters()) and not any(
+            any(True for _ in x.parameters()) for x in parts
+        )
+        if id(module) not in held and (with_parameters or (not parts and _is_activation(module))):
+            found[name] = module
+    return found
+
+
+def _held(module: nn.Module) -> list[nn.Module]:
+    """Its children that are never called for themselves."""
+    holders: list[nn.Module] = [child for child in module.children() if isinstance(child, HOLDERS)]
+    if parametrize.is_parametrized(module):
+        holders.append(module.get_submodule("parametrizations"))
+    return holders
 
 
 def _is_activation(module: nn.Module) -> bool:

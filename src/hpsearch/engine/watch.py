@@ -5,10 +5,13 @@ from dataclasses import fields
 from typing import Any
 
 import torch
+from torch import nn
 
-from hpsearch.engine.device_data import DeviceData, FitData
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.engine.device_data import DeviceData, FitData, fit_data
 from hpsearch.engine.filling import batch_sizes
 from hpsearch.engine.signals import Probe, Statistics
+from hpsearch.engine.start import initial_network
 from hpsearch.records import Fit
 from hpsearch.signals import Signals
 
@@ -53,7 +56,9 @@ class Watch:
     def resume(self, signals: Sequence[Signals | None]) -> None:
         """Goes on from these; a point that was there only because training stopped is dropped."""
         for number, points in self._points.items():
-            if (known := signals[number]) is not None:
+            if (known := signals[number]) is None:
+                self._places.pop(number)  # it could not be measured
+            else:
                 kept = [place for place, step in enumerate(known.steps) if self._regular(step)]
                 points["layers"] = list(known.layers)
                 for name in ("steps", "epochs", *STATISTICS):
@@ -91,8 +96,9 @@ class Watch:
         self._places = {number: place for place, number in enumerate(numbers) if number in self._places}
 
     def signals(self, number: int) -> Signals | None:
-        """What was found out about a fit; None if it is not probed."""
-        return Signals(**self._points[number]) if number in self._points else None
+        """What was found out about a fit, up to where it could not be measured; None if that is nothing."""
+        points = self._points.get(number)
+        return Signals(**points) if points and points["layers"] else None
 
     def _regular(self, step: int) -> bool:
         """Whether there is a point after this step however long the training is."""
@@ -111,7 +117,10 @@ class Watch:
                 self._probe = Probe(fits[0], self._data, self._see)
             after = self._read([self._places[number] for number in numbers])
             for number, found in zip(numbers, self._probe.measure(fits, after, self._kept(numbers)), strict=True):
-                self._add(self._points[number], step, found)
+                if found:
+                    self._add(self._points[number], step, found)
+                else:
+                    self._places.pop(number)
         self._before = None
 
     def _kept(self, numbers: Sequence[int]) -> Tensors | None:
@@ -128,6 +137,21 @@ class Watch:
         points["layers"] = points["layers"] or list(found)
         for name in STATISTICS:
             points[name].append([found.get(layer, {}).get(name) for layer in points["layers"]])
+
+
+def missing_signals(fit: Fit, data: DeviceData) -> str:
+    """Which signals a fit of the user's own code will not have, and why, in one line; empty if it has all."""
+    seen = fit_data(fit.config, data, fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize))
+    network = initial_network(fit, data, seen.outputs).to(data.device, data.dtype)
+    probe = Probe(fit, data, lambda _: seen)
+    probe.measure([fit], copied_state(network), None)
+    return probe.missing
+
+
+def copied_state(network: nn.Module) -> Tensors:
+    """(1, …) parameters and buffers by name, those too that the state dict leaves out."""
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    return {name: tensor.detach().clone().unsqueeze(0) for name, tensor in tensors}
 
 
 def _none() -> dict[str, list[Any]]:

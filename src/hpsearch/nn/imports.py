@@ -4,11 +4,16 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hpsearch.config import ConfigError
 from hpsearch.config.tree import nearest
+from hpsearch.errors import HpsearchError
 
 
 def source_digest(key: str, path: str) -> str:
@@ -53,9 +58,61 @@ def import_named(key: str, path: str) -> Any:
     here = _make_importable()
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"{key} must name an importable module, got {path!r}: {error} (searched {here})") from error
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):
+            raise ConfigError(
+                f"{key} must name an importable module, got {path!r}: {error} (searched {here})"
+            ) from error
+        raise ConfigError(f"{key} {path} fails while it is imported: {described(error)}") from error
     if not hasattr(module, name):
         hint = nearest(name, [known for known in dir(module) if not known.startswith("_")])
         raise ConfigError(f"{key} must name something in {module_name}, got {path!r}: it has no {name}: {hint}")
     return getattr(module, name)
+
+
+@contextmanager
+def trying(key: str, path: str, what: str) -> Iterator[None]:
+    """Within it, what the user's own code raises becomes an error that says where, and what was tried.
+
+    Args:
+        key: The configuration key that holds the path.
+        path: `package.module:name`.
+        what: What is being tried, for the message: `its constructor`.
+
+    Raises:
+        ConfigError: For whatever is raised; our own errors and lack of memory pass as they are.
+    """
+    try:
+        yield
+    except (HpsearchError, MemoryError):
+        raise
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for a digest
+            raise
+        raise ConfigError(f"{key} {path} fails in {what}: {described(error)}") from error
+
+
+def described(error: BaseException) -> str:
+    """One line: kind and text of an exception, and the innermost line of the user's own files that it passed."""
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    if isinstance(error, SyntaxError):
+        text, place = f"{type(error).__name__}: {error.msg}", (error.filename, error.lineno)
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = next(((one.filename, one.lineno) for one in reversed(frames) if _is_own(one.filename)), (None, None))
+    return text if place[0] is None else f"{text} ({_relative(place[0])}, line {place[1]})"
+
+
+def _is_own(filename: str) -> bool:
+    """Whether a file is the user's: neither installed nor ours."""
+    installed = {
+        *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
+        str(Path(__file__).parents[1]),
+    }
+    return not filename.startswith("<") and not any(Path(filename).is_relative_to(folder) for folder in installed)
+
+
+def _relative(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

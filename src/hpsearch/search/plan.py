@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from hpsearch.config import Config
-from hpsearch.config.network import CustomModel
 from hpsearch.config.sweep import AdaptiveSearch, CoarseToFine, Search
-from hpsearch.config.training import CustomLoss
 from hpsearch.config.tree import covered_tree, to_tree
 from hpsearch.nn.imports import source_digest
 from hpsearch.records import NO_LEVEL, Trial, Value
@@ -216,8 +214,8 @@ class Plan:
         composed = [self.base, *(one for level in self.levels for one in [level.base, *level.composed().values()])]
         paths = {}
         for config in (one.config for one in composed):
-            for option in (config.model, config.loss):
-                if isinstance(option, CustomModel | CustomLoss) and option.import_path not in paths:
+            for option in config.own_code:
+                if option.import_path not in paths:
                     paths[option.import_path] = source_digest(f"{option.group}.import_path", option.import_path)
         pruner = self.search.pruner
         if ":" in pruner and not pruner.startswith("optuna."):
