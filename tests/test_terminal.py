@@ -158,12 +158,34 @@ def test_a_round_says_what_it_goes_without(terminal):
     ]
 
 
-@pytest.mark.parametrize(("width", "columns"), [(80, ["kept", "r2", "mae"]), (48, ["kept"]), (40, [])])
-def test_a_narrow_terminal_keeps_the_choices_and_the_first_of_the_further_columns(width, columns):
+@pytest.mark.parametrize(
+    ("width", "columns", "note"),
+    [
+        (80, ["report/r2", "mae", "kept"], ""),
+        (48, ["report/r2"], "  no room in 48 columns for mae, epochs kept: see MLflow, or widen the terminal"),
+        (
+            34,
+            ["report/r2"],
+            "  no room in 34 columns for mae, epochs kept, configuration: see MLflow, or widen the terminal",
+        ),
+    ],
+)
+def test_a_narrow_terminal_keeps_what_is_to_be_quoted_and_says_what_it_leaves_out(width, columns, note):
     terminal = Terminal(Console(file=io.StringIO(), width=width, highlight=False))
-    more = dict.fromkeys(["kept", "r2", "mae"], "0.1234")
+    more = dict.fromkeys(["report/r2", "mae", "epochs\nkept"], "0.1234")
     terminal.best_trials([row(0, 0.5, more=more, optimizer="adam", optimizer__adam__lr=0.001)], "val/mse ± SE")
-    heading, _, *values = shown(terminal).splitlines()[3:]
-    assert [name for name in ("kept", "r2", "mae") if name in heading] == columns
-    assert {"adam", "lr=0.001"} <= set(" ".join(values).split())
-    assert "…" not in shown(terminal)
+    text = shown(terminal)
+    assert [name for name in ("report/r2", "mae", "kept") if name in text.partition("─")[0]] == columns
+    assert ({"adam", "lr=0.001"} <= set(text.split())) == ("configuration" not in note)
+    assert "0.5 ± 0.01" in text
+    assert [line for line in text.splitlines() if "no room" in line] == [note][: bool(note)]
+    assert "…" not in text
+
+
+def test_what_was_drawn_shares_one_column_where_there_is_no_room_for_one_a_group():
+    drawn = {f"group{number}": f"option_{number}" for number in range(8)}
+    for width, together in ((120, False), (60, True)):
+        terminal = Terminal(Console(file=io.StringIO(), width=width, highlight=False))
+        terminal.best_trials([row(0, 0.5, more={"report/r2": "0.4"}, **drawn)], "val/mse ± SE")
+        assert ("configuration" in shown(terminal)) == together
+        assert {*drawn.values()} <= set(shown(terminal).replace(",", " ").split())

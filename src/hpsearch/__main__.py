@@ -1,8 +1,13 @@
 """`python -m hpsearch`."""
 
+import os
 import sys
 
-from hpsearch.cli import main
-
 if __name__ == "__main__":
+    # `python -m` searches the working folder first. Searched last, it still has the user's own modules, and a file
+    # called random.py or torch.py there stands in for nothing.
+    if not sys.flags.safe_path and sys.path[0] == os.getcwd():  # noqa: PTH109 (pathlib might be such a file)
+        sys.path.append(sys.path.pop(0))
+    from hpsearch.cli import main
+
     sys.exit(main())

@@ -38,8 +38,13 @@ def hydra_quoted(text: str) -> str:
     """The text as a value in Hydra's grammar: in double quotes unless it is plain and reads as text."""
     if _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT:
         return text
+    return in_quotes(escaped(text))
+
+
+def in_quotes(text: str) -> str:
+    """The text in double quotes of Hydra's grammar; a `${…}` in it stays a reference to another key."""
     # Hydra takes a backslash for an escape only before a quote (OmegaConf: before an interpolation).
-    quoted = re.sub(r'(\\*)("|\Z)', lambda found: 2 * found[1] + found[2].replace('"', '\\"'), escaped(text))
+    quoted = re.sub(r'(\\*)("|\Z)', lambda found: 2 * found[1] + found[2].replace('"', '\\"'), text)
     return f'"{quoted}"'
 
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -19,6 +20,8 @@ from hpsearch.wording import number_of, plural, show_duration, show_values, visi
 
 PLAIN_WIDTH = 120
 UNLIMITED = 10_000
+CONFIGURATION = "configuration"
+"""Heading of what was drawn, where there is no room for a column a group."""
 
 
 class OutputClosedError(HpsearchError):
@@ -158,7 +161,7 @@ class Terminal:
         self.console.print()
         if ranked:
             self.line(f"Highest-scoring trials of {len(rows)}", style="bold")
-            self.console.print(self._fitting_table(heading, ranked[:limit]))
+            self._print_table(heading, ranked[:limit])
         pruned, all_of_them = sum(row.status is Status.PRUNED for row in rows), number_of(len(rows), "trial")
         if pruned:
             were, count = plural(pruned, "was", "were"), plural(pruned, "its score does", "their scores do")
@@ -177,15 +180,29 @@ class Terminal:
         for label, text in lines:
             self.line(f"  {label:<{width}}  {text}")
 
-    def _fitting_table(self, heading: str, rows: Sequence[Row]) -> Table:
-        """The table without the last of its further columns, as long as it is too wide for the terminal."""
+    def _print_table(self, heading: str, rows: Sequence[Row]) -> None:
+        """The table, and below it what the terminal has no room for.
+
+        As long as it is too wide, what was drawn comes into one column, then the last of the further columns go, but
+        never the first of them, and then what was drawn.
+        """
         more = list(dict.fromkeys(column for row in rows for column in row.more))
+        tries = [(more, _Drawn.BY_GROUP)]
+        tries += [(more[:count], _Drawn.TOGETHER) for count in range(len(more), 0, -1) or [0]]
+        tries += [(more[:1], _Drawn.LEFT_OUT)]
         unlimited = self.console.options.update(max_width=UNLIMITED)
-        while True:
-            table = _table(heading, more, rows)
-            if not more or Measurement.get(self.console, unlimited, table).minimum <= self.console.width:
-                return table
-            more.pop()
+        for kept, drawn in tries:
+            table = _table(heading, kept, rows, drawn)
+            if Measurement.get(self.console, unlimited, table).minimum <= self.console.width:
+                break
+        self.console.print(table)
+        lost = [column.replace("\n", " ").replace("/ ", "/") for column in more if column not in kept]
+        if drawn is _Drawn.LEFT_OUT:
+            lost.append(CONFIGURATION)
+        if lost:
+            self.line(
+                f"  no room in {self.console.width} columns for {', '.join(lost)}: see MLflow, or widen the terminal"
+            )
 
     def _note_best(self, row: Row) -> None:
         best = self._best
@@ -206,15 +223,25 @@ class Terminal:
         return " · ".join(parts)
 
 
-def _table(score: str, more: Sequence[str], rows: Sequence[Row]) -> Table:
-    """One line a trial: its number, its score, what `more` is known of it, and what it drew, by group."""
+class _Drawn(Enum):
+    """How a table shows what trials have drawn."""
+
+    BY_GROUP = auto()  # a column for each group
+    TOGETHER = auto()
+    LEFT_OUT = auto()
+
+
+def _table(score: str, more: Sequence[str], rows: Sequence[Row], how: _Drawn) -> Table:
+    """One line a trial: its number, its score, what `more` is known of it, and what it drew."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     numbers = [[visible(row.name), _outcome(row), *(row.more.get(column, "") for column in more)] for row in rows]
     for heading, column in zip(("trial", score, *more), zip(*numbers, strict=True), strict=False):
         widest = max(len(line) for cell in (heading, *column) for line in cell.splitlines())
         table.add_column(heading, justify="right", no_wrap=True, min_width=widest)
     drawn = [show_values(row.values) for row in rows]
-    groups = sorted({group for shown in drawn for group in shown})
+    if how is _Drawn.TOGETHER:
+        drawn = [{CONFIGURATION: ", ".join(shown.values())} if shown else {} for shown in drawn]
+    groups = sorted({group for shown in drawn for group in shown}) if how is not _Drawn.LEFT_OUT else []
     for group in groups:
         table.add_column(group)
     for cells, shown in zip(numbers, drawn, strict=True):

@@ -131,8 +131,8 @@ def test_a_comparison_leads_to_its_report(closed, uri, where):
 def test_trainings_of_different_length_are_shown_with_their_epochs(closed):
     table = closed([record(0, epochs=1), record(1, epochs=8), record(2, Status.DIVERGED)], trials=3)
     heading = next(at for at, line in enumerate(table) if line.startswith("trial "))
-    assert table[heading].split()[:5] == ["trial", "val/accuracy", "±", "SE", "epochs"]
-    assert [line.split()[4] for line in table[heading + 2 : heading + 4]] == ["1", "8"]
+    assert table[heading].split()[:6] == ["trial", "val/accuracy", "±", "SE", "accuracy", "epochs"]
+    assert [line.split()[5] for line in table[heading + 2 : heading + 4]] == ["1", "8"]
 
 
 def test_trainings_of_equal_length_need_no_column_for_it(closed):

@@ -81,6 +81,23 @@ def test_the_composed_configuration_is_printed_as_it_would_be_read(capsys):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [["--cfg", "job", "seed=7"], ["--cfg=job", "seed=7"], ["seed=7", "-c", "job"], ["seed=6", "-c", "seed=7"]],
+)
+def test_the_configuration_is_printed_by_the_flag_that_hydra_has(capsys, arguments):
+    assert main(arguments) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["seed"] == 7
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_help_fits_the_terminal(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    for asked in ["--help"], ["--help", "data=csv", "sweep=mnist", "report=table", "init"]:
+        assert main(asked) == 0
+        assert [line for line in capsys.readouterr().out.splitlines() if len(line) > width] == []
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["optimizer=sgdd"], "hpsearch: optimizer=sgdd is not an option of optimizer: did you mean sgd?\n"),
@@ -120,6 +137,8 @@ def test_a_mistyped_flag_exits_with_2(capsys, flag):
         ("--sweep=mnist", "+sweep=mnist"),
         ("--final", "+final=…"),
         ("--training.epochs=3", "training.epochs=3"),
+        ("--max-epochs=3", "training.epochs=3"),
+        ("--lr", "optimizer.lr=…"),
         ("--verison", "--version"),
         ("--config_dir=.", "--config-dir"),
     ],
@@ -128,6 +147,13 @@ def test_a_mistyped_flag_is_answered_with_what_was_meant(capsys, flag, meant):
     with pytest.raises(SystemExit):
         main([flag])
     assert capsys.readouterr().err.startswith(f"hpsearch: {flag} is not a flag: did you mean {meant}? (flags: ")
+
+
+@pytest.mark.parametrize("flag", ["--info", "--resolve", "--list", "--hydra-help", "--nothing=1", "-x"])
+def test_a_flag_that_stands_for_no_key_suggests_none(capsys, flag):
+    with pytest.raises(SystemExit):
+        main([flag])
+    assert "did you mean" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["-m", "--multirun"])

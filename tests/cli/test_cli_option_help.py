@@ -4,10 +4,11 @@ import typing
 from dataclasses import fields
 
 import pytest
+import yaml
 
 from hpsearch.cli import main
 from hpsearch.cli.compose import Composer, conf_dir
-from hpsearch.cli.help import help_text
+from hpsearch.cli.help import fitted, help_text
 from hpsearch.cli.option_help import option_help
 from hpsearch.cli.planning import plan_space
 from hpsearch.config import KINDS, ConfigError
@@ -113,14 +114,32 @@ def test_an_option_of_the_users_own_has_a_page(tmp_path):
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h", "-help"])
-def test_help_added_to_a_whole_command_is_about_its_options(capsys, flag):
+def test_help_added_to_a_whole_command_is_about_its_options(capsys, monkeypatch, flag):
+    monkeypatch.setenv("COLUMNS", "200")
     assert main(["+sweep=mnist", "data=digits", "name=zz", "training.epochs=3", flag]) == 0
     assert capsys.readouterr().out == option_help(["sweep=mnist", "data=digits"], None) + "\n"
 
 
-def test_help_added_to_values_alone_is_the_general_one(capsys):
+def test_help_added_to_values_alone_is_the_general_one(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     assert main(["name=zz", "--help"]) == 0
     assert capsys.readouterr().out == help_text(None) + "\n"
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_long_line_is_wrapped_within_its_last_column_and_a_comment_stays_one(width):
+    text = f"  key=…  {'word ' * 30}".rstrip() + f"\n  low: 1  # {'why ' * 30}".rstrip()
+    first, *others = fitted(text, width).splitlines()
+    assert first.startswith("  key=…  word word")
+    assert {line[:9] for line in others if "word" in line} == {" " * 9}
+    assert all(line.startswith("          # why") for line in others if "why" in line and "low" not in line)
+    assert max(map(len, [first, *others])) <= width
+    assert yaml.safe_load("\n".join(line for line in others if "word" not in line)) == {"low": 1}
+
+
+def test_a_command_of_an_example_is_not_wrapped():
+    command = f"    python -m hpsearch {'data=digits ' * 10}\\\n        {'seed=1 ' * 20}"
+    assert fitted(command, 60) == command
 
 
 @pytest.mark.parametrize("space", ["{lr: 0.005}", "{lr: {low: 0.1}}", "{lr: {lwo: 0.1}}", "3"])

@@ -1,11 +1,14 @@
 """What the command line may say, and what it may not."""
 
 import shlex
+from dataclasses import fields
 
 import pytest
 
-from hpsearch.cli.compose import Composer
+from hpsearch.cli.compose import Composer, conf_dir
 from hpsearch.cli.overrides import SpaceEdit
+from hpsearch.config import KINDS, synonyms
+from hpsearch.config.run import home_of
 
 NOT_KNOWN = "is not an option of optimizer"
 
@@ -32,14 +35,7 @@ NOT_KNOWN = "is not an option of optimizer"
         (["~optimizer"], "~optimizer: keys cannot be deleted; give optimizer another value"),
         (["~optimizer.lr"], "~optimizer.lr: keys cannot be deleted; give optimizer.lr another value"),
         (["optimizer@other=sgd"], "optimizer@other=sgd: packages (@) cannot be given on the command line"),
-        (["optimizer=sgd", "optimizer=adam"], "optimizer is given twice: sgd and adam"),
         (["+sweep=mnist", "sweep=mnst"], "sweep=mnst is not an option of sweep: did you mean mnist?"),
-        (["seed=1", "seed=2"], "seed is given twice: seed=1 and seed=2"),
-        (["optimizer.lr=1", "++optimizer.lr=2"], "optimizer.lr is given twice: optimizer.lr=1 and ++optimizer.lr=2"),
-        (
-            ["optimizer.space.lr.low=0.1", "optimizer.space.lr.low=0.2"],
-            "optimizer.space.lr.low is given twice: 0.1 and 0.2",
-        ),
         (["seed"], "'seed' is no override: write key=value, or group=option"),
         (["seed=[1"], "'seed=[1' is no override: no viable alternative at input '[1' (a list reads 'seed=[a,b]', a "),
         (
@@ -70,8 +66,22 @@ NOT_KNOWN = "is not an option of optimizer"
             ["options.optimizer=sgd"],
             "options.optimizer cannot be given: write <group>=<option>, or the key of a value",
         ),
-        (["hydra.run.dir=x"], "hydra.run.dir cannot be given: write <group>=<option>, or the key of a value"),
-        (["hydra/launcher=x"], "hydra/launcher cannot be given: write <group>=<option>, or the key of a value"),
+        (
+            ["hydra.run.dir="],
+            "hydra.run.dir cannot be given, since nothing of Hydra itself is set here: did you mean tracking.directory",
+        ),
+        (["hydra/launcher=x"], "hydra/launcher cannot be given, since nothing of Hydra itself is set here: write "),
+        (["loss=ce"], "loss=ce is not an option of loss: did you mean cross_entropy?"),
+        (["optimizer=adamw2"], "optimizer=adamw2 is not an option of optimizer: did you mean adamw or adam?"),
+        (
+            ["model=ResNet18"],
+            "model=ResNet18 is not an option of model: did you mean custom? model.import_path=package.module:name",
+        ),
+        (["dataset=fashion-mnist"], "dataset is not a key: did you mean data=fashion?"),
+        (
+            ["+experiment=foo"],
+            "experiment is not a key or a group of options (--help lists them); settings of your own are options of ",
+        ),
     ],
 )
 def test_an_override_that_cannot_be_meant_is_refused_with_the_way_out(problems, overrides, expected):
@@ -102,6 +112,13 @@ def test_all_unreadable_overrides_are_reported_at_once(problems):
         ("final.swep=a", "final.swep is not a key: did you mean sweep?"),
         ("search.choose.optimiser=[sgd]", "search.choose.optimiser is not a key: did you mean optimizer?"),
         ("optmizer=sgd", "optmizer is not a key: did you mean optimizer=sgd?"),
+        ("n_trials=5", "n_trials is not a key: did you mean search.trials?"),
+        ("lr=0.1", "lr is not a key: did you mean optimizer.lr?"),
+        ("epoch=5", "epoch is not a key: did you mean training.epochs?"),
+        (
+            "optimizer.learning_rate=1",
+            "optimizer.learning_rate is not a key of optimizer=adam: did you mean lr?",
+        ),
         ("seed.x=1", "seed must be a whole number, got {'x': 1}"),
     ],
 )
@@ -159,8 +176,41 @@ def test_a_value_is_taken_with_and_without_a_plus(composed, prefix):
     assert composed(f"{prefix}optimizer.lr=0.25").config.optimizer.lr == 0.25
 
 
-def test_the_same_option_may_be_given_twice(composed):
-    assert composed("optimizer=sgd", "optimizer=sgd").config.optimizer.kind == "sgd"
+def test_of_what_is_given_twice_the_last_one_counts_as_in_hydra(composed):
+    twice = ["seed=1", "optimizer=sgd", "optimizer.lr=1", "optimizer=adam", "++optimizer.lr=2", "seed=1"]
+    config = composed(*twice).config
+    assert (config.seed, config.optimizer.kind, config.optimizer.lr) == (1, "adam", 2.0)
+    overrides = Composer([*twice, "optimizer.space.lr.low=1", "optimizer.space.lr.low=0.2"]).overrides
+    assert overrides.edits == [SpaceEdit("optimizer", "lr", "low", 0.2)]
+    assert overrides.replaced == [
+        ("optimizer=sgd", "optimizer=adam"),
+        ("optimizer.lr=1", "++optimizer.lr=2"),
+        ("optimizer.space.lr.low=1", "optimizer.space.lr.low=0.2"),
+    ]
+
+
+def test_a_group_of_the_users_own_is_answered_with_where_its_files_belong(problems, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (problem,) = problems(Composer, ["+experiment=foo"], tmp_path)
+    assert problem == (
+        "experiment is not a group of options: settings of your own are options of sweep: move "
+        f"{tmp_path}/experiment/foo.yaml into {tmp_path}/sweep, and give +sweep=foo"
+    )
+    (tmp_path / "experiment").rename(tmp_path / "sweep")
+    (tmp_path / "sweep" / "foo.yaml").write_text("# @package _global_\nseed: 7\n")
+    assert Composer(["+sweep=foo"], tmp_path).compose().config.seed == 7
+
+
+def test_a_word_of_another_program_stands_for_a_key_or_an_option_that_there_is():
+    for key in synonyms.KEYS.values():
+        assert home_of(key) == key
+        group, dot, name = key.partition(".")
+        assert not dot or any(name in {f.name for f in fields(kind)} for kind in KINDS[group].values())
+    known = {group: {path.stem for path in (conf_dir() / group).glob("*.yaml")} for group in KINDS}
+    assert set(synonyms.GROUPS.values()) <= KINDS.keys()
+    for group, options in synonyms.OPTIONS.items():
+        assert set(options.values()) <= known[group]
+        assert not set(options) & known[group]
 
 
 def test_an_action_is_taken_with_and_without_a_plus(composed):

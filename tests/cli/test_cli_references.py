@@ -29,6 +29,23 @@ def test_what_the_refusal_says_to_type_is_the_text_itself(problems, text):
     assert Composer([typed]).compose().config.name == text
 
 
+def test_a_reference_that_needs_quotes_stays_one_in_the_command_that_is_advised(problems, monkeypatch):
+    monkeypatch.setenv("GIVEN_SEED", "3")
+    (problem,) = problems(Composer, ["seed=${oc.decode:${oc.env:GIVEN_SEED}}"])
+    (typed,) = shlex.split(problem.partition("quotes, ")[2])
+    assert Composer([typed]).compose().config.seed == 3
+
+
+def test_a_variable_of_the_environment_that_is_no_text_is_answered_with_how_to_decode_it(problems, monkeypatch):
+    monkeypatch.setenv("GIVEN_SEED", "3")
+    (problem,) = problems(Composer(["seed=${oc.env:GIVEN_SEED,5}"]).compose)
+    assert problem.startswith("seed must be a whole number, got '3'; a variable of the environment is text, which ")
+    (typed,) = shlex.split(problem.rpartition(": ")[2])
+    assert Composer([typed]).compose().config.seed == 3
+    monkeypatch.delenv("GIVEN_SEED")
+    assert Composer([typed]).compose().config.seed == 5
+
+
 def test_a_final_says_the_same_of_a_value_that_it_compares(problems):
     (problem,) = problems(Composer(["data.path=${x}"]).given_values)
     assert problem.startswith("data.path cannot be read: Interpolation key 'x' not found; ")

@@ -122,9 +122,9 @@ def test_a_value_of_another_type_is_refused_with_what_it_must_be(make_config, pa
             ),
         ),
         (
-            "training.early_stopping",
+            "training.quickly",
             (
-                "training.early_stopping is not a key of training=default: known here: batch_size, clip_norm, epochs, "
+                "training.quickly is not a key of training=default: known here: batch_size, clip_norm, epochs, "
                 "patience, precision"
             ),
         ),

@@ -88,3 +88,7 @@ def misbehave(_, how):
 def eat_memory(_state, _task):
     """Asks for more than there is."""
     return len([os.urandom(2**20) for _ in range(1000)])
+
+
+def errors_of_streams(_state, _task):
+    return {sys.stdout.errors, sys.stderr.errors}

@@ -11,7 +11,9 @@ import numpy as np
 import psutil
 import pytest
 
+from hpsearch.encoding import NAME
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
+from hpsearch.execution.processes import sheltered
 from hpsearch.execution.worker import WorkerDied
 
 HERE = Path(__file__).parent
@@ -51,6 +53,19 @@ def test_workers_see_one_thread_and_the_environment_of_the_driver(monkeypatch):
         done = run_all(executor, ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HPSEARCH_TEST_WORD"])
     assert [done[k].value for k in range(4)] == ["1", "1", "1", "größe"]
     assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_a_worker_prints_what_its_stream_cannot_encode():
+    with LocalExecutor(local_tasks.no_state, local_tasks.errors_of_streams, workers=1) as executor:
+        assert run_all(executor, [None])[0].value == {NAME}
+
+
+def test_no_file_of_the_working_folder_stands_in_for_a_module_that_a_worker_imports(tmp_path):
+    (tmp_path / "random.py").write_text("raise AssertionError")
+    with sheltered():
+        ended = subprocess.run([sys.executable, "-c", "import random"], cwd=tmp_path, check=False)
+    assert ended.returncode == 0
+    assert "PYTHONSAFEPATH" not in os.environ
 
 
 def test_a_big_array_comes_back_whole():

@@ -1,17 +1,32 @@
 """The command line: composes, builds and calls; the only place where the parts are wired together."""
 
 import argparse
+import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 
 from hpsearch import __version__
+from hpsearch.encoding import make_streams_lenient
 from hpsearch.errors import HpsearchError
 
 FLAGS = ("--help", "--version", "--cfg", "--config-dir", "--config-name")
+PACKAGES = ("job", "hydra", "all")
+"""What Hydra's `--cfg` can be told to print."""
+SEARCHES = "hpsearch searches by itself, as with 'search.tune=[optimizer]' search.trials=20"
+HYDRA_FLAGS = {
+    **dict.fromkeys(("m", "multirun"), SEARCHES),
+    **dict.fromkeys(("i", "info", "list", "hydra-help"), "--help lists actions, groups, options and keys"),
+    "resolve": "--cfg prints every value with its references resolved",
+    **dict.fromkeys(("p", "package"), "--cfg prints the whole configuration"),
+    **dict.fromkeys(("cp", "config-path"), "--config-dir DIR adds your own option files"),
+    **dict.fromkeys(("r", "run", "experimental-rerun"), "a command without a flag runs, and resumes what is there"),
+    **dict.fromkeys(("sc", "shell-completion"), "there is no completion; --help lists groups and options"),
+}
+"""Flags of Hydra's that are none of ours, without their dashes, and what there is instead."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,8 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 failed, 2 refused, 128 + n stopped by signal n.
     """
+    make_streams_lenient()
     parser = _parser()
-    parsed, unknown = parser.parse_known_intermixed_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parsed, unknown = parser.parse_known_intermixed_args(list(_with_packages(given)))
     if unknown:
         parser.exit(2, "".join(f"hpsearch: {_printable(_about_flag(flag))}\n" for flag in unknown))
     try:
@@ -45,15 +62,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _about_flag(flag: str) -> str:
     name, equals, value = flag.lstrip("-").partition("=")
     near = get_close_matches(flag.partition("=")[0], FLAGS, n=1, cutoff=0.7)
-    if name in ("m", "multirun"):
-        return f"{flag} is not a flag: hpsearch searches by itself, as with 'search.tune=[optimizer]' search.trials=20"
-    if name in ("sweep", "final"):
+    if name in HYDRA_FLAGS:
+        return f"{flag} is not a flag: {HYDRA_FLAGS[name]}"
+    if name in ("sweep", "final", "report"):
         meant = f"+{name}={value or '…'}"
     elif near:
         meant = near[0]
     else:
-        meant = f"{name}={value}" if equals else f"{name}=…"
+        from hpsearch.config.run import home_of  # noqa: PLC0415 (as in `_run`)
+
+        key = home_of(name.replace("-", "_"))
+        if key is None:
+            return f"{flag} is not a flag, and keys are given without dashes, key=value (flags: {', '.join(FLAGS)})"
+        meant = f"{key}={value if equals else '…'}"
     return f"{flag} is not a flag: did you mean {meant}? (flags: {', '.join(FLAGS)})"
+
+
+def _with_packages(arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments with `--cfg job`, as Hydra takes it, written as one; `--cfg` alone means the same."""
+    words = iter(arguments)
+    for word in words:
+        if word not in ("--cfg", "-c"):
+            yield word
+            continue
+        following = next(words, None)
+        yield f"--cfg={following if following in PACKAGES else PACKAGES[0]}"
+        if following is not None and following not in PACKAGES:
+            yield from _with_packages([following])
 
 
 def _printable(text: str) -> str:
@@ -64,11 +99,12 @@ def _printable(text: str) -> str:
 def _run(parsed: argparse.Namespace) -> int:
     # Imported here, so that --version and a mistyped flag answer at once.
     from hpsearch.cli.compose import Composer  # noqa: PLC0415
-    from hpsearch.cli.help import help_text  # noqa: PLC0415
+    from hpsearch.cli.help import fitted, help_text  # noqa: PLC0415
     from hpsearch.cli.option_help import option_help  # noqa: PLC0415
 
     if parsed.help:
-        return _show(option_help(parsed.overrides, parsed.config_dir) or help_text(parsed.config_dir))
+        text = option_help(parsed.overrides, parsed.config_dir) or help_text(parsed.config_dir)
+        return _show(fitted(text, shutil.get_terminal_size().columns))
     composer = Composer(parsed.overrides, parsed.config_dir, parsed.config_name)
     if parsed.cfg:
         return _show(composer.printable())
@@ -113,10 +149,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--help", "-h", "-help", action="store_true")
     parser.add_argument("--version", action="version", version=f"hpsearch {__version__}")
-    parser.add_argument("--cfg", action="store_true")
-    parser.add_argument("--config-dir", type=_folder)
-    parser.add_argument("--config-name", default="config")
+    parser.add_argument("--cfg", type=_package)
+    parser.add_argument("--config-dir", "-cd", type=_folder)
+    parser.add_argument("--config-name", "-cn", default="config")
     return parser
+
+
+def _package(text: str) -> str:
+    if text != PACKAGES[0]:
+        raise argparse.ArgumentTypeError(f"{text} is not printed: --cfg job is the whole configuration of hpsearch")
+    return text
 
 
 def _folder(text: str) -> Path:

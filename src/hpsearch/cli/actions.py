@@ -16,7 +16,10 @@ def run_action(composer: Composer, command: Namespace) -> int:
     # Finals and reports have their options from the stored sweep; those of the command line are compared with it.
     stored = {"final", "report"} & composer.overrides.options.keys()
     base = composer.compose_uncovered() if stored else composer.compose()
-    return _run(composer, base, command, Terminal())
+    terminal = Terminal()
+    for old, new in composer.overrides.replaced:
+        terminal.line(f"{old} is given before {new}: the last one counts")
+    return _run(composer, base, command, terminal)
 
 
 def _run(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> int:

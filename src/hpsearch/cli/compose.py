@@ -19,10 +19,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from hpsearch.cli.overrides import Overrides, read_overrides
-from hpsearch.cli.references import about_reference
+from hpsearch.cli.references import about_reference, about_text
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.sweep import compared_groups
-from hpsearch.quoting import hydra_quoted, shell_quoted
+from hpsearch.quoting import hydra_quoted, in_quotes, shell_quoted
 from hpsearch.space import Composed
 
 ACTIONS = ("sweep", "final", "report")
@@ -57,7 +57,7 @@ class Composer:
         self._cache: dict[tuple[tuple[str, str], ...], Composed] = {}
         self._interpolates = False
         self._groups = {group: options_of(group, config_dir) for group in [*KINDS, *ACTIONS]}
-        self.overrides: Overrides = read_overrides(_parse(arguments), self._groups)
+        self.overrides: Overrides = read_overrides(_parse(arguments), self._groups, config_dir)
 
     def compose(self, options: Mapping[str, str] | None = None) -> Composed:
         """The configuration with these options in place of the default ones.
@@ -145,7 +145,11 @@ class Composer:
             if group in options or self._varies(group, tree):
                 self._drop_foreign_values(group, tree[group])
         tree["options"] = {group: choices[group] for group in KINDS if choices.get(group)}
-        return Composed(Config.from_tree(tree), spaces, {a: choices[a] for a in ACTIONS if choices.get(a)})
+        try:
+            config = Config.from_tree(tree)
+        except ConfigError as error:
+            raise ConfigError(*(about_text(problem, self._typed_values()) for problem in error.problems)) from error
+        return Composed(config, spaces, {a: choices[a] for a in ACTIONS if choices.get(a)})
 
     def _varies(self, group: str, tree: dict[str, Any]) -> bool:
         search = tree.get("search")
@@ -247,4 +251,5 @@ def _way_out(argument: str, error: Exception) -> str:
         return "write key=value, or group=option"
     if value.startswith(("[", "{")):
         return f"{str(error).splitlines()[0].strip()} (a list reads '{key}=[a,b]', a mapping '{key}={{a: 1}}')"
-    return f"this value needs quotes inside the shell's quotes, {shell_quoted(f'{key}={hydra_quoted(value)}')}"
+    quoted = in_quotes(value) if "${" in value else hydra_quoted(value)  # a reference is to stay one
+    return f"this value needs quotes inside the shell's quotes, {shell_quoted(f'{key}={quoted}')}"

@@ -11,6 +11,7 @@ from hpsearch.cli.unread import Asked, without_effect
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.run import UNCOVERED
 from hpsearch.config.sweep import Choose, Search, compared_groups
+from hpsearch.config.synonyms import nearest_option
 from hpsearch.config.tree import nearest
 from hpsearch.records import NO_LEVEL, Value
 from hpsearch.search.levels import Level
@@ -113,7 +114,9 @@ class _Comparison:
         options: list[str] = getattr(self.search.choose, group) or known
         for option in options:
             if option not in known:
-                self.problems.append(f"search.choose.{group}: {option} is not an option: {nearest(option, known)}")
+                self.problems.append(
+                    f"search.choose.{group}: {option} is not an option: {nearest_option(group, option, known)}"
+                )
         if len(set(options)) < len(options):
             self.problems.append(f"search.choose.{group} must not repeat an option, got {options}")
         if "custom" in options and not getattr(self.search.choose, group):
@@ -131,9 +134,8 @@ class _Comparison:
                 known = self.composer.known_options(group) if group in GROUPS else []
                 option = "none" if value is None else str(value)
                 if option not in known:
-                    self.problems.append(
-                        f"search.levels.{name}: {group}={option} is not an option: {nearest(option, known)}"
-                    )
+                    hint = nearest_option(group, option, known)
+                    self.problems.append(f"search.levels.{name}: {group}={option} is not an option: {hint}")
                 spec.options[group] = option
             elif group == "data" and str(key) != "data.limit":
                 self.problems.append(

@@ -16,6 +16,7 @@ from hpsearch.cli.report_keys import keys_read
 from hpsearch.config import KINDS, ConfigError
 from hpsearch.config.actions import Confirm, Report
 from hpsearch.config.option import Option
+from hpsearch.config.synonyms import nearest_option
 from hpsearch.config.tree import nearest
 from hpsearch.space import malformed
 
@@ -75,7 +76,7 @@ def _page(argument: str, config_dir: Path | None, problems: list[str]) -> str:
         ]
         return "\n".join([f"options of {group}; --help {group}=… shows the keys of one", "", *map(str.rstrip, lines)])
     if option not in known:
-        problems.append(f"{argument} is not an option of {group}: {nearest(option, known)}")
+        problems.append(f"{argument} is not an option of {group}: {nearest_option(group, option, known)}")
         return ""
     path = option_file(group, option, config_dir)
     if group in ACTIONS:

@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.keys import takes_text
-from hpsearch.config.run import UNCOVERED
+from hpsearch.config.run import UNCOVERED, suggestion
 from hpsearch.config.sweep import PRUNERS, Choose
-from hpsearch.config.tree import nearest
+from hpsearch.config.synonyms import GROUPS, meant_key, meant_option, nearest_option
 from hpsearch.quoting import hydra_quoted, shell_quoted
 
 PLAIN_KEYS = frozenset(f.name for f in fields(Config)) - KINDS.keys()
@@ -38,6 +39,7 @@ class Overrides:
         edits: Changed bounds of spaces.
         kwargs: Keyword arguments of the user's own model that have a value, each with the key that gives it.
         bounds: For each `search.space.<group>.<option>.<name>`, which of its bounds are given.
+        replaced: What was given before something else for the same key, each with that: the last one counts.
     """
 
     options: dict[str, str] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class Overrides:
     edits: list[SpaceEdit] = field(default_factory=list)
     kwargs: dict[str, str] = field(default_factory=dict)
     bounds: dict[str, set[str]] = field(default_factory=dict)
+    replaced: list[tuple[str, str]] = field(default_factory=list)
 
     def for_hydra(self) -> list[str]:
         """The arguments that Hydra composes; unknown keys pass, so that one place checks and words them."""
@@ -61,21 +64,25 @@ class Overrides:
         return {key.split(".")[1]: key for key in self.values if key.startswith(f"{group}.")}
 
 
-def read_overrides(parsed: Sequence[Override], groups: Mapping[str, Sequence[str]]) -> Overrides:
-    """Sorts parsed overrides.
+def read_overrides(
+    parsed: Sequence[Override], groups: Mapping[str, Sequence[str]], config_dir: Path | None = None
+) -> Overrides:
+    """Sorts parsed overrides; of several for the same key the last one counts, as in Hydra.
 
     Args:
         parsed: What Hydra's parser made of the command line.
         groups: Every config group with the names of its options.
+        config_dir: Where options of the user's own lie, if any do.
 
     Raises:
-        ConfigError: With each override that names an unknown option, sweeps over values, or is given twice.
+        ConfigError: With each override that names an unknown option, or sweeps over values.
     """
-    overrides = Overrides()
+    last, replaced = _last_of_each(parsed)
+    overrides = Overrides(replaced=replaced)
     problems: list[str] = []
-    for override in parsed:
+    for override in last:
         try:
-            _add(overrides, override, groups)
+            _add(overrides, override, groups, config_dir)
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -83,7 +90,22 @@ def read_overrides(parsed: Sequence[Override], groups: Mapping[str, Sequence[str
     return overrides
 
 
-def _add(overrides: Overrides, override: Override, groups: Mapping[str, Sequence[str]]) -> None:
+def _last_of_each(parsed: Sequence[Override]) -> tuple[list[Override], list[tuple[str, str]]]:
+    """The overrides of which none for the same key comes later, and the pairs of those that one does."""
+    last: dict[str, Override] = {}
+    replaced: list[tuple[str, Override]] = []
+    for override in parsed:
+        key = override.key_or_group
+        if key in last:
+            replaced.append((str(last.pop(key).input_line), override))
+        last[key] = override
+    pairs = [(old, str(last[new.key_or_group].input_line)) for old, new in replaced]
+    return list(last.values()), [(old, new) for old, new in pairs if old.lstrip("+") != new.lstrip("+")]
+
+
+def _add(
+    overrides: Overrides, override: Override, groups: Mapping[str, Sequence[str]], config_dir: Path | None
+) -> None:
     key, parts = override.key_or_group, override.key_or_group.replace("/", ".").split(".")
     _refuse_form(override, key, parts, groups)
     if key in groups:
@@ -91,9 +113,7 @@ def _add(overrides: Overrides, override: Override, groups: Mapping[str, Sequence
     elif len(parts) >= 3 and parts[0] in KINDS and parts[1] == "space" and parts[0] != "search":
         _add_edit(overrides.edits, key, parts, override.value())
     else:
-        if key in overrides.values:
-            raise ConfigError(f"{key} is given twice: {overrides.values[key].lstrip('+')} and {override.input_line}")
-        _refuse_misspelt_group(override, key, groups)
+        _refuse_unknown_group(override, key, groups, config_dir)
         overrides.values[key] = f"++{_as_typed(override, key)}"
         if parts[:2] == ["search", "space"] and len(parts) >= 5:
             value = override.value()
@@ -114,13 +134,30 @@ def _as_typed(override: Override, key: str) -> str:
     return argument
 
 
-def _refuse_misspelt_group(override: Override, key: str, groups: Mapping[str, Sequence[str]]) -> None:
+def _refuse_unknown_group(
+    override: Override, key: str, groups: Mapping[str, Sequence[str]], config_dir: Path | None
+) -> None:
+    if key.partition(".")[0] in PLAIN_KEYS | KINDS.keys():  # final.sweep=run: a sweep may be called as an option
+        return
     option = str(override.value())
     having = [group for group in groups if option in groups[group]]
-    known = key.partition(".")[0] in PLAIN_KEYS | KINDS.keys()  # final.sweep=run: a sweep may be called as an option
-    for group in get_close_matches(key, having, n=1) if not known else []:
+    meant = GROUPS.get(key.lower())
+    if meant is not None:
+        known = option if option in groups[meant] else meant_option(meant, option) or "…"
+        raise ConfigError(f"{key} is not a key: did you mean {meant}={known}?")
+    for group in get_close_matches(key, having, n=1):
         plus = "" if group in KINDS else "+"
         raise ConfigError(f"{key} is not a key: did you mean {plus}{group}={option}?")
+    if config_dir is not None and (config_dir / key).is_dir():
+        raise ConfigError(
+            f"{key} is not a group of options: settings of your own are options of sweep: move "
+            f"{config_dir / key / option}.yaml into {config_dir / 'sweep'}, and give +sweep={option}"
+        )
+    if (override.is_add() or override.is_force_add()) and "." not in key and suggestion(key) is None:
+        raise ConfigError(
+            f"{key} is not a key or a group of options (--help lists them); settings of your own are options of "
+            f"sweep: put them into DIR/sweep/{option}.yaml, and give --config-dir DIR +sweep={option}"
+        )
 
 
 def _refuse_form(override: Override, key: str, parts: list[str], groups: Mapping[str, Sequence[str]]) -> None:
@@ -132,7 +169,8 @@ def _refuse_form(override: Override, key: str, parts: list[str], groups: Mapping
         (not key, f"{given!r} is no override: write key=value, or group=option"),
         (override.package is not None, f"{given}: packages (@) cannot be given on the command line"),
         (override.is_delete(), f"{given}: keys cannot be deleted; give {key} another value"),
-        (parts[0] in ("options", "hydra"), f"{key} cannot be given: write <group>=<option>, or the key of a value"),
+        (parts[0] == "options", f"{key} cannot be given: write <group>=<option>, or the key of a value"),
+        (parts[0] == "hydra", _about_hydra(key)),
         (in_option and parts[1:] == ["kind"], f"{key} comes with its option: write {parts[0]}=…"),
         (
             in_option and parts[0] != "search" and parts[1:] == ["space"],
@@ -144,14 +182,16 @@ def _refuse_form(override: Override, key: str, parts: list[str], groups: Mapping
             raise ConfigError(sentence)
 
 
+def _about_hydra(key: str) -> str:
+    meant = meant_key(key)
+    way_out = f"did you mean {meant}=…?" if meant else "write <group>=<option>, or the key of a value"
+    return f"{key} cannot be given, since nothing of Hydra itself is set here: {way_out}"
+
+
 def _add_edit(edits: list[SpaceEdit], key: str, parts: list[str], value: object) -> None:
     if len(parts) > 4:
         raise ConfigError(f"{key} is too deep: write {parts[0]}.space.<name>.low, .high, .log, .step or .choices")
-    edit = SpaceEdit(parts[0], parts[2], parts[3] if len(parts) == 4 else None, value)
-    for old in edits:
-        if (old.group, old.name, old.bound) == (edit.group, edit.name, edit.bound):
-            raise ConfigError(f"{key} is given twice: {old.value!r} and {value!r}")
-    edits.append(edit)
+    edits.append(SpaceEdit(parts[0], parts[2], parts[3] if len(parts) == 4 else None, value))
 
 
 def _add_option(options: dict[str, str], group: str, value: object, groups: Mapping[str, Sequence[str]]) -> None:
@@ -164,9 +204,10 @@ def _add_option(options: dict[str, str], group: str, value: object, groups: Mapp
         )
         if group == "search" and option in PRUNERS:
             own = f"; a pruner is chosen by search.pruner={option}"
-        raise ConfigError(f"{group}={option} is not an option of {group}: {nearest(option, groups[group])}{own}")
-    if options.get(group, option) != option:
-        raise ConfigError(f"{group} is given twice: {options[group]} and {option}")
+        if meant_option(group, option) == "custom":
+            own = f" {group}.import_path=package.module:name takes one of your own"
+        hint = nearest_option(group, option, groups[group])
+        raise ConfigError(f"{group}={option} is not an option of {group}: {hint}{own}")
     options[group] = option
 
 

@@ -10,6 +10,7 @@ from hpsearch.config import KINDS, ConfigError
 from hpsearch.config.network import CustomModel
 from hpsearch.config.option import Option
 from hpsearch.config.sweep import Choose
+from hpsearch.config.synonyms import nearest_option
 from hpsearch.config.tree import nearest
 from hpsearch.space import Composed, Dimension, Space, merged_bounds, option_space, searchable
 
@@ -133,7 +134,9 @@ class _Planning:
                 continue
             unknown = [option for option in options if option not in self.known(group)]
             for option in unknown:
-                self.problems.append(f"{key}: {option} is not an option: {nearest(option, self.known(group))}")
+                self.problems.append(
+                    f"{key}: {option} is not an option: {nearest_option(group, option, self.known(group))}"
+                )
             if len(set(options)) < len(options):
                 self.problems.append(f"{key} must not repeat an option, got {options}")
             if options and not unknown:

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf.errors import GrammarParseError, InterpolationResolutionError
 
-from hpsearch.quoting import hydra_quoted, shell_quoted
+from hpsearch.quoting import hydra_quoted, in_quotes, shell_quoted
 
 FAULTS = (GrammarParseError, InterpolationResolutionError)
 
@@ -30,6 +30,20 @@ def about_reference(error: Exception, typed: Mapping[str, Any], key: str | None 
         f"{where} cannot be read: {reason}; ${{…}} stands for the value of another key, such as ${{seed}}: "
         f"for the text itself, write {_literal(where, typed)}"
     )
+
+
+def about_text(problem: str, typed: Mapping[str, Any]) -> str:
+    """The sentence about a wrong value, with the way out where the value is text because it is read from there.
+
+    Args:
+        problem: The sentence, which begins with the key.
+        typed: The values of the command line, by key.
+    """
+    for key, value in typed.items():
+        if isinstance(value, str) and value.startswith("${oc.env:") and problem.startswith(f"{key} must be"):
+            decoded = shell_quoted(f"{key}={in_quotes('${oc.decode:' + value + '}')}")
+            return f"{problem}; a variable of the environment is text, which oc.decode reads as a value: {decoded}"
+    return problem
 
 
 def _literal(where: str, typed: Mapping[str, Any]) -> str:

@@ -37,8 +37,8 @@ class Score:
         metric = metric_name(config.search.metric, classes=development.classes > 0)
         is_share = metric == "accuracy" and config.evaluation.kind != "truth_table"
         share_of = split_sizes(config.evaluation, development.n).val if is_share else None
-        others = ("accuracy",) if development.classes else ("r2", "mae")
-        return cls(metric, share_of, tuple(dict.fromkeys((metric, *others))))
+        quoted = ("accuracy", metric) if development.classes else (metric, "r2", "mae")
+        return cls(metric, share_of, tuple(dict.fromkeys(quoted)))
 
     @property
     def name(self) -> str:
@@ -73,16 +73,16 @@ class Score:
         return Row(record.level, record.k, result.status, result.score, shown, more, record.values)
 
     def _more(self, record: Record, *, epochs: bool) -> dict[str, str]:
-        """Further columns of the table, the most important first."""
+        """Further columns of the table, the most important first: what is to be quoted."""
         summary, more = record.result.summary, {}
-        if epochs and record.config_tree["training"]["patience"] is None and _is_scored(record):
-            more["epochs"] = str(_epochs_run(record))
-        if record.config_tree["training"]["patience"] is not None and record.result.score is not None:
-            more["epochs\nkept"] = _epochs(record)
         for name in self.report:
             if f"report/{name}" in summary:
                 error = record.result.score_se if name == self.metric else None
                 more[f"report/\n{name}"] = show_like(summary[f"report/{name}"], error)
+        if epochs and record.config_tree["training"]["patience"] is None and _is_scored(record):
+            more["epochs"] = str(_epochs_run(record))
+        if record.config_tree["training"]["patience"] is not None and record.result.score is not None:
+            more["epochs\nkept"] = _epochs(record)
         return more
 
 

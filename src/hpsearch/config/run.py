@@ -1,7 +1,8 @@
 """The configuration of a whole run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
@@ -9,6 +10,7 @@ from hpsearch.config import actions, data, machine, network, sweep, training
 from hpsearch.config.checks import ConfigError, require, shown
 from hpsearch.config.network import CustomModel
 from hpsearch.config.option import Option
+from hpsearch.config.synonyms import meant_key
 from hpsearch.config.training import CustomLoss
 from hpsearch.config.tree import build, covered_tree, nearest, to_tree
 
@@ -158,7 +160,8 @@ class Config:
         options = {group: _build_option(group, tree, problems) for group in KINDS if group in tree}
         rest = {key: value for key, value in tree.items() if key not in KINDS}
         values = {f.name: f for f in fields(cls)}
-        problems += [f"{key} is not a key: {_meant(key, values)}" for key in rest if key not in values]
+        unknown = [key for key in rest if key not in values]
+        problems += [f"{key} is not a key: {suggestion(key) or nearest(key, values)}" for key in unknown]
         problems += [f"{key} must be given" for key in values if key not in tree]
         plain = build(_Plain, {key: rest[key] for key in rest if key in values}, "", problems)
         if problems or plain is None:
@@ -231,7 +234,7 @@ def _build_option(group: str, tree: dict[str, Any], problems: list[str]) -> Opti
     option = f"{group}={options.get(group, kind) if isinstance(options, dict) else kind}"
     known = _keys(KINDS[group][kind])
     for key in (str(key) for key in node if key not in known):
-        hint = _homes(group, key) or nearest(key, known - {"kind"})
+        hint = _homes(group, key) or _synonym(key).replace(f" {group}.", " ") or nearest(key, known - {"kind"})
         problems.append(f"{group}.{key} is not a key of {option}: {hint}")
     given = {key: node[key] for key in node if key in known}
     return build(KINDS[group][kind], {**KINDS[group][kind].quiet, **given}, group, problems, option)
@@ -241,10 +244,37 @@ def _keys(kind: type[Option]) -> set[str]:
     return {f.name for f in fields(kind) if f.init}
 
 
-def _meant(key: str, known: Iterable[str]) -> str:
-    """The way out of an unknown key: the group that has it, as in `optimizer.lr`, or what is spelled alike."""
-    having = [group for group, kinds in KINDS.items() if any(key in _keys(kind) for kind in kinds.values())]
-    return f"did you mean {' or '.join(f'{group}.{key}' for group in having)}?" if having else nearest(key, known)
+def home_of(key: str) -> str | None:
+    """The key that a key, a name without its group, or a word of another program stands for; None if it is neither."""
+    homes = _homes_of_names().get(key, ())
+    if key.partition(".")[0] in {f.name for f in fields(Config)}:
+        return key
+    return meant_key(key) or (f"{homes[0]}.{key}" if homes else None)
+
+
+def _homes_of_names() -> dict[str, list[str]]:
+    """By name of a key, the groups in which an option has it."""
+    homes: dict[str, list[str]] = {}
+    for group, kinds in KINDS.items():
+        for name in sorted({name for kind in kinds.values() for name in _keys(kind)}):
+            homes.setdefault(name, []).append(group)
+    return homes
+
+
+def suggestion(key: str) -> str | None:
+    """The question about an unknown key that names the one of a group, or what is called or spelled alike; or None."""
+    homes, known = _homes_of_names(), [*KINDS, *(f.name for f in fields(_Plain) if f.name != "options")]
+    if key not in homes and (_synonym(key) or get_close_matches(key, known)):
+        return _synonym(key) or nearest(key, known)
+    for name in [key] if key in homes else get_close_matches(key, homes, n=1, cutoff=0.8):
+        return f"did you mean {' or '.join(f'{group}.{name}' for group in homes[name])}?"
+    return None
+
+
+def _synonym(key: str) -> str:
+    """The question about a word of another program; empty if the word is not known."""
+    meant = meant_key(key)
+    return f"did you mean {meant}?" if meant else ""
 
 
 def _homes(group: str, key: str) -> str:

@@ -42,10 +42,14 @@ def context() -> ForkServerContext | SpawnContext:
 
 @contextlib.contextmanager
 def sheltered() -> Iterator[None]:
-    """Processes started within have one thread from birth, and do not hear SIGINT and SIGTERM."""
-    resource_tracker.ensure_running()  # would unblock SIGINT if it were started within
-    kept = {name: os.environ.get(name) for name in REPEATABLE}
-    os.environ.update(REPEATABLE)
+    """Processes started within have one thread from birth, and do not hear SIGINT and SIGTERM.
+
+    No file of the working folder stands in for a module that they import, see `hpsearch.__main__`.
+    """
+    born_with = {**REPEATABLE, "PYTHONSAFEPATH": "1"}
+    kept = {name: os.environ.get(name) for name in born_with}
+    os.environ.update(born_with)
+    resource_tracker.ensure_running()  # would unblock SIGINT if it were started below
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield

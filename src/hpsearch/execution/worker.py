@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from hpsearch.encoding import make_streams_lenient
+
 REPEATABLE = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -109,6 +111,7 @@ def serve(program: bytes, environment: dict[str, str], calls: Connection, life: 
         signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
+    make_streams_lenient()  # what a user's own code prints must not end a trial
     threading.Thread(target=_end_with_driver, args=(life,), daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # the driver is gone, or done with us
         _serve(program, calls)

@@ -3,9 +3,11 @@
 import contextlib
 import os
 import signal
+import sys
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from hpsearch.encoding import encoded
 from hpsearch.errors import HpsearchError
 
 
@@ -50,4 +52,4 @@ class StopSignals:
 def _tell(text: str) -> None:
     """Written past Python's buffers, which the signal may have interrupted; below a progress bar, if there is one."""
     with contextlib.suppress(OSError):
-        os.write(2, f"\nhpsearch: {text}\n".encode())
+        os.write(2, encoded(f"\nhpsearch: {text}\n", sys.stderr.encoding or "ascii"))
