@@ -156,27 +156,36 @@ def test_a_model_comes_back_as_it_was_saved(make_config, tmp_path):
     folder = tmp_path / "deep" / "refit"
     job = RefitJob(make_config(model="cnn", data="csv"), 3, None)
     saved = save_model(folder, job, fitted())
-    found = load_model(folder)
+    found = load_model(folder, job.config)
     assert (found.folder, found.config, found.digest, found.stop_after) == (folder, job.config, saved.digest, 3)
     assert found.weights.keys() == WEIGHTS.keys()
     assert all(np.array_equal(found.weights[name], WEIGHTS[name]) for name in WEIGHTS)
 
 
-def test_there_is_no_model_where_none_was_saved(tmp_path):
-    assert load_model(tmp_path / "nothing") is None
+def test_there_is_no_model_where_none_was_saved(make_config, tmp_path):
+    assert load_model(tmp_path / "nothing", make_config()) is None
+
+
+def test_no_secret_stands_in_the_description_of_a_model(make_config, tmp_path):
+    tracking = {"uri": "postgresql://me:hunter2@host/db"}
+    kwargs = {"import_path": "own:Net", "kwargs": {"api_key": "hunter2", "n_tokens": 8}}
+    config = make_config(model={"kind": "custom", **kwargs}, tracking=tracking)
+    save_model(tmp_path, RefitJob(config, 3, None), fitted())
+    assert "hunter2" not in (tmp_path / "model.json").read_text()
+    assert load_model(tmp_path, config).config.model.kwargs == kwargs["kwargs"]
 
 
 def test_weights_without_their_description_are_no_model(make_config, tmp_path):
     save_model(tmp_path, RefitJob(make_config(), 3, None), fitted())
     (tmp_path / "model.json").unlink()
-    assert load_model(tmp_path) is None
+    assert load_model(tmp_path, make_config()) is None
 
 
 def test_changed_weights_are_refused_with_the_way_out(make_config, tmp_path):
     save_model(tmp_path, RefitJob(make_config(), 3, None), fitted())
     save_file({**WEIGHTS, "layer.bias": np.ones(2, np.float32)}, tmp_path / "model.safetensors")
     with pytest.raises(HpsearchError) as refusal:
-        load_model(tmp_path)
+        load_model(tmp_path, make_config())
     path = tmp_path / "model.safetensors"
     assert str(refusal.value) == f"{path} was changed: delete {tmp_path} and refit"
 
@@ -186,7 +195,7 @@ def test_a_changed_description_is_refused(make_config, tmp_path):
     path = tmp_path / "model.json"
     path.write_text(path.read_text().replace('"stop_after":3', '"stop_after":4'))
     with pytest.raises(HpsearchError, match="is not whole"):
-        load_model(tmp_path)
+        load_model(tmp_path, make_config())
 
 
 @pytest.mark.parametrize("changes", [{"failure": "loss is nan in epoch 2"}, {"state": None}])

@@ -15,10 +15,10 @@ from hpsearch.engine.device_data import to_device
 from hpsearch.errors import HpsearchError
 from hpsearch.final.bitmaps import pack, unpack
 from hpsearch.final.evaluation import evaluate
-from hpsearch.final.model import Model, Models, load_model, save_model
+from hpsearch.final.model import Model, Models, save_model
 from hpsearch.jobs import RefitJob
 from hpsearch.records import Status
-from hpsearch.search.record_files import BrokenFileError, open_json, seal_json
+from hpsearch.search.record_files import BrokenFileError
 from hpsearch.seeding import derive, fit_seeds
 from hpsearch.tracking.ledger import Opening
 
@@ -196,13 +196,3 @@ def test_a_retrained_network_that_diverges_says_which_and_how_to_do_without(make
         "reliable, and has no mean; final.retrains=0 evaluates the refit alone"
     )
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_network_that_was_stored_before_there_were_retrains_is_still_read(make_config, make_rows, tmp_path):
-    job = RefitJob(make_config(), 2, None)
-    saved = save_model(tmp_path, job, trained(job, make_rows(40)))
-    path = tmp_path / "model.json"
-    body = open_json(path.read_bytes(), path)
-    del body["config"]["final"]["retrains"]
-    path.write_bytes(seal_json(body))
-    assert load_model(tmp_path).digest == saved.digest

@@ -4,6 +4,8 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from hpsearch.secrets import mask_override
+
 PROGRAM = "python -m hpsearch"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _NO_TEXT = ("true", "false", "null", "nan", "inf")
@@ -12,8 +14,8 @@ _LIVE_IN_DOUBLE = frozenset("$`\\!")
 
 
 def command_line(words: Iterable[str]) -> str:
-    """The command with these words behind the program's name, on one line, for bash and zsh."""
-    return " ".join([PROGRAM, *map(shell_quoted, words)])
+    """The command with these words behind the program's name, on one line, for bash and zsh; without secrets."""
+    return " ".join([PROGRAM, *(shell_quoted(mask_override(word)) for word in words)])
 
 
 def shell_quoted(word: str) -> str:

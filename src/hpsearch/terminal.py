@@ -16,6 +16,7 @@ from rich.text import Text
 
 from hpsearch.errors import HpsearchError
 from hpsearch.records import NO_LEVEL, Status, Value
+from hpsearch.secrets import mask_text
 from hpsearch.wording import number_of, plural, show_duration, show_values, visible
 
 PLAIN_WIDTH = 120
@@ -84,7 +85,7 @@ class Terminal:
 
     def line(self, text: str, style: str | None = None) -> None:
         """One line of plain text, never cut, wrapped or broken, so that commands and paths can be copied."""
-        self.console.print(visible(text), style=style, markup=False, emoji=False, soft_wrap=True)
+        self.console.print(mask_text(visible(text)), style=style, markup=False, emoji=False, soft_wrap=True)
 
     def heading(self, text: str) -> None:
         """A line that begins a part of the output."""

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from hpsearch.tracking.environment import describe, dirty_diff, package_versions
 from hpsearch.tracking.limits import clip, display_name, key_name, param_text
-from hpsearch.tracking.secrets import mask_secrets, mask_text, mask_uri
 from hpsearch.tracking.system import SystemSampler
 
 
@@ -141,33 +140,6 @@ def test_a_sample_holds_cpu_memory_and_the_gpus_that_answer():
 def test_a_sample_without_a_driver_holds_no_gpu():
     with SystemSampler(NoDriver()) as sampler:
         assert not any("gpu" in key for key in sampler.sample())
-
-
-def test_secrets_are_masked_by_key_and_in_uris():
-    tree = {
-        "tracking": {"uri": "postgresql://me:hunter2@host:5432/db"},
-        "db_password": "hunter2",
-        "list": [{"api_key": "hunter2"}, "http://u:hunter2@h"],
-        "optimizer": {"lr": 0.1},
-        "token": None,
-    }
-    assert mask_secrets(tree) == {
-        "tracking": {"uri": "postgresql://me:***@host:5432/db"},
-        "db_password": "***",
-        "list": [{"api_key": "***"}, "http://u:***@h"],
-        "optimizer": {"lr": 0.1},
-        "token": None,
-    }
-
-
-@pytest.mark.parametrize("uri", ["http://host:5000", "sqlite:////a/b.db", "postgresql://me@host/db", "plain text"])
-def test_an_address_without_a_password_stays_as_it_is(uri):
-    assert mask_uri(uri) == uri
-
-
-@pytest.mark.parametrize("line", ["PASSWORD=hunter2", '"api_key": "hunter2",', "aws.secret_key: hunter2"])
-def test_assignments_of_secrets_are_masked_in_text(line):
-    assert "hunter2" not in mask_text(line)
 
 
 @given(st.text())

@@ -4,6 +4,7 @@ import argparse
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import FrameType
 from hpsearch import __version__
 from hpsearch.encoding import make_streams_lenient
 from hpsearch.errors import HpsearchError
+from hpsearch.secrets import mask_override, mask_text
 
 FLAGS = ("--help", "--version", "--cfg", "--config-dir", "--config-name")
 PACKAGES = ("job", "hydra", "all")
@@ -57,10 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # before the sweep listens to signals itself, nothing is open
         print("hpsearch: stopped by SIGINT; nothing was started", file=sys.stderr)
         return 130
+    except Exception:  # noqa: BLE001  # as Python would print it, but for the secrets that it may hold
+        sys.stdout.flush()
+        print(mask_text(traceback.format_exc()), file=sys.stderr, end="")
+        return 1
 
 
 def _about_flag(flag: str) -> str:
-    name, equals, value = flag.lstrip("-").partition("=")
+    bare = mask_override(flag.lstrip("-"))
+    flag = flag[: len(flag) - len(flag.lstrip("-"))] + bare
+    name, equals, value = bare.partition("=")
     near = get_close_matches(flag.partition("=")[0], FLAGS, n=1, cutoff=0.7)
     if name in HYDRA_FLAGS:
         return f"{flag} is not a flag: {HYDRA_FLAGS[name]}"
@@ -92,8 +100,8 @@ def _with_packages(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _printable(text: str) -> str:
-    """Without control characters, which a name from a command line or a file may hold."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    """Without secrets, and without control characters, which a name from a command line or a file may hold."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in mask_text(text))
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from hpsearch.search.journal import JOURNAL
 from hpsearch.search.paces import recall_paces
 from hpsearch.search.question import asked_of, question_of
 from hpsearch.search.stop import StoppedError, StopSignals
+from hpsearch.secrets import secret_texts
 from hpsearch.terminal import OutputClosedError
 from hpsearch.tracking.connection import check, load, resolve_uri
 from hpsearch.tracking.environment import describe
@@ -40,7 +41,8 @@ def build_executor(config: Config, data: Data, fits: int) -> LocalExecutor[Job, 
     """Worker processes for so many fits: as many as `execution.workers` says, or else one a core, or one on a GPU."""
     on_gpu = config.execution.device is not Device.CPU and gpu_count() > 0
     workers = max(1, min(config.execution.workers or (1 if on_gpu else core_count()), fits))
-    return LocalExecutor(partial(set_up, data, config.execution.device), work, workers=workers)
+    secrets = secret_texts(config.to_tree())
+    return LocalExecutor(partial(set_up, data, config.execution.device), work, workers=workers, secrets=secrets)
 
 
 def core_count() -> int:

@@ -23,6 +23,7 @@ from hpsearch.records import Trial
 from hpsearch.search.champion import find_champion
 from hpsearch.search.record_files import write_whole
 from hpsearch.search.trial_records import Record, trial_name
+from hpsearch.secrets import filled, masked_keys
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.wording import number_of
@@ -79,7 +80,7 @@ def prepare_final(composer: Composer, asked: Config, tracker: Tracker, terminal:
         _require_finished(composer, named, len(records))
         champion = _frozen_champion(named, records, champion, terminal)
     _refuse_contradictions(composer, asked, champion, named)
-    config = _champion_config(asked, champion)
+    config = Config.from_tree(_champion_tree(composer, asked, champion, named))
     source = find_source(config.data)
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)
@@ -135,17 +136,26 @@ def _frozen_champion(
     return records[key]
 
 
-def _champion_config(asked: Config, champion: Record) -> Config:
-    """The champion's configuration, with this command's settings where they change no result."""
+def _champion_tree(composer: Composer, asked: Config, champion: Record, named: Named) -> dict[str, Any]:
+    """The champion's configuration, with this command's settings where they change no result, and its secrets.
+
+    Raises:
+        ConfigError: If it was trained with a secret, which is not stored, and the command does not give that.
+    """
     now = asked.to_tree()
     tree = {**now, **champion.config_tree, **{key: now[key] for key in UNCOVERED if key in now}}
     tree["search"] = {**champion.config_tree["search"], "trials": 1}
-    return Config.from_tree(tree)
+    found: dict[str, Any] = filled(tree, _with_values({}, composer.given_values()))
+    if masked := masked_keys({key: node for key, node in found.items() if key not in ("search", *UNCOVERED)}):
+        raise ConfigError(
+            *(f"{key} of sweep {named.name!r} is a secret, which is not stored: give it, {key}=…" for key in masked)
+        )
+    return found
 
 
 def _refuse_contradictions(composer: Composer, asked: Config, champion: Record, named: Named) -> None:
     """The stored specification is authoritative: what the command says otherwise must say the same."""
-    stored = _champion_config(asked, champion).to_tree()
+    stored = Config.from_tree(_champion_tree(composer, asked, champion, named)).to_tree()
     problems = []
     for group, option in composer.overrides.options.items():
         if group in stored["options"] and group not in UNCOVERED and stored["options"][group] != option:

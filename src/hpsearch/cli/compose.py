@@ -23,6 +23,7 @@ from hpsearch.cli.references import about_reference, about_text
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.sweep import compared_groups
 from hpsearch.quoting import hydra_quoted, in_quotes, shell_quoted
+from hpsearch.secrets import MASK, mask_override, mask_secrets, masked_keys
 from hpsearch.space import Composed
 
 ACTIONS = ("sweep", "final", "report")
@@ -96,8 +97,8 @@ class Composer:
         return {override.key_or_group: override.value() for override in _parse(arguments)}
 
     def printable(self) -> str:
-        """The composed configuration as YAML."""
-        tree = self.compose().config.to_tree()
+        """The composed configuration as YAML, without secrets."""
+        tree = mask_secrets(self.compose().config.to_tree())
         text: str = OmegaConf.to_yaml(OmegaConf.create(tree))
         return text
 
@@ -140,6 +141,8 @@ class Composer:
             raise ConfigError(about_reference(error, self._typed_values()) or _readable(error)) from error
         assert isinstance(container, dict)
         tree = {str(key): value for key, value in container.items()}
+        if masked := masked_keys(tree):
+            raise ConfigError(*(f"{key} holds {MASK}, which stands for a secret: give it anew" for key in masked))
         spaces = {group: _take_space(group, tree) for group in KINDS if group in tree}
         for group in KINDS:
             if group in options or self._varies(group, tree):
@@ -223,7 +226,7 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
         try:
             parsed += OverridesParser.create().parse_overrides([argument])
         except HydraException as error:
-            problems.append(f"{argument!r} is no override: {_way_out(argument, error)}")
+            problems.append(f"{mask_override(argument)!r} is no override: {_way_out(mask_override(argument), error)}")
     if problems:
         raise ConfigError(*problems)
     return parsed

@@ -69,7 +69,7 @@ def _evaluate_champion(
         signals = stack.enter_context(StopSignals())
         configs, rows = [final.config] * max(seeds, 1), final.development.n
         trainings = max(len(configs) * fits_of(final.config, rows), asked.final.retrains + 1)
-        executor = stack.enter_context(build_executor(asked, final.data, trainings))
+        executor = stack.enter_context(build_executor(final.config, final.data, trainings))
         checked = check_configs(executor, configs, final.named.engine, signals)
         final.named.require_device(checked.device, asked)
         stack.enter_context(final.named.store.lock())

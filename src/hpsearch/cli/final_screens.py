@@ -17,6 +17,7 @@ from hpsearch.jobs import RefitJob
 from hpsearch.metrics import standard_error
 from hpsearch.nn.outputs import output_count
 from hpsearch.records import TrialResult
+from hpsearch.secrets import MASK
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.ledger import Opening
 from hpsearch.wording import number_of, plural, show_interval, show_like, show_number, show_score, show_values
@@ -145,9 +146,10 @@ def show_model(terminal: Terminal, final: Final, model: Model, uri: str, address
         return
     terminal.steps("Written", [weights, ("MLflow", address)])
     one = ", ".join(map(str, (1, *final.development.inputs.shape[1:])))
+    where = f"mlflow.set_tracking_uri({relative(uri)!r})"
     code = (
         "import mlflow, torch",
-        f"mlflow.set_tracking_uri({relative(uri)!r})",
+        "# MLFLOW_TRACKING_URI holds the address, whose password is not printed" if MASK in uri else where,
         f"model = mlflow.pytorch.load_model({address!r})",
         f"outputs = model(torch.zeros({one}))  # raw inputs as float32, any number of rows; {_outputs(final)}",
     )

@@ -25,7 +25,7 @@ def confirm_and_refit(
         show_confirmed(terminal, final, results)
     job = plan_refit(final.config, asked.final.epochs, results)
     jobs = [replace(job, retrain=number) for number in range(asked.final.retrains + 1)]
-    found = {job.retrain: load_model(_folder(final.folder, job)) for job in jobs}
+    found = {job.retrain: load_model(_folder(final.folder, job), job.config) for job in jobs}
     known = {number: model for number, model in found.items() if model is not None}
     return _train_missing(final, confirmation, jobs, known, terminal)
 

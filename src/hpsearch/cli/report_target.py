@@ -20,7 +20,6 @@ from hpsearch.search.store import SweepStore, list_sweeps
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
-from hpsearch.tracking.secrets import mask_uri
 from hpsearch.wording import visible
 
 SHOWN = 8
@@ -68,8 +67,7 @@ def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
     run = tracker.find_sweep(named.name, named.identity)
     if run is None:
         raise ConfigError(
-            f"the runs of sweep {named.name!r} are not at {mask_uri(tracker.uri)}: give the tracking.uri that it was "
-            "run with"
+            f"the runs of sweep {named.name!r} are not at {tracker.uri}: give the tracking.uri that it was run with"
         )
     return gather_local(named.store), run
 
@@ -111,7 +109,7 @@ def _tracked(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target | Non
     elif not found:
         if unreadable:
             raise unreadable[0]
-        where = mask_uri(tracker.uri)
+        where = tracker.uri
         raise ConfigError(f"report.sweep={report.sweep} is no sweep at {where}: {nearest(report.sweep, names)}")
     for error in unreadable:
         terminal.warn(f"left out: {error}")
@@ -135,7 +133,7 @@ def _readable(
 
 def _choices(asked: Asked, runs: Sequence[SweepRun], tracker: Tracker) -> str:
     """The refusal that lists sweeps with what tells them apart, each with the command that means it."""
-    lines = [f"{len(runs)} sweeps at {mask_uri(tracker.uri)} are meant; say which one:"]
+    lines = [f"{len(runs)} sweeps at {tracker.uri} are meant; say which one:"]
     for run in runs:
         origin = tracker.stored.origin(run)
         started = datetime.fromtimestamp(origin.started_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

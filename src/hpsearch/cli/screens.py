@@ -13,6 +13,7 @@ from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
 from hpsearch.records import Status
 from hpsearch.search.champion import find_champion
 from hpsearch.search.trial_records import Record
+from hpsearch.secrets import MASK
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.runs import SweepRun, artifact_path, table_path
 from hpsearch.wording import plural
@@ -102,8 +103,9 @@ class Closing:
         if self.uri.startswith(("http:", "https:")):
             return [(what, self.uri.rstrip("/") + page) for what, page in pages]
         journal = Path(self.config.tracking.directory) / "optuna.journal"
+        address = '"$MLFLOW_TRACKING_URI"' if MASK in self.uri else shell_quoted(relative(self.uri))
         return [
-            ("MLflow", f"mlflow ui --backend-store-uri {shell_quoted(relative(self.uri))}"),
+            ("MLflow", f"mlflow ui --backend-store-uri {address}"),
             *((what, f"then open http://127.0.0.1:5000{page}") for what, page in pages),
             ("Optuna", f"optuna-dashboard {shell_quoted(str(journal))}"),
         ]
@@ -120,6 +122,8 @@ class Closing:
             why = ", since the highest of several scores flatters" if trials > 1 else ""
             steps.append(("", f"retrains {which} on fresh seeds{why},"))
             steps.append(("", "then opens the sealed test set, once"))
+        if MASK in self.uri:
+            steps.append(("", "MLFLOW_TRACKING_URI must hold the address, whose password is not printed"))
         return steps or [("help", self._command("--help"))]
 
     def _ways_out(self) -> list[tuple[str, str]]:

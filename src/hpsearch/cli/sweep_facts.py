@@ -14,6 +14,7 @@ from hpsearch.data.seal import SealedTest
 from hpsearch.nn.outputs import output_count
 from hpsearch.search.attempts import now_ms
 from hpsearch.search.plan import Plan
+from hpsearch.secrets import mask_override
 
 SAMPLE_ROWS = 2000
 """Rows that the mean square of the inputs is measured on."""
@@ -42,7 +43,7 @@ def name_of(plan: Plan, command: Namespace, development: Development, sealed: Se
     }
     facts = {
         "engine": engine_text(config.engine),
-        "overrides": list(command.overrides),
+        "overrides": list(map(mask_override, command.overrides)),
         "data": data,
         "version": __version__,
         "created_ms": now_ms(),

@@ -3,14 +3,15 @@
 from math import isfinite
 
 from hpsearch.errors import HpsearchError
+from hpsearch.secrets import mask_text
 
 
 class ConfigError(HpsearchError):
     """A configuration that cannot be run; `problems` are complete sentences, one for each mistake."""
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(map(mask_text, problems))
+        super().__init__("\n".join(self.problems))
 
 
 def require(holds: bool, key: str, rule: str, value: object) -> None:

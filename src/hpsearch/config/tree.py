@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from hpsearch.config.checks import ConfigError, shown
 from hpsearch.config.option import AUTO, EXACT, Option
 from hpsearch.quoting import list_override
+from hpsearch.secrets import mask_secrets
 
 T = TypeVar("T")
 
@@ -170,10 +171,14 @@ def to_tree(value: Any) -> Any:
 
 
 def covered_tree(option: Option) -> dict[str, Any]:
-    """What a fingerprint covers of an option: its tree without the `quiet` keys that have their quiet value."""
-    return {
-        key: value for key, value in to_tree(option).items() if key not in option.quiet or value != option.quiet[key]
-    }
+    """What a fingerprint covers of an option: its tree without the `quiet` keys that have their quiet value.
+
+    It is what is stored as well, so that it holds no secrets.
+    """
+    covered: dict[str, Any] = mask_secrets(
+        {key: value for key, value in to_tree(option).items() if key not in option.quiet or value != option.quiet[key]}
+    )
+    return covered
 
 
 @functools.cache

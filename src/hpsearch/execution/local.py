@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import ForkServerProcess, SpawnProcess
@@ -63,13 +63,21 @@ class LocalExecutor(Generic[Task, Result]):
     not raise, since an exception in the middle of `wait` may lose a result.
     """
 
-    def __init__(self, setup: Callable[[], State], work: Callable[[State, Task], Result], *, workers: int) -> None:
+    def __init__(
+        self,
+        setup: Callable[[], State],
+        work: Callable[[State, Task], Result],
+        *,
+        workers: int,
+        secrets: Collection[str] = (),
+    ) -> None:
         """Starts the workers; they get ready while the caller goes on.
 
         Args:
             setup: Builds a worker's state, once.
             work: Solves one task; its value must be picklable.
             workers: Number of processes, >= 1.
+            secrets: Texts that stand in no message about a failure.
 
         Raises:
             HpsearchError: If a process cannot be started.
@@ -77,6 +85,7 @@ class LocalExecutor(Generic[Task, Result]):
         assert workers >= 1, workers
         self._program = pickle.dumps((setup, work))
         self._context = context()
+        self._secrets = secrets
         self._deaths = 0
         self._oom_kills = oom_kills()
         self._workers: list[_Worker] = []
@@ -205,9 +214,10 @@ class LocalExecutor(Generic[Task, Result]):
         if worker.job is None or isinstance(message, Raised):
             assert isinstance(message, Raised), message
             self._kill()
-            raise WorkerSetupError(message)
+            raise WorkerSetupError(message.without(self._secrets))
         job, worker.job = worker.job, None
-        return [Done(job.key, message.value, message.failure, message.seconds)]
+        failure = None if message.failure is None else message.failure.without(self._secrets)
+        return [Done(job.key, message.value, failure, message.seconds)]
 
     def _replace(self, worker: "_Worker") -> list[Done[Result]]:
         place = self._workers.index(worker)

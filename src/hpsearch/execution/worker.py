@@ -7,12 +7,13 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 from hpsearch.encoding import make_streams_lenient
+from hpsearch.secrets import MASK, mask_text
 
 REPEATABLE = dict.fromkeys(
     (
@@ -48,6 +49,10 @@ class Raised:
         """The exception as plain text, which crosses a pipe whatever its class is."""
         return cls(type(error).__qualname__, str(error), "".join(traceback.format_exception(error)))
 
+    def without(self, texts: Collection[str]) -> "Raised":
+        """The same without these texts, and without what looks like a secret."""
+        return Raised(self.kind, _without(self.message, texts), _without(self.traceback, texts))
+
     @property
     def out_of_memory(self) -> bool:
         """Whether the task asked for more memory than there is; torch has no class of its own for that on a CPU."""
@@ -57,6 +62,12 @@ class Raised:
     def cause(self) -> str:
         """One line for people: class and text."""
         return f"{self.kind}: {self.message}" if self.message else self.kind
+
+
+def _without(message: str, texts: Collection[str]) -> str:
+    for text in sorted(texts, key=len, reverse=True):
+        message = message.replace(text, MASK)
+    return mask_text(message)
 
 
 @dataclass(frozen=True, slots=True)

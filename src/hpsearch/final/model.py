@@ -17,6 +17,7 @@ from hpsearch.nn.deployed import Deployed, deploy
 from hpsearch.nn.outputs import output_count
 from hpsearch.records import FitResult
 from hpsearch.search.record_files import open_json, seal_json, write_whole
+from hpsearch.secrets import mask_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,18 @@ def save_model(folder: Path, job: RefitJob, result: FitResult) -> Model:
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "model.safetensors", data)
     digest = hashlib.sha256(data).hexdigest()
-    body = {"weights_sha256": digest, "stop_after": job.stop_after, "config": job.config.to_tree()}
+    config = mask_secrets(job.config.to_tree())
+    body = {"weights_sha256": digest, "stop_after": job.stop_after, "config": config}
     write_whole(folder / "model.json", seal_json(body))
     return Model(folder, job.config, result.state, digest, job.stop_after)
 
 
-def load_model(folder: Path) -> Model | None:
+def load_model(folder: Path, config: Config) -> Model | None:
     """The network that `save_model` wrote; None if there is none.
+
+    Args:
+        folder: Where it lies.
+        config: What it was trained by; what is stored of it holds no secrets.
 
     Raises:
         HpsearchError: If the weights are not those that were saved.
@@ -95,7 +101,7 @@ def load_model(folder: Path) -> Model | None:
     digest = hashlib.sha256(data).hexdigest()
     if digest != body["weights_sha256"]:
         raise HpsearchError(f"{folder / 'model.safetensors'} was changed: delete {folder} and refit")
-    return Model(folder, Config.from_tree(body["config"]), load(data), digest, body["stop_after"])
+    return Model(folder, config, load(data), digest, body["stop_after"])
 
 
 def deployed(model: Model, development: Development) -> Deployed:

@@ -7,6 +7,7 @@ import yaml
 
 from hpsearch.config import Config
 from hpsearch.records import Value
+from hpsearch.secrets import mask_secrets
 
 
 def option_params(config: Config) -> dict[str, Value]:
@@ -14,7 +15,7 @@ def option_params(config: Config) -> dict[str, Value]:
 
     `{"optimizer": "adam", "optimizer.adam.lr": 0.001, …}`. Paths and settings that change no result are left out.
     """
-    tree = config.to_tree()
+    tree = mask_secrets(config.to_tree())
     params: dict[str, Value] = {"seed": config.seed}
     for group, option in sorted(config.options.items()):
         if group in ("execution", "tracking", "search"):

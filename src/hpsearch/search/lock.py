@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from hpsearch.errors import HpsearchError
 from hpsearch.search.record_files import StorageError, write_whole
+from hpsearch.secrets import mask_override
 
 
 class HeldError(HpsearchError):
@@ -63,7 +64,7 @@ def _myself() -> dict[str, str]:
         "who": f"{user}@{socket.gethostname()}",
         "pid": str(os.getpid()),
         "since": datetime.now(UTC).isoformat(sep=" ", timespec="seconds"),
-        "command": shlex.join(sys.orig_argv),
+        "command": shlex.join(map(mask_override, sys.orig_argv)),
     }
 
 

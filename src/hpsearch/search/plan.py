@@ -16,6 +16,7 @@ from hpsearch.search.levels import Level
 from hpsearch.search.narrowing import Change, narrowed_spaces
 from hpsearch.search.sampler import Sampler
 from hpsearch.search.trial_records import Record
+from hpsearch.secrets import mask_secrets
 from hpsearch.space import Composed, Space
 
 Key = tuple[str, int]
@@ -202,7 +203,7 @@ class Plan:
             {
                 "name": level.name,
                 "options": dict(level.options),
-                "values": dict(level.values),
+                "values": mask_secrets(dict(level.values)),
                 "config": level.base.config.covered(),
                 "draws": level.space.names,
             }

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from filelock import FileLock, Timeout
 
 from hpsearch.errors import HpsearchError
-from hpsearch.tracking.secrets import mask_uri
+from hpsearch.secrets import mask_uri
 
 if TYPE_CHECKING:
     from mlflow.tracking.client import MlflowClient
@@ -36,6 +36,7 @@ SCHEMA_S = 30
 """Longest wait for another first start that is just creating the schema (1 s on a usual disk)."""
 PAUSES_S = (0.2, 1.0)
 """Pauses before a second and a third try of a call that failed for a reason that may pass."""
+ENCODED = "in its user and password each of @ : / ? # [ ] % must be percent-encoded, as p%40ss for p@ss"
 PASSING = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -154,7 +155,20 @@ def refused(uri: str, reason: str) -> TrackingError:
 
 
 def _scheme(uri: str) -> str:
-    return urllib.parse.urlsplit(uri).scheme.split("+")[0]
+    scheme, mark, _ = uri.partition("://")
+    return scheme.lower().partition("+")[0] if mark else ""
+
+
+def _parts(uri: str) -> urllib.parse.SplitResult:
+    """The parts of an address, the same ones for every reader: what ends a login or a host stands in neither."""
+    try:
+        parts = urllib.parse.urlsplit(uri)
+        plain = parts.port != 0 and parts.netloc.count("@") <= 1
+    except ValueError:
+        plain = False
+    if not plain or (_scheme(uri) in DATABASES and "@" in uri and "@" not in parts.netloc):
+        raise refused(uri, ENCODED)  # what is wrong is not said: it may be a part of the password
+    return parts
 
 
 def _open_locked(uri: str, path: Path) -> "MlflowClient":
@@ -184,19 +198,19 @@ def _open(uri: str) -> "MlflowClient":
 
 
 def _check_port(uri: str) -> None:
-    parts = urllib.parse.urlsplit(uri)
+    parts = _parts(uri)
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         with socket.create_connection((parts.hostname or "", port), timeout=ACCEPT_S):
             pass
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeError) as error:
         raise refused(uri, f"no server answers there ({error})") from error
 
 
 def _check_database(uri: str) -> None:
     import sqlalchemy  # noqa: PLC0415  # see the top of this file
 
-    parts = urllib.parse.urlsplit(uri)
+    parts = _parts(uri)
     if parts.hostname and parts.port:
         _check_port(uri)
     try:

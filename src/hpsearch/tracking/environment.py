@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pynvml
 
-from hpsearch.tracking.secrets import mask_text
+from hpsearch.secrets import mask_text
 from hpsearch.tracking.system import gpu_handles
 
 GIB = 2**30

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from hpsearch.secrets import mask_uri
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.limits import NOTE_LENGTH, clip, digest
-from hpsearch.tracking.secrets import mask_uri
 from hpsearch.tracking.store import Store
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from hpsearch.secrets import mask_secrets
+
 T = TypeVar("T")
 
 NAME_LENGTH = 120
@@ -68,8 +70,8 @@ def param_text(value: Any) -> str:
 
 
 def tag_texts(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags of a run with safe keys and visibly cut values."""
-    return {key_name(key): clip(value, TAG_LENGTH) for key, value in tags.items()}
+    """Tags of a run with safe keys and visibly cut values, without secrets."""
+    return {key_name(key): clip(value, TAG_LENGTH) for key, value in mask_secrets(dict(tags)).items()}
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from hpsearch.records import Status, TrialResult, Value
+from hpsearch.secrets import mask_uri
 from hpsearch.tracking.connection import TrackingError, connect, resolve_uri
 from hpsearch.tracking.ledger import SealLedger
 from hpsearch.tracking.limits import digest, display_name
@@ -48,7 +49,8 @@ class Tracker:
     """
 
     def __init__(self, store: Store) -> None:
-        self.uri = store.uri
+        self.uri = mask_uri(store.uri)
+        """Where it is, to be shown and stored: without a password."""
         self.ledger = SealLedger(store)
         self.looks = Looks(store)
         self.stored = StoredSweeps(store)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpsearch.records import Value
+from hpsearch.secrets import mask_secrets
 from hpsearch.tracking.connection import TrackingError, retried
 from hpsearch.tracking.limits import (
     METRICS_PER_BATCH,
@@ -157,7 +158,7 @@ class Store:
 
         metrics = [Metric(name, value, at_ms, step) for name, value, step in points]
         labels = [RunTag(key, text) for key, text in tag_texts(tags or {}).items()]
-        values = [Param(key_name(key), param_text(value)) for key, value in (params or {}).items()]
+        values = [Param(key_name(key), param_text(value)) for key, value in mask_secrets(dict(params or {})).items()]
         for rows in batches(values, PARAMS_PER_BATCH):
             self.call(self.client.log_batch, run_id, params=rows)
         head, rest = metrics[: METRICS_PER_BATCH - len(labels)], metrics[METRICS_PER_BATCH - len(labels) :]
