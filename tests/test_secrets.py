@@ -166,6 +166,7 @@ def test_a_refused_or_printed_command_shows_no_secret(tmp_path, words, status):
     shown = Program(tmp_path).call(*command, status=status)
     assert SECRET not in shown
     assert "Traceback" not in shown
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_that_nobody_foresaw_shows_no_secret(tmp_path, monkeypatch):

@@ -269,12 +269,18 @@ def test_a_directory_that_cannot_be_written_is_refused_with_the_reason(tmp_path)
 
 def test_a_file_in_the_place_of_the_directory_is_refused_and_a_link_to_one_is_not(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="EEXIST"):
-        check_directory(tmp_path / "file")
+    for place in (tmp_path / "file", tmp_path / "file" / "mlruns"):
+        with pytest.raises(StorageError, match="ENOTDIR"):
+            check_directory(place)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "mlruns").symlink_to("elsewhere")
     check_directory(tmp_path / "mlruns")
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_directory_that_could_be_made_is_not_made_by_looking(tmp_path):
+    check_directory(tmp_path / "deep" / "mlruns")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_second_driver_is_told_who_holds_the_sweep_until_that_one_is_killed(tmp_path):

@@ -3,11 +3,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from hpsearch.tracking import connection
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.mlflow import Tracker
 
@@ -61,10 +63,61 @@ def test_a_server_that_is_down_is_refused_with_its_address_and_the_way_out(tmp_p
     assert not (tmp_path / "mlruns").exists()
 
 
-@pytest.mark.slow
-def test_a_server_that_accepts_and_never_answers_is_refused(tmp_path):
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(connection, "ANSWER_S", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_accepts_and_never_answers_is_refused_at_once_and_nothing_is_made(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        refused(f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path, "cannot be used: .*timed? ?out")
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        start = time.monotonic()
+        refused(uri, tmp_path / "mlruns", r"it cannot be reached \(no answer within 0.2 s\)")
+        assert time.monotonic() - start < 2
+    assert not (tmp_path / "mlruns").exists()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_name_that_cannot_be_looked_up_in_time_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(0.5))
+    refused("http://somewhere:5000", tmp_path, r"it cannot be reached \(no answer within 0.2 s\)")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_database_that_accepts_and_never_answers_is_refused(tmp_path, monkeypatch):
+    def connect_for_ever(_uri):
+        time.sleep(0.5)
+
+    monkeypatch.setattr("sqlalchemy.create_engine", connect_for_ever)
+    refused("postgresql://me@127.0.0.1:1/db", tmp_path, r"it cannot be reached \(no answer within 0.2 s\)")
+
+
+@pytest.mark.parametrize(
+    ("answer", "match"),
+    [
+        (b"HTTP/1.1 404 Not Found", r"is no MLflow server in working order \(HTTP status 404\)"),
+        (b"HTTP/1.1 502 Bad Gateway", r"is no MLflow server in working order \(HTTP status 502\)"),
+        (b"SSH-2.0-OpenSSH_9.6", "it cannot be reached .*SSH-2.0"),
+        (b"", "it cannot be reached .*without response"),
+    ],
+)
+def test_what_answers_and_is_no_mlflow_server_is_refused(tmp_path, answer, match):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        thread = threading.Thread(target=answer_once, args=(other, answer))
+        thread.start()
+        refused(f"http://me:pw@127.0.0.1:{other.getsockname()[1]}/base/", tmp_path, match)
+        thread.join()
+
+
+def answer_once(server, answer):
+    """Answers the first request, in which no login may stand."""
+    client, _ = server.accept()
+    with client:
+        request = client.recv(10_000)
+        assert request.startswith(b"GET /base/api/2.0/mlflow/experiments/search?max_results=1 ")
+        assert b"Authorization" not in request
+        client.sendall(answer and answer + b"\r\nContent-Length: 0\r\n\r\n")
 
 
 @pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "mlruns", "databricks", "ftp://host"])
@@ -79,7 +132,7 @@ def test_a_sqlite_store_without_a_file_is_refused(tmp_path, uri):
 
 def test_a_path_that_cannot_be_made_is_refused_with_the_reason(tmp_path):
     (tmp_path / "file").write_text("")
-    refused(f"sqlite:///{tmp_path}/file/mlflow.db", tmp_path, "File exists: .*file")
+    refused(f"sqlite:///{tmp_path}/file/mlflow.db", tmp_path, "Not a directory: .*file")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
@@ -106,6 +159,52 @@ def test_a_database_of_another_version_is_refused_with_the_command_that_upgrades
     database.commit()
     database.close()
     refused(f"sqlite:///{folder}/mlflow.db", folder, "mlflow db upgrade")
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_while_the_store_is_made_leaves_none_and_the_next_start_makes_it(tmp_path):
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from hpsearch.tracking.mlflow import Tracker\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "Tracker.connect(None, Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-B", "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "TrackingError" in done.stderr
+    assert "mlflow.db" not in {path.name for path in tmp_path.iterdir()}
+    with Tracker.connect(None, tmp_path) as tracker:
+        assert tracker.open_sweep("x", identity="x", started_ms=1).run_id
+    assert {path.name for path in tmp_path.iterdir()} <= {"mlflow.db", "mlflow.db.lock", "artifacts"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "match"),
+    [(0, "was never finished, .* holds no runs: delete it and start again"), (1, "DROP TABLE _alembic_tmp_endpoints")],
+)
+def test_a_schema_that_was_left_half_made_is_refused_with_the_way_out(folder, runs, match):
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        database.execute("CREATE TABLE _alembic_tmp_endpoints (id)")
+        if runs:
+            database.execute("INSERT INTO runs (run_uuid, lifecycle_stage) VALUES ('a', 'active')")
+    database.close()
+    refused(None, folder, match)
+
+
+def test_a_store_that_was_begun_and_is_empty_is_made_anew(migrated, tmp_path, monkeypatch):
+    (tmp_path / "mlflow.db").touch()
+    (tmp_path / "mlflow.db.new-journal").touch()  # of a start that was killed
+    made = []
+
+    def make(uri):  # what MLflow takes a second for
+        made.append(uri)
+        Path(uri.removeprefix("sqlite:///")).write_bytes((migrated / "mlflow.db").read_bytes())
+        return make_client(uri)
+
+    make_client = connection._open
+    monkeypatch.setattr(connection, "_open", make)
+    Tracker.connect(None, tmp_path).close()
+    assert made == [f"sqlite:///{tmp_path}/mlflow.db.new", f"sqlite:///{tmp_path}/mlflow.db"]
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
 
 
 def test_a_missing_driver_is_named(tmp_path):

@@ -96,11 +96,12 @@ class Prepared:
 
 def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> int:
     """Starts, resumes or grows a sweep, or shows a finished one; returns the exit status."""
+    config = base.config
+    check_tracking(config)
+    check_directory(config.tracking.directory)
+    if config.search.compares:
+        check_directory(config.report.directory)
     sweep = _prepare(composer, base, command, terminal)
-    check_directory(sweep.config.tracking.directory)
-    if sweep.plan.search.compares:
-        check_directory(sweep.config.report.directory)
-    check_tracking(sweep.config)
     with StopSignals() as signals, ExitStack() as stack:
         workers = _hire(sweep, signals, stack)
         # Only now, so that what is refused does not look like a run that has begun.

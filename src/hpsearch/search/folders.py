@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from hpsearch.search.record_files import StorageError
+from hpsearch.tracking.connection import nearest_folder
 
 _PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")  # names that Windows keeps for itself
@@ -25,15 +26,14 @@ def slug(name: str) -> str:
 
 
 def check_directory(directory: str | Path) -> None:
-    """Refuses a `tracking.directory` that nothing can be kept in, before anything is trained.
+    """Refuses a `tracking.directory` that nothing can be kept in, before anything is trained; makes nothing.
 
     Raises:
         StorageError: With the reason: read-only, no permission, full, a file in its place …
     """
     path = Path(directory)
-    make_folder(path)
     try:
-        with tempfile.TemporaryFile(dir=path) as probe:
+        with tempfile.TemporaryFile(dir=nearest_folder(path)) as probe:
             probe.write(b"\0" * 4096)
             probe.flush()
             os.fsync(probe.fileno())

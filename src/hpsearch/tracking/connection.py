@@ -3,22 +3,30 @@
 MLflow is imported inside functions: it takes 1.2 s, and a command that is refused should not wait for it.
 """
 
+import glob
 import logging
 import os
-import socket
 import sqlite3
+import ssl
 import tempfile
+import threading
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from concurrent.futures import Future
 from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPSHandler, build_opener
 
 from filelock import FileLock, Timeout
 
 from hpsearch.errors import HpsearchError
+from hpsearch.quoting import shell_quoted
 from hpsearch.secrets import mask_uri
 
 if TYPE_CHECKING:
@@ -27,11 +35,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-ACCEPT_S = 3
 ANSWER_S = 5
-"""Longest waits for a server to accept and to answer at the start: together within the 10 s of promise D1."""
+"""Longest wait for a server's first answer, whatever keeps it waiting: within the 10 s of promise D1."""
 REQUEST_S = 30
-"""Longest wait for an answer later on."""
+"""Longest wait for an answer of a server that has answered before."""
+PROBE = "/api/2.0/mlflow/experiments/search"
 SCHEMA_S = 30
 """Longest wait for another first start that is just creating the schema (1 s on a usual disk)."""
 PAUSES_S = (0.2, 1.0)
@@ -43,7 +51,7 @@ SETTINGS = {
     "DO_NOT_TRACK": "true",
     # MLflow repeats failed requests by itself, `runs/create` among them, which then exists twice: we repeat, knowingly.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(ANSWER_S),
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_S),
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
@@ -81,9 +89,9 @@ def connect(uri: str) -> "MlflowClient":
 
 
 def check(uri: str) -> Path | None:
-    """The file of a SQLite store, whose directory is created; None of any other store, which answers.
+    """The file of a SQLite store, which can be made or used; None of any other store, which answers.
 
-    For a caller who has much to do before he connects; MLflow is not imported.
+    For a caller who has much to do before he connects: nothing is made, and MLflow is not imported.
 
     Raises:
         TrackingError: The store cannot be used; within 10 s, and before anything is created in it.
@@ -94,25 +102,24 @@ def check(uri: str) -> Path | None:
     if scheme in DATABASES:
         _check_database(uri)
     elif scheme in ("http", "https"):
-        _check_port(uri)
+        _check_server(uri)
     else:
         raise refused(uri, f"it must begin with http://, https://, {'://, '.join(DATABASES)}://")
     return None
 
 
 def check_sqlite(uri: str) -> Path:
-    """The file of a SQLite store that can be written to; its directory is created.
+    """The file of a SQLite store that can be written to, once its directory is made.
 
     Raises:
-        TrackingError: The path cannot be created or written to, or holds something else.
+        TrackingError: The path cannot be made or written to, or holds something else, or what was never finished.
     """
     name = uri.removeprefix("sqlite:///")
     if name == uri or name in ("", ":memory:") or "?" in name:
         raise refused(uri, "it must name a file as sqlite:///path, without '?'")
     path = Path(name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=nearest_folder(path.parent)):
             pass
         if path.exists():
             with path.open("r+b") as file:
@@ -120,12 +127,19 @@ def check_sqlite(uri: str) -> Path:
             if head and head != b"SQLite format 3\0":
                 raise refused(uri, f"{path} is not a SQLite database; move it away")
             with closing(sqlite3.connect(path, timeout=ANSWER_S)) as database:
-                database.execute("SELECT count(*) FROM sqlite_master")
+                tables = {str(name) for (name,) in database.execute("SELECT name FROM sqlite_master")}
+                if halves := [name for name in tables if name.startswith("_alembic_tmp_")]:
+                    raise refused(uri, _about_half(path, min(halves), _runs(database, tables)))
     except OSError as error:
         raise refused(uri, f"{error.strerror}: {error.filename or path.parent}") from error
     except sqlite3.Error as error:
         raise refused(uri, f"{path}: {error}") from error
     return path
+
+
+def nearest_folder(path: Path) -> Path:
+    """The path itself, or the nearest one above it that is there."""
+    return next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
 
 
 def retried(call: Callable[[], T], uri: str) -> T:
@@ -174,11 +188,26 @@ def _parts(uri: str) -> urllib.parse.SplitResult:
 def _open_locked(uri: str, path: Path) -> "MlflowClient":
     load(uri)  # seconds that nobody should hold a lock for
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         # MLflow's own schema creation races between processes.
         with FileLock(path.with_name(path.name + ".lock"), timeout=SCHEMA_S):
+            if not path.exists() or not path.stat().st_size:
+                _make_schema(path)
             return _open(uri)
     except Timeout as error:
         raise refused(uri, f"{error.lock_file} has been held by another process for {SCHEMA_S} s") from error
+    except OSError as error:
+        raise refused(uri, f"{error.strerror}: {error.filename or path}") from error
+
+
+def _make_schema(path: Path) -> None:
+    """Makes a database with its schema beside the path first: a disk that fills up, or a kill, leaves none there."""
+    new = path.with_name(f"{path.name}.new")
+    for left in path.parent.glob(f"{glob.escape(new.name)}*"):  # by a start that was killed; the lock is ours
+        left.unlink()
+    client = _open(f"sqlite:///{new}")
+    close(client)
+    new.replace(path)
 
 
 def _open(uri: str) -> "MlflowClient":
@@ -193,34 +222,94 @@ def _open(uri: str) -> "MlflowClient":
         client.search_experiments(max_results=1)
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError) as error:
         raise refused(uri, _first_line(error)) from error
-    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(REQUEST_S)
     return client
 
 
-def _check_port(uri: str) -> None:
+def close(client: "MlflowClient") -> None:
+    """Let go of a database's connections; a server's are none."""
+    store = client._tracking_client.store  # noqa: SLF001  # MLflow offers no public way
+    if hasattr(store, "_dispose_engine"):
+        store._dispose_engine()  # noqa: SLF001
+
+
+def _check_server(uri: str) -> None:
+    """Refuses a server that does not answer, or as MLflow would; what it wants to know of us is left to MLflow."""
     parts = _parts(uri)
+    place = parts.netloc.rpartition("@")[2]
+    page = parts._replace(netloc=place, path=parts.path.rstrip("/") + PROBE, query="max_results=1", fragment="")
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        with socket.create_connection((parts.hostname or "", port), timeout=ACCEPT_S):
-            pass
-    except (OSError, UnicodeError) as error:
-        raise refused(uri, f"no server answers there ({error})") from error
+        status = _within(ANSWER_S, lambda: _status(page.geturl()))
+    except (OSError, UnicodeError, HTTPException) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        raise refused(uri, f"it cannot be reached ({reason or type(error).__name__})") from error
+    if status == HTTPStatus.NOT_FOUND or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise refused(uri, f"what answers there is no MLflow server in working order (HTTP status {status})")
+
+
+def _status(page: str) -> int:
+    # No login is sent and nothing believed, so that any certificate will do; MLflow looks at it when it logs in.
+    context = ssl._create_unverified_context()  # noqa: S323, SLF001
+    opener = build_opener(HTTPSHandler(context=context))
+    try:
+        with opener.open(page, timeout=ANSWER_S) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """The result of a call that may hang anywhere, such as in a look-up of names; its thread is given up then.
+
+    Raises:
+        TimeoutError: It has not ended in time.
+    """
+    ended: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            ended.set_result(call())
+        except Exception as error:  # noqa: BLE001  # raised again where the result is waited for
+            ended.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return ended.result(seconds)
+    except TimeoutError as error:
+        raise TimeoutError(f"no answer within {seconds:g} s") from error
 
 
 def _check_database(uri: str) -> None:
     import sqlalchemy  # noqa: PLC0415  # see the top of this file
 
-    parts = _parts(uri)
-    if parts.hostname and parts.port:
-        _check_port(uri)
-    try:
+    _parts(uri)
+
+    def log_in() -> None:
         # MLflow tries ten times in 100 s where this fails at once.
         with sqlalchemy.create_engine(uri).connect():
             pass
+
+    try:
+        _within(ANSWER_S, log_in)
+    except TimeoutError as error:
+        raise refused(uri, f"it cannot be reached ({error})") from error
     except ModuleNotFoundError as error:
         raise refused(uri, f"its driver is missing ({error.name}): install it with pip") from error
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise refused(uri, _first_line(error)) from error
+
+
+def _runs(database: sqlite3.Connection, tables: Container[str]) -> int:
+    return int(database.execute("SELECT count(*) FROM runs").fetchone()[0]) if "runs" in tables else 0
+
+
+def _about_half(path: Path, table: str, runs: int) -> str:
+    """What to do with a database of which a schema, or an upgrade of one, was cut short."""
+    if not runs:
+        return f"{path} was never finished, as where the disk was full, and holds no runs: delete it and start again"
+    return (
+        f"an upgrade of {path} was cut short: copy it, then drop what was left (sqlite3 {shell_quoted(str(path))} "
+        f"'DROP TABLE {table}') and run: mlflow db upgrade {shell_quoted(f'sqlite:///{path}')}"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpsearch.records import Value
 from hpsearch.secrets import mask_secrets
-from hpsearch.tracking.connection import TrackingError, retried
+from hpsearch.tracking.connection import TrackingError, close, retried
 from hpsearch.tracking.limits import (
     METRICS_PER_BATCH,
     NOTE_LENGTH,
@@ -210,9 +210,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database's connections; a server's are none."""
-        store = self.client._tracking_client.store  # noqa: SLF001  # MLflow offers no public way
-        if hasattr(store, "_dispose_engine"):
-            store._dispose_engine()  # noqa: SLF001
+        close(self.client)
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """The result of a call of the client, repeated where that may help."""
