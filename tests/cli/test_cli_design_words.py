@@ -23,6 +23,20 @@ def test_an_option_that_trials_draw_is_no_setting_of_the_sweep():
     assert not {"norm", "model", "evaluation"} & told.keys()
 
 
+@pytest.mark.parametrize(
+    ("fan", "expected"),
+    [
+        ("average", "scaled_normal, standard deviation 1 / sqrt((n_in + n_out) / 2)"),  # Glorot's Xavier
+        ("in", "scaled_normal, standard deviation 1 / sqrt(n_in)"),  # the textbooks'
+    ],
+)
+def test_an_initialization_is_told_with_its_formula_where_no_trial_draws_it(fan, expected):
+    xavier = config(init={"kind": "scaled_normal", "gain": 1.0, "fan": fan})
+    assert groups_in_words(xavier, frozen(["init.scaled_normal"]), set())["init"] == expected
+    drawn = frozen(["init.scaled_normal"], {"init.scaled_normal": {"gain": {}}})
+    assert groups_in_words(xavier, drawn, set())["init"] == "scaled_normal"
+
+
 def test_a_network_of_one_size_is_named_by_its_widths():
     assert model_in_words(config(model={"kind": "mlp", "depth": 2, "width": 16}), frozen(["model.mlp"])) == "mlp 16-16"
 

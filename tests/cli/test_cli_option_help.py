@@ -50,6 +50,13 @@ def test_a_page_shows_the_space_of_the_option():
     assert page.endswith("  lr: 1e-4 to 0.1, logarithmic")
 
 
+def test_each_of_the_two_initializations_called_xavier_names_the_other():
+    glorot, textbook = "sqrt(2 / (n_in + n_out))", "1 / sqrt(n_in)"
+    for init, other in (("xavier", "init=lecun"), ("xavier_uniform", "init.fan=in"), ("lecun", "init=xavier")):
+        said = option_help([f"init={init}"], None).partition("\n")[0]
+        assert all(part in said for part in (glorot, textbook, other))
+
+
 def test_a_page_says_what_a_data_set_brings_along():
     assert "brings loss=bce evaluation=truth_table along" in option_help(["data=xor"], None)
 

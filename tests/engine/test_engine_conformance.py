@@ -82,8 +82,9 @@ CASES: list[tuple[str, dict[str, Any], str, int]] = [
         for w in (0.0, 1.5)
     ),
     *(
-        (f"{task}-{loss['kind']}-{loss.get('label_smoothing', 0)}", {"loss": loss, "optimizer": "sgd"}, task, c)
+        (f"{task}-{loss['kind']}-{loss.get('label_smoothing', 0)}", {"loss": loss, "optimizer": optimizer}, task, c)
         for task, loss, c in LOSSES
+        for optimizer in [{"kind": "sgd", "lr": 0.02} if loss["kind"] == "sse" else "sgd"]  # a sum takes longer steps
     ),
     ("clip", {"training": {**EPOCHS, "clip_norm": 0.1}, "optimizer": "sgd"}, "multiclass", 3),
     ("not-affine", {"norm": {"kind": "before", "affine": False, "momentum": 0.3}}, "multiclass", 3),

@@ -149,7 +149,7 @@ def row_losses(config: Config, z: torch.Tensor, t: torch.Tensor, classes: int) -
     return {
         "mse": lambda: (difference**2).mean(dim=1),
         "mae": lambda: difference.abs().mean(dim=1),
-        "sse": lambda: 0.5 * (difference**2).sum(dim=1),
+        "sse": lambda: (difference**2).sum(dim=1),
     }[loss.kind]()
 
 

@@ -62,7 +62,7 @@ def test_binary_cross_entropy_of_one_output_equals_cross_entropy_of_two():
     np.testing.assert_allclose(rows("bce", z, t[:, None].astype(float)), rows("cross_entropy", two, t))
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("mse", (1 + 4 + 9) / 3), ("mae", (1 + 2 + 3) / 3), ("sse", 14 / 2)])
+@pytest.mark.parametrize(("kind", "expected"), [("mse", (1 + 4 + 9) / 3), ("mae", (1 + 2 + 3) / 3), ("sse", 1 + 4 + 9)])
 def test_errors_of_one_row(kind, expected):
     assert rows(kind, np.array([[1.0, -2.0, 3.0]]), np.zeros((1, 3))).tolist() == pytest.approx([expected])
 

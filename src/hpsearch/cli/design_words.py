@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from hpsearch.config import Config
+from hpsearch.nn.deviations import formula
 
 FACTS = ("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss", "evaluation")
 """Groups whose option the design table names, unless they are compared."""
@@ -22,10 +23,14 @@ def groups_in_words(config: Config, frozen: Mapping[str, Any], compared: Abstrac
     """
     told = [group for group in FACTS if group not in compared | OWN_LINES]
     drawn = {group: options_of(frozen, group) for group in told}
-    return {
+    words = {
         group: f"drawn from {', '.join(drawn[group])}" if len(drawn[group]) > 1 else config.options[group]
         for group in told
     }
+    if "init" in words and len(drawn["init"]) <= 1 and f"init.{words['init']}" not in frozen["space"]:
+        # "Xavier" is another formula in every book
+        words["init"] += f", standard deviation {formula(config.init)}"
+    return words
 
 
 def model_in_words(config: Config, frozen: Mapping[str, Any]) -> str:

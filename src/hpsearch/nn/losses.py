@@ -42,7 +42,9 @@ def loss_function(loss: Loss, *, smooth: bool = True) -> RowLoss:
         smoothing = loss.label_smoothing if smooth else 0.0
         formula = cross_entropy if loss.kind == "cross_entropy" else binary_cross_entropy
         return lambda outputs, targets: formula(outputs, targets, smoothing)
-    return {"mse": squared_error, "mae": absolute_error, "sse": half_squared_error, "perceptron": perceptron}[loss.kind]
+    return {"mse": squared_error, "mae": absolute_error, "sse": sum_of_squared_errors, "perceptron": perceptron}[
+        loss.kind
+    ]
 
 
 def batch_loss(loss: Loss, rows: torch.Tensor) -> torch.Tensor:
@@ -83,9 +85,9 @@ def absolute_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
     return (outputs - targets).abs().mean(dim=1)
 
 
-def half_squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Half the sum over the outputs (B, C) of (output - target)^2: its gradient is output - target."""
-    return (outputs - targets).square().sum(dim=1) / 2
+def sum_of_squared_errors(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Sum over the outputs (B, C) of (output - target)^2: its gradient is twice output - target."""
+    return (outputs - targets).square().sum(dim=1)
 
 
 def perceptron(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
