@@ -129,7 +129,7 @@ PLAIN: dict[str, Any] = {
         "run": None,
         "started_by": None,
         "path": None,
-        "metric": "accuracy",
+        "metric": None,
         "delta": None,
         "alpha": 0.05,
         "control": None,

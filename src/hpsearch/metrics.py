@@ -3,6 +3,7 @@
 E epochs, n rows, C outputs, T targets.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,6 +15,10 @@ from hpsearch.records import Task
 NAMES = (*(metric.value for metric in Metric if metric is not Metric.AUTO), "loss")
 """Of all metrics."""
 LOWER_IS_BETTER = frozenset({"loss", "cross_entropy", "mse", "mae"})
+BOUNDS = {"accuracy": (0.0, 1.0), "macro_f1": (0.0, 1.0), "r2": (-math.inf, 1.0)} | dict.fromkeys(
+    LOWER_IS_BETTER, (-math.inf, 0.0)
+)
+"""Lowest and highest score by metric; scores of losses and errors are negated, so that higher is better."""
 AVERAGED = frozenset({"loss", "accuracy", "cross_entropy", "mse", "mae"})
 """Metrics that are a mean over rows, so that a standard error follows from one fit."""
 POOLED = frozenset({"macro_f1", "r2"})

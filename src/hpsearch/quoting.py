@@ -58,3 +58,30 @@ def list_override(key: str, items: Iterable[str]) -> str:
 def escaped(text: str) -> str:
     """The text with each `${` written so that OmegaConf does not take it for an interpolation."""
     return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a text begins with that a spreadsheet computes, or may."""
+
+
+def spreadsheet_quoted(cell: str) -> str:
+    """The cell of a CSV file that a spreadsheet shows as this text, and computes nothing; numbers stay as they are."""
+    return f"'{cell}" if _computes(cell) and not _is_number(cell) else cell
+
+
+def spreadsheet_unquoted(cell: str) -> str:
+    """The text of which `spreadsheet_quoted` has made a cell."""
+    return cell[1:] if cell.startswith("'") and _computes(cell) else cell
+
+
+def _computes(cell: str) -> bool:
+    """Whether a spreadsheet might, apostrophes that quote it aside."""
+    return cell.lstrip("'").startswith(FORMULA)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -1,8 +1,7 @@
 """Words that a text may not have without the evidence for them."""
 
 import pytest
-
-from hpsearch.analysis.verdicts import forbidden
+from claim_words import forbidden
 
 
 @pytest.mark.parametrize(

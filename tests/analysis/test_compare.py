@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from claim_words import forbidden
 from evidences import LR, clear, design, folded, level, odd_evidences, retrained, scored, trials, with_design
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hpsearch.analysis.compare import analyse, digest_of
 from hpsearch.analysis.evidence import ConfirmRow, Evidence, TrialRow
 from hpsearch.analysis.findings import Action
 from hpsearch.analysis.paired import minimum_seeds
-from hpsearch.analysis.verdicts import ClaimKind, forbidden
+from hpsearch.analysis.verdicts import ClaimKind
 
 CODES = {f"R{at:02d}" for at in range(1, 24)}
 
@@ -64,7 +65,7 @@ def assert_honest(findings):
 
 
 def assert_honest_pair(pair, plan, looks):
-    assert (pair.state == "refused") == bool(pair.refused)
+    assert (pair.state in ("refused", "more_reliable", "less_reliable")) == bool(pair.refused)
     assert pair.sentence
     if pair.claim != "none":
         need = 2 if plan.folds > 1 else minimum_seeds(max(1, len(plan.pairs)), plan.alpha / looks)

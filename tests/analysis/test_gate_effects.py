@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from evidences import (
+    LR,
     broken,
     clear,
     diverged,
@@ -13,16 +14,19 @@ from evidences import (
     gates_of,
     level,
     lost,
+    of,
     retrained,
     scored,
     trials,
     with_design,
     without,
 )
+from scipy import stats
 
 from hpsearch.analysis.compare import analyse, digest_of
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.findings import Action
+from hpsearch.analysis.findings import Action, Answer
+from hpsearch.intervals import wilson
 
 
 def test_a_diverged_seed_leaves_ranks_and_no_interval():
@@ -35,6 +39,82 @@ def test_a_diverged_seed_leaves_ranks_and_no_interval():
     assert "0 of 10 seeds of adam and 2 of 10 of sgd diverged (difference of the shares -0.20 [" in pair.sentence
     assert "] at 95 %, Fisher p = 0.47), so that there is no mean difference" in pair.sentence
     assert "sign-flip test on ranks: p = 0.002, after Holm 0.002" in pair.sentence
+
+
+def reliability(a, b, **changes):
+    """Two levels of which these many of ten seeds diverged, the others scoring 0.9 and something."""
+    rows = [[-math.inf if at < lost else 0.9 + at / 1000 for at in range(10)] for lost in (a, b)]
+    return of(*(scored(name, row, trial=1) for name, row in zip("ab", rows, strict=True)), **changes)
+
+
+def test_a_level_that_always_diverges_trains_less_reliably_than_one_that_never_does():
+    findings = analyse(reliability(0, 10))
+    (pair,) = findings.pairs
+    assert (pair.state, pair.claim, pair.refused) == ("more_reliable", "none", ("R08",))
+    low = math.hypot(wilson(0, 10)[1], 1 - wilson(10, 10)[0]) - 1  # Newcombe, 1998, method 10: two Wilson intervals
+    p = stats.fisher_exact([[0, 10], [10, 0]]).pvalue
+    assert pair.sentence == (
+        "a trains more reliably than b: 0 of 10 seeds of a and 10 of 10 of b diverged (difference of the shares "
+        f"-1.00 [-1.00, {low:.2f}] at 95 %, Fisher p = {p:.2g}). Their means are not compared (R08). Fix: "
+        "evaluation.replicates=3."
+    )
+    assert findings.answers[0] == Answer("claim", pair.sentence)
+    assert any("No pair is compared by its mean, so that every level" in one.sentence for one in findings.answers)
+    assert analyse(reliability(10, 0)).pairs[0].state == "less_reliable"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "state"),
+    [(0, 5, "refused"), (0, 6, "more_reliable"), (2, 8, "more_reliable"), (4, 9, "refused"), (10, 10, "refused")],
+)
+def test_a_claim_of_reliability_needs_two_exact_tests_of_shares_and_of_ranks(a, b, state):
+    shares = stats.fisher_exact([[a, 10 - a], [b, 10 - b]]).pvalue
+    ranks = 2.0 ** (1 - (b - a)) if b > a else 1.0  # all else ties: only seeds of which one alone diverged have a sign
+    assert (max(shares, ranks) <= 0.05) == (state == "more_reliable")
+    assert analyse(reliability(a, b)).pairs[0].state == state
+
+
+def test_of_several_comparisons_each_has_its_part_of_alpha():
+    three = [scored(name, [0.9] * 10, trial=1) for name in "cd"]
+    evidence = reliability(0, 6)
+    more = of(evidence.confirm, *three, names=("a", "b", "c", "d"))
+    with_b = [pair for pair in analyse(more).pairs if "b" in (pair.a, pair.b)]
+    assert {pair.state for pair in with_b} == {"refused"}  # p = 0.011 > 0.05 / 6
+
+
+def test_an_exploratory_report_claims_no_reliability_either():
+    assert analyse(reliability(0, 10, exploratory="delta was changed after a look")).pairs[0].state == "refused"
+
+
+def test_what_is_under_tuned_is_not_called_less_reliable():
+    evidence = reliability(0, 10)
+    at_edge = tuple(replace(row, values={LR: 0.99}) for row in evidence.trials)
+    assert analyse(replace(evidence, trials=at_edge)).pairs[0].state == "refused"
+
+
+def collapsing(b, **changes):
+    return of(scored("a", A_SEEDS, trial=1), scored("b", b, trial=1), **changes)
+
+
+A_SEEDS = [0.970, 0.971, 0.969, 0.970, 0.971, 0.973, 0.968, 0.973, 0.973, 0.972]
+B_SEEDS = [0.971, 0.969, 0.973, 0.974, 0.100, 0.973, 0.971, 0.968, 0.970, 0.971]
+
+
+def test_a_seed_that_collapsed_is_told_as_a_risk_beside_the_typical_difference():
+    (pair,) = analyse(collapsing(B_SEEDS, delta=0.002)).pairs
+    d = np.delete(np.subtract(A_SEEDS, B_SEEDS), 4)
+    assert (pair.state, pair.needed) == ("inconclusive", None)
+    low, high = wilson(1, 10)
+    assert f"1 of 10 seeds [{100 * low:.0f} %, {100 * high:.0f} %] of b collapsed" in pair.sentence
+    assert "Risk: 0 of 10 seeds [0 %, 28 %] of a and " in pair.sentence
+    typical = f"{d.mean():.4f} ± {d.std(ddof=1) / 3:.4f} (SE)."
+    assert f"Typical difference: on the 9 seeds without a collapse, a minus b is {typical}" in pair.sentence
+    assert "seeds would be needed" not in pair.sentence
+
+
+@pytest.mark.parametrize("b", [[0.9 + 0.02 * at for at in range(10)], [0.97] * 9 + [0.96], [0.97] * 10])
+def test_scores_that_merely_spread_or_tie_have_not_collapsed(b):
+    assert "collapse" not in analyse(collapsing(b, delta=0.002)).pairs[0].sentence
 
 
 def test_a_seed_that_diverged_counts_where_the_other_level_lacks_it():

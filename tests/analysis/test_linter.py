@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from claim_words import forbidden
 from searches import LR, SPACE, confirmed, design, of_rows, search, trial
 
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explore import explore_level
 from hpsearch.analysis.linter import lint
-from hpsearch.analysis.verdicts import forbidden
 
 LINEAR = {"x": {"low": 0.0, "high": 100.0}}
 

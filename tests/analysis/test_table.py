@@ -10,6 +10,7 @@ from evidences import LR, clear, diverged
 from hpsearch.analysis.compare import analyse
 from hpsearch.analysis.table import read_table
 from hpsearch.analysis.table_cells import TableError
+from hpsearch.metrics import NAMES
 from hpsearch.records import Status
 
 HEADER = "phase,level,trial,key,select,report,n,status,hp.lr,hp.net"
@@ -181,6 +182,22 @@ def test_a_line_has_as_many_cells_as_the_header(write):
 def test_a_mistake_in_the_header_is_named(write, header, message):
     with pytest.raises(TableError, match=message):
         read_table(write("explore,a,0.5,0.5", header=header))
+
+
+@pytest.mark.parametrize("metric", [*NAMES])
+def test_no_score_lies_above_what_its_metric_can_reach(write, metric):
+    highest = {"accuracy": "1", "macro_f1": "1", "r2": "1"}.get(metric, "0")
+    assert read_table(write(f"confirm,a,1,1,,{highest},10,,,"), metric=metric).confirm
+    with pytest.raises(TableError, match=f"line 2, column report: must be .* for {metric}.*, got '96.9'"):
+        read_table(write("confirm,a,1,1,,96.9,10,,,"), metric=metric)
+
+
+def test_r2_has_no_lowest_score(write):
+    assert read_table(write("confirm,a,1,1,,-40.5,10,,,"), metric="r2").confirm[0].report == -40.5
+
+
+def test_a_name_that_a_spreadsheet_would_compute_is_read_back_from_our_tables(write):
+    assert read_table(write("confirm,'=cmd(),1,1,,0.9,10,,,")).design.levels[0].name == "=cmd()"
 
 
 def test_losses_come_negated(write):

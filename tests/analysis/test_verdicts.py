@@ -4,16 +4,17 @@ import math
 from itertools import product
 
 import pytest
+from claim_words import forbidden
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.analysis.verdicts import (
     ClaimKind,
     Refusal,
+    Reliability,
     State,
     Statement,
     claims,
-    forbidden,
     sentence,
     verdict,
 )
@@ -275,10 +276,20 @@ def test_no_sentence_says_more_than_its_evidence():
         assert forbidden(text, claimed=statement.claim is not NONE, single_contender=False) == []
         assert "10 paired seeds" in text
         assert "[" in text
-    assert states == set(State) - {State.REFUSED}
+    assert states == set(State) - {State.REFUSED, State.MORE_RELIABLE, State.LESS_RELIABLE}
 
 
 def test_a_sentence_with_a_claim_needs_the_claim():
     for statement in EVERY:
         found = forbidden(sentence(statement.state, statement), claimed=False, single_contender=True)
         assert bool(found) == (statement.side != 0)
+
+
+@pytest.mark.parametrize(("ahead", "state"), [("a", State.MORE_RELIABLE), ("b", State.LESS_RELIABLE)])
+def test_reliability_names_first_what_diverges_less_often(ahead, state):
+    told = Reliability("a", "b", ahead, "1 of 9 …", "R08")
+    behind = {"a": "b", "b": "a"}[ahead]
+    text = sentence(state, told)
+    assert text == f"{ahead} trains more reliably than {behind}: 1 of 9 …. Their means are not compared (R08)."
+    with pytest.raises(ValueError, match="must be"):
+        sentence(State.REFUSED, told)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from hpsearch.cli.compose import _parse
-from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
+from hpsearch.quoting import command_line, hydra_quoted, shell_quoted, spreadsheet_quoted, spreadsheet_unquoted
 
 HARD = st.text(st.sampled_from("ab1 .,'\"\\${}[]()=:äé😀\n\t%~@+-#!?*_/xe")) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -72,3 +72,20 @@ def test_a_plain_name_is_not_quoted(name):
 )
 def test_a_quoted_name_composes_to_itself(composed, name):
     assert composed(f"name={hydra_quoted(name)}").config.name == name
+
+
+@pytest.mark.parametrize("text", ["=cmd()", "+1+cmd()", "-2*A1", "@sum", "\t=1", "\r=1", "'=x", "''=x", "-"])
+def test_no_cell_begins_as_a_formula_does(text):
+    cell = spreadsheet_quoted(text)
+    assert cell == f"'{text}"
+    assert spreadsheet_unquoted(cell) == text
+
+
+@pytest.mark.parametrize("text", ["-0.25", "+3", "-1e-05", "-inf", "adam", "a=b", "", "'tis", "0.9", "x-1"])
+def test_numbers_and_other_texts_stay_as_they_are(text):
+    assert spreadsheet_quoted(text) == spreadsheet_unquoted(text) == text
+
+
+@given(HARD | st.text("=+-@'\ta1"))
+def test_every_text_is_read_back_from_its_cell(text):
+    assert spreadsheet_unquoted(spreadsheet_quoted(text)) == text

@@ -80,7 +80,7 @@ TABLE = "phase,level,trial,key,select,report,n,status\n" + "".join(
 def test_a_table_of_foreign_results_becomes_a_report(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs.csv").write_text(TABLE)
-    assert main(["+report=table", "report.path=theirs.csv", "report.delta=0.01"]) == 0
+    assert main(["+report=table", "report.path=theirs.csv", "report.metric=accuracy", "report.delta=0.01"]) == 0
     assert "fast is better than slow" in capsys.readouterr().out
     assert (tmp_path / "experiments" / "table-theirs" / "report.html").exists()
 
@@ -89,8 +89,19 @@ def test_a_table_that_is_not_there_is_refused_by_its_key(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     assert main(["+report=table"]) == 2
     assert "report.path must be given: report.path=<file.csv>" in capsys.readouterr().err
-    assert main(["+report=table", "report.path=missing.csv"]) != 0
+    assert main(["+report=table", "report.path=missing.csv", "report.metric=accuracy"]) != 0
     assert "missing.csv" in capsys.readouterr().err
+
+
+def test_scores_that_are_not_named_are_asked_about_for_losses_would_turn_every_claim_round(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.csv").write_text(TABLE)
+    assert main(["+report=table", "report.path=theirs.csv"]) == 2
+    asked = "report.metric must be given: what the scores of the table are, one of accuracy, "
+    assert asked in capsys.readouterr().err
+    assert not (tmp_path / "experiments" / "table-theirs").exists()
 
 
 METRICS = "accuracy, cross_entropy, loss, macro_f1, mae, mse, r2"
@@ -115,7 +126,8 @@ METRICS = "accuracy, cross_entropy, loss, macro_f1, mae, mse, r2"
 def test_what_makes_no_sense_of_a_table_is_refused_by_its_key(tmp_path, monkeypatch, capsys, given, told):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs.csv").write_text(TABLE)
-    assert main(["+report=table", "report.path=theirs.csv", given]) != 0
+    named = [] if given.startswith("report.metric=") else ["report.metric=accuracy"]
+    assert main(["+report=table", "report.path=theirs.csv", *named, given]) != 0
     assert capsys.readouterr().err == f"hpsearch: {told}\n"
     assert not (tmp_path / "experiments" / "table-theirs").exists()
 

@@ -4,12 +4,12 @@ import math
 from dataclasses import replace
 
 import pytest
+from claim_words import forbidden
 from specimen_results import calibrated_of
 from specimens import optimizers, two_levels
 
 from hpsearch.analysis.calibrated import CalibratedPair
 from hpsearch.analysis.findings import Action, Gate
-from hpsearch.analysis.verdicts import forbidden
 from hpsearch.report.blocks import DASH, MINUS
 from hpsearch.report.sections.calibrated import calibrated
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from specimens import factorial, hostile, optimizers, refused, regression, two_levels
 
+from hpsearch.quoting import spreadsheet_unquoted
 from hpsearch.report.exports import confirm_csv, pairs_csv, to_json, trials_csv
 
 
@@ -130,4 +131,14 @@ def test_hostile_names_come_back_from_tables_and_json():
     names = [level.name for level in found.evidence.design.levels]
     assert [level["name"] for level in json.loads(to_json(found))["levels"]] == names
     rows = list(csv.reader(io.StringIO(trials_csv(found.evidence), newline="")))
-    assert list(dict.fromkeys(row[1] for row in rows[1:])) == names
+    assert [spreadsheet_unquoted(name) for name in dict.fromkeys(row[1] for row in rows[1:])] == names
+
+
+@pytest.mark.parametrize("made", [trials_csv, confirm_csv, pairs_csv])
+def test_a_spreadsheet_computes_no_cell_and_reads_every_number(made):
+    found = hostile()
+    text = made(found if made is pairs_csv else found.evidence)
+    cells = [cell for row in csv.reader(io.StringIO(text, newline="")) for cell in row]
+    assert any(cell.startswith("'=cmd()") for cell in cells)
+    active = [cell for cell in cells if cell.startswith(tuple("=+-@\t\r\n"))]
+    assert all(math.isfinite(float(cell)) for cell in active)

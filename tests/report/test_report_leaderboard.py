@@ -13,10 +13,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from claim_words import forbidden
 from specimens import HOSTILE
 
 from hpsearch.analysis.leaderboard import Comparison, Entry, Leaderboard, Recipe, Split
-from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement, forbidden, sentence
+from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement, sentence
 from hpsearch.report.blocks import DASH, MINUS
 from hpsearch.report.leaderboard import compose, write_leaderboard
 from hpsearch.report.leaderboard_exports import entries_csv, to_json

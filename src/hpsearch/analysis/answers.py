@@ -17,6 +17,8 @@ from hpsearch.wording import number_of, show_interval, visible
 
 STATUS = {State.EQUIVALENT: "equivalent", State.INCONCLUSIVE: "inconclusive", State.REFUSED: "refused"}
 """Of a pair's answer; any other state is a claim."""
+RELIABLE = (State.MORE_RELIABLE, State.LESS_RELIABLE)
+"""Claims that are none of scores."""
 RANK = ("claim", "equivalent", "inconclusive", "refused")
 """Pairs are told in this order, the larger difference first."""
 HIDING = ("R02", "R03", "R21")
@@ -45,8 +47,10 @@ def answers_of(
     """Every line of the box, the scope last."""
     known = "" if refuses(gates, *APART) else _found(evidence, explored)
     headline = _headline(evidence, explored, confirmed, pairs, contenders, known)
-    first = [*_diverged(evidence), *_stalls(evidence, explored)]
-    lines = [*first, headline, *_pairs(pairs, gates), *_hidden(gates)]
+    reliable = [pair for pair in pairs if pair.state in RELIABLE]
+    first = [*_pairs(reliable, gates), *_diverged(evidence), *_stalls(evidence, explored)]
+    others = [pair for pair in pairs if pair.state not in RELIABLE]
+    lines = [*first, headline, *_pairs(others, gates), *_hidden(gates)]
     if evidence.design.exploratory is not None:
         why = f"This report is exploratory as a whole: {visible(evidence.design.exploratory)}."
         headline = Answer("exploratory", why)
@@ -94,7 +98,9 @@ def _headline(
     if not confirmed:
         return Answer("exploratory", f"Nothing is confirmed: no recipe has a score on fresh seeds.{known}")
     if pairs and all(pair.refused for pair in pairs):
-        return Answer("refused", f"No pair is compared, so that every level remains a contender: {_named(contenders)}.")
+        means = " by its mean" if any(pair.state in RELIABLE for pair in pairs) else ""
+        left = f"so that every level remains a contender: {_named(contenders)}"
+        return Answer("refused", f"No pair is compared{means}, {left}.")
     if len(contenders) == 1:
         others = f"each of the {len(levels) - 1} others is claimed to be behind another level"
         behind = others if len(levels) > 2 else "the other one is claimed to be behind it"

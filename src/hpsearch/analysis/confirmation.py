@@ -17,7 +17,7 @@ from hpsearch.analysis.pairing import Paired, failures, outcome, outcomes, pair_
 from hpsearch.analysis.refusals import without_mean
 from hpsearch.analysis.resampled import corrected_interval
 from hpsearch.analysis.targets import target_of, time_to
-from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, claims, sentence
+from hpsearch.analysis.verdicts import ClaimKind, Refusal, Reliability, State, claims, sentence
 
 
 def family_of(evidence: Evidence, looks: int) -> Family:
@@ -108,6 +108,8 @@ def _pair(grounds: Grounds, case: Case) -> Pair:
     if isinstance(told, Refusal):
         plain = _as_pair(unknown_if_refused(case, told), State.REFUSED, sentence(State.REFUSED, told))
         return replace(plain, refused=(told.code,))
+    if isinstance(told, Reliability):
+        return replace(_as_pair(case, told.state, sentence(told.state, told)), refused=(told.code,))
     return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=told.claim.value)
 
 

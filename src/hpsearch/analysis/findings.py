@@ -105,7 +105,7 @@ class Pair:
         state: A `verdicts.State`.
         claim: A `verdicts.ClaimKind`.
         sentence: What may be said.
-        refused: Codes of the gates that forbid a comparison; empty if none does.
+        refused: Codes of the gates that forbid a comparison of means; empty if none does.
     """
 
     a: str

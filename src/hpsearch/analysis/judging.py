@@ -4,12 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explore_pool import pool_of
 from hpsearch.analysis.findings import Gate
 from hpsearch.analysis.inclusion import tuned_in_part
-from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, enough
+from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, collapsed, enough
+from hpsearch.analysis.paired import differences, spread
 from hpsearch.analysis.pairing import Paired
+from hpsearch.analysis.proportions import fisher
 from hpsearch.analysis.refusals import (
     WITHHELD,
     Withheld,
@@ -18,10 +22,12 @@ from hpsearch.analysis.refusals import (
     against,
     closing,
     possibly_under_tuned,
+    shares_diverged,
 )
 from hpsearch.analysis.scoreless import lack_of_any
-from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement
-from hpsearch.wording import number_of, plural, show_like, visible
+from hpsearch.analysis.verdicts import ClaimKind, Refusal, Reliability, State, Statement
+from hpsearch.intervals import wilson
+from hpsearch.wording import number_of, plural, show_like, show_score, visible
 
 Names = tuple[str, str]
 """(winner, loser)."""
@@ -73,11 +79,11 @@ class Grounds:
     tangled: set[Names] = field(default_factory=set)
 
 
-def judge(grounds: Grounds, case: Case) -> Refusal | Statement:
+def judge(grounds: Grounds, case: Case) -> Refusal | Reliability | Statement:
     """A refusal, or everything that a sentence with a verdict says."""
     never = never_compared(grounds, case)
     if never is not None:
-        return never
+        return _reliability(grounds, case, never) or never
     told, withheld = _statement(grounds, case), _withheld(grounds, case)
     equivalent = told.state is State.EQUIVALENT
     unclaimed = against(grounds.gates, Withheld.CLAIM, told.a, told.b)
@@ -107,6 +113,23 @@ def never_compared(grounds: Grounds, case: Case) -> Refusal | None:
         return Refusal(*names, gate.code, f"of {visible(gate.level)} {gate.reason}", gate.fix)
     reason = about_divergence(case.paired, case.numbers.p, case.p_holm)
     return Refusal(*names, gate.code, reason, "" if lack is None else lack.fix)
+
+
+def _reliability(grounds: Grounds, case: Case, never: Refusal) -> Reliability | None:
+    """The claim that one level diverges less often, where their means are refused for that.
+
+    It needs two things, as every claim: the sign-flip test on ranks after Holm, and Fisher's exact test of the shares
+    at the level of one of all comparisons. The first alone, on ranks, might have come from the scores of other seeds.
+    """
+    paired, family = case.paired, grounds.family
+    if not paired.diverged or never.code != "R08" or not case.p_holm <= family.alpha:
+        return None
+    (a, of_a), (b, of_b) = paired.failed
+    ahead, loser = (paired.a, paired.b) if a / of_a < b / of_b else (paired.b, paired.a)
+    barred = against(grounds.gates, Withheld.LOSS, loser) or against(grounds.gates, Withheld.CLAIM, ahead, loser)
+    if fisher(a, of_a, b, of_b) > family.each or barred is not None:
+        return None
+    return Reliability(paired.a, paired.b, ahead, shares_diverged(paired), never.code, never.fix)
 
 
 def _withheld(grounds: Grounds, case: Case) -> Refusal | None:
@@ -157,10 +180,36 @@ def _caveats(grounds: Grounds, case: Case, told: Statement) -> list[str]:
     counts = [len(pool_of(grounds.evidence, name)) for name in names]
     if counts[0] != counts[1]:
         found.append(f"Their searches had {counts[0]} and {number_of(counts[1], 'trial')} (R04).")
+    if grounds.family.ratio is None:
+        found += _collapses(case.paired)
     if case.paired.dropped:
         dropped = case.paired.dropped
         found.append(f"{number_of(dropped, 'key')} {plural(dropped, 'was', 'were')} dropped (R08).")
     return found
+
+
+def _collapses(paired: Paired) -> list[str]:
+    """Where seeds collapsed, how often, and what the difference is on the others: a mean over both says neither."""
+    lost = {name: collapsed(scores) for name, scores in ((paired.a, paired.scores_a), (paired.b, paired.scores_b))}
+    whole = ~np.logical_or(*lost.values())
+    if whole.all():
+        return []
+    shares = " and ".join(f"{_share(at)} of {visible(name)}" for name, at in lost.items())
+    d = differences(paired.scores_a[whole], paired.scores_b[whole])
+    se = spread(d) / math.sqrt(len(d))
+    typical = show_score(float(d.mean()), se)
+    seeds = f"on the {number_of(len(d), 'seed')} without a collapse"
+    return [
+        f"Risk: {shares} collapsed, to a score far below the others of the level (shares with Wilson 95 %).",
+        f"Typical difference: {seeds}, {visible(paired.a)} minus {visible(paired.b)} is {typical} (SE).",
+    ]
+
+
+def _share(collapsed_at: np.ndarray) -> str:
+    """`1 of 10 seeds [2 %, 40 %]`."""
+    hits, n = int(collapsed_at.sum()), len(collapsed_at)
+    low, high = wilson(hits, n)
+    return f"{hits} of {number_of(n, 'seed')} [{100 * low:.0f} %, {100 * high:.0f} %]"
 
 
 def orders_found(grounds: Grounds, cases: Sequence[Case]) -> list[Names]:

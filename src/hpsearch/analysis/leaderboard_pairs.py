@@ -24,7 +24,7 @@ from hpsearch.analysis.leaderboard_entries import Entry, Sweep
 from hpsearch.analysis.measuring import NOWHERE, Family, Numbers, measure
 from hpsearch.analysis.paired import holm
 from hpsearch.analysis.pairing import Paired, pair_up, val_per_train
-from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, claims, sentence
+from hpsearch.analysis.verdicts import ClaimKind, Refusal, Reliability, State, claims, sentence
 from hpsearch.wording import number_of
 
 IDENTIFYING = ("optimizer", "loss")
@@ -172,6 +172,8 @@ def _told(grounds: Grounds, case: Case, budgets: Sequence[str]) -> Comparison:
     if isinstance(said, Refusal):
         case = unknown_if_refused(case, said)
         return _comparison(case, State.REFUSED, ClaimKind.NONE, sentence(State.REFUSED, said), said.code)
+    if isinstance(said, Reliability):
+        return _comparison(case, said.state, ClaimKind.NONE, sentence(said.state, said), said.code)
     said = replace(said, caveats=(*said.caveats, *budgets))
     return _comparison(case, said.state, said.claim, sentence(said.state, said))
 

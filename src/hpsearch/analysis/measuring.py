@@ -27,6 +27,11 @@ NOWHERE: Interval = (math.nan, math.nan)
 POWER = 0.8
 SMALLEST_EFFECT = 1e-3
 """In standard deviations: to detect less would take more than seven million seeds."""
+COLLAPSE = 10.0
+"""A seed has collapsed whose score lies so many robust standard deviations below the median of its level: of ten normal
+scores, chance puts one there in a thousandth of all levels."""
+SMALLEST_FALL = 0.05
+"""Of the median, how far below it a collapse lies at least, where most scores tie."""
 FEWEST_FOLDS = 10
 """Folds of all keys together that a claim under K-fold needs, over two keys or more."""
 
@@ -123,7 +128,7 @@ def _over_seeds(paired: Paired, family: Family) -> Numbers:
     simple = Numbers(
         len(d), float(d.mean()), se, mean_interval(d, OWN_ALPHA), mean_interval(d, family.each),
         p=sign_flip(d if paired.bitmaps is None else _count_differences(*paired.bitmaps)),
-        superiority=superiority(d), needed=needed(d, family),
+        superiority=superiority(d), needed=None if _any_collapsed(paired) else needed(d, family),
     )  # fmt: skip
     return simple if paired.bitmaps is None else _with_images(simple, *paired.bitmaps, alpha=family.each)
 
@@ -149,6 +154,19 @@ def _over_folds(d: np.ndarray, family: Family, ratio: float) -> Numbers:
         len(d), mean, se, corrected_interval(d, ratio, 1, OWN_ALPHA), simultaneous, simultaneous,
         p=corrected_p(mean, se, len(d)), superiority=superiority(d),
     )  # fmt: skip
+
+
+def collapsed(scores: np.ndarray) -> np.ndarray:
+    """(S,) which seeds of a level have collapsed: by the median absolute deviation, times 1.4826 (Hampel, 1974)."""
+    middle = float(np.median(scores))
+    deviation = 1.4826 * float(np.median(np.abs(scores - middle)))
+    far: np.ndarray = scores < middle - max(COLLAPSE * deviation, SMALLEST_FALL * abs(middle))
+    return far
+
+
+def _any_collapsed(paired: Paired) -> bool:
+    """Whether any seed did: then no number of seeds is foretold, for the spread is that of a collapse."""
+    return bool(collapsed(paired.scores_a).any() or collapsed(paired.scores_b).any())
 
 
 def corrected_p(mean: float, se: float, n: int) -> float:

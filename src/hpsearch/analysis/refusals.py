@@ -82,15 +82,20 @@ def about_seeds(design: Design, family: Family, paired: Paired) -> tuple[str, st
     return f"{common} {are} fewer than the {family.fewest} that a claim needs", f"confirm.seeds={seeds}"
 
 
-def about_divergence(paired: Paired, p: float, p_holm: float) -> str:
-    """Runs that diverged leave no mean difference: how often they did, and what their ranks say."""
+def shares_diverged(paired: Paired) -> str:
+    """How often each of two levels diverged."""
     (a, of_a), (b, of_b) = paired.failed
     low, high = newcombe(a, of_a, b, of_b)
-    rates = (
+    return (
         f"{a} of {number_of(of_a, 'seed')} of {visible(paired.a)} and {b} of {of_b} of {visible(paired.b)} diverged "
         f"(difference of the shares {a / of_a - b / of_b:+.2f} [{low:.2f}, {high:.2f}] at 95 %, Fisher "
-        f"p = {fisher(a, of_a, b, of_b):.2g}), so that there is no mean difference"
+        f"p = {fisher(a, of_a, b, of_b):.2g})"
     )
+
+
+def about_divergence(paired: Paired, p: float, p_holm: float) -> str:
+    """Runs that diverged leave no mean difference: how often they did, and what their ranks say."""
+    rates = f"{shares_diverged(paired)}, so that there is no mean difference"
     ranks = "" if math.isnan(p) else f"; sign-flip test on ranks: p = {p:.2g}, after Holm {p_holm:.2g}"
     return rates + ranks
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from hpsearch.config.tree import nearest
 from hpsearch.errors import HpsearchError
-from hpsearch.metrics import LOWER_IS_BETTER
+from hpsearch.metrics import BOUNDS
+from hpsearch.quoting import spreadsheet_unquoted
 from hpsearch.records import Status, Value
 
 EXPLORE, CONFIRM = "explore", "confirm"
@@ -17,7 +18,6 @@ OPTIONAL = ("trial", "key", "select", "n", "status", "default", "epochs", "cost"
 PREFIX = "hp."
 MOST_SHOWN = 10
 """Mistakes that are listed; more are counted."""
-SHARES = ("accuracy", "macro_f1")
 
 
 class TableError(HpsearchError, ValueError):
@@ -100,10 +100,18 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
-            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+            lines = [(reader.line_num, [spreadsheet_unquoted(cell.strip()) for cell in cells]) for cells in reader]
     except (OSError, UnicodeError, csv.Error) as error:
         raise TableError(path, [f"the table cannot be read as comma-separated UTF-8: {error}"]) from error
     return header, [(number, cells) for number, cells in lines if any(cells)]
+
+
+def _rule(metric: str) -> str:
+    """Which scores there are."""
+    low, high = BOUNDS[metric]
+    if low == 0:
+        return f"must be a share between 0 and 1 for {metric}"
+    return f"must be <= {high:g} for {metric}" + (", which comes negated: higher is better" if high == 0 else "")
 
 
 @dataclass(slots=True)
@@ -210,10 +218,10 @@ class _Reader:
         value = self._number(line, column, text)
         if needed and not math.isfinite(value):
             self._wrong(line, column, "must be a finite number unless status says why there is none", text)
-        elif self.metric in SHARES and not math.isnan(value) and not 0 <= value <= 1:
-            self._wrong(line, column, f"must be a share between 0 and 1 for {self.metric}", text)
-        elif self.metric in LOWER_IS_BETTER and value > 0:
-            self._wrong(line, column, f"must be <= 0 for {self.metric}, which comes negated: higher is better", text)
+            return value
+        low, high = BOUNDS[self.metric]
+        if value < low or value > high:
+            self._wrong(line, column, _rule(self.metric), text)
         return value
 
     def check_repeated(self, rows: Iterable[Cells]) -> None:

@@ -3,8 +3,6 @@
 Intervals are of A minus B, where higher is better: `low` and `high` hold for all pairs of the family at once.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
@@ -14,7 +12,7 @@ REPORT_SET_ONLY = " on this report set only"
 
 
 class State(StrEnum):
-    """What the data say about A and B; `worse` is `better` seen from B."""
+    """What the data say about A and B; `worse` is `better` seen from B, as less is more reliable."""
 
     BETTER_BY_DELTA = auto()
     BETTER = auto()
@@ -22,6 +20,8 @@ class State(StrEnum):
     WORSE = auto()
     EQUIVALENT = auto()
     INCONCLUSIVE = auto()
+    MORE_RELIABLE = auto()
+    LESS_RELIABLE = auto()
     REFUSED = auto()
 
 
@@ -107,6 +107,32 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Reliability:
+    """Two levels of which one is claimed to diverge less often, so that their means are not compared.
+
+    Attributes:
+        a: One level.
+        b: The other.
+        ahead: The one that diverges less often.
+        shares: How often each of them diverged, with interval and p.
+        code: Of the gate that refuses the means.
+        fix: The override that would give them; empty where none does.
+    """
+
+    a: str
+    b: str
+    ahead: str
+    shares: str
+    code: str
+    fix: str = ""
+
+    @property
+    def state(self) -> State:
+        """The verdict on it."""
+        return State.MORE_RELIABLE if self.ahead == self.a else State.LESS_RELIABLE
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """All that a sentence about two levels says.
 
@@ -162,7 +188,7 @@ class Statement:
         return replace(self, a=self.b, b=self.a, diff=-self.diff, low=-self.high, high=-self.low, crossed=crossed)
 
 
-def sentence(state: State, about: Statement | Refusal) -> str:
+def sentence(state: State, about: Statement | Reliability | Refusal) -> str:
     """The verdict in words, with the numbers, their interval, the seeds and the scope; a claimed winner comes first.
 
     Numbers are rounded to the second digit of the standard error.
@@ -173,9 +199,13 @@ def sentence(state: State, about: Statement | Refusal) -> str:
     allowed = State.REFUSED if isinstance(about, Refusal) else about.state
     if state is not allowed:
         raise ValueError(f"state of {about.a} against {about.b} must be {allowed}, got {state}")
+    fix = f" Fix: {about.fix}." if not isinstance(about, Statement) and about.fix else ""
     if isinstance(about, Refusal):
-        fix = f" Fix: {about.fix}." if about.fix else ""
         return f"Not compared: {visible(about.a)} and {visible(about.b)}, {about.reason} ({about.code}).{fix}"
+    if isinstance(about, Reliability):
+        behind = about.b if about.ahead == about.a else about.a
+        head = f"{visible(about.ahead)} trains more reliably than {visible(behind)}"
+        return f"{head}: {about.shares}. Their means are not compared ({about.code}).{fix}"
     ordered = about.mirrored() if about.side < 0 else about
     ordered = replace(ordered, a=visible(ordered.a), b=visible(ordered.b))
     head, more = _HEADS[ordered.state](ordered)
@@ -250,50 +280,3 @@ def _scope(told: Statement) -> str:
     trials = "" if told.n_trials is None else f"{number_of(told.n_trials, 'trial')} each"
     scope = f"these spaces, {trials}" if trials else "these recipes"
     return f"{told.n} {told.unit}, simultaneous {show_coverage(told.alpha)} interval; {scope}"
-
-
-_NEVER = (
-    r"(?:in|non)?significan\w+", r"trend\w* towards?", r"no differences?", r"not different",
-    r"d(?:o|oes|id) not differ",
-)  # fmt: skip
-_CLAIMED = (
-    r"(?:is|are|was|were)(?: \w+)? (?:better|worse)", r"(?:better|worse) (?:than|by)", r"beat(?:s|en|ing)?",
-    r"slightly (?:higher|lower)", r"improv\w+ (?:on|over|upon)",
-)  # fmt: skip
-_SINGLE = (
-    r"best", r"win(?:s|ner|ners|ning)?", r"won(?!\Wt\b)", r"outperform\w*", r"superior\w*",
-    r"state\Wof\Wthe\Wart", r"sota",
-)  # fmt: skip
-_ALLOWED = (
-    r"P\([^()]*\)",  # P(best | k), P(A beats B | k): a probability is no claim
-    r"probabilit(?:y|ies) that [^.;:]*?(?:beats|is (?:the )?best)", r"probabilit(?:y|ies) of superiority",
-    r"probabilit(?:y|ies) (?:of being|to be) (?:the )?best",
-    r"(?:higher|lower)(?: \w+)? (?:is|are) better", r"significance level", r"significant digits?",
-    r"best\Wcase", r"best epoch", r"block winners?", r"winner\Ws curse",  # names of methods and rules
-    r"the best would still (?:show|exceed)",  # of equal trials, under the winner's curse
-    r"(?:is|are) (?:better|worse) than chance",
-)  # fmt: skip
-"""Longer phrases in which a word of claims claims nothing. "Best trial" is the highest-scoring trial in the search."""
-
-
-def forbidden(text: str, *, claimed: bool, single_contender: bool) -> list[str]:
-    """Words and phrases of `text` that its evidence does not allow, as they stand there, in order.
-
-    Never: "significant", trends, "no difference" (data do not separate; levels are equivalent within delta). With a
-    claim alone: "better than" and its kin. With a claim and a single contender alone: "best" and its kin. Phrases of
-    `_ALLOWED` pass. Names of levels are words, too: keep them out where one is named like these.
-
-    Args:
-        text: Plain text or Markdown.
-        claimed: Whether a claim stands behind the text.
-        single_contender: Whether the set of contenders has one member.
-    """
-    words = [*_NEVER, *(() if claimed else _CLAIMED), *(() if claimed and single_contender else _SINGLE)]
-    innocent = _pattern(_ALLOWED).sub("\0", text)
-    return [found.group() for found in _pattern(words).finditer(innocent)]
-
-
-def _pattern(phrases: Sequence[str]) -> re.Pattern[str]:
-    """Any of the phrases as whole words, whatever their case and however the line breaks."""
-    spaced = "|".join(phrases).replace(" ", r"\s+")
-    return re.compile(rf"(?<!\w)(?:{spaced})(?!\w)", re.IGNORECASE)

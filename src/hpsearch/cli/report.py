@@ -72,13 +72,17 @@ def _useless(key: str, option: str, read: Sequence[str]) -> str:
 
 def _report_table(config: Config, terminal: Terminal) -> int:
     report = config.report
-    if report.path is None:
-        raise ConfigError("report.path must be given: report.path=<file.csv>")
-    if report.metric not in NAMES:
-        raise ConfigError(one_of("report.metric", report.metric, NAMES))
+    problems = [] if report.path is not None else ["report.path must be given: report.path=<file.csv>"]
+    if report.metric is None:  # no default: losses, read as accuracies, would turn every claim round
+        scores = f"what the scores of the table are, one of {', '.join(NAMES)}"
+        problems.append(f"report.metric must be given: {scores}; errors and losses come negated, higher is better")
+    elif report.metric not in NAMES:
+        problems.append(one_of("report.metric", report.metric, NAMES))
+    if problems:
+        raise ConfigError(*problems)
     evidence = read_table(
-        Path(report.path),
-        metric=report.metric,
+        Path(str(report.path)),
+        metric=str(report.metric),
         delta=report.delta,
         alpha=report.alpha,
         control=report.control,

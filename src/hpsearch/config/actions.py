@@ -53,7 +53,7 @@ class Report:
     sweep: Annotated[str | None, "name of the sweep; of a leaderboard, one on the split that is meant"]
     started_by: Annotated[str | None, "the only sweep that +sweep=<this> started without name="]
     path: Annotated[str | None, "the table of results that other programs made"]
-    metric: Annotated[str, "what the scores of the table are; errors and losses come negated"]
+    metric: Annotated[str | None, "what the scores of the table are; errors and losses come negated"]
     delta: Annotated[float | None, "smallest difference in the table that matters, > 0; null: none is declared"]
     alpha: Annotated[float, "error rate of all claims about the table together, between 0 and 1"]
     control: Annotated[str | None, "level that all others of the table are compared with; null: all pairs"]

@@ -14,6 +14,7 @@ from hpsearch.analysis.evidence import Evidence, TestRow
 from hpsearch.analysis.explored import Explored
 from hpsearch.analysis.findings import Findings, Gate, Pair
 from hpsearch.analysis.shipped import ShippedPair, Tested
+from hpsearch.quoting import spreadsheet_quoted
 from hpsearch.records import CALIBRATED_LOSS
 
 Json = Any
@@ -168,7 +169,7 @@ def trials_csv(evidence: Evidence) -> str:
         for level in evidence.design.levels
         for row in _in_order(evidence, level.name)
     ]  # fmt: skip
-    return _csv(_columns(names), rows)
+    return csv_text(_columns(names), rows)
 
 
 def _drawn(evidence: Evidence) -> list[str]:
@@ -198,7 +199,7 @@ def confirm_csv(evidence: Evidence) -> str:
         for level in evidence.design.levels
         for row in evidence.confirmed(level.name)
     ]  # fmt: skip
-    return _csv(_columns(names), rows)
+    return csv_text(_columns(names), rows)
 
 
 def pairs_csv(findings: Findings) -> str:
@@ -215,7 +216,7 @@ def pairs_csv(findings: Findings) -> str:
         ]
         for pair in findings.pairs
     ]  # fmt: skip
-    return _csv(columns, rows)
+    return csv_text(columns, rows)
 
 
 def openings_csv(findings: Findings) -> str:
@@ -231,7 +232,7 @@ def openings_csv(findings: Findings) -> str:
         ]
         for row, errors in zip(findings.evidence.tests, findings.tested, strict=True)
     ]  # fmt: skip
-    return _csv(columns, rows)
+    return csv_text(columns, rows)
 
 
 def shipped_csv(findings: Findings) -> str:
@@ -244,7 +245,7 @@ def shipped_csv(findings: Findings) -> str:
         ]
         for pair in findings.shipped
     ]  # fmt: skip
-    return _csv(columns, rows)
+    return csv_text(columns, rows)
 
 
 def _number(value: float) -> str:
@@ -256,9 +257,10 @@ def _value(value: Any) -> str:
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A header and lines, no cell of which a spreadsheet computes."""
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([spreadsheet_quoted(str(cell)) for cell in row] for row in rows)
     return target.getvalue()

@@ -226,7 +226,8 @@ def _comparisons(board: Leaderboard, count: int) -> Table:
 
 def _comparison(one: Comparison, name: str) -> list[str]:
     if one.code:
-        return [name, str(one.n), *[DASH] * 4, f"refused: {one.code}"]
+        reliable = "" if one.state is State.REFUSED else f"{str(one.state).replace('_', ' ')}, means "
+        return [name, str(one.n), *[DASH] * 4, f"{reliable}refused: {one.code}"]
     only = ", on this report set only" if one.claim is ClaimKind.ON_THIS_REPORT_SET_ONLY else ""
     state = str(one.state).replace("_", " ") + only
     return [

@@ -1,7 +1,5 @@
 """The numbers of a leaderboard for other programs."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -10,6 +8,7 @@ from typing import Any
 
 from hpsearch.analysis.leaderboard import Entry, Leaderboard, Split
 from hpsearch.records import NO_LEVEL, Status
+from hpsearch.report.exports import csv_text
 from hpsearch.wording import visible
 
 COLUMNS = ("entry", "sweep", "level", "trial", "draws", "epochs", "model", "training_rows", "val", "shown", "low",
@@ -52,12 +51,8 @@ def _plain(value: Any) -> Any:
 
 def entries_csv(board: Leaderboard) -> str:
     """`leaderboard.csv`: one entry a line, all digits; empty for what is missing."""
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(COLUMNS)
     split = board.split.digest
-    writer.writerows([*(_cell(value) for value in _row(entry)), split] for entry in board.entries)
-    return target.getvalue()
+    return csv_text(COLUMNS, [[*(_cell(value) for value in _row(entry)), split] for entry in board.entries])
 
 
 def _row(entry: Entry) -> list[object]:

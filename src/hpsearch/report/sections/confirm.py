@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hpsearch.analysis.confirmation import retrained_of, searched_as
 from hpsearch.analysis.findings import Findings, Pair
 from hpsearch.analysis.scoreless import lack_of
+from hpsearch.analysis.verdicts import State
 from hpsearch.report import captions
 from hpsearch.report.blocks import (
     DASH,
@@ -65,7 +66,7 @@ def _blocks(findings: Findings) -> list[Block]:
 def _contenders(findings: Findings) -> str:
     members = sorted(findings.contenders, key=str.casefold)
     if all(pair.refused for pair in findings.pairs):
-        return "No pair may be compared, so that every level stays a contender."
+        return "The means of no pair may be compared, so that every level stays a contender."
     if len(members) == 1:
         return f"{short(members[0], 48)} is the only level that no other level is claimed to beat."
     named = ", ".join(short(name, 48) for name in members)
@@ -182,7 +183,8 @@ def _pair_name(findings: Findings, pair: Pair) -> str:
 
 def _state(pair: Pair) -> str:
     if pair.refused:
-        return f"refused: {', '.join(pair.refused)}"
+        refused = f"refused: {', '.join(pair.refused)}"
+        return refused if pair.state == State.REFUSED else f"{pair.state.replace('_', ' ')}, means {refused}"
     only = ", on this report set only" if pair.claim == "on_this_report_set_only" else ""
     return pair.state.replace("_", " ") + only
 
