@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.beating import prob_beats, prob_best
+from hpsearch.analysis.beating import prob_best
 
 PROPERTY = settings(deadline=None, max_examples=50)
 
@@ -60,17 +60,8 @@ def test_the_probabilities_of_all_levels_sum_to_one(levels, k):
 
 
 @PROPERTY
-@given(pools, pools, st.integers(1, 2))
-def test_one_of_two_levels_beats_the_other(a, b, k):
-    beats = prob_beats(*a, *b, k)
-    assert beats + prob_beats(*b, *a, k) == pytest.approx(1)
-    assert prob_best([a, b], k) == pytest.approx([beats, 1 - beats])
-
-
-@PROPERTY
 @given(pools, st.integers(1, 2), st.integers(2, 7))
 def test_copies_of_a_level_are_equally_good(level, k, copies):
-    assert prob_beats(*level, *level, k) == pytest.approx(0.5)
     assert prob_best([level] * copies, k) == pytest.approx([1 / copies] * copies)
 
 
@@ -79,7 +70,7 @@ def test_copies_of_a_level_are_equally_good(level, k, copies):
 def test_with_one_trial_it_is_the_share_of_pairs_won(a, b):
     u = stats.mannwhitneyu(a[1], b[1], method="asymptotic").statistic if len({*a[1], *b[1]}) > 1 else None
     expected = 0.5 if u is None else u / (len(a[1]) * len(b[1]))
-    assert prob_beats(*a, *b, 1) == pytest.approx(expected)
+    assert prob_best([a, b], 1) == pytest.approx([expected, 1 - expected])
 
 
 @PROPERTY
@@ -100,14 +91,12 @@ def test_many_levels_of_many_trials_sum_to_one():
 def test_failed_trials_tie_with_each_other_and_lose_to_all_others():
     failed = (np.array([-np.inf, -np.inf]), np.array([-np.inf, -np.inf]))
     fine = (np.array([0.1, -np.inf]), np.array([0.0, -np.inf]))
-    assert prob_beats(*failed, *failed, 1) == 0.5
+    assert prob_best([failed, failed], 1) == pytest.approx([0.5, 0.5])
     assert prob_best([failed, fine], 1) == pytest.approx([0.25, 0.75])
     assert prob_best([failed, fine], 2) == pytest.approx([0, 1])
 
 
 def test_scores_without_an_order_are_refused():
     fine, broken = np.array([0.1, 0.2]), np.array([0.1, np.nan])
-    with pytest.raises(ValueError, match=r"^scores must be numbers"):
-        prob_beats(fine, fine, fine, broken, 1)
     with pytest.raises(ValueError, match=r"^scores must be numbers"):
         prob_best([(fine, broken), (fine, fine)], 1)

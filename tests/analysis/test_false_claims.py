@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 
 from hpsearch.analysis.crossed import crossed
-from hpsearch.analysis.paired import compare_pairs
+from hpsearch.analysis.measuring import Family, measure
+from hpsearch.analysis.paired import holm
+from hpsearch.analysis.pairing import Paired
 from hpsearch.analysis.verdicts import ClaimKind, claims
 
 ALPHA = 0.05
+FAMILY = Family(3, ALPHA, None, None)
+
+
+def paired(a, b, scores_a, scores_b):
+    n = len(scores_a)
+    return Paired(a, b, tuple(range(n)), 0, scores_a, scores_b, None, None, ((0, n), (0, n)))
 
 
 def normal(draw, n):
@@ -30,8 +38,11 @@ def share_of_reports_with_a_claim(scores_of, n, reports):
     draw, pairs = np.random.default_rng(7), list(combinations("abc", 2))
     claimed = 0
     for _ in range(reports):
-        found = compare_pairs(scores_of(draw, n), pairs, ALPHA)
-        claimed += any(claims(pair.p_holm, pair.ci_sim, None, ALPHA) is not ClaimKind.NONE for pair in found)
+        scores = scores_of(draw, n)
+        found = [measure(paired(a, b, scores[a], scores[b]), FAMILY) for a, b in pairs]
+        adjusted = holm([one.p for one in found])
+        kinds = [claims(p, one.ci_sim, one.wider, ALPHA) for one, p in zip(found, adjusted, strict=True)]
+        claimed += any(kind is not ClaimKind.NONE for kind in kinds)
     return claimed / reports
 
 

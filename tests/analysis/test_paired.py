@@ -13,10 +13,8 @@ from scipy import stats
 from hpsearch.analysis.paired import (
     auto_seeds,
     bonferroni_alpha,
-    compare_pairs,
     contenders,
     differences,
-    hedges_g,
     holm,
     mean_interval,
     minimum_seeds,
@@ -37,6 +35,7 @@ def brute_sign_flip(d):
     return sum(total >= abs(sum(Fraction(int(x)) for x in d)) for total in sums) / len(sums)
 
 
+@settings(deadline=None)
 @given(whole)
 def test_the_sign_flip_p_is_the_share_of_all_sign_vectors(d):
     assert sign_flip(d) == brute_sign_flip(d)
@@ -163,28 +162,6 @@ def test_superiority_is_the_share_of_seeds_won_with_half_of_the_ties(d):
     assert superiority(d) + superiority(-d) == pytest.approx(1)
 
 
-def test_the_correction_of_hedges_for_three_seeds_is_known_in_closed_form():
-    assert hedges_g(np.array([0.0, 1.0, 2.0])) == pytest.approx(1 / math.sqrt(math.pi))
-
-
-def test_hedges_g_is_right_on_average():
-    samples = np.random.default_rng(0).normal(0.8, 1, (4000, 5))
-    effects = np.array([hedges_g(d) for d in samples])
-    assert effects.mean() == pytest.approx(0.8, abs=4 * effects.std() / math.sqrt(len(effects)))
-    naive = samples.mean(axis=1) / samples.std(axis=1, ddof=1)
-    assert naive.mean() > 0.9
-
-
-@pytest.mark.parametrize(("value", "expected"), [(0.0, 0.0), (0.1, math.inf), (-0.1, -math.inf)])
-def test_hedges_g_of_equal_differences_is_a_limit(value, expected):
-    assert hedges_g(np.full(6, value)) == expected
-
-
-def test_hedges_g_of_two_seeds_is_refused():
-    with pytest.raises(ValueError, match="at least 3 differences, got 2"):
-        hedges_g(np.array([0.1, 0.2]))
-
-
 @pytest.mark.parametrize(
     ("levels", "all_pairs", "with_control"), [(2, 6, 6), (3, 7, 7), (4, 8, 7), (5, 9, 8), (6, 10, 8)]
 )
@@ -196,72 +173,16 @@ def test_the_fewest_seeds_for_so_many_levels(levels, all_pairs, with_control):
 @pytest.mark.parametrize("levels", [2, 3, 4])
 @pytest.mark.parametrize("alpha", [0.05, 0.01, 1 / 16])
 def test_fewer_seeds_cannot_pass_however_large_the_effect_and_the_fewest_can(levels, alpha):
-    pairs = [(str(i), str(j)) for i in range(levels) for j in range(i)]
+    pairs = [(i, j) for i in range(levels) for j in range(i)]
     fewest = minimum_seeds(len(pairs), alpha)
     for n, passes in ((fewest, True), (fewest - 1, False)):
-        scores = {str(i): 1000.0 * i + np.arange(n) % 3 for i in range(levels)}
-        assert all((pair.p_holm <= alpha) == passes for pair in compare_pairs(scores, pairs, alpha))
+        p = holm([sign_flip(1000.0 * (i - j) + np.zeros(n)) for i, j in pairs])
+        assert ((p <= alpha) == passes).all()
 
 
 @pytest.mark.parametrize(("comparisons", "seeds"), [(0, 10), (1, 10), (3, 10), (6, 10), (10, 11), (15, 12)])
 def test_auto_takes_two_seeds_more_than_the_fewest_and_at_least_ten(comparisons, seeds):
     assert auto_seeds(comparisons) == seeds
-
-
-SCORES = {
-    "adam": np.array([0.91, 0.93, 0.90, 0.95, 0.92, 0.94, 0.93]),
-    "sgd": np.array([0.90, 0.91, 0.91, 0.92, 0.90, 0.92, 0.90]),
-    "rmsprop": np.array([0.92, 0.90, 0.93, 0.91, 0.94, 0.91, 0.92]),
-}
-PAIRS = [("adam", "sgd"), ("adam", "rmsprop"), ("sgd", "rmsprop")]
-
-
-def test_a_family_of_pairs_is_what_its_parts_say():
-    found = compare_pairs(SCORES, PAIRS, 0.05)
-    for (a, b), pair in zip(PAIRS, found, strict=True):
-        d = SCORES[a] - SCORES[b]
-        test = stats.ttest_1samp(d, 0)
-        assert (pair.a, pair.b, pair.n) == (a, b, 7)
-        assert (pair.diff, pair.sd) == pytest.approx((np.mean(d), np.std(d, ddof=1)))
-        assert pair.ci == pytest.approx(test.confidence_interval(0.95))
-        assert pair.ci_sim == pytest.approx(test.confidence_interval(1 - 0.05 / 3))
-        assert pair.p == brute_sign_flip(np.rint(d * 100))
-        assert pair.superiority == pytest.approx(np.mean([1.0 if x > 0 else 0.0 for x in d]))
-    assert [pair.p_holm for pair in found] == holm([pair.p for pair in found]).tolist()
-
-
-def test_a_pair_the_other_way_round_is_its_mirror_image():
-    for here, there in zip(
-        compare_pairs(SCORES, PAIRS, 0.05), compare_pairs(SCORES, [(b, a) for a, b in PAIRS], 0.05), strict=True
-    ):
-        assert there.diff == pytest.approx(-here.diff)
-        assert there.ci_sim == pytest.approx((-here.ci_sim[1], -here.ci_sim[0]))
-        assert (there.p, there.p_holm, there.sd) == (here.p, here.p_holm, pytest.approx(here.sd))
-        assert there.superiority == pytest.approx(1 - here.superiority)
-
-
-def test_counts_take_the_place_of_scores_in_the_exact_test_alone():
-    counts = {"adam": np.array([5, 5, 5, 5]), "sgd": np.array([4, 4, 4, 6])}
-    scores = {"adam": np.array([0.5, 0.5, 0.5, 0.5]), "sgd": np.array([0.4, 0.4, 0.4, 0.4])}
-    (pair,) = compare_pairs(scores, [("adam", "sgd")], 0.05, counts)
-    assert (pair.p, pair.superiority, pair.diff) == (brute_sign_flip([1, 1, 1, -1]), 1, pytest.approx(0.1))
-
-
-def test_counts_are_integers():
-    with pytest.raises(ValueError, match="counts of sgd must be integers, got float64"):
-        compare_pairs(SCORES, PAIRS, 0.05, {"adam": np.ones(7, int), "sgd": np.ones(7), "rmsprop": np.ones(7)})
-
-
-def test_a_pair_with_a_run_that_diverged_has_a_rank_test_and_no_mean():
-    scores = SCORES | {"sgd": np.where(np.arange(7) == 2, -np.inf, SCORES["sgd"])}
-    with_sgd, without, _ = compare_pairs(scores, PAIRS, 0.05, {key: np.arange(7) for key in scores})
-    assert (with_sgd.diff, with_sgd.ci, with_sgd.ci_sim, with_sgd.sd) == (None, None, None, None)
-    assert (with_sgd.p, with_sgd.superiority) == (1 / 64, 1)
-    assert without.diff is not None
-
-
-def test_no_pairs_have_no_results():
-    assert compare_pairs(SCORES, [], 0.05) == []
 
 
 def test_contenders_are_the_levels_that_none_is_claimed_to_beat():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.power import noether, power_paired, seeds_needed
+from hpsearch.analysis.power import power_paired, seeds_needed
 
 
 @given(st.integers(2, 60), st.floats(0.05, 2), st.sampled_from([0.05, 0.05 / 3, 0.2]))
@@ -60,21 +60,3 @@ def test_no_number_of_seeds_finds_nothing_or_is_certain(delta, power):
 def test_power_without_a_t_test_is_refused(n, sd):
     with pytest.raises(ValueError, match="n >= 2 and sd >= 0"):
         power_paired(n, 1, sd, 0.05)
-
-
-def test_the_29_runs_of_bouthillier_are_one_sided():
-    assert noether(0.75, 0.05, 0.95) == 29
-    assert noether(0.75, 0.025, 0.95) == 35
-
-
-def test_29_runs_of_each_level_find_three_of_four_wins_with_the_power_asked_for():
-    draw, shift = np.random.default_rng(0), np.sqrt(2) * stats.norm.ppf(0.75)
-    a, b = draw.normal(shift, 1, (2000, 29)), draw.normal(0, 1, (2000, 29))
-    found = stats.mannwhitneyu(a, b, alternative="greater", axis=1, method="asymptotic").pvalue <= 0.05
-    assert found.mean() == pytest.approx(0.95, abs=0.03)
-
-
-@pytest.mark.parametrize("gamma", [0.5, 1.01])
-def test_a_probability_that_is_no_advantage_needs_no_seeds(gamma):
-    with pytest.raises(ValueError, match=r"gamma must be in \(0.5, 1\]"):
-        noether(gamma)

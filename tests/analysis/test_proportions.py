@@ -11,8 +11,6 @@ from scipy import stats
 
 from hpsearch.analysis.proportions import (
     fisher,
-    ladder,
-    ladder_step,
     mcnemar,
     newcombe,
     retrained,
@@ -106,31 +104,6 @@ def test_ten_thousand_rows_opened_once_are_known_to_one_and_a_third_points():
 def test_a_test_set_that_was_never_opened_has_no_width():
     with pytest.raises(ValueError, match="at least one row and one opening"):
         reuse_half_width(100, 0)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.sampled_from([0.01, 0.1, 0.3]))
-def test_a_ladder_shows_fewer_scores_than_there_are_steps_and_never_goes_down(scores, step):
-    shown = [-math.inf]
-    for score in scores:
-        shown.append(ladder(score, shown[-1], step))
-    assert shown == sorted(shown)
-    assert len(set(shown[1:])) <= 1 + 1 / step
-    assert abs(shown[1] - scores[0]) <= step / 2 + 1e-12
-
-
-def test_a_ladder_keeps_back_what_is_better_by_less_than_a_step():
-    assert ladder(0.914, 0.90, 0.02) == 0.90
-    assert ladder(0.925, 0.90, 0.02) == pytest.approx(0.92)
-
-
-def test_a_ladder_needs_steps():
-    with pytest.raises(ValueError, match="step must be > 0, got 0"):
-        ladder(0.9, 0.8, 0)
-
-
-def test_the_step_of_a_ladder_is_the_error_of_the_difference():
-    new, old = np.array([True, True, False, True]), np.array([True, False, True, False])
-    assert ladder_step(new, old) == pytest.approx(stats.sem([0, 1, -1, 1]))
 
 
 def test_more_retrained_models_make_one_error_smaller_and_not_the_other():

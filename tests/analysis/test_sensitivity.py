@@ -2,25 +2,18 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from hpsearch.analysis.resampling import curve_bands
 from hpsearch.analysis.sensitivity import (
     good_region,
-    integrated_score,
     isolation,
     median_ratio,
-    performance_profile,
-    performance_ratios,
     time_to_target,
 )
 
-PROPERTY = settings(deadline=None, max_examples=50)
-
 times = st.one_of(st.floats(0.5, 20), st.just(np.inf))
-workloads = st.lists(st.lists(times, min_size=3, max_size=3), min_size=4, max_size=6).map(np.array)
 
 
 def test_the_good_region_has_a_share_and_the_range_of_each_parameter():
@@ -112,41 +105,3 @@ def test_misses_stay_in_the_ratio_of_medians():
     assert (low, high) == (0, np.inf)
     with pytest.raises(ValueError, match=r"^times must be paired, got 9 and 4 runs$"):
         median_ratio(hit, miss[:4], seed=0)
-
-
-EXAMPLE = np.array([[10.0, 20.0], [30.0, 15.0], [7.0, np.inf], [np.inf, np.inf]])
-
-
-def test_ratios_are_to_the_fastest_and_misses_are_infinite():
-    assert performance_ratios(EXAMPLE).tolist() == [[1, 2], [2, 1], [1, np.inf], [np.inf, np.inf]]
-
-
-def test_the_profile_is_the_share_of_workloads_within_a_factor():
-    assert performance_profile(EXAMPLE, np.array([1.0, 1.9, 2.0, 9.0])).tolist() == [
-        [0.5, 0.5, 0.75, 0.75],
-        [0.25, 0.25, 0.5, 0.5],
-    ]
-
-
-@PROPERTY
-@given(workloads)
-def test_the_integrated_score_is_the_mean_height_of_the_profile(spent):
-    def height(tau, method):
-        return performance_profile(spent, np.array([tau]))[method, 0]
-
-    steps = np.unique(np.clip(performance_ratios(spent), 1, 4))
-    for method, score in enumerate(integrated_score(spent)):
-        # between two ratios the profile is flat
-        pieces = [height((a + b) / 2, method) * (b - a) for a, b in zip([1, *steps], [*steps, 4], strict=True)]
-        assert score == pytest.approx(sum(pieces) / 3)
-
-
-def test_the_fastest_on_all_workloads_scores_one():
-    spent = np.column_stack([np.arange(1.0, 6), 9 * np.arange(1.0, 6)])
-    assert integrated_score(spent).tolist() == [1, 0]
-    assert integrated_score(spent, r_max=17)[1] == pytest.approx(0.5)
-
-
-def test_three_workloads_make_no_profile():
-    with pytest.raises(ValueError, match=r"^a performance profile needs at least 4 workloads, got 3$"):
-        integrated_score(EXAMPLE[:3])

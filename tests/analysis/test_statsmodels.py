@@ -1,4 +1,4 @@
-"""Formulas against those of statsmodels and baycomp, where these are installed."""
+"""Formulas against those of statsmodels, where it is installed."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ from hpsearch.analysis.factorial import factorial
 from hpsearch.analysis.paired import holm
 from hpsearch.analysis.power import power_paired, seeds_needed
 from hpsearch.analysis.proportions import mcnemar, newcombe
-from hpsearch.analysis.resampled import rope
 from hpsearch.intervals import wilson
 
 pytestmark = pytest.mark.slow  # importing statsmodels takes seconds
@@ -65,11 +64,3 @@ def test_the_interaction_is_that_of_a_repeated_measures_anova(draw):
     fitted = anova.AnovaRM(table, "y", "s", within=["i", "j"]).fit().anova_table
     interaction = factorial(cells, float(fitted.loc["i:j", "Pr > F"]), None).interaction
     assert min(map(abs, interaction.ci)) == pytest.approx(0, abs=1e-9)  # the level at which the interval reaches 0
-
-
-@pytest.mark.parametrize(("folds", "runs"), [(10, 1), (5, 2)])
-def test_the_region_of_practical_equivalence_is_that_of_baycomp(draw, folds, runs):
-    baycomp = pytest.importorskip("baycomp")
-    a, b = draw.normal(0.91, 0.01, folds * runs), draw.normal(0.9, 0.01, folds * runs)
-    first, same, second = baycomp.two_on_single(a, b, rope=0.004, runs=runs)  # first: a is better
-    assert rope(a - b, 1 / (folds - 1), 0.004) == pytest.approx((second, same, first))

@@ -15,23 +15,6 @@ Level = tuple[np.ndarray, np.ndarray]
 """The `val` (N,) and `report` (N,) scores of a level's trials."""
 
 
-def prob_beats(val_a: np.ndarray, report_a: np.ndarray, val_b: np.ndarray, report_b: np.ndarray, k: int) -> float:
-    """Probability that the best of k trials of A, chosen on `val`, has the higher `report` score than that of B.
-
-    Σ_i Σ_j w_i w_j (1[a_i > b_j] + ½ 1[a_i = b_j]) with the weights of `tied_weights`; at k = 1 this is
-    Mann & Whitney's U / (N_A N_B).
-
-    Raises:
-        ValueError: If a score is NaN or +inf, or k is more than the trials of a level.
-    """
-    refuse_unordered(report_a, report_b)
-    scores, place = np.unique(report_b, return_inverse=True)
-    mass = np.bincount(place, tied_weights(val_b, k), len(scores))
-    up_to = np.append(0.0, np.cumsum(mass))
-    below, at_most = (up_to[np.searchsorted(scores, report_a, side)] for side in ("left", "right"))
-    return float(tied_weights(val_a, k) @ (below + at_most) / 2)
-
-
 def prob_best(levels: Sequence[Level], k: int) -> np.ndarray:
     """(J,) probability of each level that its best of k trials has the highest `report` score; the sum is 1.
 

@@ -5,11 +5,10 @@ two scores per key, A minus B: higher is better, and -inf is the score of a run 
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 EXACT = 14
 """Up to so many keys, every vector of signs is tried."""
@@ -125,22 +124,6 @@ def superiority(d: np.ndarray) -> float:
     return float(np.mean(d > 0) + np.mean(d == 0) / 2)
 
 
-def hedges_g(d: np.ndarray) -> float:
-    """The mean in units of its keys' SD, mean / s, less its bias for n keys, n >= 3 (Hedges, 1981).
-
-    The factor is G(v / 2) / (sqrt(v / 2) G((v - 1) / 2)) with v = n - 1 and the gamma function G. Where all differences
-    are equal it is 0 if they are 0, else infinite.
-    """
-    freedom = len(d) - 1
-    if freedom < 2:
-        raise ValueError(f"Hedges' g needs at least 3 differences, got {len(d)}")
-    mean, sd = float(d.mean()), spread(d)
-    if sd == 0:
-        return math.copysign(math.inf, mean) if mean else 0.0
-    factor = math.exp(special.gammaln(freedom / 2) - special.gammaln((freedom - 1) / 2)) / math.sqrt(freedom / 2)
-    return factor * mean / sd
-
-
 def minimum_seeds(comparisons: int, alpha: float = 0.05) -> int:
     """Fewest keys on which an effect of any size can pass: the smallest n with m 2^(1 - n) <= alpha, m comparisons.
 
@@ -152,83 +135,6 @@ def minimum_seeds(comparisons: int, alpha: float = 0.05) -> int:
 def auto_seeds(comparisons: int, alpha: float = 0.05) -> int:
     """Keys for `confirm.seeds=auto`: two more than the fewest, so that a lost run is no end, and at least `SEEDS`."""
     return max(SEEDS, minimum_seeds(comparisons, alpha) + 2) if comparisons else SEEDS
-
-
-@dataclass(frozen=True, slots=True)
-class PairResult:
-    """Level `a` against level `b` on n common keys.
-
-    A run that diverged leaves no mean difference: `diff`, `ci`, `ci_sim` and `sd` are None, and p is that of ranks.
-
-    Attributes:
-        a: One level.
-        b: The other.
-        n: Common pairing keys.
-        diff: Mean of a - b.
-        ci: Its 1 - alpha t interval.
-        ci_sim: Its 1 - alpha / m t interval, which holds for all m pairs at once (Bonferroni).
-        p: Of the sign-flip test.
-        p_holm: `p` after Holm's correction for m pairs.
-        superiority: Share of keys on which `a` is ahead, ties counted half.
-        sd: Standard deviation of the differences, divisor n - 1.
-    """
-
-    a: str
-    b: str
-    n: int
-    diff: float | None
-    ci: tuple[float, float] | None
-    ci_sim: tuple[float, float] | None
-    p: float
-    p_holm: float
-    superiority: float
-    sd: float | None
-
-
-def compare_pairs(
-    scores: Mapping[str, np.ndarray],
-    pairs: Sequence[tuple[str, str]],
-    alpha: float,
-    counts: Mapping[str, np.ndarray] | None = None,
-) -> list[PairResult]:
-    """Each pair's result, corrected for the m pairs asked for.
-
-    Args:
-        scores: By level, (n,) per common key, n >= 2, in one order of keys; -inf for a run that diverged.
-        pairs: The family: all that is compared, also what is not shown.
-        alpha: Family-wise level.
-        counts: By level, (n,) correct rows of the same runs where the score is an accuracy on one set of rows: sums of
-            integers tie exactly.
-    """
-    d = [differences(scores[a], scores[b]) for a, b in pairs]
-    whole = [None if counts is None else _count_differences(counts, a, b) for a, b in pairs]
-    p = [_pair_p(*both) for both in zip(d, whole, strict=True)]
-    return [
-        _result(names, *values, alpha=alpha, m=len(pairs))
-        for names, *values in zip(pairs, d, p, holm(p).tolist(), strict=True)
-    ]
-
-
-def _count_differences(counts: Mapping[str, np.ndarray], a: str, b: str) -> np.ndarray:
-    for level in (a, b):
-        if not np.issubdtype(counts[level].dtype, np.integer):
-            raise ValueError(f"counts of {level} must be integers, got {counts[level].dtype}")
-    difference: np.ndarray = counts[a].astype(np.int64) - counts[b].astype(np.int64)
-    return difference
-
-
-def _pair_p(d: np.ndarray, whole: np.ndarray | None) -> float:
-    if not np.isfinite(d).all():
-        return sign_flip_ranks(d)
-    return sign_flip(d if whole is None else whole)
-
-
-def _result(names: tuple[str, str], d: np.ndarray, p: float, p_holm: float, *, alpha: float, m: int) -> PairResult:
-    ahead = superiority(d)
-    if not np.isfinite(d).all():
-        return PairResult(*names, len(d), None, None, None, p, p_holm, ahead, None)
-    ci, ci_sim = mean_interval(d, alpha), mean_interval(d, bonferroni_alpha(alpha, m))
-    return PairResult(*names, len(d), float(d.mean()), ci, ci_sim, p, p_holm, ahead, spread(d))
 
 
 def contenders(levels: Sequence[str], claims: set[tuple[str, str]]) -> tuple[str, ...]:

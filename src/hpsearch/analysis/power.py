@@ -1,8 +1,5 @@
 """How many seeds a comparison needs before it is run, or would have needed after it."""
 
-import math
-from statistics import NormalDist
-
 from scipy import stats
 
 
@@ -53,20 +50,3 @@ def seeds_needed(delta: float, sd: float, alpha: float, power: float = 0.8) -> i
         else:
             enough = middle
     return enough
-
-
-def noether(gamma: float = 0.75, alpha: float = 0.05, power: float = 0.95) -> int:
-    """Runs of each of two levels with which the rank-sum test tells P(A > B) = `gamma` from 1/2 (Noether, 1987).
-
-    n = ((z(1 - alpha) + z(power)) / (sqrt(6) (gamma - 1/2)))^2, rounded up: the test is one-sided at `alpha`. The 29
-    of Bouthillier et al. (2021) are alpha = 0.05 and power = 0.95 (28.86); a two-sided test would need 35.
-
-    Args:
-        gamma: Above 1/2, at most 1.
-        alpha: One-sided level.
-        power: Probability to find it.
-    """
-    if not 0.5 < gamma <= 1:
-        raise ValueError(f"gamma must be in (0.5, 1], got {gamma}")
-    z = NormalDist().inv_cdf
-    return math.ceil(((z(1 - alpha) + z(power)) / (math.sqrt(6) * (gamma - 0.5))) ** 2)

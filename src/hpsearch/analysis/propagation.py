@@ -59,33 +59,6 @@ def forward_moments(
     return np.array(moments)
 
 
-def backward_moments(
-    activation: str, layers: Sequence[Layer], q0: float, slope: float = 0.01, alpha: float = 1.0
-) -> np.ndarray:
-    """(L,) second moment of the gradient at the inputs of each layer, where that at the last activations is 1.
-
-    g_{l-1} = n_out Var W E[φ'(u_l)²] g_l with u_l ~ N(0, n_in Var W q_{l-1}) (Schoenholz et al., 2017), where weights
-    on the way back are taken as independent of those on the way there.
-
-    Args:
-        activation: identity, sigmoid, tanh, relu, leaky_relu, elu or step.
-        layers: L layers, the first one at the inputs.
-        q0: Mean square of the inputs.
-        slope: Of a leaky ReLU below zero.
-        alpha: Of an ELU.
-
-    Raises:
-        ValueError: If the activation is not among these.
-    """
-    _, derivative = _functions(activation, slope, alpha)
-    before = [q0, *forward_moments(activation, layers, q0, slope, alpha)[:-1].tolist()]
-    gains = [
-        layer.fan_out * layer.sd**2 * _mean_square(derivative, layer, q)
-        for layer, q in zip(layers, before, strict=True)
-    ]
-    return np.cumprod(gains[::-1])[::-1]
-
-
 def _mean_square(function: Elementwise, layer: Layer, q: float) -> float:
     z, weight = _half_normals()
     scale = layer.sd * np.sqrt(layer.fan_in * q)

@@ -86,31 +86,6 @@ def reuse_half_width(n: int, openings: int, alpha: float = 0.05) -> float:
     return math.sqrt(math.log(2 * openings / alpha) / (2 * n))
 
 
-def ladder_step(new: np.ndarray, released: np.ndarray) -> float:
-    """A step for `ladder` that needs no parameter: the standard error of the rows' differences (Blum & Hardt, 2015).
-
-    Args:
-        new: (n,) per-row scores of the new model, n >= 2.
-        released: (n,) of the model released last, the same rows.
-    """
-    return float(np.std(np.subtract(new, released, dtype=np.float64), ddof=1) / math.sqrt(len(new)))
-
-
-def ladder(score: float, released: float, step: float) -> float:
-    """The score that a hold-out used again and again may show: a multiple of the step if it is better by more than it.
-
-    Otherwise it shows the one released last, and so tells no more (Blum & Hardt, 2015).
-
-    Args:
-        score: Of the new model; higher is better.
-        released: Shown last; -inf at first.
-        step: > 0.
-    """
-    if not step > 0:
-        raise ValueError(f"step must be > 0, got {step}")
-    return round(score / step) * step if score > released + step else released
-
-
 @dataclass(frozen=True, slots=True)
 class Retrained:
     """A recipe's accuracy over S retrained models on n test rows, with two errors of different kinds.

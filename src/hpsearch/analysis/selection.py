@@ -130,21 +130,6 @@ def share_count(weights: np.ndarray, share: float = 0.95) -> int:
     return 1 + int(np.searchsorted(held[:-1], share - 1e-9))
 
 
-def tibshirani(errors: np.ndarray) -> tuple[float, float]:
-    """The cross-validation error of the chosen configuration, corrected for the choice, and the correction (>= 0).
-
-    The bias is the mean over folds of e[f, ĉ] - min_c e[f, c], ĉ the configuration of the lowest mean error
-    (Tibshirani & Tibshirani, 2009); it is averaged over configurations that tie.
-
-    Args:
-        errors: (K, C) error of each fold and configuration; lower is better.
-    """
-    means = errors.mean(axis=0)
-    tied = _lowest(means)
-    bias = float((errors[:, tied].mean(axis=1) - errors.min(axis=1)).mean())
-    return float(means.min()) + bias, bias
-
-
 def bbc_cv(
     losses: np.ndarray,
     seed: int | np.random.Generator,
@@ -204,15 +189,6 @@ def _lowest(sums: np.ndarray) -> np.ndarray:
     least = sums.min(axis=-1, keepdims=True)
     lowest: np.ndarray = sums <= least + ROUNDING * np.abs(least)
     return lowest
-
-
-def expected_max_normal(n: int) -> float:
-    """Expected maximum of `n` >= 1 independent standard normals, ∫ x n φ(x) Φ(x)^(n-1) dx; good to n = 10⁹."""
-    x, step = np.linspace(-12.0, 12.0, 4801, retstep=True)
-    density = n * np.exp((n - 1) * log_ndtr(x) - x**2 / 2) / np.sqrt(2 * np.pi)
-    return float(
-        (x * density).sum() * step
-    )  # on a whole bell the plain sum converges faster than any power of the step
 
 
 def expected_max_binomial(n_trials: int, p: float, n_rows: int) -> float:

@@ -1,6 +1,6 @@
 """How easily a level is tuned, and how soon it gets there.
 
-Legend: N trials, E epochs, S runs, W workloads, A methods, T thresholds.
+Legend: N trials, E epochs, S runs, T thresholds.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,6 @@ import numpy as np
 from hpsearch.analysis.resampling import RESAMPLES, curve_bands, percentiles
 from hpsearch.analysis.tuning import expected_report, largest_claim
 from hpsearch.intervals import wilson
-
-FEWEST_WORKLOADS = 4
-R_MAX = 4.0
-"""Times slower than the fastest at which a performance profile ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,49 +181,3 @@ def _over(a: np.ndarray | np.floating, b: np.ndarray | np.floating) -> np.ndarra
     with np.errstate(invalid="ignore"):  # inf / inf
         ratio: np.ndarray = np.divide(a, b)
     return ratio
-
-
-def performance_ratios(times: np.ndarray) -> np.ndarray:
-    """(W, A) times of each workload over the fastest method's; inf for a miss, also where all miss.
-
-    Args:
-        times: (W, A) time of each method to the target of each workload, > 0; inf for a miss.
-
-    Raises:
-        ValueError: If there are fewer than four workloads, which are no profile.
-    """
-    if len(times) < FEWEST_WORKLOADS:
-        raise ValueError(f"a performance profile needs at least {FEWEST_WORKLOADS} workloads, got {len(times)}")
-    fastest = times.min(axis=1, keepdims=True)
-    slower: np.ndarray = np.divide(times, fastest, out=np.full(times.shape, np.inf), where=np.isfinite(fastest))
-    return slower
-
-
-def performance_profile(times: np.ndarray, taus: np.ndarray) -> np.ndarray:
-    """(A, T) share of workloads on which a method takes at most `taus` times the fastest (Dolan & Moré, 2002).
-
-    Args:
-        times: (W, A) time of each method to the target of each workload, > 0; inf for a miss.
-        taus: (T,) >= 1.
-
-    Raises:
-        ValueError: If there are fewer than four workloads.
-    """
-    within: np.ndarray = (performance_ratios(times)[:, :, None] <= taus).mean(axis=0)
-    return within
-
-
-def integrated_score(times: np.ndarray, r_max: float = R_MAX) -> np.ndarray:
-    """(A,) mean height of each performance profile from 1 to `r_max` (Dahl et al., 2023): 1 is always the fastest.
-
-    The integral over a profile's steps is exact: a workload of ratio r adds r_max - r, or nothing beyond r_max.
-
-    Args:
-        times: (W, A) time of each method to the target of each workload, > 0; inf for a miss.
-        r_max: > 1.
-
-    Raises:
-        ValueError: If there are fewer than four workloads.
-    """
-    heights: np.ndarray = np.maximum(r_max - performance_ratios(times), 0.0).mean(axis=0) / (r_max - 1)
-    return heights
