@@ -14,6 +14,7 @@ from hpsearch.config import ConfigError
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
 from hpsearch.search.record_files import open_json, seal_json
 from hpsearch.terminal import Terminal
+from hpsearch.tracking.stored import REQUESTED
 
 ROWS = {"development_rows": 1438, "targets": "10 classes", "test": None}
 
@@ -41,7 +42,7 @@ def tracked_copy(tracker, place, name, seed):
 def upload(tracker, store, identity, *, started_ms=1):
     """Puts a sweep with its trials into the tracking store, as running it would; its run."""
     specification = store.specification()
-    tags = {"fingerprint": specification["fingerprint"]}
+    tags = {"fingerprint": specification["fingerprint"], REQUESTED: str(store.requested())}
     run = tracker.open_sweep(store.name, identity=identity, started_ms=started_ms, tags=tags)
     tracker.log_artifacts(run.run_id, {"sweep.json": store.folder / "sweep.json"})
     for (level, k), attempt in store.finished().items():

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from hpsearch.cli import main
 from hpsearch.cli.naming import Named
+from hpsearch.cli.publishing import publish
 from hpsearch.cli.report_target import Asked, find_target
 from hpsearch.config import ConfigError
 from hpsearch.search.gathered import SpecificationError
@@ -194,3 +195,40 @@ def test_the_report_of_a_run_that_is_given_lies_beside_that_of_its_name(tracker,
     assert main(["+report=sweep", f"report.run={run}", store]) == 0
     assert (tmp_path / "experiments" / "shared" / "report.md").read_bytes() == mine
     assert (tmp_path / "experiments" / f"shared-{run[:8]}" / "report.md").read_bytes() != mine
+
+
+def edit(client, run_id, how):
+    """What people do to a run in MLflow."""
+    if how == "deleted":
+        client.delete_run(run_id)
+    elif how == "without a tag":
+        client.delete_tag(run_id, "attempt")
+    elif how == "another status":
+        client.set_tag(run_id, "status", "interrupted")
+
+
+@pytest.mark.parametrize("how", ["deleted", "without a tag", "another status"])
+def test_a_report_says_that_a_run_is_missing_which_the_sweep_says_it_has(asked, tracker, sweep, how):
+    store, config = sweep("shared", place="elsewhere")
+    for k in range(3):
+        finish(store, config, k, 0.5 + k / 10, 0.5)
+    store.request(3)
+    run = upload(tracker, store, "ann")
+    meant = Asked(asked(sweep="shared"), "sweep")
+    whole, _ = find_target(meant, tracker, Terminal(Console(file=io.StringIO())))
+    assert (len(whole.records), whole.lacking) == (3, None)
+    attempts = sorted((child.attempt for child in tracker.stored.children(run, "search")), key=lambda one: one.k)
+    edit(tracker._store.client, attempts[0].run_id, how)
+    found, run = find_target(meant, tracker, Terminal(Console(file=io.StringIO())))
+    assert sorted(found.records) == [("-", 1), ("-", 2)]
+    published = publish(found, meant.config, tracker, run)
+    assert published.lacking.startswith("2 of the 3 trials that the sweep was asked for are here: ")
+    assert "2 of the 3 trials" in published.page.read_text()
+
+
+def test_a_trial_is_what_its_record_says_and_not_a_tag(asked, tracker, of_others):
+    run = of_others("shared", 0.5)
+    (trial,) = tracker.stored.children(run, "search")
+    tracker._store.client.set_tag(trial.attempt.run_id, "trial", "7")
+    gathered, _ = find_target(Asked(asked(sweep="shared"), "sweep"), tracker, Terminal(Console(file=io.StringIO())))
+    assert list(gathered.records) == [("-", 0)]

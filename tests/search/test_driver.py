@@ -103,6 +103,15 @@ def test_a_sweep_that_grows_keeps_its_first_trials_and_equals_the_large_one(serv
     assert_consistent(folder, undisturbed)
 
 
+def test_a_sweep_that_goes_on_in_a_store_that_does_not_have_it_is_whole_there(server, config, place, undisturbed):
+    folder = place()
+    assert server.drive(folder, config, 2) == 0
+    (folder / "mlflow.db").unlink()
+    assert server.drive(folder, config, TRIALS) == 0
+    assert_consistent(folder, undisturbed)
+    assert trainings(folder) == dict.fromkeys(range(TRIALS), 1)
+
+
 def test_a_record_that_was_cut_is_made_anew_by_another_attempt(server, config, place, undisturbed):
     folder = place()
     assert server.drive(folder, config, TRIALS, step="record written", k=1) == -9

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hpsearch.tracking.runs import Ending
+from hpsearch.tracking.connection import TrackingError
+from hpsearch.tracking.runs import Ending, Role
 
 
 def opened(tracker, identity="a"):
@@ -33,3 +34,51 @@ def test_a_sweep_whose_experiment_was_deleted_is_not_found(tracker):
     sweep = opened(tracker)
     tracker._store.client.delete_experiment(sweep.experiment_id)
     assert tracker.find_sweep("mnist", "a") is None
+
+
+def rename(tracker, sweep, title):
+    tracker._store.client.rename_experiment(sweep.experiment_id, title)
+
+
+def test_a_sweep_whose_experiment_was_renamed_goes_on_there(tracker):
+    sweep = opened(tracker)
+    rename(tracker, sweep, "best of all")
+    again = opened(tracker)
+    assert (again.run_id, again.experiment_id, again.resumed) == (sweep.run_id, sweep.experiment_id, True)
+    assert tracker.find_sweep("mnist", "a").run_id == sweep.run_id
+    assert [found.run_id for found in tracker.stored.find("mnist")] == [sweep.run_id]
+    assert opened(tracker, identity="b").experiment_id == sweep.experiment_id
+
+
+def test_a_sweep_is_found_although_its_experiment_lost_its_tags(tracker):
+    sweep = opened(tracker)
+    tracker._store.client.delete_experiment_tag(sweep.experiment_id, "sweep")
+    rename(tracker, sweep, "best of all")
+    assert opened(tracker).run_id == sweep.run_id
+    assert tracker.stored.names() == ["mnist"]
+
+
+def test_a_sweep_does_not_move_into_the_experiment_of_another_that_took_its_name(tracker):
+    other = tracker.open_sweep("digits", identity="a", started_ms=1)
+    rename(tracker, other, "mnist")
+    sweep = opened(tracker)
+    assert sweep.experiment_id != other.experiment_id
+    assert tracker._store.client.get_experiment(sweep.experiment_id).tags["sweep"] == "mnist"
+    assert [found.run_id for found in tracker.stored.find("digits")] == [other.run_id]
+
+
+def test_a_sweep_whose_run_was_deleted_is_refused_with_the_way_back(tracker):
+    sweep = opened(tracker)
+    tracker._store.client.delete_run(sweep.run_id)
+    assert tracker.find_sweep("mnist", "a") is None
+    with pytest.raises(TrackingError, match=f"the run of sweep 'mnist' was deleted .*restore --run-id {sweep.run_id}"):
+        opened(tracker)
+
+
+def test_runs_whose_tags_people_have_removed_or_changed_are_no_attempts(tracker):
+    sweep = opened(tracker)
+    runs = [tracker.start_attempt(sweep, "-", k, 1, started_ms=1 + k) for k in range(3)]
+    tracker._store.client.delete_tag(runs[0], "trial")
+    tracker._store.client.set_tag(runs[1], "role", "mine")
+    assert [attempt.run_id for attempt in tracker.attempts(sweep)] == [runs[2]]
+    assert [child.attempt.run_id for child in tracker.stored.children(sweep, Role.SEARCH)] == [runs[2]]

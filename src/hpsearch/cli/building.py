@@ -34,6 +34,7 @@ from hpsearch.tracking.environment import describe
 from hpsearch.tracking.looks import question_tags
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Ending, SweepRun
+from hpsearch.tracking.stored import REQUESTED
 from hpsearch.tracking.system import gpu_count
 
 
@@ -186,7 +187,15 @@ def _open_run(tracker: Tracker, named: Named, columns: list[str], tags: Mapping[
         identity=named.identity,
         started_ms=now_ms(),
         description=_description(specification),
-        tags={**describe(), **kept, **test, **question, **tags, "data": data["name"]},
+        tags={
+            **describe(),
+            **kept,
+            **test,
+            **question,
+            **tags,
+            "data": data["name"],
+            REQUESTED: str(named.store.requested()),
+        },
         columns=columns,
     )
 

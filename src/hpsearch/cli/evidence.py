@@ -104,8 +104,9 @@ class _Reader:
         return max([self._config.training.epochs, *(int(level["config"]["training"]["epochs"]) for level in levels)])
 
     def _facts(self) -> dict[str, str]:
-        config = self._config
+        config, lacking = self._config, self._found.lacking
         return {
+            **({"missing trials": lacking} if lacking else {}),
             **groups_in_words(config, self._found.specification["specification"], _compared(config)),
             "batch size": str(config.training.batch_size),
             "precision": str(config.training.precision),

@@ -102,17 +102,16 @@ def _tracked(tracker: Tracker, local: list[Found]) -> tuple[list[Found], list[st
     known = {(one.name, one.specification["fingerprint"]) for one in local}
     found: list[Found] = []
     left_out: list[str] = []
-    for name in tracker.stored.names():
-        for run in (run for run in tracker.stored.find(name) if run.run_id not in here):
-            try:
-                specification = tracked_specification(tracker.stored, run)
-            except SpecificationError as error:
-                left_out.append(str(error))
-                continue
-            if (name, specification["fingerprint"]) not in known:
-                known.add((name, specification["fingerprint"]))
-                gather = partial(gather_tracked, tracker.stored, run, specification)
-                found.append(Found(name, specification, gather, run))
+    for run in (run for run in tracker.stored.all() if run.run_id not in here):
+        try:
+            specification = tracked_specification(tracker.stored, run)
+        except SpecificationError as error:
+            left_out.append(str(error))
+            continue
+        if (run.name, specification["fingerprint"]) not in known:
+            known.add((run.name, specification["fingerprint"]))
+            gather = partial(gather_tracked, tracker.stored, run, specification)
+            found.append(Found(run.name, specification, gather, run))
     return found, left_out
 
 

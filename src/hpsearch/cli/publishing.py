@@ -56,7 +56,7 @@ def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> 
     folder = Path(asked.report.directory) / slug(f"{evidence.design.name}{chosen}")
     files = write_report(findings, folder, theory=signal_theory(found, asked))
     tracker.log_artifacts(run.run_id, {f"report/{path.relative_to(folder)}": path for path in files})
-    return summarize(findings, files)
+    return replace(summarize(findings, files), lacking=found.lacking)
 
 
 def _require_trials(found: Gathered) -> None:

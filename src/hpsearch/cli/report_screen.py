@@ -20,12 +20,14 @@ class Published:
         answers: Status and sentence of each line of the answer box but the scope and those of `undecided`.
         files: Where it is; `report.html` first.
         undecided: Comparisons of two levels that the data do not decide.
+        lacking: That trials are missing, in words; None where all are there.
     """
 
     name: str
     answers: tuple[tuple[str, str], ...]
     files: tuple[Path, ...]
     undecided: int = 0
+    lacking: str | None = None
 
     @property
     def page(self) -> Path:
@@ -48,6 +50,8 @@ def report_files(published: Published) -> list[tuple[str, str]]:
 def show_answers(terminal: Terminal, published: Published) -> None:
     """Prints the answer box."""
     terminal.heading(f"Report on {published.name}")
+    if published.lacking:
+        terminal.warn(published.lacking)
     for status, sentence in published.answers:
         terminal.line(f"  {status.upper():<13} {sentence}")
     if left := published.undecided:

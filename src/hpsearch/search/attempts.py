@@ -71,7 +71,9 @@ class Attempts:
         for key, attempt in finished.items():
             trial = asked.get((*key, attempt.number))
             if trial is None or not trial.state.is_finished():
-                self._adopt(attempt, trial)
+                self._tell(self._log(attempt, trial))
+            elif not self.run.resumed:  # this tracking store does not have it yet
+                self._log(attempt, trial)
         for identity, trial in asked.items():
             adopted = identity[:2] in finished and finished[identity[:2]].number == identity[2]
             if not trial.state.is_finished() and not adopted:
@@ -79,8 +81,8 @@ class Attempts:
         self._close_open_runs(finished)
         return {key: _record(attempt) for key, attempt in finished.items()}
 
-    def _adopt(self, attempt: Attempt, trial: optuna.trial.FrozenTrial | None) -> None:
-        """Finishes the commit of an attempt whose record is whole, without training."""
+    def _log(self, attempt: Attempt, trial: optuna.trial.FrozenTrial | None) -> Finished:
+        """Gives tracking an attempt whose record is whole, without training."""
         record = _record(attempt)
         planned = self.plan.realize(record.key, record.values)
         run = self.store.run_file(record.level, record.k, attempt.number)
@@ -88,7 +90,9 @@ class Attempts:
         run_id = self._start_run(planned, attempt.number, run["started_ms"], Provenance.read(run))
         number = trial.number if trial is not None else self._ask(planned, attempt.number)
         result = replace(record.result, measured=run["measured"])
-        self.log_and_tell(Finished(result, attempt.folder, run_id, number, run["ended_ms"]))
+        finished = Finished(result, attempt.folder, run_id, number, run["ended_ms"])
+        self._finish_run(finished)
+        return finished
 
     def _close_open_runs(self, finished: Mapping[tuple[str, int], Attempt]) -> None:
         for run in self.tracker.attempts(self.run, running=True):
@@ -145,16 +149,22 @@ class Attempts:
 
     def log_and_tell(self, finished: Finished) -> Record:
         """Tracking gets the results, then Optuna, which is the commit; gives back the record."""
+        self._finish_run(finished)
+        self._tell(finished)
+        return decode_record((finished.folder / "record.json").read_bytes())
+
+    def _finish_run(self, finished: Finished) -> None:
         files = {path.name: path for path in sorted(finished.folder.iterdir()) if path.name != "run.json"}
+        self.tracker.finish_attempt(finished.run_id, finished.result, ended_ms=finished.ended_ms, artifacts=files)
+
+    def _tell(self, finished: Finished) -> None:
         result = finished.result
-        self.tracker.finish_attempt(finished.run_id, result, ended_ms=finished.ended_ms, artifacts=files)
         report_rungs(self.study, finished.optuna_number, rung_scores(result))
         if result.score is not None:
             self.study.tell(finished.optuna_number, result.score)
         else:
             state = TrialState.PRUNED if result.status is Status.PRUNED else TrialState.FAIL
             self.study.tell(finished.optuna_number, state=state)
-        return decode_record((finished.folder / "record.json").read_bytes())
 
     def close(self, key: tuple[str, int], failure: str | None) -> None:
         """Gives up an open attempt."""

@@ -33,12 +33,14 @@ class Gathered:
         records: Of its trials, by (level, k).
         confirmed: Of the levels' recipes, by (level, seed): the record, and the arrays beside it.
         predictions: The arrays beside the record of a trial, read when asked for.
+        requested: How many trials the sweep says that it is to have, default recipes included; 0 if it does not say.
         made_with: What trials and retrainings were done with, each once; None of those where it was not written down.
     """
 
     specification: dict[str, Any]
     records: dict[Key, Record]
     predictions: Callable[[Key], Arrays]
+    requested: int = 0
     confirmed: dict[Key, tuple[Record, Arrays]] = field(default_factory=dict)
     made_with: set[Provenance | None] = field(default_factory=set)
 
@@ -53,6 +55,18 @@ class Gathered:
         named = [str(level["name"]) for level in self.specification["specification"].get("levels", ())]
         return named or sorted({level for level, _ in self.records})
 
+    @property
+    def lacking(self) -> str | None:
+        """What is said where there are fewer trials than the sweep is to have; None where all are there."""
+        if len(self.records) >= self.requested:
+            return None
+        each = Counter(level for level, _ in self.records)
+        of = f" ({', '.join(f'{level} {each[level]}' for level in self.levels)})" if self.compares else ""
+        return (
+            f"{len(self.records)} of the {self.requested} trials that the sweep was asked for are here{of}: it has not "
+            "come to its end, or runs were deleted, or their tags or files changed, in MLflow"
+        )
+
     def recipe(self, level: str) -> Record | None:
         """The trial of a level that selection picks among its draws."""
         draws = [r for (name, k), r in self.records.items() if name == level and not (self.compares and k == 0)]
@@ -65,7 +79,7 @@ def gather_local(store: SweepStore) -> Gathered:
     assert specification is not None, store.folder
     finished = store.finished()
     records = {key: attempt.record for key, attempt in finished.items() if attempt.record is not None}
-    found = Gathered(specification, records, lambda key: store.predictions(finished[key]))
+    found = Gathered(specification, records, lambda key: store.predictions(finished[key]), store.requested())
     found.made_with.update(_provenance(store, attempt) for attempt in finished.values())
     retrained: dict[Key, Provenance | None] = {}
     for level in found.levels:
@@ -126,9 +140,10 @@ def gather_tracked(stored: StoredSweeps, sweep: SweepRun, specification: dict[st
     children = [child for child in stored.children(sweep, Role.SEARCH, Role.CONFIRM) if child.has_record]
     for child in children:
         if child.attempt.role is Role.SEARCH:
-            _count(counted, (child.attempt.level, child.attempt.k), child, _record(stored, child))
+            record = _record(stored, child)  # which is sealed, while people may change tags
+            _count(counted, record.key, child, record)
     records = {key: record for key, (_, record) in sorted(counted.items())}
-    found = Gathered(specification, records, lambda key: _arrays(stored, *counted[key]))
+    found = Gathered(specification, records, lambda key: _arrays(stored, *counted[key]), stored.requested(sweep))
     fresh: dict[Key, tuple[Child, Record]] = {}
     recipes = {level: found.recipe(level) for level in found.levels}
     for child in children:

@@ -88,7 +88,7 @@ class Looks:
             question: Its digest.
             digest: Of retrainings; empty for none.
         """
-        experiments, parents = self._store.experiments(), f"tags.role = '{Role.PARENT}'"
+        experiments, parents = self._store.active(), f"tags.role = '{Role.PARENT}'"
         clauses = [f"{parents} and tags.{QUESTION} = '{question}'"]
         clauses += [f"{parents} and tags.`{LOOK}{digest}` LIKE '%'"] if digest else []
         found = {run.info.run_id: run for clause in clauses for run in self._store.search(experiments, clause)}

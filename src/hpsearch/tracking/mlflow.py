@@ -16,7 +16,7 @@ from hpsearch.records import Status, TrialResult, Value
 from hpsearch.secrets import mask_uri
 from hpsearch.tracking.connection import TrackingError, connect, resolve_uri
 from hpsearch.tracking.ledger import SealLedger
-from hpsearch.tracking.limits import digest, display_name
+from hpsearch.tracking.limits import digest
 from hpsearch.tracking.looks import Looks
 from hpsearch.tracking.models import log_model
 from hpsearch.tracking.runs import (
@@ -104,28 +104,30 @@ class Tracker:
             columns: Params and metrics that its table of trials shows beside the score, at `runs.table_path`.
 
         Raises:
-            TrackingError: MLflow failed, or the experiment of this name was deleted there.
+            TrackingError: MLflow failed, or the sweep was deleted there, or the experiment of its name.
         """
         store, key = self._store, run_key(identity, Role.PARENT)
-        experiment_id = store.experiment(name, description)
+        found = store.parent(name, key)
+        if found is None:
+            store.require_undeleted(name, key)
+        experiment_id = str(found.info.experiment_id) if found else store.experiment(name, description)
         if columns:
             store.describe_experiment(experiment_id, {VIEW: table_view(columns)})
         labels = {**(tags or {}), "role": Role.PARENT, "sweep": name, "status": "running", NOTE: description}
-        found = store.find(experiment_id, key)
-        if found is not None:
-            store.reopen(found)
-        run_id = found or store.create(experiment_id, key, name, started_ms, labels, search=False)
+        if found is None:
+            run_id = store.create(experiment_id, key, name, started_ms, labels, search=False)
+        else:
+            run_id = str(found.info.run_id)
+            store.reopen(run_id)
         store.log(run_id, params=params, tags=labels if found else None)
         return SweepRun(name, identity, experiment_id, run_id, resumed=found is not None)
 
     def find_sweep(self, name: str, identity: str) -> SweepRun | None:
         """The sweep as it stands, with nothing of it changed; None if this store does not have it."""
-        store = self._store
-        found = store.call(store.client.get_experiment_by_name, display_name(name))
-        if found is None or found.lifecycle_stage != "active":
+        found = self._store.parent(name, run_key(identity, Role.PARENT))
+        if found is None:
             return None
-        run_id = store.find(found.experiment_id, run_key(identity, Role.PARENT))
-        return None if run_id is None else SweepRun(name, identity, str(found.experiment_id), run_id, resumed=True)
+        return SweepRun(name, identity, str(found.info.experiment_id), str(found.info.run_id), resumed=True)
 
     def close_sweep(self, sweep: SweepRun, ending: Ending, *, ended_ms: int) -> None:
         """End the parent run; its `status` tag becomes `finished`, `failed` or `killed`."""
@@ -214,7 +216,7 @@ class Tracker:
         """The attempts that MLflow knows of a sweep, oldest first; with `running`, those it takes for running."""
         only = " and attributes.status = 'RUNNING'" if running else ""
         runs = self._store.search(sweep.experiment_id, f"tags.`{PARENT}` = '{sweep.run_id}'{only}")
-        return [attempt_of(run) for run in runs]
+        return [attempt for run in runs if (attempt := attempt_of(run)) is not None]
 
     def find_trial(self, run_id: str) -> Attempt:
         """The attempt that a run stands for.
@@ -222,10 +224,10 @@ class Tracker:
         Raises:
             TrackingError: There is no such run, or it is not a trial of hpsearch.
         """
-        run = self._store.run(run_id)
-        if not {"sweep", "role", "level", "trial", "attempt"} <= set(run.data.tags):
+        attempt = attempt_of(self._store.run(run_id))
+        if attempt is None:
             raise TrackingError(f"run {run_id} is not a trial of hpsearch: give the run id of a trial")
-        return attempt_of(run)
+        return attempt
 
     def terminate(self, run_id: str, status: Status, *, ended_ms: int, failure: str | None = None) -> None:
         """End a run that has no result: its driver or worker died, or it was interrupted."""

@@ -157,17 +157,20 @@ def artifact_path(run: SweepRun, file: str) -> str:
     return f"/#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{file}"
 
 
-def attempt_of(run: "Run") -> Attempt:
-    """The attempt that a run stands for, read from its tags."""
+def attempt_of(run: "Run") -> Attempt | None:
+    """The attempt that a run stands for, read from its tags; None if they say none, as after edits by people."""
     tags = run.data.tags
-    return Attempt(
-        run_id=run.info.run_id,
-        sweep=tags["sweep"],
-        role=Role(tags["role"]),
-        level=tags["level"],
-        k=int(tags["trial"]),
-        part=tags.get("part", ""),
-        attempt=int(tags["attempt"]),
-        running=run.info.status in ("RUNNING", "SCHEDULED"),
-        status=tags.get("status", ""),
-    )
+    try:
+        return Attempt(
+            run_id=run.info.run_id,
+            sweep=tags["sweep"],
+            role=Role(tags["role"]),
+            level=tags["level"],
+            k=int(tags["trial"]),
+            part=tags.get("part", ""),
+            attempt=int(tags["attempt"]),
+            running=run.info.status in ("RUNNING", "SCHEDULED"),
+            status=tags.get("status", ""),
+        )
+    except (KeyError, ValueError):
+        return None

@@ -14,8 +14,10 @@ from hpsearch.tracking.limits import (
     METRICS_PER_BATCH,
     NOTE_LENGTH,
     PARAMS_PER_BATCH,
+    TAG_LENGTH,
     batches,
     clip,
+    digest,
     display_name,
     key_name,
     param_text,
@@ -24,11 +26,14 @@ from hpsearch.tracking.limits import (
 from hpsearch.tracking.runs import Ending
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
     from mlflow.tracking.client import MlflowClient
 
 T = TypeVar("T")
 KEY = "key"
+SWEEP = "sweep"
+ACTIVE_ONLY, DELETED_ONLY, ALL = 1, 2, 3
+"""MLflow's `ViewType`, which is not imported for it."""
 NOTE = "mlflow.note.content"
 PAGE = 500
 """Runs with their metrics that a SQLite store reads in a second."""
@@ -52,32 +57,70 @@ class Store:
         self._places: dict[str, str] = {}  # of the artifacts of runs that were made here
 
     def experiment(self, name: str, description: str) -> str:
-        """The id of the experiment of a sweep, created if there is none.
+        """The id of the experiment of the sweeps of a name, created if there is none.
+
+        Its tag tells it, since people rename experiments.
 
         Raises:
             TrackingError: It was deleted in MLflow.
         """
-        title = display_name(name)
+        whole = clip(name, NOTE_LENGTH)
         tags = {
-            "sweep": clip(name, NOTE_LENGTH),
+            SWEEP: whole,
             NOTE: clip(description, NOTE_LENGTH),
             "mlflow.experimentKind": "custom_model_development",  # or else the page asks what it is
         }
 
         def find_or_create() -> Any:
-            found = self.client.get_experiment_by_name(title)
-            if found is not None:
-                return found
+            experiments = self.experiments()
+            titles = {found.name: found for found in experiments}
+            title = display_name(name)
+            if titles.get(title) is not None and titles[title].tags.get(SWEEP, whole) != whole:
+                title = f"{title} ~{digest(name)[:8]}"  # somebody gave the name to the experiment of another sweep
+            own = next((found for found in experiments if found.tags.get(SWEEP) == whole), titles.get(title))
+            if own is not None:
+                return own
             made = self.client.create_experiment(title, artifact_location=self.artifact_root, tags=tags)
             return self.client.get_experiment(made)
 
         found = self.call(find_or_create)
-        if found.lifecycle_stage != "active":
-            raise TrackingError(
-                f"the experiment {title!r} was deleted in MLflow: bring it back by `mlflow experiments restore "
-                f"--experiment-id {found.experiment_id}` with MLFLOW_TRACKING_URI set, or give another name="
-            )
+        self._require_active(found)
+        if SWEEP not in found.tags:
+            self.describe_experiment(found.experiment_id, {SWEEP: whole})
         return str(found.experiment_id)
+
+    def parent(self, name: str, key: str) -> "Run | None":
+        """The run of a sweep, in whatever experiment; None if there is none, or it was deleted in MLflow."""
+        return self._parent(self.active(), name, key, ACTIVE_ONLY)
+
+    def require_undeleted(self, name: str, key: str) -> None:
+        """Refuses to make a run anew that was deleted in MLflow: what belongs to it would be in two places.
+
+        Raises:
+            TrackingError: With the way to bring it back.
+        """
+        experiments = {found.experiment_id: found for found in self.experiments()}
+        deleted = self._parent(list(experiments), name, key, DELETED_ONLY)
+        if deleted is not None:
+            self._require_active(experiments[deleted.info.experiment_id])
+            raise TrackingError(
+                f"the run of sweep {name!r} was deleted in MLflow: bring it back by "
+                f"`mlflow runs restore --run-id {deleted.info.run_id}` with MLFLOW_TRACKING_URI set, or give another "
+                "name="
+            )
+
+    def _parent(self, within: list[str], name: str, key: str, view: int) -> "Run | None":
+        own = clip(name, TAG_LENGTH)  # if somebody took this tag away, the key has to do
+        found = self.search(within, f"tags.{KEY} = '{key}'", view)
+        return next((run for run in found if run.data.tags.get(SWEEP, own) == own), None)
+
+    def _require_active(self, experiment: "Experiment") -> None:
+        if experiment.lifecycle_stage != "active":
+            raise TrackingError(
+                f"the experiment {experiment.name!r} was deleted in MLflow: bring it back by `mlflow experiments "
+                f"restore --experiment-id {experiment.experiment_id}` with MLFLOW_TRACKING_URI set, or give another "
+                "name="
+            )
 
     def describe_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of an experiment."""
@@ -93,23 +136,27 @@ class Store:
         """The run with this id."""
         return self.call(self.client.get_run, run_id)
 
-    def experiments(self) -> list[str]:
-        """The ids of all experiments that hold a sweep."""
-        found: list[str] = []
+    def experiments(self) -> "list[Experiment]":
+        """All experiments, deleted ones too, oldest first."""
+        found: list[Experiment] = []
         token: str | None = None
         while True:
-            page = self.call(self.client.search_experiments, page_token=token)
-            found += [str(experiment.experiment_id) for experiment in page if "sweep" in experiment.tags]
+            page = self.call(self.client.search_experiments, ALL, order_by=["creation_time ASC"], page_token=token)
+            found += page
             token = page.token
             if not token:
                 return found
 
-    def search(self, within: str | Sequence[str], filter_string: str) -> Iterator["Run"]:
+    def active(self) -> list[str]:
+        """The ids of all experiments that are not deleted."""
+        return [str(found.experiment_id) for found in self.experiments() if found.lifecycle_stage == "active"]
+
+    def search(self, within: str | Sequence[str], filter_string: str, view: int = ACTIVE_ONLY) -> Iterator["Run"]:
         """The runs of an experiment, or of several, that match, oldest first."""
         ids = [within] if isinstance(within, str) else list(within)
         token: str | None = None
         while True:
-            page = self.call(self._page, ids, filter_string, token)
+            page = self.call(self._page, ids, filter_string, view, token)
             yield from page
             token = page.token
             if not token:
@@ -216,9 +263,9 @@ class Store:
         """The result of a call of the client, repeated where that may help."""
         return retried(lambda: function(*args, **kwargs), self.uri)
 
-    def _page(self, ids: list[str], filter_string: str, token: str | None) -> Any:
+    def _page(self, ids: list[str], filter_string: str, view: int, token: str | None) -> Any:
         order = ["attributes.start_time ASC"]
-        return self.client.search_runs(ids, filter_string, 1, self._page_size, order, token)
+        return self.client.search_runs(ids, filter_string, view, self._page_size, order, token)
 
 
 def _user() -> str:

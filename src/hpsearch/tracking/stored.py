@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from hpsearch.records import Status
 from hpsearch.tracking.connection import TrackingError
-from hpsearch.tracking.limits import display_name
+from hpsearch.tracking.limits import TAG_LENGTH, clip
 from hpsearch.tracking.runs import Attempt, Role, SweepRun, attempt_of
-from hpsearch.tracking.store import Store
+from hpsearch.tracking.store import SWEEP, Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PARENT = "mlflow.parentRunId"
+REQUESTED = "trials_requested"
+"""Tag of a sweep's run: how many trials it is to have, of all levels, default recipes included."""
 _WITHOUT_RECORD = (Status.INTERRUPTED, "running", "")
 
 
@@ -66,16 +68,12 @@ class StoredSweeps:
 
     def find(self, name: str) -> list[SweepRun]:
         """The sweeps of this name, oldest first; several where people share a store."""
-        found = self._store.call(self._store.client.get_experiment_by_name, display_name(name))
-        if found is None or found.lifecycle_stage != "active":
-            return []
-        experiment_id = str(found.experiment_id)
-        parents = self._store.search(experiment_id, f"tags.role = '{Role.PARENT}'")
-        return [
-            SweepRun(name, "", experiment_id, str(run.info.run_id), resumed=True)
-            for run in parents
-            if run.data.tags.get("sweep") == name
-        ]
+        return [sweep for sweep in self.all() if sweep.name == clip(name, TAG_LENGTH)]
+
+    def all(self) -> list[SweepRun]:
+        """All sweeps, oldest first, whatever their experiments and runs are called."""
+        parents = self._store.search(self._store.active(), f"tags.role = '{Role.PARENT}'")
+        return [_sweep(run) for run in parents if SWEEP in run.data.tags]
 
     def of_run(self, run_id: str) -> SweepRun:
         """The sweep whose own run this is.
@@ -88,7 +86,12 @@ class StoredSweeps:
         if tags.get("role") != Role.PARENT or "sweep" not in tags:
             above = f": it is one of the runs of {tags[PARENT]}" if PARENT in tags else ""
             raise TrackingError(f"run {run_id} is not the run of a sweep{above}")
-        return SweepRun(tags["sweep"], "", str(run.info.experiment_id), run_id, resumed=True)
+        return _sweep(run)
+
+    def requested(self, sweep: SweepRun) -> int:
+        """How many trials a sweep says that it was asked for; 0 if it does not say."""
+        told = self._store.run(sweep.run_id).data.tags.get(REQUESTED, "")
+        return int(told) if told.isdecimal() else 0
 
     def origin(self, sweep: SweepRun) -> Origin:
         """When a sweep was started, by whom, and what it is."""
@@ -98,13 +101,12 @@ class StoredSweeps:
 
     def names(self) -> list[str]:
         """The names of all sweeps, sorted."""
-        found = self._store.call(self._store.client.search_experiments)
-        return sorted({experiment.tags["sweep"] for experiment in found if "sweep" in experiment.tags})
+        return sorted({sweep.name for sweep in self.all()})
 
     def children(self, sweep: SweepRun, *roles: Role) -> list[Child]:
-        """The runs of a sweep that have one of these roles, oldest first."""
+        """The runs of a sweep that have one of these roles, oldest first, as far as their tags say what they are."""
         runs = self._store.search(sweep.experiment_id, f"tags.`{PARENT}` = '{sweep.run_id}'")
-        return [_child(run) for run in runs if run.data.tags.get("role") in roles]
+        return [child for run in runs if (child := _child(run)) is not None and child.attempt.role in roles]
 
     def artifact(self, run_id: str, name: str) -> bytes:
         """A file of a run.
@@ -122,5 +124,10 @@ class StoredSweeps:
                 raise TrackingError(f"run {run_id} has no {name}: {error}") from error
 
 
-def _child(run: "Run") -> Child:
-    return Child(attempt_of(run), dict(run.data.tags), dict(run.data.metrics))
+def _sweep(run: "Run") -> SweepRun:
+    return SweepRun(run.data.tags[SWEEP], "", str(run.info.experiment_id), str(run.info.run_id), resumed=True)
+
+
+def _child(run: "Run") -> Child | None:
+    attempt = attempt_of(run)
+    return None if attempt is None else Child(attempt, dict(run.data.tags), dict(run.data.metrics))
