@@ -2,6 +2,7 @@
 
 import gc
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hpsearch.seeding import fit_seeds
 from hpsearch.tracking.mlflow import Tracker
 
 os.environ["MKL_CBWR"] = "AUTO,STRICT"  # as in workers: bits that do not depend on where a matrix begins
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="hpsearch-tests-")  # what a user has opened
 os.environ["OMP_NUM_THREADS"] = "1"  # several processes test at once; more threads than cores run many times slower
 
 

@@ -39,7 +39,8 @@ class Program:
     def surroundings(self):
         """The environment that a command runs in."""
         kept = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "HPSEARCH_DATA")}
-        return kept | {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", **self.environment}
+        own = {"PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", "XDG_STATE_HOME": str(self.folder / "state")}
+        return kept | own | self.environment
 
     def start(self, *overrides):
         process = subprocess.Popen(

@@ -1,12 +1,15 @@
 """The right to open a sealed test set, and the second memory of openings."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from hpsearch.config import ConfigError
+from hpsearch.data.opened_rows import OpenedRows
 from hpsearch.final.claims import Request, SpentError, begin_claim, end_claim, pending_nonce, require_right, stated
-from hpsearch.final.openings import remember, unknown_to
+from hpsearch.final.openings import noted, remember, unknown_to
+from hpsearch.search.record_files import BrokenFileError
 from hpsearch.tracking.ledger import Opening
 
 
@@ -136,28 +139,42 @@ def test_what_a_purpose_says_is_its_reason_without_the_weights(reason):
     assert stated(Request("me", "now", "abc and 3 retrained def", "n1", reason, 2).purpose) == reason
 
 
-def test_an_opening_that_the_ledger_does_not_list_is_remembered(tmp_path):
-    remember(tmp_path, opening(1), "sqlite:///old.db")
-    (sentence,) = unknown_to(tmp_path, "d" * 64, [])
-    assert sentence.startswith("opening 1 on 2026-01-02 03:04:05 by me@here ")
-    assert "sqlite:///old.db" in sentence
+ROWS = OpenedRows.of([b"one", b"two"], [])
 
 
-def test_an_opening_that_the_ledger_lists_is_not_said_twice(tmp_path):
-    remember(tmp_path, opening(1), "sqlite:///a.db")
-    assert unknown_to(tmp_path, "d" * 64, [opening(1)]) == []
+def test_an_opening_that_the_ledger_does_not_list_is_remembered_with_its_rows(tmp_path):
+    remember(tmp_path / "new", opening(1), "sqlite:///old.db", ROWS)
+    (note,) = unknown_to([], noted(tmp_path / "new"), "d" * 64)
+    assert note.sentence == ("opening 1 on 2026-01-02 03:04:05 by me@here stands in the ledger at sqlite:///old.db")
+    assert len(note.rows.among([b"two", b"three"])) == 1
 
 
-def test_an_opening_of_another_test_set_does_not_count(tmp_path):
-    remember(tmp_path, opening(1), "sqlite:///a.db")
-    assert unknown_to(tmp_path, "e" * 64, []) == []
+def test_an_opening_that_the_ledger_lists_or_that_is_of_another_test_set_does_not_count(tmp_path):
+    remember(tmp_path, opening(1), "sqlite:///a.db", ROWS)
+    assert unknown_to([opening(1)], noted(tmp_path), "d" * 64) == []
+    assert unknown_to([], noted(tmp_path), "e" * 64) == []
 
 
 def test_an_opening_is_remembered_once(tmp_path):
     for _ in range(3):
-        remember(tmp_path, opening(1), "sqlite:///a.db")
-    remember(tmp_path, opening(2), "sqlite:///a.db")
-    assert len(unknown_to(tmp_path, "d" * 64, [])) == 2
+        remember(tmp_path, opening(1), "sqlite:///a.db", ROWS)
+    remember(tmp_path, opening(2), "sqlite:///a.db", ROWS)
+    assert len(noted(tmp_path)) == 2
+
+
+def test_an_opening_that_was_noted_before_rows_were_is_known(tmp_path):
+    old = dict.fromkeys(("digest", "entry", "opening", "claimant", "granted_at", "ledger"), "x")
+    (tmp_path / "openings.json").write_text(json.dumps([old]))
+    (note,) = noted(tmp_path)
+    assert (note.digest, note.rows) == ("x", None)
+
+
+@pytest.mark.parametrize("garbage", ["", "garbage", "{}", "[1]", '[{"digest": "d"}]', "\xff"])
+def test_a_damaged_list_of_openings_is_refused_by_its_name_with_the_remedy(tmp_path, garbage):
+    (tmp_path / "openings.json").write_text(garbage, encoding="latin-1")
+    for use in (noted, lambda folder: remember(folder, opening(1), "sqlite:///a.db", ROWS)):
+        with pytest.raises(BrokenFileError, match=r"openings.json' is not whole: .* restore it, or move it away"):
+            use(tmp_path)
 
 
 def test_a_refusal_says_who_shares_the_openings():

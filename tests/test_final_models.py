@@ -14,7 +14,7 @@ from hpsearch.data.seal import SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.errors import HpsearchError
 from hpsearch.final.bitmaps import pack, unpack
-from hpsearch.final.evaluation import evaluate
+from hpsearch.final.evaluation import evaluate, right_of
 from hpsearch.final.model import Model, Models, save_model
 from hpsearch.jobs import RefitJob
 from hpsearch.records import Status
@@ -40,7 +40,7 @@ def opened(models, rows, test_rows):
     """What evaluating them says, and how often the rows were read."""
     reads = []
     sealed = SealedTest(size=test_rows.n, digest="d" * 64, duplicates=0, read=lambda: reads.append(1) or test_rows)
-    return evaluate(Models(models[0], tuple(models[1:])), rows, sealed, OPENING), len(reads)
+    return evaluate(Models(models[0], tuple(models[1:])), rows, sealed, right_of(OPENING)), len(reads)
 
 
 @pytest.fixture(scope="module")

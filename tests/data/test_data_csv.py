@@ -94,7 +94,7 @@ def test_a_text_column_is_one_feature_for_each_category(read):
 
 def test_the_columns_are_named_with_the_numbers_that_each_is(read):
     rows = read("area,y,city\n1.5,1,Bonn\n2.5,2,Ulm\n3.5,3,Aue\n")
-    assert rows.columns == (Column("area", 1), Column("city", 3))
+    assert rows.columns == (Column("area", 1), Column("city", 3, ("Aue", "Bonn", "Ulm")))
     assert sum(column.width for column in rows.columns) == rows.inputs.shape[1]
 
 

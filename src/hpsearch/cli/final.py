@@ -14,14 +14,16 @@ from hpsearch.cli.building import build_executor, build_foreman, check_configs, 
 from hpsearch.cli.champion import Final, prepare_final
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.final_screens import conclude, introduce, show_model, show_retrains, show_seed
+from hpsearch.cli.looking import noted_by_user
 from hpsearch.cli.naming import require_sweeps, require_target
 from hpsearch.cli.refitting import confirm_and_refit
 from hpsearch.config import Config
+from hpsearch.data.opened_rows import OpenedRows
 from hpsearch.final.bitmaps import BITMAPS, pack
 from hpsearch.final.claims import Request, SpentError, begin_claim, claim, end_claim, pending_nonce, require_right
-from hpsearch.final.evaluation import Evaluated, described, evaluate, result_text
+from hpsearch.final.evaluation import Evaluated, described, evaluate, result_text, right_of
 from hpsearch.final.model import Models, deployed
-from hpsearch.final.openings import remember, unknown_to
+from hpsearch.final.openings import noted, noted_in, recurring, remember, unknown_to, user_folder
 from hpsearch.final.refit import DEFAULT_SEEDS, require_plan
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Status, TrialResult
@@ -29,8 +31,9 @@ from hpsearch.search.attempts import now_ms
 from hpsearch.search.confirm import Confirmation, Recipe
 from hpsearch.search.described import config_text, option_params
 from hpsearch.search.provenance import Provenance
-from hpsearch.search.record_files import write_whole
+from hpsearch.search.record_files import StorageError, write_whole
 from hpsearch.search.stop import StopSignals
+from hpsearch.secrets import mask_uri
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.ledger import Opening, require_unaltered
@@ -49,7 +52,7 @@ def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
         require_plan(final.config, asked.final.epochs, _seeds(asked))
         openings = tracker.ledger.openings(final.sealed.digest)
         require_unaltered(openings)
-        elsewhere = unknown_to(directory, final.sealed.digest, openings)
+        elsewhere = _elsewhere(openings, final, directory, tracker, terminal)
         introduce(terminal, final, tracker.uri, len(openings) + len(elsewhere), chosen=asked.final.run is not None)
         show_retrains(terminal, asked.final.retrains)
         if asked.final.dry_run:
@@ -58,6 +61,31 @@ def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
         _require_right(openings, final, asked, elsewhere)
         _evaluate_champion(final, asked, tracker, elsewhere, terminal)
     return 0
+
+
+def _elsewhere(
+    openings: Sequence[Opening], final: Final, directory: Path, tracker: Tracker, terminal: Terminal
+) -> list[str]:
+    """One sentence for each opening that counts though the ledger does not list it for this test set.
+
+    Those are openings of this test set that another ledger lists, and those of other ones that have shown rows of this
+    data set. Of what counts only for chance, or was made from other folders, a person is told.
+    """
+    listed = noted_in(tracker.ledger, mask_uri(tracker.uri))
+    for note in listed:
+        if note.rows is None:
+            terminal.warn(f"rows are not known again, since the store has lost the list of them: {note.sentence}")
+    counted = {note.entry: note for note in [*noted(directory), *listed]}
+    told = {note.entry: note for note in noted_by_user(terminal) if note.entry not in counted}
+    digest, parts = final.sealed.digest, (final.development, final.sealed)
+    found = recurring(counted.values(), *parts, other=True)
+    only_told = [note.sentence for note in unknown_to(openings, told.values(), digest)]
+    only_told += [each.sentence for each in recurring(told.values(), *parts, other=True)]
+    only_told += [each.sentence for each in found if each.chance]
+    for sentence in only_told:
+        terminal.warn(f"known of this test set, and not counted: {sentence}")
+    again = [each.sentence for each in found if not each.chance]
+    return [*(note.sentence for note in unknown_to(openings, counted.values(), digest)), *again]
 
 
 def _evaluate_champion(
@@ -128,17 +156,28 @@ class _Evaluation:
         claim are stored, so that it finishes this opening with the same numbers and bitmaps, in the same run.
         """
         opening = claim(self.tracker.ledger, self.final.sealed, self._request(), elsewhere)
-        remember(Path(self.asked.tracking.directory), opening, self.tracker.uri)
+        right = right_of(opening)
+        self._keep_rows(opening, self.final.sealed.opened(right, self.final.development))
         started_ms = now_ms()
         run_id = self._start_run(opening, started_ms)
         with self._failing(run_id):
-            found = evaluate(self.models, self.final.development, self.final.sealed, opening)
+            found = evaluate(self.models, self.final.development, self.final.sealed, right)
             self._log(run_id, found, self._keep_bitmaps(opening, found))
         self.tracker.ledger.record_result(opening, json.loads(result_text(found.scores)))
         write_whole(self.final.folder / "result.json", described(opening, found))
         conclude(self.terminal, self.final, opening, found)
         self._store_model(run_id)
         end_claim(self.final.folder)
+
+    def _keep_rows(self, opening: Opening, rows: OpenedRows) -> None:
+        """What is opened now is known again in other data, here and in other folders."""
+        uri = mask_uri(self.tracker.uri)
+        remember(Path(self.asked.tracking.directory), opening, uri, rows)
+        self.tracker.ledger.keep_rows(opening, json.dumps(rows.tree()))
+        try:
+            remember(user_folder(), opening, uri, rows)
+        except StorageError as error:
+            self.terminal.warn(f"other folders will not be told of this opening: {error}")
 
     def _request(self) -> Request:
         reopen, champion = self.asked.final.reopen, self.final.champion

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hpsearch.cli.naming import Named
+from hpsearch.data.rows import Development
+from hpsearch.data.seal import SealedTest
+from hpsearch.final.openings import Noted, noted, recurring, user_folder
 from hpsearch.search.gathered import gather_local
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.question import asked_of, changes, overlaps, question_of
+from hpsearch.search.record_files import BrokenFileError, StorageError
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.looks import Asker, Look, Looks
 from hpsearch.tracking.runs import SweepRun
@@ -82,6 +87,23 @@ def tell_seen(terminal: Terminal, named: Named, looks: Looks, run: SweepRun) -> 
             f"{sets} of retrainings of this question {plural(count, 'was', 'were')} shown before: with other ones, "
             f"the report divides alpha by {count + 1} (R20)"
         )
+
+
+def noted_by_user(terminal: Terminal) -> list[Noted]:
+    """The openings by this user from any folder: they refuse nothing, nor does a file of them that is damaged."""
+    try:
+        return noted(user_folder())
+    except (BrokenFileError, StorageError) as error:
+        terminal.warn(str(error))
+        return []
+
+
+def tell_opened(terminal: Terminal, directory: str, development: Development, sealed: SealedTest) -> None:
+    """Before a sweep: that its development rows, or the sealed ones of another data set, were test rows before."""
+    known = {note.entry: note for note in [*noted_by_user(terminal), *noted(Path(directory))]}
+    for found in recurring(known.values(), development, sealed, other=False):
+        if not found.chance:
+            terminal.warn(found.sentence)
 
 
 def tell_other_code(terminal: Terminal, named: Named, provenance: Provenance) -> None:

@@ -11,7 +11,7 @@ from hpsearch.cli.compose import Composer
 from hpsearch.cli.confirming import Confirming, confirm_seeds, plan_confirming, too_few_seeds
 from hpsearch.cli.introduction import introduce, tell_engines
 from hpsearch.cli.levels import plan_levels
-from hpsearch.cli.looking import tell_other_code, tell_seen
+from hpsearch.cli.looking import tell_opened, tell_other_code, tell_seen
 from hpsearch.cli.naming import Named
 from hpsearch.cli.report_screen import Published
 from hpsearch.cli.requirements import check_cohorts, check_trials, check_truth_table, exhausted
@@ -195,6 +195,8 @@ def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: T
     check_truth_table(config, development, sealed)
     plan = _settled(base, levels, source, data_digest(development, sealed))
     named = name_of(plan, command, development, sealed)
+    if sealed is not None:
+        tell_opened(terminal, config.tracking.directory, development, sealed)
     done = named.store.records()
     missing = plan.missing(done, config.search.trials)
     finished = [done[key] for key in plan.keys(config.search.trials) if key not in set(missing)]

@@ -16,10 +16,12 @@ class Column:
     Attributes:
         name: In the header.
         width: How many numbers it is to the network: 1, or one for each category of text.
+        categories: The words of a column of text, in the order of its numbers; empty for numbers.
     """
 
     name: str
     width: int
+    categories: tuple[str, ...] = ()
 
 
 def describe_columns(columns: Sequence[Column]) -> str:

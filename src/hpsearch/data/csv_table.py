@@ -56,8 +56,8 @@ def read_csv(data: CsvData) -> Rows:
     """
     table = _read_table(data)
     features = {name: _features(table, name, data.drop) for name in _input_names(table, data)}
-    columns = tuple(Column(name, found.shape[1]) for name, found in features.items())
-    inputs = np.concatenate(list(features.values()), axis=1)
+    columns = tuple(Column(name, found.shape[1], words) for name, (found, words) in features.items())
+    inputs = np.concatenate([found for found, _ in features.values()], axis=1)
     if data.target is None or data.task is TaskChoice.AUTOENCODER:
         return reconstructed(Rows(table.path.stem, Task.REGRESSION, inputs, inputs, 0, columns=columns))
     labels = _target(table, data.target, as_text=data.task is TaskChoice.CLASSIFICATION)
@@ -152,18 +152,18 @@ def _check_rows(path: Path, names: list[str], rows: list[tuple[int, list[str]]])
             )
 
 
-def _features(table: _Table, name: str, dropped: list[str]) -> np.ndarray:
+def _features(table: _Table, name: str, dropped: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """(N, 1) numbers, or (N, categories) zeros and ones; `dropped` are the columns that are left out already."""
     values = _values(table, name, as_text=False)
     if values.dtype.kind == "f":
-        return _to_float32(table, name, values)[:, None]
+        return _to_float32(table, name, values)[:, None], ()
     categories, numbers = np.unique(values, return_inverse=True)
     if len(categories) > MAX_CATEGORIES:
         raise DataError(
             f"{table.path}: text column {name!r} has {len(categories)} distinct values, at most {MAX_CATEGORIES} "
             f"can be categories; if it is an identifier, leave it out: {list_override('data.drop', [*dropped, name])}"
         )
-    return np.eye(len(categories), dtype=np.float32)[numbers]
+    return np.eye(len(categories), dtype=np.float32)[numbers], tuple(map(str, categories))
 
 
 def _target(table: _Table, name: str, *, as_text: bool) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The sealed test set: the only code that touches its rows.
 
-Before a claim is granted, the rows are hashed and nothing else: `SealedTest` shows their number, their digest and how
-many of them occur in the development set.
+Before a claim is granted, the rows are hashed and nothing else: `SealedTest` shows their number, their digest, how
+many of them occur in the development set, and which of them an earlier opening has shown.
 
 Which rows are sealed: the official ones of MNIST and Fashion-MNIST. Of other data sets, those that
 `train_test_split(arange(N), test_size=max(1, round(share * N)), stratify=classes, random_state=TEST_STATE)` puts aside,
@@ -13,11 +13,12 @@ a data set of their own. Of a user's own file `data.target`, `data.task` and `da
 What openings are counted by, `SealedTest.digest`: of a shipped data set the content of the sealed rows; of a user's own
 file the content of the whole file (`csv_digest`, `npz_digest`), so that all that is sealed in one file is opened once,
 whatever is predicted, left out or set aside. A copy of the file is the same content. A file with one more row, one
-changed cell or a renamed column is another content with a seal of its own, even if the sealed rows are the same.
+changed cell or a renamed column is another content with a seal of its own; the rows that an opening has shown are
+known again in it, see `opened_rows`.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -26,6 +27,7 @@ import numpy as np
 from hpsearch.config.data import Data, TaskChoice
 from hpsearch.data.draw import draw, obstacle
 from hpsearch.data.idx import read_raw, read_rows, records
+from hpsearch.data.opened_rows import OpenedRows, image_values, row_values
 from hpsearch.data.rows import (
     DataError,
     Development,
@@ -77,16 +79,24 @@ class Claim:
 class SealedTest:
     """A test set that nobody looks into: it shows size, digest and duplicates, and cannot be copied to a process."""
 
-    __slots__ = ("_content", "_digest", "_duplicates", "_read", "_size")
+    __slots__ = ("_content", "_digest", "_duplicates", "_read", "_size", "_values")
 
-    def __init__(
-        self, *, size: int, digest: str, duplicates: int, read: Callable[[], Rows], content: str | None = None
+    def __init__(  # what is known of rows that nobody sees
+        self,
+        *,
+        size: int,
+        digest: str,
+        duplicates: int,
+        read: Callable[[], Rows],
+        content: str | None = None,
+        values: Sequence[bytes] = (),
     ) -> None:
         self._size = size
         self._digest = digest
         self._content = content
         self._duplicates = duplicates
         self._read = read
+        self._values = values
 
     @property
     def size(self) -> int:
@@ -113,6 +123,10 @@ class SealedTest:
         """Number of rows whose inputs also occur, bit for bit, in the development set."""
         return self._duplicates
 
+    def among(self, opened: OpenedRows) -> np.ndarray:
+        """Digests of those rows that an earlier opening, of any test set, has shown."""
+        return opened.among(self._values)
+
     def open(self, claim: Claim) -> Rows:
         """The rows.
 
@@ -120,12 +134,24 @@ class SealedTest:
             SealError: If the claim was granted for another test set.
             DataError: If the files have changed since they were sealed.
         """
+        self._require(claim)
+        return self._read()
+
+    def opened(self, claim: Claim, development: Development) -> OpenedRows:
+        """What is kept of the rows that a claim opens, so that they are known again.
+
+        Raises:
+            SealError: If the claim was granted for another test set.
+        """
+        self._require(claim)
+        return OpenedRows.of(self._values, row_values(development))
+
+    def _require(self, claim: Claim) -> None:
         if claim.digest != self._digest:
             raise SealError(
                 f"the claim was granted for test set {claim.digest[:12]}, this is {self._digest[:12]}: "
                 "claim this one, or restore the data that the claim was granted for"
             )
-        return self._read()
 
     def __repr__(self) -> str:
         return f"SealedTest(size={self._size}, digest={self._digest[:12]}, duplicates={self._duplicates})"
@@ -188,12 +214,14 @@ def _seal_files(data: Data, test: IdxTest, known: set[bytes]) -> SealedTest:
     images, labels = (read_raw(idx_set, file, root) for file in (idx_set.test_images, idx_set.test_labels))
     digest = hashlib.sha256(images.data)
     digest.update(labels.data)
-    keys = row_keys(records(images))
+    pixels = records(images)
+    keys = row_keys(pixels)
 
     def read() -> Rows:
         return _as_asked(data, read_rows(idx_set, idx_set.test_images, idx_set.test_labels, root))
 
-    return SealedTest(size=len(keys), digest=digest.hexdigest(), duplicates=_shared(keys, known), read=read)
+    shared, values = _shared(keys, known), image_values(pixels)
+    return SealedTest(size=len(keys), digest=digest.hexdigest(), duplicates=shared, read=read, values=values)
 
 
 def _seal_share(data: Data, source: Source, share: float, known: set[bytes]) -> SealedTest:
@@ -210,11 +238,11 @@ def _seal_share(data: Data, source: Source, share: float, known: set[bytes]) -> 
             raise DataError(f"the file of {rows.name} has changed since its test set was sealed: restore it")
         return _as_asked(data, rows)
 
-    duplicates = _shared(row_keys(sealed.inputs), known)
+    duplicates, values = _shared(row_keys(sealed.inputs), known), row_values(_as_asked(data, sealed))
     if whole is None:
-        return SealedTest(size=sealed.n, digest=content, duplicates=duplicates, read=read)
+        return SealedTest(size=sealed.n, digest=content, duplicates=duplicates, read=read, values=values)
     both = _joined(content, whole)
-    return SealedTest(size=sealed.n, digest=whole, duplicates=duplicates, read=read, content=both)
+    return SealedTest(size=sealed.n, digest=whole, duplicates=duplicates, read=read, content=both, values=values)
 
 
 def _joined(*digests: str) -> str:

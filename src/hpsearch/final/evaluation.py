@@ -51,16 +51,20 @@ class Evaluated:
     correct: np.ndarray | None
 
 
-def evaluate(models: Models, development: Development, sealed: SealedTest, opening: Opening) -> Evaluated:
+def right_of(opening: Opening) -> Claim:
+    """The right that the ledger has granted."""
+    return Claim(opening.split_digest, opening.opening, opening.claimant, opening.granted_at, opening.purpose)
+
+
+def evaluate(models: Models, development: Development, sealed: SealedTest, right: Claim) -> Evaluated:
     """Opens the test set, once, and scores every model on it.
 
     Args:
         models: The networks.
         development: The rows that they were trained on.
         sealed: The test set.
-        opening: The granted claim.
+        right: The granted claim.
     """
-    right = Claim(opening.split_digest, opening.opening, opening.claimant, opening.granted_at, opening.purpose)
     rows = sealed.open(right)
     torch.set_num_threads(1)  # as in every fit: the last digits depend on it
     config, scaling = models.shipped.config, refit_scaling(models.shipped, development)

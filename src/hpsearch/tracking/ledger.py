@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING
 from hpsearch.secrets import mask_uri
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.limits import NOTE_LENGTH, clip, digest
+from hpsearch.tracking.runs import Ending
 from hpsearch.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
+ROWS = "rows.json"
+"""The artifact of an opening that keeps digests of its rows."""
+ROWS_RUN = "rows_run"
+EVERY = 3
+"""MLflow's `ViewType.ALL`: deleted experiments too."""
+PREFIX = "hpsearch-seal/"
 FIRST = "-"
 """What stands for the digest of the opening before the first."""
 
@@ -69,6 +76,41 @@ class SealLedger:
         while (experiment := self._experiment(split_digest, len(found) + 1)) is not None:
             found.append(_opening(experiment))
         return found
+
+    def keep_rows(self, opening: Opening, rows: str) -> None:
+        """Stores what is kept of the rows of an opening, before anything is evaluated; the last one stays.
+
+        Raises:
+            TrackingError: MLflow refused it.
+        """
+        store, experiment = self._store, self._experiment(opening.split_digest, opening.opening)
+        assert experiment is not None, opening
+        at_ms = experiment.creation_time or 0
+        name = f"rows of opening {opening.opening}"
+        run_id = store.create(experiment.experiment_id, digest(opening.entry), name, at_ms, {}, search=True)
+        store.artifact(run_id, ROWS, rows)
+        store.end(run_id, Ending.FINISHED, at_ms)
+        store.call(store.client.set_experiment_tag, experiment.experiment_id, ROWS_RUN, run_id)
+
+    def openings_with_rows(self) -> list[tuple[Opening, str | None]]:
+        """Every opening of any test set of which rows were kept, with what was kept; None where that is gone."""
+        store = self._store
+        found: list[tuple[Opening, str | None]] = []
+        token: str | None = None
+        while True:
+            search, only = store.client.search_experiments, f"name LIKE '{PREFIX}%'"
+            page = store.call(search, view_type=EVERY, filter_string=only, page_token=token)
+            kept = [(_opening(experiment), experiment.tags.get(ROWS_RUN)) for experiment in page]
+            found += [(opening, self._rows(run_id)) for opening, run_id in kept if run_id]
+            token = page.token
+            if not token:
+                return found
+
+    def _rows(self, run_id: str) -> str | None:
+        try:
+            return self._store.read_artifact(run_id, ROWS).decode()
+        except TrackingError:
+            return None
 
     def grant(  # what an entry says
         self, split_digest: str, opening: int, *, claimant: str, granted_at: str, purpose: str, nonce: str
@@ -180,7 +222,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def _name(split_digest: str, opening: int) -> str:
-    return f"hpsearch-seal/{split_digest}/{opening}"
+    return f"{PREFIX}{split_digest}/{opening}"
 
 
 def _entry_digest(of: Opening) -> str:
@@ -200,7 +242,7 @@ def _tags(opening: Opening) -> dict[str, str]:
         "nonce": opening.nonce,
         "mlflow.note.content": (
             f"**Opening {opening.opening} of a sealed test set.** This entry is what keeps the test set from being "
-            "looked at twice; it holds no runs. Please leave it."
+            "looked at twice; its one run holds digests by which the rows are known again. Please leave both."
         ),
     }
 

@@ -245,6 +245,21 @@ class Store:
         except OSError as error:
             raise TrackingError(f"artifact {name} of run {run_id} could not be stored: {error}") from error
 
+    def read_artifact(self, run_id: str, name: str) -> bytes:
+        """A file of a run.
+
+        Raises:
+            TrackingError: It is not there.
+        """
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  # see `connection`
+
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                path = self.call(self.client.download_artifacts, run_id, name, folder)
+                return Path(path).read_bytes()
+            except (MlflowException, OSError) as error:
+                raise TrackingError(f"run {run_id} has no {name}: {error}") from error
+
     def _artifacts(self, run_id: str) -> Callable[[str, str | None], None]:
         """What stores a file in a folder of a run; MLflow's client would read the whole run to find out where."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415

@@ -1,9 +1,7 @@
 """What a tracking store keeps of a sweep, read back: enough to make its report where its folder is not."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.records import Status
@@ -114,14 +112,7 @@ class StoredSweeps:
         Raises:
             TrackingError: It is not there.
         """
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415  # see `connection`
-
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                path = self._store.call(self._store.client.download_artifacts, run_id, name, folder)
-                return Path(path).read_bytes()
-            except (MlflowException, OSError) as error:
-                raise TrackingError(f"run {run_id} has no {name}: {error}") from error
+        return self._store.read_artifact(run_id, name)
 
 
 def _sweep(run: "Run") -> SweepRun:
