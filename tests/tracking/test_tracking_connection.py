@@ -1,4 +1,5 @@
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from hpsearch.tracking import connection
 from hpsearch.tracking.connection import TrackingError
@@ -205,6 +207,18 @@ def test_a_store_that_was_begun_and_is_empty_is_made_anew(migrated, tmp_path, mo
     Tracker.connect(None, tmp_path).close()
     assert made == [f"sqlite:///{tmp_path}/mlflow.db.new", f"sqlite:///{tmp_path}/mlflow.db"]
     assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+
+
+def test_who_makes_the_schema_is_waited_for_with_a_word_and_not_for_ever(tmp_path, migrated, monkeypatch, capsys):
+    monkeypatch.setattr(connection, "MOMENT_S", 0.01)
+    monkeypatch.setattr(connection, "SCHEMA_S", 0.02)
+    with FileLock(tmp_path / "mlflow.db.lock"):
+        refused(None, tmp_path, r"mlflow.db.lock has been held by another process for 0.02 s")
+        word = f"hpsearch: waiting for another process that is just making {tmp_path}/mlflow.db\n"
+        assert capsys.readouterr().err == word
+        shutil.copy(migrated / "mlflow.db", tmp_path / "mlflow.db")
+        Tracker.connect(None, tmp_path).close()  # what is made is not waited for
+    assert capsys.readouterr().err == ""
 
 
 def test_a_missing_driver_is_named(tmp_path):

@@ -8,13 +8,14 @@ import logging
 import os
 import sqlite3
 import ssl
+import sys
 import tempfile
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from http.client import HTTPException
 from importlib import import_module
@@ -40,8 +41,9 @@ ANSWER_S = 5
 REQUEST_S = 30
 """Longest wait for an answer of a server that has answered before."""
 PROBE = "/api/2.0/mlflow/experiments/search"
-SCHEMA_S = 30
-"""Longest wait for another first start that is just creating the schema (1 s on a usual disk)."""
+MOMENT_S, SCHEMA_S = 2, 120
+"""Wait for another first start that is just creating the schema, until it is said, and the longest one: it takes 1 s on
+a usual disk, and many starts share the cores."""
 PAUSES_S = (0.2, 1.0)
 """Pauses before a second and a third try of a call that failed for a reason that may pass."""
 ENCODED = "in its user and password each of @ : / ? # [ ] % must be percent-encoded, as p%40ss for p@ss"
@@ -189,15 +191,39 @@ def _open_locked(uri: str, path: Path) -> "MlflowClient":
     load(uri)  # seconds that nobody should hold a lock for
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # MLflow's own schema creation races between processes.
-        with FileLock(path.with_name(path.name + ".lock"), timeout=SCHEMA_S):
-            if not path.exists() or not path.stat().st_size:
-                _make_schema(path)
-            return _open(uri)
+        if not _made(path):  # once it is there, it is whole, and nobody waits for anybody
+            # MLflow's own schema creation races between processes.
+            with _waited_for(FileLock(path.with_name(path.name + ".lock")), path):
+                if not _made(path):
+                    _make_schema(path)
+        return _open(uri)
     except Timeout as error:
         raise refused(uri, f"{error.lock_file} has been held by another process for {SCHEMA_S} s") from error
     except OSError as error:
         raise refused(uri, f"{error.strerror}: {error.filename or path}") from error
+
+
+def _made(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+@contextmanager
+def _waited_for(lock: FileLock, path: Path) -> Iterator[None]:
+    """Holds the lock; says so where another process has it for longer than a moment.
+
+    Raises:
+        Timeout: After `SCHEMA_S`.
+    """
+    try:
+        lock.acquire(timeout=MOMENT_S)
+    except Timeout:
+        sys.stderr.write(f"hpsearch: waiting for another process that is just making {path}\n")
+        sys.stderr.flush()
+        lock.acquire(timeout=SCHEMA_S - MOMENT_S)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _make_schema(path: Path) -> None:
