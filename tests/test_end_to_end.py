@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import subprocess
 import time
 
 import psutil
@@ -31,6 +32,14 @@ def program(place):
 def at_once(place):
     """Eight trials on two workers, never disturbed, and what the command printed."""
     program = place()
+    (program.folder / "own.py").write_text("x = 1\n")
+    for words in (
+        ["init", "-q"],
+        ["add", "own.py"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"],
+    ):
+        subprocess.run(["git", *words], cwd=program.folder, check=True)
+    (program.folder / "own.py").write_text("x = 2\n")
     return program, program.run(*SWEEP, "search.trials=8", "execution.workers=2")
 
 
@@ -58,6 +67,12 @@ def test_a_sweep_shows_its_best_trials_its_files_and_the_next_commands(at_once):
     ):
         assert shown in printed
     assert (program.folder / "mlruns" / "sweeps" / "s" / "best.yaml").exists()
+
+
+def test_the_changes_of_code_that_is_not_committed_are_kept_with_the_sweep(at_once):
+    program, _ = at_once
+    (diff,) = (program.folder / "mlruns" / "artifacts").rglob("code/working_folder-*.diff")
+    assert diff.read_text().endswith("\n-x = 1\n+x = 2\n")
 
 
 @pytest.mark.slow

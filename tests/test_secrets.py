@@ -214,6 +214,13 @@ def test_nothing_that_a_comparison_its_report_and_its_final_leave_holds_a_secret
     """Secrets in the address, in own code's arguments, in a file of options, and in what the environment says."""
     program = new_program(tmp_path / "work", migrated)
     (program.folder / "own.py").write_text(OWN)
+    for words in (
+        ["init", "-q"],
+        ["add", "own.py"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"],
+    ):
+        subprocess.run(["git", *words], cwd=program.folder, check=True)
+    (program.folder / "own.py").write_text(f"{OWN}password = 'hunter2'\n")
     served = tmp_path / "served"
     served.mkdir()
     with socket.socket() as free:
@@ -245,8 +252,10 @@ def test_nothing_that_a_comparison_its_report_and_its_final_leave_holds_a_secret
         assert kwargs == {"api_key": "***", "n_tokens": 3}
     finally:
         program.clean_up()
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+        os.killpg(server.pid, signal.SIGKILL)  # a busy machine takes it long to shut down in order
+        server.wait()
     left = {name for name, content in everything(tmp_path) if SECRET.encode() in content}
     assert left == {str(program.folder / "own.py")}, left
+    (diff,) = (served / "a").rglob("code/working_folder-*.diff")
+    assert "+password = ***\n" in diff.read_text()
     assert SECRET not in shown

@@ -28,6 +28,12 @@ _ASSIGNMENT = re.compile(
 )
 _NO_SECRET = ("${", MASK, "…")
 """Beginnings of what stands in the place of a secret."""
+_ISSUED = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END[^\n]*|\Z)"
+    r"|\b(?:gh[oprsu]_\w{20,}|github_pat_\w{20,}|hf_\w{20,}|sk-[\w-]{20,}|xox[abps]-[\w-]{10,}|AKIA[0-9A-Z]{16})\b",
+    re.DOTALL,
+)
+"""Keys and tokens that are told by how they begin."""
 _SCHEME = r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
 _WHOLE_URI = re.compile(rf"{_SCHEME}(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _URI = re.compile(rf"(?<![a-z0-9+.-]){_SCHEME}(?P<rest>[^\s\"'<>`]*)", re.IGNORECASE)
@@ -58,7 +64,7 @@ def mask_uri(text: str) -> str:
 
 def mask_text(text: str) -> str:
     """Free text without `password: …`, `token=…` and the like, and without the secrets of addresses in it."""
-    return _ASSIGNMENT.sub(_without_value, _URI.sub(_without_login, text))
+    return _ASSIGNMENT.sub(_without_value, _URI.sub(_without_login, _ISSUED.sub(MASK, text)))
 
 
 def mask_override(word: str) -> str:

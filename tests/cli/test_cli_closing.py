@@ -167,3 +167,14 @@ def test_a_diverged_trial_is_answered_with_another_learning_rate(closed):
 def test_only_a_truth_table_is_scored_on_the_rows_that_were_trained_on(closed, evaluation, said):
     lines = closed([record(0)], trials=1, test=None, evaluation=evaluation)
     assert any("scored on the rows that were trained on" in line for line in lines) is said
+
+
+def test_commands_of_a_store_with_a_password_read_its_address_from_the_environment(closed):
+    overrides = ("name=a", "tracking.uri=postgresql://me:hunter2@host/db")
+    lines = closed([record(0), record(1)], trials=2, overrides=overrides, uri="postgresql://me:***@host/db")
+    assert "hunter2" not in "".join(lines)
+    assert 'MLflow  mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"' in lines
+    reference = "'tracking.uri=${oc.env:MLFLOW_TRACKING_URI}'"
+    assert f"go on  python -m hpsearch name=a {reference} search.trials=4" in lines
+    assert f"final  python -m hpsearch +final=sweep final.sweep=run {reference}" in lines
+    assert lines[-1] == "MLFLOW_TRACKING_URI must hold the address, whose password is not printed"

@@ -1,12 +1,15 @@
+import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpsearch.tracking import environment
 from hpsearch.tracking.environment import describe, dirty_diff, package_versions
 from hpsearch.tracking.limits import clip, display_name, key_name, param_text
 from hpsearch.tracking.system import SystemSampler
@@ -79,12 +82,59 @@ def test_a_clean_repository_is_named_by_its_commit(repository):
 
 def test_what_is_changed_and_what_is_new_stands_in_the_diff(repository):
     (repository / "a.py").write_text("x = 2\ntoken = 'abc123'\n")
-    (repository / "new.py").write_text("")
+    (repository / "new").mkdir()
+    (repository / "new" / "b.py").write_text("")
     diff = dirty_diff(repository)
     assert describe(repository, NoDriver())["git_dirty"] == "true"
     assert "-x = 1\n+x = 2" in diff
-    assert "# untracked: new.py" in diff
+    assert "# untracked: new/" in diff
     assert "abc123" not in diff
+
+
+def test_the_rows_of_data_stand_in_no_diff(repository):
+    (repository / "test.CSV").write_text("1,2\n")
+    git(repository, "add", ".")
+    diff = dirty_diff(repository)
+    assert diff == "# changed data: test.CSV\n"
+
+
+def test_a_large_diff_is_cut_and_says_so(repository, monkeypatch):
+    monkeypatch.setattr(environment, "DIFF_BYTES", 200)
+    monkeypatch.setattr(environment, "MOST_NAMES", 2)
+    (repository / "a.py").write_text("y = 3\n" * 1000)
+    for name in "bcde":
+        (repository / name).touch()
+    diff = dirty_diff(repository)
+    assert re.search(r"\n# cut here: 7,\d\d\d bytes in all\n# untracked: b\n# untracked: c\n# and 2 more\n$", diff)
+    assert len(diff) < 300
+
+
+def test_the_changes_of_the_working_folder_are_named_by_their_content_and_outputs_are_none(repository, monkeypatch):
+    folder = repository / "sub"
+    folder.mkdir()
+    (folder / "mlruns").mkdir()
+    (folder / "mlruns" / "x").touch()
+    (folder / "c.py").touch()
+    git(repository, "add", "sub/c.py")
+    git(repository, "commit", "-qm", "second")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(environment.hpsearch, "__file__", str(repository / "a.py"))  # the same repository, not twice
+    assert environment.uncommitted(["mlruns"]) == {}
+    (repository / "a.py").write_text("x = 2\n")
+    ((name, text),) = environment.uncommitted(["mlruns"]).items()
+    assert name == f"code/working_folder-{hashlib.sha256(text.encode()).hexdigest()[:8]}.diff"
+    assert "+x = 2" in text
+
+
+def test_of_hpsearch_changes_are_kept_where_it_runs_from_a_checkout(repository, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    (repository / "a.py").write_text("x = 2\n")
+    (repository / "venv.py").touch()
+    monkeypatch.setattr(environment.hpsearch, "__file__", str(repository / "a.py"))
+    (name,) = environment.uncommitted()
+    assert name.startswith("code/hpsearch-")
+    monkeypatch.setattr(environment.hpsearch, "__file__", str(repository / "venv.py"))
+    assert environment.uncommitted() == {}
 
 
 def test_a_program_that_a_repository_names_is_not_run(repository):

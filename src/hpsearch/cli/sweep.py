@@ -39,6 +39,7 @@ from hpsearch.search.study import Driver
 from hpsearch.search.trial_records import Record
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
+from hpsearch.tracking.environment import uncommitted
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
 
@@ -150,7 +151,8 @@ def _run(
     study = open_study(journal_path(config), named.name, named.identity)
     provenance = Provenance.here(named.specification["device"] if workers is None else workers.checked.device)
     with running(tracker, named, sweep.columns, {} if workers is None else workers.tags) as run:
-        tracker.log_artifacts(run.run_id, {"sweep.json": named.store.folder / "sweep.json"})
+        diffs = uncommitted((config.tracking.directory, config.report.directory))
+        tracker.log_artifacts(run.run_id, {"sweep.json": named.store.folder / "sweep.json", **diffs})
         if sweep.plan.search.compares and workers is not None:
             tell_seen(terminal, named, tracker.looks, run)
             tell_other_code(terminal, named, provenance)

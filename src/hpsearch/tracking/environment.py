@@ -6,19 +6,29 @@ import platform
 import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pynvml
 
+import hpsearch
 from hpsearch.secrets import mask_text
+from hpsearch.tracking.limits import digest
 from hpsearch.tracking.system import gpu_handles
 
 GIB = 2**30
 GIT_S = 10
 """Longest wait for git, which may sit on a slow file system."""
-DIFF_LENGTH = 1_000_000
+DIFF_BYTES = 1_000_000
+"""Most of a diff that is kept."""
+MOST_NAMES = 1_000
+"""Most files that are named without their content."""
+PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color")
+DATA = (".csv", ".tsv", ".npz", ".npy", ".parquet", ".gz", ".zip")
+"""Endings of files whose rows are data, a sealed test set's perhaps, and stand in no diff."""
 
 
 def describe(directory: Path | None = None, nvml: Any = pynvml) -> dict[str, str]:
@@ -40,18 +50,56 @@ def describe(directory: Path | None = None, nvml: Any = pynvml) -> dict[str, str
     return tags | {f"package/{name}": version for name, version in package_versions().items()}
 
 
-def dirty_diff(directory: Path | None = None) -> str | None:
+def uncommitted(outputs: Sequence[str | Path] = ()) -> dict[str, str]:
+    """What is changed in the code that a command runs: artifacts by name, none where all is committed.
+
+    That is the repository of the current folder, and that of hpsearch where it runs from a checkout of its own. A name
+    holds the beginning of a digest: the same changes are stored once, and others of a later start beside them.
+
+    Args:
+        outputs: Folders that the command writes to, whose files are no code.
+    """
+    here, own = Path.cwd(), Path(hpsearch.__file__)
+    folders = {_top(here): "working_folder"}
+    # An environment may lie in a repository that does not know it.
+    if _git(own.parent, "ls-files", "--error-unmatch", own.name) is not None:
+        folders.setdefault(_top(own.parent), "hpsearch")
+    diffs = {name: dirty_diff(folder, outputs) for folder, name in folders.items() if folder is not None}
+    return {f"code/{name}-{digest(text)[:8]}.diff": text for name, text in diffs.items() if text}
+
+
+def dirty_diff(directory: Path, outputs: Sequence[str | Path] = ()) -> str | None:
     """What the working tree changes against the commit, secrets masked; None if it is clean or there is no git.
 
-    Files that git does not know are named at the end, without their content.
+    Files of data, and those that git does not know, are named at the end without their content.
     """
-    where = directory or Path.cwd()
-    changed = _git(where, "diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color")
-    unknown = _git(where, "ls-files", "--others", "--exclude-standard")
-    text = (changed or "") + "".join(f"# untracked: {name}\n" for name in (unknown or "").splitlines())
-    if len(text) > DIFF_LENGTH:
-        text = f"{text[:DIFF_LENGTH]}\n# cut here: {len(text)} characters in all\n"
-    return mask_text(text) or None
+    top = _top(directory)
+    changes = _git(top, "status", "--porcelain") if top is not None else None
+    if top is None or not changes:
+        return None
+    data = [f":(exclude,icase)*{ending}" for ending in DATA]
+    diff = _git(top, "diff", "HEAD", *PLAIN, "--", ".", *data, limit=DIFF_BYTES)
+    notes = [note for line in changes.splitlines() if (note := _note(top, line[:2], line[3:], outputs))]
+    if len(notes) > MOST_NAMES:
+        notes[MOST_NAMES:] = [f"and {len(notes) - MOST_NAMES} more"]
+    if diff is None:
+        notes.append(f"git diff failed or took more than {GIT_S} s: there may be other changes")
+    return mask_text((diff or "") + "".join(f"# {note}\n" for note in notes)) or None
+
+
+def _note(top: Path, state: str, name: str, outputs: Sequence[str | Path]) -> str:
+    """What is said of a changed file whose content is not shown; nothing of other files."""
+    if any((top / name).resolve().is_relative_to(Path(output).resolve()) for output in outputs):
+        return ""
+    if state == "??":
+        return f"untracked: {name}"
+    return f"changed data: {name}" if name.lower().endswith(DATA) else ""
+
+
+def _top(directory: Path) -> Path | None:
+    """The folder of a repository that has a commit; None where there is none."""
+    found = _git(directory, "rev-parse", "--show-toplevel", "--verify", "HEAD")
+    return None if found is None else Path(found.splitlines()[0])
 
 
 def package_versions() -> dict[str, str]:
@@ -80,19 +128,31 @@ def _git_tags(directory: Path) -> dict[str, str]:
     return {"git_commit": commit.strip(), "git_dirty": "true" if changes.strip() else "false"}
 
 
-def _git(directory: Path, *command: str) -> str | None:
+def _git(directory: Path, *command: str, limit: int | None = None) -> str | None:
+    """What git prints, of which at most `limit` bytes and a line that says so; None if it failed, or is not there."""
     program = shutil.which("git")
     if program is None:
         return None
     # A repository's own settings may name programs; describing it must run none of them.
     safe = ["-c", "core.fsmonitor=false", "-c", "core.quotePath=true", "--no-optional-locks"]
-    try:
-        done = subprocess.run(  # noqa: S603  # fixed arguments, no shell
-            [program, *safe, *command], cwd=directory, capture_output=True, timeout=GIT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+    with tempfile.TemporaryFile() as out:  # a diff may be larger than memory
+        try:
+            done = subprocess.run(  # noqa: S603  # fixed arguments, no shell
+                [program, *safe, *command],
+                cwd=directory,
+                stdout=out,
+                stderr=subprocess.DEVNULL,
+                timeout=GIT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        size = out.seek(0, os.SEEK_END)
+        out.seek(0)
+        text = out.read(limit).decode("utf-8", "replace")
+    if limit is not None and size > limit:
+        text = f"{text}\n# cut here: {size:,} bytes in all\n"
+    return text if done.returncode == 0 else None
 
 
 def _cpu_model() -> str:
