@@ -310,3 +310,19 @@ def test_sigterm_at_the_start_ends_the_server_of_workers_before_its_imports_are_
     assert servers
     assert not [server for server in servers if server.is_running() and server.status() != psutil.STATUS_ZOMBIE]
     assert (driver.returncode, "".join(driver.communicate())) == (143, "hpsearch: stopped by SIGTERM\n")
+
+
+@pytest.mark.slow
+def test_a_sweep_goes_on_after_its_folder_was_moved(program):
+    program.run(*SWEEP, "search.trials=2")
+    before = program.folder
+    program.folder = before.rename(before.with_name("two"))
+    told = program.run(*SWEEP, "search.trials=3")
+    assert f"moved or copied here from {before}/mlruns/artifacts" in " ".join(told.split())
+    assert_committed(program, "s", 3)
+    artifacts = program.folder / "mlruns" / "artifacts"
+    for run in program.runs("s"):
+        assert (artifacts / run.info.run_id / "artifacts").is_dir()
+    assert "moved" not in program.run("+report=sweep", "report.sweep=s")
+    assert "trial" in program.run("+final=sweep", "final.sweep=s", "final.dry_run=true")
+    assert not before.exists()

@@ -28,7 +28,7 @@ from hpsearch.search.paces import recall_paces
 from hpsearch.search.question import asked_of, question_of
 from hpsearch.search.stop import StoppedError, StopSignals
 from hpsearch.secrets import secret_texts
-from hpsearch.terminal import OutputClosedError
+from hpsearch.terminal import OutputClosedError, Terminal
 from hpsearch.tracking.connection import check, load, resolve_uri
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.looks import question_tags
@@ -138,9 +138,14 @@ def check_tracking(config: Config) -> None:
     check(_uri(config))
 
 
-def connect(config: Config) -> Tracker:
-    """The tracker that the configuration names."""
-    return Tracker.connect(config.tracking.uri, Path(config.tracking.directory))
+def connect(config: Config, terminal: Terminal) -> Tracker:
+    """The tracker that the configuration names; that its folder was moved is told."""
+    tracker = Tracker.connect(config.tracking.uri, Path(config.tracking.directory))
+    for place in tracker.moved_from:
+        terminal.warn(
+            f"the artifacts in MLflow were moved or copied here from {place}: their paths in the store lead here now"
+        )
+    return tracker
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
     require_target(asked, base.actions["final"])
     require_sweeps(asked)
     directory = Path(asked.tracking.directory)
-    with connect(asked) as tracker:
+    with connect(asked, terminal) as tracker:
         final = prepare_final(composer, asked, tracker, terminal)
         require_plan(final.config, asked.final.epochs, _seeds(asked))
         openings = tracker.ledger.openings(final.sealed.digest)

@@ -34,7 +34,7 @@ def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
     if option == "table":
         return _report_table(config, terminal)
     asked = Asked(config, option, kept_words(overrides))
-    with connect(config) as tracker:
+    with connect(config, terminal) as tracker:
         if option == "leaderboard":
             return report_leaderboard(asked, tracker, terminal)
         found, run = find_target(asked, tracker, terminal)

@@ -108,7 +108,7 @@ def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: 
         # Only now, so that what is refused does not look like a run that has begun.
         _introduce(sweep, workers, terminal)
         stack.enter_context(sweep.named.store.lock())
-        tracker = stack.enter_context(connect(sweep.config))
+        tracker = stack.enter_context(connect(sweep.config, terminal))
         closing = _run(sweep, workers, tracker, signals, command, terminal)
     closing.show(terminal)
     return 0 if any(record.result.status.scored for record in closing.records) else 1

@@ -68,6 +68,11 @@ def resolve_uri(uri: str | None, directory: Path) -> str:
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{directory.absolute() / 'mlflow.db'}"
 
 
+def sqlite_file(uri: str) -> Path | None:
+    """The file of a SQLite store; None of any other store."""
+    return Path(uri.removeprefix("sqlite:///")) if _scheme(uri) == "sqlite" else None
+
+
 def load(uri: str) -> None:
     """Imports what `connect` needs."""
     os.environ.update(SETTINGS)

@@ -14,11 +14,12 @@ import numpy as np
 
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.secrets import mask_uri
-from hpsearch.tracking.connection import TrackingError, connect, resolve_uri
+from hpsearch.tracking.connection import TrackingError, connect, resolve_uri, sqlite_file
 from hpsearch.tracking.ledger import SealLedger
 from hpsearch.tracking.limits import digest
 from hpsearch.tracking.looks import Looks
 from hpsearch.tracking.models import log_model
+from hpsearch.tracking.moved import follow_moved
 from hpsearch.tracking.runs import (
     TABLE_VIEW,
     Attempt,
@@ -46,9 +47,11 @@ class Tracker:
 
     Args:
         store: The store that is written to.
+        moved_from: Where its artifacts were before their folder was moved, if it was moved since it was used last.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, moved_from: Sequence[str] = ()) -> None:
+        self.moved_from = moved_from
         self.uri = mask_uri(store.uri)
         """Where it is, to be shown and stored: without a password."""
         self.ledger = SealLedger(store)
@@ -60,15 +63,18 @@ class Tracker:
     def connect(cls, uri: str | None, directory: Path) -> "Tracker":
         """The tracker at `uri`, or else at `MLFLOW_TRACKING_URI`, or else in `directory`.
 
-        Artifacts lie under `directory` unless a server keeps them.
+        Artifacts lie under `directory` unless a server keeps them; those of a SQLite store are found again after the
+        folder was moved.
 
         Raises:
             TrackingError: The store cannot be used; within 10 s, and nothing was created in it.
         """
         address = resolve_uri(uri, directory)
         served = address.startswith(("http:", "https:"))
-        root = None if served else str(directory.absolute() / "artifacts")
-        return cls(Store(connect(address), address, root))
+        root = None if served else directory.absolute() / "artifacts"
+        client, database = connect(address), sqlite_file(address)
+        moved_from = () if root is None or database is None else follow_moved(database, root)
+        return cls(Store(client, address, None if root is None else str(root)), moved_from)
 
     def __enter__(self) -> Self:
         return self
