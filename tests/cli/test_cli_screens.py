@@ -188,9 +188,25 @@ def test_the_columns_of_a_table_are_said_and_those_to_drop_named(make_config, ma
     config = make_config(data={"kind": "csv", "drop": ["no 1"]})
     assert tell_columns(rows, config.data) == {
         "inputs": "id, area → 2 numbers",
-        "identifiers": "column id holds whole numbers that all differ, as identifiers do; to leave them out: "
-        "'data.drop=[\"no 1\",id]'",
+        "warnings": [
+            (
+                "column id holds whole numbers that all differ, as identifiers do; to leave them out: "
+                "'data.drop=[\"no 1\",id]'"
+            )
+        ],
     }
+
+
+def test_what_was_recognized_in_a_file_and_columns_of_one_value_are_said(make_config, make_rows):
+    rows = make_rows(30, task="regression")
+    numbered = np.column_stack([rows.inputs[:, :1], np.full(30, 7), np.full(30, 0)]).astype(np.float32)
+    columns = (Column("area", 1), Column("year", 1), Column("zone", 1))
+    rows = replace(rows, inputs=numbered, columns=columns, notes=("area: decimal commas",))
+    found = tell_columns(rows, make_config(data={"kind": "csv"}).data)
+    assert found["notes"] == ["area: decimal commas"]
+    assert found["warnings"] == [
+        "columns year, zone hold one value in every development row: nothing can be learned from that"
+    ]
 
 
 def test_a_shipped_data_set_has_no_word_on_columns(make_config, make_rows):

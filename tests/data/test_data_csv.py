@@ -7,6 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from sklearn.preprocessing import OneHotEncoder
 
@@ -21,7 +23,7 @@ from hpsearch.records import Task
 
 @pytest.fixture
 def read(tmp_path):
-    def read(content, target="y", task="auto", delimiter=",", encoding="utf-8", drop=()):
+    def read(content, target="y", task="auto", delimiter=",", encoding="utf-8", drop=(), **keys):
         path = tmp_path / "own.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
         return read_csv(
@@ -35,10 +37,16 @@ def read(tmp_path):
                 test=0.2,
                 delimiter=delimiter,
                 drop=list(drop),
+                **CsvData.quiet | keys,
             )
         )
 
     return read
+
+
+def table_at(path):
+    values = {"normalize": Normalize.UNIT, "limit": None, "target": "y", "task": TaskChoice.AUTO, "test": 0.2}
+    return CsvData(kind="csv", path=str(path), delimiter=",", drop=[], **values, **CsvData.quiet)
 
 
 def text_of(lines):
@@ -141,7 +149,8 @@ def test_delimiter_byte_order_mark_quotes_and_blank_lines_are_understood(read):
             "id,y\n" + "".join(f"row{i},{i % 2}\n" for i in range(101)),
             "text column 'id' has 101 distinct values, at most 100 can be categories",
         ),
-        ("x,y\n1,é\n".encode("latin-1"), "cannot be read as a CSV file in UTF-8"),
+        (b"x,y\n1,\x81\n", "cannot be read as a CSV file: 'utf-8' codec can't decode"),
+        (b"PK\0\0,y\n1,2\n", "own.csv is no text, it holds zero bytes: save the table as CSV"),
     ],
 )
 def test_a_malformed_file_is_refused_with_the_place_and_the_reason(read, tmp_path, content, message):
@@ -156,24 +165,13 @@ def test_text_is_no_target_of_a_regression(read):
 
 
 def test_a_delimiter_is_one_character(read):
-    with pytest.raises(DataError, match=r"data.delimiter must be one character, got '::'"):
+    with pytest.raises(DataError, match=r"data.delimiter must be one character, or tab, got '::'"):
         read("x,y\n1,2\n", delimiter="::")
 
 
 def test_a_missing_file_is_named_with_the_place_where_it_was_looked_for():
-    data = CsvData(
-        kind="csv",
-        normalize=Normalize.UNIT,
-        limit=None,
-        path="nowhere.csv",
-        target="y",
-        task=TaskChoice.AUTO,
-        test=0.2,
-        delimiter=",",
-        drop=[],
-    )
     with pytest.raises(DataError, match=r"data.path=nowhere.csv: there is no such file \(looked for /.*nowhere.csv\)"):
-        read_csv(data)
+        read_csv(table_at("nowhere.csv"))
 
 
 def test_dropped_columns_are_no_inputs_and_may_hold_anything(read):
@@ -219,7 +217,14 @@ def test_a_column_of_identifiers_is_refused_with_the_override_that_drops_it(read
     ],
 )
 def test_what_is_no_list_of_names_is_refused_with_the_form(drop, message):
-    tree = {"kind": "csv", "path": "own.csv", "target": "y", "task": "auto", "test": 0.2, "delimiter": ","}
+    tree = {
+        "kind": "csv",
+        "path": "own.csv",
+        "target": "y",
+        "task": "auto",
+        "test": 0.2,
+        "delimiter": ",",
+    } | CsvData.quiet
     problems = []
     build(CsvData, tree | {"normalize": "unit", "limit": None, "drop": drop}, "data", problems)
     assert message in problems[0]
@@ -232,3 +237,170 @@ def test_a_name_that_hydra_took_for_a_number_is_refused_with_advice_to_quote_it(
         "has no column '1000' (data.drop): did you mean 1_000? A name that reads as a number goes in quotes: "
         """'data.drop=["1_000"]'"""
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers", "told"),
+    [
+        (["0,5", "-1,25", "3"], [0.5, -1.25, 3], "decimal commas ('0,5' is 0.5; if not: 'data.decimal=\".\"')"),
+        (["1.250,5", "-12,0", "1.000"], [1250.5, -12, 1000], "decimal commas, thousands separated by points"),
+        (["1,250", "950", "1,250,000"], [1250, 950, 1_250_000], "thousands separated by commas ('1,250' is 1250"),
+        (["$1,250", "$950.50", "-$7"], [1250, 950.5, -7], "thousands separated by commas, $ left out"),
+        (["12 %", "7.5%", "3%"], [12, 7.5, 3], "% left out ('12 %' is 12)"),
+        (["1 250,5", "1\u00a0300", "2"], [1250.5, 1300, 2], "decimal commas, thousands separated by spaces"),
+        (["1'250", "3.5", "2"], [1250, 3.5, 2], "thousands separated by apostrophes ("),
+        (["€ 5,20", "6,1 €", "7"], [5.2, 6.1, 7], "decimal commas, € left out"),
+    ],
+)
+def test_numbers_as_people_write_them_are_numbers_and_said(read, words, numbers, told):
+    rows = read(text_of([["x", "y"], *([word, at % 2] for at, word in enumerate(words))]))
+    np.testing.assert_array_equal(rows.inputs[:, 0], np.array(numbers, np.float32))
+    assert rows.notes[0].startswith(f"x: {told}")
+
+
+def test_a_target_in_decimal_commas_is_a_regression_unless_classes_are_asked_for(read):
+    content = "x;y\n1;20,5\n2;21,0\n3;20,5\n"
+    rows = read(content, delimiter=";")
+    assert (rows.task, rows.targets.tolist()) == (Task.REGRESSION, [[20.5], [21.0], [20.5]])
+    assert read(content, delimiter=";", task="classification").class_names == ("20,5", "21,0")
+
+
+def test_columns_that_are_read_in_one_way_are_told_together(read):
+    rows = read("a;b;y\n0,5;1,5;2,25\n1,5;0,5;3,5\n", delimiter=";")
+    assert rows.notes == ("a, b, y: decimal commas ('0,5' is 0.5; if not: 'data.decimal=\".\"')",)
+
+
+AMBIGUOUS = "x;y\n1,250;0\n2,500;1\n"
+
+
+def test_what_may_be_thousands_or_decimals_is_refused_with_the_keys_that_say_which(read):
+    with pytest.raises(DataError) as caught:
+        read(AMBIGUOUS, delimiter=";")
+    assert "column 'x' holds numbers such as '1,250', which may be 1.25 or 1250: say which by" in str(caught.value)
+    assert str(caught.value).endswith("""'data.decimal=","' or 'data.thousands=","'""")
+
+
+@pytest.mark.parametrize(("keys", "numbers"), [({"decimal": ","}, [1.25, 2.5]), ({"thousands": ","}, [1250, 2500])])
+def test_keys_say_what_commas_are(read, keys, numbers):
+    assert read(AMBIGUOUS, delimiter=";", **keys).inputs[:, 0].tolist() == numbers
+
+
+def test_points_are_thousands_where_commas_are_decimals(read):
+    rows = read("x;y\n1.250;0\n2.500;1\n", delimiter=";", decimal=",")
+    assert rows.inputs[:, 0].tolist() == [1250, 2500]
+
+
+def test_keys_leave_text_as_it_is(read):
+    rows = read('x,y\n"0,5",0\n"1,5",1\n', decimal=".", thousands="none")
+    assert rows.columns == (Column("x", 2, ("0,5", "1,5")),)
+    assert rows.notes == ()
+
+
+def test_a_cell_among_numbers_in_another_way_is_refused_with_its_line(read):
+    lines = [["x", "y"], *([f"{i},5", i % 2] for i in range(1, 20)), ["oops", 0]]
+    with pytest.raises(DataError, match=r"line 21, column 'x' must be a number as .* \(decimal commas\), got 'oops'"):
+        read(text_of(lines))
+
+
+def test_words_with_numbers_in_them_stay_categories(read):
+    rows = read("x,y\nA 12,0\nB 7,1\n12-14,0\n3/4,1\n2024-01-02,1\n")
+    assert rows.columns == (Column("x", 5, ("12-14", "2024-01-02", "3/4", "A 12", "B 7")),)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"decimal": ";"}, "data.decimal must be one of . , or null, got ';'"),
+        ({"thousands": "x"}, "data.thousands must be a comma, a point, a space, an apostrophe, none or null, got 'x'"),
+        ({"decimal": ",", "thousands": ","}, "data.thousands must differ from data.decimal, got ','"),
+    ],
+)
+def test_marks_of_numbers_are_checked(read, keys, message):
+    with pytest.raises(ConfigError) as caught:
+        read("x,y\n1,2\n", **keys)
+    assert str(caught.value) == message
+
+
+PLAIN = "a,b,y\n0.5,1,0\n1.5,2,1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (",a,b,y\n0,0.5,1,0\n1,1.5,2,1\n", "the first column, which has no name and numbers the rows, is left out"),
+        ("a,b,y,\n0.5,1,0,\n1.5,2,1,\n", "the last column, which has neither name nor value, is left out"),
+        (PLAIN + ",,\n , ,\n", "2 lines without any value at the end are left out"),
+        ("sep=;\n" + PLAIN.replace(",", ";"), "columns are separated by semicolons, as line 1 says"),
+        (PLAIN.replace(",", "\t"), "columns are separated by tabs"),
+        (PLAIN.encode("utf-16"), "the file is in UTF-16"),
+    ],
+)
+def test_what_other_programs_write_is_read_and_said(read, content, told):
+    rows, plain = read(content), read(PLAIN)
+    np.testing.assert_array_equal(rows.inputs, plain.inputs)
+    assert (rows.targets.tolist(), rows.columns, rows.notes) == ([0, 1], plain.columns, (told,))
+
+
+def test_latin_letters_in_another_encoding_are_read_and_said(read):
+    rows = read("größe,y\n1,0\n2,1\n", encoding="latin-1")
+    assert (rows.columns[0].name, rows.notes) == ("größe", ("the file is in Windows-1252 (Latin-1), not UTF-8",))
+
+
+@pytest.mark.parametrize("delimiter", ["tab", "\\t", "\t"])
+def test_tabs_can_be_typed(read, delimiter):
+    rows = read(PLAIN.replace(",", "\t"), delimiter=delimiter)
+    assert (rows.inputs.tolist(), rows.notes) == ([[0.5, 1], [1.5, 2]], ())
+
+
+def test_lines_are_counted_below_quoted_line_ends_and_a_line_that_names_the_delimiter(read):
+    with pytest.raises(DataError, match=r"line 6, column 'x' is missing"):
+        read('sep=;\nx;t;y\n1;"two\nlines";2\n\n;a;3\n')
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_kind_of_line_end_is_one(read, end):
+    assert read(f"x,y{end}1.5,0{end}2,1{end}").inputs.tolist() == [[1.5], [2]]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(-1e30, 1e30), min_size=2, max_size=5), st.sampled_from(["r", ".17e", "+.3g"]))
+def test_cells_have_the_value_that_python_gives_them(tmp_path_factory, values, form):
+    words = [repr(value) if form == "r" else format(value, form) for value in values]
+    path = tmp_path_factory.getbasetemp() / "floats.csv"
+    path.write_text("x,z,y\n" + "".join(f" {word} ,{word},{at % 2}\n" for at, word in enumerate(words)))
+    expected = np.array([float(word) for word in words])
+    lost = np.spacing(np.abs(expected).max()) / 2 > 1e-6 * np.ptp(expected) > 0
+    assume(not lost and len(set(words)) == len(set(expected)))
+    inputs = read_csv(table_at(path)).inputs
+    np.testing.assert_array_equal(inputs, np.column_stack([expected] * 2).astype(inputs.dtype))
+
+
+def test_a_large_offset_stays_in_float64_where_float32_would_lose_the_rows(read):
+    times = [1_700_000_000 + 7 * i for i in range(40)]
+    rows = read("t,y\n" + "".join(f"{time},{time / 100:.2f}\n" for time in times))
+    assert rows.inputs[:, 0].tolist() == times
+    assert rows.targets[:, 0].tolist() == [time / 100 for time in times]
+    assert rows.targets.dtype == np.float64
+
+
+def test_numbers_that_float32_holds_or_nearly_holds_stay_in_float32(read):
+    rows = read("year,share,y\n" + "".join(f"{1990 + i},{1 + i / 7},{i % 2}\n" for i in range(40)))
+    assert rows.inputs.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["120000000000000001", "120000000000000050"], "column 'x' lies near 1.2e+17 and spreads over 48 only"),
+        (["100000000000000000001", "100000000000000000002"], "column 'x' differs in digits that even float64 does not"),
+    ],
+)
+def test_numbers_that_float64_cannot_tell_apart_are_refused(read, words, message):
+    with pytest.raises(DataError) as caught:
+        read("x,y\n" + "".join(f"{word},{at % 2}\n" for at, word in enumerate(words)))
+    assert message in str(caught.value)
+
+
+def test_a_constant_number_is_no_target(read):
+    with pytest.raises(DataError, match=r"column 'y' of .* is 7.5 in every row: there is nothing to predict"):
+        read("x,y\n1,7.5\n2,7.50\n")

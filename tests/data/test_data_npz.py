@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpsearch.config.data import Normalize, NpzData, TaskChoice
+from hpsearch.config.data import Layout, Normalize, NpzData, TaskChoice
 from hpsearch.data.npz import read_npz
 from hpsearch.data.rows import DataError
 from hpsearch.records import Task
@@ -12,7 +12,7 @@ X = np.arange(12.0).reshape(6, 2)
 Y = np.arange(6) % 3
 
 
-def config(path, target="y", task="auto") -> NpzData:
+def config(path, target="y", task="auto", **keys) -> NpzData:
     return NpzData(
         kind="npz",
         normalize=Normalize.UNIT,
@@ -22,15 +22,16 @@ def config(path, target="y", task="auto") -> NpzData:
         task=TaskChoice(task),
         test=0.2,
         inputs="x",
+        **NpzData.quiet | keys,
     )
 
 
 @pytest.fixture
 def read(tmp_path):
-    def read(target="y", task="auto", **arrays):
+    def read(target="y", task="auto", keys=NpzData.quiet, **arrays):
         path = tmp_path / "own.npz"
         np.savez(path, **arrays)
-        return read_npz(config(path, target, task))
+        return read_npz(config(path, target, task, **keys))
 
     return read
 
@@ -151,3 +152,70 @@ def test_a_single_array_is_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"data.path=.*none.npz: there is no such file"):
         read_npz(config(tmp_path / "none.npz"))
+
+
+ONE_HOT = np.eye(3)[Y]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.uint8, np.bool_])
+@pytest.mark.parametrize("task", ["auto", "classification"])
+def test_one_hot_targets_are_classes_and_that_is_said(read, dtype, task):
+    rows = read(x=X, y=ONE_HOT.astype(dtype), task=task)
+    assert (rows.task, rows.class_names, rows.targets.tolist()) == (Task.MULTICLASS, ("0", "1", "2"), Y.tolist())
+    assert rows.notes == ("y: one of 3 classes in each row, as its single 1 says; if not: data.task=regression",)
+
+
+def test_one_hot_targets_are_numbers_when_asked(read):
+    rows = read(x=X, y=ONE_HOT, task="regression")
+    assert (rows.task, rows.targets.tolist(), rows.notes) == (Task.REGRESSION, ONE_HOT.tolist(), ())
+
+
+@pytest.mark.parametrize("y", [ONE_HOT / 2, ONE_HOT + np.array([0, 0, 1])], ids=["halves", "two ones"])
+def test_other_rows_are_not_taken_for_one_hot_ones(read, y):
+    with pytest.raises(DataError, match="must hold one class a row"):
+        read(x=X, y=y, task="classification")
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "channels", "told"),
+    [
+        ((6, 5, 4, 3), None, 3, "images of 5 x 4 with 3 channels, as the shape (6, 5, 4, 3) suggests; if not: "),
+        ((6, 3, 5, 4), None, 3, "images of 5 x 4 with 3 channels, as the shape (6, 3, 5, 4) suggests; if not: "),
+        ((6, 8, 5, 7), None, 8, "images of 5 x 7 with 8 channels, as the shape (6, 8, 5, 7) suggests; if not: "),
+        ((6, 5, 7, 8), "hwc", 8, "images of 5 x 7 with 8 channels"),
+        ((6, 5, 4, 3), "chw", 5, "images of 4 x 3 with 5 channels"),
+    ],
+)
+def test_channels_are_found_by_the_shape_or_the_key_and_said(read, shape, layout, channels, told):
+    images = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    rows = read(x=images, y=Y, keys={"layout": None if layout is None else Layout(layout)})
+    last = shape[3] == channels
+    assert rows.inputs.shape[1] == channels
+    np.testing.assert_array_equal(rows.inputs, images.transpose(0, 3, 1, 2) if last else images)
+    assert rows.notes[0].startswith(f"inputs: {told}")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_large_offsets_stay_in_float64(read, dtype):
+    times = (1_700_000_000 + np.arange(6)).astype(dtype)
+    rows = read(x=times, y=times, task="regression")
+    assert (rows.inputs[:, 0].tolist(), rows.inputs.dtype) == (times.tolist(), np.float64)
+    assert (rows.targets[:, 0].tolist(), rows.targets.dtype) == (times.tolist(), np.float64)
+
+
+def test_images_with_a_large_offset_have_one_range(read):
+    images = np.random.default_rng(0).normal(1e8, 1, (6, 5, 4))
+    np.testing.assert_array_equal(read(x=images, y=Y).inputs[:, 0], images)
+
+
+def test_numbers_that_float64_cannot_tell_apart_are_refused(read):
+    with pytest.raises(DataError, match=r"array 'x' \(data.inputs\) \(column 1\) lies near 4e\+18 and spreads over"):
+        read(x=np.column_stack([np.arange(6), 4 * 10**18 + 512 * np.arange(6)]), y=Y)
+
+
+@pytest.mark.parametrize(
+    ("y", "which"), [(np.full(6, 2.5), ""), (np.column_stack([X[:, 0], np.full(6, 2.5)]), r" \(output 1\)")]
+)
+def test_a_constant_number_is_no_target(read, y, which):
+    with pytest.raises(DataError, match=rf"array 'y' \(data.target\){which} is 2.5 in every row"):
+        read(x=X, y=y)

@@ -40,7 +40,7 @@ def data_of(path, **changes):
         "path": str(path),
         "target": "y",
     }
-    return CsvData(**known | {"test": 0.2, "delimiter": ",", "drop": []} | changes)
+    return CsvData(**known | {"test": 0.2, "delimiter": ",", "drop": [], **CsvData.quiet} | changes)
 
 
 def parts(data):
@@ -142,7 +142,9 @@ def test_images_are_known_by_their_pixels_whatever_their_type_and_class(tmp_path
         "inputs": "x",
         "target": "y",
     }
-    one, other = (NpzData(**common, path=str(tmp_path / f"{name}.npz"), test=0.2) for name in ("bytes", "floats"))
+    one, other = (
+        NpzData(**common, path=str(tmp_path / f"{name}.npz"), test=0.2, **NpzData.quiet) for name in ("bytes", "floats")
+    )
     (found,) = found_in(opened(one), other)
     assert found.development + found.test == 6
 

@@ -101,6 +101,13 @@ def test_scaled_training_rows_are_finite_and_in_range(values, normalize):
     assert np.abs(result).max() <= bound + 0.01
 
 
+def test_rows_in_float64_are_scaled_in_float64():
+    times = 1.7e9 + np.arange(60.0)[:, None]
+    scaling = fit_scaling(classes(times), TRAIN, Normalize.STANDARD)
+    theirs = StandardScaler().fit(times[TRAIN]).transform(times)
+    np.testing.assert_allclose((times - scaling.shift) * scaling.scale, theirs, atol=1e-9)
+
+
 def test_statistics_are_float32_and_broadcast_over_rows():
     for rows, shape in ((classes(IMAGES), (1, 1, 1)), (classes(FEATURES), (4,))):
         for normalize in Normalize:

@@ -37,12 +37,12 @@ KEYS = [
 
 
 def table_of(path, **changes) -> CsvData:
-    values = {"target": "y", "task": TaskChoice.AUTO, "test": 0.2, "delimiter": ",", "drop": []}
+    values = {"target": "y", "task": TaskChoice.AUTO, "test": 0.2, "delimiter": ",", "drop": [], **CsvData.quiet}
     return CsvData(kind="csv", normalize=Normalize.UNIT, limit=None, path=str(path), **values | changes)
 
 
 def arrays_of(path, **changes) -> NpzData:
-    values = {"inputs": "x", "target": "y", "task": TaskChoice.AUTO, "test": 0.2}
+    values = {"inputs": "x", "target": "y", "task": TaskChoice.AUTO, "test": 0.2, **NpzData.quiet}
     return NpzData(kind="npz", normalize=Normalize.UNIT, limit=None, path=str(path), **values | changes)
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.config import ConfigError
-from hpsearch.data.rows import Rows
+from hpsearch.data.rows import Development, Rows
 from hpsearch.data.scaling import fit_scaling
+from hpsearch.engine.crew import Crew, CrewData
 from hpsearch.engine.device_data import OutOfSpaceError, fit_data, to_device
 from hpsearch.engine.filling import batch_sizes
 from hpsearch.records import Task
@@ -45,6 +46,26 @@ def test_regression_targets_are_standardized_by_the_training_rows(make_config, m
     expected = (rows.targets - rows.targets[train].mean(axis=0)) / rows.targets[train].std(axis=0)
     np.testing.assert_allclose(seen.targets, expected, atol=1e-5)
     assert seen.labels is None
+
+
+@pytest.mark.parametrize("engine", ["reference", "fleet"])
+def test_rows_in_float64_are_scaled_before_they_become_float32(make_config, make_fit, engine):
+    times = 1.7e9 + np.arange(40.0)[:, None]
+    rows = Development("toy", Task.REGRESSION, times, times + 5e8, 0, digest="0" * 64)
+    config = make_config(data="diabetes", loss="mse")
+    fit = make_fit(config)
+    data, chosen = to_device(rows), torch.tensor([0, 7])
+    if engine == "fleet":
+        of_crew = CrewData(Crew.of([fit]), data)
+        batch, targets = of_crew.inputs(chosen[None])[0], of_crew.targets(chosen[None])[0].T
+    else:
+        seen = fit_data(config, data, fit_scaling(rows, fit.fold.train, config.data.normalize))
+        batch, targets = seen.batch(chosen), seen.targets[chosen]
+    train = times[fit.fold.train]
+    expected = (times[[0, 7]] - train.mean()) / train.std()
+    for found in (batch, targets):
+        assert found.dtype == torch.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_a_loss_that_does_not_fit_names_itself_and_the_data(make_config, make_rows):

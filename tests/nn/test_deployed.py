@@ -3,11 +3,12 @@
 import numpy as np
 import torch
 
-from hpsearch.data.rows import reconstructed
+from hpsearch.data.rows import Rows, reconstructed
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.measure import score_outputs
 from hpsearch.nn.deployed import deploy
 from hpsearch.nn.models import build_network
+from hpsearch.records import Task
 
 
 def test_an_autoencoder_trained_with_bce_predicts_the_sigmoid_of_its_logits(make_config, make_rows):
@@ -24,3 +25,15 @@ def test_an_autoencoder_trained_with_bce_predicts_the_sigmoid_of_its_logits(make
     np.testing.assert_allclose(served.numpy(), expected, rtol=1e-5)
     scored = score_outputs(config, rows, np.arange(40), logits.numpy()[None], scaling)
     np.testing.assert_allclose(scored.rows["mse"][0], ((expected - rows.targets) ** 2).mean(axis=1), rtol=1e-4)
+
+
+def test_raw_inputs_and_targets_with_a_large_offset_keep_their_digits(make_config):
+    times = 1.7e9 + np.arange(40.0)[:, None]
+    rows = Rows("toy", Task.REGRESSION, times, times, 0)
+    config = make_config(data="diabetes", loss="mse", model="linear")
+    scaling = fit_scaling(rows, np.arange(40), config.data.normalize)
+    network = build_network(config, (1,), 1)
+    state = {name: np.full(value.shape, value.ndim == 2, np.float32) for name, value in network.state_dict().items()}
+    with torch.no_grad():
+        served = deploy(config, state, (1,), 1, scaling)(torch.tensor(times))
+    np.testing.assert_allclose(served.numpy(), times, atol=1e-4, rtol=0)  # the identity on standardized numbers

@@ -147,11 +147,13 @@ def show_model(terminal: Terminal, final: Final, model: Model, uri: str, address
     terminal.steps("Written", [weights, ("MLflow", address)])
     one = ", ".join(map(str, (1, *final.development.inputs.shape[1:])))
     where = f"mlflow.set_tracking_uri({relative(uri)!r})"
+    kind = "float64" if final.development.inputs.dtype == np.float64 else "float32"
+    dtype = ", dtype=torch.float64" if kind == "float64" else ""
     code = (
         "import mlflow, torch",
         "# MLFLOW_TRACKING_URI holds the address, whose password is not printed" if MASK in uri else where,
         f"model = mlflow.pytorch.load_model({address!r})",
-        f"outputs = model(torch.zeros({one}))  # raw inputs as float32, any number of rows; {_outputs(final)}",
+        f"outputs = model(torch.zeros({one}{dtype}))  # raw inputs as {kind}, any number of rows; {_outputs(final)}",
     )
     terminal.steps("Load it in Python", [("", line) for line in code])
 

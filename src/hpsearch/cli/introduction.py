@@ -8,7 +8,7 @@ from hpsearch.cli.scores import Score
 from hpsearch.config import Config, Engine
 from hpsearch.config.data import CsvData, Data
 from hpsearch.config.sweep import AdaptiveSearch, CoarseToFine
-from hpsearch.data.columns import describe_columns, identifiers
+from hpsearch.data.columns import constants, describe_columns, identifiers, name_columns
 from hpsearch.data.rows import Development
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.jobs import Checked
@@ -45,6 +45,8 @@ def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: 
     terminal.line(f"  data    {describe_data(data)}")
     if "inputs" in data:
         terminal.line(f"  inputs  {data['inputs']}")
+    for sentence in data.get("notes", ()):
+        terminal.line(f"  read    {sentence}")
     terminal.line(f"  split   {describe_split(config, sizes)}")
     terminal.line(f"  trials  {describe_trials(plan)}{resumed}; {each}{describe_epochs(config)}")
     for at, line in enumerate(describe_space(plan.levels)):
@@ -52,8 +54,8 @@ def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: 
     if config.search.depends:
         terminal.line(f"  rounds  {describe_rounds(config)}")
     terminal.line(f"  score   {describe_score(config, score)}")
-    if "identifiers" in data:
-        terminal.warn(data["identifiers"])
+    for sentence in data.get("warnings", ()):
+        terminal.warn(sentence)
     if surplus:
         terminal.warn(f"{done + surplus} trials exist, more than search.trials={trials}: all of them are shown")
     if fits >= MANY_FITS:
@@ -150,16 +152,24 @@ def describe_data(data: dict[str, Any]) -> str:
     return f"{data['name']}, {targets}: {rows}{describe_duplicates(test['duplicates'])}"
 
 
-def tell_columns(rows: Development, data: Data) -> dict[str, str]:
-    """What `sweep.json` keeps of the columns of a user's own table, as sentences."""
+def tell_columns(rows: Development, data: Data) -> dict[str, Any]:
+    """What `sweep.json` keeps of the contents of a user's own file, as sentences."""
+    found: dict[str, Any] = {"notes": list(rows.notes)} if rows.notes else {}
     if not isinstance(data, CsvData):
-        return {}
-    found, names = {"inputs": describe_columns(rows.columns)}, identifiers(rows.columns, rows.inputs)
-    if names:
-        holds = f"{plural(len(names), 'column')} {', '.join(names)} {plural(len(names), 'holds', 'hold')}"
+        return found
+    found["inputs"] = describe_columns(rows.columns)
+    warnings = []
+    if names := identifiers(rows.columns, rows.inputs):
         way_out = list_override("data.drop", [*data.drop, *names])
-        found["identifiers"] = f"{holds} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
-    return found
+        holds = _hold(names)
+        warnings.append(f"{holds} whole numbers that all differ, as identifiers do; to leave them out: {way_out}")
+    if names := constants(rows.columns, rows.inputs):
+        warnings.append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
+    return found | ({"warnings": warnings} if warnings else {})
+
+
+def _hold(names: list[str]) -> str:
+    return f"{plural(len(names), 'column')} {name_columns(names)} {plural(len(names), 'holds', 'hold')}"
 
 
 def describe_duplicates(duplicates: int) -> str:

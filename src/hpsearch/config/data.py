@@ -1,8 +1,9 @@
 """What the options of `data` may set."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.checks import require
 from hpsearch.config.option import Option
@@ -31,6 +32,13 @@ class TaskChoice(StrEnum):
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
     AUTOENCODER = "autoencoder"  # the targets are the inputs
+
+
+class Layout(StrEnum):
+    """Which axis of (rows, …, …, …) images holds the channels."""
+
+    CHW = "chw"  # rows, channels, height, width
+    HWC = "hwc"  # rows, height, width, channels
 
 
 @dataclass(kw_only=True, slots=True)
@@ -76,16 +84,27 @@ class OwnData(Data):
 class CsvData(OwnData):
     """A table in a CSV file with a header line."""
 
-    delimiter: Annotated[str, "one character between two values"]
+    quiet: ClassVar[Mapping[str, Any]] = {"decimal": None, "thousands": None}
+    delimiter: Annotated[str, "one character between two values, or tab"]
     drop: Annotated[list[str], "columns that are left out, such as [id,name]"]
+    decimal: Annotated[str | None, "the decimal mark, . or a comma in quotes; null: seen from each column"]
+    thousands: Annotated[str | None, "what separates thousands, or none; null: seen from each column"]
 
     def __post_init__(self) -> None:
         super(CsvData, self).__post_init__()
         require(self.target not in self.drop, "data.drop", "must not hold the target", self.target)
+        require(self.decimal in (None, ".", ","), "data.decimal", "must be one of . , or null", self.decimal)
+        known = (None, "none", ",", ".", " ", "'")
+        rule = "must be a comma, a point, a space, an apostrophe, none or null"
+        require(self.thousands in known, "data.thousands", rule, self.thousands)
+        differ = self.decimal is None or self.decimal != self.thousands
+        require(differ, "data.thousands", "must differ from data.decimal", self.thousands)
 
 
 @dataclass(kw_only=True, slots=True)
 class NpzData(OwnData):
     """Arrays in a NPZ file."""
 
+    quiet: ClassVar[Mapping[str, Any]] = {"layout": None}
     inputs: Annotated[str, "the array of the inputs, first axis rows"]
+    layout: Annotated[Layout | None, "which axis of images holds the channels; null: seen from the shape"]

@@ -1,1 +1,1 @@
-"""Data sets, their sealed test parts, folds and scaling; numpy only."""
+"""Data sets, their sealed test parts, folds and scaling; no torch."""

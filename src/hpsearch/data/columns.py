@@ -24,12 +24,29 @@ class Column:
     categories: tuple[str, ...] = ()
 
 
+def name_columns(names: Sequence[str]) -> str:
+    """`area`, or `area, rooms, … 3 more`."""
+    more = [f"… {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return ", ".join([*names[:SHOWN], *more])
+
+
 def describe_columns(columns: Sequence[Column]) -> str:
     """`area, rooms, city (3 categories) → 5 numbers`."""
-    named = [f"{each.name} ({each.width} categories)" if each.width > 1 else each.name for each in columns[:SHOWN]]
-    more = [f"… {len(columns) - SHOWN} more"] if len(columns) > SHOWN else []
+    named = [f"{each.name} ({each.width} categories)" if each.width > 1 else each.name for each in columns]
     width = sum(each.width for each in columns)
-    return f"{', '.join([*named, *more])} → {width:,} number{'s' if width > 1 else ''}"
+    return f"{name_columns(named)} → {width:,} number{'s' if width > 1 else ''}"
+
+
+def constants(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
+    """The columns that hold one value throughout.
+
+    Args:
+        columns: All that are inputs, in their order.
+        inputs: (N, D) rows that a search may see; D is the sum of their widths.
+    """
+    same = inputs.min(axis=0) == inputs.max(axis=0)
+    starts = np.cumsum([0, *(each.width for each in columns)])
+    return [each.name for each, start in zip(columns, starts, strict=False) if same[start : start + each.width].all()]
 
 
 def identifiers(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:

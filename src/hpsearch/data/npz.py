@@ -11,18 +11,24 @@ from typing import BinaryIO
 
 import numpy as np
 
-from hpsearch.config.data import NpzData, TaskChoice
+from hpsearch.config.data import Layout, NpzData, TaskChoice
 from hpsearch.config.tree import nearest
+from hpsearch.data.precision import as_floats
 from hpsearch.data.rows import DataError, Rows, reconstructed
 from hpsearch.data.targets import encode_targets
 from hpsearch.records import Task
+
+_CHANNELS = (1, 3, 4)
+"""Of grey images, colours, and colours with transparency."""
 
 
 def read_npz(data: NpzData) -> Rows:
     """The rows of the file at `data.path`.
 
-    Inputs of shape (N,) and (N, D) are features, (N, height, width) and (N, channels, height, width) are images;
-    uint8 images stay uint8, everything else becomes float32.
+    Inputs of shape (N,) and (N, D) are features, (N, height, width), (N, channels, height, width) and
+    (N, height, width, channels) are images; uint8 images stay uint8, everything else becomes floats, see
+    `as_floats`. Targets of shape (N, C) with a single 1 among zeros in each row are classes unless
+    `data.task=regression`.
 
     Raises:
         DataError: If the file, one of its arrays, or their types, shapes or values cannot be used.
@@ -32,13 +38,17 @@ def read_npz(data: NpzData) -> Rows:
     if data.target is not None and data.task is not TaskChoice.AUTOENCODER:
         wanted["data.target"] = data.target
     arrays = _load(data, wanted)
-    inputs = _inputs(arrays[0], f"{path}: array {data.inputs!r} (data.inputs)")
+    inputs, notes = _inputs(arrays[0], data.layout, f"{path}: array {data.inputs!r} (data.inputs)")
     if len(arrays) == 1:
-        return reconstructed(Rows(path.stem, Task.REGRESSION, inputs, inputs, 0))
-    label = f"{path}: array {data.target!r} (data.target)"
-    _check_targets(arrays[1], len(inputs), label)
-    targets = encode_targets(arrays[1], data.task, label)
-    return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names)
+        return reconstructed(Rows(path.stem, Task.REGRESSION, inputs, inputs, 0, notes=notes))
+    label, values = f"{path}: array {data.target!r} (data.target)", arrays[1]
+    _check_targets(values, len(inputs), label)
+    if data.task is not TaskChoice.REGRESSION and _one_hot(values):
+        seen = f"{data.target}: one of {values.shape[1]} classes in each row, as its single 1 says"
+        notes = (*notes, f"{seen}; if not: data.task=regression")
+        values = values.argmax(axis=1)
+    targets = encode_targets(values, data.task, label)
+    return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, notes=notes)
 
 
 def npz_digest(data: NpzData) -> str:
@@ -95,7 +105,8 @@ def _member(path: Path, file: "np.lib.npyio.NpzFile", key: str, name: str) -> np
     return array
 
 
-def _inputs(array: np.ndarray, label: str) -> np.ndarray:
+def _inputs(array: np.ndarray, layout: Layout | None, label: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Features or images, channels before height and width, and what must be said of their layout."""
     if array.dtype.kind not in "fiub":
         raise DataError(f"{label} must hold real numbers, got {array.dtype}")
     if array.ndim not in (1, 2, 3, 4) or 0 in array.shape:
@@ -103,10 +114,36 @@ def _inputs(array: np.ndarray, label: str) -> np.ndarray:
             f"{label} must have shape (rows, features), (rows, height, width) or (rows, channels, height, width) "
             f"with no axis of length 0, got {array.shape}"
         )
-    shaped = {1: array[:, None], 3: array[:, None]}.get(array.ndim, array)
+    notes: tuple[str, ...] = ()
+    if array.ndim in (1, 3):
+        shaped = array[:, None]
+    elif array.ndim == 4:
+        shaped, notes = _channels_first(array, layout)
+    else:
+        shaped = array
     if shaped.dtype == np.uint8 and shaped.ndim == 4:
-        return np.ascontiguousarray(shaped)
-    return _finite(shaped, label)
+        return np.ascontiguousarray(shaped), notes
+    _check_finite(shaped, label)
+    return np.ascontiguousarray(as_floats(shaped, label, together=shaped.ndim == 4)), notes
+
+
+def _channels_first(array: np.ndarray, layout: Layout | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(N, channels, height, width), and a sentence about what the axes were taken for."""
+    last = array.shape[3] in _CHANNELS and array.shape[1] not in _CHANNELS
+    chosen = layout or (Layout.HWC if last else Layout.CHW)
+    shaped = np.moveaxis(array, 3, 1) if chosen is Layout.HWC else array
+    other = Layout.CHW if chosen is Layout.HWC else Layout.HWC
+    _, channels, height, width = shaped.shape
+    seen = "" if layout else f", as the shape {array.shape} suggests; if not: data.layout={other}"
+    many = "channel" if channels == 1 else "channels"
+    return shaped, (f"inputs: images of {height} x {width} with {channels} {many}{seen}",)
+
+
+def _one_hot(array: np.ndarray) -> bool:
+    """Whether each row of (N, C >= 2) is a single 1 among zeros."""
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind in "US":
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
 
 
 def _check_targets(array: np.ndarray, n: int, label: str) -> None:
@@ -117,14 +154,12 @@ def _check_targets(array: np.ndarray, n: int, label: str) -> None:
     if len(array) != n:
         raise DataError(f"{label} has {len(array)} rows, the inputs have {n}: they must be as many")
     if array.dtype.kind == "f":
-        _finite(array, label)
+        _check_finite(array, label)
 
 
-def _finite(array: np.ndarray, label: str) -> np.ndarray:
+def _check_finite(array: np.ndarray, label: str) -> None:
     with np.errstate(over="ignore"):
-        floats = array.astype(np.float32)
-    finite = np.isfinite(floats)
+        finite = np.isfinite(array.astype(np.float32))
     if not finite.all():
         at = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise DataError(f"{label} is not finite at {at}, got {array[at]}")
-    return np.ascontiguousarray(floats)

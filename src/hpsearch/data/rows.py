@@ -23,12 +23,14 @@ class Rows:
     Attributes:
         name: Of the data set; differs for the packaged and the full MNIST.
         task: What is predicted.
-        inputs: (N, channels, height, width) images, uint8 or float32, or (N, D) float32 features.
-        targets: (N,) int64 in 0 … C-1, or (N, T) float32 for regression.
+        inputs: (N, channels, height, width) images, uint8 or floats, or (N, D) float features. Floats are float32, or
+            float64 where a user's own numbers need it, see `as_floats`.
+        targets: (N,) int64 in 0 … C-1, or (N, T) floats for regression.
         classes: C; 0 for regression.
         class_names: The C names in the order of the class numbers; empty for regression.
         autoencoder: Whether the targets are the inputs, flattened to (N, T).
         columns: What the inputs are made of, of a user's own table; empty for others.
+        notes: What was recognized in a user's own file and must be said: one sentence each.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Rows:
     class_names: tuple[str, ...] = ()
     autoencoder: bool = False
     columns: tuple[Column, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -69,8 +72,8 @@ def take(rows: Rows, index: np.ndarray) -> Rows:
 
 
 def reconstructed(rows: Rows) -> Rows:
-    """The same rows as the task of an autoencoder: the targets are the inputs, flattened to (N, T) float32."""
-    flat = rows.inputs.reshape(rows.n, -1).astype(np.float32)
+    """The same rows as the task of an autoencoder: the targets are the inputs, flattened to (N, T) floats."""
+    flat = rows.inputs.reshape(rows.n, -1).astype(np.result_type(rows.inputs, np.float32))
     changed = {"task": Task.REGRESSION, "targets": flat, "classes": 0, "class_names": (), "autoencoder": True}
     return Rows(**_values(rows) | changed)
 

@@ -1,7 +1,8 @@
 """How inputs and regression targets are scaled, by statistics of training rows alone.
 
 `(x - shift) * scale` is applied to inputs, `(t - target_shift) * target_scale` to targets. Images have one shift and
-one scale for all pixels, features have one each. Statistics are computed in float64 and stored as float32.
+one scale for all pixels, features have one each. Statistics are computed in float64 and stored as float32, or as
+float64 where the rows are float64: these are scaled in float64 before anything is cast.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ _CHUNK = 4096  # rows that are held in float64 at a time
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """Shifts and factors, float32.
+    """Shifts and factors, float32 or float64.
 
     Attributes:
         shift, scale: (1, 1, 1) for images, (D,) for features; broadcast over the rows.
@@ -48,7 +49,7 @@ def fit_scaling(development: Rows, train: np.ndarray, normalize: Normalize) -> S
         return Scaling(shift, scale, np.broadcast_to(shift, row).ravel(), np.broadcast_to(scale, row).ravel())
     if development.classes:
         return Scaling(shift, scale, np.zeros(1, np.float32), np.ones(1, np.float32))
-    return Scaling(shift, scale, *_to_float32(*_standard(development.targets, train, axes=(0,))))
+    return Scaling(shift, scale, *_stored(development.targets, *_standard(development.targets, train, axes=(0,))))
 
 
 def _input_scaling(rows: Rows, train: np.ndarray, normalize: Normalize) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +63,7 @@ def _input_scaling(rows: Rows, train: np.ndarray, normalize: Normalize) -> tuple
         shift, scale = np.zeros(shape), np.full(shape, 1 / 255)
     else:
         shift, scale = _unit(rows.inputs, train, axes)
-    return _to_float32(shift.reshape(shape), scale.reshape(shape))
+    return _stored(rows.inputs, shift.reshape(shape), scale.reshape(shape))
 
 
 def _standard(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -92,5 +93,6 @@ def _chunks(values: np.ndarray, train: np.ndarray) -> Iterator[np.ndarray]:
         yield values[train[start : start + _CHUNK]].astype(np.float64)
 
 
-def _to_float32(shift: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return shift.astype(np.float32), scale.astype(np.float32)
+def _stored(values: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    dtype = np.result_type(values, np.float32)
+    return shift.astype(dtype), scale.astype(dtype)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.config.data import TaskChoice
+from hpsearch.data.precision import as_floats
 from hpsearch.data.rows import DataError
 from hpsearch.records import Task
 
@@ -23,7 +24,7 @@ class Targets:
 
 
 def encode_targets(values: np.ndarray, choice: TaskChoice, label: str) -> Targets:
-    """Class numbers in the sorted order of the labels, or float32 numbers.
+    """Class numbers in the sorted order of the labels, or numbers as `as_floats` gives them.
 
     Args:
         values: (N,) or (N, T) labels or finite numbers.
@@ -31,13 +32,13 @@ def encode_targets(values: np.ndarray, choice: TaskChoice, label: str) -> Target
         label: Names the values in messages.
 
     Raises:
-        DataError: If the values do not fit the task, or hold one class only.
+        DataError: If the values do not fit the task, or hold one class, or one number, only.
     """
     columns = values.reshape(len(values), -1)
     if not _are_classes(columns, choice):
         if columns.dtype.kind in "US":
             raise DataError(f"{label} holds text such as {str(columns[0, 0])!r}: data.task=regression needs numbers")
-        return Targets(Task.REGRESSION, columns.astype(np.float32), 0, ())
+        return Targets(Task.REGRESSION, _numbers(columns, label), 0, ())
     if columns.shape[1] != 1:
         raise DataError(f"{label} must hold one class a row, got shape {values.shape}: use data.task=regression")
     found, numbers = np.unique(columns[:, 0], return_inverse=True)
@@ -45,6 +46,17 @@ def encode_targets(values: np.ndarray, choice: TaskChoice, label: str) -> Target
         raise DataError(f"{label} holds one class only, {_name(found[0])}: at least 2 are needed")
     task = Task.BINARY if len(found) == 2 else Task.MULTICLASS
     return Targets(task, numbers.astype(np.int64), len(found), tuple(_name(value) for value in found))
+
+
+def _numbers(columns: np.ndarray, label: str) -> np.ndarray:
+    constant = np.flatnonzero(columns.min(axis=0) == columns.max(axis=0))
+    if constant.size:
+        which = f" (output {constant[0]})" if columns.shape[1] > 1 else ""
+        raise DataError(
+            f"{label}{which} is {_name(columns[0, constant[0]])} in every row: there is nothing to predict, name "
+            "another target"
+        )
+    return as_floats(columns, label)
 
 
 def _are_classes(columns: np.ndarray, choice: TaskChoice) -> bool:

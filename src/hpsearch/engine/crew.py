@@ -113,27 +113,32 @@ class CrewData:
         self._data, self.classes = data, rows.task is not Task.REGRESSION
         self._groups = {_group_key(fit): number for number, fit in enumerate(crew.leaders)}
         self.outputs = outputs_of(config, data)
-        self._targets = prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
+        self._targets = (
+            prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
+            if self.classes
+            else data.targets
+        )
         scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in crew.leaders]
         # (G, 1, *shape): broadcast over the rows of a minibatch
         self._shift, self._scale = (
-            torch.stack([self._number(getattr(s, name)) for s in scalings]).unsqueeze(1) for name in ("shift", "scale")
+            torch.stack([data.constant(getattr(s, name)) for s in scalings]).unsqueeze(1) for name in ("shift", "scale")
         )
         self._target_shift, self._target_scale = (
-            torch.stack([self._number(getattr(s, name)) for s in scalings]).unsqueeze(1)
+            torch.stack([data.constant(getattr(s, name)) for s in scalings]).unsqueeze(1)
             for name in ("target_shift", "target_scale")
         )
 
     def inputs(self, rows: torch.Tensor) -> torch.Tensor:
         """(G, B, *shape) scaled inputs of the rows (G, B)."""
         batch = self._data.inputs.index_select(0, rows.flatten()).to(self._shift.dtype)
-        return batch.view(*rows.shape, *batch.shape[1:]).sub_(self._shift).mul_(self._scale)
+        batch = batch.view(*rows.shape, *batch.shape[1:]).sub_(self._shift).mul_(self._scale)
+        return batch.to(self._data.dtype)
 
     def targets(self, rows: torch.Tensor) -> torch.Tensor:
         """(G, B) labels or (G, C, B) numbers, as the loss reads them."""
         batch = self._targets.index_select(0, rows.flatten()).view(*rows.shape, *self._targets.shape[1:])
         if not self.classes:
-            batch = (batch - self._target_shift) * self._target_scale
+            batch = ((batch - self._target_shift) * self._target_scale).to(self._data.dtype)
         return batch.transpose(1, 2) if batch.ndim == 3 else batch
 
     def labels(self, rows: torch.Tensor) -> torch.Tensor:
@@ -144,13 +149,10 @@ class CrewData:
         """What a member sees."""
         group, targets = self._groups[_group_key(fit)], self._targets
         if not self.classes:
-            targets = (targets - self._target_shift[group]) * self._target_scale[group]
+            targets = ((targets - self._target_shift[group]) * self._target_scale[group]).to(self._data.dtype)
         labels = self._data.targets if self.classes else None
         shift, scale = self._shift[group], self._scale[group]
-        return FitData(self._data.inputs, targets, labels, shift, scale, self.outputs)
-
-    def _number(self, value: np.ndarray) -> torch.Tensor:
-        return torch.tensor(value, device=self._data.device).to(self._data.dtype)
+        return FitData(self._data.inputs, targets, labels, shift, scale, self.outputs, self._data.dtype)
 
 
 def sort_key(fit: Fit) -> tuple[object, ...]:

@@ -27,8 +27,8 @@ class DeviceData:
 
     Attributes:
         rows: The data set they come from.
-        inputs: (N, *shape) uint8, or floats of type `dtype`.
-        targets: (N,) int64, or (N, T) of type `dtype`.
+        inputs: (N, *shape) uint8, or floats of type `wide`.
+        targets: (N,) int64, or (N, T) floats of at least type `dtype`.
         dtype: Float type of networks and batches.
     """
 
@@ -47,6 +47,11 @@ class DeviceData:
         """Shape of one row."""
         return tuple(self.inputs.shape[1:])
 
+    def constant(self, value: np.ndarray) -> torch.Tensor:
+        """A shift or a factor on the device, in the type in which rows of its type are scaled."""
+        found = torch.tensor(value, device=self.device)
+        return found.to(torch.promote_types(found.dtype, self.dtype))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitData:
@@ -56,9 +61,10 @@ class FitData:
         inputs: (N, *shape), not yet scaled.
         targets: (N,) int64 or (N, C) floats, as the loss reads them.
         labels: (N,) int64 classes; None for regression.
-        shift: Subtracted from the inputs.
+        shift: Subtracted from the inputs, in its type.
         scale: Multiplies the inputs afterwards.
         outputs: Number of network outputs C.
+        dtype: Float type of networks and batches.
     """
 
     inputs: torch.Tensor
@@ -67,10 +73,12 @@ class FitData:
     shift: torch.Tensor
     scale: torch.Tensor
     outputs: int
+    dtype: torch.dtype
 
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
         """(B, *shape) scaled inputs of the rows (B,): one index operation, then arithmetic on the minibatch alone."""
-        return self.inputs.index_select(0, rows).to(self.shift.dtype).sub_(self.shift).mul_(self.scale)
+        chosen = self.inputs.index_select(0, rows).to(self.shift.dtype)
+        return chosen.sub_(self.shift).mul_(self.scale).to(self.dtype)
 
 
 def to_device(rows: Rows, device: str | torch.device = "cpu", *, dtype: torch.dtype = torch.float32) -> DeviceData:
@@ -100,14 +108,15 @@ def fit_data(config: Config, data: DeviceData, scaling: Scaling) -> FitData:
     classes = rows.task is not Task.REGRESSION
     targets = data.targets
     if not classes:
-        targets = (targets - _constant(scaling.target_shift, data)) * _constant(scaling.target_scale, data)
+        targets = (targets - data.constant(scaling.target_shift)) * data.constant(scaling.target_scale)
     return FitData(
         inputs=data.inputs,
         targets=prepare_targets(config.loss, rows.task, targets, rows.classes, data.dtype),
         labels=data.targets if classes else None,
-        shift=_constant(scaling.shift, data),
-        scale=_constant(scaling.scale, data),
+        shift=data.constant(scaling.shift),
+        scale=data.constant(scaling.scale),
         outputs=outputs_of(config, data),
+        dtype=data.dtype,
     )
 
 
@@ -123,16 +132,13 @@ def outputs_of(config: Config, data: DeviceData) -> int:
 
 
 def _place(tensor: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    return tensor.to(device, dtype) if tensor.is_floating_point() else tensor.to(device)
-
-
-def _constant(value: np.ndarray, data: DeviceData) -> torch.Tensor:
-    return torch.tensor(value, device=data.device).to(data.dtype)
+    kept = torch.promote_types(tensor.dtype, dtype) if tensor.is_floating_point() else tensor.dtype
+    return tensor.to(device, kept)
 
 
 def _require_space(rows: Rows, device: torch.device, dtype: torch.dtype) -> None:
     arrays = (rows.inputs, rows.targets)
-    needed = sum(a.size * (dtype.itemsize if a.dtype.kind == "f" else a.itemsize) for a in arrays)
+    needed = sum(a.size * (max(dtype.itemsize, a.itemsize) if a.dtype.kind == "f" else a.itemsize) for a in arrays)
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     if needed > free:
         raise OutOfSpaceError(

@@ -264,7 +264,7 @@ def _portions(rows: np.ndarray, seen: FitData) -> tuple[torch.Tensor, ...]:
 
 
 def _float_type(seen: FitData) -> type:
-    return np.float64 if seen.shift.dtype == torch.float64 else np.float32
+    return np.float64 if seen.dtype == torch.float64 else np.float32
 
 
 def _stack(outputs: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:

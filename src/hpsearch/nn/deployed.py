@@ -13,8 +13,8 @@ from hpsearch.nn.outputs import sigmoid_predicts
 class Deployed(nn.Module):
     """Scales raw inputs by the statistics of the training rows, then applies the network.
 
-    Takes (B, *shape) raw inputs as float32 and gives (B, C) outputs: logits of classes, or regression targets in
-    their own units.
+    Takes (B, *shape) raw inputs, as float64 if `shift` is (float32 would lose what tells them apart), otherwise as
+    float32, and gives (B, C) outputs: logits of classes, or regression targets in their own units.
     """
 
     shift: torch.Tensor
@@ -31,7 +31,8 @@ class Deployed(nn.Module):
 
     def forward(self, raw: torch.Tensor) -> torch.Tensor:
         """Outputs (B, C) for raw inputs (B, *shape)."""
-        outputs: torch.Tensor = self.network((raw - self.shift) * self.scale)
+        scaled = (raw - self.shift) * self.scale
+        outputs: torch.Tensor = self.network(scaled.to(next(self.network.parameters()).dtype))
         if self.sigmoid:
             outputs = outputs.sigmoid()
         return outputs / self.target_scale + self.target_shift
