@@ -1,23 +1,20 @@
 """Whole commands: flags, exit statuses, and what they leave behind."""
 
-import io
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
 from program import Program
-from rich.console import Console
 
 from hpsearch import __version__
 from hpsearch.cli import main
+from hpsearch.cli.actions import plan_action
 from hpsearch.cli.compose import Composer, conf_dir
-from hpsearch.cli.final import run_final
-from hpsearch.cli.sweep import run_sweep
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.errors import HpsearchError
-from hpsearch.terminal import Terminal
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +97,10 @@ def test_help_fits_the_terminal(capsys, monkeypatch, width):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["--cfg", "search.choose.optimizer=[adam]", "optimizer=sgd"],
+            "hpsearch: optimizer=sgd and search.choose.optimizer contradict each other: drop one of the two\n",
+        ),
         (["optimizer=sgdd"], "hpsearch: optimizer=sgdd is not an option of optimizer: did you mean sgd?\n"),
         (
             ["search=halving"],
@@ -193,7 +194,7 @@ def test_a_folder_of_options_that_does_not_exist_is_refused(capsys):
 def test_a_refused_sweep_writes_nothing(folder, command, overrides, message):
     composer = Composer(["data=digits", *overrides] if "data=csv" not in overrides else overrides)
     with pytest.raises(HpsearchError, match=message):
-        run_sweep(composer, composer.compose(), command(*overrides), Terminal(Console(file=io.StringIO())))
+        plan_action(composer, command(*overrides))
     assert list(folder.iterdir()) == []
 
 
@@ -233,15 +234,43 @@ def test_two_actions_at_once_are_refused(folder):
         (["+final=mnist"], "there is no sweep in mlruns: run one first, in this folder"),
     ],
 )
-def test_a_final_of_nothing_is_refused_and_writes_nothing(folder, overrides, message):
+def test_a_final_of_nothing_is_refused_and_writes_nothing(folder, command, overrides, message):
     composer = Composer(overrides)
     with pytest.raises(ConfigError) as refused:
-        run_final(composer, composer.compose(), Terminal(Console(file=io.StringIO())))
+        plan_action(composer, command(*overrides))
     assert str(refused.value) == message
     assert list(folder.iterdir()) == []
 
 
-def test_a_driver_starts_without_what_only_workers_and_the_store_need():
-    code = "import sys, hpsearch.cli.actions; print({'torch', 'sklearn', 'mlflow', 'scipy'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
+REFUSED = """
+import sys
+from multiprocessing import forkserver
+from hpsearch.cli import main
+
+for arguments in {arguments}:
+    assert main(arguments) == 2, arguments
+print({{"torch", "sklearn", "mlflow", "scipy", "optuna", "matplotlib"}} & set(sys.modules))
+print(forkserver._forkserver._forkserver_pid)
+"""
+
+
+def test_a_refused_command_loads_and_starts_nothing_that_takes_long(sweep, migrated, tmp_path):
+    sweep("known")
+    shutil.copy(migrated / "mlflow.db", tmp_path / "mlruns" / "mlflow.db")
+    arguments = [
+        ["sead=3"],
+        ["data=digits", "search.trials=3"],
+        ["search.choose.optimizer=[adam]", "optimizer=sgd"],
+        ["data=csv", "data.path=nowhere.csv", "data.target=y"],
+        ["+final=sweep", "final.sweep=unknown"],
+        ["+final=mnist"],
+        ["+report=sweep", "report.sweep=unknown"],
+        ["+report=mnist"],
+        ["+report=table", "report.metric=accuracy"],
+        ["+report=sweep", "report.sweep=known", "seed=3"],
+    ]
+    code = REFUSED.format(arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.stdout, done.stderr.count("\n")) == ("set()\nNone\n", len(arguments)), done.stderr
+    assert "final.sweep=unknown is no sweep in mlruns: did you mean known?" in done.stderr
+    assert "report.sweep=unknown is no sweep at sqlite:///" in done.stderr

@@ -7,8 +7,7 @@ import pytest
 from hpsearch.analysis.verdicts import REPORT_SET_ONLY
 from hpsearch.cli import main
 from hpsearch.cli.compose import Composer
-from hpsearch.cli.report import _refuse_settings
-from hpsearch.cli.report_keys import READ
+from hpsearch.cli.report_keys import READ, refuse_settings
 from hpsearch.config import ConfigError
 
 
@@ -24,7 +23,7 @@ from hpsearch.config import ConfigError
 )
 def test_a_report_of_a_sweep_cannot_change_what_was_run(given, named):
     with pytest.raises(ConfigError) as refused:
-        _refuse_settings(Composer(["+report=sweep", "report.sweep=x", given]).overrides, "sweep")
+        refuse_settings(Composer(["+report=sweep", "report.sweep=x", given]).overrides, "sweep")
     assert str(refused.value) == f"{named} has no effect on a report, which shows what was run: drop it"
 
 
@@ -40,20 +39,20 @@ def test_a_report_of_a_sweep_cannot_change_what_was_run(given, named):
 def test_a_key_that_the_kind_of_report_does_not_read_is_refused(option, key, read):
     overrides = Composer([f"+report={option}", f"report.{key}=0.1"]).overrides
     with pytest.raises(ConfigError) as refused:
-        _refuse_settings(overrides, option)
+        refuse_settings(overrides, option)
     assert str(refused.value) == f"report.{key} has no effect on +report={option}, which reads {read}: drop it"
 
 
 @pytest.mark.parametrize("key", ["metric", "delta", "alpha", "control"])
 def test_what_a_sweep_declares_is_declared_for_a_table_by_a_key_of_the_report(key):
     with pytest.raises(ConfigError) as refused:
-        _refuse_settings(Composer(["+report=table", "report.path=x", f"search.{key}=0.1"]).overrides, "table")
+        refuse_settings(Composer(["+report=table", "report.path=x", f"search.{key}=0.1"]).overrides, "table")
     assert str(refused.value) == f"search.{key} has no effect on the report of a table: give report.{key} instead"
 
 
 def test_a_table_has_no_key_for_the_trials_of_a_search():
     with pytest.raises(ConfigError, match=r"search.trials has no effect on a report, .*: drop it"):
-        _refuse_settings(Composer(["+report=table", "report.path=x", "search.trials=3"]).overrides, "table")
+        refuse_settings(Composer(["+report=table", "report.path=x", "search.trials=3"]).overrides, "table")
 
 
 def test_the_documentation_of_tables_names_every_key_and_what_claims_are_limited_to():
@@ -67,7 +66,7 @@ def test_the_documentation_of_tables_names_every_key_and_what_claims_are_limited
 
 @pytest.mark.parametrize("given", ["report.directory=there", "tracking.uri=sqlite:///x.db", "confirm.seeds=3"])
 def test_where_it_lies_and_is_read_from_can_be_given(given):
-    assert _refuse_settings(Composer(["+report=sweep", "report.sweep=x", given]).overrides, "sweep") is None
+    assert refuse_settings(Composer(["+report=sweep", "report.sweep=x", given]).overrides, "sweep") is None
 
 
 TABLE = "phase,level,trial,key,select,report,n,status\n" + "".join(

@@ -4,6 +4,7 @@ import pytest
 
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.runs import Ending, Role
+from hpsearch.tracking.stored import names_in_file
 
 
 def opened(tracker, identity="a"):
@@ -18,10 +19,12 @@ def test_a_sweep_that_is_looked_up_keeps_its_ending(tracker, ending):
     assert (found.run_id, found.experiment_id, found.resumed) == (sweep.run_id, sweep.experiment_id, True)
     run = tracker._store.run(sweep.run_id)
     assert (run.info.status, run.data.tags["status"]) == (ending, ending.lower())
+    assert names_in_file(tracker.uri) == tracker.stored.names() == ["mnist"]
 
 
 def test_a_sweep_that_the_store_does_not_have_is_not_made_by_looking_it_up(tracker):
     assert tracker.find_sweep("mnist", "a") is None
+    assert names_in_file(tracker.uri) == []
     assert tracker._store.client.get_experiment_by_name("mnist") is None
 
 
@@ -34,6 +37,7 @@ def test_a_sweep_whose_experiment_was_deleted_is_not_found(tracker):
     sweep = opened(tracker)
     tracker._store.client.delete_experiment(sweep.experiment_id)
     assert tracker.find_sweep("mnist", "a") is None
+    assert names_in_file(tracker.uri) == []
 
 
 def rename(tracker, sweep, title):
@@ -55,7 +59,7 @@ def test_a_sweep_is_found_although_its_experiment_lost_its_tags(tracker):
     tracker._store.client.delete_experiment_tag(sweep.experiment_id, "sweep")
     rename(tracker, sweep, "best of all")
     assert opened(tracker).run_id == sweep.run_id
-    assert tracker.stored.names() == ["mnist"]
+    assert tracker.stored.names() == names_in_file(tracker.uri) == ["mnist"]
 
 
 def test_a_sweep_does_not_move_into_the_experiment_of_another_that_took_its_name(tracker):
@@ -82,3 +86,10 @@ def test_runs_whose_tags_people_have_removed_or_changed_are_no_attempts(tracker)
     tracker._store.client.set_tag(runs[1], "role", "mine")
     assert [attempt.run_id for attempt in tracker.attempts(sweep)] == [runs[2]]
     assert [child.attempt.run_id for child in tracker.stored.children(sweep, Role.SEARCH)] == [runs[2]]
+
+
+def test_what_only_mlflow_can_read_has_no_names(tmp_path):
+    (tmp_path / "other.db").write_bytes(b"something else")
+    assert names_in_file(f"sqlite:///{tmp_path}/other.db") is None
+    assert names_in_file("http://127.0.0.1:1") is None
+    assert names_in_file(f"sqlite:///{tmp_path}/nowhere.db") == []

@@ -9,11 +9,16 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from hpsearch import __version__
 from hpsearch.encoding import make_streams_lenient
 from hpsearch.errors import HpsearchError
 from hpsearch.secrets import mask_override, mask_text
+
+if TYPE_CHECKING:
+    from hpsearch.cli.actions import Action
+    from hpsearch.cli.compose import Composer
 
 FLAGS = ("--help", "--version", "--cfg", "--config-dir", "--config-name")
 PACKAGES = ("job", "hydra", "all")
@@ -113,20 +118,30 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.help:
         text = option_help(parsed.overrides, parsed.config_dir) or help_text(parsed.config_dir)
         return _show(fitted(text, shutil.get_terminal_size().columns))
+    from hpsearch.cli.actions import plan_action  # noqa: PLC0415
+
     composer = Composer(parsed.overrides, parsed.config_dir, parsed.config_name)
+    action = plan_action(composer, parsed)
     if parsed.cfg:
         return _show(composer.printable())
+    return _start(action, composer)
+
+
+def _start(action: "Action", composer: "Composer") -> int:
     from hpsearch.execution.processes import preload, stop_server  # noqa: PLC0415
 
     # A sweep listens to SIGTERM by itself; before and after, the server is to end too, which holds our output open.
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        # scikit-learn, torch and what torch imports on the first training load while the driver imports and composes.
-        if "report" not in composer.overrides.options:  # which trains nothing
+        # scikit-learn, torch and what torch imports on the first training load while the driver imports and reads rows.
+        if action.trains:
             preload("sklearn.model_selection", "hpsearch.fitting", "torch._dynamo")
-        from hpsearch.cli.actions import run_action  # noqa: PLC0415
+        from hpsearch.terminal import Terminal  # noqa: PLC0415
 
-        return run_action(composer, parsed)
+        terminal = Terminal()
+        for old, new in composer.overrides.replaced:
+            terminal.line(f"{old} is given before {new}: the last one counts")
+        return action.run(terminal)
     finally:
         stop_server()
         signal.signal(signal.SIGTERM, before)

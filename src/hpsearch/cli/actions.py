@@ -1,46 +1,97 @@
-"""Which action a command line asks for."""
+"""Which action a command line asks for, checked as far as that takes neither rows nor torch nor a tracking store."""
 
 from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
+from hpsearch.cli.champion import plan_final
 from hpsearch.cli.compose import Composer
-from hpsearch.cli.sweep import run_sweep
+from hpsearch.cli.levels import plan_levels
+from hpsearch.cli.report_keys import refuse_settings
+from hpsearch.cli.report_target import require_known
+from hpsearch.cli.requirements import check_cohorts, check_trials
 from hpsearch.cli.unread import adamw_without_decay
 from hpsearch.config import ConfigError
+from hpsearch.data.sources import require_file
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
 
 
-def run_action(composer: Composer, command: Namespace) -> int:
-    """Runs the action; returns the exit status."""
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a command line asks for.
+
+    Attributes:
+        run: Does it, and returns the exit status.
+        trains: Whether that may need workers.
+    """
+
+    run: Callable[[Terminal], int]
+    trains: bool = True
+
+
+def plan_action(composer: Composer, command: Namespace) -> Action:
+    """The action, whose modules are loaded when it is run.
+
+    Raises:
+        ConfigError: With what does not fit together; most commands that are refused are refused here, in a second.
+    """
     # Finals and reports have their options from the stored sweep; those of the command line are compared with it.
     stored = {"final", "report"} & composer.overrides.options.keys()
     base = composer.compose_uncovered() if stored else composer.compose()
-    terminal = Terminal()
-    for old, new in composer.overrides.replaced:
-        terminal.line(f"{old} is given before {new}: the last one counts")
-    return _run(composer, base, command, terminal)
-
-
-def _run(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> int:
     if len(base.actions) > 1:
         given = " and ".join(f"+{group}={option}" for group, option in base.actions.items())
         raise ConfigError(f"{given} are two actions: give one")
     if "final" in base.actions:
-        # Evaluating loads torch into this process, which a sweep does not need.
-        from hpsearch.cli.final import run_final  # noqa: PLC0415
-
-        return run_final(composer, base, terminal)
+        return _plan_final(composer, base)
     if "report" in base.actions:
-        from hpsearch.cli.report import run_report  # noqa: PLC0415 (matplotlib and scipy, which a sweep does not need)
+        return _plan_report(composer, base)
+    return _plan_sweep(composer, base, command)
+
+
+def _plan_final(composer: Composer, base: Composed) -> Action:
+    chosen = plan_final(composer, base)
+
+    def run(terminal: Terminal) -> int:
+        from hpsearch.cli.final import run_final  # noqa: PLC0415 (torch)
+
+        return run_final(composer, base, chosen, terminal)
+
+    return Action(run)
+
+
+def _plan_report(composer: Composer, base: Composed) -> Action:
+    refuse_settings(composer.overrides, base.actions["report"])
+    require_known(base.config, base.actions["report"])
+
+    def run(terminal: Terminal) -> int:
+        from hpsearch.cli.report import run_report  # noqa: PLC0415 (matplotlib and scipy)
 
         return run_report(composer.overrides, base, terminal)
+
+    return Action(run, trains=False)
+
+
+def _plan_sweep(composer: Composer, base: Composed, command: Namespace) -> Action:
     for key in (key for key in composer.overrides.values if key.startswith("final.")):
         action = "run" if key == "final.run" else "sweep"
         raise ConfigError(f"{key} has no effect without an action: add +final={action}")
-    if note := adamw_without_decay(base, partial(_options_of, composer, base)):
-        terminal.warn(note)
-    return run_sweep(composer, base, command, terminal)
+    levels = plan_levels(composer, base)
+    check_trials(base.config, levels)
+    for level in levels:
+        check_cohorts(base.config, level.space)
+    require_file(base.config.data)
+    note = adamw_without_decay(base, partial(_options_of, composer, base))
+
+    def run(terminal: Terminal) -> int:
+        from hpsearch.cli.sweep import run_sweep  # noqa: PLC0415 (half a second)
+
+        if note:
+            terminal.warn(note)
+        return run_sweep(base, levels, command, terminal)
+
+    return Action(run)
 
 
 def _options_of(composer: Composer, base: Composed, group: str) -> list[Composed]:

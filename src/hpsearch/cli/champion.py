@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.cli.compose import Composer
-from hpsearch.cli.naming import Named, find_sweep
+from hpsearch.cli.naming import Named, find_sweep, require_sweeps, require_target
 from hpsearch.cli.stored_space import contradictions
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import Data
@@ -24,8 +24,8 @@ from hpsearch.search.champion import find_champion
 from hpsearch.search.record_files import write_whole
 from hpsearch.search.trial_records import Record, trial_name
 from hpsearch.secrets import filled, masked_keys
-from hpsearch.terminal import Terminal
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.space import Composed
+from hpsearch.tracking.runs import Attempt
 from hpsearch.wording import number_of
 
 
@@ -62,25 +62,65 @@ class Final:
         write_whole(_frozen(self.named), json.dumps(facts, indent=1).encode())
 
 
-def prepare_final(composer: Composer, asked: Config, tracker: Tracker, terminal: Terminal) -> Final:
-    """Finds everything that a final needs; trains, writes and opens nothing.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The trial that a `+final` command evaluates.
+
+    Attributes:
+        named: Its sweep.
+        champion: The trial.
+        config: Its configuration, with this command's settings where they change no result.
+        trials: Those that the sweep has.
+        note: What a person must be told about the choice; None if there is nothing.
+    """
+
+    named: Named
+    champion: Record
+    config: Config
+    trials: int
+    note: str | None
+
+
+def plan_final(composer: Composer, base: Composed) -> Chosen | None:
+    """The trial that is evaluated, from the folders of sweeps alone; None where a tracking store has to be asked.
 
     Raises:
-        ConfigError: If there is no such sweep or trial, the sweep is not finished, the command contradicts what is
-            stored, or the data have changed.
+        ConfigError: As `choose`, or if no sweep is named, or there is none at all.
     """
-    wanted = tracker.find_trial(asked.final.run) if asked.final.run is not None else None
+    require_target(base.config, base.actions["final"])
+    require_sweeps(base.config)
+    return choose(composer, base.config, None) if base.config.final.run is None else None
+
+
+def choose(composer: Composer, asked: Config, wanted: Attempt | None) -> Chosen:
+    """The trial that is wanted, or else the champion of the sweep that is asked for.
+
+    Raises:
+        ConfigError: If there is no such sweep or trial, the sweep is not finished, or the command contradicts what is
+            stored.
+    """
     named = find_sweep(asked, wanted.sweep if wanted else None)
     records = named.store.records()
     champion = records.get((wanted.level, wanted.k)) if wanted else find_champion(records.values())
     if champion is None or champion.result.score is None:
         what = f"run {asked.final.run}" if wanted else f"sweep {named.name!r}"
         raise ConfigError(f"{what} has no trial that learned something: there is nothing to evaluate")
+    note = None
     if wanted is None:
         _require_finished(composer, named, len(records))
-        champion = _frozen_champion(named, records, champion, terminal)
+        champion, note = _frozen_champion(named, records, champion)
     _refuse_contradictions(composer, asked, champion, named)
     config = Config.from_tree(_champion_tree(composer, asked, champion, named))
+    return Chosen(named, champion, config, len(records), note)
+
+
+def prepare_final(chosen: Chosen) -> Final:
+    """Reads what a final needs; trains, writes and opens nothing.
+
+    Raises:
+        ConfigError: If the data or the code have changed.
+    """
+    named, config = chosen.named, chosen.config
     source = find_source(config.data)
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)
@@ -92,7 +132,7 @@ def prepare_final(composer: Composer, asked: Config, tracker: Tracker, terminal:
             f"({development.name}): restore them"
         )
     _require_same_code(named, config)
-    return Final(named, champion, config, development, sealed, source.data, len(records))
+    return Final(named, chosen.champion, config, development, sealed, source.data, chosen.trials)
 
 
 def _require_same_code(named: Named, config: Config) -> None:
@@ -118,22 +158,21 @@ def _frozen(named: Named) -> Path:
 
 
 def _frozen_champion(
-    named: Named, records: dict[tuple[str, int], Record], champion: Record, terminal: Terminal
-) -> Record:
-    """The trial that an unfinished final has frozen, or else the champion of now."""
+    named: Named, records: dict[tuple[str, int], Record], champion: Record
+) -> tuple[Record, str | None]:
+    """The trial that an unfinished final has frozen, and what is to be said of that; or else the champion of now."""
     path = _frozen(named)
     if not path.exists():
-        return champion
+        return champion, None
     facts = json.loads(path.read_bytes())
     key = facts["level"], facts["k"]
     folder = named.store.final_folder(*key)
     if key == champion.key or ((folder / "result.json").exists() and pending_nonce(folder) is None):
-        return champion
-    terminal.warn(
+        return champion, None
+    return records[key], (
         f"trial {trial_name(key)} was frozen as champion of {facts['trials']} trials and is evaluated; trial "
         f"{champion.name} has overtaken it since"
     )
-    return records[key]
 
 
 def _champion_tree(composer: Composer, asked: Config, champion: Record, named: Named) -> dict[str, Any]:

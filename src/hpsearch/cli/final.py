@@ -11,11 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from hpsearch.cli.building import build_executor, build_foreman, check_configs, connect, fits_of, stored
-from hpsearch.cli.champion import Final, prepare_final
+from hpsearch.cli.champion import Chosen, Final, choose, prepare_final
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.final_screens import conclude, introduce, show_model, show_retrains, show_seed
 from hpsearch.cli.looking import noted_by_user
-from hpsearch.cli.naming import require_sweeps, require_target
 from hpsearch.cli.refitting import confirm_and_refit
 from hpsearch.config import Config
 from hpsearch.data.opened_rows import OpenedRows
@@ -41,14 +40,22 @@ from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Role, SweepRun
 
 
-def run_final(composer: Composer, base: Composed, terminal: Terminal) -> int:
-    """Confirms, refits, claims and evaluates; returns the exit status."""
+def run_final(composer: Composer, base: Composed, chosen: Chosen | None, terminal: Terminal) -> int:
+    """Confirms, refits, claims and evaluates; returns the exit status.
+
+    Args:
+        composer: Of the command line.
+        base: The configuration without what the stored sweep says itself.
+        chosen: The trial; None: the tracking store knows it.
+        terminal: Where.
+    """
     asked = base.config
-    require_target(asked, base.actions["final"])
-    require_sweeps(asked)
     directory = Path(asked.tracking.directory)
     with connect(asked, terminal) as tracker:
-        final = prepare_final(composer, asked, tracker, terminal)
+        chosen = chosen or choose(composer, asked, tracker.find_trial(str(asked.final.run)))
+        if chosen.note:
+            terminal.warn(chosen.note)
+        final = prepare_final(chosen)
         require_plan(final.config, asked.final.epochs, _seeds(asked))
         openings = tracker.ledger.openings(final.sealed.digest)
         require_unaltered(openings)

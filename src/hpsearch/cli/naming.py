@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.actions import Final, Report
 from hpsearch.config.tree import nearest
 from hpsearch.engine import RULE
 from hpsearch.quoting import command_line, hydra_quoted
-from hpsearch.search.plan import Plan, differences, digest
 from hpsearch.search.store import SweepStore, list_sweeps
+
+if TYPE_CHECKING:
+    from hpsearch.search.plan import Plan
 
 SHOWN = 12
 """Differences that a refusal lists."""
@@ -95,7 +97,7 @@ def engine_text(engine: Engine) -> str:
     return f"{engine}, rule {RULE}" if engine is Engine.AUTO else engine.value
 
 
-def name_sweep(plan: Plan, default: str, started_by: str | None, more: dict[str, Any]) -> Named:
+def name_sweep(plan: "Plan", default: str, started_by: str | None, more: dict[str, Any]) -> Named:
     """The sweep of a plan: under its given name, or under the default one with a suffix where that is taken.
 
     Args:
@@ -107,6 +109,8 @@ def name_sweep(plan: Plan, default: str, started_by: str | None, more: dict[str,
     Raises:
         ConfigError: If the given name belongs to a different sweep.
     """
+    from hpsearch.search.plan import digest  # noqa: PLC0415 (Optuna, which a command that is refused does not need)
+
     config = plan.base.config
     tree = plan.specification()
     specification = {
@@ -210,6 +214,8 @@ def _note(default: str, name: str, old: dict[str, Any], new: dict[str, Any]) -> 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], limit: int) -> list[str]:
     """At most so many lines, and how many more there are; digests say nothing to a person and stay out."""
+    from hpsearch.search.plan import differences  # noqa: PLC0415 (as above)
+
     before, now = old["specification"], new["specification"]
     was, becomes = ({key: tree[key] for key in tree if key not in OPAQUE} for tree in (before, now))
     opaque = [line for key, line in OPAQUE.items() if before.get(key) != now.get(key)]

@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from hpsearch.cli.naming import Named, find_sweep
+from hpsearch.cli.report_keys import READ
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.tree import nearest
+from hpsearch.config.actions import Report
+from hpsearch.config.tree import nearest, one_of
+from hpsearch.metrics import NAMES
 from hpsearch.quoting import command_line
 from hpsearch.search.gathered import (
     Gathered,
@@ -18,8 +22,11 @@ from hpsearch.search.gathered import (
 )
 from hpsearch.search.store import SweepStore, list_sweeps
 from hpsearch.terminal import Terminal
+from hpsearch.tracking.connection import resolve_uri
+from hpsearch.tracking.limits import TAG_LENGTH, clip
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.stored import names_in_file
 from hpsearch.wording import visible
 
 SHOWN = 8
@@ -47,6 +54,50 @@ class Asked:
         return command_line([f"+report={self.option}", *self.kept, *overrides])
 
 
+def require_known(config: Config, option: str) -> None:
+    """Refuses a report of nothing, as far as that is known without asking a tracking store.
+
+    Raises:
+        ConfigError: If what the option needs is not given, or there is no such sweep: no folder of it is here, and the
+            store is a file that does not have it.
+    """
+    report = config.report
+    if option == "table":
+        _require_table(report)
+    if option in READ or report.run is not None:
+        return
+    sweeps = list_sweeps(config.tracking.directory)
+    if report.sweep in sweeps or any(_is_started(found, report.started_by) for found in sweeps.values()):
+        return
+    uri = resolve_uri(config.tracking.uri, Path(config.tracking.directory))
+    names = names_in_file(uri)
+    if report.sweep is None and report.started_by is None:
+        known = None if names is None else {*sweeps, *names}
+        raise ConfigError(f"report.sweep must be given: +report={option} report.sweep=…{_known(known)}")
+    if names is None:
+        return
+    if report.sweep is None:
+        if not any(name.startswith(str(report.started_by)) for name in names):
+            find_sweep(config, None, "report")
+    elif clip(report.sweep, TAG_LENGTH) not in names:
+        raise ConfigError(_nowhere(report.sweep, uri, names))
+
+
+def _require_table(report: Report) -> None:
+    problems = [] if report.path is not None else ["report.path must be given: report.path=<file.csv>"]
+    if report.metric is None:  # no default: losses, read as accuracies, would turn every claim round
+        scores = f"what the scores of the table are, one of {', '.join(NAMES)}"
+        problems.append(f"report.metric must be given: {scores}; errors and losses come negated, higher is better")
+    elif report.metric not in NAMES:
+        problems.append(one_of("report.metric", report.metric, NAMES))
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _nowhere(sweep: str, uri: str, names: Iterable[str]) -> str:
+    return f"report.sweep={sweep} is no sweep at {uri}: {nearest(sweep, names)}"
+
+
 def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
     """The sweep that a command means, with everything that was measured, and its run.
 
@@ -58,8 +109,6 @@ def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
     if report.run is not None:
         return _of_run(config, report.run, tracker)
     sweeps = list_sweeps(config.tracking.directory)
-    if report.sweep is None and report.started_by is None:
-        raise ConfigError(f"report.sweep must be given: +report={asked.option} report.sweep=…{_known(sweeps, tracker)}")
     local = report.sweep in sweeps or any(_is_started(found, report.started_by) for found in sweeps.values())
     if not local and (tracked := _tracked(asked, tracker, terminal)) is not None:
         return tracked
@@ -72,9 +121,8 @@ def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
     return gather_local(named.store), run
 
 
-def _known(sweeps: Iterable[str], tracker: Tracker) -> str:
-    names = sorted({*sweeps, *tracker.stored.names()})
-    return f" (known here: {', '.join(names)})" if names else ""
+def _known(names: Iterable[str] | None) -> str:
+    return f" (known here: {', '.join(sorted(names))})" if names else ""
 
 
 def _is_started(specification: dict[str, Any], option: str | None) -> bool:
@@ -109,8 +157,7 @@ def _tracked(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target | Non
     elif not found:
         if unreadable:
             raise unreadable[0]
-        where = tracker.uri
-        raise ConfigError(f"report.sweep={report.sweep} is no sweep at {where}: {nearest(report.sweep, names)}")
+        raise ConfigError(_nowhere(report.sweep, tracker.uri, names))
     for error in unreadable:
         terminal.warn(f"left out: {error}")
     if len(found) > 1:

@@ -8,7 +8,6 @@ from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest
 from hpsearch.records import NO_LEVEL
 from hpsearch.search.levels import Level
-from hpsearch.search.pruning import judge_of
 from hpsearch.space import Space
 
 
@@ -93,7 +92,10 @@ def check_cohorts(config: Config, space: Space) -> None:
             f"search.pruner={search.pruner} compares trials after equally many of equally many epochs, and "
             "training.epochs varies: give training.epochs one value, or search.pruner=none"
         )
-    judge_of(search)
+    if search.prunes:
+        from hpsearch.search.pruning import judge_of  # noqa: PLC0415 (Optuna, which most commands that are refused do not need)
+
+        judge_of(search)
 
 
 def _refuse_without_effect(given: Mapping[str, object], way_out: str) -> None:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 
 from hpsearch.cli.best import write_best
 from hpsearch.cli.building import build_executor, check_tracking, connect, fits_of, journal_path, load_tracking, running
-from hpsearch.cli.compose import Composer
 from hpsearch.cli.confirming import Confirming, confirm_seeds, plan_confirming, too_few_seeds
 from hpsearch.cli.introduction import introduce, tell_engines
-from hpsearch.cli.levels import plan_levels
 from hpsearch.cli.looking import tell_opened, tell_other_code, tell_seen
 from hpsearch.cli.naming import Named
 from hpsearch.cli.report_screen import Published
-from hpsearch.cli.requirements import check_cohorts, check_trials, check_truth_table, exhausted
+from hpsearch.cli.requirements import check_truth_table, exhausted
 from hpsearch.cli.scores import Score
 from hpsearch.cli.screens import Closing
 from hpsearch.cli.sweep_facts import name_of
@@ -95,14 +93,14 @@ class Prepared:
         return [*self.varied, *(f"report/{name}" for name in self.score.report)]
 
 
-def run_sweep(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> int:
+def run_sweep(base: Composed, levels: tuple[Level, ...], command: Namespace, terminal: Terminal) -> int:
     """Starts, resumes or grows a sweep, or shows a finished one; returns the exit status."""
     config = base.config
     check_tracking(config)
     check_directory(config.tracking.directory)
     if config.search.compares:
         check_directory(config.report.directory)
-    sweep = _prepare(composer, base, command, terminal)
+    sweep = _prepare(base, levels, command, terminal)
     with StopSignals() as signals, ExitStack() as stack:
         workers = _hire(sweep, signals, stack)
         # Only now, so that what is refused does not look like a run that has begun.
@@ -183,12 +181,8 @@ def _nobody(jobs: Mapping[Key, TrialJob]) -> Foreman:
     raise AssertionError(f"nothing is missing, got {sorted(jobs)}")
 
 
-def _prepare(composer: Composer, base: Composed, command: Namespace, terminal: Terminal) -> Prepared:
+def _prepare(base: Composed, levels: tuple[Level, ...], command: Namespace, terminal: Terminal) -> Prepared:
     config = base.config
-    levels = plan_levels(composer, base)
-    check_trials(config, levels)
-    for level in levels:
-        check_cohorts(config, level.space)
     for sentence in exhausted(levels, config.search.trials):
         terminal.warn(sentence)
     source = find_source(config.data)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hpsearch.config.data import CsvData, Data, MnistData, NpzData, Packaged
+from hpsearch.config.data import CsvData, Data, MnistData, NpzData, OwnData, Packaged
 from hpsearch.data.builtin import BUILTIN, packaged_mnist
 from hpsearch.data.csv_table import csv_digest, read_csv
 from hpsearch.data.download import NoMirrorError
@@ -73,6 +73,16 @@ def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path
             return _from_files(data, sets[data.kind], root)
         case _:
             return Source(data, BUILTIN[data.kind], None if data.kind == "xor" else TEST_SHARE)
+
+
+def require_file(data: Data) -> None:
+    """Refuses a file of the user's own that is not there, before anything is loaded to read it with.
+
+    Raises:
+        DataError: If it is not.
+    """
+    if isinstance(data, OwnData) and not (path := Path(data.path).expanduser()).exists():
+        raise DataError(f"data.path={data.path}: there is no such file (looked for {path.absolute()})")
 
 
 def _find_mnist(data: MnistData, idx_set: IdxSet, root: Path) -> Source:

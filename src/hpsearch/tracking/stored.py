@@ -1,7 +1,10 @@
 """What a tracking store keeps of a sweep, read back: enough to make its report where its folder is not."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.records import Status
@@ -16,6 +19,14 @@ if TYPE_CHECKING:
 PARENT = "mlflow.parentRunId"
 REQUESTED = "trials_requested"
 """Tag of a sweep's run: how many trials it is to have, of all levels, default recipes included."""
+NAMES_OF_SWEEPS = """
+    SELECT name.value FROM tags AS name
+    JOIN tags AS role ON role.run_uuid = name.run_uuid AND role.key = 'role' AND role.value = 'parent'
+    JOIN runs ON runs.run_uuid = name.run_uuid AND runs.lifecycle_stage = 'active'
+    JOIN experiments AS experiment ON experiment.experiment_id = runs.experiment_id
+    WHERE name.key = 'sweep' AND experiment.lifecycle_stage = 'active'
+"""
+"""In the tables of MLflow."""
 _WITHOUT_RECORD = (Status.INTERRUPTED, "running", "")
 
 
@@ -122,3 +133,20 @@ def _sweep(run: "Run") -> SweepRun:
 def _child(run: "Run") -> Child | None:
     attempt = attempt_of(run)
     return None if attempt is None else Child(attempt, dict(run.data.tags), dict(run.data.metrics))
+
+
+def names_in_file(uri: str) -> list[str] | None:
+    """The names of all sweeps of a store that is a SQLite file, sorted, read without MLflow, which takes long to load.
+
+    None where that cannot be said: another kind of store, or a file that is read in another way.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///"):
+        return None
+    if not path.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as file:
+            return sorted({name for (name,) in file.execute(NAMES_OF_SWEEPS)})
+    except sqlite3.Error:
+        return None
