@@ -13,12 +13,14 @@ from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.machine import Device
 from hpsearch.data.rows import Development
+from hpsearch.data.scaling import fit_scaling
 from hpsearch.data.seal import load_development
 from hpsearch.data.splits import folds, refit_fold
 from hpsearch.engine import autotune
 from hpsearch.engine.device_data import DeviceData, to_device
 from hpsearch.engine.fleets import train_fits
 from hpsearch.engine.muster import shape_key
+from hpsearch.engine.own_code import PASSES, kept_besides, owner, try_step
 from hpsearch.engine.precision import AGREEMENT
 from hpsearch.engine.reference import check_fit, train
 from hpsearch.engine.watch import missing_signals
@@ -37,6 +39,8 @@ from hpsearch.jobs import (
     TrialJob,
 )
 from hpsearch.metrics import search_metric
+from hpsearch.nn.deployed import deploy
+from hpsearch.nn.imports import described, trying
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
 from hpsearch.scoring import score_trial
 from hpsearch.seeding import Purpose, derive, fit_seeds
@@ -179,6 +183,8 @@ def refit(bench: Bench, job: RefitJob) -> FitResult:
 def check(bench: Bench, job: CheckJob) -> Checked:
     """Draws the folds of each configuration, trains it for one step on a few rows, and finds the width of fleets.
 
+    The user's own code goes through every call of a search and a final, in the types that they have there.
+
     Raises:
         ConfigError: With everything that does not fit together.
     """
@@ -189,9 +195,10 @@ def check(bench: Bench, job: CheckJob) -> Checked:
             search_metric(config, bench.development.task)
             fit = plan_fits(bench, TrialJob(config))[0]
             check_fit(fit, bench.data)
-            train(_probe(fit), bench.data)
-            if config.own_code and (line := missing_signals(_probe(fit), bench.data)):
-                missing[f"{config.own_code[0].import_path}: {line}"] = None
+            if not config.own_code:
+                train(_probe(fit), bench.data)
+            elif line := _try_own_code(bench, _probe(fit)):
+                missing[line] = None
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -224,14 +231,38 @@ def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> tuple[Pace, str | Non
     return found, autotune.key(fits[0], data, job.workers) if remembered else None
 
 
+def _try_own_code(bench: Bench, fit: Fit) -> str:
+    """Trains, scores and deploys the user's own code on a few rows; what its signals will lack, empty if nothing.
+
+    Raises:
+        ConfigError: With what fails, where, and in what.
+    """
+    config, data = fit.config, bench.data
+    who, scaling = owner(config), fit_scaling(data.rows, fit.fold.train, config.data.normalize)
+    try_step(fit, data)
+    with trying(who, "a training of one step"):
+        result = train(fit, data, keep_state=True)
+    assert result.state is not None
+    if result.failure is None:
+        with trying(who, f"scoring, on the CPU in {result.val_outputs.dtype}"):
+            score_trial(config, bench.development, [fit], [result], retrained=True)
+    with trying(who, "a network of its stored weights"):
+        network = deploy(config, result.state, data.input_shape, result.val_outputs.shape[-1], scaling)
+        network(torch.tensor(data.rows.inputs[fit.fold.train], dtype=torch.float32))
+    missing = missing_signals(fit, data)
+    return f"in {config.own_code[0].import_path}, {missing}" if missing else ""
+
+
 def _obstacle(bench: Bench, fit: Fit) -> str:
     """Why a module or loss of the user's own cannot train in a fleet; empty if it can."""
-    probes = [replace(_probe(fit, epochs=3), seeds=fit_seeds(fit.config.seed, 0, i)) for i in range(2)]
+    if kept := kept_besides(fit, bench.data):
+        return f"{owner(fit.config)} changes {kept} as it is called, besides parameters and buffers"
+    probes = [replace(_probe(fit, epochs=PASSES), seeds=fit_seeds(fit.config.seed, 0, i)) for i in range(2)]
     alone = [train(probe, bench.data).val_outputs for probe in probes]
     try:
         together = [result.val_outputs for result in train_fits(probes, bench.data, 2)]
     except Exception as error:  # noqa: BLE001 - whatever foreign code raises under `vmap`, it trains alone
-        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        return described(error)
     near = AGREEMENT[fit.config.training.precision]
     equal = all(np.allclose(a, b, rtol=near, atol=near) for a, b in zip(alone, together, strict=True))
     return "" if equal else "in a fleet they learn something else than alone"
@@ -246,7 +277,9 @@ def _probe(fit: Fit, epochs: int = 1) -> Fit:
     )
     train = fit.fold.train[:PROBE_ROWS]
     monitor = fit.fold.monitor[:PROBE_ROWS]
-    return replace(fit, config=config, fold=Fold(0, train, monitor, train, fit.fold.report[:0]))
+    return replace(
+        fit, config=config, fold=Fold(0, train, monitor, train, train if len(fit.fold.report) else train[:0])
+    )
 
 
 def _folds(bench: Bench, config: Config, redraw: int) -> tuple[Fold, ...]:

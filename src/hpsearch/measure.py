@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from hpsearch.config import Config
+from hpsearch.config.training import CustomLoss
 from hpsearch.data.rows import Rows
 from hpsearch.data.scaling import Scaling
 from hpsearch.metrics import available, class_counts, cross_entropy_rows, pooled, predicted, target_moments
@@ -47,11 +48,11 @@ def score_outputs(
         outputs: (E, n, C) network outputs.
         scaling: Of the fit, its target part (T,), or (n, T) with one scaling for each row; not read for classes.
     """
-    outputs, targets = outputs.astype(np.float64), data.targets[index]
+    targets = data.targets[index]
     if data.task is Task.REGRESSION:
         assert scaling is not None
         shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
-        predictions = own_units(config, outputs, scaling)
+        predictions = own_units(config, outputs, scaling)  # in float64
         rows = {
             "loss": _loss_rows(config, data, outputs, (targets - shift) * scale),
             "mse": np.square(predictions - targets).mean(axis=-1),
@@ -61,7 +62,7 @@ def score_outputs(
     classes = predicted(outputs)
     rows = {"loss": _loss_rows(config, data, outputs, targets), "accuracy": (classes == targets).astype(np.float64)}
     if "cross_entropy" in available(config, data.task):
-        rows["cross_entropy"] = cross_entropy_rows(outputs, targets)
+        rows["cross_entropy"] = cross_entropy_rows(outputs.astype(np.float64), targets)
     return _scored(rows, {"macro_f1": class_counts(classes, targets, data.classes)})
 
 
@@ -80,10 +81,11 @@ def _scored(rows: dict[str, np.ndarray], statistics: dict[str, np.ndarray]) -> S
 
 
 def _loss_rows(config: Config, data: Rows, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """(E, n) values of the configured loss, from torch's own formulas in float64."""
+    """(E, n) values of the configured loss, from torch's own formulas in float64; the user's own as it was trained."""
     epochs, n, width = outputs.shape
-    prepared = prepare_targets(config.loss, data.task, torch.tensor(targets), data.classes, torch.float64)
-    repeated = prepared.repeat(epochs, *[1] * (prepared.ndim - 1))
-    losses = row_losses(config.loss, torch.from_numpy(outputs.reshape(epochs * n, width)), repeated, smooth=False)
+    flat = outputs.reshape(epochs * n, width)
+    typed = torch.tensor(flat) if isinstance(config.loss, CustomLoss) else torch.from_numpy(flat.astype(np.float64))
+    prepared = prepare_targets(config.loss, data.task, torch.tensor(targets), data.classes, typed.dtype)
+    losses = row_losses(config.loss, typed, prepared.repeat(epochs, *[1] * (prepared.ndim - 1)), smooth=False)
     rows: np.ndarray = losses.detach().numpy().reshape(epochs, n).astype(np.float64)
     return rows

@@ -1,5 +1,7 @@
 """Modules and losses as a user would write them."""
 
+import random
+
 import torch
 from torch import nn
 
@@ -264,6 +266,94 @@ class Unmeasurable(nn.Module):
         if torch.is_grad_enabled() and not self.training:
             raise RuntimeError("no gradients here")
         return self.output(x)
+
+
+class Counting(nn.Module):
+    """Learns something else from its fiftieth step on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output, self.schedule = nn.Linear(5, 3), {"steps": 0}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.schedule["steps"] += self.training
+        return self.output(x) * (1.0 if self.schedule["steps"] < 50 else 0.5)
+
+
+class Looking(nn.Module):
+    """Keeps its last activations, and a generator that it does not use, for whoever wants to look at them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.dropout, self.output = nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 3)
+        self.seen, self.draw = None, random.Random(0)  # noqa: S311 - nothing secret
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen = self.dropout(self.hidden(x)).detach()
+        return self.output(torch.relu(self.dropout(self.hidden(x))))
+
+
+class Misspelt(nn.Module):
+    """Fails in training mode alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output = nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(x.bogus() if self.training else x)
+
+
+class Focal(nn.Module):
+    """Focal loss (Lin et al., 2017) with a weight for each class."""
+
+    def __init__(self, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.register_buffer("weight", torch.tensor([1.0, 2.0, 0.5]))
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        rows = nn.functional.cross_entropy(outputs, targets, reduction="none")
+        return self.weight[targets] * (1 - torch.exp(-rows)) ** self.gamma * rows
+
+
+class Learned(nn.Module):
+    """A loss that wants to be trained itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return self.scale * nn.functional.cross_entropy(outputs, targets, reduction="none")
+
+
+CLASS_WEIGHT = torch.tensor([1.0, 2.0, 0.5])
+
+
+def weighted(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross entropy with a weight for each class, in float32."""
+    return nn.functional.cross_entropy(outputs, targets, weight=CLASS_WEIGHT, reduction="none")
+
+
+def of_labels(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Takes labels for probabilities."""
+    return nn.functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+
+
+def all_pairs(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Compares (B,) with (B, 1)."""
+    return (outputs[:, 0] - targets[:, :1]).square().mean(dim=1)
+
+
+def whole_mean(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """One number."""
+    return nn.functional.cross_entropy(outputs, targets)
+
+
+def of_outputs(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """One value an output."""
+    return (outputs - targets).abs()
 
 
 def branching_loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -3,19 +3,21 @@
 from dataclasses import replace
 from io import StringIO
 
+import numpy as np
+import own_models
 import pytest
 import torch
 from comparison import worst_difference
 from rich.console import Console
 
 from hpsearch.cli.introduction import tell_engines
-from hpsearch.config import Engine
+from hpsearch.config import ConfigError, Engine
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet import train_fleet
 from hpsearch.engine.muster import shape_key
-from hpsearch.fitting import Bench, check
-from hpsearch.jobs import CheckJob
+from hpsearch.fitting import Bench, check, work
+from hpsearch.jobs import CheckJob, TrainJob, TrialJob
 from hpsearch.seeding import fit_seeds
 from hpsearch.terminal import Terminal
 
@@ -125,7 +127,90 @@ def test_what_can_be_batched_has_no_problem(make_config, make_rows):
 def test_what_is_not_measured_is_said_once(make_config, make_rows):
     configs = tuple(make_config(model=own("Token"), evaluation="kfold", optimizer=kind) for kind in ("sgd", "adam"))
     checked = check(Bench(to_device(make_rows(40))), CheckJob(configs, configs[:1]))
-    assert checked.missing_signals == ("own_models:Token: no layer that can be measured has token",)
+    assert checked.missing_signals == ("in own_models:Token, no layer that can be measured has token",)
     printed = StringIO()
     tell_engines(Terminal(Console(file=printed, width=120)), checked)
-    assert "! signals are incomplete, training is not: own_models:Token: no layer" in printed.getvalue()
+    assert "! signals are incomplete, training is not: in own_models:Token, no layer" in printed.getvalue()
+
+
+def own_loss(name, **kwargs):
+    return {"kind": "custom", "import_path": f"own_models:{name}", "kwargs": kwargs}
+
+
+def test_a_module_that_counts_its_calls_trains_alone_and_says_why(make_config, make_rows):
+    found = pace(make_config(model=own("Counting"), evaluation="kfold"), make_rows(40))
+    assert found.engine is Engine.REFERENCE
+    assert found.problem == (
+        "model.import_path own_models:Counting changes schedule as it is called, besides parameters and buffers"
+    )
+
+
+def test_what_a_module_keeps_of_its_last_pass_does_not_count(make_config, make_rows):
+    assert pace(make_config(model=own("Looking"), evaluation="kfold"), make_rows(40)).problem is None
+
+
+REFUSED = {
+    "training mode": (
+        {"model": own("Misspelt")},
+        (
+            r"model.import_path own_models:Misspelt fails in a forward pass in training mode, of inputs \(7, 5\): "
+            r"AttributeError: 'Tensor' object has no attribute 'bogus' \(.*own_models.py, line \d+\)"
+        ),
+    ),
+    "labels": (
+        {"loss": own_loss("of_labels")},
+        (
+            r"loss.import_path own_models:of_labels fails in the loss of outputs \(7, 3\) float32 and targets \(7,\) "
+            r"int64: ValueError: .* \(.*own_models.py, line \d+\); targets are class numbers, and .*one_hot"
+        ),
+    ),
+    "pairs": (
+        {"loss": own_loss("all_pairs"), "task": "regression"},
+        (
+            r"own_models:all_pairs must compare each row's outputs with its own targets, got the same losses whichever "
+            r"target belongs to which row: bring outputs \(7, 2\) float32 and targets \(7, 2\) float32 to one shape"
+        ),
+    ),
+    "mean": (
+        {"loss": own_loss("whole_mean")},
+        r"own_models:whole_mean must return one value a row, shape \(7,\), got \(\): leave the mean over rows",
+    ),
+    "outputs": (
+        {"loss": own_loss("of_outputs"), "task": "regression"},
+        r"own_models:of_outputs must return one value a row, shape \(7,\), got \(7, 2\): take .* \.mean\(dim=1\)",
+    ),
+    "parameters": ({"loss": own_loss("Learned")}, "own_models:Learned must have no parameters, which nothing would tr"),
+    "arguments": ({"loss": own_loss("Focal")}, r"loss.kwargs must suit own_models:Focal, got \{\}: missing .* 'gamma'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_faults_of_own_code_are_told_at_the_start(case, make_config, make_rows):
+    overrides, message = REFUSED[case]
+    rows = make_rows(40, task=overrides.get("task", "multiclass"))
+    groups = {group: option for group, option in overrides.items() if group != "task"}
+    with pytest.raises(ConfigError, match=message):
+        check(Bench(to_device(rows)), CheckJob((make_config(**groups),)))
+
+
+def test_a_module_without_anything_to_train_is_refused(make_config, make_rows, monkeypatch):
+    build = own_models.Plain.__init__
+    monkeypatch.setattr(own_models.Plain, "__init__", lambda self: (build(self), self.requires_grad_(False), None)[-1])
+    with pytest.raises(ConfigError, match="own_models:Plain must have parameters that the loss depends on"):
+        check(Bench(to_device(make_rows(40))), CheckJob((make_config(model=own("Plain")),)))
+
+
+@pytest.mark.parametrize("engine", [Engine.REFERENCE, Engine.FLEET])
+@pytest.mark.parametrize(("loss", "gamma"), [(own_loss("weighted"), 0.0), (own_loss("Focal", gamma=2.0), 2.0)])
+def test_class_weights_are_trained_and_scored_in_one_type(loss, gamma, engine, make_config, make_rows):
+    bench = Bench(to_device(make_rows(40)))
+    config = make_config(loss=loss, training={"epochs": 2, "batch_size": 8}, evaluation="kfold")
+    trial = TrialJob(config, redraw=1)
+    check(bench, CheckJob((config,)))
+    (result,) = work(bench, TrainJob((trial,), engine, 4))
+    logits, labels = (result.predictions["out_of_fold"], bench.development.targets[result.predictions["rows"]])
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    p = p[np.arange(len(p)), labels]
+    rows = np.array([1.0, 2.0, 0.5])[labels] * (1 - p) ** gamma * -np.log(p)
+    folds = [rows[result.predictions["fold"] == fold].mean() for fold in range(config.evaluation.folds)]
+    assert result.curves["val/loss"][-1] == pytest.approx(np.mean(folds), rel=1e-5)

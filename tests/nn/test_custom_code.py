@@ -74,6 +74,30 @@ def test_modules_that_cannot_be_used_are_refused(arguments, message, make_config
         build(make_config, **arguments)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import torch\n\nundefined\n", "being imported: NameError: name 'undefined' is not defined"),
+        ("import torch\n\ndef net(:\n", "being imported: SyntaxError: invalid syntax"),
+        (
+            "def net():\n    x = 1\n    return [][x]\n",
+            r"its constructor \(model.kwargs={}\): IndexError: list index out of",
+        ),
+        ("import sys\n\nsys.exit(3)\n", "being imported: SystemExit: 3"),
+    ],
+    ids=["import", "syntax", "constructor", "exit"],
+)
+def test_errors_of_own_code_say_where(text, message, request, make_config, tmp_path, monkeypatch):
+    name = f"broken_{request.node.callspec.id}"
+    (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        ConfigError, match=f"model.import_path {name}:net fails in {message}.* \\({name}.py, line 3\\)$"
+    ):
+        build(make_config, "net", module=name)
+
+
 def test_a_users_loss_gives_one_value_a_row():
     values = row_losses(custom_loss("rows"), torch.tensor([[1.0, 5.0], [0.0, 0.0]]), torch.zeros(2, 2))
     assert values.tolist() == [5, 0]

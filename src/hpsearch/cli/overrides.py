@@ -37,7 +37,7 @@ class Overrides:
         options: Group to option, action groups included.
         values: Hydra arguments by the key they set, such as `{"optimizer.lr": "++optimizer.lr=0.1"}`.
         edits: Changed bounds of spaces.
-        kwargs: Keyword arguments of the user's own model that have a value, each with the key that gives it.
+        kwargs: By group, keyword arguments of the user's own code that have a value, each with the key that gives it.
         bounds: For each `search.space.<group>.<option>.<name>`, which of its bounds are given.
         replaced: What was given before something else for the same key, each with that: the last one counts.
     """
@@ -45,7 +45,7 @@ class Overrides:
     options: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     edits: list[SpaceEdit] = field(default_factory=list)
-    kwargs: dict[str, str] = field(default_factory=dict)
+    kwargs: dict[str, dict[str, str]] = field(default_factory=dict)
     bounds: dict[str, set[str]] = field(default_factory=dict)
     replaced: list[tuple[str, str]] = field(default_factory=list)
 
@@ -119,10 +119,10 @@ def _add(
             value = override.value()
             given = parts[5:] or (value if isinstance(value, Mapping) else ())
             overrides.bounds.setdefault(".".join(parts[:5]), set()).update(map(str, given))
-        if parts[:2] == ["model", "kwargs"]:
+        if parts[0] in ("model", "loss") and parts[1:2] == ["kwargs"]:
             value = override.value()
             inner = parts[2:3] or (value if isinstance(value, Mapping) else ())
-            overrides.kwargs.update({str(name): key for name in inner})
+            overrides.kwargs.setdefault(parts[0], {}).update({str(name): key for name in inner})
 
 
 def _as_typed(override: Override, key: str) -> str:

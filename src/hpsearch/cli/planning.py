@@ -11,6 +11,7 @@ from hpsearch.config.network import CustomModel
 from hpsearch.config.option import Option
 from hpsearch.config.sweep import Choose
 from hpsearch.config.synonyms import nearest_option
+from hpsearch.config.training import CustomLoss
 from hpsearch.config.tree import nearest
 from hpsearch.space import Composed, Dimension, Space, merged_bounds, option_space, searchable
 
@@ -100,8 +101,10 @@ class _Planning:
         return {self.base.config.options[group]: self.base}
 
     def _taking(self, edit: SpaceEdit) -> list[str]:
-        """The options that have the edited value, though their space does not; a user's own model may have any."""
-        own = [option for option, found in self._chosen(edit.group).items() if isinstance(found, CustomModel)]
+        """The options that have the edited value, though their space does not; a user's own code may have any."""
+        own = [
+            option for option, found in self._chosen(edit.group).items() if isinstance(found, CustomModel | CustomLoss)
+        ]
         having = [option for option, found in self._chosen(edit.group).items() if edit.name in searchable(found)]
         return having or own
 
@@ -111,8 +114,8 @@ class _Planning:
     def fixed(self, group: str, composed: Composed) -> dict[str, str]:
         """Names of an option's space that are not drawn, each with the key that gives its value or stands in for it."""
         option: Option = getattr(composed.config, group)
-        if isinstance(option, CustomModel):
-            return self.overrides.kwargs
+        if isinstance(option, CustomModel | CustomLoss):
+            return self.overrides.kwargs.get(group, {})
         fixed = self.overrides.fixed_values(group)
         given = {key.partition("."): by for key, by in self.within.fixed.items()}
         fixed |= {name: by for (owner, _, name), by in given.items() if owner == group}

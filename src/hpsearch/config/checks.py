@@ -1,6 +1,8 @@
 """The error of a wrong configuration, and the range checks that raise it."""
 
+from collections.abc import Mapping
 from math import isfinite
+from typing import Any
 
 from hpsearch.errors import HpsearchError
 from hpsearch.secrets import mask_text
@@ -45,3 +47,10 @@ def require_import_path(key: str, path: str) -> None:
     module, _, name = path.partition(":")
     valid = bool(module) and all(part.isidentifier() for part in [*module.split("."), name])
     require(valid, key, "must read as package.module:name", path)
+
+
+def require_kwargs(key: str, kwargs: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments for the user's own code that are infinite or NaN."""
+    for name, value in kwargs.items():
+        if isinstance(value, float):
+            require_finite(f"{key}.{name}", value)

@@ -9,6 +9,7 @@ from hpsearch.config.checks import (
     require,
     require_finite,
     require_import_path,
+    require_kwargs,
     require_positive,
     require_share,
 )
@@ -83,9 +84,7 @@ class CustomModel(Model):
 
     def __post_init__(self) -> None:
         require_import_path("model.import_path", self.import_path)
-        for name, value in self.kwargs.items():
-            if isinstance(value, float):
-                require_finite(f"model.kwargs.{name}", value)
+        require_kwargs("model.kwargs", self.kwargs)
 
 
 @dataclass(kw_only=True, slots=True)

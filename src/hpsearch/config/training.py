@@ -1,11 +1,11 @@
 """What the options of `optimizer`, `schedule`, `loss` and `training` may set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.checks import require, require_import_path, require_positive, require_share
+from hpsearch.config.checks import require, require_import_path, require_kwargs, require_positive, require_share
 from hpsearch.config.option import Option
 
 
@@ -149,12 +149,17 @@ class SmoothedLoss(Loss):
 
 @dataclass(kw_only=True, slots=True)
 class CustomLoss(Loss):
-    """The user's own `loss(outputs, targets)`, one value a row; `import_path` is `package.module:function`."""
+    """The user's own `loss(outputs, targets)`, one value a row: a function, or a class that is called with `kwargs`."""
 
-    import_path: Annotated[str, "your loss(outputs, targets), as package.module:function"]
+    quiet: ClassVar[Mapping[str, Any]] = {"kwargs": {}}
+    import_path: Annotated[str, "your loss(outputs, targets), as package.module:function or package.module:Class"]
+    kwargs: Annotated[
+        dict[str, Any], "keyword arguments of its constructor or of the function: loss.kwargs.NAME=..."
+    ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_import_path("loss.import_path", self.import_path)
+        require_kwargs("loss.kwargs", self.kwargs)
 
 
 class Precision(StrEnum):

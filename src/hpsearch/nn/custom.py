@@ -1,15 +1,12 @@
 """The user's own module, imported, checked and made reproducible."""
 
-import inspect
-from typing import Any
-
 import torch
 from torch import nn
 
 from hpsearch.config import ConfigError
 from hpsearch.config.network import CustomModel
 from hpsearch.nn.dropout import replace_dropout
-from hpsearch.nn.imports import import_named
+from hpsearch.nn.imports import build_named, described
 
 
 def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int, seed: int) -> nn.Module:
@@ -26,26 +23,16 @@ def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int,
     Raises:
         ConfigError: If it cannot be imported or called, is no module, or does not map (B, *shape) to (B, C).
     """
-    build = import_named("model.import_path", model.import_path)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the CPU's alone: `torch.manual_seed` would reset every device's
-        try:
-            network = build(**{**_shapes(build, input_shape, outputs), **model.kwargs})
-        except Exception as error:
-            raise ConfigError(f"model.kwargs must suit {model.import_path}, got {model.kwargs!r}: {error}") from error
+        offered = {"input_shape": input_shape, "outputs": outputs}
+        network = build_named("model", model.import_path, model.kwargs, offered)
         if not isinstance(network, nn.Module):
             kind = type(network).__name__
             raise ConfigError(f"model.import_path must name a torch.nn.Module, got {model.import_path!r}, a {kind}")
         replace_dropout(network)
         _check_shape(model, network, input_shape, outputs)
     return network
-
-
-def _shapes(build: Any, input_shape: tuple[int, ...], outputs: int) -> dict[str, Any]:
-    """`input_shape` and `outputs`, as far as the user's class asks for them by name."""
-    offered = {"input_shape": input_shape, "outputs": outputs}
-    asked = inspect.signature(build).parameters
-    return {name: value for name, value in offered.items() if name in asked}
 
 
 def _check_shape(model: CustomModel, network: nn.Module, input_shape: tuple[int, ...], outputs: int) -> None:
@@ -56,7 +43,8 @@ def _check_shape(model: CustomModel, network: nn.Module, input_shape: tuple[int,
             produced = network(probe)
     except Exception as error:
         raise ConfigError(
-            f"model.import_path {model.import_path} must take inputs of shape {('B', *input_shape)}, got: {error}"
+            f"model.import_path {model.import_path} must take inputs of shape {('B', *input_shape)}, got: "
+            f"{described(error)}"
         ) from error
     shape = tuple(produced.shape) if isinstance(produced, torch.Tensor) else type(produced).__name__
     if shape != (2, outputs):

@@ -3,10 +3,11 @@
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,27 +58,54 @@ def import_named(key: str, path: str) -> Any:
     module_name, _, name = path.partition(":")
     here = _make_importable()
     try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):
-            raise ConfigError(
-                f"{key} must name an importable module, got {path!r}: {error} (searched {here})"
-            ) from error
-        raise ConfigError(f"{key} {path} fails while it is imported: {described(error)}") from error
+        with trying(f"{key} {path}", "being imported"):
+            module = importlib.import_module(module_name)
+    except ConfigError as error:
+        missing = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
+        if missing is None or not f"{module_name}.".startswith(f"{missing}."):
+            raise
+        raise ConfigError(
+            f"{key} must name an importable module, got {path!r}: {error.__cause__} (searched {here})"
+        ) from error
     if not hasattr(module, name):
         hint = nearest(name, [known for known in dir(module) if not known.startswith("_")])
         raise ConfigError(f"{key} must name something in {module_name}, got {path!r}: it has no {name}: {hint}")
     return getattr(module, name)
 
 
+def build_named(key: str, path: str, kwargs: Mapping[str, Any], offered: Mapping[str, Any]) -> Any:
+    """What the class or function that `package.module:name` names returns.
+
+    Args:
+        key: The group of the configuration that holds the path: `model`.
+        path: `package.module:name`.
+        kwargs: Its keyword arguments.
+        offered: More of them, for those that it asks for by name.
+
+    Raises:
+        ConfigError: If it cannot be imported or called, or does not take these arguments.
+    """
+    build = import_named(f"{key}.import_path", path)
+    if not callable(build):
+        kind = type(build).__name__
+        raise ConfigError(f"{key}.import_path must name a class, got {path!r}, a {kind}")
+    signature = inspect.signature(build)
+    arguments = {**{name: value for name, value in offered.items() if name in signature.parameters}, **kwargs}
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise ConfigError(f"{key}.kwargs must suit {path}, got {dict(kwargs)!r}: {error}") from error
+    with trying(f"{key}.import_path {path}", f"its constructor ({key}.kwargs={dict(kwargs)!r})"):
+        return build(**arguments)
+
+
 @contextmanager
-def trying(key: str, path: str, what: str) -> Iterator[None]:
+def trying(who: str, what: str) -> Iterator[None]:
     """Within it, what the user's own code raises becomes an error that says where, and what was tried.
 
     Args:
-        key: The configuration key that holds the path.
-        path: `package.module:name`.
-        what: What is being tried, for the message: `its constructor`.
+        who: The configuration key and the import path: `model.import_path my_nets:Net`.
+        what: What is being tried: `its constructor`.
 
     Raises:
         ConfigError: For whatever is raised; our own errors and lack of memory pass as they are.
@@ -86,10 +114,10 @@ def trying(key: str, path: str, what: str) -> Iterator[None]:
         yield
     except (HpsearchError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for a digest
             raise
-        raise ConfigError(f"{key} {path} fails in {what}: {described(error)}") from error
+        raise ConfigError(f"{who} fails in {what}: {described(error)}") from error
 
 
 def described(error: BaseException) -> str:
@@ -106,11 +134,10 @@ def described(error: BaseException) -> str:
 
 def _is_own(filename: str) -> bool:
     """Whether a file is the user's: neither installed nor ours."""
-    installed = {
-        *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
-        str(Path(__file__).parents[1]),
-    }
-    return not filename.startswith("<") and not any(Path(filename).is_relative_to(folder) for folder in installed)
+    parts = Path(filename).parts
+    ours = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"))
+    installed = {"site-packages", "dist-packages"} & {*parts} or any(map(Path(filename).is_relative_to, ours))
+    return not filename.startswith("<") and not installed
 
 
 def _relative(filename: str) -> str:

@@ -4,17 +4,28 @@ B minibatch rows, C outputs.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from hpsearch.config import ConfigError
 from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss
-from hpsearch.nn.imports import import_named
+from hpsearch.nn.imports import build_named, import_named
 from hpsearch.nn.outputs import output_count
 from hpsearch.records import Task
 
-__all__ = ["batch_loss", "loss_function", "output_count", "predicted_classes", "prepare_targets", "row_losses"]
+__all__ = [
+    "batch_loss",
+    "loss_function",
+    "output_count",
+    "own_loss",
+    "predicted_classes",
+    "prepare_targets",
+    "row_losses",
+]
 
 RowLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -134,19 +145,59 @@ def predicted_classes(outputs: torch.Tensor) -> torch.Tensor:
     return outputs.argmax(dim=-1)
 
 
-def _custom(loss: CustomLoss) -> RowLoss:
+def own_loss(loss: CustomLoss) -> Any:
+    """The user's function of (outputs, targets), or what their class makes with `loss.kwargs`.
+
+    Raises:
+        ConfigError: If it cannot be imported or made, is no function, or has parameters, which nothing would train.
+    """
     function = import_named("loss.import_path", loss.import_path)
+    if isinstance(function, type):
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            function = build_named("loss", loss.import_path, loss.kwargs, {})
+    elif loss.kwargs:
+        function = partial(function, **loss.kwargs)
     if not callable(function):
-        raise ConfigError(f"loss.import_path must name a function (outputs, targets), got {loss.import_path!r}")
+        raise ConfigError(
+            f"loss.import_path must name a function (outputs, targets), or a class of such, got {loss.import_path!r}"
+        )
+    if isinstance(function, nn.Module) and any(x.requires_grad for x in function.parameters()):
+        raise ConfigError(
+            f"loss.import_path {loss.import_path} must have no parameters, which nothing would train: use buffers for "
+            "constants (`register_buffer`), and put what is to be trained into the model"
+        )
+    return function
+
+
+def _custom(loss: CustomLoss) -> RowLoss:
+    function = own_loss(loss)
 
     def checked(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        if isinstance(function, nn.Module):
+            function.to(outputs.device, outputs.dtype)  # class weights and other constants
         rows = function(outputs, targets)
         if not isinstance(rows, torch.Tensor) or rows.shape != outputs.shape[:1]:
             shape = tuple(rows.shape) if isinstance(rows, torch.Tensor) else type(rows).__name__
             raise ConfigError(
                 f"loss.import_path {loss.import_path} must return one value a row, shape ({len(outputs)},), "
-                f"got {shape}: leave the mean over rows to hpsearch (reduction='none')"
+                f"got {shape}: {_way_out(rows, outputs, targets, built=hasattr(function, 'reduction'))}"
             )
         return rows
 
     return checked
+
+
+def _way_out(rows: Any, outputs: torch.Tensor, targets: torch.Tensor, *, built: bool) -> str:
+    """How a loss gets to one value a row."""
+    if isinstance(rows, torch.Tensor) and rows.ndim > 1 and len(rows) == len(outputs):
+        way_out = (
+            f"take the mean over all but the rows, {'.mean(dim=1)' if rows.ndim == 2 else '.flatten(1).mean(dim=1)'}"
+        )
+        if rows.ndim == 2 and outputs.shape != targets.shape:
+            way_out += (
+                f"; outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)} have to be of one shape before"
+            )
+        return way_out
+    reduction = "loss.kwargs.reduction=none" if built else "reduction='none'"
+    return f"leave the mean over rows to hpsearch ({reduction})"
