@@ -5,15 +5,20 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.explore_pool import has_reports
 from hpsearch.analysis.explored import Explored
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Gate, Pair
+from hpsearch.analysis.measuring import collapsed
+from hpsearch.analysis.pairing import outcomes
 from hpsearch.analysis.refusals import closing, refuses
 from hpsearch.analysis.scoreless import diverged_throughout, without_recipe
 from hpsearch.analysis.tuning import FEWEST_TRIALS
 from hpsearch.analysis.verdicts import ClaimKind, State
-from hpsearch.wording import number_of, show_interval, visible
+from hpsearch.intervals import wilson
+from hpsearch.wording import number_of, show_interval, show_number, visible
 
 STATUS = {State.EQUIVALENT: "equivalent", State.INCONCLUSIVE: "inconclusive", State.REFUSED: "refused"}
 """Of a pair's answer; any other state is a claim."""
@@ -50,7 +55,7 @@ def answers_of(
     reliable = [pair for pair in pairs if pair.state in RELIABLE]
     first = [*_pairs(reliable, gates), *_diverged(evidence), *_stalls(evidence, explored)]
     others = [pair for pair in pairs if pair.state not in RELIABLE]
-    lines = [*first, headline, *_pairs(others, gates), *_hidden(gates)]
+    lines = [*first, headline, *_collapsed(evidence), *_pairs(others, gates), *_hidden(gates)]
     if evidence.design.exploratory is not None:
         why = f"This report is exploratory as a whole: {visible(evidence.design.exploratory)}."
         headline = Answer("exploratory", why)
@@ -67,6 +72,20 @@ def _diverged(evidence: Evidence) -> list[Answer]:
     levels = [level.name for level in evidence.design.levels if len(evidence.design.levels) > 1]
     said = [diverged_throughout(evidence, name) for name in levels]
     return [Answer("refused", one) for one in said if one]
+
+
+def _collapsed(evidence: Evidence) -> list[Answer]:
+    """Of levels with a seed that ended far below the others, how often that happened: a risk that no mean tells."""
+    told = []
+    for level in evidence.design.levels:
+        scores = np.array([score for score in outcomes(evidence, level.name).values() if math.isfinite(score)])
+        if len(scores) and (lost := collapsed(scores)).any():
+            (low, high), worst = wilson(int(lost.sum()), len(scores)), float(scores[lost].min())
+            share = f"{lost.sum()} of {number_of(len(scores), 'fresh seed')} [{100 * low:.0f} %, {100 * high:.0f} %]"
+            fall = f"to {show_number(worst)} from a median of {show_number(float(np.median(scores)))}"
+            said = f"Risk: {share} of {visible(level.name)} collapsed, {fall} (Wilson 95 %)."
+            told.append(Answer("exploratory", said))
+    return told
 
 
 def _stalls(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Answer]:

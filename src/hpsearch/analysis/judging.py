@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.explore_pool import pool_of
 from hpsearch.analysis.findings import Gate
@@ -26,7 +24,6 @@ from hpsearch.analysis.refusals import (
 )
 from hpsearch.analysis.scoreless import lack_of_any
 from hpsearch.analysis.verdicts import ClaimKind, Refusal, Reliability, State, Statement
-from hpsearch.intervals import wilson
 from hpsearch.wording import number_of, plural, show_like, show_score, visible
 
 Names = tuple[str, str]
@@ -181,35 +178,22 @@ def _caveats(grounds: Grounds, case: Case, told: Statement) -> list[str]:
     if counts[0] != counts[1]:
         found.append(f"Their searches had {counts[0]} and {number_of(counts[1], 'trial')} (R04).")
     if grounds.family.ratio is None:
-        found += _collapses(case.paired)
+        found += _typical(case.paired)
     if case.paired.dropped:
         dropped = case.paired.dropped
         found.append(f"{number_of(dropped, 'key')} {plural(dropped, 'was', 'were')} dropped (R08).")
     return found
 
 
-def _collapses(paired: Paired) -> list[str]:
-    """Where seeds collapsed, how often, and what the difference is on the others: a mean over both says neither."""
-    lost = {name: collapsed(scores) for name, scores in ((paired.a, paired.scores_a), (paired.b, paired.scores_b))}
-    whole = ~np.logical_or(*lost.values())
+def _typical(paired: Paired) -> list[str]:
+    """Where seeds collapsed, the difference on the others: a mean over all of them is that of none."""
+    whole = ~(collapsed(paired.scores_a) | collapsed(paired.scores_b))
     if whole.all():
         return []
-    shares = " and ".join(f"{_share(at)} of {visible(name)}" for name, at in lost.items())
     d = differences(paired.scores_a[whole], paired.scores_b[whole])
-    se = spread(d) / math.sqrt(len(d))
-    typical = show_score(float(d.mean()), se)
+    difference = show_score(float(d.mean()), spread(d) / math.sqrt(len(d)))
     seeds = f"on the {number_of(len(d), 'seed')} without a collapse"
-    return [
-        f"Risk: {shares} collapsed, to a score far below the others of the level (shares with Wilson 95 %).",
-        f"Typical difference: {seeds}, {visible(paired.a)} minus {visible(paired.b)} is {typical} (SE).",
-    ]
-
-
-def _share(collapsed_at: np.ndarray) -> str:
-    """`1 of 10 seeds [2 %, 40 %]`."""
-    hits, n = int(collapsed_at.sum()), len(collapsed_at)
-    low, high = wilson(hits, n)
-    return f"{hits} of {number_of(n, 'seed')} [{100 * low:.0f} %, {100 * high:.0f} %]"
+    return [f"Typical difference: {seeds}, {visible(paired.a)} minus {visible(paired.b)} is {difference} (SE)."]
 
 
 def orders_found(grounds: Grounds, cases: Sequence[Case]) -> list[Names]:
