@@ -50,11 +50,12 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
     pairs, included = compare_levels(evidence, family, gates)
     contenders = contenders_of(evidence, pairs)
     gates += included + claim_gates(evidence, family, pairs, contenders, [pair.sentence for pair in pairs])
+    told = in_order(gates, ours=not evidence.design.is_foreign)
     return Findings(
         evidence=evidence,
         looks=looks,
-        answers=answers_of(evidence, explored, confirmed, pairs, contenders, gates),
-        gates=in_order(gates, ours=not evidence.design.is_foreign),
+        answers=answers_of(evidence, explored, confirmed, pairs, contenders, told),
+        gates=told,
         explored=explored,
         best_probability={} if apart else best_probability(evidence, seed=seed),
         flips=() if apart else flips(evidence, seed=seed),

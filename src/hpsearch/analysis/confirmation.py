@@ -14,10 +14,10 @@ from hpsearch.analysis.judging import Case, Grounds, judge, orders_found, tangle
 from hpsearch.analysis.measuring import NOWHERE, OWN_ALPHA, Family, measure
 from hpsearch.analysis.paired import contenders, holm, mean_interval, spread
 from hpsearch.analysis.pairing import Paired, failures, outcome, outcomes, pair_up, val_per_train
-from hpsearch.analysis.refusals import without_mean
+from hpsearch.analysis.refusals import in_words, without_mean
 from hpsearch.analysis.resampled import corrected_interval
 from hpsearch.analysis.targets import target_of, time_to
-from hpsearch.analysis.verdicts import ClaimKind, Refusal, Reliability, State, claims, sentence
+from hpsearch.analysis.verdicts import ClaimKind, Refusal, Reliability, State, Statement, claims, sentence
 
 
 def family_of(evidence: Evidence, looks: int) -> Family:
@@ -105,6 +105,8 @@ def compare_levels(evidence: Evidence, family: Family, gates: Sequence[Gate]) ->
 
 def _pair(grounds: Grounds, case: Case) -> Pair:
     told = judge(grounds, case)
+    if not isinstance(told, Statement) and grounds.evidence.design.is_foreign:
+        told = replace(told, fix=in_words(told.fix))
     if isinstance(told, Refusal):
         plain = _as_pair(unknown_if_refused(case, told), State.REFUSED, sentence(State.REFUSED, told))
         return replace(plain, refused=(told.code,))

@@ -25,6 +25,7 @@ from hpsearch.analysis.gates_confirm import (
 from hpsearch.analysis.importance import FEWEST_TOP
 from hpsearch.analysis.importance import FEWEST_TRIALS as FEWEST_FOR_IMPORTANCE
 from hpsearch.analysis.measuring import Family
+from hpsearch.analysis.refusals import in_words
 from hpsearch.analysis.space_size import is_exhausted
 from hpsearch.analysis.tuning import FEWEST_TRIALS, largest_claim
 from hpsearch.quoting import hydra_quoted, shell_quoted
@@ -72,7 +73,7 @@ def in_order(gates: Sequence[Gate], *, ours: bool) -> tuple[Gate, ...]:
         gates: All.
         ours: Whether we have trained: of foreign results nothing can be trained again by an override.
     """
-    told = gates if ours else [replace(gate, fix="" if "=" in gate.fix else gate.fix) for gate in gates]
+    told = gates if ours else [replace(gate, fix=in_words(gate.fix)) for gate in gates]
     return tuple(sorted(told, key=lambda gate: gate.code))
 
 

@@ -46,6 +46,11 @@ def closing(gates: Sequence[Gate]) -> list[Gate]:
     return [gate for gate in gates if gate.level is None and _withholds(gate, Withheld.COMPARISON)]
 
 
+def in_words(fix: str) -> str:
+    """What would help where nothing can be trained again by an override, as of foreign results."""
+    return "" if "=" in fix else fix
+
+
 def without_mean(gates: Sequence[Gate], level: str) -> tuple[str, ...]:
     """Codes of the gates that refuse the mean of a level over fresh seeds, by itself or beside others."""
     concerned = [gate for gate in gates if gate.code in NO_MEAN and gate.level in (None, level)]
