@@ -75,8 +75,9 @@ def spreadsheet_unquoted(cell: str) -> str:
 
 
 def _computes(cell: str) -> bool:
-    """Whether a spreadsheet might, apostrophes that quote it aside."""
-    return cell.lstrip("'").startswith(FORMULA)
+    """Whether a spreadsheet might, apostrophes that quote it aside; a sign alone, such as `-`, is a text."""
+    text = cell.lstrip("'")
+    return len(text) > 1 and text.startswith(FORMULA)
 
 
 def _is_number(cell: str) -> bool:

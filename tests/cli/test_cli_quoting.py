@@ -74,14 +74,14 @@ def test_a_quoted_name_composes_to_itself(composed, name):
     assert composed(f"name={hydra_quoted(name)}").config.name == name
 
 
-@pytest.mark.parametrize("text", ["=cmd()", "+1+cmd()", "-2*A1", "@sum", "\t=1", "\r=1", "'=x", "''=x", "-"])
+@pytest.mark.parametrize("text", ["=cmd()", "+1+cmd()", "-2*A1", "@sum", "\t=1", "\r=1", "'=x", "''=x", "--"])
 def test_no_cell_begins_as_a_formula_does(text):
     cell = spreadsheet_quoted(text)
     assert cell == f"'{text}"
     assert spreadsheet_unquoted(cell) == text
 
 
-@pytest.mark.parametrize("text", ["-0.25", "+3", "-1e-05", "-inf", "adam", "a=b", "", "'tis", "0.9", "x-1"])
+@pytest.mark.parametrize("text", ["-0.25", "+3", "-1e-05", "-inf", "adam", "a=b", "", "-", "'-", "'tis", "0.9", "x-1"])
 def test_numbers_and_other_texts_stay_as_they_are(text):
     assert spreadsheet_quoted(text) == spreadsheet_unquoted(text) == text
 
