@@ -110,6 +110,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
 
 PLAIN: dict[str, Any] = {
     "name": None,
+    "description": None,
     "seed": 0,
     "engine": "auto",
     "trust": False,

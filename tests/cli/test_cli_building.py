@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hpsearch.cli.building import _description, running, stored
+from hpsearch.cli.building import describe_sweep, running, stored
+from hpsearch.config import ConfigError
 from hpsearch.errors import HpsearchError
 from hpsearch.search.stop import StoppedError
 from hpsearch.terminal import OutputClosedError
@@ -13,11 +14,15 @@ from hpsearch.tracking.runs import Ending, SweepRun
 NAMED = SimpleNamespace(
     name="s",
     identity="f-1",
+    store=SimpleNamespace(requested=lambda: 3),
     specification={
         "name": "s",
-        "data": {"name": "digits", "test": None},
+        "data": {"name": "digits", "development_rows": 1438, "targets": "10 classes", "test": None},
         "overrides": [],
-        "specification": {"config": {"evaluation": {"kind": "holdout"}}},
+        "specification": {
+            "config": {"evaluation": {"kind": "holdout"}, "options": {"data": "digits"}, "data": {}},
+            "data": "3f2a9c1b" * 8,
+        },
         "fingerprint": "f",
         "engine": "auto",
         "device": "cpu",
@@ -31,8 +36,9 @@ class FakeTracker:
     def __init__(self, *, known=False, broken=False):
         self.known, self.broken, self.endings = known, broken, []
 
-    def open_sweep(self, name, *, identity, **_):
+    def open_sweep(self, name, *, identity, tags, **_):
         self.endings.append(None)
+        self.tags = tags
         return SweepRun(name, identity, "1", "parent", resumed=self.known)
 
     def find_sweep(self, name, identity):
@@ -92,7 +98,9 @@ def test_a_final_makes_and_ends_the_parent_run_that_a_store_does_not_have():
 def described(**frozen):
     """What MLflow says of a sweep called `a b`."""
     specification = {"config": {"evaluation": {"kind": "holdout"}}, **frozen}
-    return _description({**NAMED.specification, "name": "a b", "specification": specification})
+    return describe_sweep(
+        SimpleNamespace(specification={**NAMED.specification, "name": "a b", "specification": specification})
+    )
 
 
 def test_of_a_single_sweep_the_report_rows_are_what_to_quote():
@@ -110,3 +118,29 @@ def test_a_sweep_without_report_rows_does_not_name_any():
     text = described(config={"evaluation": {"kind": "kfold"}})
     assert "`report/…`" not in text
     assert "no report rows" in text
+
+
+def test_the_run_of_a_sweep_has_the_tags_of_its_user_and_says_how_many_trials_it_is_to_have():
+    tracker = FakeTracker()
+    with running(tracker, NAMED, [], {"processes": "2"}, {"team": "vision"}):
+        assert {"team": "vision", "processes": "2", "trials_requested": "3"}.items() <= tracker.tags.items()
+
+
+@pytest.mark.parametrize("key", ["role", "data", "processes", "mlflow.runName"])
+def test_a_tag_that_is_set_anyway_is_refused_to_its_user(key):
+    tracker = FakeTracker()
+    with (
+        pytest.raises(
+            ConfigError, match=rf"^tracking\.tags\.{key} is set by hpsearch or MLflow: give it another name$"
+        ),
+        running(tracker, NAMED, [], {"processes": "2"}, {key: "mine"}),
+    ):
+        pass
+    assert tracker.endings == []
+
+
+def test_a_description_has_the_words_of_its_user_first_then_the_result_and_the_command():
+    own = {**NAMED.specification, "description": "Why.", "overrides": ["search.trials=3"]}
+    told = describe_sweep(SimpleNamespace(specification=own), "Trial 2 is the best.").split("\n\n")
+    assert told[:2] == ["Why.", "**Result.** Trial 2 is the best."]
+    assert told[-1].strip() == "python -m hpsearch search.trials=3"

@@ -200,6 +200,7 @@ def test_the_fingerprint_leaves_out_exactly_the_documented_keys(make_config):
         "report",
         "engine",
         "name",
+        "description",
         "extend",
         "trust",
     }

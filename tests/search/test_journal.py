@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 from store_drivers import start
 
-from hpsearch.search.journal import open_journal
+from hpsearch.search.journal import name_score, open_journal
 from hpsearch.search.record_files import BrokenFileError, StorageError
 
 SPACE = {"x": optuna.distributions.FloatDistribution(0, 1)}
@@ -136,3 +136,10 @@ def test_a_journal_survives_drivers_that_are_killed_at_any_moment(tmp_path):
         driver.send_signal(signal.SIGKILL)
         told += driver.communicate()[0].count("told\n")
         assert told <= states(path).count(TrialState.COMPLETE) <= told + round_ + 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_objective_of_a_study_has_a_name(tmp_path):
+    for _ in range(2):
+        name_score(study_of(tmp_path / "j"), "val/accuracy")
+    assert study_of(tmp_path / "j").metric_names == ["val/accuracy"]

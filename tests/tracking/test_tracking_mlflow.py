@@ -6,7 +6,7 @@ import pytest
 from hpsearch.records import Status, TrialResult
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.mlflow import Tracker
-from hpsearch.tracking.runs import Attempt, Ending, Role, table_path
+from hpsearch.tracking.runs import Attempt, Dataset, Ending, Role, table_path
 from hpsearch.tracking.store import Store
 
 START, END = 1_700_000_000_000, 1_700_000_005_000
@@ -19,7 +19,7 @@ def result(status=Status.OK, **changes):
         "score": 0.97,
         "score_se": 0.002,
         "curves": {"train/loss": [0.5, 0.25], "val/accuracy": [0.9, 0.97]},
-        "summary": {"best/val/accuracy": 0.97, "report/accuracy": 0.96},
+        "summary": {"best/val/accuracy": 0.97, "last/val/accuracy": 0.97, "report/accuracy": 0.96},
         "chosen_epochs": [2],
         "seeds": [],
         "measured": {"fit_s": 3.5},
@@ -65,6 +65,23 @@ def test_a_sweep_brings_a_view_of_its_trials_by_score(tracker):
     expected = ["metrics.`score`", "metrics.`score_se`", "params.`optimizer`", "metrics.`report/accuracy`"]
     assert view["selectedColumns"] == [*expected, "tags.`status`"]
     assert table_path(sweep.experiment_id).endswith("viewStateShareKey=trials")
+
+
+def test_a_sweep_names_its_data_sets_with_their_digests_once(tracker):
+    rows = Dataset("digits", "ab" * 32, "development", {"kind": "digits"}, {"rows": 1438})
+    for _ in range(2):
+        sweep = opened(tracker, datasets=[rows])
+    (found,) = client(tracker).get_run(sweep.run_id).inputs.dataset_inputs
+    assert (found.dataset.name, found.dataset.digest) == ("digits", "ab" * 18)
+    assert json.loads(found.dataset.profile) == {"rows": 1438}
+    assert {tag.key: tag.value for tag in found.tags} == {"mlflow.data.context": "development"}
+
+
+def test_a_sweep_is_described_anew_on_both_of_its_pages(tracker):
+    sweep = opened(tracker, description="begun")
+    tracker.describe_sweep(sweep, "ended")
+    pages = [client(tracker).get_experiment(sweep.experiment_id), client(tracker).get_run(sweep.run_id).data]
+    assert [page.tags["mlflow.note.content"] for page in pages] == ["ended", "ended"]
 
 
 def test_sweeps_of_one_name_and_two_identities_share_only_the_experiment(tracker):
@@ -119,7 +136,7 @@ def test_curves_have_the_epoch_as_step_and_scores_stand_beside_them(tracker):
     assert run.data.metrics == {
         "train/loss": 0.25,
         "val/accuracy": 0.97,
-        "best/val/accuracy": 0.97,
+        "val/accuracy_best": 0.97,
         "report/accuracy": 0.96,
         "score": 0.97,
         "score_se": 0.002,
@@ -259,7 +276,7 @@ def test_a_hostile_name_is_stored_whole_and_shown_on_one_line(tracker, folder, n
     assert len(title.name) <= 120
     assert "\n" not in run.info.run_name
     assert [attempt.run_id for attempt in tracker.attempts(sweep)] == [run_id]
-    assert {path.name for path in folder.iterdir()} == {"mlflow.db", "mlflow.db.lock", "artifacts"}
+    assert {path.name for path in folder.iterdir()} == {"mlflow.db", "artifacts"}
     assert {path.name for path in (folder / "artifacts").iterdir()} == {run_id}
 
 

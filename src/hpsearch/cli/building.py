@@ -33,7 +33,7 @@ from hpsearch.tracking.connection import check, load, resolve_uri
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.looks import question_tags
 from hpsearch.tracking.mlflow import Tracker
-from hpsearch.tracking.runs import Ending, SweepRun
+from hpsearch.tracking.runs import OURS, Dataset, Ending, SweepRun
 from hpsearch.tracking.stored import REQUESTED
 from hpsearch.tracking.system import gpu_count
 
@@ -150,7 +150,11 @@ def connect(config: Config, terminal: Terminal) -> Tracker:
 
 @contextmanager
 def running(
-    tracker: Tracker, named: Named, columns: list[str], tags: Mapping[str, str] | None = None
+    tracker: Tracker,
+    named: Named,
+    columns: list[str],
+    tags: Mapping[str, str] | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> Iterator[SweepRun]:
     """The parent run of a sweep, made now or found again: it runs while in the context, and has ended after it.
 
@@ -159,8 +163,12 @@ def running(
         named: The sweep.
         columns: Params and metrics that MLflow's table of trials shows beside the score.
         tags: What else is known of it.
+        own: Tags of the user's own.
+
+    Raises:
+        ConfigError: If one of those is a tag that hpsearch or MLflow sets.
     """
-    run = _open_run(tracker, named, columns, tags or {})
+    run = _open_run(tracker, named, columns, tags or {}, own or {})
     try:
         yield run
     except BaseException as error:
@@ -180,29 +188,49 @@ def stored(tracker: Tracker, named: Named) -> Iterator[SweepRun]:
         yield run
 
 
-def _open_run(tracker: Tracker, named: Named, columns: list[str], tags: Mapping[str, str]) -> SweepRun:
+def _open_run(
+    tracker: Tracker, named: Named, columns: list[str], tags: Mapping[str, str], own: Mapping[str, str]
+) -> SweepRun:
     specification = named.specification
     data = specification["data"]
     test = {f"test_{key}": str(value) for key, value in (data["test"] or {}).items()}
     kept = {key: str(specification[key]) for key in ("fingerprint", "engine", "device")}
     frozen = specification["specification"]
     question = question_tags(question_of(frozen), asked_of(frozen)) if "levels" in frozen else {}
+    ours = {
+        **describe(),
+        **kept,
+        **test,
+        **question,
+        **tags,
+        "data": data["name"],
+        REQUESTED: str(named.store.requested()),
+    }
+    taken = [key for key in own if key in {*ours, *OURS} or key.startswith("mlflow.")]
+    if taken:
+        raise ConfigError(*(f"tracking.tags.{key} is set by hpsearch or MLflow: give it another name" for key in taken))
     return tracker.open_sweep(
         named.name,
         identity=named.identity,
         started_ms=now_ms(),
-        description=_description(specification),
-        tags={
-            **describe(),
-            **kept,
-            **test,
-            **question,
-            **tags,
-            "data": data["name"],
-            REQUESTED: str(named.store.requested()),
-        },
+        description=describe_sweep(named),
+        tags={**own, **ours},
         columns=columns,
+        datasets=_datasets(specification),
     )
+
+
+def _datasets(specification: dict[str, Any]) -> list[Dataset]:
+    """The development rows, and those that are sealed."""
+    frozen, data = specification["specification"], specification["data"]
+    source = {"data": frozen["config"]["options"]["data"], **frozen["config"]["data"]}
+    rows = {"rows": data["development_rows"], "targets": data["targets"]}
+    found = [Dataset(data["name"], frozen["data"], "development: train, val, report", source, rows)]
+    if data["test"]:
+        found.append(
+            Dataset(data["name"], data["test"]["digest"], "sealed test", source, {"rows": data["test"]["rows"]})
+        )
+    return found
 
 
 def journal_path(config: Config) -> Path:
@@ -210,12 +238,21 @@ def journal_path(config: Config) -> Path:
     return Path(config.tracking.directory) / JOURNAL
 
 
-def _description(specification: dict[str, Any]) -> str:
+def describe_sweep(named: Named, result: str = "") -> str:
+    """What stands on the pages of a sweep in MLflow, in Markdown: what it is, its result, the command that it is from.
+
+    Args:
+        named: The sweep.
+        result: One sentence or more, once there is a result.
+    """
+    specification = named.specification
     data, command = specification["data"]["name"], command_line(specification["overrides"])
-    return (
+    what = (
         f"A sweep of hpsearch on `{data}`: one child run for each trial; `score` is the validation metric (higher is "
         f"better). {_to_quote(specification)}\n\n    {command}\n"
     )
+    told = [specification.get("description"), result and f"**Result.** {result}", what]
+    return "\n\n".join(text for text in told if text)
 
 
 def _to_quote(specification: dict[str, Any]) -> str:

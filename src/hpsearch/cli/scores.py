@@ -46,6 +46,11 @@ class Score:
         return f"val/{self.metric}"
 
     @property
+    def signed(self) -> str:
+        """What the score itself is: minus the metric where lower is better."""
+        return f"-{self.name}" if self.metric in LOWER_IS_BETTER else self.name
+
+    @property
     def negated(self) -> bool:
         """Whether the score is minus the metric."""
         return self.metric in LOWER_IS_BETTER

@@ -148,7 +148,11 @@ class Closing:
         return ["+final=sweep", f"final.sweep={hydra_quoted(self.named.name)}"]
 
     def _tracking(self) -> list[str]:
-        return [each for each in self.command.overrides if key_of(each).startswith("tracking.")]
+        return [
+            each
+            for each in self.command.overrides
+            if key_of(each) in ("tracking", "tracking.uri", "tracking.directory")
+        ]
 
     def _command(self, *overrides: str) -> str:
         flags = [] if self.command.config_dir is None else ["--config-dir", str(self.command.config_dir)]

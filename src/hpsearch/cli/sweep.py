@@ -6,7 +6,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from hpsearch.cli.best import write_best
-from hpsearch.cli.building import build_executor, check_tracking, connect, fits_of, journal_path, load_tracking, running
+from hpsearch.cli.building import (
+    build_executor,
+    check_tracking,
+    connect,
+    describe_sweep,
+    fits_of,
+    journal_path,
+    load_tracking,
+    running,
+)
 from hpsearch.cli.confirming import Confirming, confirm_seeds, plan_confirming, too_few_seeds
 from hpsearch.cli.introduction import introduce, tell_engines
 from hpsearch.cli.looking import tell_opened, tell_other_code, tell_seen
@@ -28,18 +37,20 @@ from hpsearch.search.champion import find_champion
 from hpsearch.search.folders import check_directory
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.gathered import gather_local
-from hpsearch.search.journal import open_study
+from hpsearch.search.journal import name_score, open_study
 from hpsearch.search.levels import Level
 from hpsearch.search.plan import Key, Plan
 from hpsearch.search.provenance import Provenance
 from hpsearch.search.stop import StopSignals
 from hpsearch.search.study import Driver
 from hpsearch.search.trial_records import Record
+from hpsearch.secrets import mask_secrets
 from hpsearch.space import Composed
 from hpsearch.terminal import Terminal
-from hpsearch.tracking.environment import uncommitted
+from hpsearch.tracking.environment import requirements, uncommitted
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import SweepRun
+from hpsearch.wording import number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +159,13 @@ def _run(
     named.store.request(len(sweep.plan.keys(trials)))
     study = open_study(journal_path(config), named.name, named.identity)
     provenance = Provenance.here(named.specification["device"] if workers is None else workers.checked.device)
-    with running(tracker, named, sweep.columns, {} if workers is None else workers.tags) as run:
+    name_score(study, sweep.score.signed)
+    own = {key: str(value) for key, value in mask_secrets(config.tracking.tags).items()}
+    with running(tracker, named, sweep.columns, {} if workers is None else workers.tags, own) as run:
         diffs = uncommitted((config.tracking.directory, config.report.directory))
-        tracker.log_artifacts(run.run_id, {"sweep.json": named.store.folder / "sweep.json", **diffs})
+        tracker.log_artifacts(
+            run.run_id, {"sweep.json": named.store.folder / "sweep.json", "requirements.txt": requirements(), **diffs}
+        )
         if sweep.plan.search.compares and workers is not None:
             tell_seen(terminal, named, tracker.looks, run)
             tell_other_code(terminal, named, provenance)
@@ -167,6 +182,7 @@ def _run(
         if sweep.plan.search.compares:
             sweep.confirming.finish(hire, tracker, run, signals, terminal, provenance)
         report = _report(sweep, tracker, run) if sweep.plan.search.compares else None
+        tracker.describe_sweep(run, describe_sweep(named, _result(sweep.score, records, report)))
     return Closing(named, config, sweep.score, records, command, tracker.uri, run, report)
 
 
@@ -175,6 +191,16 @@ def _report(sweep: Prepared, tracker: Tracker, run: SweepRun) -> Published:
     from hpsearch.cli.publishing import publish  # noqa: PLC0415
 
     return publish(gather_local(sweep.named.store), sweep.config, tracker, run)
+
+
+def _result(score: Score, records: list[Record], report: Published | None) -> str:
+    """What came out, for the pages of MLflow."""
+    if report is not None:
+        return "\n".join(f"- {status}: {sentence}" for status, sentence in report.answers)
+    champion, trials = find_champion(records), number_of(len(records), "trial")
+    if champion is None:
+        return f"None of {trials} has a score that counts."
+    return f"Of {trials}, trial {champion.name} is the best: {score.name} {score.row(champion).shown}."
 
 
 def _nobody(jobs: Mapping[Key, TrialJob]) -> Foreman:

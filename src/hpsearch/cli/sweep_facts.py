@@ -14,7 +14,7 @@ from hpsearch.data.seal import SealedTest
 from hpsearch.nn.outputs import output_count
 from hpsearch.search.attempts import now_ms
 from hpsearch.search.plan import Plan
-from hpsearch.secrets import mask_override
+from hpsearch.secrets import mask_override, mask_text
 
 SAMPLE_ROWS = 2000
 """Rows that the mean square of the inputs is measured on."""
@@ -45,6 +45,7 @@ def name_of(plan: Plan, command: Namespace, development: Development, sealed: Se
         "engine": engine_text(config.engine),
         "overrides": list(map(mask_override, command.overrides)),
         "data": data,
+        "description": config.description and mask_text(config.description),
         "version": __version__,
         "created_ms": now_ms(),
     }

@@ -1,8 +1,9 @@
 """What may be set about where trials run and where they are logged."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.checks import require, require_positive
 from hpsearch.config.option import AUTO, Option
@@ -38,5 +39,7 @@ class Tracking(Option):
     """MLflow at `uri`; null: the environment's MLFLOW_TRACKING_URI or else a SQLite file under `directory`."""
 
     group: ClassVar[str] = "tracking"
+    quiet: ClassVar[Mapping[str, Any]] = {"tags": {}}
     uri: Annotated[str | None, "of MLflow; null: MLFLOW_TRACKING_URI, or else a SQLite file in the directory"]
     directory: Annotated[str, "where records and the default MLflow store are kept"]
+    tags: Annotated[dict[str, Any], "of the sweep's run in MLflow, such as {team: vision}"]

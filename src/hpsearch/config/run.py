@@ -101,7 +101,10 @@ KINDS: dict[str, dict[str, type[Option]]] = {
     "tracking": {"mlflow": machine.Tracking},
 }
 
-UNCOVERED = ("execution", "tracking", "confirm", "report", "final", "engine", "name", "extend", "trust")
+UNCOVERED = (
+    "execution", "tracking", "confirm", "report", "final", "engine", "name", "description", "extend",
+    "trust",
+)  # fmt: skip
 """Keys that do not change what a sweep is; with `search.trials` they are the only ones outside its fingerprint.
 
 Of the others, a key that is `quiet` is left out where it says nothing new, see `Option`."""
@@ -126,6 +129,7 @@ class Config:
     """Everything that one command was told; `options` maps each group to the name of its chosen option file."""
 
     name: str | None
+    description: str | None
     seed: int
     engine: Engine
     trust: bool
@@ -207,6 +211,7 @@ class _Plain:
     """The keys of `Config` that are not config groups."""
 
     name: str | None
+    description: str | None
     seed: int
     engine: Engine
     trust: bool

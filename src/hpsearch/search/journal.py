@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,14 @@ def open_study(path: str | Path, name: str, identity: str) -> optuna.Study:
     if study_name not in taken:
         study.set_user_attr("identity", identity)
     return study
+
+
+def name_score(study: optuna.Study, name: str) -> None:
+    """Has Optuna's dashboard say what the objective value is, such as `val/accuracy`."""
+    if study.metric_names != [name]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([name])
 
 
 def report_rungs(study: optuna.Study, number: int, scores: Mapping[int, float]) -> None:

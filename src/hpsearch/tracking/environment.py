@@ -32,7 +32,7 @@ DATA = (".csv", ".tsv", ".npz", ".npy", ".parquet", ".gz", ".zip")
 
 
 def describe(directory: Path | None = None, nvml: Any = pynvml) -> dict[str, str]:
-    """Tags of a sweep: git commit, Python and packages, platform, CPU, memory, GPUs.
+    """Tags of a sweep: git commit, Python, platform, CPU, memory, GPUs.
 
     Args:
         directory: Where to look for a git repository; the current directory if None.
@@ -46,8 +46,12 @@ def describe(directory: Path | None = None, nvml: Any = pynvml) -> dict[str, str
         "cores": str(os.cpu_count()),
         "memory_gib": f"{psutil.virtual_memory().total / GIB:.1f}",
     }
-    tags |= _gpu_tags(nvml)
-    return tags | {f"package/{name}": version for name, version in package_versions().items()}
+    return tags | _gpu_tags(nvml)
+
+
+def requirements() -> str:
+    """What `pip install -r` makes the same packages of: hpsearch and those that it depends on, one a line."""
+    return "".join(f"{name}=={version}\n" for name, version in package_versions().items())
 
 
 def uncommitted(outputs: Sequence[str | Path] = ()) -> dict[str, str]:

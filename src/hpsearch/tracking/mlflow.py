@@ -23,6 +23,7 @@ from hpsearch.tracking.moved import follow_moved
 from hpsearch.tracking.runs import (
     TABLE_VIEW,
     Attempt,
+    Dataset,
     Ending,
     Role,
     SweepRun,
@@ -86,7 +87,7 @@ class Tracker:
         """Let go of the store."""
         self._store.close()
 
-    def open_sweep(  # what is known of a sweep
+    def open_sweep(  # noqa: PLR0913  # what is known of a sweep
         self,
         name: str,
         *,
@@ -96,6 +97,7 @@ class Tracker:
         tags: Mapping[str, str] | None = None,
         params: Mapping[str, Value] | None = None,
         columns: Sequence[str] = (),
+        datasets: Sequence[Dataset] = (),
     ) -> SweepRun:
         """The sweep with its experiment and parent run: made now, or found again and set back to running.
 
@@ -108,6 +110,7 @@ class Tracker:
             tags: What is known about it: fingerprint, commit, versions, machine.
             params: Its settings, flat; MLflow refuses another value for a param that it knows.
             columns: Params and metrics that its table of trials shows beside the score, at `runs.table_path`.
+            datasets: The rows that its trials see.
 
         Raises:
             TrackingError: MLflow failed, or the sweep was deleted there, or the experiment of its name.
@@ -126,7 +129,14 @@ class Tracker:
             run_id = str(found.info.run_id)
             store.reopen(run_id)
         store.log(run_id, params=params, tags=labels if found else None)
+        if datasets:
+            store.call(store.client.log_inputs, run_id, [dataset.as_input() for dataset in datasets])
         return SweepRun(name, identity, experiment_id, run_id, resumed=found is not None)
+
+    def describe_sweep(self, sweep: SweepRun, description: str) -> None:
+        """Put another description on the pages of a sweep."""
+        self._store.describe_experiment(sweep.experiment_id, {NOTE: description})
+        self._store.log(sweep.run_id, tags={NOTE: description})
 
     def find_sweep(self, name: str, identity: str) -> SweepRun | None:
         """The sweep as it stands, with nothing of it changed; None if this store does not have it."""

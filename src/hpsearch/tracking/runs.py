@@ -5,17 +5,21 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.records import NO_LEVEL, Status, TrialResult
 from hpsearch.tracking.limits import digest, key_name
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 SUMMARY_STEP = 0
 """Step of what is said once for a trial; epochs are steps from 1."""
 
+OURS = ("key", "sweep", "role", "status", "failure", "pruned", "level", "trial", "attempt", "part")
+"""Tags that say what a run is."""
+DIGEST_LENGTH = 36
+"""Longest digest of a data set that MLflow keeps."""
 TABLE_VIEW = "trials"
 """Name of the view of the runs table that each experiment brings along."""
 
@@ -61,6 +65,34 @@ class SweepRun:
     experiment_id: str
     run_id: str
     resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Rows that the trials of a sweep see, or never see.
+
+    Attributes:
+        name: Of the data set.
+        digest: Of the rows.
+        context: What they are for: `development`, `sealed test`.
+        source: Where they come from, as keys of the configuration.
+        profile: What is known of them: `{"rows": 1438}`.
+    """
+
+    name: str
+    digest: str
+    context: str
+    source: Mapping[str, Any]
+    profile: Mapping[str, Any]
+
+    def as_input(self) -> "DatasetInput":
+        """As MLflow takes it."""
+        from mlflow.entities import Dataset as Entity  # noqa: PLC0415  # see `connection`
+        from mlflow.entities import DatasetInput, InputTag  # noqa: PLC0415
+
+        source, profile = json.dumps(self.source), json.dumps(self.profile)
+        entity = Entity(self.name, self.digest[:DIGEST_LENGTH], "hpsearch", source, profile=profile)
+        return DatasetInput(entity, [InputTag("mlflow.data.context", self.context)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +142,25 @@ def run_name(role: Role, level: str, k: int, part: str, attempt: int) -> str:
 def points(result: TrialResult) -> Iterator[tuple[str, float, int]]:
     """The finite numbers of a result as (metric, value, step).
 
-    Curves have the epoch as step, from 1. What was measured gets the prefix `system/`.
+    Curves have the epoch as step, from 1. What was measured gets the prefix `system/`. What is said once of a curve
+    stands beside it, since MLflow shows a section of charts for each prefix: `val/accuracy_best`; its last value, which
+    MLflow shows for the curve, is not said again.
     """
     for epoch in range(1, 1 + max((len(curve) for curve in result.curves.values()), default=0)):
         yield from finite_points({k: v[epoch - 1] for k, v in result.curves.items() if epoch <= len(v)}, epoch)
     measured = {f"system/{key}": value for key, value in result.measured.items()}
     scores = {"score": result.score, "score_se": result.score_se}
     known = {key: value for key, value in scores.items() if value is not None}
-    yield from finite_points(result.summary | measured | known, SUMMARY_STEP)
+    summary = {_beside_curve(key): value for key, value in result.summary.items() if not key.startswith("last/")}
+    yield from finite_points(summary | measured | known, SUMMARY_STEP)
+
+
+def _beside_curve(key: str) -> str:
+    """`val/accuracy_best` of `best/val/accuracy`; `report/temperature` of `chosen/temperature`, which has no curve."""
+    which, _, name = key.partition("/")
+    if which not in ("best", "chosen"):
+        return key
+    return f"{name}_{which}" if "/" in name else f"report/{name}"
 
 
 def finite_points(metrics: Mapping[str, float], step: int) -> Iterator[tuple[str, float, int]]:
