@@ -8,7 +8,7 @@ from hpsearch.cli.champion import _refuse_contradictions, _require_same_code
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named
 from hpsearch.config import ConfigError
-from hpsearch.nn.imports import source_digest
+from hpsearch.nn.sources import source_digest
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.store import SweepStore
 from hpsearch.search.trial_records import Record

@@ -17,7 +17,7 @@ from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.data.sources import find_source
 from hpsearch.final.claims import pending_nonce
-from hpsearch.nn.imports import source_digest
+from hpsearch.nn.sources import source_digest
 from hpsearch.quoting import command_line
 from hpsearch.records import Trial
 from hpsearch.search.champion import find_champion

@@ -1,8 +1,6 @@
-"""A user's own classes and functions, named by import path."""
+"""A user's own classes and functions, named by import path, and how their errors are told."""
 
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import sys
 import sysconfig
@@ -17,28 +15,8 @@ from hpsearch.config.tree import nearest
 from hpsearch.errors import HpsearchError
 
 
-def source_digest(key: str, path: str) -> str:
-    """SHA-256 of the source file of the module that `package.module:name` names, found without running it.
-
-    Args:
-        key: The configuration key that holds the path, for messages.
-        path: `package.module:name`.
-
-    Raises:
-        ConfigError: If there is no such module, or it has no source file.
-    """
-    module_name = path.partition(":")[0]
-    _make_importable()
-    try:
-        found = importlib.util.find_spec(module_name)
-    except ImportError:
-        found = None
-    if found is None or found.origin is None or not Path(found.origin).is_file():
-        raise ConfigError(f"{key} must name a module with a source file, got {path!r} (searched {Path.cwd()})")
-    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()
-
-
-def _make_importable() -> str:
+def make_importable() -> str:
+    """Puts the current directory, which is returned, on the path of imports."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # last, so that a user's file never hides an installed package
@@ -56,7 +34,7 @@ def import_named(key: str, path: str) -> Any:
         ConfigError: If the module cannot be imported or lacks the name.
     """
     module_name, _, name = path.partition(":")
-    here = _make_importable()
+    here = make_importable()
     try:
         with trying(f"{key} {path}", "being imported"):
             module = importlib.import_module(module_name)

@@ -10,7 +10,7 @@ from typing import Any, Self
 from hpsearch.config import Config
 from hpsearch.config.sweep import AdaptiveSearch, CoarseToFine, Search
 from hpsearch.config.tree import covered_tree, to_tree
-from hpsearch.nn.imports import source_digest
+from hpsearch.nn.sources import source_digest
 from hpsearch.records import NO_LEVEL, Trial, Value
 from hpsearch.search.levels import Level
 from hpsearch.search.narrowing import Change, narrowed_spaces
