@@ -162,7 +162,7 @@ ONE_HOT = np.eye(3)[Y]
 def test_one_hot_targets_are_classes_and_that_is_said(read, dtype, task):
     rows = read(x=X, y=ONE_HOT.astype(dtype), task=task)
     assert (rows.task, rows.class_names, rows.targets.tolist()) == (Task.MULTICLASS, ("0", "1", "2"), Y.tolist())
-    assert rows.notes == ("y: one of 3 classes in each row, as its single 1 says; if not: data.task=regression",)
+    assert rows.notes == ("y: one-hot, 3 classes; if not: data.task=regression",)
 
 
 def test_one_hot_targets_are_numbers_when_asked(read):
@@ -179,11 +179,11 @@ def test_other_rows_are_not_taken_for_one_hot_ones(read, y):
 @pytest.mark.parametrize(
     ("shape", "layout", "channels", "told"),
     [
-        ((6, 5, 4, 3), None, 3, "images of 5 x 4 with 3 channels, as the shape (6, 5, 4, 3) suggests; if not: "),
-        ((6, 3, 5, 4), None, 3, "images of 5 x 4 with 3 channels, as the shape (6, 3, 5, 4) suggests; if not: "),
-        ((6, 8, 5, 7), None, 8, "images of 5 x 7 with 8 channels, as the shape (6, 8, 5, 7) suggests; if not: "),
-        ((6, 5, 7, 8), "hwc", 8, "images of 5 x 7 with 8 channels"),
-        ((6, 5, 4, 3), "chw", 5, "images of 4 x 3 with 5 channels"),
+        ((6, 5, 4, 3), None, 3, "images of 5 x 4, channels (3) last; if not: data.layout=chw"),
+        ((6, 3, 5, 4), None, 3, "images of 5 x 4, channels (3) first; if not: data.layout=hwc"),
+        ((6, 8, 5, 7), None, 8, "images of 5 x 7, channels (8) first; if not: data.layout=hwc"),
+        ((6, 5, 7, 8), "hwc", 8, "images of 5 x 7, channels (8) last"),
+        ((6, 5, 4, 3), "chw", 5, "images of 4 x 3, channels (5) first"),
     ],
 )
 def test_channels_are_found_by_the_shape_or_the_key_and_said(read, shape, layout, channels, told):
@@ -192,7 +192,7 @@ def test_channels_are_found_by_the_shape_or_the_key_and_said(read, shape, layout
     last = shape[3] == channels
     assert rows.inputs.shape[1] == channels
     np.testing.assert_array_equal(rows.inputs, images.transpose(0, 3, 1, 2) if last else images)
-    assert rows.notes[0].startswith(f"inputs: {told}")
+    assert rows.notes == (f"inputs: {told}",)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64])

@@ -44,8 +44,7 @@ def read_npz(data: NpzData) -> Rows:
     label, values = f"{path}: array {data.target!r} (data.target)", arrays[1]
     _check_targets(values, len(inputs), label)
     if data.task is not TaskChoice.REGRESSION and _one_hot(values):
-        seen = f"{data.target}: one of {values.shape[1]} classes in each row, as its single 1 says"
-        notes = (*notes, f"{seen}; if not: data.task=regression")
+        notes = (*notes, f"{data.target}: one-hot, {values.shape[1]} classes; if not: data.task=regression")
         values = values.argmax(axis=1)
     targets = encode_targets(values, data.task, label)
     return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, notes=notes)
@@ -134,9 +133,9 @@ def _channels_first(array: np.ndarray, layout: Layout | None) -> tuple[np.ndarra
     shaped = np.moveaxis(array, 3, 1) if chosen is Layout.HWC else array
     other = Layout.CHW if chosen is Layout.HWC else Layout.HWC
     _, channels, height, width = shaped.shape
-    seen = "" if layout else f", as the shape {array.shape} suggests; if not: data.layout={other}"
-    many = "channel" if channels == 1 else "channels"
-    return shaped, (f"inputs: images of {height} x {width} with {channels} {many}{seen}",)
+    place = "last" if chosen is Layout.HWC else "first"
+    way_out = "" if layout else f"; if not: data.layout={other}"
+    return shaped, (f"inputs: images of {height} x {width}, channels ({channels}) {place}{way_out}",)
 
 
 def _one_hot(array: np.ndarray) -> bool:
