@@ -85,7 +85,7 @@ def test_trials_beyond_those_that_are_asked_for_are_said_to_be_shown(terminal, n
 
 
 def test_the_columns_of_a_table_stand_in_the_header(terminal, named, make_config):
-    lines = introduced(terminal, named(inputs="id, area → 2 numbers", identifiers="drop id"), make_config())
+    lines = introduced(terminal, named(inputs="id, area → 2 numbers", warnings=["drop id"]), make_config())
     assert {"  inputs  id, area → 2 numbers", "! drop id"} <= set(lines)
 
 

@@ -9,6 +9,7 @@ from hpsearch.data.seal import SealedTest
 from hpsearch.records import NO_LEVEL
 from hpsearch.search.levels import Level
 from hpsearch.space import Space
+from hpsearch.wording import number_of
 
 
 def check_trials(config: Config, levels: Sequence[Level]) -> None:
@@ -34,8 +35,8 @@ def check_trials(config: Config, levels: Sequence[Level]) -> None:
 def exhausted(levels: Sequence[Level], trials: int) -> list[str]:
     """A sentence for each level whose space holds fewer configurations than trials are asked for."""
     return [
-        f"the space{'' if level.name == NO_LEVEL else f' of {level.name}'} has {level.space.size:g} "
-        f"configuration{'' if level.space.size == 1 else 's'}: each is trained once, not search.trials={trials}"
+        f"the space{'' if level.name == NO_LEVEL else f' of {level.name}'} has "
+        f"{number_of(int(level.space.size), 'configuration')}: each is trained once, not search.trials={trials}"
         for level in levels
         if level.space.size < trials
     ]

@@ -21,6 +21,7 @@ from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest
 from hpsearch.search.record_files import BrokenFileError, StorageError, read_bytes, write_whole
 from hpsearch.tracking.ledger import Opening, SealLedger
+from hpsearch.wording import number_of, plural
 
 FILE = "openings.json"
 KEYS = ("digest", "entry", "opening", "claimant", "granted_at", "ledger")
@@ -109,9 +110,9 @@ class Recurring:
     @property
     def sentence(self) -> str:
         """How many rows, and which opening."""
-        parts = ((self.development, "development"), (self.test, "sealed test"))
-        counted = [f"{n:,} {what} row{'s' if n > 1 else ''}" for n, what in parts if n]
-        have = "was" if self.development + self.test == 1 else "were"
+        parts = ((self.development, "development row"), (self.test, "sealed test row"))
+        counted = [number_of(n, what) for n, what in parts if n]
+        have = plural(self.development + self.test, "was", "were")
         few = ", no more than chance explains" if self.chance else ""
         return f"{' and '.join(counted)} {have} opened as test rows before{few}: {self.opening}"
 
