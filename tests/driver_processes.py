@@ -107,7 +107,7 @@ class Silent:
     def narrowed(self, trials, changes):
         pass
 
-    def tick(self):
+    def tick(self, underway):
         pass
 
 

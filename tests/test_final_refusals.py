@@ -29,7 +29,7 @@ def states(program):
 @pytest.mark.parametrize("refused", ["confirm.seeds=0", "schedule.warmup_epochs=2"])
 def test_a_final_that_is_refused_leaves_its_sweep_finished(searched, refused):
     printed = searched.run(*FINAL, refused, status=2)
-    assert printed.startswith(f"hpsearch: {refused.partition('=')[0]}")
+    assert f"hpsearch: {refused.partition('=')[0]}" in printed
     assert states(searched) == {"parent": {"FINISHED"}, "search": {"FINISHED"}}
     assert not (searched.folder / "mlruns" / "sweeps" / "pat" / "final").exists()
 

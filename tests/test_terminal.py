@@ -189,3 +189,39 @@ def test_what_was_drawn_shares_one_column_where_there_is_no_room_for_one_a_group
         terminal.best_trials([row(0, 0.5, more={"report/r2": "0.4"}, **drawn)], "val/mse ± SE")
         assert ("configuration" in shown(terminal)) == together
         assert {*drawn.values()} <= set(shown(terminal).replace(",", " ").split())
+
+
+def test_what_is_being_done_is_a_line_where_there_is_no_terminal(terminal):
+    with terminal.phase("claiming the test set"):
+        assert shown(terminal) == "  … claiming the test set\n"
+
+
+def test_a_long_training_is_told_after_a_while_without_a_line(terminal, monkeypatch):
+    terminal.underway("1 training underway, for 2 s")
+    monkeypatch.setattr("hpsearch.terminal.QUIET_S", 0.0)
+    terminal.underway("")
+    terminal.underway("1 training underway, for 31 s")
+    assert shown(terminal) == "  … 1 training underway, for 31 s\n"
+
+
+def test_a_terminal_shows_what_is_being_done_and_trained_until_it_is():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, highlight=False, color_system=None)
+    terminal = Terminal(console)
+    with terminal.phase("refitting"):
+        terminal.underway("1 training underway, for 31 s")
+        terminal._spinner._live.refresh()
+        terminal.line("one more line")
+    assert "refitting: 1 training underway, for 31 s …" in console.file.getvalue()
+    assert "one more line" in console.file.getvalue()
+
+
+def test_the_progress_of_a_terminal_says_what_is_trained_until_a_first_trial_is_done():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, highlight=False, color_system=None)
+    terminal = Terminal(console)
+    terminal.begin(2, [])
+    terminal.underway("1 training underway, for 31 s")
+    assert terminal._progress.tasks[0].description == "1 training underway, for 31 s"
+    terminal.trial_done(row(0, 0.5))
+    terminal.underway("1 training underway, for 2 s")
+    assert "best so far" in terminal._progress.tasks[0].description
+    terminal.end()

@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -11,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.status import Status as Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +23,8 @@ from hpsearch.wording import number_of, plural, show_duration, show_values, visi
 
 PLAIN_WIDTH = 120
 UNLIMITED = 10_000
+QUIET_S = 30.0
+"""Seconds without a line from which on a file or a pipe is told what is being done."""
 CONFIGURATION = "configuration"
 """Heading of what was drawn, where there is no room for a column a group."""
 
@@ -82,10 +86,44 @@ class Terminal:
         self._started = self._first = 0.0
         self._total = self._done = self._resumed = 0
         self._best: Row | None = None
+        self._spinner: Spinner | None = None
+        self._phase = ""
+        self._spoke = time.monotonic()
 
     def line(self, text: str, style: str | None = None) -> None:
         """One line of plain text, never cut, wrapped or broken, so that commands and paths can be copied."""
         self.console.print(mask_text(visible(text)), style=style, markup=False, emoji=False, soft_wrap=True)
+        self._spoke = time.monotonic()
+
+    @contextmanager
+    def phase(self, text: str) -> Iterator[None]:
+        """Says that this is being done, as long as it is: by a spinner on a terminal, by a line elsewhere."""
+        if not self.console.is_terminal:
+            self.line(f"  … {text}")
+            yield
+            return
+        with self.console.status(Text(f"{text} …")) as spinner:
+            self._spinner, self._phase = spinner, text
+            try:
+                yield
+            finally:
+                self._spinner = None
+
+    def underway(self, text: str) -> None:
+        """Says what is being trained, and for how long: in the progress on a terminal, by a line elsewhere.
+
+        Args:
+            text: Empty if nothing is.
+        """
+        if not text:
+            return
+        if self._progress is not None:
+            if self._done == self._resumed:  # afterwards the time that is left says more
+                self._progress.update(self._progress.task_ids[0], description=text)
+        elif self._spinner is not None:
+            self._spinner.update(Text(f"{self._phase}: {text} …"))
+        elif not self.console.is_terminal and time.monotonic() - self._spoke >= QUIET_S:
+            self.line(f"  … {text}")
 
     def heading(self, text: str) -> None:
         """A line that begins a part of the output."""

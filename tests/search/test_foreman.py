@@ -223,3 +223,21 @@ def test_no_more_workers_are_used_than_get_most_done_side_by_side(make_config):
             foreman.submit(k, TrialJob(config))
     foreman.deal()
     assert workshop.free == 3
+
+
+def test_a_foreman_says_how_much_is_trained_and_for_how_long(make_config, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("hpsearch.search.foreman.time.monotonic", lambda: now[0])
+    configs = trials(make_config, 3)
+    workshop = Workshop(2)
+    foreman = foreman_of(workshop, configs, width=2)
+    assert foreman.underway == ""
+    for k, config in configs.items():
+        foreman.submit(k, TrialJob(config))
+    foreman.deal()
+    now[0] += 843.0
+    assert foreman.underway == "3 trainings underway, the first for 14 min 3 s"
+    foreman.wait(1.0)
+    assert foreman.underway == "1 training underway, for 14 min 3 s"
+    foreman.wait(1.0)
+    assert foreman.underway == ""

@@ -95,7 +95,7 @@ class Confirming:
 
         # Also where nothing is left to train: a driver may have died between a record and the end of its run.
         foreman = hire(jobs) if jobs else None
-        confirmation = Confirmation(self.recipes, tracker, run, foreman, signals, told, provenance)
+        confirmation = Confirmation(self.recipes, tracker, run, foreman, signals, told, provenance, terminal.underway)
         results = confirmation.finish(self.seeds)
         failures = {result.failure for each in results for result in each if result.status.retried}
         for failure in sorted(map(str, failures))[:3]:

@@ -51,15 +51,17 @@ def run_final(composer: Composer, base: Composed, chosen: Chosen | None, termina
     """
     asked = base.config
     directory = Path(asked.tracking.directory)
-    with connect(asked, terminal) as tracker:
-        chosen = chosen or choose(composer, asked, tracker.find_trial(str(asked.final.run)))
-        if chosen.note:
-            terminal.warn(chosen.note)
-        final = prepare_final(chosen)
-        require_plan(final.config, asked.final.epochs, _seeds(asked))
-        openings = tracker.ledger.openings(final.sealed.digest)
-        require_unaltered(openings)
-        elsewhere = _elsewhere(openings, final, directory, tracker, terminal)
+    with ExitStack() as stack:
+        with terminal.phase("reading the sweep, its data and the openings of its test set"):
+            tracker = stack.enter_context(connect(asked, terminal))
+            chosen = chosen or choose(composer, asked, tracker.find_trial(str(asked.final.run)))
+            if chosen.note:
+                terminal.warn(chosen.note)
+            final = prepare_final(chosen)
+            require_plan(final.config, asked.final.epochs, _seeds(asked))
+            openings = tracker.ledger.openings(final.sealed.digest)
+            require_unaltered(openings)
+            elsewhere = _elsewhere(openings, final, directory, tracker, terminal)
         introduce(terminal, final, tracker.uri, len(openings) + len(elsewhere), chosen=asked.final.run is not None)
         show_retrains(terminal, asked.final.retrains)
         if asked.final.dry_run:
@@ -105,7 +107,8 @@ def _evaluate_champion(
         configs, rows = [final.config] * max(seeds, 1), final.development.n
         trainings = max(len(configs) * fits_of(final.config, rows), asked.final.retrains + 1)
         executor = stack.enter_context(build_executor(final.config, final.data, trainings))
-        checked = check_configs(executor, configs, final.named.engine, signals)
+        with terminal.phase("starting workers"):
+            checked = check_configs(executor, configs, final.named.engine, signals)
         final.named.require_device(checked.device, asked)
         stack.enter_context(final.named.store.lock())
         final.freeze()
@@ -114,7 +117,8 @@ def _evaluate_champion(
         told = partial(show_seed, terminal, seeds)
         foreman = build_foreman(executor, checked, [TrialJob(config) for config in configs], rows)
         provenance = Provenance.here(checked.device)
-        confirmation = Confirmation([Recipe(final.trial, store)], tracker, run, foreman, signals, told, provenance)
+        recipes, tick = [Recipe(final.trial, store)], terminal.underway
+        confirmation = Confirmation(recipes, tracker, run, foreman, signals, told, provenance, tick)
         models = confirm_and_refit(final, asked, confirmation, seeds, terminal)
         _Evaluation(final, asked, models, tracker, run, terminal).open(elsewhere)
 
@@ -162,12 +166,13 @@ class _Evaluation:
         A crash after the claim, at whatever step, is made good by the same command: its networks and the mark of its
         claim are stored, so that it finishes this opening with the same numbers and bitmaps, in the same run.
         """
-        opening = claim(self.tracker.ledger, self.final.sealed, self._request(), elsewhere)
-        right = right_of(opening)
-        self._keep_rows(opening, self.final.sealed.opened(right, self.final.development))
+        with self.terminal.phase("claiming the test set"):
+            opening = claim(self.tracker.ledger, self.final.sealed, self._request(), elsewhere)
+            right = right_of(opening)
+            self._keep_rows(opening, self.final.sealed.opened(right, self.final.development))
         started_ms = now_ms()
         run_id = self._start_run(opening, started_ms)
-        with self._failing(run_id):
+        with self._failing(run_id), self.terminal.phase(f"evaluating on {self.final.sealed.size:,} test rows"):
             found = evaluate(self.models, self.final.development, self.final.sealed, right)
             self._log(run_id, found, self._keep_bitmaps(opening, found))
         self.tracker.ledger.record_result(opening, json.loads(result_text(found.scores)))
@@ -251,7 +256,8 @@ class _Evaluation:
         """Exports the network to MLflow; the result is safe by now, so that a failing export costs nothing else."""
         network = deployed(self.models.shipped, self.final.development)
         try:
-            address = self.tracker.log_model(self.run, run_id, network, self.final.development.inputs)
+            with self.terminal.phase("writing the model"):
+                address = self.tracker.log_model(self.run, run_id, network, self.final.development.inputs)
         except Exception as error:  # noqa: BLE001 (torch.export fails in its own ways on modules of users)
             self.terminal.warn(f"the network could not be exported for MLflow, its weights are stored: {error}")
             address = None

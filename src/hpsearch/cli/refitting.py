@@ -1,6 +1,7 @@
 """Trains what a final evaluates: the network that ships, and those that retrain its recipe. All before any claim."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +15,15 @@ from hpsearch.jobs import RefitJob
 from hpsearch.search.confirm import Confirmation
 from hpsearch.search.plan import digest
 from hpsearch.terminal import Terminal
+from hpsearch.wording import number_of
 
 
 def confirm_and_refit(
     final: Final, asked: Config, confirmation: Confirmation, seeds: int, terminal: Terminal
 ) -> Models:
     """The fresh seeds, then the networks that are evaluated; what is stored of either is not trained again."""
-    (results,) = confirmation.finish(seeds)
+    with terminal.phase(f"confirming on {number_of(seeds, 'fresh seed')}"):
+        (results,) = confirmation.finish(seeds)
     if results:
         show_confirmed(terminal, final, results)
     job = plan_refit(final.config, asked.final.epochs, results)
@@ -36,10 +39,11 @@ def _train_missing(
     missing = [job for job in jobs if job.retrain not in known]
     if missing:
         show_refit(terminal, final, missing)
-    for job, result in confirmation.refit(missing):
-        known[job.retrain] = save_model(_folder(final.folder, job), job, result)
-        if job.retrain:
-            show_retrained(terminal, sum(number > 0 for number in known), len(jobs) - 1)
+    with terminal.phase("refitting") if missing else nullcontext():
+        for job, result in confirmation.refit(missing):
+            known[job.retrain] = save_model(_folder(final.folder, job), job, result)
+            if job.retrain:
+                show_retrained(terminal, sum(number > 0 for number in known), len(jobs) - 1)
     shipped, *retrained = (known[job.retrain] for job in jobs)
     return Models(shipped, tuple(retrained))
 

@@ -50,8 +50,9 @@ class Watching:
         """Says what the next round draws, and why."""
         self._terminal.narrowed(trials, [(_describe_change(change), change.reason) for change in changes])
 
-    def tick(self) -> None:
-        """Samples the machine's load, every few seconds."""
+    def tick(self, underway: str) -> None:
+        """Tells what is being trained where nothing else was told for long, and samples the machine's load."""
+        self._terminal.underway(underway)
         if time.monotonic() - self._sampled >= SAMPLE_S:
             self._sampled = time.monotonic()
             self._samples += 1

@@ -31,6 +31,10 @@ _REFIT = -1
 """The place of refits, which stand beside all recipes."""
 
 
+def _pass(_underway: str) -> None:
+    """Nobody is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A trial that is retrained.
@@ -61,6 +65,7 @@ class Confirmation:
         foreman: Has them trained; None where every seed that is asked for has a record.
         told: Called after each finished seed with the number of finished ones.
         provenance: What they are trained with.
+        tick: Called again and again with what is being trained, in words; empty if nothing is.
     """
 
     recipes: Sequence[Recipe]
@@ -70,6 +75,7 @@ class Confirmation:
     signals: StopSignals
     told: Callable[[int], None]
     provenance: Provenance
+    tick: Callable[[str], None] = _pass
     _seeds: int = 0
     _open: dict[_Key, _Running] = field(default_factory=dict)
     _deaths: dict[_Key, int] = field(default_factory=dict)
@@ -104,8 +110,10 @@ class Confirmation:
         return self.recipes[key[0]].trial.config
 
     def _work_off(self, foreman: Foreman, missing: deque[_Key], results: dict[_Key, TrialResult]) -> None:
+        self.signals.underway = lambda: foreman.underway
         while missing or self._open:
             self._stop_if_asked()
+            self.tick(foreman.underway)
             while missing and foreman.free:
                 self._begin(foreman, missing.popleft())
             for done in foreman.wait(WAIT_S):
@@ -138,8 +146,10 @@ class Confirmation:
         assert foreman is not None, waiting
         for key, job in waiting.items():
             foreman.submit(key, job)
+        self.signals.underway = lambda: foreman.underway
         while waiting:
             self._stop_if_asked()
+            self.tick(foreman.underway)
             for done in foreman.wait(WAIT_S):
                 if not isinstance(done.value, FitResult):
                     cause = done.failure.cause if done.failure else "no result"

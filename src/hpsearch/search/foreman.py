@@ -1,6 +1,7 @@
 """Between the driver, who thinks in trials, and the workers, who train many fits at once."""
 
 import math
+import time
 from collections import deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from hpsearch.execution.local import Done
 from hpsearch.execution.worker import Raised, WorkerDied
 from hpsearch.jobs import Answer, Job, Pace, RefitJob, Rung, ScoreJob, ShareJob, TrainJob, TrialJob
 from hpsearch.records import FitResult, TrialResult
+from hpsearch.wording import number_of, show_duration
 
 ALONE = Pace(Engine.REFERENCE, 1, math.inf)
 """How a shape is trained that nobody knows better about."""
@@ -105,6 +107,7 @@ class Foreman:
     _kinds: dict[Hashable, _Kind] = field(default_factory=dict)
     _tasks: deque[tuple[Hashable, _Batch | Job]] = field(default_factory=deque)
     _running: dict[Hashable, _Batch | Job] = field(default_factory=dict)
+    _since: dict[Hashable, float] = field(default_factory=dict)  # of what is running, by the monotonic clock
     _split: dict[Hashable, _Split] = field(default_factory=dict)
     _started: list[Hashable] = field(default_factory=list)
 
@@ -158,6 +161,15 @@ class Foreman:
         """Whether anything that was submitted has not ended."""
         return bool(self._queue or self._tasks or self._running)
 
+    @property
+    def underway(self) -> str:
+        """What is being trained and for how long, such as `1 training underway, for 3 min 20 s`; or nothing."""
+        if not self._since:
+            return ""
+        count = sum(len(task.trials) if isinstance(task, _Batch) else 1 for task in self._running.values())
+        longest = show_duration(time.monotonic() - min(self._since.values()))
+        return f"{number_of(count, 'training')} underway, {'the first ' if count > 1 else ''}for {longest}"
+
     def arrange(self, configs: Mapping[_Trial, Config]) -> list[_Trial]:
         """The order in which trials had best come: in batches of one shape, otherwise as they are."""
         shapes = {key: shape_key(config) for key, config in configs.items()}
@@ -208,7 +220,7 @@ class Foreman:
             self._tasks.append((tuple(batch.trials), batch))
         while self._tasks and self._hands:
             name, task = self._tasks.popleft()
-            self._running[name] = task
+            self._running[name], self._since[name] = task, time.monotonic()
             self._started += _trials_of(name, task)
             self.workers.submit(name, task.job if isinstance(task, _Batch) else task)
 
@@ -238,6 +250,7 @@ class Foreman:
 
     def _receive(self, done: Done[Answer]) -> Iterable[Done[Answer]]:
         task = self._running.pop(done.key)
+        self._since.pop(done.key, None)
         if isinstance(task, _Batch):
             return self._receive_batch(task, done)
         if isinstance(task, ShareJob):

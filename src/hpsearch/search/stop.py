@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -29,6 +30,8 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.underway: Callable[[], str] = str
+        """What is being trained, in words, and is lost by a stop; empty if nothing is."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -46,7 +49,8 @@ class StopSignals:
             _tell("stopped; the same command resumes")
             os._exit(128 + number)
         self.number = number
-        _tell("stopping: a moment …")
+        lost = self.underway()
+        _tell(f"stopping: {lost}, is lost and begins anew; what has finished stays" if lost else "stopping: a moment …")
 
 
 def _tell(text: str) -> None:

@@ -41,8 +41,8 @@ class Watch(Protocol):
     def narrowed(self, trials: int, changes: Sequence[Change]) -> None:
         """A round of a search from coarse to fine begins: what the one before has made of each value of the space."""
 
-    def tick(self) -> None:
-        """Time passes."""
+    def tick(self, underway: str) -> None:
+        """Time passes, while this is trained; empty if nothing is."""
 
 
 @dataclass(slots=True)
@@ -142,6 +142,7 @@ class Driver:
         foreman = self.hire(jobs)
         waiting = deque(foreman.arrange({key: job.config for key, job in jobs.items()}))
         now = self._now = _Round(trials, jobs, foreman, waiting)
+        self.signals.underway = lambda: foreman.underway
         while now.waiting or foreman.busy or now.behind:
             if self.signals.number is not None:
                 self._interrupt()
@@ -150,7 +151,7 @@ class Driver:
             self._write_down(now, records)
             if foreman.busy:
                 now.ended.extend(foreman.wait(0.0 if now.behind else WAIT_S))
-            self.watch.tick()
+            self.watch.tick(foreman.underway)
         return now.stopped
 
     def _hand_out(self, now: _Round) -> None:
