@@ -28,7 +28,7 @@ class Status(StrEnum):
     """How a trial ended."""
 
     OK = "ok"
-    STALLED = "stalled"  # final training loss above 0.95 ln C: learned nothing, keeps its score
+    STALLED = "stalled"  # on training rows no better than a constant output: learned nothing, keeps its score
     PRUNED = "pruned"  # judged not worth going on, after the epochs of a rung
     DIVERGED = "diverged"  # a loss, weight or output was not finite
     OOM = "oom"
@@ -177,6 +177,12 @@ class TrialResult:
     signals: Signals | None = None
 
 
+FINAL_LOSS = "chosen/train/loss"
+"""The key in `TrialResult.summary` of the training loss at the chosen epochs, mean of `final_loss`."""
+CONSTANT_LOSS = "chosen/train/constant_loss"
+"""The key in `TrialResult.summary` of the training loss of the best output that is the same for every row."""
+R2 = "chosen/val/r2"
+"""The key of the R^2 of the scored rows at the chosen epochs."""
 CALIBRATED_LOSS = "report/calibrated_loss"
 """The key in `TrialResult.summary` of a retraining's log loss on calibrated probabilities; see `calibration`."""
 TEMPERATURE = "chosen/temperature"

@@ -14,9 +14,11 @@ from hpsearch.config import Config
 from hpsearch.curves import common_train_curves, extremes, mean_curve, train_curves
 from hpsearch.data.rows import Development
 from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.engine.filling import probe_rows
 from hpsearch.measure import Scored, score_outputs
 from hpsearch.metrics import (
     AVERAGED,
+    ROUNDING,
     fold_key,
     pooled,
     predicted,
@@ -25,8 +27,8 @@ from hpsearch.metrics import (
     standard_error,
     to_score,
 )
-from hpsearch.nn.outputs import stall_threshold
-from hpsearch.records import Fit, FitResult, Status, Task, TrialResult
+from hpsearch.nn.baselines import constant_loss, stall_threshold
+from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Status, Task, TrialResult
 from hpsearch.signals import Signals
 
 
@@ -79,16 +81,18 @@ def score_trial(
         return _diverged(failures, fits, results)
     single_rows = config.evaluation.kind == "loocv"
     parts = (_parts_of_replicates if single_rows else _parts)(config, development, fits, results)
-    signals = _signals(results)
+    signals, constant = _signals(results), _constant_loss(config, development, fits)
     curves = train_curves(results) | {f"val/{name}": _curve(name, parts) for name in parts[0].scored.values}
     return TrialResult(
-        status=_status(config, development, results),
+        status=_status(config, development, fits, results, constant),
         failure=None,
         score=to_score(metric, float(np.mean(_at_end(metric, parts)))),
         score_se=_score_error(config, metric, parts),
         curves=curves,
         summary=extremes(curves)
-        | {"chosen/train/loss": float(np.mean([result.final_loss for result in results]))}
+        | {FINAL_LOSS: float(np.mean([result.final_loss for result in results]))}
+        | ({} if constant is None else {CONSTANT_LOSS: constant})
+        | ({R2: float(np.mean(_at_end("r2", parts)))} if development.task is Task.REGRESSION else {})
         | _folds(metric, parts)
         | _report(config, development, fits, results)
         | (calibrated(development, fits, results) if retrained else {})
@@ -330,10 +334,37 @@ def _predictions(
     }
 
 
-def _status(config: Config, development: Development, results: Sequence[FitResult]) -> Status:
-    threshold = stall_threshold(config.loss, development.task, development.classes)
-    final = float(np.mean([result.final_loss for result in results]))
-    return Status.STALLED if threshold is not None and final > threshold else Status.OK
+def _constant_loss(config: Config, development: Development, fits: Sequence[Fit]) -> float | None:
+    """What the best constant output costs on the rows of `final_loss`, mean over fits; see `baselines`."""
+    losses = []
+    for fit in fits:
+        targets, scaling = development.targets[probe_rows(fit)], _scaling(config, development, fit)
+        if scaling is not None:
+            targets = (targets - scaling.target_shift.astype(np.float64)) * scaling.target_scale
+        losses.append(constant_loss(config.loss, development.task, development.classes, targets))
+    known = [loss for loss in losses if loss is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _status(
+    config: Config,
+    development: Development,
+    fits: Sequence[Fit],
+    results: Sequence[FitResult],
+    constant: float | None,
+) -> Status:
+    """`stalled` where training rows are met no better than by an output that is the same for all of them.
+
+    Under the perceptron rule that is to have no more of them right in the last epoch than belong to the larger class.
+    """
+    if constant is None:
+        right = [result.train_accuracy[result.chosen_epoch - 1] for result in results]
+        larger = [np.bincount(development.targets[fit.fold.train]).max() / len(fit.fold.train) for fit in fits]
+        stalled = float(np.mean(right)) <= float(np.mean(larger)) + ROUNDING
+    else:
+        final = float(np.mean([result.final_loss for result in results]))
+        stalled = final > stall_threshold(config.loss, development.task, development.classes, constant)
+    return Status.STALLED if stalled else Status.OK
 
 
 def _failure(fit: Fit, result: FitResult, fits: Sequence[Fit]) -> str:

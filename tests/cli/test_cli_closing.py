@@ -29,7 +29,8 @@ def record(k, status=Status.OK, epochs=2):
     score = 0.5 if status.scored else None
     curves = {"train/loss": [0.1] * epochs}
     result = TrialResult(status, None, score, 0.1, curves, {"report/accuracy": 0.5}, [], [])
-    return Record("-", k, {}, {"training": {"patience": None}}, result, "0")
+    tree = {"training": {"patience": None}, "loss": {"kind": "cross_entropy"}}
+    return Record("-", k, {}, tree, result, "0")
 
 
 @pytest.fixture
@@ -156,6 +157,40 @@ def test_a_stalled_trial_is_answered_with_what_to_try(closed):
         "or    another learning rate: optimizer.lr=…",
         "help  python -m hpsearch --help",
     ]
+
+
+@pytest.mark.parametrize(
+    ("loss", "task", "summary", "said"),
+    [
+        ("mse", "auto", {"chosen/val/r2": 0.1}, "predicting the mean, or hardly: loss 1.832, of that 1.000"),
+        ("mae", "auto", {"chosen/val/r2": 0.1}, "predicting the median, or hardly: loss 1.832, of that 1.000"),
+        ("bce", "autoencoder", {"chosen/val/r2": 0.1}, "the mean row, or hardly: loss 1.832, of that 1.000"),
+        ("mse", "auto", {}, "guessing by the shares of the classes, or hardly: loss 1.832, of that 1.000"),
+        ("custom", "auto", {}, "the best constant output, or hardly: loss 1.832, of that 1.000"),
+        ("perceptron", "auto", {"chosen/train/constant_loss": None}, "always naming the larger class, or hardly"),
+    ],
+)
+def test_a_stalled_trial_is_told_with_the_constant_that_it_is_no_better_than(closed, loss, task, summary, said):
+    told = {"chosen/train/loss": 1.832, "chosen/train/constant_loss": 1.0} | summary
+    stalled = record(0, Status.STALLED)
+    stalled = replace(
+        stalled,
+        config_tree={**stalled.config_tree, "loss": {"kind": loss}, "data": {"task": task}},
+        result=replace(stalled.result, summary={key: value for key, value in told.items() if value is not None}),
+    )
+    lines = closed([stalled], trials=1)
+    at = lines.index("! stalled, cannot be champion: trial 0")
+    assert lines[at + 1] == f"on training rows no better than {said}"
+
+
+def test_the_best_trial_says_that_it_is_worse_than_the_mean_of_the_rows(closed):
+    def with_r2(k, r2):
+        made = record(k)
+        return replace(made, result=replace(made.result, summary={"chosen/val/r2": r2}))
+
+    assert not any("worse than" in line for line in closed([with_r2(0, 0.1), with_r2(1, -2.0)], trials=2))
+    said = "! trial 0 is worse than predicting the mean of the scored rows: R² -1.134"
+    assert said in closed([with_r2(0, -1.1339), with_r2(1, -2.0)], trials=2)
 
 
 def test_a_diverged_trial_is_answered_with_another_learning_rate(closed):

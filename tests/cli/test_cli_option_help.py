@@ -58,7 +58,7 @@ def test_each_of_the_two_initializations_called_xavier_names_the_other():
 
 
 def test_a_page_says_what_a_data_set_brings_along():
-    assert "brings loss=bce evaluation=truth_table along" in option_help(["data=xor"], None)
+    assert "brings loss=bce training=small evaluation=truth_table along" in option_help(["data=xor"], None)
 
 
 def test_a_group_lists_its_options():

@@ -90,22 +90,25 @@ def test_every_kind_has_an_option():
 
 
 @pytest.mark.parametrize(
-    ("data", "loss", "evaluation"),
+    ("data", "loss", "evaluation", "training"),
     [
-        ("mnist", "cross_entropy", "holdout"),
-        ("digits", "cross_entropy", "holdout"),
-        ("breast_cancer", "bce", "holdout"),
-        ("diabetes", "mse", "holdout"),
-        ("xor", "bce", "truth_table"),
+        ("mnist", "cross_entropy", "holdout", "default"),
+        ("digits", "cross_entropy", "holdout", "default"),
+        ("breast_cancer", "bce", "holdout", "small"),
+        ("diabetes", "mse", "holdout", "small"),
+        ("xor", "bce", "truth_table", "small"),
     ],
 )
-def test_a_data_set_brings_its_loss_and_evaluation_along(default_composer, data, loss, evaluation):
+def test_a_data_set_brings_its_loss_evaluation_and_training_along(default_composer, data, loss, evaluation, training):
     options = default_composer.compose({"data": data}).config.options
-    assert (options["loss"], options["evaluation"]) == (loss, evaluation)
+    assert (options["loss"], options["evaluation"], options["training"]) == (loss, evaluation, training)
 
 
-def test_a_given_loss_wins_over_that_of_the_data_set(composed):
+def test_what_is_given_wins_over_what_the_data_set_brings(composed):
     assert composed("data=diabetes", "loss=mae").config.loss.kind == "mae"
+    assert composed("data=diabetes", "training=default").config.training.epochs == 20
+    assert composed("data=diabetes", "training.epochs=7").config.training.epochs == 7
+    assert composed("+sweep=optimizers", "data=diabetes").config.training.epochs == 5  # of the sweep's file
 
 
 def test_a_bare_command_trains_one_network_with_one_hidden_layer_of_500_units(default_composer):

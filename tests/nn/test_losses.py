@@ -1,7 +1,5 @@
 """Losses against formulas written here, their gradients, and which data they fit."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,6 @@ from scipy.special import expit, log_softmax
 
 from hpsearch.config import KINDS, ConfigError
 from hpsearch.nn.losses import batch_loss, output_count, predicted_classes, prepare_targets, row_losses
-from hpsearch.nn.outputs import stall_threshold
 from hpsearch.records import Task
 
 Z = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, -3.0]])
@@ -133,20 +130,6 @@ def test_targets_take_the_form_that_the_loss_reads():
 def test_a_single_output_above_zero_is_class_one():
     assert predicted_classes(torch.tensor([[-1.0], [0.0], [0.1]])).tolist() == [0, 0, 1]
     assert predicted_classes(torch.tensor([[1.0, 3.0, 3.0]])).tolist() == [1]
-
-
-def test_stalling_begins_at_95_percent_of_the_guess():
-    assert stall_threshold(loss("cross_entropy"), Task.MULTICLASS, 10) == pytest.approx(0.95 * math.log(10))
-    assert stall_threshold(loss("bce"), Task.BINARY, 2) == pytest.approx(0.95 * math.log(2))
-    assert stall_threshold(loss("mse"), Task.MULTICLASS, 10) is None
-
-
-def test_stalling_allows_for_label_smoothing():
-    """With smoothing 0.5 and 2 classes the targets are (3/4, 1/4): no loss is below their entropy."""
-    entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
-    expected = entropy + 0.95 * (math.log(2) - entropy)
-    smoothed = loss("cross_entropy", label_smoothing=0.5)
-    assert stall_threshold(smoothed, Task.BINARY, 2) == pytest.approx(expected)
 
 
 def test_bce_takes_the_numbers_of_an_autoencoder_within_0_and_1():

@@ -313,13 +313,47 @@ def test_one_diverged_fit_fails_the_trial_with_fold_and_epoch(make_config, make_
     assert trial.curves == {"train/loss": [pytest.approx((3 + 0.5 + 0.5) / 3)]}
 
 
-def test_a_loss_near_that_of_guessing_is_stalled_and_keeps_its_score(make_config, make_rows, make_fit):
-    rows = make_rows(100)
-    fit = make_fit(make_config(), 100)
-    for loss, status in ((0.96 * math.log(3), Status.STALLED), (0.94 * math.log(3), Status.OK)):
-        made = result(outputs(rows, fit.fold.val, 10), noise((20, 3)), final_loss=loss)
-        trial = score_trial(fit.config, rows, [fit], [made])
-        assert (trial.status, trial.score) == (status, 0.5)
+def status(make_config, make_rows, make_fit, *, task, loss, **told):
+    """Of a hold-out trial whose training came to these numbers, with its summary."""
+    rows = make_rows(100, task=task, targets=1)
+    fit = make_fit(make_config(loss=loss), 100)
+    width = {"regression": 1, "binary": 1 if loss in ("bce", "perceptron") else 2}.get(task, 3)
+    made = replace(result(noise((1, 20, width)), noise((20, width))), **told)
+    trial = score_trial(fit.config, rows, [fit], [made])
+    assert trial.score is not None
+    return trial.status, trial.summary, rows.targets[fit.fold.train]
+
+
+def test_a_loss_near_that_of_the_shares_of_classes_is_stalled(make_config, make_rows, make_fit):
+    _, summary, labels = status(make_config, make_rows, make_fit, task="multiclass", loss="cross_entropy")
+    guess = sklearn_metrics.log_loss(labels, np.tile(np.bincount(labels) / len(labels), (len(labels), 1)))
+    assert summary["chosen/train/constant_loss"] == pytest.approx(guess)
+    for share, expected in ((0.96, Status.STALLED), (0.94, Status.OK)):
+        told = {"task": "multiclass", "loss": "cross_entropy", "final_loss": share * guess}
+        assert status(make_config, make_rows, make_fit, **told)[0] is expected
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae"])
+def test_a_regression_no_better_than_a_constant_on_its_training_rows_is_stalled(loss, make_config, make_rows, make_fit):
+    _, summary, targets = status(make_config, make_rows, make_fit, task="regression", loss=loss)
+    scaled = (targets - targets.mean()) / targets.std()
+    constant = {"mse": 1.0, "mae": np.abs(scaled - np.median(scaled)).mean()}[loss]
+    assert summary["chosen/train/constant_loss"] == pytest.approx(constant, rel=1e-6)
+    for share, expected in ((1.7, Status.STALLED), (1.0, Status.STALLED), (0.99, Status.OK)):
+        told = {"task": "regression", "loss": loss, "final_loss": share * constant}
+        assert status(make_config, make_rows, make_fit, **told)[0] is expected
+
+
+def test_the_perceptron_rule_is_stalled_where_it_has_no_more_right_than_the_larger_class_holds(
+    make_config, make_rows, make_fit
+):
+    *_, labels = status(make_config, make_rows, make_fit, task="binary", loss="perceptron")
+    larger = np.bincount(labels).max() / len(labels)
+    for right, expected in ((larger, Status.STALLED), (larger + 0.05, Status.OK)):
+        told = {"task": "binary", "loss": "perceptron", "train_accuracy": np.array([right])}
+        found, summary, _ = status(make_config, make_rows, make_fit, **told)
+        assert found is expected
+        assert "chosen/train/constant_loss" not in summary
 
 
 def test_a_trial_has_the_signals_of_its_probed_fit_and_their_summary(make_config, make_rows, make_fit):

@@ -249,7 +249,7 @@ def rates_of(*rates):
 @pytest.fixture(scope="module")
 def sgd(make_config):
     return make_config(
-        training={"epochs": 4, "batch_size": 16}, model={"width": 4}, optimizer="sgd", activation="identity"
+        training={"epochs": 12, "batch_size": 16}, model={"width": 4}, optimizer="sgd", activation="identity"
     )
 
 

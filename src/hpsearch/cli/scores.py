@@ -8,10 +8,10 @@ from hpsearch.config import Config
 from hpsearch.data.rows import Rows
 from hpsearch.data.splits import split_sizes
 from hpsearch.metrics import LOWER_IS_BETTER, metric_name, to_score
-from hpsearch.records import Status
+from hpsearch.records import R2, Status
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Row
-from hpsearch.wording import show_like, show_score
+from hpsearch.wording import show_like, show_number, show_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,8 @@ class Score:
             if f"report/{name}" in summary:
                 error = record.result.score_se if name == self.metric else None
                 more[f"report/\n{name}"] = show_like(summary[f"report/{name}"], error)
+        if R2 in summary and "report/r2" not in summary and self.metric != "r2":
+            more["val/\nr2"] = show_number(summary[R2])
         if epochs and record.config_tree["training"]["patience"] is None and _is_scored(record):
             more["epochs"] = str(_epochs_run(record))
         if record.config_tree["training"]["patience"] is not None and record.result.score is not None:

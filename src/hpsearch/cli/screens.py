@@ -10,13 +10,13 @@ from hpsearch.cli.report_screen import REPORT_PAGE, Published, report_files, sho
 from hpsearch.cli.scores import Score
 from hpsearch.config import Config
 from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
-from hpsearch.records import Status
-from hpsearch.search.champion import find_champion
+from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Status
+from hpsearch.search.champion import find_champion, find_recipe
 from hpsearch.search.trial_records import Record
 from hpsearch.secrets import MASK
 from hpsearch.terminal import Terminal
 from hpsearch.tracking.runs import SweepRun, artifact_path, table_path
-from hpsearch.wording import plural
+from hpsearch.wording import plural, show_number
 
 SQLITE = "sqlite:///"
 
@@ -69,14 +69,30 @@ class Closing:
             terminal.warn(f"trial {row.name}: {failure} (traceback in its run.json; the same command tries it again)")
         if self.config.search.prunes:
             self._tell_pruned(terminal)
-        stalled = [self.score.row(record).name for record in self.records if record.result.status is Status.STALLED]
-        if stalled:
-            few = ", ".join(stalled[:8]) + (" …" if len(stalled) > 8 else "")
-            terminal.warn(
-                f"stalled: hardly better than a constant guess at the end of training, cannot be champion: trial {few}"
-            )
+        self._tell_stalled(terminal)
         if self.config.evaluation.kind == "truth_table":
             terminal.warn("scored on the rows that were trained on: this says what can be represented, not predicted")
+
+    def _tell_stalled(self, terminal: Terminal) -> None:
+        """What is no better than a constant, with the numbers of the best of it."""
+        stalled = [record for record in self.records if record.result.status is Status.STALLED]
+        if stalled:
+            names = [self.score.row(record).name for record in stalled]
+            few = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+            terminal.warn(f"stalled, cannot be champion: trial {few}")
+            worst_case = find_recipe(stalled) or stalled[0]
+            loss, constant = (worst_case.result.summary.get(key) for key in (FINAL_LOSS, CONSTANT_LOSS))
+            numbers = ""
+            if loss is not None and constant is not None:
+                numbers = f": loss {show_number(loss)}, of that {show_number(constant)}"
+            terminal.line(f"  on training rows no better than {constant_in_words(worst_case)}, or hardly{numbers}")
+        best = find_recipe(self.records)
+        r2 = None if best is None else best.result.summary.get(R2)
+        if best is not None and r2 is not None and r2 < 0:
+            terminal.warn(
+                f"trial {self.score.row(best).name} is worse than predicting the mean of the scored rows: "
+                f"R² {show_number(r2)}"
+            )
 
     def _tell_pruned(self, terminal: Terminal) -> None:
         """What a pruner that took all or none leaves a person to wonder about."""
@@ -159,6 +175,19 @@ class Closing:
         if self.command.config_name != "config":
             flags += ["--config-name", self.command.config_name]
         return command_line([*flags, *overrides])
+
+
+def constant_in_words(record: Record) -> str:
+    """The constant output that the training of a trial is measured against, see `nn.baselines`."""
+    kind = record.config_tree["loss"]["kind"]
+    if kind == "custom":
+        return "the best constant output"
+    if kind == "perceptron":
+        return "always naming the larger class"
+    if R2 not in record.result.summary:
+        return "guessing by the shares of the classes"
+    which = "median" if kind == "mae" else "mean"
+    return f"the {which} row" if record.config_tree["data"]["task"] == "autoencoder" else f"predicting the {which}"
 
 
 def key_of(override: str) -> str:

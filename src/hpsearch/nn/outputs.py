@@ -1,10 +1,8 @@
-"""What losses ask of data and networks, and what guessing costs; free of torch, so that a driver can ask first."""
-
-import math
+"""What losses ask of data and networks; free of torch, so that a driver can ask first."""
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import TaskChoice
-from hpsearch.config.training import Loss, SmoothedLoss
+from hpsearch.config.training import Loss
 from hpsearch.records import Task
 
 ALL = frozenset(Task)
@@ -18,8 +16,6 @@ FITS: dict[str, frozenset[Task]] = {
     "perceptron": frozenset({Task.BINARY}),
     "custom": ALL,
 }
-STALLED_SHARE = 0.95
-"""A final training loss above this share of what guessing costs means that nothing was learned."""
 
 
 def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, data: str = "this data set") -> int:
@@ -56,29 +52,3 @@ def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, dat
 def sigmoid_predicts(config: Config) -> bool:
     """Whether predicted numbers are the sigmoid of the outputs: those of an autoencoder trained with `bce`."""
     return config.loss.kind == "bce" and config.data.task is TaskChoice.AUTOENCODER
-
-
-def stall_threshold(loss: Loss, task: Task, classes: int) -> float | None:
-    """The training loss above which a network has learned nothing: 0.95 ln C for cross entropy, 0.95 ln 2 for `bce`.
-
-    With C equally frequent classes, guessing costs the entropy of the mean target, and with label smoothing e no
-    network gets below the entropy of one smoothed target; the threshold lies 95 % of the way up between the two.
-
-    Returns:
-        None for losses whose value depends on the scale of outputs or targets.
-    """
-    if not isinstance(loss, SmoothedLoss) or task is Task.REGRESSION:
-        return None
-    e = loss.label_smoothing
-    if loss.kind == "cross_entropy":
-        guess = math.log(classes)
-        floor = _entropy(1 - e + e / classes) + (classes - 1) * _entropy(e / classes)
-    else:
-        mean = 0.5 if task is Task.BINARY else (1 - e) / classes + e / 2  # one against the rest: mean over outputs
-        guess = _entropy(mean) + _entropy(1 - mean)
-        floor = _entropy(e / 2) + _entropy(1 - e / 2)
-    return floor + STALLED_SHARE * (guess - floor)
-
-
-def _entropy(p: float) -> float:
-    return -p * math.log(p) if p > 0 else 0.0

@@ -1,0 +1,114 @@
+"""What the best constant output costs, against formulas and a search that are written here."""
+
+import math
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from scipy.stats import entropy
+
+from hpsearch.config import KINDS
+from hpsearch.nn.baselines import constant_loss, stall_threshold
+from hpsearch.nn.losses import output_count, prepare_targets, row_losses
+from hpsearch.records import Task
+
+LABELS = np.array([0] * 5 + [1] * 3 + [2] * 2)
+PAIRS = np.array([0] * 7 + [1] * 3)
+NUMBERS = np.random.default_rng(0).gamma(1.0, size=(11, 2))
+SHARES = np.random.default_rng(1).random((11, 2))  # what an autoencoder reconstructs
+
+
+def loss(kind, **values):
+    if kind in ("cross_entropy", "bce"):
+        values = {"label_smoothing": 0.0, **values}
+    return KINDS["loss"][kind](kind=kind, **values)
+
+
+@pytest.fixture
+def own_loss(monkeypatch):
+    """A loss of the user's own: `own_loss(function)`."""
+
+    def make(function):
+        module = ModuleType("losses_of_a_user")
+        module.function = function
+        monkeypatch.setitem(sys.modules, "losses_of_a_user", module)
+        return loss("custom", import_path="losses_of_a_user:function")
+
+    return make
+
+
+def searched(chosen, task, classes, targets):
+    """The lowest mean loss that a simplex finds, of the loss that networks are trained with."""
+    prepared = prepare_targets(chosen, task, torch.tensor(targets), classes, torch.float64)
+    outputs = output_count(chosen, task, classes, targets.shape[-1])
+
+    def mean(constant):
+        return row_losses(chosen, torch.tensor(constant).expand(len(targets), -1), prepared).mean().item()
+
+    options = {"xatol": 1e-8, "fatol": 1e-10, "maxiter": 5000}
+    return minimize(mean, np.full(outputs, 0.1), method="Nelder-Mead", options=options).fun
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "classes", "targets"),
+    [
+        *((kind, "multiclass", 3, LABELS) for kind in ("cross_entropy", "bce", "mse", "mae", "sse")),
+        *((kind, "binary", 2, PAIRS) for kind in ("cross_entropy", "bce", "mse", "mae", "sse")),
+        *((kind, "regression", 0, NUMBERS) for kind in ("mse", "mae", "sse")),
+        ("bce", "regression", 0, SHARES),
+    ],
+)
+def test_no_constant_output_costs_less(kind, task, classes, targets):
+    for smoothing in [{}, {"label_smoothing": 0.3}] if kind in ("cross_entropy", "bce") else [{}]:
+        chosen = loss(kind, **smoothing)
+        expected = searched(chosen, Task(task), classes, targets)
+        assert constant_loss(chosen, Task(task), classes, targets) == pytest.approx(expected, rel=1e-5)
+
+
+def test_standardized_targets_cost_1_at_their_mean():
+    scaled = (NUMBERS - NUMBERS.mean(axis=0)) / NUMBERS.std(axis=0)
+    assert constant_loss(loss("mse"), Task.REGRESSION, 0, scaled) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda outputs, targets: torch.nn.functional.smooth_l1_loss(outputs, targets, reduction="none").mean(1) - 3,
+        lambda outputs, targets: (outputs - targets).abs().sqrt().mean(1),  # has many low points
+    ],
+)
+def test_a_loss_of_ones_own_is_followed_down_to_a_constant_that_is_better_than_the_mean(own_loss, function):
+    found = constant_loss(own_loss(function), Task.REGRESSION, 0, NUMBERS)
+    targets = torch.tensor(NUMBERS)
+    at_mean = function(targets.mean(0).expand_as(targets), targets).mean().item()
+    assert found <= at_mean + 1e-6
+
+
+def test_a_loss_of_ones_own_on_classes_costs_what_the_shipped_one_does(own_loss):
+    own = own_loss(lambda outputs, targets: torch.nn.functional.cross_entropy(outputs, targets, reduction="none"))
+    assert constant_loss(own, Task.MULTICLASS, 3, LABELS) == pytest.approx(entropy([0.5, 0.3, 0.2]), rel=1e-5)
+
+
+def test_stalling_begins_at_95_percent_of_the_guess_on_classes():
+    assert stall_threshold(loss("cross_entropy"), Task.MULTICLASS, 10, math.log(10)) == pytest.approx(
+        0.95 * math.log(10)
+    )
+    assert stall_threshold(loss("mse"), Task.MULTICLASS, 10, 0.09) == pytest.approx(0.95 * 0.09)
+
+
+@pytest.mark.parametrize(("kind", "task"), [("cross_entropy", Task.BINARY), ("bce", Task.BINARY)])
+def test_stalling_allows_for_label_smoothing(kind, task):
+    """With smoothing 0.5 and 2 classes the targets are (3/4, 1/4): no loss is below their entropy."""
+    expected = entropy([0.75, 0.25]) + 0.95 * (math.log(2) - entropy([0.75, 0.25]))
+    smoothed = loss(kind, label_smoothing=0.5)
+    assert constant_loss(smoothed, task, 2, np.array([0, 1])) == pytest.approx(math.log(2))
+    assert stall_threshold(smoothed, task, 2, math.log(2)) == pytest.approx(expected)
+
+
+def test_on_numbers_whatever_is_better_than_the_mean_has_been_learned(own_loss):
+    assert stall_threshold(loss("mse"), Task.REGRESSION, 0, 1.0) == pytest.approx(0.999)
+    below_zero = own_loss(lambda outputs, targets: (outputs - targets).square().mean(1) - 9)
+    assert stall_threshold(below_zero, Task.REGRESSION, 0, -8.0) == pytest.approx(-8.008)
