@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from hpsearch.cli.champion import _refuse_contradictions, _require_same_code
+from hpsearch.cli.champion import _frozen_champion, _refuse_contradictions, _require_same_code
 from hpsearch.cli.compose import Composer
 from hpsearch.cli.naming import Named
 from hpsearch.config import ConfigError
 from hpsearch.nn.sources import source_digest
 from hpsearch.records import Status, TrialResult
+from hpsearch.search.record_files import BrokenFileError
 from hpsearch.search.store import SweepStore
 from hpsearch.search.trial_records import Record
 
@@ -110,3 +111,14 @@ def test_a_final_takes_a_space_that_the_stored_sweep_has(refusals, override):
 )
 def test_a_final_refuses_a_space_that_the_stored_sweep_does_not_have(refusals, override, expected):
     assert refusals(override) == (expected,)
+
+
+@pytest.mark.parametrize("garbage", ["", "[]", '{"level": "-", "k": 0}', '{"level": "-", "k": 7, "trials": 1}'])
+def test_a_damaged_note_of_the_frozen_champion_is_named_with_the_remedy(tmp_path, garbage):
+    champion = Record("-", 0, {}, {}, TrialResult(Status.OK, None, 0.5, None, {}, {}, [], []), "0" * 64)
+    named = Named(SweepStore(tmp_path, "tab"), {}, known=True)
+    path = named.store.folder / "final" / "champion.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(garbage)
+    with pytest.raises(BrokenFileError, match=r"champion.json' is not whole: .*; move it away, and trial 0, the"):
+        _frozen_champion(named, {champion.key: champion}, champion)

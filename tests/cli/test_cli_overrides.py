@@ -53,6 +53,7 @@ NOT_KNOWN = "is not an option of optimizer"
             "final=houses is not an option of final: known here: mnist, run, sweep; of a sweep by its name: +final=",
         ),
         (["=3"], "'=3' is no override: "),
+        (["k" * 300 + "=1"], "kkkkkkkkkkkkkkkkkkkk… is not a key: it has 300 characters"),
         (
             ["optimizer.space.lr.low.x=1"],
             "optimizer.space.lr.low.x is too deep: write optimizer.space.<name>.low, .high, .log, .step or .choices",

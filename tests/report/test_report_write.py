@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,19 @@ def contents():
 def _instant(monkeypatch, contents):
     """`write_report` without the drawing."""
     monkeypatch.setattr("hpsearch.report.write.build", lambda *_: contents)
+
+
+@pytest.mark.usefixtures("_instant")
+def test_what_a_killed_process_has_left_is_removed_and_what_another_one_is_making_is_not(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    host = socket.gethostname()
+    running, elsewhere = f".report-{host}-{os.getppid()}-ab_1", f".report-not-{host}-{ended.pid}-ab_1"
+    for name in (running, elsewhere, f".report-{host}-{ended.pid}-ab_1", ".report-ab_12345"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0").touch()
+    write_report(one_level(), tmp_path)
+    assert {path.name for path in tmp_path.glob(".report-*")} == {running, elsewhere}
 
 
 @pytest.mark.usefixtures("_instant")

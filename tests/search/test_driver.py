@@ -76,6 +76,30 @@ def test_a_driver_killed_after_any_step_of_a_commit_resumes_as_if_nothing_had_ha
     assert trainings(folder) == dict.fromkeys(range(TRIALS), 1) | again
 
 
+def test_a_trial_whose_record_is_damaged_is_trained_again_and_its_run_is_marked(server, config, place, undisturbed):
+    folder = place()
+    assert server.drive(folder, config, TRIALS) == 0
+    record = SweepStore(folder, NAME).finished()["-", 2].folder / "record.json"
+    record.write_bytes(record.read_bytes()[:-9])
+    assert server.drive(folder, config, TRIALS) == 0
+    assert record_bytes(folder) == undisturbed
+    runs, _ = runs_of(folder)
+    assert Counter(run.data.tags["trial"] for run in runs if run.info.status == "FINISHED") == Counter("0123")
+    (replaced,) = [run for run in runs if run.info.status == "KILLED"]
+    assert (replaced.data.tags["trial"], replaced.data.tags["attempt"]) == ("2", "1")
+    assert replaced.data.tags["failure"].startswith(f"replaced by a later attempt: '{record}' is not whole: ")
+
+
+def test_facts_that_a_cut_file_has_lost_cost_no_trial(server, config, place, undisturbed):
+    folder = place()
+    assert server.drive(folder, config, TRIALS, step="record written", k=1) == -9
+    facts = SweepStore(folder, NAME).finished()["-", 1].folder / "run.json"
+    facts.write_bytes(facts.read_bytes()[:-9])
+    assert server.drive(folder, config, TRIALS) == 0
+    assert_consistent(folder, undisturbed)
+    assert trainings(folder) == dict.fromkeys(range(TRIALS), 1)
+
+
 @pytest.mark.slow
 def test_a_driver_killed_time_and_again_resumes_each_time(server, config, place, undisturbed):
     folder = place()

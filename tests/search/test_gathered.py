@@ -1,7 +1,9 @@
 """What a comparison was trained with, as far as its pairs go."""
 
-from hpsearch.search.gathered import _of_pairs
+from hpsearch.records import Status, Trial, TrialResult
+from hpsearch.search.gathered import _of_pairs, gather_local
 from hpsearch.search.provenance import Provenance
+from hpsearch.search.store import SweepStore
 
 OLD, NEW = Provenance("cpu", "1"), Provenance("cpu", "2")
 
@@ -13,3 +15,22 @@ def test_what_a_final_retrains_of_one_level_alone_does_not_count():
 
 def test_a_seed_that_several_levels_have_counts_whoever_trained_it():
     assert set(_of_pairs({("a", 1): OLD, ("b", 1): NEW, ("a", 2): None, ("b", 2): None})) == {OLD, NEW, None}
+
+
+def test_a_cut_file_of_facts_and_a_cut_record_are_told_and_refuse_nothing(tmp_path, make_config):
+    store = SweepStore(tmp_path, "s")
+    with store.lock():
+        store.freeze({"name": "s", "specification": {}})
+        for k in range(3):
+            trial, result = Trial("-", k, {}, make_config()), TrialResult(Status.OK, None, 0.5, None, {}, {}, [], [])
+            store.write_attempt(store.begin_attempt("-", k), trial, result, OLD.tags)
+    for k, name in ((1, "run.json"), (2, "record.json")):
+        path = store.folder / "trials" / "-" / str(k) / "attempt-1" / name
+        path.write_bytes(path.read_bytes()[:-9])
+    found = gather_local(store)
+    assert list(found.records) == [("-", 0), ("-", 1)]
+    assert found.made_with == {OLD, None}
+    facts, record = sorted(found.damaged)
+    assert "1/attempt-1/run.json' is not whole: " in facts
+    assert facts.endswith("; no result depends on it")
+    assert "2/attempt-1/record.json' is not whole: " in record

@@ -15,7 +15,7 @@ from hpsearch.records import Status
 from hpsearch.search.folders import check_directory, slug
 from hpsearch.search.lock import HeldError
 from hpsearch.search.record_files import BrokenFileError, StorageError, open_json, seal_json, write_whole
-from hpsearch.search.store import LateWriteError, SweepStore, list_sweeps
+from hpsearch.search.store import LateWriteError, SweepStore, damaged_sweeps, list_sweeps
 from hpsearch.search.trial_records import decode_record, encode_record
 from hpsearch.seeding import FitSeeds
 
@@ -148,14 +148,20 @@ def test_a_specification_is_kept_and_found(tmp_path):
     assert list_sweeps(tmp_path / "nowhere") == {}
 
 
-def test_a_damaged_specification_is_an_error_that_names_the_file(tmp_path):
-    store = SweepStore(tmp_path, "mnist")
-    with store.lock():
-        store.freeze({"name": "mnist"})
-    path = store.folder / "sweep.json"
+def test_a_damaged_specification_is_an_error_of_its_own_sweep_that_names_file_and_remedy(tmp_path):
+    stores = [SweepStore(tmp_path, name) for name in ("mnist-ab12", "other")]
+    for store in stores:
+        with store.lock():
+            store.freeze({"name": store.name})
+    path = stores[0].folder / "sweep.json"
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(BrokenFileError, match=r"sweep\.json"):
-        list_sweeps(tmp_path)
+    with pytest.raises(
+        BrokenFileError, match=r"sweep\.json' is not whole: .*; the run of the sweep in MLflow has a copy"
+    ):
+        stores[0].specification()
+    assert list_sweeps(tmp_path) == {"other": {"name": "other"}}
+    assert len(damaged_sweeps(tmp_path)) == len(damaged_sweeps(tmp_path, "mnist")) == 1
+    assert damaged_sweeps(tmp_path, "digits") == []
 
 
 def test_attempts_are_numbered_on_and_the_first_whole_one_counts(tmp_path):
@@ -189,7 +195,10 @@ def test_a_broken_record_stays_in_place_and_is_not_used(tmp_path):
     (folder / "record.json").write_bytes(data)
     assert store.records() == {}
     assert "checksum" in store.attempts("-", 0)[0].problem
+    assert store.survey() == ({}, [store.attempts("-", 0)[0].problem])
     assert store.begin_attempt("-", 0) == 2
+    store.write_attempt(2, trial(), result(), {})
+    assert store.survey()[1] == []  # the trial has another one now
     assert (folder / "record.json").read_bytes() == data
 
 

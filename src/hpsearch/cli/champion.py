@@ -21,7 +21,7 @@ from hpsearch.nn.sources import source_digest
 from hpsearch.quoting import command_line
 from hpsearch.records import Trial
 from hpsearch.search.champion import find_champion
-from hpsearch.search.record_files import write_whole
+from hpsearch.search.record_files import BrokenFileError, read_bytes, write_whole
 from hpsearch.search.trial_records import Record, trial_name
 from hpsearch.secrets import filled, masked_keys
 from hpsearch.space import Composed
@@ -162,15 +162,22 @@ def _frozen_champion(
 ) -> tuple[Record, str | None]:
     """The trial that an unfinished final has frozen, and what is to be said of that; or else the champion of now."""
     path = _frozen(named)
-    if not path.exists():
+    data = read_bytes(path)
+    if data is None:
         return champion, None
-    facts = json.loads(path.read_bytes())
-    key = facts["level"], facts["k"]
+    way_out = f"move it away, and trial {champion.name}, the champion of now, is evaluated"
+    try:
+        facts = json.loads(data)
+        key, trials = (str(facts["level"]), int(facts["k"])), int(facts["trials"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BrokenFileError(path, f"{type(error).__name__}: {error}", way_out) from error
+    if key not in records:
+        raise BrokenFileError(path, f"trial {trial_name(key)}, which it names, has no whole record", way_out)
     folder = named.store.final_folder(*key)
     if key == champion.key or ((folder / "result.json").exists() and pending_nonce(folder) is None):
         return champion, None
     return records[key], (
-        f"trial {trial_name(key)} was frozen as champion of {facts['trials']} trials and is evaluated; trial "
+        f"trial {trial_name(key)} was frozen as champion of {trials} trials and is evaluated; trial "
         f"{champion.name} has overtaken it since"
     )
 

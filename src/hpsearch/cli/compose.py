@@ -215,16 +215,23 @@ def options_of(group: str, config_dir: Path | None) -> list[str]:
 def _require_primary(config_dir: Path | None, name: str) -> None:
     folders = [*([config_dir] if config_dir else []), conf_dir()]
     file = f"{name.removesuffix('.yaml')}.yaml"
-    if not any((folder / file).is_file() for folder in folders):
+    if len(file) > LONGEST or not any((folder / file).is_file() for folder in folders):
         how = f"there is none in {config_dir}" if config_dir else "give its folder by --config-dir"
         raise ConfigError(f"--config-name {name} names the file {file}: {how}")
+
+
+LONGEST = 255
+"""Characters of a key, or of the name of a file: file systems know no longer names, and Hydra looks for such files."""
 
 
 def _parse(arguments: Sequence[str]) -> list[Override]:
     parsed, problems = [], []
     for argument in arguments:
         try:
-            parsed += OverridesParser.create().parse_overrides([argument])
+            found = OverridesParser.create().parse_overrides([argument])
+            too_long = [key for each in found if len(key := each.key_or_group) > LONGEST]
+            problems += [f"{key[:20]}… is not a key: it has {len(key)} characters" for key in too_long]
+            parsed += found
         except HydraException as error:
             problems.append(f"{mask_override(argument)!r} is no override: {_way_out(mask_override(argument), error)}")
     if problems:

@@ -31,7 +31,7 @@ from hpsearch.search.gathered import (
     tracked_specification,
 )
 from hpsearch.search.plan import digest
-from hpsearch.search.store import SweepStore, list_sweeps
+from hpsearch.search.store import SweepStore, damaged_sweeps, list_sweeps
 from hpsearch.search.trial_records import Record
 from hpsearch.tracking.looks import Look
 from hpsearch.tracking.mlflow import Tracker
@@ -84,7 +84,7 @@ def find_sweeps(asked: Config, tracker: Tracker) -> tuple[list[Found], list[str]
         seen[one.name] += 1
         if seen[one.name] > 1:
             found[at] = replace(one, name=f"{one.name} ({one.specification['fingerprint'][:8]})")
-    return found, left_out
+    return found, [*map(str, damaged_sweeps(asked.tracking.directory)), *left_out]
 
 
 def _local(asked: Config, tracker: Tracker) -> list[Found]:

@@ -10,7 +10,7 @@ from hpsearch.config.actions import Final, Report
 from hpsearch.config.tree import nearest
 from hpsearch.engine import RULE
 from hpsearch.quoting import command_line, hydra_quoted
-from hpsearch.search.store import SweepStore, list_sweeps
+from hpsearch.search.store import SweepStore, damaged_sweeps, list_sweeps
 
 if TYPE_CHECKING:
     from hpsearch.search.plan import Plan
@@ -152,10 +152,13 @@ def find_sweep(config: Config, name: str | None, action: str = "final") -> Named
     name = name or target.sweep
     if name is not None:
         if name not in sweeps:
+            _store(config, name).specification()  # which may be there, and damaged
             where = config.tracking.directory
             raise ConfigError(f"{action}.sweep={name} is no sweep in {where}: {nearest(name, sweeps)}")
         return Named(_store(config, name), sweeps[name], known=True)
     option = str(target.started_by)
+    for damaged in damaged_sweeps(config.tracking.directory, option):  # it could be the one that is meant
+        raise damaged
     started = started_by_option(config.tracking.directory, option)
     if not started:
         raise ConfigError(
@@ -189,7 +192,8 @@ def _commands(action: str, names: Iterable[str]) -> list[str]:
 
 def require_sweeps(config: Config) -> None:
     """Refuses a final where nothing was searched, before a tracking store is made."""
-    if not list_sweeps(config.tracking.directory):
+    directory = config.tracking.directory
+    if not list_sweeps(directory) and not damaged_sweeps(directory):
         raise ConfigError(f"there is no sweep in {config.tracking.directory}: run one first, in this folder")
 
 

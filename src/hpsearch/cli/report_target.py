@@ -107,7 +107,7 @@ def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
     """
     config, report = asked.config, asked.config.report
     if report.run is not None:
-        return _of_run(config, report.run, tracker)
+        return _of_run(config, report.run, tracker, terminal)
     sweeps = list_sweeps(config.tracking.directory)
     local = report.sweep in sweeps or any(_is_started(found, report.started_by) for found in sweeps.values())
     if not local and (tracked := _tracked(asked, tracker, terminal)) is not None:
@@ -118,7 +118,15 @@ def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
         raise ConfigError(
             f"the runs of sweep {named.name!r} are not at {tracker.uri}: give the tracking.uri that it was run with"
         )
-    return gather_local(named.store), run
+    return _gathered(named.store, terminal), run
+
+
+def _gathered(store: SweepStore, terminal: Terminal) -> Gathered:
+    """The sweep from its folder, and what of it is damaged is told."""
+    found = gather_local(store)
+    for sentence in found.damaged:
+        terminal.warn(f"left out: {sentence}")
+    return found
 
 
 def _known(names: Iterable[str] | None) -> str:
@@ -130,7 +138,7 @@ def _is_started(specification: dict[str, Any], option: str | None) -> bool:
     return bool(specification["started_by"] == option and not specification["named"])
 
 
-def _of_run(config: Config, run_id: str, tracker: Tracker) -> Target:
+def _of_run(config: Config, run_id: str, tracker: Tracker, terminal: Terminal) -> Target:
     """The sweep of `report.run`, from its folder if that is here."""
     run = tracker.stored.of_run(run_id)
     if config.report.sweep not in (None, run.name):
@@ -143,7 +151,7 @@ def _of_run(config: Config, run_id: str, tracker: Tracker) -> Target:
         named = Named(SweepStore(config.tracking.directory, run.name), here, known=True)
         own = tracker.find_sweep(run.name, named.identity)
         if own is not None and own.run_id == run_id:
-            return gather_local(named.store), own
+            return _gathered(named.store, terminal), own
     return gather_tracked(tracker.stored, run, tracked_specification(tracker.stored, run)), run
 
 

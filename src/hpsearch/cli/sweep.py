@@ -219,6 +219,8 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Namespace, term
     named = name_of(plan, command, development, sealed)
     if sealed is not None:
         tell_opened(terminal, config.tracking.directory, development, sealed)
+    for sentence in named.store.survey()[1]:
+        terminal.warn(f"{sentence}; this trial is trained again")
     done = named.store.records()
     missing = plan.missing(done, config.search.trials)
     finished = [done[key] for key in plan.keys(config.search.trials) if key not in set(missing)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from hpsearch.config import ConfigError
 from hpsearch.data.seal import SealedTest
 from hpsearch.errors import HpsearchError
-from hpsearch.search.record_files import open_json, read_bytes, seal_json, write_whole
+from hpsearch.search.record_files import read_sealed, seal_json, write_whole
 from hpsearch.tracking.ledger import Opening, SealLedger
 from hpsearch.wording import number_of, show_number
 
@@ -28,9 +28,9 @@ def pending_nonce(folder: Path) -> str | None:
     Raises:
         BrokenFileError: If the file is damaged.
     """
-    path = folder / PENDING
-    data = read_bytes(path)
-    return None if data is None else str(open_json(data, path)["nonce"])
+    way_out = "move it away, and the opening that it claimed counts as one of another folder"
+    body = read_sealed(folder / PENDING, way_out)
+    return None if body is None else str(body["nonce"])
 
 
 def begin_claim(folder: Path) -> str:

@@ -16,7 +16,7 @@ from hpsearch.jobs import RefitJob
 from hpsearch.nn.deployed import Deployed, deploy
 from hpsearch.nn.outputs import output_count
 from hpsearch.records import FitResult
-from hpsearch.search.record_files import open_json, seal_json, write_whole
+from hpsearch.search.record_files import BrokenFileError, read_bytes, read_sealed, seal_json, write_whole
 from hpsearch.secrets import mask_secrets
 
 
@@ -91,16 +91,17 @@ def load_model(folder: Path, config: Config) -> Model | None:
         config: What it was trained by; what is stored of it holds no secrets.
 
     Raises:
-        HpsearchError: If the weights are not those that were saved.
+        BrokenFileError: If the weights are not those that were saved, or what is said of them is damaged.
     """
-    path = folder / "model.json"
-    if not path.exists():
+    way_out = f"delete {str(folder)!r}, and the same command refits"
+    body = read_sealed(folder / "model.json", way_out)
+    if body is None:
         return None
-    body = open_json(path.read_bytes(), path)
-    data = (folder / "model.safetensors").read_bytes()
+    weights = folder / "model.safetensors"
+    data = read_bytes(weights) or b""
     digest = hashlib.sha256(data).hexdigest()
     if digest != body["weights_sha256"]:
-        raise HpsearchError(f"{folder / 'model.safetensors'} was changed: delete {folder} and refit")
+        raise BrokenFileError(weights, "it is missing, or was changed", way_out)
     return Model(folder, config, load(data), digest, body["stop_after"])
 
 

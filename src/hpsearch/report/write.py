@@ -1,9 +1,14 @@
 """The files of a report, written so that a reader never meets half of them."""
 
+import os
 import re
+import shutil
+import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+import psutil
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.report import exports, pages, rendering
@@ -11,6 +16,8 @@ from hpsearch.report.blocks import Report
 from hpsearch.report.figures_mechanism import Theory
 
 FIGURES = "figures"
+PARTS = ".report-"
+"""Begins the name of the folder in which files are made ready, before the host and the number of the process."""
 _FIGURE = re.compile(r"[fm]\d\d[a-z]?-[a-z0-9-]+\.(svg|png)")
 
 
@@ -44,13 +51,22 @@ def replace_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
     """
     for parent in {(folder / path).parent for path in contents}:
         parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as name:
+    for left in folder.glob(f"{PARTS}*"):  # by a process that was killed
+        if not _in_use(left.name):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{PARTS}{socket.gethostname()}-{os.getpid()}-", dir=folder) as name:
         beside = Path(name)
         for at, data in enumerate(contents.values()):
             (beside / str(at)).write_bytes(data)
         for at, path in enumerate(contents):
             (beside / str(at)).replace(folder / path)
     return [folder / path for path in contents]
+
+
+def _in_use(name: str) -> bool:
+    """Whether the process that made a folder of parts runs, or cannot be seen, as on another host."""
+    host, _, pid = name.removeprefix(PARTS).rpartition("-")[0].rpartition("-")
+    return bool(host) and (host != socket.gethostname() or psutil.pid_exists(int(pid)))
 
 
 def build(findings: Findings, theory: Theory | None = None) -> dict[str, bytes]:

@@ -5,10 +5,12 @@ written; the run gets its results; Optuna is told, which is the commit. Each ste
 be killed between any two of them. What waits for a worker has no attempt, and leaves nothing behind.
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState
@@ -19,6 +21,7 @@ from hpsearch.search.journal import report_rungs
 from hpsearch.search.narrowing import room_for
 from hpsearch.search.plan import Plan
 from hpsearch.search.provenance import Provenance
+from hpsearch.search.record_files import BrokenFileError
 from hpsearch.search.sampler import enter
 from hpsearch.search.store import Attempt, SweepStore
 from hpsearch.search.trial_records import Record, decode_record
@@ -66,7 +69,9 @@ class Attempts:
         Returns:
             The committed records by (level, k).
         """
-        finished = self.store.finished()
+        finished, damaged = self.store.survey()
+        if damaged:
+            self._mark_replaced()
         asked = {_identity(trial): trial for trial in self.study.get_trials(deepcopy=False)}
         for key, attempt in finished.items():
             trial = asked.get((*key, attempt.number))
@@ -85,14 +90,22 @@ class Attempts:
         """Gives tracking an attempt whose record is whole, without training."""
         record = _record(attempt)
         planned = self.plan.realize(record.key, record.values)
-        run = self.store.run_file(record.level, record.k, attempt.number)
-        assert run is not None, attempt.folder
+        run = run_facts(self.store, attempt)
         run_id = self._start_run(planned, attempt.number, run["started_ms"], Provenance.read(run))
         number = trial.number if trial is not None else self._ask(planned, attempt.number)
         result = replace(record.result, measured=run["measured"])
         finished = Finished(result, attempt.folder, run_id, number, run["ended_ms"])
         self._finish_run(finished)
         return finished
+
+    def _mark_replaced(self) -> None:
+        """The runs of attempts whose record is damaged: they have ended well, and their trials are trained again."""
+        for run in self.tracker.attempts(self.run):
+            if run.role is Role.SEARCH and run.status != Status.INTERRUPTED:
+                for attempt in self.store.attempts(run.level, run.k):
+                    if attempt.number == run.attempt and attempt.problem is not None:
+                        why = f"replaced by a later attempt: {attempt.problem}"
+                        self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=why)
 
     def _close_open_runs(self, finished: Mapping[tuple[str, int], Attempt]) -> None:
         for run in self.tracker.attempts(self.run, running=True):
@@ -181,6 +194,15 @@ class Attempts:
 def _identity(trial: optuna.trial.FrozenTrial) -> tuple[str, int, int]:
     attrs = trial.user_attrs
     return attrs.get("level", ""), attrs.get("k", -1), attrs.get("attempt", -trial.number)
+
+
+def run_facts(store: SweepStore, attempt: Attempt) -> dict[str, Any]:
+    """When and by what a finished attempt was made; with a `run.json` that is damaged, only what is needed, of now."""
+    facts = {"started_ms": now_ms(), "ended_ms": now_ms(), "measured": {}}
+    record = _record(attempt)
+    with contextlib.suppress(BrokenFileError):
+        facts |= store.run_file(record.level, record.k, attempt.number)
+    return facts
 
 
 def _record(attempt: Attempt) -> Record:

@@ -12,7 +12,7 @@ from hpsearch.execution.local import Done
 from hpsearch.execution.worker import WorkerDied
 from hpsearch.jobs import Answer, RefitJob, TrialJob
 from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult
-from hpsearch.search.attempts import now_ms
+from hpsearch.search.attempts import now_ms, run_facts
 from hpsearch.search.described import config_text, option_params
 from hpsearch.search.foreman import Foreman
 from hpsearch.search.provenance import Provenance
@@ -200,8 +200,7 @@ class Confirmation:
         """A whole record is a finished seed; its run is finished too, if the driver died in between."""
         record = attempt.record
         assert record is not None, attempt.folder
-        run = self.recipes[place].store.run_file(record.level, record.k, attempt.number)
-        assert run is not None, attempt.folder
+        run = run_facts(self.recipes[place].store, attempt)
         run_id = self._start_run((place, record.k), attempt.number, run["started_ms"], Provenance.read(run))
         result = replace(record.result, measured=run["measured"])
         self.tracker.finish_attempt(run_id, result, ended_ms=run["ended_ms"], artifacts=_artifacts(attempt.folder))

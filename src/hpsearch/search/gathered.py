@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from hpsearch.search.champion import find_recipe
@@ -35,6 +36,7 @@ class Gathered:
         predictions: The arrays beside the record of a trial, read when asked for.
         requested: How many trials the sweep says that it is to have, default recipes included; 0 if it does not say.
         made_with: What trials and retrainings were done with, each once; None of those where it was not written down.
+        damaged: One sentence for each file that could not be used.
     """
 
     specification: dict[str, Any]
@@ -43,6 +45,7 @@ class Gathered:
     requested: int = 0
     confirmed: dict[Key, tuple[Record, Arrays]] = field(default_factory=dict)
     made_with: set[Provenance | None] = field(default_factory=set)
+    damaged: list[str] = field(default_factory=list)
 
     @property
     def compares(self) -> bool:
@@ -77,10 +80,11 @@ def gather_local(store: SweepStore) -> Gathered:
     """A sweep from its folder."""
     specification = store.specification()
     assert specification is not None, store.folder
-    finished = store.finished()
+    finished, damaged = store.survey()
     records = {key: attempt.record for key, attempt in finished.items() if attempt.record is not None}
     found = Gathered(specification, records, lambda key: store.predictions(finished[key]), store.requested())
-    found.made_with.update(_provenance(store, attempt) for attempt in finished.values())
+    found.damaged.extend(damaged)
+    found.made_with.update(_provenance(store, attempt, found.damaged) for attempt in finished.values())
     retrained: dict[Key, Provenance | None] = {}
     for level in found.levels:
         recipe = found.recipe(level)
@@ -89,7 +93,7 @@ def gather_local(store: SweepStore) -> Gathered:
             for (_, seed), attempt in fresh.finished().items():
                 if attempt.record is not None:
                     found.confirmed[level, seed] = attempt.record, fresh.predictions(attempt)
-                    retrained[level, seed] = _provenance(fresh, attempt)
+                    retrained[level, seed] = _provenance(fresh, attempt, found.damaged)
     found.made_with.update(_of_pairs(retrained))
     return found
 
@@ -100,9 +104,13 @@ def _of_pairs(retrained: Mapping[Key, Provenance | None]) -> list[Provenance | N
     return [one for (_, seed), one in retrained.items() if levels[seed] > 1]
 
 
-def _provenance(store: SweepStore, attempt: StoredAttempt) -> Provenance | None:
+def _provenance(store: SweepStore, attempt: StoredAttempt, damaged: list[str]) -> Provenance | None:
     assert attempt.record is not None, attempt.folder
-    return Provenance.read(store.run_file(attempt.record.level, attempt.record.k, attempt.number) or {})
+    try:
+        return Provenance.read(store.run_file(attempt.record.level, attempt.record.k, attempt.number))
+    except BrokenFileError as error:
+        damaged.append(str(error))
+        return None
 
 
 class SpecificationError(TrackingError):
@@ -176,7 +184,10 @@ def _arrays(stored: StoredSweeps, child: Child, record: Record) -> Arrays:
     if record.predictions_sha256 == digest_arrays({}):
         return {}
     name = "predictions.safetensors"
-    arrays: dict[str, np.ndarray] = load(stored.artifact(child.attempt.run_id, name))
+    try:
+        arrays: dict[str, np.ndarray] = load(stored.artifact(child.attempt.run_id, name))
+    except SafetensorError as error:
+        raise BrokenFileError(f"{name} of run {child.attempt.run_id}", str(error)) from error
     if digest_arrays(arrays) != record.predictions_sha256:
         raise BrokenFileError(f"{name} of run {child.attempt.run_id}", "its arrays are not those of record.json")
     return arrays

@@ -43,8 +43,8 @@ class StorageError(HpsearchError):
 class BrokenFileError(HpsearchError):
     """A file that was cut, changed or never finished; what it says is not used."""
 
-    def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{str(path)!r} is not whole: {reason}")
+    def __init__(self, path: Path | str, reason: str, way_out: str = "") -> None:
+        super().__init__(f"{str(path)!r} is not whole: {reason}{f'; {way_out}' if way_out else ''}")
 
 
 def seal_json(body: Any) -> bytes:
@@ -65,11 +65,12 @@ def seal_json(body: Any) -> bytes:
     return f'{{"body":{text},"sha256":"{digest}"}}\n'.encode()
 
 
-def open_json(data: bytes, name: Path | str) -> Any:
+def open_json(data: bytes, name: Path | str, way_out: str = "") -> Any:
     """The body of `seal_json`.
 
     Raises:
-        BrokenFileError: Unless these are, to the byte, what `seal_json` wrote; `name` is for its message.
+        BrokenFileError: Unless these are, to the byte, what `seal_json` wrote; `name` and `way_out` are for its
+            message.
     """
     try:
         tree = json.loads(data)
@@ -77,9 +78,9 @@ def open_json(data: bytes, name: Path | str) -> Any:
         whole = f'{{"body":{_dump(body)},"sha256":"{tree["sha256"]}"}}\n'.encode() == data
         digest = hashlib.sha256(_dump(body).encode()).hexdigest()
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BrokenFileError(name, f"{type(error).__name__}: {error}") from error
+        raise BrokenFileError(name, f"{type(error).__name__}: {error}", way_out) from error
     if not whole or digest != tree["sha256"]:
-        raise BrokenFileError(name, "its checksum does not fit its contents")
+        raise BrokenFileError(name, "its checksum does not fit its contents", way_out)
     return _rich(body)
 
 
@@ -115,6 +116,21 @@ def read_bytes(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise StorageError(path, error) from error
+
+
+def read_sealed(path: Path, way_out: str) -> Any:
+    """The body of a file that `seal_json` wrote; None if there is no file.
+
+    Args:
+        path: Which one.
+        way_out: What a person can do if it is damaged.
+
+    Raises:
+        BrokenFileError: If it is damaged.
+        StorageError: If it cannot be read.
+    """
+    data = read_bytes(path)
+    return None if data is None else open_json(data, path, way_out)
 
 
 def sync_folder(folder: Path) -> None:

@@ -25,8 +25,8 @@ from hpsearch.search.folders import make_folder, slug
 from hpsearch.search.lock import hold
 from hpsearch.search.record_files import (
     BrokenFileError,
-    open_json,
     read_bytes,
+    read_sealed,
     seal_json,
     sync_folder,
     write_whole,
@@ -119,9 +119,8 @@ class SweepStore:
         Raises:
             BrokenFileError: If the file is damaged.
         """
-        path = self.folder / "requested.json"
-        data = read_bytes(path)
-        return 0 if data is None else int(open_json(data, path)["trials"])
+        body = read_sealed(self.folder / "requested.json", "the command that started the sweep writes it anew")
+        return 0 if body is None else int(body["trials"])
 
     def begin_attempt(self, level: str, k: int) -> int:
         """Number of a new attempt, from 1: above all that there were; its folder is made.
@@ -179,29 +178,35 @@ class SweepStore:
 
         It is the first one, except that an attempt which failed by an error gives way to later ones.
         """
+        return self.survey()[0]
+
+    def survey(self) -> tuple[dict[tuple[str, int], Attempt], list[str]]:
+        """What `finished` gives, and one sentence for each damaged record whose trial has no whole one."""
         found: dict[tuple[str, int], Attempt] = {}
-        for folder in self.folder.glob("trials/*/*/attempt-*"):
-            record, _ = _read_record(folder)
+        problems: dict[Path, str] = {}
+        for folder in sorted(self.folder.glob("trials/*/*/attempt-*")):
+            record, problem = _read_record(folder)
             number = _attempt_number(folder)
+            if problem:
+                problems[folder.parent] = problem
             if record and number and folder == self._attempt_folder(record.level, record.k, number):
                 known = found.get(record.key)
                 if known is None or _goes_before(Attempt(number, folder, record, None), known):
                     found[record.key] = Attempt(number, folder, record, None)
-        return dict(sorted(found.items()))
+        whole = {attempt.folder.parent for attempt in found.values()}
+        return dict(sorted(found.items())), [text for folder, text in problems.items() if folder not in whole]
 
     def records(self) -> dict[tuple[str, int], Record]:
         """The record of every finished trial by (level, k), sorted: of its first finished attempt."""
         return {key: attempt.record for key, attempt in self.finished().items() if attempt.record is not None}
 
-    def run_file(self, level: str, k: int, attempt: int) -> dict[str, Any] | None:
-        """What `run.json` of an attempt says; None if there is none.
+    def run_file(self, level: str, k: int, attempt: int) -> dict[str, Any]:
+        """What `run.json` of an attempt says: when, where and by what it was made, on which no result depends.
 
         Raises:
             BrokenFileError: If the file is damaged.
         """
-        path = self._attempt_folder(level, k, attempt) / "run.json"
-        data = read_bytes(path)
-        return None if data is None else dict(open_json(data, path))
+        return dict(read_sealed(self._attempt_folder(level, k, attempt) / "run.json", "no result depends on it") or {})
 
     def predictions(self, attempt: Attempt) -> dict[str, np.ndarray]:
         """The arrays that were kept beside the record of a finished attempt.
@@ -215,9 +220,10 @@ class SweepStore:
         try:
             arrays = {} if data is None else load(data)
         except SafetensorError as error:
-            raise BrokenFileError(path, str(error)) from error
+            raise BrokenFileError(path, str(error), _train_again(attempt.folder)) from error
         if digest_arrays(arrays) != attempt.record.predictions_sha256:
-            raise BrokenFileError(path, "its arrays are not those of record.json beside it")
+            reason = "its arrays are not those of record.json beside it"
+            raise BrokenFileError(path, reason, _train_again(attempt.folder))
         return arrays
 
     def _attempt(self, level: str, k: int, number: int, folder: Path) -> Attempt:
@@ -240,14 +246,24 @@ class SweepStore:
 
 
 def list_sweeps(directory: str | Path) -> dict[str, dict[str, Any]]:
-    """The specifications of all sweeps below `tracking.directory` by name, sorted.
+    """The specifications of all sweeps below `tracking.directory` by name, sorted; damaged ones are left out."""
+    specifications = []
+    for folder in (Path(directory) / "sweeps").glob("*"):
+        with contextlib.suppress(BrokenFileError):  # told to those who ask for it: `damaged_sweeps`
+            specifications.append(_read_specification(folder))
+    whole = sorted((found for found in specifications if found is not None), key=lambda found: str(found["name"]))
+    return {found["name"]: found for found in whole}
 
-    Raises:
-        BrokenFileError: If one of them is damaged: it could be the one that is looked for.
-    """
-    folders = (Path(directory) / "sweeps").glob("*")
-    specifications = [found for found in map(_read_specification, folders) if found is not None]
-    return {found["name"]: found for found in sorted(specifications, key=lambda found: str(found["name"]))}
+
+def damaged_sweeps(directory: str | Path, prefix: str = "") -> list[BrokenFileError]:
+    """What is wrong with each sweep whose specification is damaged, of those whose folder's name begins so."""
+    found = []
+    for folder in sorted((Path(directory) / "sweeps").glob("*")):
+        try:
+            _read_specification(folder)
+        except BrokenFileError as error:
+            found += [error] if folder.name.startswith(prefix) else []
+    return found
 
 
 def _goes_before(one: Attempt, other: Attempt) -> bool:
@@ -257,9 +273,9 @@ def _goes_before(one: Attempt, other: Attempt) -> bool:
 
 
 def _read_specification(folder: Path) -> dict[str, Any] | None:
-    path = folder / "sweep.json"
-    data = read_bytes(path)
-    return None if data is None else dict(open_json(data, path))
+    way_out = f"the run of the sweep in MLflow has a copy to put in its place, or move {str(folder)!r} away"
+    body = read_sealed(folder / "sweep.json", way_out)
+    return None if body is None else dict(body)
 
 
 def _read_record(folder: Path) -> tuple[Record | None, str | None]:
@@ -271,6 +287,10 @@ def _read_record(folder: Path) -> tuple[Record | None, str | None]:
         return decode_record(data, path), None
     except BrokenFileError as error:
         return None, str(error)
+
+
+def _train_again(folder: Path) -> str:
+    return f"move {str(folder)!r} away, and the command of its sweep trains it again"
 
 
 def _attempt_number(folder: Path) -> int | None:
