@@ -209,6 +209,14 @@ def test_what_was_recognized_in_a_file_and_columns_of_one_value_are_said(make_co
     ]
 
 
+def test_inputs_of_an_array_that_hold_one_value_are_said_by_their_numbers(make_config, make_rows):
+    rows = make_rows(30)
+    rows = replace(rows, inputs=rows.inputs * np.array([1, 0, 1, 1, 1], np.float32))
+    assert tell_columns(rows, make_config(data={"kind": "npz"}).data) == {
+        "warnings": ["column 1 holds one value in every development row: nothing can be learned from that"]
+    }
+
+
 def test_a_shipped_data_set_has_no_word_on_columns(make_config, make_rows):
     assert tell_columns(make_rows(30), make_config().data) == {}
 

@@ -6,9 +6,9 @@ from typing import Any
 from hpsearch.cli.naming import Named
 from hpsearch.cli.scores import Score
 from hpsearch.config import Config, Engine
-from hpsearch.config.data import CsvData, Data
+from hpsearch.config.data import CsvData, Data, OwnData
 from hpsearch.config.sweep import AdaptiveSearch, CoarseToFine
-from hpsearch.data.columns import constants, describe_columns, identifiers, name_columns
+from hpsearch.data.columns import Column, constants, describe_columns, identifiers, name_columns
 from hpsearch.data.rows import Development
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.jobs import Checked
@@ -155,15 +155,16 @@ def describe_data(data: dict[str, Any]) -> str:
 def tell_columns(rows: Development, data: Data) -> dict[str, Any]:
     """What `sweep.json` keeps of the contents of a user's own file, as sentences."""
     found: dict[str, Any] = {"notes": list(rows.notes)} if rows.notes else {}
-    if not isinstance(data, CsvData):
+    if not isinstance(data, OwnData) or rows.images:
         return found
-    found["inputs"] = describe_columns(rows.columns)
-    warnings = []
-    if names := identifiers(rows.columns, rows.inputs):
+    columns, warnings = rows.columns or [Column(str(at), 1) for at in range(rows.inputs.shape[1])], []
+    if rows.columns:
+        found["inputs"] = describe_columns(columns)
+    if isinstance(data, CsvData) and (names := identifiers(columns, rows.inputs)):
         way_out = list_override("data.drop", [*data.drop, *names])
         holds = _hold(names)
         warnings.append(f"{holds} whole numbers that all differ, as identifiers do; to leave them out: {way_out}")
-    if names := constants(rows.columns, rows.inputs):
+    if names := constants(columns, rows.inputs):
         warnings.append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
     return found | ({"warnings": warnings} if warnings else {})
 
