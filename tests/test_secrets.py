@@ -69,6 +69,10 @@ def test_an_address_without_a_secret_stays_as_it_is(uri):
         '+db_password: str | None = "hunter2"',
         "'model.kwargs={n: 3, auth_token: hunter2}'",
         "model.kwargs.password='a hunter2'",
+        'assert api_key == "hunter2"',
+        "if (token := 'hunter2') and pw != 'hunter2': {'secret' => 'hunter2'}",
+        "-----BEGIN RSA PRIVATE KEY-----\n+hunter2\n-----END RSA PRIVATE KEY-----",
+        "login(ghp_hunter2hunter2hunter2hunter2)",
     ],
 )
 def test_assignments_of_secrets_are_masked_in_text(line):
@@ -173,7 +177,7 @@ def test_an_error_that_nobody_foresaw_shows_no_secret(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("cannot reach https://hunter2@host")
 
-    monkeypatch.setattr("hpsearch.cli.actions.run_sweep", fail)
+    monkeypatch.setattr("hpsearch.cli.actions.plan_action", fail)
     shown = Program(tmp_path).call("data=xor", status=1)
     assert "RuntimeError: cannot reach https://***@host" in shown
 

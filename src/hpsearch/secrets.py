@@ -21,7 +21,7 @@ _WORDS = (
 _KEY = re.compile(rf"{_WORDS}$", re.IGNORECASE)
 _COUNT_KEY = re.compile(rf"{_COUNTED}[_-]?\d*$", re.IGNORECASE)
 _ASSIGNMENT = re.compile(
-    rf"(?<![\w.-])(?P<key>[\w.-]*{_WORDS})(?![\w.-])(?P<sign>\\?[\"']?[ \t]*[:=][ \t]*"
+    rf"(?<![\w.-])(?P<key>[\w.-]*{_WORDS})(?![\w.-])(?P<sign>\\?[\"']?[ \t]*(?:[:!]?=+>?|:)[ \t]*"
     r"(?:[\w.]+(?:\[[^]\n]*\])?(?:[ \t]*\|[ \t]*\w+)*[ \t]*=[ \t]*)?)"  # of `password: str = …`
     r"(?P<value>\\\"[^\"]*\\\"|\"[^\"\n]*\"?|'[^'\n]*'?|[^\s,;&}\])\"']+)",
     re.IGNORECASE,

@@ -274,3 +274,12 @@ def test_a_refused_command_loads_and_starts_nothing_that_takes_long(sweep, migra
     assert (done.stdout, done.stderr.count("\n")) == ("set()\nNone\n", len(arguments)), done.stderr
     assert "final.sweep=unknown is no sweep in mlruns: did you mean known?" in done.stderr
     assert "report.sweep=unknown is no sweep at sqlite:///" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["sweep", "report.sweep=x"], ["sweep", f"report.run={'0' * 32}"], ["leaderboard", "report.data=digits"]]
+)
+def test_a_report_where_nothing_was_tracked_is_refused_and_writes_nothing(folder, words):
+    shown = Program(folder).call(f"+report={words[0]}", *words[1:], status=2)
+    assert f"{folder / 'mlruns' / 'mlflow.db'}: " in shown
+    assert list(folder.iterdir()) == []

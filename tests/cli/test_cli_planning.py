@@ -259,3 +259,12 @@ def test_choices_take_the_place_of_a_range_that_a_file_has(acting):
 def test_a_value_that_no_space_ships_is_searched_by_the_key_of_its_group(planned):
     space = planned(TUNED, "optimizer.space.beta1={low: 0.8, high: 0.95}")
     assert space.dimensions["optimizer.adam"]["beta1"] == Range(low=0.8, high=0.95, log=False, step=None, whole=False)
+
+
+def test_a_secret_is_not_searched_and_a_number_of_tokens_is(planned, problems):
+    (refused,) = problems(planned, *OWN_MODEL, "model.space.api_key.choices=[hunter2, hunter3]")
+    assert refused == (
+        "search.space.model.custom.api_key looks like a secret and cannot be searched: drawn values are stored"
+    )
+    space = planned(*OWN_MODEL, "model.space.n_tokens.choices=[8, 16]")
+    assert set(space.dimensions["model.custom"]) == {"n_tokens"}

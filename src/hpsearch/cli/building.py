@@ -148,6 +148,21 @@ def connect(config: Config, terminal: Terminal) -> Tracker:
     return tracker
 
 
+def connect_reader(config: Config, terminal: Terminal) -> Tracker:
+    """The tracker that the configuration names, of a store that is there: who only reads makes none.
+
+    Raises:
+        ConfigError: It is a SQLite store, and there is none.
+        TrackingError: It cannot be used; within 10 s.
+    """
+    path = check(_uri(config))
+    if path is not None and not path.exists():
+        raise ConfigError(
+            f"there is no tracking store at {path}: run a sweep first, in this folder, or give tracking.uri"
+        )
+    return connect(config, terminal)
+
+
 @contextmanager
 def running(
     tracker: Tracker,

@@ -13,7 +13,8 @@ from hpsearch.config.sweep import Choose
 from hpsearch.config.synonyms import nearest_option
 from hpsearch.config.training import CustomLoss
 from hpsearch.config.tree import nearest
-from hpsearch.space import Composed, Dimension, Space, merged_bounds, option_space, searchable
+from hpsearch.secrets import mask_secrets
+from hpsearch.space import Choices, Composed, Dimension, Space, merged_bounds, option_space, searchable
 
 TUNABLE = (*(f.name for f in fields(Choose)), "training")
 """Groups whose spaces can be sampled."""
@@ -72,6 +73,7 @@ def plan_space(
         planning.build_dimensions()
         planning.require_homes_for_values()
         planning.require_one_of_two()
+        planning.refuse_secrets()
         planning.require_effects()
     if planning.problems:
         raise ConfigError(*dict.fromkeys(planning.problems))
@@ -242,6 +244,15 @@ class _Planning:
         action = self.base.actions.get("sweep")
         by = f"+sweep={action}" if action else "a configuration file"
         return Asked(key, None if self._is_given(key) else by)
+
+    def refuse_secrets(self) -> None:
+        """What trials draw is stored and shown everywhere."""
+        for place, found in self.dimensions.items():
+            for name, dimension in found.items():
+                drawn = list(dimension.values) if isinstance(dimension, Choices) else [dimension.low]
+                if mask_secrets({name: drawn}) != {name: drawn}:
+                    key = f"search.space.{place}.{name}"
+                    self.problems.append(f"{key} looks like a secret and cannot be searched: drawn values are stored")
 
     def require_homes_for_values(self) -> None:
         """A value given for a group that varies must belong to at least one of its options."""

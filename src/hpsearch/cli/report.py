@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hpsearch.analysis.compare import analyse
 from hpsearch.analysis.table import read_table
-from hpsearch.cli.building import connect
+from hpsearch.cli.building import connect_reader
 from hpsearch.cli.leaderboard import report_leaderboard
 from hpsearch.cli.overrides import Overrides
 from hpsearch.cli.publishing import publish, summarize
@@ -29,7 +29,7 @@ def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
     if option == "table":
         return _report_table(config, terminal)
     asked = Asked(config, option, kept_words(overrides))
-    with connect(config, terminal) as tracker:
+    with connect_reader(config, terminal) as tracker:
         if option == "leaderboard":
             return report_leaderboard(asked, tracker, terminal)
         found, run = find_target(asked, tracker, terminal)
