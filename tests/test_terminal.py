@@ -188,7 +188,8 @@ def test_what_was_drawn_shares_one_column_where_there_is_no_room_for_one_a_group
         terminal = Terminal(Console(file=io.StringIO(), width=width, highlight=False))
         terminal.best_trials([row(0, 0.5, more={"report/r2": "0.4"}, **drawn)], "val/mse ± SE")
         assert ("configuration" in shown(terminal)) == together
-        assert {*drawn.values()} <= set(shown(terminal).replace(",", " ").split())
+        wanted = {f"{group}={option}" for group, option in drawn.items()} if together else {*drawn.values()}
+        assert wanted <= set(shown(terminal).replace(",", " ").split())
 
 
 def test_what_is_being_done_is_a_line_where_there_is_no_terminal(terminal):

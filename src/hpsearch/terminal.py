@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import starmap
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -262,6 +263,11 @@ class Terminal:
         return " · ".join(parts)
 
 
+def _named(group: str, shown: str) -> str:
+    """What was drawn of a group, with its name where an option stands alone: `norm=none`, `adam lr=0.001`."""
+    return shown if " " in shown or "=" in shown else f"{group}={shown}"
+
+
 class _Drawn(Enum):
     """How a table shows what trials have drawn."""
 
@@ -279,7 +285,7 @@ def _table(score: str, more: Sequence[str], rows: Sequence[Row], how: _Drawn) ->
         table.add_column(heading, justify="right", no_wrap=True, min_width=widest)
     drawn = [show_values(row.values) for row in rows]
     if how is _Drawn.TOGETHER:
-        drawn = [{CONFIGURATION: ", ".join(shown.values())} if shown else {} for shown in drawn]
+        drawn = [{CONFIGURATION: ", ".join(starmap(_named, shown.items()))} if shown else {} for shown in drawn]
     groups = sorted({group for shown in drawn for group in shown}) if how is not _Drawn.LEFT_OUT else []
     for group in groups:
         table.add_column(group)
