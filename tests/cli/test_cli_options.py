@@ -104,6 +104,11 @@ def test_a_data_set_brings_its_loss_evaluation_and_training_along(default_compos
     assert (options["loss"], options["evaluation"], options["training"]) == (loss, evaluation, training)
 
 
+@pytest.mark.parametrize("data", ["breast_cancer", "diabetes", "xor"])
+def test_what_a_data_set_brings_along_suits_models_without_hidden_units(planned, data):
+    planned(f"data={data}", "model=linear")  # refuses what has no effect
+
+
 def test_what_is_given_wins_over_what_the_data_set_brings(composed):
     assert composed("data=diabetes", "loss=mae").config.loss.kind == "mae"
     assert composed("data=diabetes", "training=default").config.training.epochs == 20
