@@ -3,14 +3,24 @@
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
+from typing import TextIO
 
-from hpsearch.execution.worker import REPEATABLE
+from hpsearch.execution.worker import DRIVER, REPEATABLE
+
+FOLDER, LOCK = "hps-", "hpsearch-driver.lock"
+"""How the folder for a driver's sockets begins, in the one for temporary files, and what the driver locks in it."""
+NEW_S = 60.0
+"""Seconds for which a folder is not taken for left behind: its driver may not have locked it yet."""
+_held: list[TextIO] = []  # while this process lives
 
 
 def preload(*modules: str) -> None:
@@ -21,7 +31,8 @@ def preload(*modules: str) -> None:
     workers: 1.3 s to the first result instead of 3.5 s.
     """
     if sys.platform == "linux":
-        multiprocessing.get_context("forkserver").set_forkserver_preload(["hpsearch.execution.worker", *modules])
+        first = ["hpsearch.execution.orphaned", "hpsearch.execution.worker"]
+        multiprocessing.get_context("forkserver").set_forkserver_preload([*first, *modules])
         _server_runs()
 
 
@@ -46,7 +57,7 @@ def sheltered() -> Iterator[None]:
 
     No file of the working folder stands in for a module that they import, see `hpsearch.__main__`.
     """
-    born_with = {**REPEATABLE, "PYTHONSAFEPATH": "1"}
+    born_with = {**REPEATABLE, "PYTHONSAFEPATH": "1", DRIVER: str(os.getpid())}
     kept = {name: os.environ.get(name) for name in born_with}
     os.environ.update(born_with)
     resource_tracker.ensure_running()  # would unblock SIGINT if it were started below
@@ -93,8 +104,56 @@ def _group_counters(root: Path) -> Iterator[Path]:
                 yield from dict.fromkeys((mount / group.lstrip("/") / counter, mount / counter))
 
 
+def remove_left(place: Path) -> None:
+    """Removes what drivers have left in the folder for temporary files: they were killed, nobody holds the lock.
+
+    Args:
+        place: The folder for temporary files.
+    """
+    for folder in place.glob(f"{FOLDER}*"):
+        with contextlib.suppress(OSError):  # its driver holds the lock, another one removes it, it is another user's
+            if time.time() - folder.stat().st_mtime > NEW_S:
+                with _locked(folder):
+                    shutil.rmtree(folder)
+
+
+def _locked(folder: Path) -> TextIO:
+    """The lock of a folder, held until it is closed; `filelock` would cost every worker 10 MiB of imports.
+
+    Raises:
+        OSError: If another process holds it.
+    """
+    import fcntl  # noqa: PLC0415 (where there is a server)
+
+    lock = (folder / LOCK).open("r+", encoding="ascii")  # where there is none, the folder is not one of ours
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock
+
+
+def _take_folder() -> None:
+    """Where multiprocessing keeps its sockets: a folder that shows by a lock whether its driver lives.
+
+    Its own are removed at the end of a process, and left behind by SIGKILL, without a sign of whose they were.
+    """
+    settings: dict[str, str] = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 (no public way)
+    if settings.get("tempdir") is None:
+        place = Path(tempfile.gettempdir())
+        remove_left(place)
+        folder = Path(tempfile.mkdtemp(prefix=FOLDER, dir=place))
+        (folder / LOCK).touch()
+        lock = _locked(folder)
+        util.Finalize(lock, shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, exitpriority=-100)
+        _held.append(lock)
+        settings["tempdir"] = str(folder)
+
+
 def _server_runs() -> bool:
     try:
+        _take_folder()
         with sheltered():
             forkserver.ensure_running()
     except OSError:  # no place for its socket: TMPDIR is read-only, or longer than the name of a socket may be

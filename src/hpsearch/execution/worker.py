@@ -15,6 +15,8 @@ from typing import Any
 from hpsearch.encoding import make_streams_lenient
 from hpsearch.secrets import MASK, mask_text
 
+DRIVER = "HPSEARCH_DRIVER"
+"""The process number of the driver, in the environment that its server is born with."""
 REPEATABLE = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
