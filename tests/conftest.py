@@ -1,7 +1,9 @@
 """Fixtures for every room: complete configurations from short overrides, small data sets, fits."""
 
+import atexit
 import gc
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from hpsearch.tracking.mlflow import Tracker
 
 os.environ["MKL_CBWR"] = "AUTO,STRICT"  # as in workers: bits that do not depend on where a matrix begins
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="hpsearch-tests-")  # what a user has opened
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 os.environ["OMP_NUM_THREADS"] = "1"  # several processes test at once; more threads than cores run many times slower
 
 
