@@ -94,7 +94,7 @@ def test_retrainings_alone_record_a_calibrated_loss_and_their_runs_have_it_as_a_
     assert {len(key) for key, summary in bodies.items() if "report/calibrated_loss" in summary} == {3}
     recorded = {summary["report/calibrated_loss"] for key, summary in bodies.items() if len(key) == 3}
     assert {run.data.metrics["report/calibrated_loss"] for run in program.runs("c", "confirm")} == recorded
-    assert all(run.data.metrics["chosen/temperature"] > 0 for run in program.runs("c", "confirm"))
+    assert all(run.data.metrics["report/temperature"] > 0 for run in program.runs("c", "confirm"))
     assert not [run for run in program.runs("c", "search") if "report/calibrated_loss" in run.data.metrics]
     assert "calibrated log loss" not in (program.folder / "experiments" / "c" / "report.md").read_text()
 

@@ -17,6 +17,7 @@ from hpsearch.space import Choices, Composed, Range, Space
 LR = Range(low=0.001, high=0.1, log=True, step=None, whole=False)
 CHANGES = {
     "name": "other",
+    "description": "why",
     "seed": 1,
     "engine": "reference",
     "trust": True,
@@ -88,6 +89,7 @@ CHANGES = {
     "execution.memory_gib": 1.5,
     "tracking.kind": None,
     "tracking.uri": "sqlite:///x.db",
+    "tracking.tags": {"team": "vision"},
     "tracking.directory": "elsewhere",
     "confirm.seeds": 3,
     "final.sweep": "x",
@@ -118,6 +120,7 @@ OUTSIDE = (
     "report.",
     "engine",
     "name",
+    "description",
     "extend",
     "trust",
     "search.trials",

@@ -20,7 +20,6 @@ FOLDER, LOCK = "hps-", "hpsearch-driver.lock"
 """How the folder for a driver's sockets begins, in the one for temporary files, and what the driver locks in it."""
 NEW_S = 60.0
 """Seconds for which a folder is not taken for left behind: its driver may not have locked it yet."""
-_held: list[TextIO] = []  # while this process lives
 
 
 def preload(*modules: str) -> None:
@@ -146,9 +145,13 @@ def _take_folder() -> None:
         folder = Path(tempfile.mkdtemp(prefix=FOLDER, dir=place))
         (folder / LOCK).touch()
         lock = _locked(folder)
-        util.Finalize(lock, shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, exitpriority=-100)
-        _held.append(lock)
+        util.Finalize(None, _give_up, args=(folder, lock), exitpriority=-100)  # holds the lock while this process lives
         settings["tempdir"] = str(folder)
+
+
+def _give_up(folder: Path, lock: TextIO) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.close()
 
 
 def _server_runs() -> bool:
