@@ -1,9 +1,14 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
-from hpsearch.records import Status, TrialResult
+from hpsearch.data.rows import Rows
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.nn.deployed import deploy
+from hpsearch.nn.models import build_network
+from hpsearch.records import Status, Task, TrialResult
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Attempt, Dataset, Ending, Role, table_path
@@ -340,3 +345,27 @@ def test_the_default_store_is_a_file_in_the_directory(folder, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with Tracker.connect(None, folder) as tracker:
         assert tracker.uri == f"sqlite:///{folder}/mlflow.db"
+
+
+@pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")  # of pyfunc's own
+@pytest.mark.parametrize(("offset", "dtype"), [(1.6e9, np.float64), (0, np.float32)])
+def test_a_stored_model_takes_and_gives_numbers_as_wide_as_its_rows(tracker, make_config, monkeypatch, offset, dtype):
+    import mlflow  # noqa: PLC0415 - takes a while
+
+    steps = np.arange(40.0)[:, None]
+    rows = Rows("toy", Task.REGRESSION, (offset + 3 * steps).astype(dtype), 1.7e9 + 7 * steps, 0)
+    config = make_config(data="diabetes", loss="mse", model="linear")
+    network = build_network(config, (1,), 1)
+    state = {name: np.full(value.shape, value.ndim == 2, np.float32) for name, value in network.state_dict().items()}
+    module = deploy(config, state, (1,), 1, fit_scaling(rows, np.arange(40), config.data.normalize))
+
+    sweep = opened(tracker)
+    address = tracker.log_model(sweep, sweep.run_id, module, rows.inputs)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
+    served = mlflow.pyfunc.load_model(address)
+    # the identity on standardized numbers: what float32 would move by up to 64 is right
+    np.testing.assert_allclose(served.predict(rows.inputs), rows.targets, atol=1e-3, rtol=0)
+    taken, given = (
+        schema.inputs[0].type for schema in (served.metadata.signature.inputs, served.metadata.signature.outputs)
+    )
+    assert (taken, given) == (dtype, np.float64)

@@ -29,8 +29,8 @@ def log_model(
         client: Of the tracking store.
         sweep: The sweep that the run belongs to.
         run_id: The run.
-        network: A module in evaluation mode, float32 (B, …) to (B, …).
-        rows: (n, …) float32 example inputs, n >= 2.
+        network: A module in evaluation mode, (B, …) to (B, …).
+        rows: (n, …) raw inputs, n >= 2. Those of float64 are served as float64, all others as float32.
 
     Returns:
         The model's address, `models:/<id>`.
@@ -42,13 +42,10 @@ def log_model(
     from mlflow.models import ModelSignature  # noqa: PLC0415
     from mlflow.types import Schema, TensorSpec  # noqa: PLC0415
 
-    example = np.ascontiguousarray(rows[:EXAMPLE_ROWS], dtype=np.float32)
+    example = np.ascontiguousarray(rows[:EXAMPLE_ROWS], dtype=np.result_type(rows, np.float32))
     with torch.no_grad():
-        outputs = network(torch.from_numpy(example))
-    number = np.dtype("float32")
-    signature = ModelSignature(
-        Schema([TensorSpec(number, (-1, *example.shape[1:]))]), Schema([TensorSpec(number, (-1, *outputs.shape[1:]))])
-    )
+        outputs = network(torch.from_numpy(example)).numpy()
+    taken, given = (Schema([TensorSpec(each.dtype, (-1, *each.shape[1:]))]) for each in (example, outputs))
     model = client.create_logged_model(sweep.experiment_id, name="champion", source_run_id=run_id)
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "model")
@@ -58,7 +55,7 @@ def log_model(
             path,
             serialization_format="pt2",
             input_example=example,
-            signature=signature,
+            signature=ModelSignature(taken, given),
             pip_requirements=needs,
         )
         client.log_model_artifacts(model.model_id, path)
