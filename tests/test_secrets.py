@@ -73,6 +73,17 @@ def test_an_address_without_a_secret_stays_as_it_is(uri):
         "if (token := 'hunter2') and pw != 'hunter2': {'secret' => 'hunter2'}",
         "-----BEGIN RSA PRIVATE KEY-----\n+hunter2\n-----END RSA PRIVATE KEY-----",
         "login(ghp_hunter2hunter2hunter2hunter2)",
+        "auth=hunter2",
+        "authorization: hunter2",
+        "password='123hunter2'",
+        "Authorization: Bearer hunter2",
+        "'model.kwargs.headers={Authorization: 'Bearer hunter2'}'",
+        "-H 'Authorization: Basic hunter2'",
+        "asked with Bearer hunter2, then",
+        "asked with token hunter2",
+        "the password: hunter2",
+        "the token: hunter2",
+        "db_pass=hunter2 pass=hunter2",
     ],
 )
 def test_assignments_of_secrets_are_masked_in_text(line):
@@ -81,9 +92,16 @@ def test_assignments_of_secrets_are_masked_in_text(line):
 
 @pytest.mark.parametrize(
     "line",
-    ["n_tokens=64", "tokens: 8", "tokenizer=bpe", "password_length=9", "token=null", "api_key=${oc.env:API_KEY}"],
+    [
+        *("n_tokens=64", "tokens: 8", "tokenizer=bpe", "password_length=9", "token=null", "api_key=${oc.env:API_KEY}"),
+        *("n_pass=x", "passes=x", "pass_through=x", "num_tokens=auto", "pad_token=<pad>", "model.kwargs.secret=3"),
+        *("auth: none", "a secret: word", "it holds a secret: words follow", "the first pass: worse than before"),
+        "in own_models:Token: no layer of it is known",
+        "Token: no layer of it is known",
+        "a bearer token of Bearer Authorization, basic training, Basic ResNet18, token mixing, token 3 of 10",
+    ],
 )
-def test_sizes_and_references_are_no_secrets(line):
+def test_sizes_references_and_prose_are_no_secrets(line):
     assert mask_text(line) == line
 
 
@@ -92,6 +110,9 @@ def test_a_tree_is_masked_by_its_keys_and_addresses():
         "tracking": {"uri": "postgresql://me:hunter2@host:5432/db"},
         "db_password": SECRET,
         "pin": {"password": 1234, "n_tokens": 8, "token": None, "use_token": True},
+        "n_pass": "two",
+        "headers": {"Authorization": f"Bearer {SECRET}", "X": f"Bearer {SECRET}"},
+        "auth": [SECRET, "basic"],
         "list": [{"api_key": SECRET}, "http://u:hunter2@h"],
         "credentials": {"id": SECRET, "all": [SECRET]},
         "optimizer": {"lr": 0.1},
@@ -99,16 +120,20 @@ def test_a_tree_is_masked_by_its_keys_and_addresses():
     masked = {
         "tracking": {"uri": "postgresql://me:***@host:5432/db"},
         "db_password": "***",
-        "pin": {"password": "***", "n_tokens": 8, "token": None, "use_token": True},
+        "pin": {"password": 1234, "n_tokens": 8, "token": None, "use_token": True},
+        "n_pass": "two",
+        "headers": {"Authorization": "***", "X": "Bearer ***"},
+        "auth": ["***", "basic"],
         "list": [{"api_key": "***"}, "http://***@h"],
         "credentials": {"id": "***", "all": ["***"]},
         "optimizer": {"lr": 0.1},
     }
     assert mask_secrets(tree) == masked
     assert mask_secrets(masked) == masked
-    assert secret_texts(tree) == {SECRET, "1234"}
-    found = ["tracking.uri", "db_password", "pin.password", "list.api_key", "list", "credentials.id", "credentials.all"]
-    assert masked_keys(masked) == found
+    assert mask_secrets({"password": "1234"}) == {"password": "***"}
+    assert secret_texts(tree) == {SECRET, f"Bearer {SECRET}"}
+    found = ["tracking.uri", "db_password", "headers.Authorization", "headers.X", "auth", "list.api_key", "list"]
+    assert masked_keys(masked) == [*found, "credentials.id", "credentials.all"]
     assert masked_keys(tree) == []
 
 
@@ -128,7 +153,16 @@ def test_a_stored_tree_takes_the_secrets_that_are_given_anew():
         ("tracking.uri=http://host:5000", "tracking.uri=http://host:5000"),
         ("model.kwargs.api_key=hunter2", "model.kwargs.api_key=${oc.env:API_KEY}"),
         ("model.kwargs={api_key: hunter2, n: 3}", "model.kwargs={api_key: ***, n: 3}"),
-        ("model.kwargs.db=mysql://a:hunter2@h/b", "model.kwargs.db=mysql://a:***@h/b"),
+        ("model.kwargs.db=mysql://a:hunter2@h/b", "model.kwargs.db=${oc.env:DB}"),
+        ("+model.kwargs.url='https://me:hunter2@host/x'", "+model.kwargs.url=${oc.env:URL}"),
+        ("model.kwargs.path=https://hunter2@host/x", "model.kwargs.path=${oc.env:KWARGS_PATH}"),
+        ("model.kwargs.header='Bearer hunter2'", "model.kwargs.header=${oc.env:HEADER}"),
+        ("model.kwargs={Authorization: 'Bearer hunter2'}", "model.kwargs={Authorization: ***}"),
+        ("model.kwargs.api_keys=[a, hunter2]", "model.kwargs.api_keys=${oc.env:API_KEYS}"),
+        ("model.kwargs.password='1234'", "model.kwargs.password=${oc.env:PASSWORD}"),
+        ("model.kwargs.password=1234", "model.kwargs.password=1234"),
+        ("description='by Bearer hunter2'", "description='by Bearer ***'"),
+        ("+model.kwargs.n_pass=3", "+model.kwargs.n_pass=3"),
         ("model.kwargs.n_tokens=64", "model.kwargs.n_tokens=64"),
         ("tracking.uri='${oc.env:MLFLOW_TRACKING_URI}'", "tracking.uri='${oc.env:MLFLOW_TRACKING_URI}'"),
     ],

@@ -1,9 +1,12 @@
 """What looks like a secret, replaced before it is stored, shown or raised.
 
-A secret is the password or token in an address, or a value whose key says so. Nothing that a run leaves holds one:
-configurations are masked where they become trees, commands where they are quoted, messages where they are raised.
+A secret is the password or token in an address or behind `Bearer`, or a text whose key says so; a number is none, for a
+hyperparameter must tell two sweeps apart. Nothing that a run leaves holds one: configurations are masked where they
+become trees, commands where they are quoted, messages where they are raised. What is left is the same for any secret,
+for a digest would tell whoever guesses the value that he is right: another secret makes no other sweep.
 """
 
+import base64
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -13,13 +16,19 @@ MASK = "***"
 ADDRESS = "${oc.env:MLFLOW_TRACKING_URI}"
 """What a command says in place of an address with a password: the same, once the environment holds the address."""
 
-_COUNTED = r"tokens?"  # `n_tokens=64` is a size
+_SPECIAL = ("n", "num", "max", "min", "pad", "eos", "bos", "unk", "cls", "sep", "mask", "special")
+_TOKEN = (
+    "".join(rf"(?<!(?<![a-z]){word}[_-])" for word in _SPECIAL) + r"tokens?"
+)  # `n_tokens` is a size, `pad_token` is data
+_PROSE = rf"(?:{_TOKEN}|secrets?|credentials?|bearer|(?<![a-z])o?auth|authorization|(?<![a-z0-9_-])pass)"
+"""Words of secrets that are ordinary words as well."""
 _WORDS = (
-    rf"(?:passw(?:or)?ds?|passphrase|secrets?|credentials?|(?:api|access|private|secret|auth)[_-]?keys?|{_COUNTED}"
-    r"|(?<![a-z])(?:pass|pwd|pw))[_-]?\d*"
+    rf"(?:passw(?:or)?ds?|passphrase|(?:api|access|private|secret|auth)[_-]?keys?|{_PROSE}"
+    r"|(?<![a-z0-9])(?:db|database|user|admin|root|mail|smtp|ftp|ssh|proxy|login)[_-]?pass|(?<![a-z])(?:pwd|pw))[_-]?\d*"
 )
 _KEY = re.compile(rf"{_WORDS}$", re.IGNORECASE)
-_COUNT_KEY = re.compile(rf"{_COUNTED}[_-]?\d*$", re.IGNORECASE)
+_PROSE_KEY = re.compile(rf"(?:{_PROSE})$", re.IGNORECASE)
+_TOKEN_KEY = re.compile(rf"{_TOKEN}[_-]?\d*$", re.IGNORECASE)
 _ASSIGNMENT = re.compile(
     rf"(?<![\w.-])(?P<key>[\w.-]*{_WORDS})(?![\w.-])(?P<sign>\\?[\"']?[ \t]*(?:[:!]?=+>?|:)[ \t]*"
     r"(?:[\w.]+(?:\[[^]\n]*\])?(?:[ \t]*\|[ \t]*\w+)*[ \t]*=[ \t]*)?)"  # of `password: str = …`
@@ -34,23 +43,33 @@ _ISSUED = re.compile(
     re.DOTALL,
 )
 """Keys and tokens that are told by how they begin."""
+_LOGIN = re.compile(
+    r"(?P<head>(?P<header>authorization\\?[\"']?[ \t]*[:=][ \t]*\\?[\"']?)?"
+    r"(?<![\w-])(?P<kind>bearer|basic|token)[ \t]+)(?P<login>[\w.~+/*-]+=*)",
+    re.IGNORECASE,
+)
+"""What a header of HTTP proves who asks by, and perhaps just words."""
+_WORD = re.compile(r"[a-z]{1,15}|[Tt]okens?|[Aa]uth[a-z]*|[a-z]+(?:-[a-z]+)+|[\d.]+|[A-Z]?[a-z]+[.]")
+_NO_VALUES = ("none", "null", "true", "false", "basic", "bearer", "token", "digest", "oauth", "oauth2")
+"""Texts that say whether, or how, one logs in."""
 _SCHEME = r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
 _WHOLE_URI = re.compile(rf"{_SCHEME}(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _URI = re.compile(rf"(?<![a-z0-9+.-]){_SCHEME}(?P<rest>[^\s\"'<>`]*)", re.IGNORECASE)
 _QUERY = re.compile(rf"(?P<head>[?&;](?:[\w.%-]*{_WORDS}|odbc_connect|sig|[\w.%-]*signature)=)[^&#\s]*", re.IGNORECASE)
 _OVERRIDE = re.compile(r"(?P<key>\+{0,2}[\w./@~-]+)=(?P<value>.*)", re.DOTALL)
-_MASKED_URI = re.compile(r"://\S*\*{3}")
+_MASKED_PART = re.compile(r"://\S*\*{3}|\b(?:bearer|basic|token)[ \t]+\*{3}", re.IGNORECASE)
+_OF_THE_SHELL = ("HOME", "HOST", "HOSTNAME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "USER")
 _FILES = ("sqlite", "file")
 _DATABASES = ("postgres", "postgresql", "mysql", "mariadb", "mssql", "oracle")
 
 
 def mask_secrets(tree: Any) -> Any:
-    """A copy of nested dictionaries and lists without secrets: values of keys that look like one, and addresses'."""
+    """A copy of nested dictionaries and lists without secrets: texts of keys that look like one, logins, addresses'."""
     if isinstance(tree, dict):
-        return {key: _hidden(value, _kind(str(key))) for key, value in tree.items()}
+        return {key: _hidden(value) if _is_secret(str(key)) else mask_secrets(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
         return [mask_secrets(item) for item in tree]
-    return mask_uri(tree) if isinstance(tree, str) else tree
+    return _LOGIN.sub(_without_token, mask_uri(tree)) if isinstance(tree, str) else tree
 
 
 def mask_uri(text: str) -> str:
@@ -64,7 +83,8 @@ def mask_uri(text: str) -> str:
 
 def mask_text(text: str) -> str:
     """Free text without `password: …`, `token=…` and the like, and without the secrets of addresses in it."""
-    return _ASSIGNMENT.sub(_without_value, _URI.sub(_without_login, _ISSUED.sub(MASK, text)))
+    text = _URI.sub(_without_login, _ISSUED.sub(MASK, text))
+    return _ASSIGNMENT.sub(_without_value, _LOGIN.sub(_without_token, text))
 
 
 def mask_override(word: str) -> str:
@@ -82,11 +102,15 @@ def mask_override(word: str) -> str:
         return word
     if key.endswith("tracking.uri") and mask_uri(bare) != bare:
         return f"{key}={ADDRESS}"
-    last = re.split(r"[./]", key)[-1]
-    if _hidden(_scalar(bare), _kind(last)) == MASK:
-        return f"{key}=${{oc.env:{re.sub('[^A-Z0-9_]', '_', last.upper())}}}"
-    masked = mask_uri(bare)
-    return f"{key}={mask_text(value if masked == bare else masked)}"
+    last = _parts(key)[-1]
+    if _is_secret(last):
+        quoted = value.strip() != bare  # which makes a text of a number
+        whole = (quoted or not _is_number(bare)) and _hidden(bare) == MASK
+    else:
+        whole = key.lstrip("+") != "description" and bare[:1] not in ("{", "[") and mask_secrets(bare) != bare
+    if whole:
+        return f"{key}=${{oc.env:{_variable(key)}}}"
+    return word if _is_number(bare) else f"{key}={mask_text(value)}"
 
 
 def secret_texts(tree: Any) -> set[str]:
@@ -99,7 +123,7 @@ def masked_keys(tree: Any) -> list[str]:
     return [
         key
         for key, text, hidden in _leaves(tree, mask_secrets(tree))
-        if (text == hidden == MASK and any(map(_kind, key.split(".")))) or _MASKED_URI.search(text)
+        if (text == hidden == MASK and any(map(_is_secret, key.split(".")))) or _MASKED_PART.search(text)
     ]
 
 
@@ -124,37 +148,73 @@ def _leaves(tree: Any, masked: Any, path: str = "") -> Iterator[tuple[str, str, 
 
 
 @lru_cache(maxsize=4096)  # a driver makes several trees of every trial
-def _kind(key: str) -> str:
-    """`secret`, `count` where numbers are none, or nothing."""
-    return "count" if _COUNT_KEY.search(key) else "secret" if _KEY.search(key) else ""
+def _is_secret(key: str) -> bool:
+    return _KEY.search(key) is not None
 
 
-def _hidden(value: Any, kind: str) -> Any:
-    """The value of a key of this kind."""
-    if not kind or isinstance(value, bool) or value is None or value == "":
-        return mask_secrets(value)
+def _hidden(value: Any) -> Any:
+    """The value of a key that looks like a secret: numbers are none."""
     if isinstance(value, dict):
-        return {key: _hidden(item, kind) for key, item in value.items()}
+        return {key: _hidden(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_hidden(item, kind) for item in value]
-    return value if kind == "count" and isinstance(value, int | float) else MASK
+        return [_hidden(item) for item in value]
+    return MASK if isinstance(value, str) and value and value.lower() not in _NO_VALUES else value
 
 
-def _scalar(text: str) -> Any:
-    """What a word says, as far as it matters here: nothing, a number, or text."""
-    if text.lower() in ("", "null", "none", "true", "false"):
-        return None
+def _parts(key: str) -> list[str]:
+    return re.split(r"[./]", key.lstrip("+"))
+
+
+def _variable(key: str) -> str:
+    """The environment variable for a key: called as its last part, unless every shell has one of that name."""
+    *before, name = (re.sub("[^A-Z0-9_]", "_", part.upper()) for part in _parts(key))
+    return "_".join([*before[-1:], name]) if name in _OF_THE_SHELL else name
+
+
+def _is_number(text: str) -> bool:
     try:
-        return float(text)
+        float(text)
     except ValueError:
-        return text
+        return False
+    return True
 
 
 def _without_value(found: re.Match[str]) -> str:
-    value = found["value"].strip("\\\"'")
-    if value.startswith(_NO_SECRET) or _hidden(_scalar(value), _kind(found["key"])) != MASK:
+    """The assignment without its value: of an override, as commands are quoted, or of tokens a number is a size."""
+    key, sign, value = found["key"], found["sign"], found["value"]
+    bare = value.strip("\\\"'")
+    override = "." in key and sign == "="
+    size = value == bare and _is_number(bare) and (override or _TOKEN_KEY.search(key))
+    if size or bare.startswith(_NO_SECRET) or _hidden(bare) != MASK or (value == bare and _is_prose(found)):
         return found[0]
-    return f"{found['key']}{found['sign']}{MASK}"
+    return f"{key}{sign}{MASK}"
+
+
+def _is_prose(found: re.Match[str]) -> bool:
+    """Whether this is `a secret: word` of a sentence: a word and a colon amidst plain words."""
+    text, start, end = found.string, found.start(), found.end()
+    if not (_PROSE_KEY.search(found["key"]) and re.fullmatch(r":[ \t]+", found["sign"])):
+        return False
+    amidst = re.search(r"(?:\w[ \t]+|\w:)\Z", text[:start]) or re.match(r"[ \t]+\w", text[end:])
+    return amidst is not None and re.fullmatch(r"[A-Z]?[a-z]{0,15}[.!?]?", found["value"]) is not None
+
+
+def _without_token(found: re.Match[str]) -> str:
+    login = found["login"]
+    if login.startswith(MASK) or not (found["header"] or _is_login(found["kind"].lower(), login)):
+        return found[0]
+    return f"{found['head']}{MASK}"
+
+
+def _is_login(kind: str, login: str) -> bool:
+    if kind == "basic":
+        try:
+            return b":" in base64.b64decode(login, validate=True)
+        except ValueError:
+            return False
+    if kind == "token":
+        return len(login) > 5 and bool(re.search(r"\d", login) and re.search(r"[A-Za-z]", login))
+    return _WORD.fullmatch(login) is None
 
 
 def _without_login(found: re.Match[str]) -> str:

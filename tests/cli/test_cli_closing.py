@@ -85,6 +85,14 @@ def test_trials_beyond_those_that_are_asked_for_are_said_to_be_shown(terminal, n
     assert lines[-1] == "! 6 trials exist, more than search.trials=1: all of them are shown"
 
 
+def test_of_finished_trials_it_is_said_that_they_may_have_had_another_secret(terminal, named, make_config):
+    kwargs = {"import_path": "own:Net", "kwargs": {"api_key": "hunter2", "n_pass": 3}}
+    config = make_config(model={"kind": "custom", **kwargs})
+    said = "! model.kwargs.api_key is a secret, not stored: finished trials may have had another"
+    assert said not in introduced(terminal, named(), config)
+    assert said in introduced(terminal, named(), config, surplus=1)
+
+
 def test_the_columns_of_a_table_stand_in_the_header(terminal, named, make_config):
     lines = introduced(terminal, named(inputs="id, area → 2 numbers", warnings=["drop id"]), make_config())
     assert {"  inputs  id, area → 2 numbers", "! drop id"} <= set(lines)

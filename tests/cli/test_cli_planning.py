@@ -266,5 +266,5 @@ def test_a_secret_is_not_searched_and_a_number_of_tokens_is(planned, problems):
     assert refused == (
         "search.space.model.custom.api_key looks like a secret and cannot be searched: drawn values are stored"
     )
-    space = planned(*OWN_MODEL, "model.space.n_tokens.choices=[8, 16]")
-    assert set(space.dimensions["model.custom"]) == {"n_tokens"}
+    space = planned(*OWN_MODEL, "model.space.n_tokens.choices=[8, 16]", "model.space.n_pass.choices=[3, 7]")
+    assert set(space.dimensions["model.custom"]) == {"n_tokens", "n_pass"}

@@ -279,3 +279,10 @@ def test_any_value_anywhere_is_taken_or_refused_by_name(make_config, value):
 )
 def test_patience_and_plateaus_need_rows_to_watch(make_config, patience, schedule, expected):
     assert make_config(training={"patience": patience}, schedule=schedule).needs_monitor is expected
+
+
+def test_a_number_tells_configurations_apart_whatever_its_key_is_called(make_config):
+    own = {"kind": "custom", "import_path": "own:Net"}
+    for name in ("n_pass", "password", "auth"):
+        kept = [make_config(model={**own, "kwargs": {name: number}}).covered() for number in (3, 7)]
+        assert [tree["model"]["kwargs"] for tree in kept] == [{name: 3}, {name: 7}]

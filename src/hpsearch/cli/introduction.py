@@ -1,6 +1,6 @@
 """What a sweep prints before it starts: which one, on which data, how it is split, and what is scored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hpsearch.cli.naming import Named
@@ -15,6 +15,7 @@ from hpsearch.jobs import Checked
 from hpsearch.quoting import list_override
 from hpsearch.search.levels import Level
 from hpsearch.search.plan import Plan
+from hpsearch.secrets import masked_keys
 from hpsearch.space import Choices, Dimension
 from hpsearch.terminal import Terminal
 from hpsearch.wording import number_of, plural, show_value
@@ -56,10 +57,19 @@ def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: 
     terminal.line(f"  score   {describe_score(config, score)}")
     for sentence in data.get("warnings", ()):
         terminal.warn(sentence)
-    if surplus:
-        terminal.warn(f"{done + surplus} trials exist, more than search.trials={trials}: all of them are shown")
+    for sentence in _about_finished(config, done, surplus):
+        terminal.warn(sentence)
     if fits >= MANY_FITS:
         terminal.warn(f"every trial trains {fits:,} networks, {trials * fits:,} in all")
+
+
+def _about_finished(config: Config, done: int, surplus: int) -> Iterator[str]:
+    """What is to be known of trials that are finished."""
+    if done + surplus:
+        for key in masked_keys(config.covered()):
+            yield f"{key} is a secret, not stored: finished trials may have had another"
+    if surplus:
+        yield f"{done + surplus} trials exist, more than search.trials={config.search.trials}: all of them are shown"
 
 
 def tell_engines(terminal: Terminal, checked: Checked) -> None:
