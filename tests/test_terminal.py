@@ -1,6 +1,7 @@
 """What a person sees."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -226,3 +227,14 @@ def test_the_progress_of_a_terminal_says_what_is_trained_until_a_first_trial_is_
     terminal.underway("1 training underway, for 2 s")
     assert "best so far" in terminal._progress.tasks[0].description
     terminal.end()
+
+
+def test_the_longest_trainings_of_a_search_in_rounds_come_first(terminal):
+    short, long = row(0, 0.9), replace(row(1, 0.8), epochs=20)
+    terminal.begin(2, [])
+    terminal.trial_done(short)
+    terminal.trial_done(long)
+    terminal.best_trials([short, long], "val/accuracy")
+    lines = shown(terminal).splitlines()
+    assert lines[1].endswith("best so far 0.8 ± 0.01 (trial 1)")
+    assert [line.split()[0] for line in lines if line.startswith("     ")][-2:] == ["1", "0"]

@@ -355,15 +355,18 @@ def _status(
 ) -> Status:
     """`stalled` where training rows are met no better than by an output that is the same for all of them.
 
-    Under the perceptron rule that is to have no more of them right in the last epoch than belong to the larger class.
+    Under the perceptron rule that is to have no more of them right in the last epoch than belong to the larger class. A
+    classifier whose loss is higher than that of a constant may be too sure of itself: it has stalled unless it has more
+    rows right than the largest class holds, by more than two standard errors of that share.
     """
-    if constant is None:
-        right = [result.train_accuracy[result.chosen_epoch - 1] for result in results]
-        larger = [np.bincount(development.targets[fit.fold.train]).max() / len(fit.fold.train) for fit in fits]
-        stalled = float(np.mean(right)) <= float(np.mean(larger)) + ROUNDING
-    else:
-        final = float(np.mean([result.final_loss for result in results]))
-        stalled = final > stall_threshold(config.loss, development.task, development.classes, constant)
+    final = float(np.mean([result.final_loss for result in results]))
+    stalled = constant is None or final > stall_threshold(config.loss, development.task, development.classes, constant)
+    if stalled and development.classes and (constant is None or final > constant):
+        right = float(np.mean([result.train_accuracy[result.chosen_epoch - 1] for result in results]))
+        shares = [np.bincount(development.targets[fit.fold.train]).max() / len(fit.fold.train) for fit in fits]
+        larger, rows = float(np.mean(shares)), len(fits[0].fold.train)
+        by_chance = 0.0 if constant is None else 2 * math.sqrt(larger * (1 - larger) / rows)
+        stalled = right <= larger + by_chance + ROUNDING
     return Status.STALLED if stalled else Status.OK
 
 

@@ -52,6 +52,7 @@ class Row:
             says it.
         more: What else the table shows of it, by column.
         values: What was drawn, flat.
+        epochs: Of a search in rounds, where only the longest trainings can become champion; 0 of any other.
     """
 
     level: str
@@ -61,6 +62,7 @@ class Row:
     shown: str
     more: dict[str, str]
     values: dict[str, Value]
+    epochs: int = 0
 
     @property
     def name(self) -> str:
@@ -196,7 +198,8 @@ class Terminal:
             limit: Trials that the table holds at most.
         """
         ranked = sorted(
-            (r for r in rows if r.score is not None), key=lambda r: (not r.eligible, -(r.score or 0), r.k, r.level)
+            (r for r in rows if r.score is not None),
+            key=lambda r: (not r.eligible, -r.epochs, -(r.score or 0), r.k, r.level),
         )
         self.console.print()
         if ranked:
@@ -248,7 +251,9 @@ class Terminal:
         best = self._best
         if row.eligible and row.score is not None:
             ahead = (
-                best is None or best.score is None or (row.score, -row.k, best.level) > (best.score, -best.k, row.level)
+                best is None
+                or best.score is None
+                or (row.epochs, row.score, -row.k, best.level) > (best.epochs, best.score, -best.k, row.level)
             )
             self._best = row if ahead else best
 

@@ -170,12 +170,32 @@ def test_a_stalled_trial_is_answered_with_what_to_try(closed):
 @pytest.mark.parametrize(
     ("loss", "task", "summary", "said"),
     [
-        ("mse", "auto", {"chosen/val/r2": 0.1}, "predicting the mean, or hardly: loss 1.832, of that 1.000"),
-        ("mae", "auto", {"chosen/val/r2": 0.1}, "predicting the median, or hardly: loss 1.832, of that 1.000"),
-        ("bce", "autoencoder", {"chosen/val/r2": 0.1}, "the mean row, or hardly: loss 1.832, of that 1.000"),
-        ("mse", "auto", {}, "guessing by the shares of the classes, or hardly: loss 1.832, of that 1.000"),
-        ("custom", "auto", {}, "the best constant output, or hardly: loss 1.832, of that 1.000"),
-        ("perceptron", "auto", {"chosen/train/constant_loss": None}, "always naming the larger class, or hardly"),
+        (
+            "mse",
+            "auto",
+            {"chosen/val/r2": 0.1},
+            "predicting the mean: its training loss is 1.832, that of a constant 1.000",
+        ),
+        (
+            "mae",
+            "auto",
+            {"chosen/val/r2": 0.1},
+            "predicting the median: its training loss is 1.832, that of a constant 1.000",
+        ),
+        (
+            "bce",
+            "autoencoder",
+            {"chosen/val/r2": 0.1},
+            "the mean row: its training loss is 1.832, that of a constant 1.000",
+        ),
+        (
+            "mse",
+            "auto",
+            {},
+            "guessing by the shares of the classes: its training loss is 1.832, that of a constant 1.000",
+        ),
+        ("custom", "auto", {}, "the best constant output: its training loss is 1.832, that of a constant 1.000"),
+        ("perceptron", "auto", {"chosen/train/constant_loss": None}, "always naming the larger class"),
     ],
 )
 def test_a_stalled_trial_is_told_with_the_constant_that_it_is_no_better_than(closed, loss, task, summary, said):
@@ -188,7 +208,7 @@ def test_a_stalled_trial_is_told_with_the_constant_that_it_is_no_better_than(clo
     )
     lines = closed([stalled], trials=1)
     at = lines.index("! stalled, cannot be champion: trial 0")
-    assert lines[at + 1] == f"on training rows no better than {said}"
+    assert lines[at + 1] == f"trial 0 is no better than {said}"
 
 
 def test_the_best_trial_says_that_it_is_worse_than_the_mean_of_the_rows(closed):

@@ -333,6 +333,18 @@ def test_a_loss_near_that_of_the_shares_of_classes_is_stalled(make_config, make_
         assert status(make_config, make_rows, make_fit, **told)[0] is expected
 
 
+@pytest.mark.parametrize(("right", "expected"), [(0.9, Status.OK), (0.5, Status.STALLED)])
+def test_a_classifier_that_is_too_sure_of_itself_has_learned_if_it_has_more_rows_right_than_chance_explains(
+    right, expected, make_config, make_rows, make_fit
+):
+    told = {"task": "multiclass", "loss": "cross_entropy", "final_loss": 3.0, "train_accuracy": [right]}
+    found, _, labels = status(make_config, make_rows, make_fit, **told)
+    larger = np.bincount(labels).max() / len(labels)
+    least = larger + 2 * math.sqrt(larger * (1 - larger) / len(labels))
+    assert (right > least) == (expected is Status.OK)
+    assert found is expected
+
+
 @pytest.mark.parametrize("loss", ["mse", "mae"])
 def test_a_regression_no_better_than_a_constant_on_its_training_rows_is_stalled(loss, make_config, make_rows, make_fit):
     _, summary, targets = status(make_config, make_rows, make_fit, task="regression", loss=loss)

@@ -55,6 +55,8 @@ def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: 
     if config.search.depends:
         terminal.line(f"  rounds  {describe_rounds(config)}")
     terminal.line(f"  score   {describe_score(config, score)}")
+    if isinstance(config.search, CoarseToFine) and trials <= (short := sum(r.trials for r in config.search.rounds)):
+        terminal.warn(f"search.trials={trials} ends before the long trainings, which come after {short} short ones")
     for sentence in data.get("warnings", ()):
         terminal.warn(sentence)
     for sentence in _about_finished(config, done, surplus):
@@ -131,6 +133,8 @@ def describe_dimension(dimension: Dimension) -> str:
 def describe_epochs(config: Config) -> str:
     """How long one training is."""
     epochs, patience = config.training.epochs, config.training.patience
+    if isinstance(config.search, CoarseToFine):
+        return f"{config.search.rounds[0].epochs} to {number_of(epochs, 'epoch')} each"
     if patience is not None:
         return f"up to {number_of(epochs, 'epoch')} each, stopped early (training.patience={patience})"
     return f"{number_of(epochs, 'epoch')} each"

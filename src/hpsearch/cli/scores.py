@@ -9,6 +9,7 @@ from hpsearch.data.rows import Rows
 from hpsearch.data.splits import split_sizes
 from hpsearch.metrics import LOWER_IS_BETTER, metric_name, to_score
 from hpsearch.records import R2, Status
+from hpsearch.search.champion import rounds_epochs
 from hpsearch.search.trial_records import Record
 from hpsearch.terminal import Row
 from hpsearch.wording import show_like, show_number, show_score
@@ -75,7 +76,8 @@ class Score:
         if result.status is Status.PRUNED:
             shown = f"pruned, epoch {_epochs_run(record)}"
         more = self._more(record, epochs=epochs)
-        return Row(record.level, record.k, result.status, result.score, shown, more, record.values)
+        rank = rounds_epochs(record)
+        return Row(record.level, record.k, result.status, result.score, shown, more, record.values, rank)
 
     def _more(self, record: Record, *, epochs: bool) -> dict[str, str]:
         """Further columns of the table, the most important first: what is to be quoted."""

@@ -82,10 +82,13 @@ class Closing:
             terminal.warn(f"stalled, cannot be champion: trial {few}")
             worst_case = find_recipe(stalled) or stalled[0]
             loss, constant = (worst_case.result.summary.get(key) for key in (FINAL_LOSS, CONSTANT_LOSS))
-            numbers = ""
+            numbers, than = "", "no better than"
             if loss is not None and constant is not None:
-                numbers = f": loss {show_number(loss)}, of that {show_number(constant)}"
-            terminal.line(f"  on training rows no better than {constant_in_words(worst_case)}, or hardly{numbers}")
+                than = "hardly better than" if loss < constant else than
+                numbers = f": its training loss is {show_number(loss)}, that of a constant {show_number(constant)}"
+            terminal.line(
+                f"  trial {self.score.row(worst_case).name} is {than} {constant_in_words(worst_case)}{numbers}"
+            )
         best = find_recipe(self.records)
         r2 = None if best is None else best.result.summary.get(R2)
         if best is not None and r2 is not None and r2 < 0:

@@ -13,8 +13,8 @@ def find_champion(records: Iterable[Record]) -> Record | None:
     rule reads the score alone, which comes from `val` rows; `report` and test rows have no say.
     """
     scored = [record for record in records if record.result.status is Status.OK and record.result.score is not None]
-    longest = max((_rounds_epochs(record) for record in scored), default=0)
-    scored = [record for record in scored if _rounds_epochs(record) == longest]
+    longest = max((rounds_epochs(record) for record in scored), default=0)
+    scored = [record for record in scored if rounds_epochs(record) == longest]
     return min(scored, key=lambda record: (-(record.result.score or 0.0), record.k, record.level), default=None)
 
 
@@ -29,7 +29,7 @@ def find_recipe(draws: Iterable[Record]) -> Record | None:
     return find_champion(known) or worst_case
 
 
-def _rounds_epochs(record: Record) -> int:
+def rounds_epochs(record: Record) -> int:
     """Epochs of a trial whose search trains in rounds of different length; 0 of any other."""
     search = record.config_tree.get("search", {})
     return int(record.config_tree["training"]["epochs"]) if search.get("kind") == "coarse_to_fine" else 0

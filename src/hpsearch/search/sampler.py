@@ -1,8 +1,9 @@
 """Optuna's part: which values a trial draws."""
 
+import itertools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class Sampler:
             first: Number of the first trial that draws: its point is the first of a quasi-random sequence.
         """
         self._search, self._space, self._seed, self._first = search, space, seed, first
-        self._drawn: dict[str, list[dict[str, Value]]] = {}  # by level, of a finite space
+        self._drawn: dict[str, dict[str, dict[str, Value]]] = {}  # by level and point, in order; of a finite space
 
     def draw(self, level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
         """The values of trial k as they are drawn whatever came out before.
@@ -53,22 +54,23 @@ class Sampler:
         """
         if math.isinf(self._space.size):
             return self._point(level, k, chosen)
-        drawn = self._drawn.setdefault(level, [])
-        for number in range(self._first + len(drawn), k + 1):
-            drawn.append(self._unlike(drawn, level, number, chosen))
-        return dict(drawn[k - self._first])
+        drawn = self._drawn.setdefault(level, {})
+        for number in range(self._first + len(drawn), min(k + 1, self._first + int(self._space.size))):
+            values = self._unlike(drawn, level, number, chosen)
+            drawn[_label_of(values)] = values
+        at = k - self._first
+        return (
+            dict(next(itertools.islice(drawn.values(), at, None))) if at < len(drawn) else self._point(level, k, chosen)
+        )
 
     def _point(self, level: str, k: int, chosen: Mapping[str, str], attempt: int = 0) -> dict[str, Value]:
         study = _study(self._independent(level, k, attempt))
         return self._space.draw(suggester(study.ask()), chosen)
 
-    def _unlike(
-        self, drawn: Sequence[Mapping[str, Value]], level: str, k: int, chosen: Mapping[str, str]
-    ) -> dict[str, Value]:
-        """The first draw of trial k that is none of these; any draw if the space holds no other point."""
-        taken = set(map(_label_of, drawn))
-        points = (self._point(level, k, chosen, attempt) for attempt in range(ATTEMPTS))
-        for values in points:
+    def _unlike(self, taken: Container[str], level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
+        """The first draw of trial k that is none of these points; any draw if the space holds no other."""
+        for attempt in range(ATTEMPTS):
+            values = self._point(level, k, chosen, attempt)
             if _label_of(values) not in taken:
                 return values
         left = [values for values in self._space.points(chosen) if _label_of(values) not in taken]
@@ -98,9 +100,9 @@ class Sampler:
             else:
                 study.sampler = self._adaptive(level, k)
                 found = self._space.draw(suggester(study.ask()), chosen)
-                drawn = [*(record.values for record in past), *values]
-                if math.isfinite(self._space.size) and found in drawn:
-                    found = self._unlike(drawn, level, k, chosen)
+                if math.isfinite(self._space.size):
+                    taken = {_label_of(each) for each in (*(record.values for record in past), *values)}
+                    found = self._unlike(taken, level, k, chosen) if _label_of(found) in taken else found
             values.append(found)
         return values
 

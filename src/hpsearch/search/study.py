@@ -165,7 +165,10 @@ class Driver:
                 key = now.waiting.popleft()
                 foreman.submit(key, now.jobs[key])
             foreman.deal()
-        for started in foreman.started():
+        self._note_started(now)
+
+    def _note_started(self, now: _Round) -> None:
+        for started in now.foreman.started():
             assert isinstance(started, tuple)
             if not self.attempts.is_open(started):  # unless it goes on from a rung, or its batch is tried again
                 now.started.setdefault(started, now_ms())
@@ -248,6 +251,7 @@ class Driver:
         """Kills the workers, commits what came back, and closes every other open attempt, to start anew on resume."""
         if (now := self._now) is not None:
             now.foreman.stop(now=True)
+            self._note_started(now)  # what was handed out and ended within one wait
             now.ended = deque(done for done in now.ended if done.failure is None)
             while now.ended or now.written:
                 self._write_down(now, {})
