@@ -250,6 +250,9 @@ def test_a_name_that_hydra_took_for_a_number_is_refused_with_advice_to_quote_it(
         (["1 250,5", "1\u00a0300", "2"], [1250.5, 1300, 2], "decimal commas, thousands separated by spaces"),
         (["1'250", "3.5", "2"], [1250, 3.5, 2], "thousands separated by apostrophes ("),
         (["€ 5,20", "6,1 €", "7"], [5.2, 6.1, 7], "decimal commas, € left out"),
+        (["(607.74)", "12", "(0)"], [-607.74, 12, 0], "parentheses as minus signs ('(607.74)' is -607.74)"),
+        (["($1,250)", "$(7)", "$950.50"], [-1250, -7, 950.5], "thousands separated by commas, $ left out, parentheses"),
+        (["(1.250,5)", "(3)%", "0,5"], [-1250.5, -3, 0.5], "decimal commas, thousands separated by points, % left out"),
     ],
 )
 def test_numbers_as_people_write_them_are_numbers_and_said(read, words, numbers, told):
@@ -288,6 +291,45 @@ def test_keys_say_what_commas_are(read, keys, numbers):
 def test_points_are_thousands_where_commas_are_decimals(read):
     rows = read("x;y\n1.250;0\n2.500;1\n", delimiter=";", decimal=",")
     assert rows.inputs[:, 0].tolist() == [1250, 2500]
+
+
+GERMAN = "price;b;y\n400;-0,13;1\n2.999;0,64;2\n-1.000;2,5;3,5\n"
+TOLD = "price: decimal commas, thousands separated by points ('2.999' is 2999; if not: data.thousands=none)"
+
+
+def test_points_are_thousands_where_other_columns_have_decimal_commas(read):
+    rows = read(GERMAN, delimiter=";")
+    assert rows.inputs[:, 0].tolist() == [400, 2999, -1000]
+    assert rows.notes[0] == TOLD
+
+
+def test_a_target_and_a_column_that_is_left_out_tell_and_are_told_what_points_are(read):
+    rows = read(GERMAN, delimiter=";", target="price", task="regression", drop=["b"])
+    assert rows.targets[:, 0].tolist() == [400, 2999, -1000]
+    assert rows.notes == ("y: decimal commas ('3,5' is 3.5; if not: 'data.decimal=\".\"')", TOLD)
+    rows = read(GERMAN.replace("3,5", "NA"), delimiter=";", target="price", task="regression", drop=["y"])
+    assert rows.targets[:, 0].tolist() == [400, 2999, -1000]
+    rows = read(GERMAN.replace("3,5", "4"), delimiter=";", drop=["b"])
+    assert rows.inputs[:, 0].tolist() == [400, 2999, -1000]
+
+
+def test_points_are_decimals_if_the_keys_or_other_cells_of_the_column_say_so(read):
+    rows = read(GERMAN, delimiter=";", thousands="none")
+    np.testing.assert_array_equal(rows.inputs[:, 0], np.array([400, 2.999, -1], np.float32))
+    assert read(GERMAN.replace("400", "0.125"), delimiter=";").inputs[0, 0] == 0.125
+    assert read(GERMAN.replace("400", "40.5"), delimiter=";").inputs[0, 0] == 40.5
+    assert read("x,y\n1.250,0\n2,1\n").inputs[:, 0].tolist() == [1.25, 2]
+
+
+def test_points_are_thousands_where_the_key_says_so(read):
+    rows = read("x,y\n1.250,0\n900,1\n", thousands=".")
+    assert rows.inputs[:, 0].tolist() == [1250, 900]
+
+
+@pytest.mark.parametrize("word", ["(-5)", "((5))", "(5", "()"])
+def test_other_parentheses_are_no_numbers(read, word):
+    with pytest.raises(DataError, match=r"line 4, column 'x' must be a number"):
+        read(f"x,y\n7,0\n8,1\n{word},0\n")
 
 
 def test_keys_leave_text_as_it_is(read):

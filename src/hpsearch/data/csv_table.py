@@ -11,7 +11,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ MAX_CATEGORIES = 100
 """A text column with more distinct values is taken for an identifier, and refused."""
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
 """Cells that count as missing, whatever their case."""
+_GROUPED = r"^\s*[+-]?(\d+|[1-9]\d{0,2}\.\d{3})\s*$"
+"""A whole number of which a program reads at most the point wrongly."""
+_FIRST = 100
+"""Cells that are looked at before all are."""
 _TAB = frozenset({"tab", "\\t"})
 _DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
@@ -84,7 +88,8 @@ class _Read:
     example: str
 
     def __str__(self) -> str:
-        otherwise = [_override("decimal", ".")] if self.reading.decimal == "," else []
+        decimal = self.reading.decimal == "," and plain_number(self.example) is None
+        otherwise = [_override("decimal", ".")] if decimal else []
         otherwise += [_override("thousands", "none")] if self.reading.thousands else []
         way_out = f"; if not: {' '.join(otherwise)}" if otherwise else ""
         return f"{self.reading} ({self.example!r} is {self.reading.number(self.example):.12g}{way_out})"
@@ -146,19 +151,22 @@ class _Contents:
 
 def _contents(table: _Table, data: CsvData) -> _Contents:
     columns, features, read = [], [], []
-    for name in _input_names(table, data):
-        values = _values(table, data, name, as_text=False)
+    inputs = _input_names(table, data)
+    target = None if data.task is TaskChoice.AUTOENCODER else data.target
+    known = _keys_of_columns(table, data, [*inputs, *([target] if target else [])])
+    for name in inputs:
+        values = _values(table, known[name], name, as_text=False)
         numbers, categories = _features(table, values, data.drop)
         features.append(numbers)
         columns.append(Column(name, numbers.shape[1], categories))
         read.append(values.read)
     targets = None
-    if data.target is not None and data.task is not TaskChoice.AUTOENCODER:
-        target = _values(table, data, data.target, as_text=data.task is TaskChoice.CLASSIFICATION)
-        if target.array.dtype.kind == "f":
-            _to_floats(table, target)
-        targets = encode_targets(target.array, data.task, f"column {data.target!r} of {table.path}")
-        read.append(target.read)
+    if target is not None:
+        values = _values(table, known[target], target, as_text=data.task is TaskChoice.CLASSIFICATION)
+        if values.array.dtype.kind == "f":
+            _to_floats(table, values)
+        targets = encode_targets(values.array, data.task, f"column {target!r} of {table.path}")
+        read.append(values.read)
     return _Contents(tuple(columns), features, targets, (*table.notes, *_tell(read)))
 
 
@@ -400,11 +408,12 @@ class _Words:
 def _values(table: _Table, data: CsvData, name: str, *, as_text: bool) -> _Values:
     """The values of a column: numbers where every cell is one, else text; numbers among text only if `as_text`."""
     column = table.cells.column(table.names.index(name))
-    if data.decimal != "," and (numbers := _plain_numbers(column)) is not None:
+    usual = data.decimal != "," and data.thousands != "."
+    if usual and (numbers := _plain_numbers(column)) is not None:
         return _Values(name, numbers)
     cells = _words(table, name, column)
     plain = [plain_number(word) for word in cells.words]
-    if None not in plain and (as_text or data.decimal != ","):
+    if None not in plain and (as_text or usual):
         return _Values(name, cells.numbers(plain))
     if not as_text and (reading := _reading(cells, data)):
         return _read_as(cells, reading)
@@ -413,6 +422,42 @@ def _values(table: _Table, data: CsvData, name: str, *, as_text: bool) -> _Value
     if not as_text and any(number is not None for number in plain):
         raise cells.refused(plain.index(None), "must be a number as other cells of the column are, got {}")
     return _Values(name, np.array(cells.words)[cells.codes])
+
+
+def _keys_of_columns(table: _Table, data: CsvData, names: list[str]) -> dict[str, CsvData]:
+    """The keys by which each column is read: `1.250` among whole numbers is 1250 in a file with decimal commas.
+
+    A column of 1.250 and 900 cannot say so itself; any other can, one that is left out too.
+    """
+    keys = dict.fromkeys(names, data)
+    if data.decimal or data.thousands or not any(_may_be_grouped(table, name, _FIRST) for name in names):
+        return keys
+    if any(_has_decimal_commas(table, name) for name in table.names):
+        keys |= {name: replace(data, decimal=",") for name in names if _may_be_grouped(table, name)}
+    return keys
+
+
+def _may_be_grouped(table: _Table, name: str, first: int | None = None) -> bool:
+    """Whether the first cells, or all, are whole numbers if points separate thousands, and some cell has a point."""
+    from pyarrow import compute  # noqa: PLC0415
+
+    column = table.cells.column(table.names.index(name))
+    if compute.max(compute.binary_length(column)).as_py() < len("1.000"):
+        return False
+    fits = compute.match_substring_regex(column.slice(0, first), _GROUPED)
+    return bool(compute.all(fits).as_py() and compute.any(compute.match_substring(column, ".")).as_py())
+
+
+def _has_decimal_commas(table: _Table, name: str) -> bool:
+    from pyarrow import compute  # noqa: PLC0415
+
+    column = table.cells.column(table.names.index(name))
+    if _plain_numbers(column) is not None:
+        return False
+    found = compute.utf8_trim_whitespace(column).value_counts()
+    counts = {each["values"]: each["counts"] for each in found.to_pylist() if each["values"].lower() not in MISSING}
+    readings = readings_of(list(counts), list(counts.values()))
+    return bool(readings) and all(each.decimal == "," for each in readings)
 
 
 def _plain_numbers(column: Any) -> np.ndarray | None:

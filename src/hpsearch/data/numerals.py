@@ -13,6 +13,7 @@ THOUSANDS = {",": ",", ".": r"\.", " ": r"[ \u00a0\u2009\u202f]", "'": "['\u2019
 """What separates thousands, as a regular expression."""
 _MARKS = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
 _UNIT = r"[$€£¥₹%]|EUR|USD|GBP|CHF|JPY"
+_PARENTHESES = re.compile(rf"(?:{_UNIT})?\s*\([^()]+\)\s*(?:{_UNIT})?")
 
 
 def plain_number(word: str) -> float | None:
@@ -32,14 +33,19 @@ class Reading:
         decimal: The decimal mark, `.` or `,`.
         thousands: What separates thousands, a key of `THOUSANDS`; None if nothing may.
         unit: The sign before or behind numbers, such as `$`; empty if there is none.
+        parentheses: Whether `(5)` is -5, as accountants write it.
     """
 
     decimal: str
     thousands: str | None
     unit: str = ""
+    parentheses: bool = False
 
     def number(self, word: str) -> float | None:
         """The number that the word is, without its unit; None if it is none in this way."""
+        if self.parentheses and _PARENTHESES.fullmatch(word):
+            number = self.number(re.sub(r"[()]", "", word))
+            return None if number is None or number < 0 else 0 - number
         found = self._pattern.fullmatch(word)
         if found is None or self.unit_of(word) not in ("", self.unit):
             return None
@@ -64,6 +70,7 @@ class Reading:
         parts = ["decimal commas"] if self.decimal == "," else []
         parts += [f"thousands separated by {_MARKS[self.thousands]}"] if self.thousands else []
         parts += [f"{self.unit} left out"] if self.unit else []
+        parts += ["parentheses as minus signs"] if self.parentheses else []
         return ", ".join(parts)
 
 
@@ -84,9 +91,10 @@ def readings_of(
     if not any(char.isdigit() for word in words for char in word):
         return []
     unit = _most_common_unit(words, counts)
+    parentheses = any(map(_PARENTHESES.fullmatch, words))
     separators = THOUSANDS if thousands is None else () if thousands == "none" else (thousands,)
     ways = [
-        Reading(mark, each, unit)
+        Reading(mark, each, unit, parentheses)
         for each in (None, *separators)
         for mark in ((decimal,) if decimal else (".", ","))
         if mark not in (each, thousands)
