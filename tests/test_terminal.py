@@ -237,4 +237,4 @@ def test_the_longest_trainings_of_a_search_in_rounds_come_first(terminal):
     terminal.best_trials([short, long], "val/accuracy")
     lines = shown(terminal).splitlines()
     assert lines[1].endswith("best so far 0.8 ± 0.01 (trial 1)")
-    assert [line.split()[0] for line in lines if line.startswith("     ")][-2:] == ["1", "0"]
+    assert [line.split()[0] for line in lines if line.strip() and line.startswith("     ")][-2:] == ["1", "0"]
