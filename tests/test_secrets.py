@@ -84,6 +84,8 @@ def test_an_address_without_a_secret_stays_as_it_is(uri):
         "the password: hunter2",
         "the token: hunter2",
         "db_pass=hunter2 pass=hunter2",
+        "api_keys: [a, hunter2]",
+        "'model.kwargs={credentials: {id: hunter2}, n: 3}'",
     ],
 )
 def test_assignments_of_secrets_are_masked_in_text(line):
@@ -96,6 +98,7 @@ def test_assignments_of_secrets_are_masked_in_text(line):
         *("n_tokens=64", "tokens: 8", "tokenizer=bpe", "password_length=9", "token=null", "api_key=${oc.env:API_KEY}"),
         *("n_pass=x", "passes=x", "pass_through=x", "num_tokens=auto", "pad_token=<pad>", "model.kwargs.secret=3"),
         *("auth: none", "a secret: word", "it holds a secret: words follow", "the first pass: worse than before"),
+        *("the first pass: 3 epochs", "tokens: [8, 16]", "secrets = []"),
         "in own_models:Token: no layer of it is known",
         "Token: no layer of it is known",
         "a bearer token of Bearer Authorization, basic training, Basic ResNet18, token mixing, token 3 of 10",
@@ -130,6 +133,7 @@ def test_a_tree_is_masked_by_its_keys_and_addresses():
     }
     assert mask_secrets(tree) == masked
     assert mask_secrets(masked) == masked
+    assert mask_secrets(["Bearer abcdef", "Bearer token"]) == ["Bearer ***", "Bearer token"]
     assert mask_secrets({"password": "1234"}) == {"password": "***"}
     assert secret_texts(tree) == {SECRET, f"Bearer {SECRET}"}
     found = ["tracking.uri", "db_password", "headers.Authorization", "headers.X", "auth", "list.api_key", "list"]

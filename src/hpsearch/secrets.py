@@ -32,7 +32,7 @@ _TOKEN_KEY = re.compile(rf"{_TOKEN}[_-]?\d*$", re.IGNORECASE)
 _ASSIGNMENT = re.compile(
     rf"(?<![\w.-])(?P<key>[\w.-]*{_WORDS})(?![\w.-])(?P<sign>\\?[\"']?[ \t]*(?:[:!]?=+>?|:)[ \t]*"
     r"(?:[\w.]+(?:\[[^]\n]*\])?(?:[ \t]*\|[ \t]*\w+)*[ \t]*=[ \t]*)?)"  # of `password: str = …`
-    r"(?P<value>\\\"[^\"]*\\\"|\"[^\"\n]*\"?|'[^'\n]*'?|[^\s,;&}\])\"']+)",
+    r"(?P<value>\\\"[^\"]*\\\"|\"[^\"\n]*\"?|'[^'\n]*'?|\[[^]\n]*\]|\{[^{}\n]*\}|[^\s,;&}\])\"']+)",
     re.IGNORECASE,
 )
 _NO_SECRET = ("${", MASK, "…")
@@ -49,7 +49,8 @@ _LOGIN = re.compile(
     re.IGNORECASE,
 )
 """What a header of HTTP proves who asks by, and perhaps just words."""
-_WORD = re.compile(r"[a-z]{1,15}|[Tt]okens?|[Aa]uth[a-z]*|[a-z]+(?:-[a-z]+)+|[\d.]+|[A-Z]?[a-z]+[.]")
+_SAID = re.compile(r"[Tt]okens?|[Aa]uth[a-z]*")
+_WORD = re.compile(rf"[a-z]{{1,15}}|{_SAID.pattern}|[a-z]+(?:-[a-z]+)+|[\d.]+|[A-Z]?[a-z]+[.]")
 _NO_VALUES = ("none", "null", "true", "false", "basic", "bearer", "token", "digest", "oauth", "oauth2")
 """Texts that say whether, or how, one logs in."""
 _SCHEME = r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
@@ -184,7 +185,8 @@ def _without_value(found: re.Match[str]) -> str:
     key, sign, value = found["key"], found["sign"], found["value"]
     bare = value.strip("\\\"'")
     override = "." in key and sign == "="
-    size = value == bare and _is_number(bare) and (override or _TOKEN_KEY.search(key))
+    sizes = value == bare and all(map(_is_number, bare.strip("[]").split(",")))
+    size = (sizes and (override or _TOKEN_KEY.search(key))) or bare in ("[]", "{}")
     if size or bare.startswith(_NO_SECRET) or _hidden(bare) != MASK or (value == bare and _is_prose(found)):
         return found[0]
     return f"{key}{sign}{MASK}"
@@ -196,25 +198,28 @@ def _is_prose(found: re.Match[str]) -> bool:
     if not (_PROSE_KEY.search(found["key"]) and re.fullmatch(r":[ \t]+", found["sign"])):
         return False
     amidst = re.search(r"(?:\w[ \t]+|\w:)\Z", text[:start]) or re.match(r"[ \t]+\w", text[end:])
-    return amidst is not None and re.fullmatch(r"[A-Z]?[a-z]{0,15}[.!?]?", found["value"]) is not None
+    return amidst is not None and re.fullmatch(r"[A-Z]?[a-z]{0,15}[.!?]?|\d{1,3}", found["value"]) is not None
 
 
 def _without_token(found: re.Match[str]) -> str:
     login = found["login"]
-    if login.startswith(MASK) or not (found["header"] or _is_login(found["kind"].lower(), login)):
+    if login.startswith(MASK) or not (
+        found["header"] or _is_login(found["kind"], login, alone=found[0] == found.string)
+    ):
         return found[0]
     return f"{found['head']}{MASK}"
 
 
-def _is_login(kind: str, login: str) -> bool:
-    if kind == "basic":
+def _is_login(kind: str, login: str, *, alone: bool) -> bool:
+    """Whether what follows `Bearer` and the like is no word of a sentence; `alone` where there is nothing else."""
+    if kind.lower() == "basic":
         try:
             return b":" in base64.b64decode(login, validate=True)
         except ValueError:
             return False
-    if kind == "token":
+    if kind.lower() == "token":
         return len(login) > 5 and bool(re.search(r"\d", login) and re.search(r"[A-Za-z]", login))
-    return _WORD.fullmatch(login) is None
+    return (_SAID if alone and kind == "Bearer" else _WORD).fullmatch(login) is None
 
 
 def _without_login(found: re.Match[str]) -> str:
