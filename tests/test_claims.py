@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from hpsearch.config import ConfigError
@@ -139,14 +140,14 @@ def test_what_a_purpose_says_is_its_reason_without_the_weights(reason):
     assert stated(Request("me", "now", "abc and 3 retrained def", "n1", reason, 2).purpose) == reason
 
 
-ROWS = OpenedRows.of([b"one", b"two"], [])
+ROWS = OpenedRows.of(np.array([[1], [2]], np.uint64), np.array([[9]], np.uint64))
 
 
 def test_an_opening_that_the_ledger_does_not_list_is_remembered_with_its_rows(tmp_path):
     remember(tmp_path / "new", opening(1), "sqlite:///old.db", ROWS)
     (note,) = unknown_to([], noted(tmp_path / "new"), "d" * 64)
     assert note.sentence == ("opening 1 on 2026-01-02 03:04:05 by me@here stands in the ledger at sqlite:///old.db")
-    assert len(note.rows.among([b"two", b"three"])) == 1
+    assert len(note.rows.among(np.array([[2], [3]], np.uint64))) == 1
 
 
 def test_an_opening_that_the_ledger_lists_or_that_is_of_another_test_set_does_not_count(tmp_path):

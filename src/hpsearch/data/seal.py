@@ -27,7 +27,7 @@ import numpy as np
 from hpsearch.config.data import Data, TaskChoice
 from hpsearch.data.draw import draw, obstacle
 from hpsearch.data.idx import read_raw, read_rows, records
-from hpsearch.data.opened_rows import OpenedRows, image_values, row_values
+from hpsearch.data.opened_rows import OpenedRows, image_cells, row_cells
 from hpsearch.data.rows import (
     DataError,
     Development,
@@ -79,7 +79,7 @@ class Claim:
 class SealedTest:
     """A test set that nobody looks into: it shows size, digest and duplicates, and cannot be copied to a process."""
 
-    __slots__ = ("_content", "_digest", "_duplicates", "_read", "_size", "_values")
+    __slots__ = ("_cells", "_content", "_digest", "_duplicates", "_read", "_size")
 
     def __init__(  # what is known of rows that nobody sees
         self,
@@ -89,14 +89,14 @@ class SealedTest:
         duplicates: int,
         read: Callable[[], Rows],
         content: str | None = None,
-        values: Sequence[bytes] = (),
+        cells: Callable[[], np.ndarray] = lambda: np.empty((0, 1), np.uint64),
     ) -> None:
         self._size = size
         self._digest = digest
         self._content = content
         self._duplicates = duplicates
         self._read = read
-        self._values = values
+        self._cells = cells
 
     @property
     def size(self) -> int:
@@ -123,9 +123,10 @@ class SealedTest:
         """Number of rows whose inputs also occur, bit for bit, in the development set."""
         return self._duplicates
 
-    def among(self, opened: OpenedRows) -> np.ndarray:
-        """Digests of those rows that an earlier opening, of any test set, has shown."""
-        return opened.among(self._values)
+    def among(self, openings: Sequence[OpenedRows]) -> list[np.ndarray]:
+        """Digests of those rows that each of these openings, of any test set, has shown; hashed anew, and not kept."""
+        cells = self._cells()
+        return [opened.among(cells) for opened in openings]
 
     def open(self, claim: Claim) -> Rows:
         """The rows.
@@ -144,7 +145,7 @@ class SealedTest:
             SealError: If the claim was granted for another test set.
         """
         self._require(claim)
-        return OpenedRows.of(self._values, row_values(development))
+        return OpenedRows.of(self._cells(), row_cells(development))
 
     def _require(self, claim: Claim) -> None:
         if claim.digest != self._digest:
@@ -214,14 +215,16 @@ def _seal_files(data: Data, test: IdxTest, known: set[bytes]) -> SealedTest:
     images, labels = (read_raw(idx_set, file, root) for file in (idx_set.test_images, idx_set.test_labels))
     digest = hashlib.sha256(images.data)
     digest.update(labels.data)
-    pixels = records(images)
-    keys = row_keys(pixels)
+    keys = row_keys(records(images))
 
     def read() -> Rows:
         return _as_asked(data, read_rows(idx_set, idx_set.test_images, idx_set.test_labels, root))
 
-    shared, values = _shared(keys, known), image_values(pixels)
-    return SealedTest(size=len(keys), digest=digest.hexdigest(), duplicates=shared, read=read, values=values)
+    def cells() -> np.ndarray:
+        return image_cells(records(read_raw(idx_set, idx_set.test_images, root)))
+
+    shared = _shared(keys, known)
+    return SealedTest(size=len(keys), digest=digest.hexdigest(), duplicates=shared, read=read, cells=cells)
 
 
 def _seal_share(data: Data, source: Source, share: float, known: set[bytes]) -> SealedTest:
@@ -238,11 +241,14 @@ def _seal_share(data: Data, source: Source, share: float, known: set[bytes]) -> 
             raise DataError(f"the file of {rows.name} has changed since its test set was sealed: restore it")
         return _as_asked(data, rows)
 
-    duplicates, values = _shared(row_keys(sealed.inputs), known), row_values(_as_asked(data, sealed))
+    def cells() -> np.ndarray:
+        return row_cells(read())
+
+    duplicates = _shared(row_keys(sealed.inputs), known)
     if whole is None:
-        return SealedTest(size=sealed.n, digest=content, duplicates=duplicates, read=read, values=values)
+        return SealedTest(size=sealed.n, digest=content, duplicates=duplicates, read=read, cells=cells)
     both = _joined(content, whole)
-    return SealedTest(size=sealed.n, digest=whole, duplicates=duplicates, read=read, content=both, values=values)
+    return SealedTest(size=sealed.n, digest=whole, duplicates=duplicates, read=read, content=both, cells=cells)
 
 
 def _joined(*digests: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from hpsearch.data.opened_rows import OpenedRows, row_values
+from hpsearch.data.opened_rows import OpenedRows, row_cells
 from hpsearch.data.rows import Development
 from hpsearch.data.seal import SealedTest
 from hpsearch.search.record_files import BrokenFileError, StorageError, read_bytes, write_whole
@@ -129,14 +129,16 @@ def recurring(
         other: Leave out openings of this very test set, which are counted by its digest. If not, they are told where
             rows that they have shown are development rows now.
     """
-    values: list[bytes] | None = None
-    found = []
-    for opening in openings:
-        rows, same = opening.rows, opening.digest == sealed.digest
-        if rows is None or (same and other):
-            continue
-        values = row_values(development) if values is None else values
-        ours, theirs = rows.among(values), rows.among([]) if same else sealed.among(rows)
+    known = [
+        (opening, opening.rows)
+        for opening in openings
+        if opening.rows is not None and not (other and opening.digest == sealed.digest)
+    ]
+    if not known:
+        return []
+    cells, found = row_cells(development), []
+    for (opening, rows), shown in zip(known, sealed.among([rows for _, rows in known]), strict=True):
+        ours, theirs = rows.among(cells), shown[:0] if opening.digest == sealed.digest else shown
         if len(ours) or len(theirs):
             chance = not rows.recur(np.concatenate([ours, theirs]))
             found.append(Recurring(opening.sentence, len(ours), len(theirs), chance))
