@@ -39,7 +39,8 @@ def test_the_first_signal_is_noted_and_answered_at_once(stopped):
 def test_the_first_signal_says_what_is_lost(stopped):
     _, _, told = stopped(1, "1 training underway, for 14 min 3 s")
     assert told[1] == (
-        "hpsearch: stopping: 1 training underway, for 14 min 3 s, is lost and begins anew; what has finished stays"
+        "hpsearch: stopping: 1 training underway, for 14 min 3 s: lost, and begun anew by the same command; "
+        "what has finished stays"
     )
 
 

@@ -40,7 +40,8 @@ def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, dat
         way_out = f"use one of {fitting}"
         if task is Task.REGRESSION and loss.kind == "cross_entropy":
             way_out = (
-                f"it is the default; add one of {fitting} (or loss=bce for an autoencoder of inputs within [0, 1])"
+                f"add one of {fitting} (or loss=bce for an autoencoder of inputs within [0, 1]); "
+                "without loss= it is cross_entropy"
             )
         raise ConfigError(f"loss {loss.kind} does not fit the {task} task of data {data}: {way_out}")
     if task is Task.REGRESSION:

@@ -50,7 +50,11 @@ class StopSignals:
             os._exit(128 + number)
         self.number = number
         lost = self.underway()
-        _tell(f"stopping: {lost}, is lost and begins anew; what has finished stays" if lost else "stopping: a moment …")
+        _tell(
+            f"stopping: {lost}: lost, and begun anew by the same command; what has finished stays"
+            if lost
+            else "stopping: a moment …"
+        )
 
 
 def _tell(text: str) -> None:
