@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from hpsearch.cli.compose import Composer
-from hpsearch.data.rows import Development
+from hpsearch.compose.composer import Composer
+from hpsearch.data.dataset import Development
 from hpsearch.engine.device_data import DeviceData, to_device
 from hpsearch.records import Fit, Fold, Task
 from hpsearch.seeding import fit_seeds

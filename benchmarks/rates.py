@@ -8,12 +8,11 @@ import numpy as np
 import psutil
 import torch
 
-from hpsearch.engine.capture import WARM, plain, stepper
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.filling import batch_sizes
-from hpsearch.engine.memory import member_bytes
+from hpsearch.engine.fleet.autotune import Rehearsal, member_bytes
+from hpsearch.engine.fleet.cuda_graph import WARM, plain, stepper
+from hpsearch.engine.minibatches import batch_sizes
 from hpsearch.engine.reference import train
-from hpsearch.engine.rehearsal import Rehearsal
 from hpsearch.records import Fit
 
 STEPS = 5

@@ -18,8 +18,8 @@ import torch
 from benchmarks.fits import NONE, fit_of, random_rows
 from benchmarks.rates import best, lasting
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.filling import batch_sizes
-from hpsearch.engine.fleet import train_fleet
+from hpsearch.engine.fleet.trainer import train_fleet
+from hpsearch.engine.minibatches import batch_sizes
 from hpsearch.engine.reference import train
 from hpsearch.records import Fit, FitResult, Fold, Status
 

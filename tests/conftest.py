@@ -13,10 +13,10 @@ import pytest
 from complete_config import config_tree
 
 from hpsearch.config import Config
-from hpsearch.data.rows import Development
+from hpsearch.data.dataset import Development
 from hpsearch.records import Fit, Fold, Task
 from hpsearch.seeding import fit_seeds
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.tracker import Tracker
 
 os.environ["MKL_CBWR"] = "AUTO,STRICT"  # as in workers: bits that do not depend on where a matrix begins
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="hpsearch-tests-")  # what a user has opened

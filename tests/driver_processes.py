@@ -18,23 +18,23 @@ from pathlib import Path
 import numpy as np
 import optuna
 
-from hpsearch import fitting
 from hpsearch.config import Config
-from hpsearch.data.rows import Development
+from hpsearch.data.dataset import Development
 from hpsearch.engine.device_data import to_device
-from hpsearch.execution.local import Done
+from hpsearch.execution import tasks as fitting
+from hpsearch.execution.executor import Done
+from hpsearch.execution.interrupts import StopSignals
+from hpsearch.execution.scheduler import Foreman
 from hpsearch.records import Task
-from hpsearch.search.attempts import Attempts
-from hpsearch.search.foreman import Foreman
-from hpsearch.search.journal import JOURNAL, open_study
+from hpsearch.search.commit import Attempts
+from hpsearch.search.driver import Driver
 from hpsearch.search.plan import Plan
-from hpsearch.search.provenance import Provenance
-from hpsearch.search.stop import StopSignals
-from hpsearch.search.store import SweepStore
-from hpsearch.search.study import Driver
-from hpsearch.space import Composed, Range, Space
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.search.space import Composed, Range, Space
+from hpsearch.store.optuna_journal import JOURNAL, open_study
+from hpsearch.store.provenance import Provenance
+from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.runs import Ending
+from hpsearch.tracking.tracker import Tracker
 
 NAME = "sweep"
 STEPS = (

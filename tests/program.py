@@ -18,11 +18,11 @@ import optuna
 import psutil
 from hydra.core.global_hydra import GlobalHydra
 
-from hpsearch.cli import main
-from hpsearch.execution import processes
-from hpsearch.search.journal import JOURNAL, open_journal
-from hpsearch.search.store import SweepStore
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.cli.main import main
+from hpsearch.execution import worker_process as processes
+from hpsearch.store.optuna_journal import JOURNAL, open_journal
+from hpsearch.store.sweep_store import SweepStore
+from hpsearch.tracking.tracker import Tracker
 
 PATIENCE_S = 120
 """Longest wait for anything, on a machine that is busy with something else."""

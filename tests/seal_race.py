@@ -10,7 +10,7 @@ import mlflow.tracking.client  # noqa: F401
 
 from hpsearch.data.seal import SealedTest
 from hpsearch.final.claims import Request, SpentError, claim
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.tracker import Tracker
 
 RACERS = 16
 

@@ -47,7 +47,7 @@ def install():
 def made_sets(files):
     """The set that the tests made, by the names that it is to have."""
     from hpsearch.data.download import Digest, Mirrors  # noqa: PLC0415  # not needed by every process
-    from hpsearch.data.idx import IdxSet  # noqa: PLC0415
+    from hpsearch.data.mnist import IdxSet  # noqa: PLC0415
 
     digests = [Digest(*file) for file in json.loads(files)]
     made = IdxSet("mnist", "MNIST/raw", *digests, tuple("abcd"), Mirrors(tuple, 1, 1), "put it there")

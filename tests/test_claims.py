@@ -9,9 +9,9 @@ import pytest
 from hpsearch.config import ConfigError
 from hpsearch.data.opened_rows import OpenedRows
 from hpsearch.final.claims import Request, SpentError, begin_claim, end_claim, pending_nonce, require_right, stated
-from hpsearch.final.openings import noted, remember, unknown_to
-from hpsearch.search.record_files import BrokenFileError
-from hpsearch.tracking.ledger import Opening
+from hpsearch.final.earlier_openings import noted, remember, unknown_to
+from hpsearch.store.atomic_files import BrokenFileError
+from hpsearch.tracking.seal_ledger import Opening
 
 
 def opening(number, outcome='{"accuracy": 0.9}', weights="w1"):

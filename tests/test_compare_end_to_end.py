@@ -7,7 +7,7 @@ import time
 import pytest
 from program import kill, new_program
 
-from hpsearch.search.store import SweepStore
+from hpsearch.store.sweep_store import SweepStore
 
 pytestmark = pytest.mark.long
 

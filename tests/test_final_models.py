@@ -9,18 +9,17 @@ import torch
 from safetensors.numpy import load_file
 from torch.nn.functional import linear
 
-from hpsearch import fitting
 from hpsearch.data.seal import SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.errors import HpsearchError
-from hpsearch.final.bitmaps import pack, unpack
-from hpsearch.final.evaluation import evaluate, right_of
+from hpsearch.execution import tasks as fitting
+from hpsearch.final.evaluation import evaluate, pack, right_of, unpack
 from hpsearch.final.model import Model, Models, save_model
 from hpsearch.jobs import RefitJob
 from hpsearch.records import Status
-from hpsearch.search.record_files import BrokenFileError
 from hpsearch.seeding import derive, fit_seeds
-from hpsearch.tracking.ledger import Opening
+from hpsearch.store.atomic_files import BrokenFileError
+from hpsearch.tracking.seal_ledger import Opening
 
 OPENING = Opening("d" * 64, 1, "me", "now", "why", "-", "e")
 TESTED = 50

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from hpsearch import fitting
 from hpsearch.config import Engine
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.muster import shape_key
+from hpsearch.engine.fleet.grouping import shape_key
+from hpsearch.execution import tasks as fitting
 from hpsearch.jobs import CheckJob, Pace, ScoreJob, ShareJob, TrainJob, TrialJob
 from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE
 

@@ -105,9 +105,9 @@ def test_during_a_search_only_the_seal_opens_the_files_of_the_test_set(searched)
     assert {file for _, file, _ in sealed} == {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}
     for pid, _, callers in sealed:
         assert pid == program.pids[0]  # the driver
-        assert callers[0] == ("data/idx.py", "read_raw")
+        assert callers[0] == ("data/mnist.py", "read_raw")
         assert ("data/seal.py", "seal") in callers
-        assert not {("data/seal.py", "open"), ("data/idx.py", "read_rows")} & set(callers)  # hashed, never decoded
+        assert not {("data/seal.py", "open"), ("data/mnist.py", "read_rows")} & set(callers)  # hashed, never decoded
 
 
 def test_workers_open_the_development_files_and_never_the_test_set(searched):

@@ -10,9 +10,9 @@ from program import new_program
 from sklearn.model_selection import train_test_split
 
 from hpsearch.config.data import CsvData, Data, Normalize, TaskChoice
-from hpsearch.data.rows import Rows
+from hpsearch.data.dataset import Rows
+from hpsearch.data.datasets import Source
 from hpsearch.data.seal import TEST_STATE, SealedTest, data_digest, load_development, seal
-from hpsearch.data.sources import Source
 from hpsearch.records import Task
 
 SWEEP = ("model.width=8", "training.epochs=3", "search.trials=2", "search.tune=[optimizer]")

@@ -7,11 +7,11 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hpsearch.cli.compose import Composer
+from hpsearch.compose.composer import Composer
 from hpsearch.config import Engine
-from hpsearch.config.machine import Device
+from hpsearch.config.execution import Device
 from hpsearch.data.splits import folds
-from hpsearch.fitting import set_up, train_trials
+from hpsearch.execution.tasks import set_up, train_trials
 from hpsearch.jobs import TrainJob, TrialJob
 from hpsearch.records import Status
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.config import ConfigError
-from hpsearch.space import Choices, Composed, Range, Space, apply_values, option_space
+from hpsearch.search.space import Choices, Composed, Range, Space, apply_values, option_space
 
 LR = Range(low=0.001, high=0.1, log=True, step=None, whole=False)
 DEPTH = Range(low=1, high=3, log=False, step=None, whole=True)

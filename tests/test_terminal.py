@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from hpsearch.records import Status
-from hpsearch.terminal import Row, Terminal
+from hpsearch.terminal.console import Row, Terminal
 
 
 def row(k, score=None, status=Status.OK, more=None, level="-", **values):
@@ -200,7 +200,7 @@ def test_what_is_being_done_is_a_line_where_there_is_no_terminal(terminal):
 
 def test_a_long_training_is_told_after_a_while_without_a_line(terminal, monkeypatch):
     terminal.underway("1 training underway, for 2 s")
-    monkeypatch.setattr("hpsearch.terminal.QUIET_S", 0.0)
+    monkeypatch.setattr("hpsearch.terminal.console.QUIET_S", 0.0)
     terminal.underway("")
     terminal.underway("1 training underway, for 31 s")
     assert shown(terminal) == "  … 1 training underway, for 31 s\n"

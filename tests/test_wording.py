@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.wording import (
+from hpsearch.formatting import (
     number_of,
     plural,
     show_coverage,

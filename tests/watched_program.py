@@ -9,7 +9,7 @@ from unittest import mock
 import seal_watch
 from program import Program
 
-from hpsearch.data.sources import find_source
+from hpsearch.data.datasets import find_source
 
 
 @dataclass

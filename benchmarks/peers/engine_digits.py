@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpsearch.cli.building import build_executor, build_foreman, check_configs
-from hpsearch.cli.compose import Composer
+from hpsearch.compose.composer import Composer
 from hpsearch.config import Config, Engine
-from hpsearch.execution.processes import preload
+from hpsearch.execution.interrupts import StopSignals
+from hpsearch.execution.throughput import build_executor, build_foreman, check_configs
+from hpsearch.execution.worker_process import preload
 from hpsearch.jobs import TrialJob
 from hpsearch.records import TrialResult
-from hpsearch.search.stop import StopSignals
 
 ROWS, FOLDS = 1_438, 5
 JOB = ("data=digits", "model.depth=1", "model.width=50", "training.batch_size=32", "training.epochs=10")
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, required=True)
     args = parser.parse_args()
 
-    preload("hpsearch.fitting", "torch._dynamo")
+    preload("hpsearch.execution.tasks", "torch._dynamo")
     base = Composer([*JOB, "evaluation=stratified_kfold"]).compose().config
     rates = np.exp(np.random.default_rng(0).uniform(np.log(1e-4), np.log(0.1), args.trials)).tolist()
     results = run([replace(base, optimizer=replace(base.optimizer, lr=rate)) for rate in rates])

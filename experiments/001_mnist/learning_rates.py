@@ -9,10 +9,10 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.levels import plan_levels
+from hpsearch.compose.comparison import plan_levels
+from hpsearch.compose.composer import Composer
 from hpsearch.search.sampler import Sampler
-from hpsearch.search.store import SweepStore
+from hpsearch.store.sweep_store import SweepStore
 
 mpl.use("agg")
 from matplotlib import pyplot as plt

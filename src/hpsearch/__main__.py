@@ -8,6 +8,6 @@ if __name__ == "__main__":
     # called random.py or torch.py there stands in for nothing.
     if not sys.flags.safe_path and sys.path[0] == os.getcwd():  # noqa: PTH109 (pathlib might be such a file)
         sys.path.append(sys.path.pop(0))
-    from hpsearch.cli import main
+    from hpsearch.cli.main import main
 
     sys.exit(main())

@@ -25,6 +25,7 @@ ASCII = {
     "Σ": "sum ",
 }
 """What is written for our own signs where they cannot be encoded; any other character is written as its number."""
+
 NAME = "hpsearch.ascii"
 
 

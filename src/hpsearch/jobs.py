@@ -183,4 +183,5 @@ class PaceJob:
 
 
 Job = TrainJob | ShareJob | ScoreJob | RefitJob | CheckJob | PaceJob
-Answer = tuple[TrialResult | Rung, ...] | tuple[FitResult, ...] | TrialResult | Rung | FitResult | Checked | float
+
+JobResult = tuple[TrialResult | Rung, ...] | tuple[FitResult, ...] | TrialResult | Rung | FitResult | Checked | float

@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from hpsearch.secrets import mask_override
 
 PROGRAM = "python -m hpsearch"
+
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+
 _NO_TEXT = ("true", "false", "null", "nan", "inf")
+
 _LIVE_IN_DOUBLE = frozenset("$`\\!")
 """What bash acts on between double quotes; the exclamation mark only when it is typed or pasted."""
 

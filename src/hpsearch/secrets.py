@@ -13,54 +13,77 @@ from functools import lru_cache
 from typing import Any
 
 MASK = "***"
+
 ADDRESS = "${oc.env:MLFLOW_TRACKING_URI}"
 """What a command says in place of an address with a password: the same, once the environment holds the address."""
 
 _SPECIAL = ("n", "num", "max", "min", "pad", "eos", "bos", "unk", "cls", "sep", "mask", "special")
+
 _TOKEN = (
     "".join(rf"(?<!(?<![a-z]){word}[_-])" for word in _SPECIAL) + r"tokens?"
 )  # `n_tokens` is a size, `pad_token` is data
+
 _PROSE = rf"(?:{_TOKEN}|secrets?|credentials?|bearer|(?<![a-z])o?auth|authorization|(?<![a-z0-9_-])pass)"
 """Words of secrets that are ordinary words as well."""
+
 _WORDS = (
     rf"(?:passw(?:or)?ds?|passphrase|(?:api|access|private|secret|auth)[_-]?keys?|{_PROSE}"
     r"|(?<![a-z0-9])(?:db|database|user|admin|root|mail|smtp|ftp|ssh|proxy|login)[_-]?pass|(?<![a-z])(?:pwd|pw))[_-]?\d*"
 )
+
 _KEY = re.compile(rf"{_WORDS}$", re.IGNORECASE)
+
 _PROSE_KEY = re.compile(rf"(?:{_PROSE})$", re.IGNORECASE)
+
 _TOKEN_KEY = re.compile(rf"{_TOKEN}[_-]?\d*$", re.IGNORECASE)
+
 _ASSIGNMENT = re.compile(
     rf"(?<![\w.-])(?P<key>[\w.-]*{_WORDS})(?![\w.-])(?P<sign>\\?[\"']?[ \t]*(?:[:!]?=+>?|:)[ \t]*"
     r"(?:[\w.]+(?:\[[^]\n]*\])?(?:[ \t]*\|[ \t]*\w+)*[ \t]*=[ \t]*)?)"  # of `password: str = …`
     r"(?P<value>\\\"[^\"]*\\\"|\"[^\"\n]*\"?|'[^'\n]*'?|\[[^]\n]*\]|\{[^{}\n]*\}|[^\s,;&}\])\"']+)",
     re.IGNORECASE,
 )
+
 _NO_SECRET = ("${", MASK, "…")
 """Beginnings of what stands in the place of a secret."""
+
 _ISSUED = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END[^\n]*|\Z)"
     r"|\b(?:gh[oprsu]_\w{20,}|github_pat_\w{20,}|hf_\w{20,}|sk-[\w-]{20,}|xox[abps]-[\w-]{10,}|AKIA[0-9A-Z]{16})\b",
     re.DOTALL,
 )
 """Keys and tokens that are told by how they begin."""
+
 _LOGIN = re.compile(
     r"(?P<head>(?P<header>authorization\\?[\"']?[ \t]*[:=][ \t]*\\?[\"']?)?"
     r"(?<![\w-])(?P<kind>bearer|basic|token)[ \t]+)(?P<login>[\w.~+/*-]+=*)",
     re.IGNORECASE,
 )
 """What a header of HTTP proves who asks by, and perhaps just words."""
+
 _SAID = re.compile(r"[Tt]okens?|[Aa]uth[a-z]*")
+
 _WORD = re.compile(rf"[a-z]{{1,15}}|{_SAID.pattern}|[a-z]+(?:-[a-z]+)+|[\d.]+|[A-Z]?[a-z]+[.]")
+
 _NO_VALUES = ("none", "null", "true", "false", "basic", "bearer", "token", "digest", "oauth", "oauth2")
 """Texts that say whether, or how, one logs in."""
+
 _SCHEME = r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
+
 _WHOLE_URI = re.compile(rf"{_SCHEME}(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+
 _URI = re.compile(rf"(?<![a-z0-9+.-]){_SCHEME}(?P<rest>[^\s\"'<>`]*)", re.IGNORECASE)
+
 _QUERY = re.compile(rf"(?P<head>[?&;](?:[\w.%-]*{_WORDS}|odbc_connect|sig|[\w.%-]*signature)=)[^&#\s]*", re.IGNORECASE)
+
 _OVERRIDE = re.compile(r"(?P<key>\+{0,2}[\w./@~-]+)=(?P<value>.*)", re.DOTALL)
+
 _MASKED_PART = re.compile(r"://\S*\*{3}|\b(?:bearer|basic|token)[ \t]+\*{3}", re.IGNORECASE)
+
 _OF_THE_SHELL = ("HOME", "HOST", "HOSTNAME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "USER")
+
 _FILES = ("sqlite", "file")
+
 _DATABASES = ("postgres", "postgresql", "mysql", "mariadb", "mssql", "oracle")
 
 

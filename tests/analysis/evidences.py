@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import strategies as st
 
-from hpsearch.analysis.compare import analyse, count_looks, digest_of
-from hpsearch.analysis.confirmation import compare_levels, family_of
+from hpsearch.analysis.analyse import analyse, count_looks, digest_of
+from hpsearch.analysis.comparison.levels import compare_levels, family_of
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign, TestRow, TrialRow
 from hpsearch.analysis.findings import Action
-from hpsearch.analysis.gates import design_gates
+from hpsearch.analysis.rules.design_and_search import design_gates
 
 LR = "optimizer.sgd.lr"
 SPACE = {LR: {"low": 1e-3, "high": 1.0, "log": True}}

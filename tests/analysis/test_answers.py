@@ -22,8 +22,8 @@ from evidences import (
     with_design,
 )
 
+from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.answers import space_hash
-from hpsearch.analysis.compare import analyse
 from hpsearch.analysis.evidence import Evidence, TrialRow
 from hpsearch.analysis.findings import Action
 

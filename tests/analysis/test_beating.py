@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.beating import prob_best
+from hpsearch.statistics.best_probability import prob_best
 
 PROPERTY = settings(deadline=None, max_examples=50)
 

@@ -8,7 +8,7 @@ import pytest
 from evidences import bitmaps, clear, level, of, retrained, scored, with_design
 from scipy import stats
 
-from hpsearch.analysis.compare import analyse, digest_of
+from hpsearch.analysis.analyse import analyse, digest_of
 from hpsearch.analysis.findings import Action
 
 NAMES = ("bce", "cross_entropy", "mse")

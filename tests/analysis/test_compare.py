@@ -11,11 +11,11 @@ from evidences import LR, clear, design, folded, level, odd_evidences, retrained
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.analysis.compare import analyse, digest_of
+from hpsearch.analysis.analyse import analyse, digest_of
+from hpsearch.analysis.comparison.sentences import ClaimKind
 from hpsearch.analysis.evidence import ConfirmRow, Evidence, TrialRow
 from hpsearch.analysis.findings import Action
-from hpsearch.analysis.paired import minimum_seeds
-from hpsearch.analysis.verdicts import ClaimKind
+from hpsearch.statistics.paired_tests import minimum_seeds
 
 CODES = {f"R{at:02d}" for at in range(1, 24)}
 

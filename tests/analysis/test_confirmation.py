@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.compare import analyse
-from hpsearch.analysis.crossed import crossed
-from hpsearch.analysis.pairing import pair_up, val_per_train
-from hpsearch.analysis.power import power_paired
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.comparison.paired_scores import pair_up, val_per_train
+from hpsearch.statistics.crossed_effects import crossed
+from hpsearch.statistics.paired_tests import power_paired
 
 
 def brute_sign_flip(d):

@@ -20,11 +20,11 @@ from evidences import (
 )
 from scipy import stats
 
-from hpsearch.analysis.compare import analyse
-from hpsearch.analysis.confirmation import confirm_levels, contenders_of
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.comparison.factorial import effects_of
+from hpsearch.analysis.comparison.levels import confirm_levels, contenders_of
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.explore import explore_level
-from hpsearch.analysis.two_by_two import effects_of
+from hpsearch.analysis.exploration.summary import explore_level
 
 A = [0.90, 0.93, 0.91, 0.95, 0.92, 0.94, 0.90, 0.91]
 B = [0.88, 0.92, 0.92, 0.90, 0.91, 0.91, 0.87, 0.90]

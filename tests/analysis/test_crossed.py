@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from hpsearch.analysis.crossed import crossed
+from hpsearch.statistics.crossed_effects import crossed
 
 bitmaps = st.tuples(st.integers(2, 6), st.integers(2, 9)).flatmap(
     lambda shape: st.tuples(hnp.arrays(bool, shape), hnp.arrays(bool, shape))

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import hypergeom
 from searches import of_rows, trial
 
-from hpsearch.analysis.dropping import kept_choices
-from hpsearch.analysis.explore_pool import pool_of
+from hpsearch.analysis.exploration.trial_pool import pool_of
+from hpsearch.analysis.next_space import kept_choices
 
 NAME = "optimizer"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from evidences import LR, SPACE, broken, clear, gates_of, level, trials, with_design
 
-from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.evidence import TrialRow
 from hpsearch.analysis.findings import Action
 

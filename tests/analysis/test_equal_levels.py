@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from evidences import design, folded, level, retrained, trials
 
-from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.evidence import Evidence
 
 ALPHA = 0.05

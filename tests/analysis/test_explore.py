@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from searches import confirmed, of_rows, search, trial, with_rows
 
-from hpsearch.analysis.explore import explore_level
+from hpsearch.analysis.exploration.summary import explore_level
 
 SCORES = [(0.6, 0.5), (0.8, 0.9), (0.7, 0.6), (0.8, 0.7), (0.1, 0.2), (0.5, 0.4)]
 """`val` and `report` of six trials, two of which tie at the top."""

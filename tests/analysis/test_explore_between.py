@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from searches import of_rows, search, trial, with_rows
 
-from hpsearch.analysis.explore import best_probability, flips
+from hpsearch.analysis.exploration.summary import best_probability, flips
 
 A = [(0.1, 0.2), (0.5, 0.4), (0.5, 0.8), (0.9, 0.6)]
 B = [(0.2, 0.6), (0.3, 0.3), (0.7, 0.5), (0.8, 0.4)]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from searches import LR, confirmed, design, of_rows, search, trial
 
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.explore import best_probability, explore_level, flips
-from hpsearch.analysis.linter import lint, narrowed
+from hpsearch.analysis.exploration.summary import best_probability, explore_level, flips
+from hpsearch.analysis.search_linter import lint, narrowed
 
 SPACE = {
     "optimizer": {"choices": ["sgd", "adam"]},

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from searches import LR, of_rows, search, trial
 
-from hpsearch.analysis.explore import explore_level
-from hpsearch.analysis.tuning import expected_report
+from hpsearch.analysis.exploration.summary import explore_level
+from hpsearch.statistics.tuning_curves import expected_report
 
 
 def explored(evidence):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from hpsearch.analysis.factorial import factorial
+from hpsearch.analysis.comparison.factorial import factorial
 
 layouts = st.integers(2, 8).flatmap(lambda n: hnp.arrays(np.int64, (2, 2, n), elements=st.integers(-50, 50)))
 

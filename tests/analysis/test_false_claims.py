@@ -6,11 +6,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from hpsearch.analysis.crossed import crossed
-from hpsearch.analysis.measuring import Family, measure
-from hpsearch.analysis.paired import holm
-from hpsearch.analysis.pairing import Paired
-from hpsearch.analysis.verdicts import ClaimKind, claims
+from hpsearch.analysis.comparison.paired_scores import Family, Paired, measure
+from hpsearch.analysis.comparison.sentences import ClaimKind, claims
+from hpsearch.statistics.crossed_effects import crossed
+from hpsearch.statistics.paired_tests import holm
 
 ALPHA = 0.05
 FAMILY = Family(3, ALPHA, None, None)

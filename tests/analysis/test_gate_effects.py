@@ -23,10 +23,10 @@ from evidences import (
 )
 from scipy import stats
 
-from hpsearch.analysis.compare import analyse, digest_of
+from hpsearch.analysis.analyse import analyse, digest_of
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.findings import Action, Answer
-from hpsearch.intervals import wilson
+from hpsearch.statistics.intervals import wilson
 
 
 def test_a_diverged_seed_leaves_ranks_and_no_interval():

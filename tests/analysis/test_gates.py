@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from evidences import broken, clear, diverged, gates_of, lost, opened, with_design, without
 
-from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.evidence import TrialRow
 from hpsearch.analysis.findings import Action
 

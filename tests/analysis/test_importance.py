@@ -4,7 +4,7 @@ import numpy as np
 import optuna
 import pytest
 
-from hpsearch.analysis.importance import importances
+from hpsearch.statistics.importance import importances
 
 QUANTILE = 0.2
 

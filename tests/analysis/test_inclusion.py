@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from evidences import bitmaps, broken, clear, design, gates_of, level, retrained, trials
 
-from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.findings import Action
 

@@ -11,10 +11,10 @@ from evidences import bitmaps, design, folded, level, retrained, scored
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from hpsearch.analysis.crossed import crossed
+from hpsearch.analysis.comparison.sentences import ClaimKind, State
 from hpsearch.analysis.evidence import Evidence, TrialRow
-from hpsearch.analysis.leaderboard import Recipe, Split, Sweep, standings
-from hpsearch.analysis.verdicts import ClaimKind, State
+from hpsearch.analysis.leaderboard.standings import Recipe, Split, Sweep, standings
+from hpsearch.statistics.crossed_effects import crossed
 
 SPLIT = Split("3f2a9c1b" * 8, (("kind", "holdout"), ("report", 400), ("val", 400)), 0, "accuracy")
 FOLDED = {"folds": 5, "evaluation": "kfold", "rows": {"train": 800, "val": 1000}}

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from test_leaderboard import names, retried, sweep, three, trial
 
-from hpsearch.analysis.leaderboard import standings
-from hpsearch.analysis.verdicts import State
+from hpsearch.analysis.comparison.sentences import State
+from hpsearch.analysis.leaderboard.standings import standings
 
 
 def configured(one, digest=None, **changes):

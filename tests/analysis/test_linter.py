@@ -9,8 +9,8 @@ from claim_words import forbidden
 from searches import LR, SPACE, confirmed, design, of_rows, search, trial
 
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.explore import explore_level
-from hpsearch.analysis.linter import lint
+from hpsearch.analysis.exploration.summary import explore_level
+from hpsearch.analysis.search_linter import lint
 
 LINEAR = {"x": {"low": 0.0, "high": 100.0}}
 

@@ -12,15 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from searches import LR, SPACE, design, of_rows, search, trial
 
-from hpsearch.analysis.dropping import CHANCE
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.explore import explore_level
-from hpsearch.analysis.linter import narrowed
-from hpsearch.analysis.linter_space import chance_of_span, edge_of, override_of, widened
-from hpsearch.cli.compose import Composer, conf_dir
-from hpsearch.cli.levels import plan_levels
-from hpsearch.cli.planning import TUNABLE
-from hpsearch.space import Choices, Range, option_space
+from hpsearch.analysis.exploration.summary import explore_level
+from hpsearch.analysis.next_space import CHANCE, chance_of_span, edge_of, override_of, widened
+from hpsearch.analysis.search_linter import narrowed
+from hpsearch.compose.comparison import plan_levels
+from hpsearch.compose.composer import Composer, conf_dir
+from hpsearch.compose.search_space import TUNABLE
+from hpsearch.search.space import Choices, Range, option_space
 
 LOG = {"low": 1e-4, "high": 0.1, "log": True}
 LINEAR = {"low": 0.1, "high": 0.5}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpsearch.analysis.tuning import curves, median_best
+from hpsearch.statistics.tuning_curves import curves, median_best
 
 nonparametric = pytest.importorskip("opda.nonparametric")
 RNG = np.random.default_rng(5)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.paired import (
+from hpsearch.statistics.paired_tests import (
     auto_seeds,
     bonferroni_alpha,
     contenders,

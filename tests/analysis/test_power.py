@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.power import power_paired, seeds_needed
+from hpsearch.statistics.paired_tests import power_paired, seeds_needed
 
 
 @given(st.integers(2, 60), st.floats(0.05, 2), st.sampled_from([0.05, 0.05 / 3, 0.2]))

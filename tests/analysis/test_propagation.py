@@ -6,8 +6,8 @@ import torch
 from scipy import integrate, stats
 from torch import nn
 
-from hpsearch.analysis.propagation import Layer, forward_moments
-from hpsearch.nn.activations import Step
+from hpsearch.nn.models import Step
+from hpsearch.statistics.mean_field import Layer, forward_moments
 
 MODULES = {
     "identity": nn.Identity(),

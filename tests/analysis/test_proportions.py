@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.proportions import (
-    fisher,
-    mcnemar,
-    newcombe,
-    retrained,
-    reuse_half_width,
-)
-from hpsearch.intervals import wilson
+from hpsearch.statistics.intervals import wilson
+from hpsearch.statistics.proportions import fisher, mcnemar, newcombe, retrained, reuse_half_width
 
 shares = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.resampled import corrected_interval, corrected_se
+from hpsearch.statistics.corrected_resampling import corrected_interval, corrected_se
 
 differences = st.lists(st.integers(-50, 50), min_size=2, max_size=12).map(lambda d: np.array(d) / 100)
 spread_out = differences.filter(lambda d: np.ptp(d) > 0)

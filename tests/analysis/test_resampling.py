@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.beating import prob_best
-from hpsearch.analysis.resampling import (
+from hpsearch.statistics.best_probability import prob_best
+from hpsearch.statistics.bootstrap import (
     Differences,
     Draws,
     Flip,
@@ -18,7 +18,7 @@ from hpsearch.analysis.resampling import (
     draw_counts,
     percentiles,
 )
-from hpsearch.analysis.tuning import curves, tied_weights
+from hpsearch.statistics.tuning_curves import curves, tied_weights
 
 PROPERTY = settings(deadline=None, max_examples=50)
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from evidences import LR, SPACE, clear, diverged, folded, gates_of, level, scored, with_design
 
-from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.comparison.refusals import lack_of
 from hpsearch.analysis.findings import Action
-from hpsearch.analysis.linter import lint
-from hpsearch.analysis.scoreless import lack_of
+from hpsearch.analysis.search_linter import lint
 
 # SPACE is log-uniform, 0.001 to 1: three decades, of which a tenth is added below.
 SMALLER = f"'search.space.{LR}={{low: 0.0001, high: 1.0, log: true}}'"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from hpsearch.analysis.selection import (
+from hpsearch.statistics.selection_bias import (
     Shrinkage,
     bbc_cv,
     best_probabilities,

@@ -5,13 +5,8 @@ import pytest
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.analysis.resampling import curve_bands
-from hpsearch.analysis.sensitivity import (
-    good_region,
-    isolation,
-    median_ratio,
-    time_to_target,
-)
+from hpsearch.statistics.bootstrap import curve_bands
+from hpsearch.statistics.tunability import good_region, isolation, median_ratio, time_to_target
 
 times = st.one_of(st.floats(0.5, 20), st.just(np.inf))
 

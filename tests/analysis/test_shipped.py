@@ -8,8 +8,8 @@ import pytest
 from evidences import clear, opened
 from scipy import stats
 
-from hpsearch.analysis.compare import analyse
-from hpsearch.analysis.shipped import errors_of, repeated, shipped_pairs
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.test_results import errors_of, repeated, shipped_pairs
 
 RIGHT = np.arange(100) < 90
 

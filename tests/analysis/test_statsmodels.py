@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from hpsearch.analysis.factorial import factorial
-from hpsearch.analysis.paired import holm
-from hpsearch.analysis.power import power_paired, seeds_needed
-from hpsearch.analysis.proportions import mcnemar, newcombe
-from hpsearch.intervals import wilson
+from hpsearch.analysis.comparison.factorial import factorial
+from hpsearch.statistics.intervals import wilson
+from hpsearch.statistics.paired_tests import holm, power_paired, seeds_needed
+from hpsearch.statistics.proportions import mcnemar, newcombe
 
 pytestmark = pytest.mark.slow  # importing statsmodels takes seconds
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 from evidences import LR, clear, diverged
 
-from hpsearch.analysis.compare import analyse
-from hpsearch.analysis.table import read_table
-from hpsearch.analysis.table_cells import TableError
-from hpsearch.metrics import NAMES
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.external_results import TableError, read_table
 from hpsearch.records import Status
+from hpsearch.scoring.metrics import NAMES
 
 HEADER = "phase,level,trial,key,select,report,n,status,hp.lr,hp.net"
 

@@ -8,8 +8,8 @@ import pytest
 from evidences import clear, with_design
 from scipy import stats
 
-from hpsearch.analysis.compare import analyse
-from hpsearch.analysis.targets import time_ratios
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.comparison.time_to_target import time_ratios
 
 
 def reaching(epochs_a, epochs_b, length=8):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.analysis.tuning import (
+from hpsearch.statistics.tuning_curves import (
     budgets,
     curves,
     efficiency_blocks,

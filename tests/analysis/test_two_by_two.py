@@ -8,9 +8,9 @@ import pytest
 from evidences import design, folded, level, scored, trials
 from scipy import stats
 
-from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.comparison.factorial import effects_of, why_no_effects
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.two_by_two import effects_of, why_no_effects
 
 CELLS = [("no", "no"), ("yes", "no"), ("no", "yes"), ("yes", "yes")]
 FIVE = {"folds": 5, "evaluation": "kfold", "rows": {"train": 320, "val": 400, "report": 0}}

@@ -8,7 +8,7 @@ from claim_words import forbidden
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.analysis.verdicts import (
+from hpsearch.analysis.comparison.sentences import (
     ClaimKind,
     Refusal,
     Reliability,

@@ -7,14 +7,14 @@ import subprocess
 import pytest
 from rich.console import Console
 
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.leaderboard import report_leaderboard
-from hpsearch.cli.report_target import Asked
+from hpsearch.commands.leaderboard import report_leaderboard
+from hpsearch.commands.report_target import Asked
+from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
-from hpsearch.search.record_files import open_json, seal_json
-from hpsearch.terminal import Terminal
-from hpsearch.tracking.stored import REQUESTED
+from hpsearch.store.atomic_files import open_json, seal_json
+from hpsearch.terminal.console import Terminal
+from hpsearch.tracking.reader import REQUESTED
 
 ROWS = {"development_rows": 1438, "targets": "10 classes", "test": None}
 

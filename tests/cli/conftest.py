@@ -13,12 +13,12 @@ import pytest
 from boards import ROWS
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.planning import plan_space
+from hpsearch.compose.composer import Composer
+from hpsearch.compose.search_space import plan_space
 from hpsearch.config import Config, ConfigError
-from hpsearch.search.store import SweepStore
-from hpsearch.space import Composed, Space
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.search.space import Composed, Space
+from hpsearch.store.sweep_store import SweepStore
+from hpsearch.tracking.tracker import Tracker
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from hpsearch.cli.compose import Composer
+from hpsearch.compose.composer import Composer
 
 COMBINATIONS = [
     dict(zip(("optimizer", "norm", "regularization", "model"), names, strict=True))

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from hpsearch.cli.best import write_best
-from hpsearch.cli.compose import Composer
+from hpsearch.commands.best_config import write_best
+from hpsearch.compose.composer import Composer
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.trial_records import Record
-from hpsearch.space import apply_values
+from hpsearch.search.space import apply_values
+from hpsearch.store.record_json import Record
 
 
 def record(k, score, config, status=Status.OK):

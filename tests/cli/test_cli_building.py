@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from hpsearch.cli.building import describe_sweep, running, stored
+from hpsearch.commands.tracking_run import describe_sweep, running, stored
 from hpsearch.config import ConfigError
 from hpsearch.errors import HpsearchError
-from hpsearch.search.stop import StoppedError
-from hpsearch.terminal import OutputClosedError
+from hpsearch.execution.interrupts import StoppedError
+from hpsearch.terminal.console import OutputClosedError
 from hpsearch.tracking.runs import Ending, SweepRun
 
 NAMED = SimpleNamespace(

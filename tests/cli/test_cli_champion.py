@@ -4,15 +4,16 @@ import json
 
 import pytest
 
-from hpsearch.cli.champion import _frozen_champion, _refuse_contradictions, _require_same_code
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.naming import Named
+from hpsearch.commands.final_target import _refuse_contradictions
+from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
-from hpsearch.nn.sources import source_digest
+from hpsearch.final.champion import _frozen_champion, _require_same_code
+from hpsearch.nn.source_digest import source_digest
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.record_files import BrokenFileError
-from hpsearch.search.store import SweepStore
-from hpsearch.search.trial_records import Record
+from hpsearch.search.sweep_identity import Named
+from hpsearch.store.atomic_files import BrokenFileError
+from hpsearch.store.record_json import Record
+from hpsearch.store.sweep_store import SweepStore
 
 
 def test_a_module_that_was_edited_after_the_sweep_is_refused(tmp_path, monkeypatch):

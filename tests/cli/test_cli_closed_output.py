@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-PRINTED = "from hpsearch.terminal import Terminal; Terminal().line('one line')"
+PRINTED = "from hpsearch.terminal.console import Terminal; Terminal().line('one line')"
 
 
 @pytest.fixture

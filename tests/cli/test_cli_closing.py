@@ -9,15 +9,14 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from hpsearch.cli.introduction import introduce
-from hpsearch.cli.report_screen import Published
-from hpsearch.cli.scores import Score
-from hpsearch.cli.screens import Closing
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.plan import Plan
-from hpsearch.search.trial_records import Record
-from hpsearch.space import Choices, Composed, Range, Space
-from hpsearch.terminal import Terminal
+from hpsearch.search.space import Choices, Composed, Range, Space
+from hpsearch.store.record_json import Record
+from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.report import Published
+from hpsearch.terminal.scores import Score
+from hpsearch.terminal.sweep import Closing, introduce
 
 ACCURACY = Score("accuracy", 144, ("accuracy",))
 DATA = {"name": "digits", "targets": "10 classes", "development_rows": 1438}

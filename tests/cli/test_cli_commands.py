@@ -10,9 +10,9 @@ import yaml
 from program import Program
 
 from hpsearch import __version__
-from hpsearch.cli import main
 from hpsearch.cli.actions import plan_action
-from hpsearch.cli.compose import Composer, conf_dir
+from hpsearch.cli.main import main
+from hpsearch.compose.composer import Composer, conf_dir
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.errors import HpsearchError
 
@@ -213,7 +213,7 @@ def test_a_value_for_a_final_without_a_final_is_refused(folder):
 
 
 def test_a_refusal_stands_below_what_was_printed_before_where_both_go_to_one_file(tmp_path):
-    code = "from hpsearch.cli import main; print('first'); main(['--cfg', 'seed=-1'])"
+    code = "from hpsearch.cli.main import main; print('first'); main(['--cfg', 'seed=-1'])"
     both = tmp_path / "both"
     with both.open("w") as file:
         subprocess.run([sys.executable, "-c", code], stdout=file, stderr=file, check=True)
@@ -245,7 +245,7 @@ def test_a_final_of_nothing_is_refused_and_writes_nothing(folder, command, overr
 REFUSED = """
 import sys
 from multiprocessing import forkserver
-from hpsearch.cli import main
+from hpsearch.cli.main import main
 
 for arguments in {arguments}:
     assert main(arguments) == 2, arguments

@@ -3,8 +3,8 @@
 import pytest
 from complete_config import config_tree
 
-from hpsearch.cli.confirming import too_few_seeds
-from hpsearch.cli.design_words import groups_in_words, model_in_words
+from hpsearch.commands.confirm import too_few_seeds
+from hpsearch.commands.evidence_levels import groups_in_words, model_in_words
 from hpsearch.config import Config
 
 

@@ -2,7 +2,7 @@
 
 from complete_config import config_tree
 
-from hpsearch.cli.evidence_levels import _factors, confounded
+from hpsearch.commands.evidence_levels import _factors, confounded
 from hpsearch.config import Config
 
 BASE = Config.from_tree(config_tree(optimizer="adam", training={"epochs": 20})).covered()

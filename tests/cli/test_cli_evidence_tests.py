@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from hpsearch.analysis.evidence import Design
-from hpsearch.cli.evidence_tests import Opened, opened_by, rows_of
-from hpsearch.final.bitmaps import BITMAPS, pack
-from hpsearch.search.record_files import BrokenFileError
+from hpsearch.commands.evidence_tests import Opened, opened_by, rows_of
+from hpsearch.final.evaluation import BITMAPS, pack
+from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.tracking.connection import TrackingError
+from hpsearch.tracking.reader import Child
 from hpsearch.tracking.runs import Attempt, Role
-from hpsearch.tracking.stored import Child
 
 CORRECT = np.arange(20) < 17
 METRICS = {"test/accuracy": 0.85, "test/accuracy/low": 0.64, "test/accuracy/high": 0.95, "test/cross_entropy": 0.4}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import hpsearch
-from hpsearch.cli.compose import Composer, conf_dir
+from hpsearch.compose.composer import Composer, conf_dir
 
 PACKAGE = Path(hpsearch.__file__).parent
 
@@ -97,7 +97,7 @@ def test_a_primary_file_that_does_not_exist_is_refused_by_name(tmp_path, problem
 def test_the_shipped_options_are_found_in_a_wheel_and_in_a_checkout(tmp_path, package, conf):
     shutil.copytree(PACKAGE, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "conf"))
     shutil.copytree(conf_dir(), tmp_path / conf)
-    program = "from hpsearch.cli.compose import Composer, conf_dir; Composer([]); print(conf_dir())"
+    program = "from hpsearch.compose.composer import Composer, conf_dir; Composer([]); print(conf_dir())"
     found = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": str((tmp_path / package).parent)},

@@ -11,12 +11,12 @@ from boards import finish, folder_of, numbers, refusal, show, tracked_copy
 from program import new_program
 from rich.console import Console
 
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.report import run_report
+from hpsearch.commands.report import run_report
+from hpsearch.compose.composer import Composer
 from hpsearch.records import NO_LEVEL, Status
-from hpsearch.search.store import SweepStore
-from hpsearch.terminal import Terminal
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.store.sweep_store import SweepStore
+from hpsearch.terminal.console import Terminal
+from hpsearch.tracking.tracker import Tracker
 
 pytestmark = pytest.mark.long
 

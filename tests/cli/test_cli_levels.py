@@ -2,8 +2,8 @@
 
 import pytest
 
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.levels import plan_levels
+from hpsearch.compose.comparison import plan_levels
+from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 from hpsearch.search.plan import Plan
 

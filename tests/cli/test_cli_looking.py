@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 from complete_config import config_tree
 
-from hpsearch.cli.looking import Seen, seen_before, tell_seen
+from hpsearch.commands.earlier_views import Seen, seen_before, tell_seen
 from hpsearch.config import Config
-from hpsearch.search.question import asked_of, question_of
-from hpsearch.tracking.looks import Asker, Look
+from hpsearch.store.specification import asked_of, question_of
+from hpsearch.tracking.report_views import Asker, Look
 from hpsearch.tracking.runs import SweepRun
 
 RUN = SweepRun("mine", "", "1", "run-mine", resumed=True)

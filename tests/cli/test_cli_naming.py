@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.naming import find_sweep, name_sweep, require_sweeps, require_target
+from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 from hpsearch.quoting import hydra_quoted
 from hpsearch.search.plan import Plan
-from hpsearch.space import Composed, Space
+from hpsearch.search.space import Composed, Space
+from hpsearch.search.sweep_identity import find_sweep, name_sweep, require_sweeps, require_target
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ from dataclasses import fields
 import pytest
 import yaml
 
-from hpsearch.cli import main
-from hpsearch.cli.compose import Composer, conf_dir
-from hpsearch.cli.help import fitted, help_text
-from hpsearch.cli.option_help import option_help
-from hpsearch.cli.planning import plan_space
+from hpsearch.cli.help import fitted, help_text, option_help
+from hpsearch.cli.main import main
+from hpsearch.compose.composer import Composer, conf_dir
+from hpsearch.compose.search_space import plan_space
 from hpsearch.config import KINDS, ConfigError
 
 OPTIONS = [f"{group}={path.stem}" for group in KINDS for path in sorted((conf_dir() / group).glob("*.yaml"))]

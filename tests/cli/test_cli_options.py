@@ -5,10 +5,10 @@ from dataclasses import fields
 import pytest
 import yaml
 
-from hpsearch.cli.compose import Composer, conf_dir
-from hpsearch.cli.planning import TUNABLE
+from hpsearch.compose.composer import Composer, conf_dir
+from hpsearch.compose.search_space import TUNABLE
 from hpsearch.config import KINDS, Config
-from hpsearch.space import Choices, apply_values, option_space
+from hpsearch.search.space import Choices, apply_values, option_space
 
 SHIPPED = {group: sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) for group in KINDS}
 OPTIONS = [(group, option) for group, options in SHIPPED.items() for option in options]

@@ -5,10 +5,10 @@ from dataclasses import fields
 
 import pytest
 
-from hpsearch.cli.compose import Composer, conf_dir
-from hpsearch.cli.overrides import SpaceEdit
+from hpsearch.compose.composer import Composer, conf_dir
+from hpsearch.compose.overrides import SpaceEdit
 from hpsearch.config import KINDS, synonyms
-from hpsearch.config.run import home_of
+from hpsearch.config.schema import home_of
 
 NOT_KNOWN = "is not an option of optimizer"
 

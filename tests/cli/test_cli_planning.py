@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from hpsearch.cli.compose import Composer
-from hpsearch.space import Choices, Range
+from hpsearch.compose.composer import Composer
+from hpsearch.search.space import Choices, Range
 
 TUNED = "search.tune=[optimizer]"
 CHOSEN = "search.choose.optimizer=[sgd,momentum,adam]"

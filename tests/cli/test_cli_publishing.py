@@ -2,11 +2,11 @@
 
 import pytest
 
-from hpsearch.cli.publishing import _require_trials
+from hpsearch.commands.publish import _require_trials
 from hpsearch.config import ConfigError
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.gathered import Gathered
-from hpsearch.search.trial_records import Record
+from hpsearch.store.loader import Gathered
+from hpsearch.store.record_json import Record
 
 RESULT = TrialResult(Status.OK, None, 0.5, 0.1, {}, {}, [], [])
 

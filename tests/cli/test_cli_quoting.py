@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from hpsearch.cli.compose import _parse
+from hpsearch.compose.composer import _parse
 from hpsearch.quoting import command_line, hydra_quoted, shell_quoted, spreadsheet_quoted, spreadsheet_unquoted
 
 HARD = st.text(st.sampled_from("ab1 .,'\"\\${}[]()=:äé😀\n\t%~@+-#!?*_/xe")) | st.text(

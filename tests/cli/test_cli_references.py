@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from hpsearch.cli.compose import Composer
+from hpsearch.compose.composer import Composer
 
 
 @pytest.mark.parametrize(

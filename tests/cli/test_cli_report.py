@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.analysis.verdicts import REPORT_SET_ONLY
-from hpsearch.cli import main
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.report_keys import READ, refuse_settings
+from hpsearch.analysis.comparison.sentences import REPORT_SET_ONLY
+from hpsearch.cli.main import main
+from hpsearch.commands.report_target import READ, refuse_settings
+from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 
 

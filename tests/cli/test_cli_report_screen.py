@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hpsearch.analysis.compare import analyse
-from hpsearch.analysis.table import read_table
-from hpsearch.cli.publishing import summarize
-from hpsearch.cli.report_screen import show_report
-from hpsearch.terminal import Terminal
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.external_results import read_table
+from hpsearch.commands.publish import summarize
+from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.report import show_report
 
 SEEDS = range(1, 11)
 

@@ -6,13 +6,13 @@ import pytest
 from boards import finish, pasted, upload
 from rich.console import Console
 
-from hpsearch.cli import main
-from hpsearch.cli.naming import Named
-from hpsearch.cli.publishing import publish
-from hpsearch.cli.report_target import Asked, find_target
+from hpsearch.cli.main import main
+from hpsearch.commands.publish import publish
+from hpsearch.commands.report_target import Asked, find_target
 from hpsearch.config import ConfigError
-from hpsearch.search.gathered import SpecificationError
-from hpsearch.terminal import Terminal
+from hpsearch.search.sweep_identity import Named
+from hpsearch.store.loader import SpecificationError
+from hpsearch.terminal.console import Terminal
 from hpsearch.tracking.connection import TrackingError
 
 pytestmark = pytest.mark.long

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hpsearch.cli.requirements import check_cohorts
 from hpsearch.config import ConfigError
-from hpsearch.space import Range, Space
+from hpsearch.search.checks import check_cohorts
+from hpsearch.search.space import Range, Space
 
 NOTHING = Space({}, {})
 

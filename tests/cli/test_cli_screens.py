@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hpsearch.cli.introduction import (
+from hpsearch.commands.sweep import tell_stand_in
+from hpsearch.config.search import Metric
+from hpsearch.data.dataset import Column, tell_columns
+from hpsearch.data.datasets import Source
+from hpsearch.data.splits import split_sizes
+from hpsearch.records import Status, TrialResult
+from hpsearch.store.record_json import Record
+from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.scores import Score
+from hpsearch.terminal.sweep import (
     describe_data,
     describe_duplicates,
     describe_epochs,
     describe_limit,
     describe_score,
     describe_split,
-    tell_columns,
+    explain,
+    key_of,
 )
-from hpsearch.cli.scores import Score
-from hpsearch.cli.screens import explain, key_of
-from hpsearch.cli.sweep import tell_stand_in
-from hpsearch.config.sweep import Metric
-from hpsearch.data.columns import Column
-from hpsearch.data.sources import Source
-from hpsearch.data.splits import split_sizes
-from hpsearch.records import Status, TrialResult
-from hpsearch.search.trial_records import Record
-from hpsearch.terminal import Terminal
 
 ACCURACY = Score("accuracy", 144, ("accuracy",))
 MSE = Score("mse", None, ("mse", "r2", "mae"))

@@ -5,9 +5,8 @@ from functools import partial
 import pytest
 
 from hpsearch.cli.actions import _options_of
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.planning import plan_space
-from hpsearch.cli.unread import adamw_without_decay
+from hpsearch.compose.composer import Composer
+from hpsearch.compose.search_space import adamw_without_decay, plan_space
 from hpsearch.config import ConfigError
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from hpsearch.cli.workforce import WORTH_S, Workforce
 from hpsearch.config import Engine
-from hpsearch.engine.muster import shape_key
-from hpsearch.execution.local import Done
+from hpsearch.engine.fleet.grouping import shape_key
+from hpsearch.execution.executor import Done
+from hpsearch.execution.interrupts import StopSignals
+from hpsearch.execution.throughput import WORTH_S, Workforce
 from hpsearch.jobs import Checked, CheckJob, Pace, PaceJob
-from hpsearch.search.stop import StopSignals
 
 ROWS = 1000
 

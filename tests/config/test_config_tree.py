@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config import KINDS, Config, ConfigError
-from hpsearch.config.run import uttered
-from hpsearch.config.sweep import Search
-from hpsearch.config.tree import nearest
+from hpsearch.config.conversion import nearest
+from hpsearch.config.schema import uttered
+from hpsearch.config.search import Search
 
 
 def refusal(tree):

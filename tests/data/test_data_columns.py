@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpsearch.data.columns import Column, describe_columns, identifiers
+from hpsearch.data.dataset import Column, describe_columns, identifiers
 
 
 @pytest.mark.parametrize(

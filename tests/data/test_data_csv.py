@@ -13,11 +13,10 @@ from omegaconf import OmegaConf
 from sklearn.preprocessing import OneHotEncoder
 
 from hpsearch.config import ConfigError
+from hpsearch.config.conversion import build
 from hpsearch.config.data import CsvData, Normalize, TaskChoice
-from hpsearch.config.tree import build
-from hpsearch.data.columns import Column
-from hpsearch.data.csv_table import read_csv
-from hpsearch.data.rows import DataError
+from hpsearch.data.csv_file import read_csv
+from hpsearch.data.dataset import Column, DataError
 from hpsearch.records import Task
 
 

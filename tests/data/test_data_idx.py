@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpsearch.data.dataset import DataError
 from hpsearch.data.download import DamagedError, NoMirrorError
-from hpsearch.data.idx import FASHION, MNIST, cached, data_root, obtain, read_raw, read_rows
-from hpsearch.data.rows import DataError
+from hpsearch.data.mnist import FASHION, MNIST, cached, data_root, obtain, read_raw, read_rows
 
 NAME = "train-labels-idx1-ubyte"
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from hpsearch.config.data import CsvData, MnistData, Normalize, NpzData, Packaged, TaskChoice
+from hpsearch.data.dataset import Rows
+from hpsearch.data.datasets import find_source
 from hpsearch.data.opened_rows import OpenedRows, row_cells
-from hpsearch.data.rows import Rows
 from hpsearch.data.seal import Claim, load_development, seal
-from hpsearch.data.sources import find_source
-from hpsearch.final.openings import Noted, recurring
+from hpsearch.final.earlier_openings import Noted, recurring
 from hpsearch.records import Task
 
 COMMON = {"task": TaskChoice.AUTO, "normalize": Normalize.UNIT, "limit": None}

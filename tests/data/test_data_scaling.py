@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from hpsearch.config.data import Normalize
-from hpsearch.data.rows import Rows
+from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.records import Task
 

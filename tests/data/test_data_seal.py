@@ -14,9 +14,9 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
 from hpsearch.config.data import CsvData, Data, MnistData, Normalize, Packaged, TaskChoice
-from hpsearch.data.rows import DataError, Rows, to_development
+from hpsearch.data.dataset import DataError, Rows, to_development
+from hpsearch.data.datasets import Source, find_source
 from hpsearch.data.seal import TEST_STATE, Claim, SealedTest, SealError, data_digest, load_development, seal
-from hpsearch.data.sources import Source, find_source
 from hpsearch.records import Task
 
 FULL = MnistData(kind="mnist", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None, packaged=Packaged.AUTO)
@@ -201,11 +201,11 @@ import os, sys
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 import pickle
-from hpsearch.config.sweep import Holdout, StratifiedKFold
+from hpsearch.config.search import Holdout, StratifiedKFold
 from hpsearch.config.data import Normalize, TaskChoice
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.data.seal import load_development, seal
-from hpsearch.data.sources import find_source
+from hpsearch.data.datasets import find_source
 from hpsearch.data.splits import folds
 data, idx_set, root = pickle.loads(sys.stdin.buffer.read())
 source = find_source(data, sets={"mnist": idx_set}, root=root)

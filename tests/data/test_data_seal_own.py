@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from hpsearch.config.data import CsvData, Normalize, NpzData, TaskChoice
-from hpsearch.data.csv_table import csv_digest
-from hpsearch.data.rows import DataError, Rows
+from hpsearch.data.csv_file import csv_digest
+from hpsearch.data.dataset import DataError, Rows
 from hpsearch.data.seal import TEST_STATE, Claim, data_digest, load_development, seal
 
 N = 60

@@ -9,10 +9,9 @@ import pytest
 from sklearn import datasets
 
 from hpsearch.config.data import Data, MnistData, Normalize, Packaged, TaskChoice
-from hpsearch.data.builtin import packaged_mnist
+from hpsearch.data.dataset import DataError
+from hpsearch.data.datasets import IdxTest, find_source, packaged_mnist
 from hpsearch.data.download import NoMirrorError
-from hpsearch.data.rows import DataError
-from hpsearch.data.sources import IdxTest, find_source
 from hpsearch.records import Task
 
 
@@ -139,7 +138,7 @@ def test_xor_is_its_truth_table_without_a_test_set():
 
 def test_reading_data_does_not_import_torch():
     code = (
-        "import sys; from hpsearch.data import seal, scaling, splits, sources; sources.packaged_mnist();"
+        "import sys; from hpsearch.data import seal, scaling, splits, datasets as sources; sources.packaged_mnist();"
         "sys.exit(sorted({'torch', 'torchvision', 'matplotlib', 'mlflow'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

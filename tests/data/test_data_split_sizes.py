@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hpsearch.config.sweep import Evaluation, Holdout, KFold, RepeatedKFold
-from hpsearch.data.rows import Development
+from hpsearch.config.search import Evaluation, Holdout, KFold, RepeatedKFold
+from hpsearch.data.dataset import Development
 from hpsearch.data.splits import folds, split_sizes
 from hpsearch.records import Task
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn import model_selection
 
 from hpsearch.config import ConfigError
-from hpsearch.config.sweep import Evaluation, Holdout, KFold, RepeatedKFold, StratifiedKFold
-from hpsearch.data.rows import Development
+from hpsearch.config.search import Evaluation, Holdout, KFold, RepeatedKFold, StratifiedKFold
+from hpsearch.data.dataset import Development
 from hpsearch.data.splits import folds, refit_fold, report_seed, split_seed
 from hpsearch.records import Task
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hpsearch.data.download import Digest, Mirrors
-from hpsearch.data.idx import IdxSet
+from hpsearch.data.mnist import IdxSet
 
 
 def idx_bytes(array: np.ndarray) -> bytes:

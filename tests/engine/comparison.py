@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.engine.watch import STATISTICS
-from hpsearch.records import FitResult
-from hpsearch.signals import Signals
+from hpsearch.engine.diagnostics import STATISTICS
+from hpsearch.records import FitResult, Signals
 
 TOLERANCE = 1e-9
 """In float64."""

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from hpsearch.config import Config
-from hpsearch.data.rows import Development
-from hpsearch.engine.autotune import widest
+from hpsearch.data.dataset import Development
 from hpsearch.engine.device_data import DeviceData, to_device
-from hpsearch.engine.fleet import train_fleet
+from hpsearch.engine.fleet.autotune import widest
+from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.records import Fit, Fold, Task
 from hpsearch.seeding import fit_seeds
 

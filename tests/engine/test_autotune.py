@@ -5,8 +5,8 @@ import math
 import pytest
 
 from hpsearch.config import Engine
-from hpsearch.engine import autotune
 from hpsearch.engine.device_data import to_device
+from hpsearch.engine.fleet import autotune
 from hpsearch.jobs import Pace
 
 

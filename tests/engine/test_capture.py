@@ -2,9 +2,9 @@
 
 import torch
 
-from hpsearch.engine import fleet
-from hpsearch.engine.capture import WARM, Replayed
 from hpsearch.engine.device_data import to_device
+from hpsearch.engine.fleet import trainer as fleet
+from hpsearch.engine.fleet.cuda_graph import WARM, Replayed
 
 
 class Again:

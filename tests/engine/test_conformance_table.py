@@ -16,8 +16,8 @@ from covering import all_pairs, pairs_of
 
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
-from hpsearch.engine.muster import shape_key
+from hpsearch.engine.fleet.grouping import shape_key
+from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.seeding import fit_seeds
 
 TOLERANCE = 1e-9

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.config import ConfigError
-from hpsearch.data.rows import Development, Rows
+from hpsearch.data.dataset import Development, Rows
 from hpsearch.data.scaling import fit_scaling
-from hpsearch.engine.crew import Crew, CrewData
 from hpsearch.engine.device_data import OutOfSpaceError, fit_data, to_device
-from hpsearch.engine.filling import batch_sizes
+from hpsearch.engine.fleet.batch_layout import Crew, CrewData
+from hpsearch.engine.minibatches import batch_sizes
 from hpsearch.records import Task
 
 

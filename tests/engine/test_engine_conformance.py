@@ -16,7 +16,7 @@ from hpsearch.config.training import Adam, Optimizer
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import DeviceData, to_device
-from hpsearch.engine.fleet import train_fleet
+from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.records import Fit, FitResult, Status
 from hpsearch.seeding import fit_seeds
 

@@ -10,9 +10,8 @@ from comparison import assert_equal_training, bits
 
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.filling import minibatches, row_shape
-from hpsearch.engine.fleet import train_fleet
-from hpsearch.engine.fleets import train_fits
+from hpsearch.engine.fleet.trainer import train_fits, train_fleet
+from hpsearch.engine.minibatches import minibatches, row_shape
 from hpsearch.records import Fold, Status
 
 SIZES = (25, 26, 30)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
+from hpsearch.engine.fleet.trainer import train_fleet
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 MLP = {"model": {"kind": "mlp", "widths": [9, 7]}, "regularization": {"kind": "both", "weight_decay": 0.01}}

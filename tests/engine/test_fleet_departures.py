@@ -7,7 +7,7 @@ from comparison import bits
 
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
+from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.records import Status
 
 MLP = {"model": {"kind": "mlp", "widths": [9, 7]}, "regularization": {"kind": "both"}}

@@ -11,7 +11,7 @@ import pytest
 from comparison import bits
 
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
+from hpsearch.engine.fleet.trainer import train_fleet
 
 RATES = (("sgd", 0.1), ("adam", 0.01), ("momentum", 0.02), ("adamw", 0.003), ("rmsprop", 0.004), ("sgd", 0.03))
 CASES = {

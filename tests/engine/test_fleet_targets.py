@@ -8,10 +8,10 @@ import torch
 from comparison import worst_difference
 
 from hpsearch.config import ConfigError
-from hpsearch.data.rows import reconstructed, to_development
+from hpsearch.data.dataset import reconstructed, to_development
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
+from hpsearch.engine.fleet.trainer import train_fleet
 
 TOLERANCE = 1e-9
 TRAINING = {"epochs": 4, "batch_size": 8}

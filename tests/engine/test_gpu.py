@@ -10,9 +10,10 @@ import torch
 from comparison import assert_signals_near, worst_difference
 from memory_probe import fleet_of
 
-from hpsearch.engine import fleet, reference
-from hpsearch.engine.capture import WARM, CudaRecorder, Replayed, plain
+from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
+from hpsearch.engine.fleet import trainer as fleet
+from hpsearch.engine.fleet.cuda_graph import WARM, CudaRecorder, Replayed, plain
 from hpsearch.records import Status
 
 pytestmark = pytest.mark.gpu

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
-from hpsearch.engine.fleets import train_fits
-from hpsearch.engine.muster import muster, shape_key
-from hpsearch.fitting import Bench, plan_fits
+from hpsearch.engine.fleet.grouping import muster, shape_key
+from hpsearch.engine.fleet.trainer import train_fits, train_fleet
+from hpsearch.execution.tasks import Bench, plan_fits
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Fold
 

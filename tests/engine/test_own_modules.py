@@ -10,16 +10,16 @@ import torch
 from comparison import worst_difference
 from rich.console import Console
 
-from hpsearch.cli.introduction import tell_engines
 from hpsearch.config import ConfigError, Engine
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
-from hpsearch.engine.muster import shape_key
-from hpsearch.fitting import Bench, check, work
+from hpsearch.engine.fleet.grouping import shape_key
+from hpsearch.engine.fleet.trainer import train_fleet
+from hpsearch.execution.tasks import Bench, check, work
 from hpsearch.jobs import CheckJob, TrainJob, TrialJob
 from hpsearch.seeding import fit_seeds
-from hpsearch.terminal import Terminal
+from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.sweep import tell_engines
 
 TOLERANCE = 1e-9
 MODULES = {

@@ -14,15 +14,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from hpsearch.config import ConfigError, Engine
 from hpsearch.config.training import Precision
 from hpsearch.data.scaling import fit_scaling
-from hpsearch.engine import fleet, reference, rehearsal
-from hpsearch.engine.capture import Replayed
+from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.elementwise import elu, leaky_relu, sigmoid
-from hpsearch.engine.filling import probe_rows
-from hpsearch.engine.fleet import train_fleet
-from hpsearch.engine.muster import shape_key
+from hpsearch.engine.fleet import autotune as rehearsal
+from hpsearch.engine.fleet import trainer as fleet
+from hpsearch.engine.fleet.cuda_graph import Replayed
+from hpsearch.engine.fleet.elementwise import elu, leaky_relu, sigmoid
+from hpsearch.engine.fleet.grouping import shape_key
+from hpsearch.engine.fleet.trainer import train_fleet
+from hpsearch.engine.minibatches import probe_rows
 from hpsearch.engine.precision import arithmetic, require_precision
-from hpsearch.fitting import Bench, check
+from hpsearch.execution.tasks import Bench, check
 from hpsearch.jobs import CheckJob
 from hpsearch.nn.models import build_network
 from hpsearch.seeding import epoch_order

@@ -6,13 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from hpsearch.config.training import (
-    CosineSchedule,
-    ExponentialSchedule,
-    PlateauSchedule,
-    Schedule,
-    StepSchedule,
-)
+from hpsearch.config.training import CosineSchedule, ExponentialSchedule, PlateauSchedule, Schedule, StepSchedule
 from hpsearch.engine.schedules import multiplier, plateau_factor, recorded_factors
 
 EPOCHS, STEPS = 6, 5

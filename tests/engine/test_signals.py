@@ -13,11 +13,11 @@ from hpsearch.config.training import Precision
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
-from hpsearch.engine.watch import STATISTICS
+from hpsearch.engine.diagnostics import STATISTICS
+from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.nn.models import build_network
+from hpsearch.records import Signals
 from hpsearch.seeding import epoch_order, fit_seeds
-from hpsearch.signals import Signals
 
 ROWS, TRAIN, EPOCHS = 160, 130, 4
 """All training rows make one minibatch, so that epochs are steps; a hundred of them are probed."""

@@ -10,8 +10,8 @@ from torch import nn
 
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
-from hpsearch.engine.start import initial_network
+from hpsearch.engine.fleet.trainer import train_fleet
+from hpsearch.engine.initial_network import initial_network
 from hpsearch.nn.initializers import scale_outputs
 from hpsearch.nn.models import build_network
 from hpsearch.seeding import epoch_order

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from hpsearch.config import Config
-from hpsearch.config.network import WeightDecay
+from hpsearch.config.model import WeightDecay
 from hpsearch.config.training import AdaGrad, Adam, Momentum, Optimizer, RmsProp
-from hpsearch.engine.updates import Updates, order
+from hpsearch.engine.fleet.update_rules import Updates, order
 
 RULES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 WEIGHTS, REST = 37, 11

@@ -9,10 +9,11 @@ import torch
 from comparison import assert_signals_near, bits
 
 from hpsearch.data.scaling import fit_scaling
-from hpsearch.engine import reference, watch
+from hpsearch.engine import diagnostics as watch
+from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet import train_fleet
-from hpsearch.engine.watch import STATISTICS, missing_signals
+from hpsearch.engine.diagnostics import STATISTICS, missing_signals
+from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.records import Status
 
 

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from hpsearch.config import Config
-from hpsearch.data.rows import Development
+from hpsearch.data.dataset import Development
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.nn.models import build_network
 from hpsearch.records import Fit

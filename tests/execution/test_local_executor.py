@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from hpsearch.encoding import NAME
+from hpsearch.execution.executor import WorkerDied
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
-from hpsearch.execution.processes import sheltered
-from hpsearch.execution.worker import WorkerDied
+from hpsearch.execution.worker_process import sheltered
 
 HERE = Path(__file__).parent
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpsearch.execution.processes import oom_kills
+from hpsearch.execution.worker_process import oom_kills
 
 HOST = {"proc/vmstat": "nr_free_pages 12\noom_kill 7\n"}
 NONE_OF_OURS = "low 0\nhigh 0\nmax 4\noom 1\noom_kill 3\noom_group_kill 0\n"

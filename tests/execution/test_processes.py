@@ -10,9 +10,9 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from hpsearch.execution.processes import FOLDER, LOCK, remove_left
+from hpsearch.execution.worker_process import FOLDER, LOCK, remove_left
 
-DRIVER = "from hpsearch.execution.processes import preload; preload('slow_module'); input()"
+DRIVER = "from hpsearch.execution.worker_process import preload; preload('slow_module'); input()"
 SLOW = """
     import importlib, pathlib, time
     pathlib.Path("begun").touch()

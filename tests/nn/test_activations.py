@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hpsearch.config import KINDS
-from hpsearch.nn.activations import build_activation
+from hpsearch.nn.models import build_activation
 
 PARAMETERS = {"leaky_relu": {"slope": 0.2}, "elu": {"alpha": 0.7}}
 EXPECTED = {  # at -2, 0, 1.5

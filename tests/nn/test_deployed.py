@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from hpsearch.data.rows import Rows, reconstructed
+from hpsearch.data.dataset import Rows, reconstructed
 from hpsearch.data.scaling import fit_scaling
-from hpsearch.measure import score_outputs
-from hpsearch.nn.deployed import deploy
+from hpsearch.nn.export import deploy
 from hpsearch.nn.models import build_network
 from hpsearch.records import Task
+from hpsearch.scoring.evaluate import score_outputs
 
 
 def test_an_autoencoder_trained_with_bce_predicts_the_sigmoid_of_its_logits(make_config, make_rows):

@@ -5,7 +5,7 @@ import math
 import pytest
 from torch import nn
 
-from hpsearch.nn.deviations import formula, weight_deviation
+from hpsearch.nn.init_scale import formula, weight_deviation
 from hpsearch.nn.initializers import initialize
 
 INITS = [

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hpsearch.config import ConfigError
-from hpsearch.nn.sources import source_digest
+from hpsearch.nn.source_digest import source_digest
 
 FILES = {
     "alone.py": "import json\nimport torch\n\ndef net(): ...\n",

@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 from specimen_parts import Shape, design_of, retrainings_of, trials_of
 
-from hpsearch.analysis.calibrated import Calibrated, CalibratedLevel, CalibratedPair
+from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedLevel, CalibratedPair
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.explored import Curve, Explored, Good, Importance, Isolation
+from hpsearch.analysis.exploration.findings import Curve, Explored, Good, Importance, Isolation
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Gate, Pair
 
 

@@ -8,10 +8,10 @@ from claim_words import forbidden
 from specimen_results import calibrated_of
 from specimens import optimizers, two_levels
 
-from hpsearch.analysis.calibrated import CalibratedPair
+from hpsearch.analysis.comparison.calibrated_losses import CalibratedPair
 from hpsearch.analysis.findings import Action, Gate
 from hpsearch.report.blocks import DASH, MINUS
-from hpsearch.report.sections.calibrated import calibrated
+from hpsearch.report.sections.confirmation import calibrated
 
 
 @pytest.fixture(scope="module")

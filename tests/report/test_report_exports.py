@@ -10,7 +10,7 @@ import pytest
 from specimens import factorial, hostile, optimizers, refused, regression, two_levels
 
 from hpsearch.quoting import spreadsheet_unquoted
-from hpsearch.report.exports import confirm_csv, pairs_csv, to_json, trials_csv
+from hpsearch.report.export import confirm_csv, pairs_csv, to_json, trials_csv
 
 
 def table(text):

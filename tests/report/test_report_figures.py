@@ -18,11 +18,28 @@ from specimens import (
     with_a_missing_key,
 )
 
-from hpsearch.report import figures_confirm, figures_learning, figures_mechanism, figures_space, figures_tuning, signals
 from hpsearch.report.blocks import TIMES
-from hpsearch.report.paths import textbook_paths
-from hpsearch.report.scales import log_ticks, power_text, span_of, steady_span
-from hpsearch.report.style import DARK, look, short, short_names
+from hpsearch.report.figures import (
+    confirmation as figures_confirm,
+)
+from hpsearch.report.figures import (
+    learning as figures_learning,
+)
+from hpsearch.report.figures import (
+    mechanism as figures_mechanism,
+)
+from hpsearch.report.figures import (
+    mechanism as signals,
+)
+from hpsearch.report.figures import (
+    space as figures_space,
+)
+from hpsearch.report.figures import (
+    tuning as figures_tuning,
+)
+from hpsearch.report.figures.axes import log_ticks, power_text, span_of, steady_span
+from hpsearch.report.figures.mechanism import textbook_paths
+from hpsearch.report.figures.style import DARK, look, short, short_names
 
 FIGURES = {
     "F1": figures_tuning.tuning_curves,

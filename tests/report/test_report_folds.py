@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from specimens import factorial, kfold, optimizers, two_levels, unconfirmed
 
-from hpsearch.analysis.compare import analyse
-from hpsearch.report import rendering
+from hpsearch.analysis.analyse import analyse
 from hpsearch.report.blocks import ALPHA
-from hpsearch.report.pages import compose, markdown
+from hpsearch.report.figures import render as rendering
+from hpsearch.report.page import compose, markdown
 
 pytestmark = pytest.mark.long
 CORRECTED = "corrected for the overlap of training rows (S-10)"

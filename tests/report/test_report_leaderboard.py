@@ -16,12 +16,11 @@ import pytest
 from claim_words import forbidden
 from specimens import HOSTILE
 
-from hpsearch.analysis.leaderboard import Comparison, Entry, Leaderboard, Recipe, Split
-from hpsearch.analysis.verdicts import ClaimKind, Refusal, State, Statement, sentence
+from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, State, Statement, sentence
+from hpsearch.analysis.leaderboard.standings import Comparison, Entry, Leaderboard, Recipe, Split
 from hpsearch.report.blocks import DASH, MINUS
-from hpsearch.report.leaderboard import compose, write_leaderboard
-from hpsearch.report.leaderboard_exports import entries_csv, to_json
-from hpsearch.report.pages import html, markdown
+from hpsearch.report.leaderboard import compose, entries_csv, to_json, write_leaderboard
+from hpsearch.report.page import html, markdown
 
 SPLIT = Split("3f2a9c1b" * 8, (("kind", "holdout"), ("report", 400), ("val", 400)), 0, "accuracy")
 OTHER = replace(SPLIT, seed=1)

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from hpsearch.report.blocks import DASH
-from hpsearch.report.figures_tuning import cost_text
+from hpsearch.report.figures.tuning import cost_text
 from hpsearch.report.levels import numbers_of, parameter_names
-from hpsearch.report.numbers import difference, ends, interval, p_value, percent, share, spread, two_digits
+from hpsearch.report.number_format import difference, ends, interval, p_value, percent, share, spread, two_digits
 from hpsearch.report.sections.design import distribution
 
 

@@ -11,10 +11,10 @@ import pytest
 from scipy import stats
 from specimens import one_level, two_levels
 
-from hpsearch.analysis.shipped import errors_of, shipped_pairs
+from hpsearch.analysis.test_results import errors_of, shipped_pairs
 from hpsearch.report.blocks import DASH, MINUS, Table, Text
-from hpsearch.report.exports import openings_csv, shipped_csv, to_json
-from hpsearch.report.sections.test import test_set as section_of
+from hpsearch.report.export import openings_csv, shipped_csv, to_json
+from hpsearch.report.sections.test_set import test_set as section_of
 from hpsearch.report.write import build
 
 
@@ -153,7 +153,7 @@ def test_the_numbers_are_in_the_json_and_single_rows_are_not(found):
 
 
 def test_a_report_has_tables_of_openings_only_if_there_are_any(found, monkeypatch):
-    monkeypatch.setattr("hpsearch.report.rendering.png", lambda _: b"")
+    monkeypatch.setattr("hpsearch.report.figures.render.png", lambda _: b"")
     assert {"tests.csv", "shipped.csv"} <= build(found).keys()
     assert not {"tests.csv", "shipped.csv"} & build(one_level()).keys()
 

@@ -9,11 +9,11 @@ import pytest
 from markdown_it import MarkdownIt
 from specimens import HOSTILE, MADE, every_specimen, one_level
 
-from hpsearch.analysis.compare import analyse
-from hpsearch.analysis.table import read_table
-from hpsearch.report import rendering
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.external_results import read_table
 from hpsearch.report.blocks import DASH, MINUS
-from hpsearch.report.pages import compose, fence, markdown, markdown_code, markdown_text
+from hpsearch.report.figures import render as rendering
+from hpsearch.report.page import compose, fence, markdown, markdown_code, markdown_text
 from hpsearch.report.write import build
 
 pytestmark = pytest.mark.long

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from specimens import two_levels
 
-from hpsearch.analysis.compare import analyse
+from hpsearch.analysis.analyse import analyse
 from hpsearch.report.blocks import DASH
 from hpsearch.report.levels import show_search_score
-from hpsearch.report.sections.confirm import confirm
+from hpsearch.report.sections.confirmation import confirm
 
 
 def rows_of(number):

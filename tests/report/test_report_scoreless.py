@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from specimens import two_levels
 
-from hpsearch.analysis.compare import analyse
-from hpsearch.report import rendering
+from hpsearch.analysis.analyse import analyse
 from hpsearch.report.blocks import DASH
-from hpsearch.report.exports import to_json
-from hpsearch.report.pages import compose, markdown
+from hpsearch.report.export import to_json
+from hpsearch.report.figures import render as rendering
+from hpsearch.report.page import compose, markdown
 
 pytestmark = pytest.mark.long
 

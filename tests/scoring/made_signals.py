@@ -1,6 +1,6 @@
 """Signals that nothing has measured."""
 
-from hpsearch.signals import Signals
+from hpsearch.records import Signals
 
 NAMES = ("dead", "saturated", "gradient_norm")
 

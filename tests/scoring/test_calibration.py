@@ -10,9 +10,9 @@ from scipy.special import expit, softmax
 from sklearn.metrics import log_loss
 from test_scoring import noise, outputs, result
 
-from hpsearch.calibration import temperature
 from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE
-from hpsearch.scoring import score_trial
+from hpsearch.scoring.calibration import temperature
+from hpsearch.scoring.trial_score import score_trial
 
 
 def drawn(n, width, *, sharper=1.0, seed=0):

@@ -9,13 +9,13 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import StratifiedKFold
 from torch import nn
 
-from hpsearch.data.rows import Development
+from hpsearch.data.dataset import Development
 from hpsearch.data.splits import folds, split_seed
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import train
 from hpsearch.nn.models import build_network
 from hpsearch.records import Fit, Task
-from hpsearch.scoring import score_trial
+from hpsearch.scoring.trial_score import score_trial
 from hpsearch.seeding import epoch_order, fit_seeds
 
 EPOCHS, BATCH, WIDTH, LR = 2, 32, 20, 0.005

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.intervals import bootstrap_interval, wilson
+from hpsearch.statistics.intervals import bootstrap_interval, wilson
 
 Z = NormalDist().inv_cdf(0.975)
 

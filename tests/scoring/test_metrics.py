@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from hpsearch import metrics
 from hpsearch.config import ConfigError
 from hpsearch.records import Task
+from hpsearch.scoring import metrics
+from hpsearch.statistics.intervals import resampled_error, standard_error
 
 
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 60), classes=st.integers(2, 6))
@@ -69,13 +70,13 @@ def test_cross_entropy_of_huge_logits_is_finite():
 
 def test_standard_error_of_hits_is_the_binomial_one():
     hits = np.array([1.0] * 30 + [0.0] * 10)
-    assert metrics.standard_error(hits) == pytest.approx((0.75 * 0.25 / 39) ** 0.5)
-    assert metrics.standard_error(hits[:1]) is None
+    assert standard_error(hits) == pytest.approx((0.75 * 0.25 / 39) ** 0.5)
+    assert standard_error(hits[:1]) is None
 
 
 def test_resampled_error_of_a_worked_example():
     """Scores 0.8, 0.9, 1.0: s = 0.1; five-fold ratio 1/4: 0.1 sqrt(1/3 + 1/4)."""
-    assert metrics.resampled_error(np.array([0.8, 0.9, 1.0]), 0.25) == pytest.approx(0.1 * (7 / 12) ** 0.5)
+    assert resampled_error(np.array([0.8, 0.9, 1.0]), 0.25) == pytest.approx(0.1 * (7 / 12) ** 0.5)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from made_signals import made
 from sklearn import metrics as sklearn_metrics
 
 from hpsearch.records import FitResult, Status
-from hpsearch.scoring import score_trial
+from hpsearch.scoring.trial_score import score_trial
 
 
 def result(

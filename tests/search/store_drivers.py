@@ -11,9 +11,9 @@ import numpy as np
 import optuna
 
 from hpsearch.records import Status, Trial, TrialResult
-from hpsearch.search.journal import open_journal
-from hpsearch.search.store import SweepStore
 from hpsearch.seeding import FitSeeds
+from hpsearch.store.optuna_journal import open_journal
+from hpsearch.store.sweep_store import SweepStore
 
 
 @dataclass

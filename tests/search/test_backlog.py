@@ -6,14 +6,14 @@ import pytest
 from driver_processes import Silent, plan_of
 
 from hpsearch.config import Engine
-from hpsearch.engine.muster import shape_key
-from hpsearch.execution.local import Done
+from hpsearch.engine.fleet.grouping import shape_key
+from hpsearch.execution.executor import Done
+from hpsearch.execution.interrupts import StoppedError, StopSignals
+from hpsearch.execution.scheduler import Foreman
 from hpsearch.jobs import Pace
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.foreman import Foreman
-from hpsearch.search.stop import StoppedError, StopSignals
-from hpsearch.search.study import Driver
-from hpsearch.search.trial_records import Record
+from hpsearch.search.driver import Driver
+from hpsearch.store.record_json import Record
 
 RESULT = TrialResult(Status.OK, None, 0.5, 0.1, {}, {}, [1], [])
 WORKERS, WIDTH, TRIALS = 2, 4, 60

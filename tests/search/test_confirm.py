@@ -8,14 +8,14 @@ import driver_tasks
 import pytest
 from driver_processes import plan_of
 
+from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
+from hpsearch.execution.scheduler import Foreman
 from hpsearch.records import Status
-from hpsearch.search.confirm import Confirmation, Recipe
-from hpsearch.search.foreman import Foreman
-from hpsearch.search.provenance import Provenance
-from hpsearch.search.stop import StopSignals
-from hpsearch.search.store import SweepStore
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.search.retraining import Confirmation, Recipe
+from hpsearch.store.provenance import Provenance
+from hpsearch.store.sweep_store import SweepStore
+from hpsearch.tracking.tracker import Tracker
 
 MADE_WITH = Provenance("cpu", "0.1.0 (1f0c2b9a), torch 2.15.0")
 

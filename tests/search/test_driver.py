@@ -10,11 +10,11 @@ from driver_processes import NAME, STEPS, InProcess, driver_in, plan_of, record_
 from hpsearch.config import ConfigError
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
 from hpsearch.records import Status
-from hpsearch.search.champion import find_champion
-from hpsearch.search.journal import JOURNAL, open_study
-from hpsearch.search.store import SweepStore
-from hpsearch.space import Choices, Space
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.search.space import Choices, Space
+from hpsearch.store.optuna_journal import JOURNAL, open_study
+from hpsearch.store.selection import find_champion
+from hpsearch.store.sweep_store import SweepStore
+from hpsearch.tracking.tracker import Tracker
 
 pytestmark = pytest.mark.long
 

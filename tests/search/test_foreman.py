@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from hpsearch.config import Engine
-from hpsearch.engine.muster import shape_key
-from hpsearch.execution.local import Done
-from hpsearch.execution.worker import Raised, WorkerDied
+from hpsearch.engine.fleet.grouping import shape_key
+from hpsearch.execution.executor import Done, Raised, WorkerDied
+from hpsearch.execution.scheduler import Foreman
 from hpsearch.jobs import Pace, ScoreJob, ShareJob, TrainJob, TrialJob
 from hpsearch.records import FitResult, Status, TrialResult
-from hpsearch.search.foreman import Foreman
 
 DIED = WorkerDied(-9)
 NO_MEMORY = Raised("OutOfMemoryError", "no more", "")
@@ -227,7 +226,7 @@ def test_no_more_workers_are_used_than_get_most_done_side_by_side(make_config):
 
 def test_a_foreman_says_how_much_is_trained_and_for_how_long(make_config, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr("hpsearch.search.foreman.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("hpsearch.execution.scheduler.time.monotonic", lambda: now[0])
     configs = trials(make_config, 3)
     workshop = Workshop(2)
     foreman = foreman_of(workshop, configs, width=2)

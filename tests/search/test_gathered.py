@@ -1,9 +1,9 @@
 """What a comparison was trained with, as far as its pairs go."""
 
 from hpsearch.records import Status, Trial, TrialResult
-from hpsearch.search.gathered import _of_pairs, gather_local
-from hpsearch.search.provenance import Provenance
-from hpsearch.search.store import SweepStore
+from hpsearch.store.loader import _of_pairs, gather_local
+from hpsearch.store.provenance import Provenance
+from hpsearch.store.sweep_store import SweepStore
 
 OLD, NEW = Provenance("cpu", "1"), Provenance("cpu", "2")
 

@@ -8,8 +8,8 @@ import pytest
 from optuna.trial import TrialState
 from store_drivers import start
 
-from hpsearch.search.journal import name_score, open_journal
-from hpsearch.search.record_files import BrokenFileError, StorageError
+from hpsearch.store.atomic_files import BrokenFileError, StorageError
+from hpsearch.store.optuna_journal import name_score, open_journal
 
 SPACE = {"x": optuna.distributions.FloatDistribution(0, 1)}
 

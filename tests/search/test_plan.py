@@ -10,9 +10,10 @@ from hpsearch.config import Config
 from hpsearch.config.data import Normalize
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
 from hpsearch.search.levels import Level
-from hpsearch.search.plan import Plan, differences, digest
-from hpsearch.search.trial_records import encode_record
-from hpsearch.space import Choices, Composed, Range, Space
+from hpsearch.search.plan import Plan
+from hpsearch.search.space import Choices, Composed, Range, Space
+from hpsearch.store.record_json import encode_record
+from hpsearch.store.specification import differences, digest
 
 LR = Range(low=0.001, high=0.1, log=True, step=None, whole=False)
 CHANGES = {

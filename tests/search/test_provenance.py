@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 import hpsearch
-from hpsearch.search.provenance import Provenance, code_version, digest_of_source
+from hpsearch.store.provenance import Provenance, code_version, digest_of_source
 
 
 @pytest.fixture

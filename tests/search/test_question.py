@@ -6,7 +6,7 @@ import pytest
 from complete_config import config_tree
 
 from hpsearch.config import Config
-from hpsearch.search.question import asked_of, changes, overlaps, question_of
+from hpsearch.store.specification import asked_of, changes, overlaps, question_of
 
 FROZEN = {
     "data": "d1",

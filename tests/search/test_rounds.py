@@ -10,12 +10,12 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
 from hpsearch.records import Status, TrialResult, rung_scores
-from hpsearch.search.champion import find_champion
-from hpsearch.search.journal import JOURNAL, open_study
-from hpsearch.search.store import SweepStore
-from hpsearch.search.trial_records import Record
 from hpsearch.seeding import Purpose, derive
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.store.optuna_journal import JOURNAL, open_study
+from hpsearch.store.record_json import Record
+from hpsearch.store.selection import find_champion
+from hpsearch.store.sweep_store import SweepStore
+from hpsearch.tracking.tracker import Tracker
 
 pytestmark = pytest.mark.long
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats import qmc
 
-from hpsearch.config.sweep import AdaptiveSearch, Choose, Metric, Search
+from hpsearch.config.search import AdaptiveSearch, Choose, Metric, Search
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.sampler import Sampler, enter, suggester
-from hpsearch.search.trial_records import Record
+from hpsearch.search.space import Choices, Range, Space
 from hpsearch.seeding import Purpose, derive
-from hpsearch.space import Choices, Range, Space
+from hpsearch.store.record_json import Record
 
 DRAWS = 256
 UNLIKELY = 1e-4  # the seeds are fixed: a test that passes once passes always

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import os, signal, sys
-from hpsearch.search.stop import StopSignals
+from hpsearch.execution.interrupts import StopSignals
 
 with StopSignals() as signals:
     if len(sys.argv) > 2:

@@ -12,12 +12,19 @@ from hypothesis import strategies as st
 from store_drivers import result, start, trial
 
 from hpsearch.records import Status
-from hpsearch.search.folders import check_directory, slug
-from hpsearch.search.lock import HeldError
-from hpsearch.search.record_files import BrokenFileError, StorageError, open_json, seal_json, write_whole
-from hpsearch.search.store import LateWriteError, SweepStore, damaged_sweeps, list_sweeps
-from hpsearch.search.trial_records import decode_record, encode_record
 from hpsearch.seeding import FitSeeds
+from hpsearch.store.atomic_files import (
+    BrokenFileError,
+    StorageError,
+    check_directory,
+    open_json,
+    seal_json,
+    slug,
+    write_whole,
+)
+from hpsearch.store.lock import HeldError
+from hpsearch.store.record_json import decode_record, encode_record
+from hpsearch.store.sweep_store import LateWriteError, SweepStore, damaged_sweeps, list_sweeps
 
 HOSTILE = [
     "../../etc",

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_drivers import result, trial
 
-from hpsearch.search.record_files import open_json
-from hpsearch.search.trial_records import decode_record, encode_record
-from hpsearch.signals import Signals
+from hpsearch.records import Signals
+from hpsearch.store.atomic_files import open_json
+from hpsearch.store.record_json import decode_record, encode_record
 
 STATISTICS = 9
 

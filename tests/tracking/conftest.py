@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.tracker import Tracker
 
 
 @pytest.fixture

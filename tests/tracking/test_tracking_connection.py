@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from hpsearch.tracking import connection
 from hpsearch.tracking.connection import TrackingError
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.tracker import Tracker
 
 
 def refused(uri, directory, match):
@@ -25,7 +25,9 @@ def refused(uri, directory, match):
 
 
 def test_importing_the_tracker_loads_neither_mlflow_nor_pandas():
-    code = "import sys, hpsearch.tracking.mlflow; print([m for m in ('mlflow', 'pandas', 'torch') if m in sys.modules])"
+    code = (
+        "import sys, hpsearch.tracking.tracker; print([m for m in ('mlflow', 'pandas', 'torch') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -34,7 +36,7 @@ def test_importing_the_tracker_loads_neither_mlflow_nor_pandas():
 def test_what_connecting_needs_is_imported_beforehand(folder):
     code = (
         "import sys; from pathlib import Path; from hpsearch.tracking.connection import load\n"
-        "from hpsearch.tracking.mlflow import Tracker\n"
+        "from hpsearch.tracking.tracker import Tracker\n"
         "uri = f'sqlite:///{sys.argv[1]}/mlflow.db'; load(uri); before = set(sys.modules)\n"
         "Tracker.connect(uri, Path(sys.argv[1])).close(); print(len(before), len(set(sys.modules) - before))"
     )
@@ -46,7 +48,7 @@ def test_what_connecting_needs_is_imported_beforehand(folder):
 @pytest.mark.slow
 def test_connecting_switches_telemetry_off_where_mlflow_would_not_do_it_by_itself(folder):
     code = (
-        "import sys; from pathlib import Path; from hpsearch.tracking.mlflow import Tracker\n"
+        "import sys; from pathlib import Path; from hpsearch.tracking.tracker import Tracker\n"
         "d = Path(sys.argv[1]); Tracker.connect(f'sqlite:///{d}/mlflow.db', d)\n"
         "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
     )
@@ -166,7 +168,7 @@ def test_a_database_of_another_version_is_refused_with_the_command_that_upgrades
 @pytest.mark.slow
 def test_a_disk_that_fills_up_while_the_store_is_made_leaves_none_and_the_next_start_makes_it(tmp_path):
     code = (
-        "import resource, signal, sys; from pathlib import Path; from hpsearch.tracking.mlflow import Tracker\n"
+        "import resource, signal, sys; from pathlib import Path; from hpsearch.tracking.tracker import Tracker\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
         "Tracker.connect(None, Path(sys.argv[1]))"
     )
@@ -251,7 +253,7 @@ def test_a_symbolic_link_works(folder, tmp_path):
 @pytest.mark.slow
 def test_eight_first_starts_at_once_make_one_schema(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from hpsearch.tracking.mlflow import Tracker\n"
+        "import sys; from pathlib import Path; from hpsearch.tracking.tracker import Tracker\n"
         "d = Path(sys.argv[1]); t = Tracker.connect(f'sqlite:///{d}/mlflow.db', d)\n"
         "print(t.open_sweep('x', identity=sys.argv[2], started_ms=1).experiment_id)"
     )

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from hpsearch.tracking import environment
 from hpsearch.tracking.environment import describe, dirty_diff, package_versions, requirements
-from hpsearch.tracking.limits import clip, display_name, key_name, param_text
-from hpsearch.tracking.system import SystemSampler
+from hpsearch.tracking.sanitize import clip, display_name, key_name, param_text
+from hpsearch.tracking.system_metrics import SystemSampler
 
 
 class NoDriver:

@@ -6,7 +6,7 @@ from unittest import mock
 import pytest
 
 from hpsearch.tracking.connection import TrackingError
-from hpsearch.tracking.ledger import problems
+from hpsearch.tracking.seal_ledger import problems
 
 SPLIT = "d" * 64
 
@@ -142,7 +142,7 @@ def test_a_grant_that_another_process_won_is_not_ours(tracker):
 @pytest.mark.slow
 def test_of_sixteen_racing_processes_exactly_one_is_granted(folder):
     code = (
-        "import sys, time; from pathlib import Path; from hpsearch.tracking.mlflow import Tracker\n"
+        "import sys, time; from pathlib import Path; from hpsearch.tracking.tracker import Tracker\n"
         "d = Path(sys.argv[1]); t = Tracker.connect(f'sqlite:///{d}/mlflow.db', d)\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "for r in range(10):\n"

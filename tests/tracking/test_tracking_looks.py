@@ -1,6 +1,6 @@
 """Looks that are kept with the run of a sweep, on a real database."""
 
-from hpsearch.tracking.looks import Look, question_tags
+from hpsearch.tracking.report_views import Look, question_tags
 
 ASKED = {"delta": 0.01, "levels": "aa"}
 

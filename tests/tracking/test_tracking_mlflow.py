@@ -4,15 +4,15 @@ import math
 import numpy as np
 import pytest
 
-from hpsearch.data.rows import Rows
+from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import fit_scaling
-from hpsearch.nn.deployed import deploy
+from hpsearch.nn.export import deploy
 from hpsearch.nn.models import build_network
 from hpsearch.records import Status, Task, TrialResult
+from hpsearch.tracking.client import Store
 from hpsearch.tracking.connection import TrackingError
-from hpsearch.tracking.mlflow import Tracker
 from hpsearch.tracking.runs import Attempt, Dataset, Ending, Role, table_path
-from hpsearch.tracking.store import Store
+from hpsearch.tracking.tracker import Tracker
 
 START, END = 1_700_000_000_000, 1_700_000_005_000
 

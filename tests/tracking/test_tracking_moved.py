@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from hpsearch.tracking.mlflow import Tracker
+from hpsearch.tracking.tracker import Tracker
 
 
 def connect(folder, database=None):

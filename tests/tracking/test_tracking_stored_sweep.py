@@ -3,8 +3,8 @@
 import pytest
 
 from hpsearch.tracking.connection import TrackingError
+from hpsearch.tracking.reader import names_in_file
 from hpsearch.tracking.runs import Ending, Role
-from hpsearch.tracking.stored import names_in_file
 
 
 def opened(tracker, identity="a"):

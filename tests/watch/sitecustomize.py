@@ -7,6 +7,6 @@ from seal_watch import install, made_sets
 
 install()
 if not any("resource_tracker" in word for word in sys.orig_argv):
-    from hpsearch.data import sources  # not needed by every process
+    from hpsearch.data import datasets as sources  # not needed by every process
 
     sources.find_source.__kwdefaults__["sets"] = made_sets(os.environ["WATCH_FILES"])

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from hpsearch.analysis.calibrated import Calibrated
+from hpsearch.analysis.comparison.calibrated_losses import Calibrated
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.explored import Explored, Interval
-from hpsearch.analysis.shipped import ShippedPair, Tested
+from hpsearch.analysis.exploration.findings import Explored, Interval
+from hpsearch.analysis.test_results import ShippedPair, Tested
 
 
 class Action(StrEnum):

@@ -5,17 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from hpsearch.cli.champion import plan_final
-from hpsearch.cli.compose import Composer
-from hpsearch.cli.levels import plan_levels
-from hpsearch.cli.report_keys import refuse_settings
-from hpsearch.cli.report_target import require_known
-from hpsearch.cli.requirements import check_cohorts, check_trials
-from hpsearch.cli.unread import adamw_without_decay
+from hpsearch.commands.final_target import plan_final
+from hpsearch.commands.report_target import refuse_settings, require_known
+from hpsearch.compose.comparison import plan_levels
+from hpsearch.compose.composer import Composer
+from hpsearch.compose.search_space import adamw_without_decay
 from hpsearch.config import ConfigError
-from hpsearch.data.sources import require_file
-from hpsearch.space import Composed
-from hpsearch.terminal import Terminal
+from hpsearch.data.datasets import require_file
+from hpsearch.search.checks import check_cohorts, check_trials
+from hpsearch.search.space import Composed
+from hpsearch.terminal.console import Terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def _plan_final(composer: Composer, base: Composed) -> Action:
     chosen = plan_final(composer, base)
 
     def run(terminal: Terminal) -> int:
-        from hpsearch.cli.final import run_final  # noqa: PLC0415 (torch)
+        from hpsearch.commands.final import run_final  # noqa: PLC0415 (torch)
 
         return run_final(composer, base, chosen, terminal)
 
@@ -66,7 +65,7 @@ def _plan_report(composer: Composer, base: Composed) -> Action:
     require_known(base.config, base.actions["report"])
 
     def run(terminal: Terminal) -> int:
-        from hpsearch.cli.report import run_report  # noqa: PLC0415 (matplotlib and scipy)
+        from hpsearch.commands.report import run_report  # noqa: PLC0415 (matplotlib and scipy)
 
         return run_report(composer.overrides, base, terminal)
 
@@ -85,7 +84,7 @@ def _plan_sweep(composer: Composer, base: Composed, command: Namespace) -> Actio
     note = adamw_without_decay(base, partial(_options_of, composer, base))
 
     def run(terminal: Terminal) -> int:
-        from hpsearch.cli.sweep import run_sweep  # noqa: PLC0415 (half a second)
+        from hpsearch.commands.sweep import run_sweep  # noqa: PLC0415 (half a second)
 
         if note:
             terminal.warn(note)

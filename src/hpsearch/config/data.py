@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.checks import require
 from hpsearch.config.option import Option
+from hpsearch.config.validation import require
 
 
 class Normalize(StrEnum):

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 AUTO = object()
 """Annotates a key that may be given as `auto`, which stands for null."""
+
 EXACT = object()
 """Annotates a whole number that acknowledges something: it is typed as it is shown, `2` and never `2.0`."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from hpsearch.config.tree import nearest
+from hpsearch.config.conversion import nearest
 
 KEYS: Mapping[str, str] = {
     "n_trials": "search.trials",
@@ -63,6 +63,7 @@ KEYS: Mapping[str, str] = {
     "hydra.launcher.n_jobs": "execution.workers",
 }
 """Words of Hydra, Optuna, Ray Tune, scikit-learn, Keras and Lightning for keys of ours."""
+
 GROUPS: Mapping[str, str] = {
     "dataset": "data",
     "net": "model",
@@ -83,6 +84,7 @@ GROUPS: Mapping[str, str] = {
     "sampler": "search",
 }
 """The same for groups of options."""
+
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "data": {"fashion_mnist": "fashion", "cancer": "breast_cancer", "table": "csv", "numpy": "npz"},
     "model": {

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.checks import require, require_import_path, require_kwargs, require_positive, require_share
 from hpsearch.config.option import Option
+from hpsearch.config.validation import require, require_import_path, require_kwargs, require_positive, require_share
 
 
 @dataclass(kw_only=True, slots=True)

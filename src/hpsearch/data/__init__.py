@@ -1,1 +1,1 @@
-"""Data sets, their sealed test parts, folds and scaling; no torch."""
+"""Data sets, splits and the sealed test set."""

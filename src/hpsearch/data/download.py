@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.data.rows import DataError
+from hpsearch.data.dataset import DataError
 
 CHUNK = 1 << 16
+
 _log = logging.getLogger(__name__)
 
 

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.data.columns import Column
-from hpsearch.data.rows import Rows
+from hpsearch.data.dataset import Column, Rows
 
 COINCIDENCE = 0.01
 """Share of what is kept of an opening that may turn up again without being taken for a second look."""
+
 COMMON = 0.05
 """Share of ends that development rows may have too; where it is more, ends are made of more cells."""
+
 _BLOCK = 2**16
 """Rows whose cells are put in order at once, which takes several times their memory."""
 

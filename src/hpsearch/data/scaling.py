@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.config.data import Normalize
-from hpsearch.data.rows import Rows
+from hpsearch.data.dataset import Rows
 
 _CHUNK = 4096  # rows that are held in float64 at a time
 

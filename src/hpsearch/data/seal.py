@@ -25,10 +25,7 @@ from typing import NoReturn
 import numpy as np
 
 from hpsearch.config.data import Data, TaskChoice
-from hpsearch.data.draw import draw, obstacle
-from hpsearch.data.idx import read_raw, read_rows, records
-from hpsearch.data.opened_rows import OpenedRows, image_cells, row_cells
-from hpsearch.data.rows import (
+from hpsearch.data.dataset import (
     DataError,
     Development,
     Rows,
@@ -38,17 +35,22 @@ from hpsearch.data.rows import (
     take,
     to_development,
 )
-from hpsearch.data.sources import IdxTest, Source, find_source
+from hpsearch.data.datasets import IdxTest, Source, find_source
+from hpsearch.data.mnist import read_raw, read_rows, records
+from hpsearch.data.opened_rows import OpenedRows, image_cells, row_cells
+from hpsearch.data.splits import draw, obstacle
 from hpsearch.errors import HpsearchError
 from hpsearch.seeding import Purpose, derive
 
 __all__ = ["Claim", "Development", "SealError", "SealedTest", "data_digest", "load_development", "seal"]
 
 MIN_ROWS = 5
+
 SAME_FILE = (
     "it is counted for the content of the whole file: whatever is predicted (data.target, data.task), left out "
     "(data.drop) or set aside (data.test), it is the same file"
 )
+
 TEST_STATE = derive(0, Purpose.TEST_SPLIT) % 2**32
 """The random state that cuts off sealed rows, the same for all sweeps and seeds."""
 

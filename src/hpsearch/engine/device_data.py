@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from hpsearch.config import Config
-from hpsearch.data.rows import Rows
+from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import Scaling
 from hpsearch.errors import HpsearchError
 from hpsearch.nn.losses import output_count, prepare_targets

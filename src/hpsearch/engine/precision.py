@@ -19,10 +19,13 @@ from hpsearch.config.training import Precision
 from hpsearch.engine.device_data import DeviceData
 
 P = ParamSpec("P")
+
 AMPERE = (8, 0)
 """The first compute capability with TF32."""
+
 AGREEMENT = {Precision.FLOAT32: 1e-3, Precision.TF32: 1e-2, Precision.BF16: 5e-2}
 """How far outputs may lie apart, relatively or absolutely, that differ by the order of operations alone."""
+
 PRODUCTS = frozenset(
     ["linear", "matmul", "__matmul__", "__rmatmul__", "mm", "mv", "bmm", "addmm", "addmv", "addbmm", "baddbmm"]
     + [f"conv{transposed}{n}d" for transposed in ("", "_transpose") for n in (1, 2, 3)]

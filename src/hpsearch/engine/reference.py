@@ -12,18 +12,17 @@ import torch
 from torch import nn
 
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.network import BatchNorm
+from hpsearch.config.model import BatchNorm
 from hpsearch.data.scaling import Scaling, fit_scaling
-from hpsearch.engine import checkpoints
+from hpsearch.engine import checkpoint as checkpoints
+from hpsearch.engine.checkpoint import History
 from hpsearch.engine.device_data import DeviceData, FitData, fit_data
-from hpsearch.engine.filling import batch_sizes, probe_rows
-from hpsearch.engine.generators import own_generator
-from hpsearch.engine.history import History
+from hpsearch.engine.diagnostics import Watch, copied_state
+from hpsearch.engine.initial_network import initial_network, own_generator
+from hpsearch.engine.minibatches import batch_sizes, probe_rows
 from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
 from hpsearch.engine.precision import arithmetic, in_precision, require_precision
 from hpsearch.engine.schedules import multiplier, plateau_factor
-from hpsearch.engine.start import initial_network
-from hpsearch.engine.watch import Watch, copied_state
 from hpsearch.nn.dropout import seed_dropout, set_step
 from hpsearch.nn.losses import batch_loss, loss_function, predicted_classes
 from hpsearch.nn.models import build_network
@@ -31,6 +30,7 @@ from hpsearch.records import Fit, FitResult, Status, Task
 from hpsearch.seeding import epoch_order
 
 PREDICTION_ROWS = 1000
+
 ROUNDING = 1e-5
 """How far from [0, 1] a probability may lie that was scaled in float32."""
 

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpsearch.config import Config
-from hpsearch.config.training import (
-    CosineSchedule,
-    ExponentialSchedule,
-    PlateauSchedule,
-    Schedule,
-    StepSchedule,
-)
+from hpsearch.config.training import CosineSchedule, ExponentialSchedule, PlateauSchedule, Schedule, StepSchedule
 
 
 def multiplier(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:

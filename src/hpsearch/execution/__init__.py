@@ -1,1 +1,1 @@
-"""Where fits are trained: worker processes on this machine."""
+"""Where work runs."""

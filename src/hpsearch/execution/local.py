@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import ForkServerProcess, SpawnProcess
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from hpsearch.errors import HpsearchError
-from hpsearch.execution.processes import context, oom_kills, sheltered
-from hpsearch.execution.worker import REPEATABLE, Answer, Raised, Ready, WorkerDied, serve
-
-State = TypeVar("State")
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+from hpsearch.execution.executor import Answer, Done, Raised, Ready, Result, State, Task, WorkerDied
+from hpsearch.execution.worker_process import REPEATABLE, context, oom_kills, serve, sheltered
 
 LAST_WORDS_S = 5.0
 """Seconds that a worker which has nothing to do gets to end by itself."""
+
 START_TRIES = 5
 """Tries to start a process, 0.1 s apart."""
+
 SETUP_DEATHS = 3
 """Workers that die one after the other before they are ready, until we give up."""
 
@@ -35,23 +33,6 @@ class WorkerSetupError(HpsearchError):
     def __init__(self, failure: Raised | WorkerDied) -> None:
         super().__init__(f"no worker process could be made ready: {failure.cause}")
         self.failure = failure
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Generic[Result]):
-    """The end of one task.
-
-    Attributes:
-        key: What `submit` was given.
-        value: What `work` returned; None if it failed.
-        failure: Why there is no value; None if there is one.
-        seconds: Duration by the monotonic clock.
-    """
-
-    key: Hashable
-    value: Result | None
-    failure: Raised | WorkerDied | None
-    seconds: float
 
 
 class LocalExecutor(Generic[Task, Result]):

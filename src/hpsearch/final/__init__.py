@@ -1,1 +1,1 @@
-"""From the champion of a search to one number on the sealed test set: confirm, refit, claim, evaluate."""
+"""The champion's refit, the claim and the one evaluation."""

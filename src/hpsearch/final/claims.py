@@ -10,9 +10,9 @@ from pathlib import Path
 from hpsearch.config import ConfigError
 from hpsearch.data.seal import SealedTest
 from hpsearch.errors import HpsearchError
-from hpsearch.search.record_files import read_sealed, seal_json, write_whole
-from hpsearch.tracking.ledger import Opening, SealLedger
-from hpsearch.wording import number_of, show_number
+from hpsearch.formatting import number_of, show_number
+from hpsearch.store.atomic_files import read_sealed, seal_json, write_whole
+from hpsearch.tracking.seal_ledger import Opening, SealLedger
 
 PENDING = "claim.json"
 """What a final keeps from before its claim until its result is told: by this it knows its own claim again."""

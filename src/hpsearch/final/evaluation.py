@@ -9,19 +9,22 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from hpsearch.config import Config
-from hpsearch.data.rows import Development, Rows
+from hpsearch.data.dataset import Development, Rows
 from hpsearch.data.scaling import Scaling
 from hpsearch.data.seal import Claim, SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import predict
 from hpsearch.final.model import Models, refit_scaling
-from hpsearch.intervals import bootstrap_interval, wilson
-from hpsearch.measure import own_units, score_outputs
-from hpsearch.metrics import macro_f1, predicted, r2_of_rows, says_loss
 from hpsearch.records import Task
-from hpsearch.tracking.ledger import Opening
+from hpsearch.scoring.evaluate import own_units, score_outputs
+from hpsearch.scoring.metrics import macro_f1, predicted, r2_of_rows, says_loss
+from hpsearch.statistics.intervals import bootstrap_interval, wilson
+from hpsearch.store.atomic_files import BrokenFileError
+from hpsearch.tracking.seal_ledger import Opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +131,32 @@ def described(opening: Opening, found: Evaluated) -> bytes:
 def result_text(scores: dict[str, TestScore]) -> str:
     """The scores as JSON, for the ledger."""
     return json.dumps({name: score.value for name, score in sorted(scores.items())})
+
+
+BITMAPS = "correct.safetensors"
+"""Name of the file among the artifacts of a final run."""
+
+
+def pack(correct: np.ndarray) -> bytes:
+    """The file: `correct` (M, ceil(n / 8)) uint8, eight rows a byte as `numpy.packbits` packs them, and `rows`, n.
+
+    Args:
+        correct: (M, n) bool.
+    """
+    packed = np.packbits(correct, axis=1)
+    return save({"correct": np.ascontiguousarray(packed), "rows": np.array([correct.shape[1]])})
+
+
+def unpack(data: bytes, name: str) -> np.ndarray:
+    """The (M, n) bool of `pack`.
+
+    Raises:
+        BrokenFileError: If the file is damaged; `name` is for its message.
+    """
+    try:
+        arrays = load(data)
+        packed, rows = arrays["correct"], int(arrays["rows"][0])
+        correct: np.ndarray = np.unpackbits(packed, axis=1, count=rows).astype(bool)
+    except (SafetensorError, KeyError, IndexError, ValueError, TypeError) as error:
+        raise BrokenFileError(name, f"{type(error).__name__}: {error}") from error
+    return correct

@@ -8,16 +8,16 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from hpsearch.config import Config
-from hpsearch.data.rows import Development
+from hpsearch.data.dataset import Development
 from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.data.splits import refit_fold
 from hpsearch.errors import HpsearchError
 from hpsearch.jobs import RefitJob
-from hpsearch.nn.deployed import Deployed, deploy
-from hpsearch.nn.outputs import output_count
+from hpsearch.nn.export import Deployed, deploy
+from hpsearch.nn.output_layer import output_count
 from hpsearch.records import FitResult
-from hpsearch.search.record_files import BrokenFileError, read_bytes, read_sealed, seal_json, write_whole
 from hpsearch.secrets import mask_secrets
+from hpsearch.store.atomic_files import BrokenFileError, read_bytes, read_sealed, seal_json, write_whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ import numpy as np
 from hpsearch.config import Config, ConfigError
 from hpsearch.engine.schedules import recorded_factors
 from hpsearch.errors import HpsearchError
+from hpsearch.formatting import number_of
 from hpsearch.jobs import RefitJob
 from hpsearch.records import TrialResult
-from hpsearch.wording import number_of
 
 DEFAULT_SEEDS = 10
 """Fresh seeds of `confirm` where nothing is compared."""

@@ -1,1 +1,1 @@
-"""Networks and losses, built from the configuration on torch's own parts."""
+"""Networks and losses."""

@@ -14,8 +14,10 @@ from hpsearch.records import Task
 
 STALLED_SHARE = 0.95
 """On classes, a final training loss above this share of what guessing costs means that nothing was learned."""
+
 UNLEARNED = 1e-3
 """Of numbers, a final training loss below that of the best constant by less than this share of it is no better."""
+
 STEPS = 30
 """Of the descent to the best constant under a loss of the user's own."""
 

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from hpsearch.config import ConfigError
-from hpsearch.config.network import CustomModel
+from hpsearch.config.model import CustomModel
 from hpsearch.nn.dropout import replace_dropout
-from hpsearch.nn.imports import build_named, described
+from hpsearch.nn.import_path import build_named, described
 
 
 def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int, seed: int) -> nn.Module:

@@ -12,9 +12,13 @@ import torch
 from torch import nn
 
 _MULTIPLY_1 = 0x7FEB352D
+
 _MULTIPLY_2 = 0x846CA68B - 2**32  # as a signed number: torch multiplies int32 modulo 2**32
+
 _STEP = 0x9E3779B9 - 2**32  # 2**32 / golden ratio, odd: spreads consecutive steps
+
 _CALL = 0x85EBCA6B - 2**32
+
 _WORD = 2**32
 
 

@@ -8,7 +8,7 @@ import math
 from itertools import pairwise
 
 from hpsearch.config import Config
-from hpsearch.config.network import CnnModel, CustomModel, MlpModel, Pooling
+from hpsearch.config.model import CnnModel, CustomModel, MlpModel, Pooling
 
 PASSES = 3
 """Forward and backward pass, in forward passes."""

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import nn
 
-from hpsearch.config.network import Init, LsuvInit, NormalInit, OrthogonalInit, ScaledInit, UniformInit
-from hpsearch.nn.deviations import standard_deviation
+from hpsearch.config.model import Init, LsuvInit, NormalInit, OrthogonalInit, ScaledInit, UniformInit
+from hpsearch.nn.init_scale import standard_deviation
 
 LAYERS = (nn.Linear, nn.Conv2d)
 

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from hpsearch.config import ConfigError
 from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss
-from hpsearch.nn.imports import build_named, import_named
-from hpsearch.nn.outputs import output_count
+from hpsearch.nn.import_path import build_named, import_named
+from hpsearch.nn.output_layer import output_count
 from hpsearch.records import Task
 
 __all__ = [

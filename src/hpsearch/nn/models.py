@@ -7,12 +7,50 @@ import torch
 from torch import nn
 
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.network import BatchNorm, CnnModel, CustomModel, MlpModel, Pooling
-from hpsearch.nn.activations import build_activation
+from hpsearch.config.model import Activation, BatchNorm, CnnModel, CustomModel, Elu, LeakyRelu, MlpModel, Norm, Pooling
 from hpsearch.nn.custom import build_custom
 from hpsearch.nn.dropout import Dropout
 from hpsearch.nn.initializers import initialize
-from hpsearch.nn.normalization import build_norm, needs_bias
+
+
+class Step(nn.Module):
+    """1 above zero, 0 elsewhere, 0 at zero; its gradient is zero everywhere, so nothing below it learns."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The step of each element of `x` (any shape)."""
+        # Through `sign`, whose derivative is 0, so that gradients exist and are zero; a comparison would cut the graph.
+        return torch.sign(x).clamp(min=0.0)
+
+
+def build_activation(activation: Activation) -> nn.Module:
+    """The module of the chosen activation; softmax is no activation here, it belongs to the loss."""
+    if isinstance(activation, LeakyRelu):
+        return nn.LeakyReLU(activation.slope)
+    if isinstance(activation, Elu):
+        return nn.ELU(activation.alpha)
+    plain: dict[str, type[nn.Module]] = {
+        "step": Step,
+        "identity": nn.Identity,
+        "sigmoid": nn.Sigmoid,
+        "tanh": nn.Tanh,
+        "relu": nn.ReLU,
+    }
+    return plain[activation.kind]()
+
+
+def build_norm(norm: BatchNorm, features: int, *, image: bool) -> nn.Module:
+    """Batch normalization (Ioffe & Szegedy, 2015) of `features` units or, for images, channels; gamma 1, beta 0."""
+    kind = nn.BatchNorm2d if image else nn.BatchNorm1d
+    return kind(features, eps=norm.eps, momentum=norm.momentum, affine=norm.affine)
+
+
+def needs_bias(norm: Norm) -> bool:
+    """Whether the layer beside `norm` keeps its own bias.
+
+    A bias before batch normalization is cancelled by the mean, and beta takes its place. It is left out in both
+    placements, so that `before` and `after` differ in the placement alone and have equally many parameters.
+    """
+    return not (isinstance(norm, BatchNorm) and norm.affine)
 
 
 class Network(nn.Module):

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 DASH = "\N{EN DASH}"
+
 MINUS = "\N{MINUS SIGN}"
+
 TIMES = "\N{MULTIPLICATION SIGN}"
+
 ALPHA = "\N{GREEK SMALL LETTER ALPHA}"
 
 

@@ -6,6 +6,7 @@ With neither, so does the `val` score.
 """
 
 from hpsearch.analysis.findings import Findings
+from hpsearch.formatting import show_coverage
 from hpsearch.report.blocks import ALPHA
 from hpsearch.report.levels import (
     alpha_of_look,
@@ -17,9 +18,9 @@ from hpsearch.report.levels import (
     selecting,
     shown_rows,
 )
-from hpsearch.wording import show_coverage
 
 NO_MEAN = {"R06": "Where seeds are not fresh", "R08": "Where a seed diverged"}
+
 CORRECTED = "corrected for the overlap of training rows (S-10)"
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from hpsearch.analysis.evidence import ConfirmRow, Design, TrialRow
 from hpsearch.analysis.findings import Findings
+from hpsearch.formatting import plural, show_like, show_number
 from hpsearch.records import Status
 from hpsearch.report.blocks import DASH
-from hpsearch.report.style import Look, look, short, short_names
-from hpsearch.wording import plural, show_like, show_number
+from hpsearch.report.figures.style import Look, look, short, short_names
 
 LOSSES = frozenset({"loss", "cross_entropy", "mse", "mae"})
 """Metrics that are negated, so that higher is better."""

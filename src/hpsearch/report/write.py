@@ -11,13 +11,17 @@ from pathlib import Path
 import psutil
 
 from hpsearch.analysis.findings import Findings
-from hpsearch.report import exports, pages, rendering
+from hpsearch.report import export as exports
+from hpsearch.report import page as pages
 from hpsearch.report.blocks import Report
-from hpsearch.report.figures_mechanism import Theory
+from hpsearch.report.figures import render as rendering
+from hpsearch.report.figures.mechanism import Theory
 
 FIGURES = "figures"
+
 PARTS = ".report-"
 """Begins the name of the folder in which files are made ready, before the host and the number of the process."""
+
 _FIGURE = re.compile(r"[fm]\d\d[a-z]?-[a-z0-9-]+\.(svg|png)")
 
 

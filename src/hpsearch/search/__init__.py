@@ -1,1 +1,1 @@
-"""How trials are drawn, driven and kept on disk."""
+"""What is tried, in which order, and how it is committed."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from hpsearch.config import Config
 from hpsearch.records import Value
-from hpsearch.space import Composed, Space, apply_values
+from hpsearch.search.space import Composed, Space, apply_values
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.config import ConfigError
-from hpsearch.config.sweep import CoarseToFine
-from hpsearch.config.tree import to_tree
+from hpsearch.config.conversion import to_tree
+from hpsearch.config.search import CoarseToFine
 from hpsearch.records import Status, Value
 from hpsearch.search.levels import Level
-from hpsearch.search.trial_records import Record
-from hpsearch.space import Choices, Dimension, Range, Space, apply_values
+from hpsearch.search.space import Choices, Dimension, Range, Space, apply_values
+from hpsearch.store.record_json import Record
 
 SEED = 0
 """Of the bootstraps of what is found; narrowing reads none of them."""
@@ -52,8 +52,8 @@ def narrowed_spaces(search: CoarseToFine, level: Level, past: Sequence[Record]) 
 
 
 def _narrowed(level: Level, records: Sequence[Record]) -> tuple[Space, list[Change]]:
-    from hpsearch.analysis.explore import explore_level  # noqa: PLC0415 (scipy, which other searches have no use for)
-    from hpsearch.analysis.linter_space import narrowed  # noqa: PLC0415
+    from hpsearch.analysis.exploration.summary import explore_level  # noqa: PLC0415 (scipy, which other searches have no use for)
+    from hpsearch.analysis.next_space import narrowed  # noqa: PLC0415
 
     evidence = _evidence(level, records)
     explored = {level.name: explore_level(evidence, level.name, refused=True, seed=SEED)}

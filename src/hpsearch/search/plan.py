@@ -1,26 +1,22 @@
 """What a sweep is: its frozen specification, its fingerprint, and its trials as pure functions of k."""
 
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from hpsearch.config import Config
-from hpsearch.config.sweep import AdaptiveSearch, CoarseToFine, Search
-from hpsearch.config.tree import covered_tree, to_tree
-from hpsearch.nn.sources import source_digest
-from hpsearch.records import NO_LEVEL, Trial, Value
+from hpsearch.config.conversion import covered_tree, to_tree
+from hpsearch.config.search import AdaptiveSearch, CoarseToFine, Search
+from hpsearch.nn.source_digest import source_digest
+from hpsearch.records import NO_LEVEL, Key, Trial, Value
 from hpsearch.search.levels import Level
 from hpsearch.search.narrowing import Change, narrowed_spaces
 from hpsearch.search.sampler import Sampler
-from hpsearch.search.trial_records import Record
+from hpsearch.search.space import Composed, Space
 from hpsearch.secrets import mask_secrets
-from hpsearch.space import Composed, Space
-
-Key = tuple[str, int]
-"""(level, k): a trial of a sweep."""
+from hpsearch.store.record_json import Record
+from hpsearch.store.specification import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,25 +222,3 @@ class Plan:
     def fingerprint(self) -> str:
         """SHA-256 of the specification in canonical JSON, in hexadecimal."""
         return digest(self.specification())
-
-
-def digest(tree: Any) -> str:
-    """SHA-256 of a plain tree in canonical JSON, in hexadecimal."""
-    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """One line for each key in which two plain trees differ: `optimizer.lr: 0.1 -> 0.2`."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        lines = []
-        for key in sorted(old.keys() | new.keys()):
-            inner = f"{path}.{key}" if path else str(key)
-            if key not in old:
-                lines.append(f"{inner}: new, {new[key]!r}")
-            elif key not in new:
-                lines.append(f"{inner}: gone, was {old[key]!r}")
-            else:
-                lines += differences(old[key], new[key], inner)
-        return lines
-    return [] if old == new else [f"{path}: {old!r} -> {new!r}"]

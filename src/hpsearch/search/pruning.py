@@ -15,10 +15,10 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
 from hpsearch.config import ConfigError
-from hpsearch.config.sweep import REDUCTION, Search
-from hpsearch.config.tree import nearest
+from hpsearch.config.conversion import nearest
+from hpsearch.config.search import REDUCTION, Search
 from hpsearch.errors import HpsearchError
-from hpsearch.nn.imports import import_named
+from hpsearch.nn.import_path import import_named
 from hpsearch.records import Status, TrialResult
 
 

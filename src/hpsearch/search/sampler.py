@@ -11,11 +11,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from hpsearch.config.sweep import AdaptiveSearch, Search
+from hpsearch.config.search import AdaptiveSearch, Search
 from hpsearch.records import Status, Value, rung_scores
-from hpsearch.search.trial_records import Record
+from hpsearch.search.space import Choices, Dimension, Space
 from hpsearch.seeding import Purpose, derive
-from hpsearch.space import Choices, Dimension, Space
+from hpsearch.store.record_json import Record
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study that is made, and every trial
 

@@ -36,18 +36,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
 ANSWER_S = 5
 """Longest wait for a server's first answer, whatever keeps it waiting: within the 10 s of promise D1."""
+
 REQUEST_S = 30
 """Longest wait for an answer of a server that has answered before."""
+
 PROBE = "/api/2.0/mlflow/experiments/search"
+
 MOMENT_S, SCHEMA_S = 2, 120
 """Wait for another first start that is just creating the schema, until it is said, and the longest one: it takes 1 s on
 a usual disk, and many starts share the cores."""
+
 PAUSES_S = (0.2, 1.0)
 """Pauses before a second and a third try of a call that failed for a reason that may pass."""
+
 ENCODED = "in its user and password each of @ : / ? # [ ] % must be percent-encoded, as p%40ss for p@ss"
+
 PASSING = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
+
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",

@@ -16,17 +16,22 @@ import pynvml
 
 import hpsearch
 from hpsearch.secrets import mask_text
-from hpsearch.tracking.limits import digest
-from hpsearch.tracking.system import gpu_handles
+from hpsearch.tracking.sanitize import digest
+from hpsearch.tracking.system_metrics import gpu_handles
 
 GIB = 2**30
+
 GIT_S = 10
 """Longest wait for git, which may sit on a slow file system."""
+
 DIFF_BYTES = 1_000_000
 """Most of a diff that is kept."""
+
 MOST_NAMES = 1_000
 """Most files that are named without their content."""
+
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color")
+
 DATA = (".csv", ".tsv", ".npz", ".npy", ".parquet", ".gz", ".zip")
 """Endings of files whose rows are data, a sealed test set's perhaps, and stand in no diff."""
 

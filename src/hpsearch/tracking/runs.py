@@ -2,13 +2,14 @@
 
 import json
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.records import NO_LEVEL, Status, TrialResult
-from hpsearch.tracking.limits import digest, key_name
+from hpsearch.tracking.sanitize import digest, key_name
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
@@ -18,8 +19,10 @@ SUMMARY_STEP = 0
 
 OURS = ("key", "sweep", "role", "status", "failure", "pruned", "level", "trial", "attempt", "part")
 """Tags that say what a run is."""
+
 DIGEST_LENGTH = 36
 """Longest digest of a data set that MLflow keeps."""
+
 TABLE_VIEW = "trials"
 """Name of the view of the runs table that each experiment brings along."""
 
@@ -217,3 +220,8 @@ def attempt_of(run: "Run") -> Attempt | None:
         )
     except (KeyError, ValueError):
         return None
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

@@ -1,1 +1,1 @@
-"""The chapters of a report, each a function from findings to a section."""
+"""The sections of a report, one function each."""

@@ -1,11 +1,115 @@
 """Section 8: formulas, seeds, counts, and every trial."""
 
+from collections.abc import Mapping
+
+from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.findings import Findings
-from hpsearch.report.blocks import Block, Cell, Fold, Section, Subtitle, table
+from hpsearch.formatting import number_of, visible
+from hpsearch.report.blocks import ALPHA, Block, Cell, Fold, Section, Subtitle, table
 from hpsearch.report.levels import has_report, level_order, parameter_names, selecting, show_search_score, titles
-from hpsearch.report.numbers import values
-from hpsearch.report.sections.formulas import formulas_of
-from hpsearch.wording import number_of, visible
+from hpsearch.report.number_format import values
+
+Formula = tuple[str, str, str]
+
+FORMULAS = (
+    (
+        "S-01",
+        "E_k = Σ w(i, k) v(i), w(i, k) = C(i - 1, k - 1) / C(N, k): expected maximum of k of N scores, unbiased",
+        "Tang et al., ACL 2020",
+    ),
+    (
+        "S-03",
+        "R_k = Σ w(i, k) r(i): the same weights on report scores; ties in v share their mean",
+        "after Dodge et al., EMNLP 2019",
+    ),
+    ("S-04", "M_k = Q(0.5^(1/k)): median maximum, Q the quantile of the scores", "Lourie, Cho & He, NAACL 2024"),
+    (
+        "S-05",
+        "P(a is highest | k) = Σ p_a(y) ∫ Π [F_b(y-) + t p_b(y)] dt over t in 0…1: ties are shared",
+        "after Sivaprasad et al., ICML 2020",
+    ),
+    ("S-06", "percentile bootstrap over the trials of each level, for k up to N / 5 alone", "Efron & Tibshirani, 1993"),
+    (
+        "S-07",
+        "w = ∫ φ_s(z) Π Φ_j(z) dz: probability that a trial is truly the highest, given the noise of its rows",
+        "Bergstra & Bengio, JMLR 2012",
+    ),
+    (
+        "S-09",
+        "rows drawn with replacement choose a configuration; the rows left out score it",
+        "Tsamardinos et al., Machine Learning 2018",
+    ),
+    (
+        "S-10",
+        "SE = s √(1/J + n_val / n_train), t with J - 1 degrees of freedom: means over J folds with common rows",
+        "Nadeau & Bengio, Machine Learning 2003",
+    ),
+    (
+        "S-12",
+        "Var = (MS_seed + MS_image - MS_rest) / (S n): seeds and images crossed",
+        "Owen, Annals of Applied Statistics 2007",
+    ),
+    ("S-14", "equivalent: the simultaneous interval lies inside of ± δ", "Schuirmann, 1987"),
+    ("S-15", "seeds for 80 % power, from the noncentral t distribution", "Cohen, 1988"),
+    (
+        "S-16",
+        "p of the b rows that only one model has right among b + c, of fair coins; Wald with ½ in each cell",
+        "McNemar, 1947; Agresti & Min, Statistics in Medicine 2005",
+    ),
+    (
+        "S-17",
+        f"± √(ln(2 m / {ALPHA}) / (2 n)) after m openings of a test set of n rows",
+        "Hoeffding, 1963; union bound",
+    ),
+    ("S-19", "Y11 - Y10 - Y01 + Y00 for each seed: the interaction, with its t interval", "Fisher, 1935"),
+    ("S-20", "median epoch at which the target was reached, misses at infinity; hit rate", "Dahl et al., 2023"),
+    (
+        "S-22",
+        "½ ∫ (p_top / p_all - 1)² p_all: Pearson divergence of each value, normalized to sum 1",
+        "Watanabe et al., IJCAI 2023",
+    ),
+    (
+        "S-23",
+        "q_l = E[φ(√(n Var W q_(l - 1)) z)²], z standard normal: second moment of layer l",
+        "He et al., ICCV 2015; Poole et al., NeurIPS 2016",
+    ),
+    (
+        "p",
+        "exact sign-flip over all sign vectors up to 14 seeds, 100,000 random ones beyond; then Holm",
+        "Fisher, 1935; Holm, 1979",
+    ),
+    ("Wilson", "score interval of a share", "Wilson, 1927"),
+    ("DKW", f"± √(ln(2 / {ALPHA}) / (2 N)) around a distribution function", "Massart, 1990"),
+)
+"""Name, formula and source of each."""
+
+OF_REPORT_ROWS = ("S-03", "S-12", "S-15")
+"""Those that a K-fold has no use for: there are no report rows, and more seeds are more folds of the same rows."""
+
+OF_FOLDS = ("S-09", "S-10")
+"""Those that nothing else has a use for."""
+
+FOLDED: Mapping[str, Formula] = {
+    "S-19": (
+        "S-19",
+        "Y11 - Y10 - Y01 + Y00 for each fold of each seed: the interaction, with its corrected interval (S-10)",
+        "Fisher, 1935; Nadeau & Bengio, Machine Learning 2003",
+    ),
+    "p": (
+        "p",
+        "two sided, of t = mean / SE (S-10) with J - 1 degrees of freedom, J folds of all seeds; then Holm",
+        "Nadeau & Bengio, Machine Learning 2003; Holm, 1979",
+    ),
+}
+"""What is another formula under K-fold."""
+
+
+def formulas_of(design: Design) -> list[Formula]:
+    """Those that a report of this design may use."""
+    folded = design.folds > 1
+    left_out = OF_REPORT_ROWS if folded else OF_FOLDS
+    kept = [formula for formula in FORMULAS if formula[0] not in left_out]
+    return [FOLDED.get(formula[0], formula) if folded else formula for formula in kept]
 
 
 def appendix(findings: Findings) -> Section:

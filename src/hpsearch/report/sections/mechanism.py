@@ -2,9 +2,9 @@
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.report.blocks import Block, Section, Text
-from hpsearch.report.drawings import gallery
-from hpsearch.report.figures import mechanism_drawings
-from hpsearch.report.figures_mechanism import Theory
+from hpsearch.report.figures.catalog import mechanism_drawings
+from hpsearch.report.figures.mechanism import Theory
+from hpsearch.report.figures.render import gallery
 
 
 def mechanism(findings: Findings, theory: Theory | None) -> Section:

@@ -1,0 +1,1 @@
+"""Retrainings, pairs of levels and verdicts."""

@@ -1,0 +1,151 @@
+"""Frozen recipes on fresh seeds: what each level scores, and what may be said about each pair of levels."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hpsearch.analysis.comparison.paired_scores import (
+    NOWHERE,
+    OWN_ALPHA,
+    Family,
+    Paired,
+    failures,
+    measure,
+    outcome,
+    outcomes,
+    pair_up,
+    val_per_train,
+)
+from hpsearch.analysis.comparison.refusals import in_words, without_mean
+from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, Reliability, State, Statement, claims, sentence
+from hpsearch.analysis.comparison.time_to_target import target_of, time_to
+from hpsearch.analysis.comparison.verdict import Case, Grounds, judge, orders_found, tangled, unknown_if_refused
+from hpsearch.analysis.evidence import Evidence, TrialRow
+from hpsearch.analysis.exploration.findings import Explored, Interval
+from hpsearch.analysis.findings import Confirmed, Gate, Pair
+from hpsearch.analysis.rules.inclusion import inclusion
+from hpsearch.statistics.corrected_resampling import corrected_interval
+from hpsearch.statistics.paired_tests import contenders, holm, mean_interval, spread
+
+
+def family_of(evidence: Evidence, looks: int) -> Family:
+    """The family of all comparisons of a design, its alpha shared by the looks."""
+    design = evidence.design
+    ratio = val_per_train(design) if design.folds > 1 else None
+    return Family(max(1, len(design.pairs)), design.alpha / looks, design.delta, ratio)
+
+
+def confirm_levels(evidence: Evidence, explored: Mapping[str, Explored], gates: Sequence[Gate]) -> dict[str, Confirmed]:
+    """Each level's recipe on fresh seeds, in the order of the levels; without levels that have no score on any."""
+    found = {}
+    for level in evidence.design.levels:
+        if outcomes(evidence, level.name):
+            found[level.name] = _confirmed(evidence, level.name, explored.get(level.name), gates)
+    return found
+
+
+def _confirmed(evidence: Evidence, level: str, explored: Explored | None, gates: Sequence[Gate]) -> Confirmed:
+    known = outcomes(evidence, level)
+    failed, n = failures(known)
+    times, refused = time_to(evidence, level, target_of(evidence)), without_mean(gates, level)
+    if refused:
+        return Confirmed(n, failed, math.nan, math.nan, NOWHERE, math.nan, times, refused)
+    scores = np.array(list(known.values()))
+    mean, sd = float(scores.mean()), spread(scores) if n > 1 else math.nan
+    optimism = _search_score(evidence, level, explored) - mean
+    return Confirmed(n, failed, mean, sd, _mean_interval(evidence, level, scores), optimism, times)
+
+
+def _mean_interval(evidence: Evidence, level: str, scores: np.ndarray) -> Interval:
+    """Over seeds, or over folds with the correction for their overlap."""
+    if evidence.design.folds <= 1:
+        return mean_interval(scores, OWN_ALPHA) if len(scores) > 1 else NOWHERE
+    folds = np.array(
+        [score for row in evidence.confirmed(level) if not math.isnan(outcome(row)) for score in row.folds]
+    )
+    if len(folds) < 2 or not np.isfinite(folds).all():
+        return NOWHERE
+    return corrected_interval(folds, val_per_train(evidence.design), 1, OWN_ALPHA)
+
+
+def _search_score(evidence: Evidence, level: str, explored: Explored | None) -> float:
+    """The `val` score that the recipe had in the search; NaN if it is not known."""
+    if retrained_of(evidence, level):
+        trial = searched_as(evidence, level)
+        return math.nan if trial is None else trial.val
+    return explored.val if explored is not None else math.nan
+
+
+def retrained_of(evidence: Evidence, level: str) -> list[int]:
+    """Numbers of the trials whose recipe was retrained, as far as the retrainings say; one, as a rule."""
+    return sorted({row.trial for row in evidence.confirmed(level) if row.trial is not None})
+
+
+def searched_as(evidence: Evidence, level: str) -> TrialRow | None:
+    """The trial whose recipe was retrained; None if that is not known, are several, or was not in the search."""
+    numbers, default = retrained_of(evidence, level), evidence.default(level)
+    searched = [*evidence.draws(level), *([] if default is None else [default])]
+    return next((row for row in searched if [row.k] == numbers), None)
+
+
+def compare_levels(evidence: Evidence, family: Family, gates: Sequence[Gate]) -> tuple[tuple[Pair, ...], list[Gate]]:
+    """What may be said about each comparison of the design, and what R18 finds; no pairs if nothing was retrained.
+
+    Args:
+        evidence: The retrainings.
+        family: What all comparisons share.
+        gates: Of the design and the search; `refusals.WITHHELD` says which of them stand against what.
+    """
+    if not any(outcomes(evidence, level.name) for level in evidence.design.levels):
+        return (), inclusion(evidence.design, ())
+    measured = [pair_up(evidence, a, b) for a, b in evidence.design.pairs]
+    numbers = [measure(paired, family) for paired in measured]
+    adjusted = holm([1.0 if math.isnan(one.p) else one.p for one in numbers])
+    cases = [
+        Case(paired, one, math.nan if math.isnan(one.p) else float(p), claims(p, one.ci_sim, one.wider, family.alpha))
+        for paired, one, p in zip(measured, numbers, adjusted, strict=True)
+    ]
+    grounds = Grounds(evidence, family, gates, tangled([case.order for case in cases if case.side]))
+    included = inclusion(evidence.design, orders_found(grounds, cases))
+    grounds = replace(grounds, gates=[*gates, *included])
+    return tuple(_pair(grounds, case) for case in cases), included
+
+
+def _pair(grounds: Grounds, case: Case) -> Pair:
+    told = judge(grounds, case)
+    if not isinstance(told, Statement) and grounds.evidence.design.is_foreign:
+        told = replace(told, fix=in_words(told.fix))
+    if isinstance(told, Refusal):
+        plain = _as_pair(unknown_if_refused(case, told), State.REFUSED, sentence(State.REFUSED, told))
+        return replace(plain, refused=(told.code,))
+    if isinstance(told, Reliability):
+        return replace(_as_pair(case, told.state, sentence(told.state, told)), refused=(told.code,))
+    return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=told.claim.value)
+
+
+def _as_pair(case: Case, state: State, said: str) -> Pair:
+    paired, one = case.paired, case.numbers
+    return Pair(
+        a=paired.a, b=paired.b, n=paired.n, dropped=paired.dropped, differences=_shown_differences(paired),
+        diff=one.diff, ci=one.ci, ci_sim=one.ci_sim or NOWHERE,
+        ci_images=one.wider if math.isfinite(one.image_part) else None, seed_part=one.seed_part,
+        image_part=one.image_part, p=one.p, p_holm=case.p_holm, superiority=one.superiority, needed=one.needed,
+        state=state.value, claim=ClaimKind.NONE.value, sentence=said,
+    )  # fmt: skip
+
+
+def _shown_differences(paired: Paired) -> np.ndarray:
+    """(S,) by key, infinite where one of the two diverged, 0 where both did."""
+    a, b = paired.scores_a, paired.scores_b
+    shown: np.ndarray = np.subtract(a, b, out=np.zeros(len(a)), where=a != b)
+    return shown
+
+
+def contenders_of(evidence: Evidence, pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """The levels that no other is claimed to beat, whatever the report rows, by the alphabet."""
+    full = [pair for pair in pairs if pair.claim == ClaimKind.FULL]
+    claimed = {(pair.a, pair.b) if pair.diff > 0 else (pair.b, pair.a) for pair in full}
+    names = sorted((level.name for level in evidence.design.levels), key=lambda name: (name.casefold(), name))
+    return contenders(names, claimed)

@@ -1,0 +1,282 @@
+"""What may be said about two levels, decided from numbers alone, and the words that it is said with.
+
+Intervals are of A minus B, where higher is better: `low` and `high` hold for all pairs of the family at once.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum, auto
+
+from hpsearch.formatting import number_of, show_coverage, show_like, visible
+
+REPORT_SET_ONLY = " on this report set only"
+
+
+class State(StrEnum):
+    """What the data say about A and B; `worse` is `better` seen from B, as less is more reliable."""
+
+    BETTER_BY_DELTA = auto()
+    BETTER = auto()
+    WORSE_BY_DELTA = auto()
+    WORSE = auto()
+    EQUIVALENT = auto()
+    INCONCLUSIVE = auto()
+    MORE_RELIABLE = auto()
+    LESS_RELIABLE = auto()
+    REFUSED = auto()
+
+
+class ClaimKind(StrEnum):
+    """For what a difference may be claimed: for other images from the same source, too, if it is `full`."""
+
+    NONE = auto()
+    ON_THIS_REPORT_SET_ONLY = auto()
+    FULL = auto()
+
+
+def claims(
+    p_holm: float, ci_sim: tuple[float, float] | None, ci_crossed: tuple[float, float] | None, alpha: float
+) -> ClaimKind:
+    """Whether a difference may be claimed: by the exact test and the interval of all pairs at once, never by one alone.
+
+    Only full claims take a level out of `paired.contenders`.
+
+    Args:
+        p_holm: Sign-flip p after Holm.
+        ci_sim: Simultaneous interval over seeds; None where a run diverged, so that there is none.
+        ci_crossed: Interval over seeds and images (S-12), at the level of `ci_sim`; where the scored rows are re-drawn,
+            the corrected interval (S-10); None without either.
+        alpha: Family-wise level.
+    """
+    if ci_sim is None or not p_holm <= alpha or _side(ci_sim) == 0:
+        return ClaimKind.NONE
+    if ci_crossed is None or _side(ci_crossed) != _side(ci_sim):
+        return ClaimKind.ON_THIS_REPORT_SET_ONLY
+    return ClaimKind.FULL
+
+
+def _side(interval: tuple[float, float]) -> int:
+    """1 for an interval above 0, -1 for one below, 0 for one that includes it."""
+    low, high = interval
+    return (low > 0) - (high < 0)
+
+
+def verdict(low: float, high: float, delta: float | None, claim: bool) -> State:
+    """The state of A against B; that of B against A is the verdict on (-high, -low).
+
+    Equivalence is two one-sided tests at `delta`: the interval lies within ±delta (Schuirmann, 1987). A claimed
+    difference that is smaller than delta is equivalent, too.
+
+    Args:
+        low: Lower end of the simultaneous interval.
+        high: Upper end, >= `low`.
+        delta: Smallest difference that matters, > 0; None if none is declared: nothing is equivalent then.
+        claim: Whether `claims` allows one. It has no effect on an interval that includes 0.
+    """
+    if not low <= high or (delta is not None and not delta > 0):
+        raise ValueError(f"needs low <= high and delta > 0 or none, got {low=}, {high=}, {delta=}")
+    if delta is not None and -delta < low and high < delta:
+        return State.EQUIVALENT
+    side = _side((low, high)) if claim else 0
+    nearest = min(abs(low), abs(high))
+    match side, delta is not None and nearest > delta:
+        case 1, by_delta:
+            return State.BETTER_BY_DELTA if by_delta else State.BETTER
+        case -1, by_delta:
+            return State.WORSE_BY_DELTA if by_delta else State.WORSE
+        case _:
+            return State.INCONCLUSIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Two levels that a gate keeps from being compared.
+
+    Attributes:
+        a: One level.
+        b: The other.
+        code: Of the gate, `R07`.
+        reason: What stands against it, to follow "Not compared: ".
+        fix: The override that would help; empty where none does.
+    """
+
+    a: str
+    b: str
+    code: str
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Two levels of which one is claimed to diverge less often, so that their means are not compared.
+
+    Attributes:
+        a: One level.
+        b: The other.
+        ahead: The one that diverges less often.
+        shares: How often each of them diverged, with interval and p.
+        code: Of the gate that refuses the means.
+        fix: The override that would give them; empty where none does.
+    """
+
+    a: str
+    b: str
+    ahead: str
+    shares: str
+    code: str
+    fix: str = ""
+
+    @property
+    def state(self) -> State:
+        """The verdict on it."""
+        return State.MORE_RELIABLE if self.ahead == self.a else State.LESS_RELIABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """All that a sentence about two levels says.
+
+    Attributes:
+        a: One level.
+        b: The other.
+        diff: Mean of A minus B.
+        low: Lower end of its simultaneous interval.
+        high: Upper end.
+        se: Standard error of `diff`, which says how many digits are shown.
+        n: Number of differences.
+        n_trials: Trials of the search that chose each recipe; None for recipes that were not searched for.
+        delta: Smallest difference that matters; None if none is declared.
+        claim: What `claims` allows.
+        crossed: The interval that `claims` read as `ci_crossed`.
+        p_holm: p after Holm; None where it is not to be mentioned.
+        seeds_needed: Seeds for 80 % power at `delta`; None if not known.
+        alpha: Family-wise level of the interval.
+        unit: Of what `n` counts: `folds` under K-fold.
+        caveats: Further sentences that belong to it, each with its full stop.
+    """
+
+    a: str
+    b: str
+    diff: float
+    low: float
+    high: float
+    se: float
+    n: int
+    n_trials: int | None = None
+    delta: float | None = None
+    claim: ClaimKind = ClaimKind.NONE
+    crossed: tuple[float, float] | None = None
+    p_holm: float | None = None
+    seeds_needed: int | None = None
+    alpha: float = 0.05
+    unit: str = "paired seeds"
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def side(self) -> int:
+        """1 if A is claimed to be ahead, -1 if B is, 0 without a claim."""
+        return 0 if self.claim is ClaimKind.NONE else _side((self.low, self.high))
+
+    @property
+    def state(self) -> State:
+        """The verdict on it."""
+        return verdict(self.low, self.high, self.delta, self.side != 0)
+
+    def mirrored(self) -> "Statement":
+        """The same about B against A."""
+        crossed = None if self.crossed is None else (-self.crossed[1], -self.crossed[0])
+        return replace(self, a=self.b, b=self.a, diff=-self.diff, low=-self.high, high=-self.low, crossed=crossed)
+
+
+def sentence(state: State, about: Statement | Reliability | Refusal) -> str:
+    """The verdict in words, with the numbers, their interval, the seeds and the scope; a claimed winner comes first.
+
+    Numbers are rounded to the second digit of the standard error.
+
+    Raises:
+        ValueError: If `state` is not what `about` allows: no words without their numbers.
+    """
+    allowed = State.REFUSED if isinstance(about, Refusal) else about.state
+    if state is not allowed:
+        raise ValueError(f"state of {about.a} against {about.b} must be {allowed}, got {state}")
+    fix = f" Fix: {about.fix}." if not isinstance(about, Statement) and about.fix else ""
+    if isinstance(about, Refusal):
+        return f"Not compared: {visible(about.a)} and {visible(about.b)}, {about.reason} ({about.code}).{fix}"
+    if isinstance(about, Reliability):
+        behind = about.b if about.ahead == about.a else about.a
+        head = f"{visible(about.ahead)} trains more reliably than {visible(behind)}"
+        return f"{head}: {about.shares}. Their means are not compared ({about.code}).{fix}"
+    ordered = about.mirrored() if about.side < 0 else about
+    ordered = replace(ordered, a=visible(ordered.a), b=visible(ordered.b))
+    head, more = _HEADS[ordered.state](ordered)
+    return " ".join([f"{head} {_numbers(ordered)} ({_scope(ordered)}).", *more, *about.caveats])
+
+
+def _better(told: Statement) -> tuple[str, list[str]]:
+    only = _only(told)
+    caution = "" if told.delta is None else f"; the difference may be smaller than {told.delta:g}"
+    return f"{told.a} is better than {told.b}{only}{caution}:", []
+
+
+def _better_by_delta(told: Statement) -> tuple[str, list[str]]:
+    assert told.delta is not None
+    less = told.claim is ClaimKind.FULL and told.crossed is not None and told.crossed[0] <= told.delta
+    by = f"; by at least {told.delta:g}{REPORT_SET_ONLY}" if less else f" by at least {told.delta:g}{_only(told)}"
+    return f"{told.a} is better than {told.b}{by}:", []
+
+
+def _equivalent(told: Statement) -> tuple[str, list[str]]:
+    assert told.delta is not None
+    general = told.crossed is not None and -told.delta < told.crossed[0] and told.crossed[1] < told.delta
+    head = f"{told.a} and {told.b} are equivalent within {told.delta:g}{'' if general else REPORT_SET_ONLY}:"
+    return f"{head} {told.a} minus {told.b} is", [f"{told.a} is slightly higher{_only(told)}."] if told.side else []
+
+
+def _inconclusive(told: Statement) -> tuple[str, list[str]]:
+    head = f"These data do not separate {told.a} and {told.b}: {told.a} minus {told.b} is"
+    return head, [*_disagreement(told), *_outlook(told)]
+
+
+_HEADS = {
+    State.BETTER_BY_DELTA: _better_by_delta,
+    State.BETTER: _better,
+    State.EQUIVALENT: _equivalent,
+    State.INCONCLUSIVE: _inconclusive,
+}
+"""The beginning and the further sentences of each state, the level that is ahead first."""
+
+
+def _only(told: Statement) -> str:
+    return REPORT_SET_ONLY if told.claim is ClaimKind.ON_THIS_REPORT_SET_ONLY else ""
+
+
+def _disagreement(told: Statement) -> list[str]:
+    """What to say where of the two conditions of a claim one holds."""
+    if told.p_holm is None or (told.p_holm <= told.alpha) == (_side((told.low, told.high)) != 0):
+        return []
+    test = "corrected t test" if told.unit == "folds" else "sign-flip test"
+    p = f"the {test} {{}} equality (Holm p = {told.p_holm:.2g})"
+    if told.p_holm <= told.alpha:
+        return [f"A claim needs two things: {p.format('rejects')}, but the interval includes 0."]
+    return [f"A claim needs two things: the interval excludes 0, but {p.format('does not reject')}."]
+
+
+def _outlook(told: Statement) -> list[str]:
+    """How many seeds would tell."""
+    if told.delta is None:
+        return ["No smallest difference that matters is declared, so that equivalence cannot be told."]
+    if told.seeds_needed is None:
+        return []
+    needed = f"About {told.seeds_needed} seeds {{}} a difference of {told.delta:g} with 80 % power."
+    return [needed.format("would be needed to detect" if told.seeds_needed > told.n else "detect")]
+
+
+def _numbers(told: Statement) -> str:
+    diff, low, high = (show_like(value, told.se) for value in (told.diff, told.low, told.high))
+    return f"{'+' if float(diff) > 0 else ''}{diff} [{low}, {high}]"
+
+
+def _scope(told: Statement) -> str:
+    trials = "" if told.n_trials is None else f"{number_of(told.n_trials, 'trial')} each"
+    scope = f"these spaces, {trials}" if trials else "these recipes"
+    return f"{told.n} {told.unit}, simultaneous {show_coverage(told.alpha)} interval; {scope}"

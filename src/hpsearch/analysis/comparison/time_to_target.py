@@ -1,0 +1,89 @@
+"""How soon the retrainings of a recipe reach a target that all levels share (S-20)."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from hpsearch.analysis.comparison.paired_scores import outcomes
+from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence
+from hpsearch.analysis.findings import TimeRatio
+from hpsearch.scoring.metrics import to_score
+from hpsearch.statistics.tunability import TimeToTarget, median_ratio, time_to_target
+
+FEWEST_PAIRS = 5
+"""Pairs that a median is resampled from at least."""
+
+UNEQUAL_EPOCHS = ("data.limit", "training.batch_size")
+"""What is compared where an epoch of one level is another number of steps, or of rows, than that of another."""
+
+SHARE = 0.9
+"""Of the way from chance to the control's confirmed median: the target where none was declared before the search."""
+
+
+def chance(design: Design) -> float | None:
+    """The score of guessing without looking; None where it depends on the targets."""
+    if design.metric == "r2":
+        return 0.0
+    if design.classes < 2:
+        return None
+    if design.metric == "cross_entropy":
+        return -math.log(design.classes)
+    return 1 / design.classes if design.metric in ("accuracy", "macro_f1") else None
+
+
+def target_of(evidence: Evidence) -> float | None:
+    """The target on `val` curves: 90 % of the way from chance to the control's median, or that of the first level."""
+    design = evidence.design
+    scores = list(outcomes(evidence, design.control or design.levels[0].name).values())
+    start = chance(design)
+    median = float(np.median(scores)) if scores else math.nan
+    if start is None or not math.isfinite(median) or median <= start:
+        return None
+    return start + SHARE * (median - start)
+
+
+def time_to(evidence: Evidence, level: str, target: float | None) -> tuple[float, float, float, float] | None:
+    """Median epoch of reaching the target, and the hit rate with its interval; runs that never do count as infinite.
+
+    None without a target, or where no retraining has a `val` curve.
+    """
+    found = _times(evidence, level, sorted(outcomes(evidence, level)), target)
+    return None if found is None else (found.median, found.hit_rate, found.low, found.high)
+
+
+def time_ratios(evidence: Evidence, seed: int) -> tuple[TimeRatio, ...]:
+    """Ratios of the median epochs of reaching the target, for each comparison of the design that has a target.
+
+    None where levels are compared of which an epoch is more work than that of others, and none under K-fold, whose
+    seeds share rows.
+
+    Args:
+        evidence: The retrainings.
+        seed: Of the resamples.
+    """
+    target, found = target_of(evidence), []
+    compared = {key for level in evidence.design.levels for key in level.settings}
+    if evidence.design.folds > 1 or compared & set(UNEQUAL_EPOCHS):
+        return ()
+    for a, b in evidence.design.pairs:
+        keys = sorted(outcomes(evidence, a).keys() & outcomes(evidence, b).keys())
+        of_a, of_b = (_times(evidence, level, keys, target) for level in (a, b))
+        if of_a is not None and of_b is not None and len(keys) >= FEWEST_PAIRS:
+            found.append(TimeRatio(a, b, len(keys), *median_ratio(of_a.epochs, of_b.epochs, seed)))
+    return tuple(found)
+
+
+def _times(evidence: Evidence, level: str, keys: Sequence[int], target: float | None) -> TimeToTarget | None:
+    """When the retrainings of a level with these keys reach the target; None without a target or any curve."""
+    rows = {row.key: row for row in evidence.confirmed(level)}
+    curves = [_curve(rows[key], evidence.design.metric) for key in keys]
+    epochs = max(map(len, curves), default=0)
+    if target is None or not epochs:
+        return None
+    return time_to_target(np.array([[*curve, *[math.nan] * (epochs - len(curve))] for curve in curves]), target)
+
+
+def _curve(row: ConfirmRow, metric: str) -> list[float]:
+    """The score on `val` rows after each epoch, higher is better."""
+    return [to_score(metric, value) for value in row.curves.get(f"val/{metric}", [])]

@@ -1,0 +1,1 @@
+"""The rules of honesty, R01 to R23."""

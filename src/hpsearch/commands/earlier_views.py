@@ -1,0 +1,116 @@
+"""What was seen before a report is made: earlier looks at the same question, by this sweep or by another one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.data.dataset import Development
+from hpsearch.data.seal import SealedTest
+from hpsearch.final.earlier_openings import Noted, noted, recurring, user_folder
+from hpsearch.formatting import plural
+from hpsearch.search.sweep_identity import Named
+from hpsearch.store.atomic_files import BrokenFileError, StorageError
+from hpsearch.store.loader import gather_local
+from hpsearch.store.provenance import Provenance
+from hpsearch.store.specification import asked_of, changes, overlaps, question_of
+from hpsearch.terminal.console import Terminal
+from hpsearch.tracking.report_views import Asker, Look, Looks
+from hpsearch.tracking.runs import SweepRun
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen before a report.
+
+    Attributes:
+        digests: Of other retrainings that reports have shown before those of this one.
+        exploratory: Why this report proves nothing, being judged by something that was chosen after a look; None if it
+            was not.
+    """
+
+    digests: tuple[str, ...]
+    exploratory: str | None
+
+
+def seen_before(specification: Mapping[str, Any], digest: str, looks: Looks, run: SweepRun) -> Seen:
+    """What was seen before a report of these retrainings.
+
+    Args:
+        specification: What `sweep.json` holds.
+        digest: Of the retrainings; empty before there are any.
+        looks: Of the tracking store; what other stores keep is not known.
+        run: The run of the sweep.
+    """
+    frozen, own = specification["specification"], looks.of(run)
+    others: list[Asker] = []
+    if "levels" in frozen:
+        asked = asked_of(frozen)
+        found = looks.askers(question_of(frozen), digest)
+        others = [asker for asker in found if asker.run_id != run.run_id and overlaps(asker.asked, asked)]
+    return Seen(_shown(digest, own, others), _changed(specification, others) if others else None)
+
+
+def _shown(digest: str, own: Sequence[Look], others: Sequence[Asker]) -> tuple[str, ...]:
+    """Digests that had been shown when this one first was, so that a report that is made again has the same bytes."""
+    first = next((look for look in own if look.digest == digest), None)
+    if first is not None:
+        return first.before
+    taken = sorted([*own, *(look for asker in others for look in asker.looks)], key=lambda look: look.at_ms)
+    return tuple(dict.fromkeys(look.digest for look in taken if look.digest != digest))
+
+
+def _changed(specification: Mapping[str, Any], others: Sequence[Asker]) -> str | None:
+    """Which sweep of the same question had been looked at before this one judged it by something else."""
+    asked, begun_ms = asked_of(specification["specification"]), int(specification["created_ms"])
+    for asker in others:
+        first: Look | None = next(iter(asker.looks), None)
+        found = changes(asker.asked, asked)
+        if found and first is not None and first.at_ms < begun_ms:
+            return (
+                f"sweep {asker.name!r} has put the same question to the same rows and seeds, and its retrainings were "
+                f"shown before this sweep began with {', '.join(found)}"
+            )
+    return None
+
+
+def tell_seen(terminal: Terminal, named: Named, looks: Looks, run: SweepRun) -> None:
+    """Before anything is trained: what was seen of the answer already, and costs the report."""
+    seen = seen_before(named.specification, "", looks, run)
+    if seen.exploratory is not None:
+        seed = named.specification["specification"]["config"]["seed"] + 1
+        terminal.warn(f"the report will be exploratory as a whole (R19): {seen.exploratory}; seed={seed} asks anew")
+    elif seen.digests:
+        count = len(seen.digests)
+        sets = "one set" if count == 1 else f"{count} sets"
+        terminal.warn(
+            f"{sets} of retrainings of this question {plural(count, 'was', 'were')} shown before: with other ones, "
+            f"the report divides alpha by {count + 1} (R20)"
+        )
+
+
+def noted_by_user(terminal: Terminal) -> list[Noted]:
+    """The openings by this user from any folder: they refuse nothing, nor does a file of them that is damaged."""
+    try:
+        return noted(user_folder())
+    except (BrokenFileError, StorageError) as error:
+        terminal.warn(str(error))
+        return []
+
+
+def tell_opened(terminal: Terminal, directory: str, development: Development, sealed: SealedTest) -> None:
+    """Before a sweep: that its development rows, or the sealed ones of another data set, were test rows before."""
+    known = {note.entry: note for note in [*noted_by_user(terminal), *noted(Path(directory))]}
+    for found in recurring(known.values(), development, sealed, other=False):
+        if not found.chance:
+            terminal.warn(found.sentence)
+
+
+def tell_other_code(terminal: Terminal, named: Named, provenance: Provenance) -> None:
+    """Before a comparison goes on: that it was begun with other code, so that its pairs will not be compared."""
+    others = sorted({one.code for one in gather_local(named.store).made_with if one is not None} - {provenance.code})
+    if others:
+        terminal.warn(
+            f"this sweep was trained with {others[0]}, this is {provenance.code}: if anything more is trained, no pair "
+            "is compared (R09); with another name= all is trained by one version"
+        )

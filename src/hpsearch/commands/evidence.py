@@ -1,0 +1,225 @@
+"""From what is stored of a sweep to the evidence that its report is made from."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import numpy as np
+
+from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, TrialRow
+from hpsearch.commands.evidence_levels import confounded, groups_in_words, level_design, model_in_words
+from hpsearch.commands.evidence_tests import Opened, rows_of
+from hpsearch.config import Config
+from hpsearch.config.schema import uttered
+from hpsearch.data.splits import SplitSizes, split_sizes
+from hpsearch.nn.flops import step_flops
+from hpsearch.records import Status, TrialResult, Value
+from hpsearch.scoring.metrics import fold_key, metric_name, to_score
+from hpsearch.store.loader import Gathered
+from hpsearch.store.record_json import Record
+from hpsearch.store.trial_config import stored_config
+
+
+def evidence_of(found: Gathered, asked: Config, finals: list[Opened], openings: list[dict[str, str]]) -> Evidence:
+    """Everything that one report is made from.
+
+    Args:
+        found: The sweep.
+        asked: This command's settings where they change no result.
+        finals: Runs of the sweep that have opened the sealed test set.
+        openings: Who opened it, when and why, by `opening`; of any sweep on the same split.
+    """
+    config = stored_config(found.specification["specification"]["config"], asked)
+    reader = _Reader(found, config, asked)
+    design = reader.design(openings)
+    trials = tuple(reader.trial(record, design) for record in _of_one_pool(found).values())
+    confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(found.confirmed))
+    return Evidence(design, trials, confirm, rows_of(finals, design, openings))
+
+
+def _of_one_pool(found: Gathered) -> dict[tuple[str, int], Record]:
+    """The records that stand side by side: of a search from coarse to fine the longest trainings alone (R02)."""
+    search = found.specification["specification"]["config"]["search"]
+    if search["kind"] != "coarse_to_fine":
+        return found.records
+    epochs = {key: int(record.config_tree["training"]["epochs"]) for key, record in found.records.items()}
+    return {key: record for key, record in found.records.items() if epochs[key] == max(epochs.values())}
+
+
+class _Reader:
+    """Reads the parts of a sweep that share its settings."""
+
+    def __init__(self, found: Gathered, config: Config, asked: Config) -> None:
+        data = found.specification["data"]
+        self._found, self._config, self._asked = found, config, asked
+        self._sizes: SplitSizes = split_sizes(config.evaluation, data["development_rows"])
+        self._classes = int(data["targets"].split()[0]) if data["targets"].endswith("classes") else 0
+        self._metric = metric_name(config.search.metric, classes=self._classes > 0)
+        self._flops: dict[str, float] = {}
+
+    def design(self, openings: list[dict[str, str]]) -> Design:
+        specification, config = self._found.specification, self._config
+        search, data = config.search, specification["data"]
+        sizes, limit = self._sizes, config.data.limit
+        rows = {"train": min(limit or sizes.train, sizes.train), "val": sizes.val, "report": sizes.report}
+        if data["test"]:
+            rows["test"] = data["test"]["rows"]
+        numbers = [k for _, k in self._found.records]
+        draws = max(numbers, default=0) + (0 if self._found.compares else 1)
+        if search.kind == "coarse_to_fine":
+            draws = len(_of_one_pool(self._found))
+        seeds = [seed for _, seed in self._found.confirmed]
+        return Design(
+            name=specification["name"],
+            title=_title(config),
+            levels=tuple(level_design(specification, name, asked=self._asked) for name in self._found.levels),
+            metric=self._metric,
+            classes=self._classes,
+            trials=draws,
+            epochs=self._epochs(),
+            sampler=search.kind,
+            pruner=search.pruner,
+            evaluation=config.options["evaluation"],
+            rows=rows,
+            folds=sizes.folds,
+            delta=search.delta,
+            alpha=search.alpha,
+            control=search.control,
+            seed=config.seed,
+            confirm_seeds=max(seeds, default=0),
+            data=data["name"],
+            model=model_in_words(config, specification["specification"]),
+            fingerprint=specification["fingerprint"],
+            facts=self._facts(),
+            openings=len(openings),
+            devices=self._made_with("device"),
+            commits=self._made_with("code"),
+            mismatched=confounded(specification["specification"]),
+        )
+
+    def _epochs(self) -> int:
+        """Of each training; the most where levels differ in it."""
+        levels = self._found.specification["specification"].get("levels", ())
+        return max([self._config.training.epochs, *(int(level["config"]["training"]["epochs"]) for level in levels)])
+
+    def _facts(self) -> dict[str, str]:
+        config, lacking = self._config, self._found.lacking
+        return {
+            **({"missing trials": lacking} if lacking else {}),
+            **groups_in_words(config, self._found.specification["specification"], _compared(config)),
+            "batch size": str(config.training.batch_size),
+            "precision": str(config.training.precision),
+            "device": "; ".join(self._made_with("device")) or str(self._found.specification["device"]),
+            "code": "; ".join(self._made_with("code")) or "not recorded",
+            "early stopping": "no" if config.training.patience is None else f"patience {config.training.patience}",
+        }
+
+    def _made_with(self, what: str) -> tuple[str, ...]:
+        """Each device, or version of the code, that trials and pairs were trained with, sorted; empty if not known."""
+        told = {"not recorded" if one is None else str(getattr(one, what)) for one in self._found.made_with}
+        return () if told == {"not recorded"} else tuple(sorted(told))
+
+    def trial(self, record: Record, design: Design) -> TrialRow:
+        result = record.result
+        config = stored_config(record.config_tree, self._asked)
+        return TrialRow(
+            level=record.level,
+            k=record.k,
+            status=str(result.status),
+            val=_val(result, design),
+            report=self._report(result),
+            values=self._values(record),
+            default=self._found.compares and record.k == 0,
+            epochs=len(result.curves.get("train/loss", ())),
+            cost=self._cost(config, len(result.curves.get("train/loss", ()))),
+            curves=result.curves,
+            signals=None if result.signals is None else asdict(result.signals),
+            losses=self._losses(record),
+            summary=result.summary,
+        )
+
+    def _values(self, record: Record) -> Mapping[str, Value]:
+        """What a trial drew; of a default recipe, the values of what others draw."""
+        if not (self._found.compares and record.k == 0):
+            return record.values
+        drawn = next(
+            level for level in self._found.specification["specification"]["levels"] if level["name"] == record.level
+        )
+        tree, values = uttered(record.config_tree), {}
+        for name in drawn["draws"]:
+            group, _, rest = name.partition(".")
+            option, _, key = rest.partition(".")
+            if not rest:
+                values[name] = tree["options"][group]
+            elif tree["options"][group] == option and key in tree[group]:
+                values[name] = tree[group][key]
+        return values
+
+    def _losses(self, record: Record) -> np.ndarray | None:
+        """(n,) losses of the rows of a K-fold in their order, of a classifier 0 or 1; None for a hold-out."""
+        if self._sizes.report or self._sizes.folds == 1 or not record.result.status.scored:
+            return None
+        arrays = self._found.predictions(record.key)
+        if "row_losses" not in arrays:
+            return None
+        rows, losses = arrays["rows"], arrays["row_losses"]
+        counts = np.bincount(rows, minlength=int(rows.max()) + 1)
+        sums = np.bincount(rows, weights=losses, minlength=len(counts))
+        return sums[counts > 0] / counts[counts > 0]
+
+    def confirm(self, level: str, seed: int, design: Design) -> ConfirmRow:
+        record, arrays = self._found.confirmed[level, seed]
+        result, correct = record.result, arrays.get("report_correct")
+        recipe = self._found.recipe(level)
+        report = self._report(result) if self._sizes.report or result.score is None else result.score
+        return ConfirmRow(
+            level=level,
+            key=seed,
+            status=str(result.status),
+            val=_val(result, design),
+            report=design.worst if result.status is Status.DIVERGED else report,
+            correct=correct[0] if correct is not None and len(correct) == 1 else None,
+            folds=tuple(self._folds(result)),
+            curves=result.curves,
+            trial=None if recipe is None else recipe.k,
+            signals=None if result.signals is None else asdict(result.signals),
+            summary=result.summary,
+        )
+
+    def _folds(self, result: TrialResult) -> list[float]:
+        names = [f"fold/{fold}/{fold_key(self._metric)}" for fold in range(self._sizes.folds)]
+        return [to_score(self._metric, result.summary[name]) for name in names if name in result.summary]
+
+    def _report(self, result: TrialResult) -> float:
+        value = result.summary.get(f"report/{self._metric}")
+        return math.nan if value is None else to_score(self._metric, value)
+
+    def _cost(self, config: Config, epochs: int) -> float:
+        """Optimizer steps times floating-point operations of a step, of all fits of a trial."""
+        rows = min(config.data.limit or self._sizes.train, self._sizes.train)
+        steps = epochs * math.ceil(rows / config.training.batch_size)
+        shape = self._found.specification["data"].get("input_shape")
+        outputs = self._found.specification["data"].get("outputs")
+        if shape is None or outputs is None:
+            return math.nan
+        flops = step_flops(config, tuple(shape), int(outputs))
+        return math.nan if flops is None else steps * flops * self._sizes.folds * config.evaluation.replicates
+
+
+def _title(config: Config) -> str:
+    search = config.search
+    if search.compare:
+        return search.compare
+    return " x ".join(search.cross) if search.cross else ", ".join(sorted(_compared(config))) or "-"
+
+
+def _compared(config: Config) -> set[str]:
+    search = config.search
+    groups = {key.partition(".")[0] for level in search.levels.values() for key in level}
+    return groups | set(search.cross) | ({search.compare} if search.compare else set())
+
+
+def _val(result: TrialResult, design: Design) -> float:
+    if result.score is not None:
+        return result.score
+    return design.worst if result.status is Status.DIVERGED else math.nan

@@ -1,0 +1,312 @@
+"""`+final=…`: the champion of a sweep, confirmed on fresh seeds, refitted, and shown the sealed test set once."""
+
+import getpass
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from hpsearch.commands.earlier_views import noted_by_user
+from hpsearch.commands.final_target import choose
+from hpsearch.commands.tracking_run import connect, stored
+from hpsearch.compose.composer import Composer
+from hpsearch.config import Config
+from hpsearch.config.conversion import to_tree
+from hpsearch.data.opened_rows import OpenedRows
+from hpsearch.execution.interrupts import StopSignals
+from hpsearch.execution.throughput import build_executor, build_foreman, check_configs, fits_of
+from hpsearch.final.champion import Chosen, Final, prepare_final
+from hpsearch.final.claims import Request, SpentError, begin_claim, claim, end_claim, pending_nonce, require_right
+from hpsearch.final.earlier_openings import noted, noted_in, recurring, remember, unknown_to, user_folder
+from hpsearch.final.evaluation import BITMAPS, Evaluated, described, evaluate, pack, result_text, right_of
+from hpsearch.final.model import Model, Models, deployed, load_model, save_model
+from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan
+from hpsearch.formatting import number_of
+from hpsearch.jobs import RefitJob, TrialJob
+from hpsearch.records import Status, TrialResult
+from hpsearch.search.retraining import Confirmation, Recipe
+from hpsearch.search.space import Composed
+from hpsearch.secrets import mask_uri
+from hpsearch.store.atomic_files import StorageError, write_whole
+from hpsearch.store.provenance import Provenance
+from hpsearch.store.specification import digest
+from hpsearch.store.trial_config import config_text, option_params
+from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.final import (
+    conclude,
+    introduce,
+    show_confirmed,
+    show_model,
+    show_refit,
+    show_retrained,
+    show_retrains,
+    show_seed,
+)
+from hpsearch.tracking.runs import Role, SweepRun, now_ms
+from hpsearch.tracking.seal_ledger import Opening, require_unaltered
+from hpsearch.tracking.tracker import Tracker
+
+
+def confirm_and_refit(
+    final: Final, asked: Config, confirmation: Confirmation, seeds: int, terminal: Terminal
+) -> Models:
+    """The fresh seeds, then the networks that are evaluated; what is stored of either is not trained again."""
+    with terminal.phase(f"confirming on {number_of(seeds, 'fresh seed')}"):
+        (results,) = confirmation.finish(seeds)
+    if results:
+        show_confirmed(terminal, final, results)
+    job = plan_refit(final.config, asked.final.epochs, results)
+    jobs = [replace(job, retrain=number) for number in range(asked.final.retrains + 1)]
+    found = {job.retrain: load_model(_folder(final.folder, job), job.config) for job in jobs}
+    known = {number: model for number, model in found.items() if model is not None}
+    return _train_missing(final, confirmation, jobs, known, terminal)
+
+
+def _train_missing(
+    final: Final, confirmation: Confirmation, jobs: Sequence[RefitJob], known: dict[int, Model], terminal: Terminal
+) -> Models:
+    missing = [job for job in jobs if job.retrain not in known]
+    if missing:
+        show_refit(terminal, final, missing)
+    with terminal.phase("refitting") if missing else nullcontext():
+        for job, result in confirmation.refit(missing):
+            known[job.retrain] = save_model(_folder(final.folder, job), job, result)
+            if job.retrain:
+                show_retrained(terminal, sum(number > 0 for number in known), len(jobs) - 1)
+    shipped, *retrained = (known[job.retrain] for job in jobs)
+    return Models(shipped, tuple(retrained))
+
+
+def _folder(final: Path, job: RefitJob) -> Path:
+    """Where a network is kept: by everything that decides what it is."""
+    what = {"config": job.config.covered(), "stop_after": job.stop_after, "recorded": to_tree(job.recorded)}
+    name = f"refit-{job.stop_after}-epochs-{digest(what)[:8]}"
+    return final / (f"{name}-retrain-{job.retrain}" if job.retrain else name)
+
+
+def run_final(composer: Composer, base: Composed, chosen: Chosen | None, terminal: Terminal) -> int:
+    """Confirms, refits, claims and evaluates; returns the exit status.
+
+    Args:
+        composer: Of the command line.
+        base: The configuration without what the stored sweep says itself.
+        chosen: The trial; None: the tracking store knows it.
+        terminal: Where.
+    """
+    asked = base.config
+    directory = Path(asked.tracking.directory)
+    with ExitStack() as stack:
+        with terminal.phase("reading the sweep, its data and the openings of its test set"):
+            tracker = stack.enter_context(connect(asked, terminal))
+            chosen = chosen or choose(composer, asked, tracker.find_trial(str(asked.final.run)))
+            if chosen.note:
+                terminal.warn(chosen.note)
+            final = prepare_final(chosen)
+            require_plan(final.config, asked.final.epochs, _seeds(asked))
+            openings = tracker.ledger.openings(final.sealed.digest)
+            require_unaltered(openings)
+            elsewhere = _elsewhere(openings, final, directory, tracker, terminal)
+        introduce(terminal, final, tracker.uri, len(openings) + len(elsewhere), chosen=asked.final.run is not None)
+        show_retrains(terminal, asked.final.retrains)
+        if asked.final.dry_run:
+            _dry_run(terminal, openings, final, asked, elsewhere)
+            return 0
+        _require_right(openings, final, asked, elsewhere)
+        _evaluate_champion(final, asked, tracker, elsewhere, terminal)
+    return 0
+
+
+def _elsewhere(
+    openings: Sequence[Opening], final: Final, directory: Path, tracker: Tracker, terminal: Terminal
+) -> list[str]:
+    """One sentence for each opening that counts though the ledger does not list it for this test set.
+
+    Those are openings of this test set that another ledger lists, and those of other ones that have shown rows of this
+    data set. Of what counts only for chance, or was made from other folders, a person is told.
+    """
+    listed = noted_in(tracker.ledger, mask_uri(tracker.uri))
+    for note in listed:
+        if note.rows is None:
+            terminal.warn(f"rows are not known again, since the store has lost the list of them: {note.sentence}")
+    counted = {note.entry: note for note in [*noted(directory), *listed]}
+    told = {note.entry: note for note in noted_by_user(terminal) if note.entry not in counted}
+    digest, parts = final.sealed.digest, (final.development, final.sealed)
+    found = recurring(counted.values(), *parts, other=True)
+    only_told = [note.sentence for note in unknown_to(openings, told.values(), digest)]
+    only_told += [each.sentence for each in recurring(told.values(), *parts, other=True)]
+    only_told += [each.sentence for each in found if each.chance]
+    for sentence in only_told:
+        terminal.warn(f"known of this test set, and not counted: {sentence}")
+    again = [each.sentence for each in found if not each.chance]
+    return [*(note.sentence for note in unknown_to(openings, counted.values(), digest)), *again]
+
+
+def _evaluate_champion(
+    final: Final, asked: Config, tracker: Tracker, elsewhere: Sequence[str], terminal: Terminal
+) -> None:
+    """Everything that writes; what becomes of it, the runs of fresh seeds and of the final say, not the sweep's own."""
+    seeds = _seeds(asked)
+    with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        configs, rows = [final.config] * max(seeds, 1), final.development.n
+        trainings = max(len(configs) * fits_of(final.config, rows), asked.final.retrains + 1)
+        executor = stack.enter_context(build_executor(final.config, final.data, trainings))
+        with terminal.phase("starting workers"):
+            checked = check_configs(executor, configs, final.named.engine, signals)
+        final.named.require_device(checked.device, asked)
+        stack.enter_context(final.named.store.lock())
+        final.freeze()
+        run = stack.enter_context(stored(tracker, final.named))
+        store = final.named.store.confirmation(final.champion.level, final.champion.k)
+        told = partial(show_seed, terminal, seeds)
+        foreman = build_foreman(executor, checked, [TrialJob(config) for config in configs], rows)
+        provenance = Provenance.here(checked.device)
+        recipes, tick = [Recipe(final.trial, store)], terminal.underway
+        confirmation = Confirmation(recipes, tracker, run, foreman, signals, told, provenance, tick)
+        models = confirm_and_refit(final, asked, confirmation, seeds, terminal)
+        _Evaluation(final, asked, models, tracker, run, terminal).open(elsewhere)
+
+
+def _require_right(openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]) -> int:
+    """As far as it is known before the weights are: the number of the opening that may be claimed."""
+    reopen, nonce = asked.final.reopen, pending_nonce(final.folder)
+    return require_right(openings, reopen.reason, reopen.opening, None, nonce, elsewhere, final.sealed.shared)
+
+
+def _seeds(asked: Config) -> int:
+    return DEFAULT_SEEDS if asked.confirm.seeds is None else asked.confirm.seeds
+
+
+def _dry_run(
+    terminal: Terminal, openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]
+) -> None:
+    """What the same command without `final.dry_run` would do."""
+    terminal.line("final.dry_run=true: nothing was trained and nothing opened")
+    try:
+        number = _require_right(openings, final, asked, elsewhere)
+    except SpentError as refusal:
+        terminal.warn("without final.dry_run, this command is refused:")
+        for line in str(refusal).splitlines():
+            terminal.line(f"  {line}")
+    else:
+        what = "makes" if number > len(openings) else "finishes, with the same weights,"
+        terminal.line(f"without final.dry_run, this command {what} opening {number}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluation:
+    """The one look: claim, evaluate, log, tell."""
+
+    final: Final
+    asked: Config
+    models: Models
+    tracker: Tracker
+    run: SweepRun
+    terminal: Terminal
+
+    def open(self, elsewhere: Sequence[str]) -> None:
+        """Claims the test set before any of its rows is read, and evaluates the networks on it.
+
+        A crash after the claim, at whatever step, is made good by the same command: its networks and the mark of its
+        claim are stored, so that it finishes this opening with the same numbers and bitmaps, in the same run.
+        """
+        with self.terminal.phase("claiming the test set"):
+            opening = claim(self.tracker.ledger, self.final.sealed, self._request(), elsewhere)
+            right = right_of(opening)
+            self._keep_rows(opening, self.final.sealed.opened(right, self.final.development))
+        started_ms = now_ms()
+        run_id = self._start_run(opening, started_ms)
+        with self._failing(run_id), self.terminal.phase(f"evaluating on {self.final.sealed.size:,} test rows"):
+            found = evaluate(self.models, self.final.development, self.final.sealed, right)
+            self._log(run_id, found, self._keep_bitmaps(opening, found))
+        self.tracker.ledger.record_result(opening, json.loads(result_text(found.scores)))
+        write_whole(self.final.folder / "result.json", described(opening, found))
+        conclude(self.terminal, self.final, opening, found)
+        self._store_model(run_id)
+        end_claim(self.final.folder)
+
+    def _keep_rows(self, opening: Opening, rows: OpenedRows) -> None:
+        """What is opened now is known again in other data, here and in other folders."""
+        uri = mask_uri(self.tracker.uri)
+        remember(Path(self.asked.tracking.directory), opening, uri, rows)
+        self.tracker.ledger.keep_rows(opening, json.dumps(rows.tree()))
+        try:
+            remember(user_folder(), opening, uri, rows)
+        except StorageError as error:
+            self.terminal.warn(f"other folders will not be told of this opening: {error}")
+
+    def _request(self) -> Request:
+        reopen, champion = self.asked.final.reopen, self.final.champion
+        who = f"{getpass.getuser()}@{socket.gethostname()}, sweep {self.final.named.name}, trial {champion.name}"
+        now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+        nonce = begin_claim(self.final.folder)
+        return Request(who, now, self.models.digest, nonce, reopen.reason, reopen.opening)
+
+    def _start_run(self, opening: Opening, started_ms: int) -> str:
+        """The final run: the only one with `test/…` metrics, exactly one for each opening."""
+        champion, shipped = self.final.champion, self.models.shipped
+        tags = {
+            "opening": str(opening.opening),
+            "purpose": opening.purpose,
+            "test_digest": self.final.sealed.digest,
+            "weights_sha256": shipped.digest,
+            "retrains": str(len(self.models.retrained)),
+        }
+        if self.final.development.classes:
+            tags["bitmaps"] = BITMAPS
+        return self.tracker.start_attempt(
+            self.run,
+            champion.level,
+            champion.k,
+            1,
+            started_ms=started_ms,
+            role=Role.FINAL,
+            part=f"opening {opening.opening}",
+            params=option_params(shipped.config),
+            tags=tags,
+            config=config_text(shipped.config),
+        )
+
+    @contextmanager
+    def _failing(self, run_id: str) -> Iterator[None]:
+        """Ends the final run if it fails; the same command evaluates the same weights, and ends it well."""
+        try:
+            yield
+        except Exception:
+            with suppress(Exception):  # tracking may be what failed
+                self.tracker.terminate(run_id, Status.ERROR, ended_ms=now_ms())
+            raise
+
+    def _keep_bitmaps(self, opening: Opening, found: Evaluated) -> dict[str, Path]:
+        """Which rows were right, beside the result; an opening of its own has a file of its own."""
+        if found.correct is None:
+            return {}
+        path = self.final.folder / f"opening-{opening.opening}-{BITMAPS}"
+        write_whole(path, pack(found.correct))
+        return {BITMAPS: path}
+
+    def _log(self, run_id: str, found: Evaluated, bitmaps: dict[str, Path]) -> None:
+        summary: dict[str, float] = {}
+        for name, score in found.scores.items():
+            summary[f"test/{name}"] = score.value
+            if score.low is not None and score.high is not None:
+                summary |= {f"test/{name}/low": score.low, f"test/{name}/high": score.high}
+            summary |= {f"test/{name}/retrain/{i}": value for i, value in enumerate(found.retrained[name].tolist(), 1)}
+        files = {f"model/{path.name}": path for path in sorted(self.models.shipped.folder.iterdir())}
+        result = TrialResult(Status.OK, None, None, None, {}, summary, [], [])
+        self.tracker.finish_attempt(run_id, result, ended_ms=now_ms(), artifacts=files | bitmaps)
+
+    def _store_model(self, run_id: str) -> None:
+        """Exports the network to MLflow; the result is safe by now, so that a failing export costs nothing else."""
+        network = deployed(self.models.shipped, self.final.development)
+        try:
+            with self.terminal.phase("writing the model"):
+                address = self.tracker.log_model(self.run, run_id, network, self.final.development.inputs)
+        except Exception as error:  # noqa: BLE001 (torch.export fails in its own ways on modules of users)
+            self.terminal.warn(f"the network could not be exported for MLflow, its weights are stored: {error}")
+            address = None
+        show_model(self.terminal, self.final, self.models.shipped, self.tracker.uri, address)

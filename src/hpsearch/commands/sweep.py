@@ -1,0 +1,253 @@
+"""Runs a sweep, or one configuration: a sweep of one trial."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from hpsearch.commands.best_config import write_best
+from hpsearch.commands.confirm import Confirming, confirm_seeds, plan_confirming, too_few_seeds
+from hpsearch.commands.earlier_views import tell_opened, tell_other_code, tell_seen
+from hpsearch.commands.progress import Watching
+from hpsearch.commands.tracking_run import check_tracking, connect, describe_sweep, journal_path, load_tracking, running
+from hpsearch.config import Config
+from hpsearch.data.datasets import Source, find_source
+from hpsearch.data.seal import data_digest, load_development, seal
+from hpsearch.execution.interrupts import StopSignals
+from hpsearch.execution.scheduler import Foreman
+from hpsearch.execution.throughput import Workforce, build_executor, fits_of
+from hpsearch.formatting import number_of
+from hpsearch.jobs import TrialJob
+from hpsearch.records import Key, Status
+from hpsearch.search.checks import check_truth_table, exhausted
+from hpsearch.search.commit import Attempts
+from hpsearch.search.driver import Driver
+from hpsearch.search.levels import Level
+from hpsearch.search.plan import Plan
+from hpsearch.search.space import Composed
+from hpsearch.search.sweep_identity import Named, name_of
+from hpsearch.secrets import mask_secrets
+from hpsearch.store.atomic_files import check_directory
+from hpsearch.store.loader import gather_local
+from hpsearch.store.optuna_journal import name_score, open_study
+from hpsearch.store.provenance import Provenance
+from hpsearch.store.record_json import Record
+from hpsearch.store.selection import find_champion
+from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.report import Published
+from hpsearch.terminal.scores import Score
+from hpsearch.terminal.sweep import Closing, introduce, tell_engines
+from hpsearch.tracking.environment import requirements, uncommitted
+from hpsearch.tracking.runs import SweepRun, now_ms
+from hpsearch.tracking.tracker import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A sweep that was checked as far as this process can, and of which nothing is written yet.
+
+    Attributes:
+        plan: What it is.
+        named: Its name, and what is stored under that.
+        source: Where its rows come from.
+        varied: Every name that a trial may draw.
+        score: What trials are scored by.
+        rows: Number of development rows.
+        finished: The trials that are finished, of those that are asked for.
+        missing: The configurations of the others.
+        surplus: How many finished trials the sweep has beyond those that are asked for.
+        seeds: Fresh seeds that retrain the recipe of each level; 0 where nothing is compared.
+    """
+
+    plan: Plan
+    named: Named
+    source: Source
+    varied: list[str]
+    score: Score
+    rows: int
+    finished: list[Record]
+    missing: list[Config]
+    surplus: int
+    seeds: int
+
+    @property
+    def confirming(self) -> Confirming:
+        """What is left to retrain, as far as the search has come."""
+        return plan_confirming(self.plan, self.named.store, self.seeds)
+
+    @property
+    def to_train(self) -> list[Config]:
+        """The configurations that are known to be trained: of trials, or else of recipes."""
+        if self.missing or not self.seeds:
+            return self.missing
+        return [job.config for job in self.confirming.jobs.values()]
+
+    @property
+    def config(self) -> Config:
+        """The configuration with no option varied."""
+        return self.plan.base.config
+
+    @property
+    def columns(self) -> list[str]:
+        """What MLflow's table of trials shows beside the score."""
+        return [*self.varied, *(f"report/{name}" for name in self.score.report)]
+
+
+def run_sweep(base: Composed, levels: tuple[Level, ...], command: Namespace, terminal: Terminal) -> int:
+    """Starts, resumes or grows a sweep, or shows a finished one; returns the exit status."""
+    config = base.config
+    check_tracking(config)
+    check_directory(config.tracking.directory)
+    if config.search.compares:
+        check_directory(config.report.directory)
+    sweep = _prepare(base, levels, command, terminal)
+    with StopSignals() as signals, ExitStack() as stack:
+        workers = _hire(sweep, signals, stack)
+        # Only now, so that what is refused does not look like a run that has begun.
+        _introduce(sweep, workers, terminal)
+        stack.enter_context(sweep.named.store.lock())
+        tracker = stack.enter_context(connect(sweep.config, terminal))
+        closing = _run(sweep, workers, tracker, signals, command, terminal)
+    closing.show(terminal)
+    return 0 if any(record.result.status.scored for record in closing.records) else 1
+
+
+def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workforce | None:
+    """Workers that have found out how to train what is missing; none where nothing is."""
+    configs = sweep.to_train
+    if not configs:
+        return None
+    trainings = len(configs) + sweep.seeds * len(sweep.plan.levels)
+    fits = trainings * fits_of(sweep.config, sweep.rows)
+    load_tracking(sweep.config)  # while the fork server loads torch, which takes longer
+    executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, fits))
+    workers = Workforce(executor, sweep.named.engine, signals, sweep.rows)
+    workers.look_at(configs)
+    sweep.named.require_device(workers.checked.device, sweep.config)
+    return workers
+
+
+def _introduce(sweep: Prepared, workers: Workforce | None, terminal: Terminal) -> None:
+    tell_stand_in(terminal, sweep.source, sweep.named)
+    introduce(terminal, sweep.named, sweep.plan, sweep.score, len(sweep.finished), sweep.surplus)
+    if workers is not None:
+        tell_engines(terminal, workers.checked)
+
+
+def _run(
+    sweep: Prepared,
+    workers: Workforce | None,
+    tracker: Tracker,
+    signals: StopSignals,
+    command: Namespace,
+    terminal: Terminal,
+) -> Closing:
+    """Everything that writes."""
+    config, named, trials = sweep.config, sweep.named, sweep.config.search.trials
+    named.freeze()
+    named.store.request(len(sweep.plan.keys(trials)))
+    study = open_study(journal_path(config), named.name, named.identity)
+    provenance = Provenance.here(named.specification["device"] if workers is None else workers.checked.device)
+    name_score(study, sweep.score.signed)
+    own = {key: str(value) for key, value in mask_secrets(config.tracking.tags).items()}
+    with running(tracker, named, sweep.columns, {} if workers is None else workers.tags, own) as run:
+        diffs = uncommitted((config.tracking.directory, config.report.directory))
+        tracker.log_artifacts(
+            run.run_id, {"sweep.json": named.store.folder / "sweep.json", "requirements.txt": requirements(), **diffs}
+        )
+        if sweep.plan.search.compares and workers is not None:
+            tell_seen(terminal, named, tracker.looks, run)
+            tell_other_code(terminal, named, provenance)
+        attempts = Attempts(sweep.plan, study, named.store, tracker, run, provenance)
+        hire = _nobody if workers is None else workers.hire
+        total = len(sweep.plan.keys(trials))
+        with Watching(terminal, tracker, run, sweep.score, total, sweep.finished) as watch:
+            Driver(sweep.plan, attempts, hire, watch, signals).finish(trials)
+        records = list(named.store.records().values())  # more than were asked for, if the sweep had more already
+        best = write_best(named.store.folder, named.name, records, command.config_dir)
+        if best is not None:
+            tracker.log_artifacts(run.run_id, {"best.yaml": best})
+        tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
+        if sweep.plan.search.compares:
+            sweep.confirming.finish(hire, tracker, run, signals, terminal, provenance)
+        report = _report(sweep, tracker, run) if sweep.plan.search.compares else None
+        tracker.describe_sweep(run, describe_sweep(named, _result(sweep.score, records, report)))
+    return Closing(named, config, sweep.score, records, command, tracker.uri, run, report)
+
+
+def _report(sweep: Prepared, tracker: Tracker, run: SweepRun) -> Published:
+    # matplotlib and scipy take a second to load, which a search alone has no use for.
+    from hpsearch.commands.publish import publish  # noqa: PLC0415
+
+    return publish(gather_local(sweep.named.store), sweep.config, tracker, run)
+
+
+def _result(score: Score, records: list[Record], report: Published | None) -> str:
+    """What came out, for the pages of MLflow."""
+    if report is not None:
+        return "\n".join(f"- {status}: {sentence}" for status, sentence in report.answers)
+    champion, trials = find_champion(records), number_of(len(records), "trial")
+    if champion is None:
+        return f"None of {trials} has a score that counts."
+    return f"Of {trials}, trial {champion.name} is the best: {score.name} {score.row(champion).shown}."
+
+
+def _nobody(jobs: Mapping[Key, TrialJob]) -> Foreman:
+    raise AssertionError(f"nothing is missing, got {sorted(jobs)}")
+
+
+def _prepare(base: Composed, levels: tuple[Level, ...], command: Namespace, terminal: Terminal) -> Prepared:
+    config = base.config
+    for sentence in exhausted(levels, config.search.trials):
+        terminal.warn(sentence)
+    source = find_source(config.data)
+    development = load_development(config.data, source=source)
+    sealed = seal(config.data, source=source, development=development)
+    check_truth_table(config, development, sealed)
+    plan = _settled(base, levels, source, data_digest(development, sealed))
+    named = name_of(plan, command, development, sealed)
+    if sealed is not None:
+        tell_opened(terminal, config.tracking.directory, development, sealed)
+    for sentence in named.store.survey()[1]:
+        terminal.warn(f"{sentence}; this trial is trained again")
+    done = named.store.records()
+    missing = plan.missing(done, config.search.trials)
+    finished = [done[key] for key in plan.keys(config.search.trials) if key not in set(missing)]
+    configs = plan.foreseen(done, config.search.trials)
+    score = Score.of(config, development)
+    surplus = len(done.keys() - set(plan.keys(config.search.trials)))
+    seeds = confirm_seeds(config, len(levels)) if config.search.compares else 0
+    few = too_few_seeds(config, len(levels)) if config.search.compares else None
+    if few is not None:
+        terminal.warn(few)
+    return Prepared(plan, named, source, plan.names, score, development.n, finished, configs, surplus, seeds)
+
+
+def _settled(base: Composed, levels: tuple[Level, ...], source: Source, digest: str) -> Plan:
+    """The plan with full or packaged data decided, so that records and best.yaml mean the rows that were used."""
+
+    def settle(composed: Composed) -> Composed:
+        data = replace(source.data, limit=composed.config.data.limit)
+        return replace(composed, config=replace(composed.config, data=data))
+
+    def settle_level(level: Level) -> Level:
+        return replace(level, base=settle(level.base), compose=lambda options: settle(level.compose(options)))
+
+    return Plan(settle(base), tuple(map(settle_level, levels)), digest)
+
+
+def tell_stand_in(terminal: Terminal, source: Source, named: Named) -> None:
+    """That other rows stand in for those that were asked for; why, only when the sweep is new."""
+    for line in source.note:
+        terminal.warn(line)
+    for line in () if named.known else source.reasons:
+        terminal.line(f"    {line}")
+
+
+def _totals(records: list[Record]) -> dict[str, float]:
+    """What the parent run says about all trials."""
+    champion = find_champion(records)
+    pruned = sum(r.result.status is Status.PRUNED for r in records)
+    failed = sum(r.result.score is None for r in records) - pruned
+    totals = {"trials/all": float(len(records)), "trials/failed": float(failed), "trials/pruned": float(pruned)}
+    return totals if champion is None else {**totals, "best/score": float(champion.result.score or 0.0)}

@@ -1,0 +1,1 @@
+"""Option files and overrides to a configuration and its spaces."""

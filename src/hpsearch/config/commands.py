@@ -1,0 +1,76 @@
+"""What may be set about confirming, about the final evaluation, and about reports."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from hpsearch.config.option import AUTO, EXACT
+from hpsearch.config.validation import require, require_positive
+
+
+@dataclass(kw_only=True, slots=True)
+class Confirm:
+    """Fresh seeds that retrain frozen recipes: the champion's before it is claimed, those of compared levels."""
+
+    seeds: Annotated[
+        int | None, "fresh seeds that retrain frozen recipes, >= 0; auto: 10, or what a comparison of many needs", AUTO
+    ]
+
+    def __post_init__(self) -> None:
+        require(self.seeds is None or self.seeds >= 0, "confirm.seeds", "must be >= 0 or auto", self.seeds)
+
+
+@dataclass(kw_only=True, slots=True)
+class Reopen:
+    """The acknowledgement that opens a test set again: why, and the number of the opening."""
+
+    reason: str | None
+    opening: Annotated[int | None, EXACT]
+
+
+@dataclass(kw_only=True, slots=True)
+class Final:
+    """Which sweep or run is evaluated on the sealed test set; `epochs` of the refit, null: those of the sweep."""
+
+    sweep: str | None
+    run: str | None
+    started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
+    epochs: int | None
+    dry_run: bool
+    reopen: Reopen
+    retrains: int = 0  # more networks of the recipe; a default, since models were stored before the key existed
+
+    def __post_init__(self) -> None:
+        require(self.retrains >= 0, "final.retrains", "must be >= 0", self.retrains)
+        require(self.epochs is None or self.epochs >= 1, "final.epochs", "must be >= 1 or null", self.epochs)
+        _require_run_id("final.run", "a trial", self.run)
+
+
+@dataclass(kw_only=True, slots=True)
+class Report:
+    """Which sweep a report is about, or which table of foreign results, and where it is written."""
+
+    sweep: Annotated[str | None, "name of the sweep; of a leaderboard, one on the split that is meant"]
+    started_by: Annotated[str | None, "the only sweep that +sweep=<this> started without name="]
+    path: Annotated[str | None, "the table of results that other programs made"]
+    metric: Annotated[str | None, "what the scores of the table are; errors and losses come negated"]
+    delta: Annotated[float | None, "smallest difference in the table that matters, > 0; null: none is declared"]
+    alpha: Annotated[float, "error rate of all claims about the table together, between 0 and 1"]
+    control: Annotated[str | None, "level that all others of the table are compared with; null: all pairs"]
+    data: Annotated[str | None, "the data set of a leaderboard"]
+    directory: Annotated[str, "folder that reports lie in, by the name of the sweep"]
+    # A default, since models were stored before the key existed.
+    run: Annotated[
+        str | None, "of several sweeps of one name, as on a shared server: run id of the one that is meant"
+    ] = None
+
+    def __post_init__(self) -> None:
+        _require_run_id("report.run", "a sweep", self.run)
+        require(0 < self.alpha < 1, "report.alpha", "must lie between 0 and 1", self.alpha)
+        if self.delta is not None:
+            require_positive("report.delta", self.delta)
+
+
+def _require_run_id(key: str, what: str, run: str | None) -> None:
+    rule = f"must be the run id of {what}, 32 hexadecimal digits as MLflow shows it"
+    require(run is None or bool(re.fullmatch("[0-9a-f]{32}", run)), key, rule, run)

@@ -1,0 +1,293 @@
+"""The configuration of a whole run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any
+
+from hpsearch.config import commands as actions
+from hpsearch.config import data, training
+from hpsearch.config import execution as machine
+from hpsearch.config import model as network
+from hpsearch.config import search as sweep
+from hpsearch.config.conversion import build, covered_tree, nearest, to_tree
+from hpsearch.config.model import CustomModel
+from hpsearch.config.option import Option
+from hpsearch.config.synonyms import meant_key
+from hpsearch.config.training import CustomLoss
+from hpsearch.config.validation import ConfigError, require, shown
+
+KINDS: dict[str, dict[str, type[Option]]] = {
+    "data": {
+        "mnist": data.MnistData,
+        "fashion": data.Data,
+        "digits": data.Data,
+        "breast_cancer": data.Data,
+        "diabetes": data.Data,
+        "xor": data.Data,
+        "csv": data.CsvData,
+        "npz": data.NpzData,
+    },
+    "model": {
+        "perceptron": network.Model,
+        "linear": network.Model,
+        "mlp": network.MlpModel,
+        "cnn": network.CnnModel,
+        "custom": network.CustomModel,
+    },
+    "activation": {
+        "step": network.Activation,
+        "identity": network.Activation,
+        "sigmoid": network.Activation,
+        "tanh": network.Activation,
+        "relu": network.Activation,
+        "leaky_relu": network.LeakyRelu,
+        "elu": network.Elu,
+    },
+    "init": {
+        "zeros": network.Init,
+        "normal": network.NormalInit,
+        "uniform": network.UniformInit,
+        "scaled_normal": network.ScaledInit,
+        "scaled_uniform": network.ScaledInit,
+        "orthogonal": network.OrthogonalInit,
+        "lsuv": network.LsuvInit,
+    },
+    "norm": {"none": network.Norm, "before": network.BatchNorm, "after": network.BatchNorm},
+    "regularization": {
+        "none": network.Regularization,
+        "weight_decay": network.WeightDecay,
+        "dropout": network.Dropout,
+        "both": network.WeightDecayAndDropout,
+    },
+    "optimizer": {
+        "sgd": training.Optimizer,
+        "momentum": training.Momentum,
+        "nesterov": training.Momentum,
+        "adagrad": training.AdaGrad,
+        "rmsprop": training.RmsProp,
+        "adam": training.Adam,
+        "adamw": training.Adam,
+    },
+    "schedule": {
+        "constant": training.Schedule,
+        "step": training.StepSchedule,
+        "exponential": training.ExponentialSchedule,
+        "cosine": training.CosineSchedule,
+        "plateau": training.PlateauSchedule,
+    },
+    "loss": {
+        "cross_entropy": training.SmoothedLoss,
+        "bce": training.SmoothedLoss,
+        "mse": training.Loss,
+        "mae": training.Loss,
+        "sse": training.Loss,
+        "perceptron": training.Loss,
+        "custom": training.CustomLoss,
+    },
+    "training": {"default": training.Training},
+    "evaluation": {
+        "holdout": sweep.Holdout,
+        "kfold": sweep.KFold,
+        "stratified_kfold": sweep.StratifiedKFold,
+        "repeated_kfold": sweep.RepeatedKFold,
+        "loocv": sweep.Evaluation,
+        "truth_table": sweep.Evaluation,
+    },
+    "search": {
+        "random": sweep.Search,
+        "qmc": sweep.Search,
+        "tpe": sweep.AdaptiveSearch,
+        "coarse_to_fine": sweep.CoarseToFine,
+    },
+    "execution": {"local": machine.Execution},
+    "tracking": {"mlflow": machine.Tracking},
+}
+
+UNCOVERED = (
+    "execution", "tracking", "confirm", "report", "final", "engine", "name", "description", "extend",
+    "trust",
+)  # fmt: skip
+"""Keys that do not change what a sweep is; with `search.trials` they are the only ones outside its fingerprint.
+
+Of the others, a key that is `quiet` is left out where it says nothing new, see `Option`."""
+
+
+class Engine(StrEnum):
+    """What trains a fit."""
+
+    AUTO = "auto"  # decided by a rule on shapes and device, then stored with the sweep
+    REFERENCE = "reference"  # one fit, one plain loop
+    FLEET = "fleet"  # many fits as one batched network
+
+
+class Extend(StrEnum):
+    """What a resumed sweep may change although it ends comparison across the change."""
+
+    DEVICE = "device"
+
+
+@dataclass(kw_only=True, slots=True)
+class Config:
+    """Everything that one command was told; `options` maps each group to the name of its chosen option file."""
+
+    name: str | None
+    description: str | None
+    seed: int
+    engine: Engine
+    trust: bool
+    extend: Extend | None
+    options: dict[str, str]
+    data: data.Data
+    model: network.Model
+    activation: network.Activation
+    init: network.Init
+    norm: network.Norm
+    regularization: network.Regularization
+    optimizer: training.Optimizer
+    schedule: training.Schedule
+    loss: training.Loss
+    training: training.Training
+    evaluation: sweep.Evaluation
+    search: sweep.Search
+    execution: machine.Execution
+    tracking: machine.Tracking
+    confirm: actions.Confirm
+    final: actions.Final
+    report: actions.Report
+
+    @classmethod
+    def from_tree(cls, tree: dict[str, Any]) -> "Config":
+        """The configuration of a nested dictionary.
+
+        Raises:
+            ConfigError: With every mistake that was found, if any was.
+        """
+        problems: list[str] = []
+        options = {group: _build_option(group, tree, problems) for group in KINDS if group in tree}
+        rest = {key: value for key, value in tree.items() if key not in KINDS}
+        values = {f.name: f for f in fields(cls)}
+        unknown = [key for key in rest if key not in values]
+        problems += [f"{key} is not a key: {suggestion(key) or nearest(key, values)}" for key in unknown]
+        problems += [f"{key} must be given" for key in values if key not in tree]
+        plain = build(_Plain, {key: rest[key] for key in rest if key in values}, "", problems)
+        if problems or plain is None:
+            raise ConfigError(*dict.fromkeys(problems))
+        return cls(**options, **{f.name: getattr(plain, f.name) for f in fields(plain)})  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        """What no single option can check."""
+        warmup, epochs = self.schedule.warmup_epochs, self.training.epochs
+        require(warmup < epochs, "schedule.warmup_epochs", f"must be < training.epochs={epochs}", warmup)
+
+    @property
+    def needs_monitor(self) -> bool:
+        """Whether training watches rows of its own, cut from the training rows: `patience` and plateaus read them."""
+        return self.training.patience is not None or isinstance(self.schedule, training.PlateauSchedule)
+
+    @property
+    def own_code(self) -> list[CustomModel | CustomLoss]:
+        """The options that name code of the user's own."""
+        options = (self.model, self.loss)
+        return [option for option in options if isinstance(option, CustomModel | CustomLoss)]
+
+    def to_tree(self) -> dict[str, Any]:
+        """The nested dictionary that `from_tree` reads."""
+        tree: dict[str, Any] = to_tree(self)
+        return tree
+
+    def covered(self) -> dict[str, Any]:
+        """What the fingerprint of a sweep covers: the tree without `UNCOVERED`, `search.trials` and what is quiet."""
+        tree = {key: value for key, value in self.to_tree().items() if key not in UNCOVERED}
+        tree |= {group: covered_tree(getattr(self, group)) for group in KINDS if group in tree}
+        tree["search"] = {key: value for key, value in tree["search"].items() if key != "trials"}
+        return tree
+
+
+def uttered(covered: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree that `covered` gave, with the quiet keys that it left out."""
+    return {key: {**KINDS[key][node["kind"]].quiet, **node} if key in KINDS else node for key, node in covered.items()}
+
+
+@dataclass(kw_only=True, slots=True)
+class _Plain:
+    """The keys of `Config` that are not config groups."""
+
+    name: str | None
+    description: str | None
+    seed: int
+    engine: Engine
+    trust: bool
+    extend: Extend | None
+    options: dict[str, str]
+    confirm: actions.Confirm
+    final: actions.Final
+    report: actions.Report
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, "seed", "must be >= 0", self.seed)
+        named = self.name is None or bool(self.name.strip())
+        require(named, "name", "must not be empty (leave it out to get the default name)", self.name)
+
+
+def _build_option(group: str, tree: dict[str, Any], problems: list[str]) -> Option | None:
+    node = tree[group]
+    kind = node.get("kind") if isinstance(node, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS[group]:
+        problems.append(
+            f"{group}.kind must name a kind of {group}, got {shown(kind)}: {nearest(str(kind), KINDS[group])}"
+        )
+        return None
+    options = tree.get("options")
+    option = f"{group}={options.get(group, kind) if isinstance(options, dict) else kind}"
+    known = _keys(KINDS[group][kind])
+    for key in (str(key) for key in node if key not in known):
+        hint = _homes(group, key) or _synonym(key).replace(f" {group}.", " ") or nearest(key, known - {"kind"})
+        problems.append(f"{group}.{key} is not a key of {option}: {hint}")
+    given = {key: node[key] for key in node if key in known}
+    return build(KINDS[group][kind], {**KINDS[group][kind].quiet, **given}, group, problems, option)
+
+
+def _keys(kind: type[Option]) -> set[str]:
+    return {f.name for f in fields(kind) if f.init}
+
+
+def home_of(key: str) -> str | None:
+    """The key that a key, a name without its group, or a word of another program stands for; None if it is neither."""
+    homes = _homes_of_names().get(key, ())
+    if key.partition(".")[0] in {f.name for f in fields(Config)}:
+        return key
+    return meant_key(key) or (f"{homes[0]}.{key}" if homes else None)
+
+
+def _homes_of_names() -> dict[str, list[str]]:
+    """By name of a key, the groups in which an option has it."""
+    homes: dict[str, list[str]] = {}
+    for group, kinds in KINDS.items():
+        for name in sorted({name for kind in kinds.values() for name in _keys(kind)}):
+            homes.setdefault(name, []).append(group)
+    return homes
+
+
+def suggestion(key: str) -> str | None:
+    """The question about an unknown key that names the one of a group, or what is called or spelled alike; or None."""
+    homes, known = _homes_of_names(), [*KINDS, *(f.name for f in fields(_Plain) if f.name != "options")]
+    if key not in homes and (_synonym(key) or get_close_matches(key, known)):
+        return _synonym(key) or nearest(key, known)
+    for name in [key] if key in homes else get_close_matches(key, homes, n=1, cutoff=0.8):
+        return f"did you mean {' or '.join(f'{group}.{name}' for group in homes[name])}?"
+    return None
+
+
+def _synonym(key: str) -> str:
+    """The question about a word of another program; empty if the word is not known."""
+    meant = meant_key(key)
+    return f"did you mean {meant}?" if meant else ""
+
+
+def _homes(group: str, key: str) -> str:
+    """The options of the group that have the key which another one lacks; empty if none has."""
+    # Only of `init` are there kinds that no option is called after.
+    kinds = [] if group == "init" else [kind for kind, cls in KINDS[group].items() if key in _keys(cls)]
+    return f"it is one of {', '.join(f'{group}={kind}' for kind in kinds)}" if kinds else ""

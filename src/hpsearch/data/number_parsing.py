@@ -1,0 +1,124 @@
+"""How people write numbers: decimal commas, separated thousands, currency and percent signs."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+NEARLY = 0.9
+"""Share of cells from which on a column is one of numbers, and the others are mistakes."""
+
+THOUSANDS = {",": ",", ".": r"\.", " ": r"[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
+"""What separates thousands, as a regular expression."""
+
+_MARKS = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
+
+_UNIT = r"[$€£¥₹%]|EUR|USD|GBP|CHF|JPY"
+
+_PARENTHESES = re.compile(rf"(?:{_UNIT})?\s*\([^()]+\)\s*(?:{_UNIT})?")
+
+
+def plain_number(word: str) -> float | None:
+    """The number that the word is to a program; Python's own `1_000` is text."""
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return None if "_" in word or math.isnan(number) else number
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A way to read words as numbers.
+
+    Attributes:
+        decimal: The decimal mark, `.` or `,`.
+        thousands: What separates thousands, a key of `THOUSANDS`; None if nothing may.
+        unit: The sign before or behind numbers, such as `$`; empty if there is none.
+        parentheses: Whether `(5)` is -5, as accountants write it.
+    """
+
+    decimal: str
+    thousands: str | None
+    unit: str = ""
+    parentheses: bool = False
+
+    def number(self, word: str) -> float | None:
+        """The number that the word is, without its unit; None if it is none in this way."""
+        if self.parentheses and _PARENTHESES.fullmatch(word):
+            number = self.number(re.sub(r"[()]", "", word))
+            return None if number is None or number < 0 else 0 - number
+        found = self._pattern.fullmatch(word)
+        if found is None or self.unit_of(word) not in ("", self.unit):
+            return None
+        sign = "-" if "-" in (found["sign"], found["inner"]) else ""
+        whole = re.sub(r"\D", "", found["whole"] or "0")
+        return float(f"{sign}{whole}.{found['part'] or '0'}{found['power'] or ''}")
+
+    def unit_of(self, word: str) -> str:
+        """The unit of a word that the pattern takes."""
+        found = self._pattern.fullmatch(word)
+        return "" if found is None else found["before"] or found["behind"] or ""
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        groups = rf"|[1-9]\d{{0,2}}(?:{THOUSANDS[self.thousands]}\d{{3}})+" if self.thousands else ""
+        digits = rf"(?P<whole>\d+{groups})?(?:{re.escape(self.decimal)}(?P<part>\d*))?(?P<power>[eE][+-]?\d+)?"
+        return re.compile(
+            rf"(?=\D*\d)(?P<sign>[+-]?)\s*(?P<before>{_UNIT})?\s*(?P<inner>[+-]?){digits}\s*(?P<behind>{_UNIT})?"
+        )
+
+    def __str__(self) -> str:
+        parts = ["decimal commas"] if self.decimal == "," else []
+        parts += [f"thousands separated by {_MARKS[self.thousands]}"] if self.thousands else []
+        parts += [f"{self.unit} left out"] if self.unit else []
+        parts += ["parentheses as minus signs"] if self.parentheses else []
+        return ", ".join(parts)
+
+
+def readings_of(
+    words: Sequence[str], counts: Sequence[int], decimal: str | None = None, thousands: str | None = None
+) -> list[Reading]:
+    """The simplest way in which all, or nearly all, cells of a column are numbers that a program would not read.
+
+    Args:
+        words: The distinct cells.
+        counts: How often each occurs.
+        decimal: The decimal mark; None if it may be either.
+        thousands: What separates thousands; `none` if nothing may; None if anything may.
+
+    Returns:
+        No reading if there is none; several, if other simple readings of the same cells give other numbers.
+    """
+    if not any(char.isdigit() for word in words for char in word):
+        return []
+    unit = _most_common_unit(words, counts)
+    parentheses = any(map(_PARENTHESES.fullmatch, words))
+    separators = THOUSANDS if thousands is None else () if thousands == "none" else (thousands,)
+    ways = [
+        Reading(mark, each, unit, parentheses)
+        for each in (None, *separators)
+        for mark in ((decimal,) if decimal else (".", ","))
+        if mark not in (each, thousands)
+    ]
+    total = sum(counts)
+    shares = [sum(n for word, n in zip(words, counts, strict=True) if way.number(word) is not None) for way in ways]
+    plain = sum(n for word, n in zip(words, counts, strict=True) if plain_number(word) is not None)
+    best = max(shares, default=0)
+    if best < NEARLY * total or best <= plain < total:
+        return []
+    found: dict[tuple[float | None, ...], Reading] = {}
+    for way, share in zip(ways, shares, strict=True):
+        if share == best:
+            found.setdefault(tuple(map(way.number, words)), way)
+    return list(found.values())
+
+
+def _most_common_unit(words: Sequence[str], counts: Sequence[int]) -> str:
+    found: Counter[str] = Counter()
+    for word, count in zip(words, counts, strict=True):
+        for unit in set(re.findall(_UNIT, word)):
+            found[unit] += count
+    return found.most_common(1)[0][0] if found else ""

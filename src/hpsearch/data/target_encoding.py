@@ -1,0 +1,73 @@
+"""The targets of a user's own table: classes or numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpsearch.config.data import TaskChoice
+from hpsearch.data.dataset import DataError, as_floats
+from hpsearch.records import Task
+
+MAX_CLASSES = 20
+"""Whole numbers with more distinct values than this are a regression unless `data.task` says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """Targets as `Rows` holds them."""
+
+    task: Task
+    values: np.ndarray
+    classes: int
+    class_names: tuple[str, ...]
+
+
+def encode_targets(values: np.ndarray, choice: TaskChoice, label: str) -> Targets:
+    """Class numbers in the sorted order of the labels, or numbers as `as_floats` gives them.
+
+    Args:
+        values: (N,) or (N, T) labels or finite numbers.
+        choice: What they are; `auto` decides.
+        label: Names the values in messages.
+
+    Raises:
+        DataError: If the values do not fit the task, or hold one class, or one number, only.
+    """
+    columns = values.reshape(len(values), -1)
+    if not _are_classes(columns, choice):
+        if columns.dtype.kind in "US":
+            raise DataError(f"{label} holds text such as {str(columns[0, 0])!r}: data.task=regression needs numbers")
+        return Targets(Task.REGRESSION, _numbers(columns, label), 0, ())
+    if columns.shape[1] != 1:
+        raise DataError(f"{label} must hold one class a row, got shape {values.shape}: use data.task=regression")
+    found, numbers = np.unique(columns[:, 0], return_inverse=True)
+    if len(found) < 2:
+        raise DataError(f"{label} holds one class only, {_name(found[0])}: at least 2 are needed")
+    task = Task.BINARY if len(found) == 2 else Task.MULTICLASS
+    return Targets(task, numbers.astype(np.int64), len(found), tuple(_name(value) for value in found))
+
+
+def _numbers(columns: np.ndarray, label: str) -> np.ndarray:
+    constant = np.flatnonzero(columns.min(axis=0) == columns.max(axis=0))
+    if constant.size:
+        which = f" (output {constant[0]})" if columns.shape[1] > 1 else ""
+        raise DataError(
+            f"{label}{which} is {_name(columns[0, constant[0]])} in every row: there is nothing to predict, name "
+            "another target"
+        )
+    return as_floats(columns, label)
+
+
+def _are_classes(columns: np.ndarray, choice: TaskChoice) -> bool:
+    if choice is not TaskChoice.AUTO:
+        return choice is TaskChoice.CLASSIFICATION
+    if columns.dtype.kind in "USb":
+        return True
+    whole = columns.shape[1] == 1 and bool((columns == np.round(columns)).all())
+    return whole and len(np.unique(columns)) <= MAX_CLASSES
+
+
+def _name(value: np.generic) -> str:
+    if value.dtype.kind == "f" and float(value).is_integer():
+        return str(int(value))
+    return str(value)

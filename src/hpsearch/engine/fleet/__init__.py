@@ -1,0 +1,1 @@
+"""Many fits trained as one batched network."""

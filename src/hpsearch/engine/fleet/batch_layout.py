@@ -1,0 +1,165 @@
+"""The members of a fleet: fits of one shape, sorted, and the rows that they share.
+
+M members, G groups of members that see the same minibatches, N rows of the data set, B rows of a minibatch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.engine.device_data import DeviceData, FitData, outputs_of
+from hpsearch.engine.fleet.update_rules import order
+from hpsearch.engine.minibatches import fill, last_counts, length, minibatches
+from hpsearch.nn.losses import prepare_targets
+from hpsearch.records import Fit, Task
+from hpsearch.seeding import epoch_order
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crew:
+    """Who trains together.
+
+    Attributes:
+        fits: Of the M members, sorted: those that are updated by one rule are neighbours.
+        leaders: One fit of each of the G groups.
+        groups: (M,) number of each member's group.
+    """
+
+    fits: list[Fit]
+    leaders: list[Fit]
+    groups: np.ndarray
+    _places: dict[torch.device, torch.Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fits: Sequence[Fit]) -> "Crew":
+        """The crew of these fits, which are already sorted."""
+        leaders: dict[tuple[object, ...], int] = {}
+        groups = [leaders.setdefault(_group_key(fit), len(leaders)) for fit in fits]
+        first = dict(zip(reversed(groups), reversed(fits), strict=True))
+        return cls(list(fits), [first[number] for number in range(len(leaders))], np.array(groups))
+
+    def spread(self, of_groups: torch.Tensor) -> torch.Tensor:
+        """(M, …) from (G, …); left at (1, …) where all members are in one group."""
+        if len(self.leaders) == 1 or len(self.leaders) == len(self.fits):
+            return of_groups
+        return of_groups[self.places(of_groups.device)]
+
+    def places(self, device: torch.device) -> torch.Tensor:
+        """(M,) int64 number of each member's group, copied to the device once."""
+        if device not in self._places:
+            self._places[device] = torch.as_tensor(self.groups, device=device)
+        return self._places[device]
+
+    def orders(self, epoch: int) -> np.ndarray:
+        """(G, n) training rows in the order of this epoch, filled up as `filling.minibatches` says."""
+        found: dict[tuple[int, int], np.ndarray] = {}
+        for fit in self.leaders:
+            key = (fit.seeds.order, len(fit.fold.train))
+            if key not in found:
+                found[key] = epoch_order(key[0], epoch, key[1])
+        rows = [fit.fold.train[found[fit.seeds.order, len(fit.fold.train)]] for fit in self.leaders]
+        return np.stack([fill(own, sum(minibatches(self.leaders[0]))) for own in rows])
+
+    def counted(self, device: torch.device) -> torch.Tensor | None:
+        """(G, B) which rows of the last minibatch of an epoch count; None if all do."""
+        counts = [count for fit in self.leaders if (count := last_counts(fit)) is not None]
+        numbers = torch.arange(minibatches(self.leaders[0])[-1], device=device)
+        return numbers < torch.tensor(counts, device=device).unsqueeze(1) if counts else None
+
+    def rows(self, part: str) -> "PartRows":
+        """The rows of `monitor`, `val` or `report`."""
+        rows = [getattr(fit.fold, part) for fit in self.leaders]
+        return self.part(rows, length(self.leaders[0], len(rows[0])))
+
+    def part(self, rows: Sequence[np.ndarray], n: int) -> "PartRows":
+        """These rows of each group, filled up to n and side by side."""
+        return PartRows(np.stack([fill(own, n) for own in rows]), np.array([len(own) for own in rows])[self.groups])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartRows:
+    """Rows of a part of the data, filled up to one length.
+
+    Attributes:
+        rows: (G, n).
+        counts: (M,) how many of them, the first ones, count for each member.
+    """
+
+    rows: np.ndarray
+    counts: np.ndarray
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """(M,) of the values (M, n) that count."""
+        return np.stack([own[:count].mean() for own, count in zip(values, self.counts, strict=True)])
+
+
+class CrewData:
+    """The data set as the groups of a crew see it: one copy of the rows, a scaling for each group."""
+
+    def __init__(self, crew: Crew, data: DeviceData) -> None:
+        """Computes the scalings.
+
+        Args:
+            crew: Its groups.
+            data: The development set.
+
+        Raises:
+            ConfigError: If the loss does not fit the targets.
+        """
+        config, rows = crew.fits[0].config, data.rows
+        self._data, self.classes = data, rows.task is not Task.REGRESSION
+        self._groups = {_group_key(fit): number for number, fit in enumerate(crew.leaders)}
+        self.outputs = outputs_of(config, data)
+        self._targets = (
+            prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
+            if self.classes
+            else data.targets
+        )
+        scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in crew.leaders]
+        # (G, 1, *shape): broadcast over the rows of a minibatch
+        self._shift, self._scale = (
+            torch.stack([data.constant(getattr(s, name)) for s in scalings]).unsqueeze(1) for name in ("shift", "scale")
+        )
+        self._target_shift, self._target_scale = (
+            torch.stack([data.constant(getattr(s, name)) for s in scalings]).unsqueeze(1)
+            for name in ("target_shift", "target_scale")
+        )
+
+    def inputs(self, rows: torch.Tensor) -> torch.Tensor:
+        """(G, B, *shape) scaled inputs of the rows (G, B)."""
+        batch = self._data.inputs.index_select(0, rows.flatten()).to(self._shift.dtype)
+        batch = batch.view(*rows.shape, *batch.shape[1:]).sub_(self._shift).mul_(self._scale)
+        return batch.to(self._data.dtype)
+
+    def targets(self, rows: torch.Tensor) -> torch.Tensor:
+        """(G, B) labels or (G, C, B) numbers, as the loss reads them."""
+        batch = self._targets.index_select(0, rows.flatten()).view(*rows.shape, *self._targets.shape[1:])
+        if not self.classes:
+            batch = ((batch - self._target_shift) * self._target_scale).to(self._data.dtype)
+        return batch.transpose(1, 2) if batch.ndim == 3 else batch
+
+    def labels(self, rows: torch.Tensor) -> torch.Tensor:
+        """(G, B) classes."""
+        return self._data.targets.index_select(0, rows.flatten()).view(rows.shape)
+
+    def of(self, fit: Fit) -> FitData:
+        """What a member sees."""
+        group, targets = self._groups[_group_key(fit)], self._targets
+        if not self.classes:
+            targets = ((targets - self._target_shift[group]) * self._target_scale[group]).to(self._data.dtype)
+        labels = self._data.targets if self.classes else None
+        shift, scale = self._shift[group], self._scale[group]
+        return FitData(self._data.inputs, targets, labels, shift, scale, self.outputs, self._data.dtype)
+
+
+def sort_key(fit: Fit) -> tuple[object, ...]:
+    """Members are sorted by this: first what updates them, then whose rows they see."""
+    return *order(fit.config.optimizer), fit.fold.index, fit.replicate, fit.seeds.order
+
+
+def _group_key(fit: Fit) -> tuple[object, ...]:
+    """Equal for fits that see the same minibatches with the same dropout bits; folds are drawn once per worker."""
+    return id(fit.fold), fit.seeds.order, fit.seeds.dropout, fit.config.data.normalize

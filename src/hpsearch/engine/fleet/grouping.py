@@ -1,0 +1,71 @@
+"""Which fits can train in one fleet, and how they are portioned out."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hpsearch.config import Config
+from hpsearch.config.conversion import covered_tree
+from hpsearch.engine.minibatches import row_shape
+from hpsearch.records import Fit
+
+_SHAPING = ("data", "model", "activation", "norm", "regularization", "loss", "training")
+"""The groups that shapes and steps depend on."""
+
+_OF_EACH = {"data": ("normalize",), "activation": ("slope", "alpha"), "regularization": ("kind", "weight_decay")}
+"""Keys of theirs that each member has for itself."""
+
+_BY_PRESENCE = {"regularization": ("dropout", "max_norm"), "loss": ("label_smoothing",), "training": ("clip_norm",)}
+"""Numbers that each member has for itself, but all have them or none has: they change the program."""
+
+_APART = 750_000
+"""Input numbers of a step, over the members of a fold, from which the fold gets fleets of its own. Members that do not
+see the same minibatch cost a copy of it each, 0.4 ns a number; a step costs some 0.3 ms however few take it."""
+
+
+def shape_key(config: Config) -> str:
+    """Equal for configurations whose fits can train in one fleet: everything that shapes or steps depend on."""
+    shape: dict[str, Any] = {group: covered_tree(getattr(config, group)) for group in _SHAPING}
+    for group, keys in _OF_EACH.items():
+        for key in keys:
+            shape[group].pop(key, None)
+    for group, keys in _BY_PRESENCE.items():
+        for key in keys:
+            shape[group][key] = bool(shape[group].get(key))
+    shape["monitor"] = config.needs_monitor
+    return json.dumps(shape, sort_keys=True)
+
+
+def muster(fits: Sequence[Fit], width: int, row_size: int) -> list[list[int]]:
+    """The fleets that these fits train in, as places in `fits`.
+
+    Members of a fleet have equal shapes, and rows that can stand side by side.
+
+    Args:
+        fits: Any.
+        width: Most members of a fleet, >= 1.
+        row_size: Numbers in one row of inputs.
+    """
+    keys: dict[int, str] = {}
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for place, fit in enumerate(fits):
+        key = keys.setdefault(id(fit.config), shape_key(fit.config))
+        alike.setdefault((key, row_shape(fit)), []).append(place)
+    fleets: list[list[int]] = []
+    for places in alike.values():
+        by_fold: dict[tuple[int, int], list[int]] = {}
+        for place in places:
+            by_fold.setdefault((fits[place].fold.index, fits[place].replicate), []).append(place)
+        numbers = min(map(len, by_fold.values())) * fits[places[0]].config.training.batch_size * row_size
+        apart: Iterable[list[int]] = by_fold.values()
+        mixed = [[place for fold in by_fold.values() for place in fold]]
+        for together in apart if numbers >= _APART else mixed:
+            fleets += _portions(together, width)
+    return fleets
+
+
+def _portions(places: list[int], width: int) -> list[list[int]]:
+    """Of at most `width`, as even as can be."""
+    size = math.ceil(len(places) / math.ceil(len(places) / width))
+    return [places[start : start + size] for start in range(0, len(places), size)]

@@ -1,0 +1,80 @@
+"""Losses of M members at once.
+
+M members, C outputs, B rows of a minibatch; outputs are (M, C, B).
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch.func import vmap
+from torch.nn import functional
+
+from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss
+from hpsearch.engine.fleet.elementwise import binary_cross_entropy
+from hpsearch.nn.losses import loss_function
+
+StackedLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def stacked_loss(losses: Sequence[Loss], like: torch.Tensor, *, smooth: bool) -> StackedLoss:
+    """The function from outputs (M, C, B) and targets to the loss of each row, (M, B).
+
+    Targets are (M, B) labels or (M, C, B) numbers; M may be 1 in them, for all members alike.
+
+    Args:
+        losses: Of the members: one kind, all with label smoothing or all without.
+        like: Of the type and device of the outputs.
+        smooth: Whether label smoothing is applied.
+    """
+    loss = losses[0]
+    if isinstance(loss, CustomLoss):
+        return _custom(loss)
+    if not isinstance(loss, SmoothedLoss):
+        return loss_function(loss)  # they read the outputs along dimension 1
+    shares = [each.label_smoothing for each in losses if isinstance(each, SmoothedLoss)] if smooth else [0.0]
+    smoothing = torch.tensor(shares, dtype=like.dtype, device=like.device).unsqueeze(1) if any(shares) else None
+    if loss.kind == "cross_entropy":
+        return lambda outputs, targets: _cross_entropy(outputs, targets, smoothing)
+    return lambda outputs, targets: _binary_cross_entropy(outputs, targets, smoothing)
+
+
+def hits(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(M, B) whether the label has the largest of (M, C, B) outputs, and no class before it an equal one.
+
+    As `predicted_classes` decides; an argmax along C takes a third of the time of a step of 64-50-10 (one CPU thread).
+    """
+    if outputs.shape[1] == 1:
+        return (outputs.squeeze(1) > 0) == (labels > 0)
+    chosen = outputs.gather(1, labels.expand(len(outputs), -1).unsqueeze(1))  # (M, 1, B)
+    earlier = torch.arange(outputs.shape[1], device=outputs.device).view(1, -1, 1) < labels.unsqueeze(1)
+    return ~((outputs > chosen) | ((outputs == chosen) & earlier)).any(1)
+
+
+def _cross_entropy(outputs: torch.Tensor, labels: torch.Tensor, smoothing: torch.Tensor | None) -> torch.Tensor:
+    labels = labels.expand(len(outputs), -1)
+    if smoothing is None:
+        return functional.cross_entropy(outputs, labels, reduction="none")
+    log_p = functional.log_softmax(outputs, 1)
+    chosen = log_p.gather(1, labels.unsqueeze(1)).squeeze(1)
+    return (smoothing - 1) * chosen - smoothing * log_p.mean(1)
+
+
+def _binary_cross_entropy(outputs: torch.Tensor, targets: torch.Tensor, smoothing: torch.Tensor | None) -> torch.Tensor:
+    if smoothing is not None:
+        share = smoothing.unsqueeze(2)
+        targets = targets * (1 - share) + share / 2
+    return binary_cross_entropy(outputs, targets.expand_as(outputs)).mean(dim=1)
+
+
+def _custom(loss: CustomLoss) -> StackedLoss:
+    """The user's function, member by member under `vmap`; it is given (B, C) outputs."""
+    one = loss_function(loss)
+
+    def stacked(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        targets = targets.expand(len(outputs), *targets.shape[1:])
+        rows = outputs.transpose(1, 2)
+        rows_t = targets.transpose(1, 2) if targets.ndim == 3 else targets
+        values: torch.Tensor = vmap(one)(rows, rows_t)
+        return values
+
+    return stacked

@@ -1,0 +1,57 @@
+"""The network that a fit starts from: the same for every engine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from hpsearch.config.model import LsuvInit
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.engine.device_data import DeviceData, fit_data
+from hpsearch.nn.initializers import scale_outputs
+from hpsearch.nn.models import Network, build_network
+from hpsearch.records import Fit
+from hpsearch.seeding import epoch_order
+
+
+def initial_network(fit: Fit, data: DeviceData, outputs: int) -> nn.Module:
+    """The initialized network of a fit, in float32 on the CPU.
+
+    Args:
+        fit: Configuration, rows and seeds.
+        data: The development set.
+        outputs: Number of network outputs C.
+
+    Raises:
+        ConfigError: If the model does not fit the inputs, or the user's module cannot be used.
+    """
+    init = fit.config.init
+    network = build_network(fit.config, data.input_shape, outputs, seed=fit.seeds.init)
+    if isinstance(init, LsuvInit) and isinstance(network, Network):
+        rows = fit.fold.train[epoch_order(fit.seeds.order, 0, len(fit.fold.train))[: init.rows]]
+        seen = fit_data(fit.config, data, fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize))
+        inputs = seen.batch(torch.tensor(rows, device=data.device))
+        scale_outputs(network, inputs.to("cpu", torch.float32), init.gain)
+    return network
+
+
+def same_start(fit: Fit) -> str:
+    """Equal for fits of one shape that start from the same weights."""
+    config = fit.config
+    key = repr((fit.seeds.init, config.init, config.model))
+    if not isinstance(config.init, LsuvInit):
+        return key
+    return key + repr((fit.seeds.order, config.activation, config.data.normalize, fit.fold.train.tolist()))
+
+
+@contextmanager
+def own_generator(seed: int, device: torch.device) -> Iterator[None]:
+    """A seeded default generator for random layers that know no other; the process's own are restored afterwards."""
+    cuda = device.type == "cuda"
+    with torch.random.fork_rng([device] if cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield

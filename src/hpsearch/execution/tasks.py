@@ -1,0 +1,297 @@
+"""What a worker does: folds, fits and scores of one trial, or the refit of a champion."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import numpy as np
+import torch
+
+from hpsearch.config import Config, ConfigError, Engine
+from hpsearch.config.data import Data
+from hpsearch.config.execution import Device
+from hpsearch.data.dataset import Development
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.seal import load_development
+from hpsearch.data.splits import folds, refit_fold
+from hpsearch.engine.custom_code import PASSES, kept_besides, owner, try_step
+from hpsearch.engine.device_data import DeviceData, to_device
+from hpsearch.engine.diagnostics import missing_signals
+from hpsearch.engine.fleet import autotune
+from hpsearch.engine.fleet.grouping import shape_key
+from hpsearch.engine.fleet.trainer import train_fits
+from hpsearch.engine.precision import AGREEMENT
+from hpsearch.engine.reference import check_fit, train
+from hpsearch.jobs import (
+    Checked,
+    CheckJob,
+    Job,
+    JobResult,
+    Pace,
+    PaceJob,
+    RefitJob,
+    Rung,
+    ScoreJob,
+    ShareJob,
+    TrainJob,
+    TrialJob,
+)
+from hpsearch.nn.export import deploy
+from hpsearch.nn.import_path import described, trying
+from hpsearch.records import Fit, FitResult, Fold, TrialResult
+from hpsearch.scoring.metrics import search_metric
+from hpsearch.scoring.trial_score import score_trial
+from hpsearch.seeding import Purpose, derive, fit_seeds
+
+PROBE_ROWS = 4
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a worker keeps between jobs: the data on its device, and folds that it has drawn."""
+
+    data: DeviceData
+    drawn: dict[str, tuple[Fold, ...]] = field(default_factory=dict)
+
+    @property
+    def development(self) -> Development:
+        """The rows that a search may see."""
+        rows = self.data.rows
+        assert isinstance(rows, Development)
+        return rows
+
+
+def set_up(data: Data, device: Device) -> Bench:
+    """Loads the development rows on the device; the first thing that a worker does.
+
+    Args:
+        data: Which data set.
+        device: Where to train; `auto` is the first CUDA device, or else the CPU.
+    """
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", message="There is a performance drop")  # vmap, about a user's module
+    return Bench(to_device(load_development(data), resolve_device(device)))
+
+
+def resolve_device(device: Device) -> str:
+    """`cpu` or `cuda`.
+
+    Raises:
+        ConfigError: If CUDA is asked for and there is none.
+    """
+    if device is Device.CUDA and not torch.cuda.is_available():
+        raise ConfigError("execution.device=cuda needs a CUDA device, and torch finds none: use execution.device=cpu")
+    if device is Device.AUTO:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device.value
+
+
+def work(bench: Bench, job: Job) -> JobResult:
+    """Does one job."""
+    match job:
+        case TrainJob():
+            return train_trials(bench, job)
+        case ShareJob():
+            fits = plan_fits(bench, job.trial)
+            mine = slice(job.share, None, job.shares)
+            return tuple(_train(bench, job.trial.stop_after, fits[mine], job.trial.so_far[mine], job.engine, job.width))
+        case ScoreJob():
+            return score(bench, job)
+        case RefitJob():
+            return refit(bench, job)
+        case CheckJob():
+            return check(bench, job)
+        case PaceJob():
+            fits = plan_fits(bench, TrialJob(job.config))
+            return autotune.throughput(fits, bench.data, job.width, job.seconds)
+
+
+def train_trials(bench: Bench, job: TrainJob) -> tuple[TrialResult | Rung, ...]:
+    """Trains every fold and replicate of some trials to their end or their rung, and scores them."""
+    fits = [plan_fits(bench, trial) for trial in job.trials]
+    every = [fit for own in fits for fit in own]
+    so_far = tuple(result for trial in job.trials for result in trial.so_far)
+    results = iter(_train(bench, job.trials[0].stop_after, every, so_far, job.engine, job.width))
+    return tuple(
+        _answer(bench, trial, own, list(islice(results, len(own)))) for trial, own in zip(job.trials, fits, strict=True)
+    )
+
+
+def score(bench: Bench, job: ScoreJob) -> TrialResult | Rung:
+    """Scores a trial whose fits were dealt out in turn."""
+    fits, shares = plan_fits(bench, job.trial), len(job.results)
+    results = [job.results[place % shares][place // shares] for place in range(len(fits))]
+    return _answer(bench, job.trial, fits, results)
+
+
+def _answer(bench: Bench, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
+    """The result of a trial; with what it takes to go on, if any of its fits does and none has diverged."""
+    result = score_trial(trial.config, bench.development, fits, results, retrained=trial.redraw > 0)
+    goes_on = result.status.scored and any(one.checkpoint is not None for one in results)
+    return Rung(result, tuple(results)) if goes_on else result
+
+
+def _train(
+    bench: Bench,
+    stop_after: int | None,
+    fits: Sequence[Fit],
+    so_far: Sequence[FitResult],
+    engine: Engine,
+    width: int,
+) -> list[FitResult]:
+    """Trains fits from where they stand; those that have come to their end are as they were."""
+    results = dict(enumerate(so_far))
+    places = [place for place in range(len(fits)) if not so_far or so_far[place].checkpoint is not None]
+    todo = [fits[place] for place in places]
+    resume = [so_far[place] for place in places] if so_far else None
+    if engine is Engine.FLEET:
+        trained = train_fits(todo, bench.data, width, stop_after=stop_after, resume=resume)
+    else:
+        starts: Sequence[FitResult | None] = resume or [None] * len(todo)
+        trained = [
+            train(fit, bench.data, stop_after=stop_after, resume=start) for fit, start in zip(todo, starts, strict=True)
+        ]
+    results |= dict(zip(places, trained, strict=True))
+    return [results[place] for place in range(len(fits))]
+
+
+def plan_fits(bench: Bench, job: TrialJob) -> list[Fit]:
+    """The fits of a trial: folds times replicates, each with its own seeds."""
+    config = job.config
+    seed = derive(config.seed, Purpose.CONFIRM, job.redraw) if job.redraw else config.seed
+    return [
+        Fit(config, fold, replicate, fit_seeds(seed, fold.index, replicate))
+        for fold in _folds(bench, config, job.redraw)
+        for replicate in range(config.evaluation.replicates)
+    ]
+
+
+def refit(bench: Bench, job: RefitJob) -> FitResult:
+    """Trains on all development rows (`data.limit` of them, if it is set); the weights are in the result.
+
+    Retrained networks see the same rows as the one that ships; initialization, order and dropout are their own.
+    """
+    config = job.config
+    fold = refit_fold(bench.development, seed=config.seed, limit=config.data.limit)
+    seed = derive(config.seed, Purpose.RETRAIN, job.retrain) if job.retrain else config.seed
+    fit = Fit(config, fold, 0, fit_seeds(seed, 0, 0))
+    return train(fit, bench.data, keep_state=True, stop_after=job.stop_after, refit=True, recorded=job.recorded)
+
+
+def check(bench: Bench, job: CheckJob) -> Checked:
+    """Draws the folds of each configuration, trains it for one step on a few rows, and finds the width of fleets.
+
+    The user's own code goes through every call of a search and a final, in the types that they have there.
+
+    Raises:
+        ConfigError: With everything that does not fit together.
+    """
+    problems: list[str] = []
+    missing: dict[str, None] = {}
+    for config in job.configs:
+        try:
+            search_metric(config, bench.development.task)
+            fit = plan_fits(bench, TrialJob(config))[0]
+            check_fit(fit, bench.data)
+            if not config.own_code:
+                train(_probe(fit), bench.data)
+            elif line := _try_own_code(bench, _probe(fit)):
+                missing[line] = None
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+    paces, measured = {}, {}
+    for config in job.shapes:
+        fits = plan_fits(bench, TrialJob(config))
+        found, name = _pace(bench, fits, job)
+        paces[shape_key(config)] = found
+        if name is not None:
+            measured[shape_key(config)] = name
+    return Checked(bench.data.device.type, paces, measured, tuple(missing))
+
+
+def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> tuple[Pace, str | None]:
+    """How such fits train, and the name under which to remember that: if it was measured, and not held back."""
+    config, data = fits[0].config, bench.data
+    if autotune.engine_for(job.engine, fits[0], data) is Engine.REFERENCE:
+        return Pace(Engine.REFERENCE, 1, math.inf), None
+    foreign = bool(config.own_code)
+    if foreign and (problem := _obstacle(bench, fits[0])):
+        return Pace(Engine.REFERENCE, 1, math.inf, problem), None
+    most = math.ceil(job.expected.get(shape_key(config), autotune.WIDTHS[-1]) * len(fits) / job.workers)
+    limit = min(most, autotune.widest(fits[0], data, job.memory_gib, job.workers))
+    known = None if foreign else autotune.recall(fits[0], data, limit, job.known, job.workers)
+    if known is not None:
+        return known, None
+    found = autotune.pace(fits, data, limit)
+    remembered = not foreign and (found.width < limit or limit == autotune.WIDTHS[-1])
+    return found, autotune.key(fits[0], data, job.workers) if remembered else None
+
+
+def _try_own_code(bench: Bench, fit: Fit) -> str:
+    """Trains, scores and deploys the user's own code on a few rows; what its signals will lack, empty if nothing.
+
+    Raises:
+        ConfigError: With what fails, where, and in what.
+    """
+    config, data = fit.config, bench.data
+    who, scaling = owner(config), fit_scaling(data.rows, fit.fold.train, config.data.normalize)
+    try_step(fit, data)
+    with trying(who, "a training of one step"):
+        result = train(fit, data, keep_state=True)
+    assert result.state is not None
+    if result.failure is None:
+        with trying(who, f"scoring, on the CPU in {result.val_outputs.dtype}"):
+            score_trial(config, bench.development, [fit], [result], retrained=True)
+    with trying(who, "a network of its stored weights"):
+        network = deploy(config, result.state, data.input_shape, result.val_outputs.shape[-1], scaling)
+        network(torch.tensor(data.rows.inputs[fit.fold.train], dtype=torch.float32))
+    missing = missing_signals(fit, data)
+    return f"in {config.own_code[0].import_path}, {missing}" if missing else ""
+
+
+def _obstacle(bench: Bench, fit: Fit) -> str:
+    """Why a module or loss of the user's own cannot train in a fleet; empty if it can."""
+    if kept := kept_besides(fit, bench.data):
+        return f"{owner(fit.config)} changes {kept} as it is called, besides parameters and buffers"
+    probes = [replace(_probe(fit, epochs=PASSES), seeds=fit_seeds(fit.config.seed, 0, i)) for i in range(2)]
+    alone = [train(probe, bench.data).val_outputs for probe in probes]
+    try:
+        together = [result.val_outputs for result in train_fits(probes, bench.data, 2)]
+    except Exception as error:  # noqa: BLE001 - whatever foreign code raises under `vmap`, it trains alone
+        return described(error)
+    near = AGREEMENT[fit.config.training.precision]
+    equal = all(np.allclose(a, b, rtol=near, atol=near) for a, b in zip(alone, together, strict=True))
+    return "" if equal else "in a fleet they learn something else than alone"
+
+
+def _probe(fit: Fit, epochs: int = 1) -> Fit:
+    """The same fit on a handful of rows for a few epochs: whatever cannot be trained fails in it, at once."""
+    config = replace(
+        fit.config,
+        training=replace(fit.config.training, epochs=epochs, batch_size=PROBE_ROWS),
+        schedule=replace(fit.config.schedule, warmup_epochs=0.0),
+    )
+    train = fit.fold.train[:PROBE_ROWS]
+    monitor = fit.fold.monitor[:PROBE_ROWS]
+    return replace(
+        fit, config=config, fold=Fold(0, train, monitor, train, train if len(fit.fold.report) else train[:0])
+    )
+
+
+def _folds(bench: Bench, config: Config, redraw: int) -> tuple[Fold, ...]:
+    monitor = config.needs_monitor
+    key = repr((config.evaluation, config.seed, config.data.limit, monitor, redraw))
+    if key not in bench.drawn:
+        bench.drawn[key] = folds(
+            bench.development,
+            config.evaluation,
+            seed=config.seed,
+            limit=config.data.limit,
+            monitor=monitor,
+            redraw=redraw,
+        )
+    return bench.drawn[key]

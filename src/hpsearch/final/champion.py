@@ -1,0 +1,127 @@
+"""The trial that a final evaluates: which one, frozen before anything more is learned about it, and what it needs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.data import Data
+from hpsearch.data.dataset import Development
+from hpsearch.data.datasets import find_source
+from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
+from hpsearch.final.claims import pending_nonce
+from hpsearch.nn.source_digest import source_digest
+from hpsearch.records import Trial
+from hpsearch.search.sweep_identity import Named
+from hpsearch.store.atomic_files import BrokenFileError, read_bytes, write_whole
+from hpsearch.store.record_json import Record, trial_name
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """What one `+final` command works on."""
+
+    named: Named
+    champion: Record
+    config: Config
+    development: Development
+    sealed: SealedTest
+    data: Data
+    trials: int
+
+    @property
+    def trial(self) -> Trial:
+        """The champion as a trial."""
+        return Trial(self.champion.level, self.champion.k, self.champion.values, self.config)
+
+    @property
+    def folder(self) -> Path:
+        """Where the final of this champion is kept."""
+        return self.named.store.final_folder(self.champion.level, self.champion.k)
+
+    def freeze(self) -> None:
+        """Writes down which trial is evaluated, before anything more is learned about it.
+
+        Until its result is there, every later `+final` of the sweep means this trial, even if the sweep has grown.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        result = self.champion.result
+        facts = {"level": self.champion.level, "k": self.champion.k, "trials": self.trials, "score": result.score}
+        write_whole(_frozen(self.named), json.dumps(facts, indent=1).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The trial that a `+final` command evaluates.
+
+    Attributes:
+        named: Its sweep.
+        champion: The trial.
+        config: Its configuration, with this command's settings where they change no result.
+        trials: Those that the sweep has.
+        note: What a person must be told about the choice; None if there is nothing.
+    """
+
+    named: Named
+    champion: Record
+    config: Config
+    trials: int
+    note: str | None
+
+
+def prepare_final(chosen: Chosen) -> Final:
+    """Reads what a final needs; trains, writes and opens nothing.
+
+    Raises:
+        ConfigError: If the data or the code have changed.
+    """
+    named, config = chosen.named, chosen.config
+    source = find_source(config.data)
+    development = load_development(config.data, source=source)
+    sealed = seal(config.data, source=source, development=development)
+    if sealed is None:
+        raise ConfigError(f"{development.name} has no test set: all its rows are searched on")
+    if data_digest(development, sealed) != named.specification["specification"]["data"]:
+        raise ConfigError(
+            f"the data of sweep {named.name!r} ({named.specification['data']['name']}) are not the data found now "
+            f"({development.name}): restore them"
+        )
+    _require_same_code(named, config)
+    return Final(named, chosen.champion, config, development, sealed, source.data, chosen.trials)
+
+
+def _require_same_code(named: Named, config: Config) -> None:
+    """The user's own module and loss must be those that were searched."""
+    stored = named.specification["specification"].get("code", {})
+    for option in config.own_code:
+        if source_digest(f"{option.group}.import_path", option.import_path) != stored.get(option.import_path):
+            raise ConfigError(f"the code of {option.import_path} has changed since sweep {named.name!r}: restore it")
+
+
+def _frozen(named: Named) -> Path:
+    return named.store.folder / "final" / "champion.json"
+
+
+def _frozen_champion(
+    named: Named, records: dict[tuple[str, int], Record], champion: Record
+) -> tuple[Record, str | None]:
+    """The trial that an unfinished final has frozen, and what is to be said of that; or else the champion of now."""
+    path = _frozen(named)
+    data = read_bytes(path)
+    if data is None:
+        return champion, None
+    way_out = f"move it away, and trial {champion.name}, the champion of now, is evaluated"
+    try:
+        facts = json.loads(data)
+        key, trials = (str(facts["level"]), int(facts["k"])), int(facts["trials"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BrokenFileError(path, f"{type(error).__name__}: {error}", way_out) from error
+    if key not in records:
+        raise BrokenFileError(path, f"trial {trial_name(key)}, which it names, has no whole record", way_out)
+    folder = named.store.final_folder(*key)
+    if key == champion.key or ((folder / "result.json").exists() and pending_nonce(folder) is None):
+        return champion, None
+    return records[key], (
+        f"trial {trial_name(key)} was frozen as champion of {trials} trials and is evaluated; trial "
+        f"{champion.name} has overtaken it since"
+    )

@@ -1,0 +1,146 @@
+"""Numbers, durations, drawn values and names as a person reads them."""
+
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from hpsearch.statistics.intervals import Z, wilson
+
+if TYPE_CHECKING:
+    from hpsearch.records import Value
+
+LARGE = 1e6
+"""From here on a number is written with an exponent, unless all its digits are known."""
+
+SMALL = 1e-4
+"""Below this, too."""
+
+ROUNDING = 1e-9
+"""A relative error below this is an error of arithmetic, not of measurement."""
+
+
+def visible(text: str) -> str:
+    """One line of text, with control characters and line breaks spelled out: a name must not command the terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """The word for so many, by default with an s for all numbers but 1: `trial`, `trials`; `entry`, `entries`."""
+    return one if n == 1 else many or f"{one}s"
+
+
+def number_of(n: int, one: str, many: str = "") -> str:
+    """`1 trial`, `1,000 trials`."""
+    return f"{n:,} {plural(n, one, many)}"
+
+
+def show_number(value: float) -> str:
+    """A number whose error is not known, with four digits: `0.9583`, `117.5`, `15289`."""
+    if not 0.01 <= abs(value) < LARGE:
+        return f"{value + 0.0:.4g}"  # + 0.0: no sign at a zero
+    return f"{value:.{min(4, max(0, 3 - _power(value, digits=4)))}f}"
+
+
+def show_score(score: float | None, se: float | None, rows: int | None = None) -> str:
+    """A number with its standard error, both rounded to the error's second digit: `0.9712 ± 0.0024`, `3010 ± 41`.
+
+    A share of 0 or 1 has the standard error 0, which says nothing about the next rows: it is shown with the other end
+    of its 95 % interval (Wilson, 1927): `1.000 (≥ 0.974)`.
+
+    Args:
+        score: None if there is none.
+        se: Its standard error; None if it is not known.
+        rows: How many rows a share was counted on; None for anything that is no share of rows.
+    """
+    if score is None:
+        return "none"
+    if se is None or not math.isfinite(se) or not math.isfinite(score):
+        return show_number(score)
+    if se <= abs(score) * ROUNDING:
+        return _show_certain(score, rows)
+    shown, error = _rounded((score, se), se)
+    if "e" in shown:
+        (shown, power), (error, _) = shown.split("e"), error.split("e")
+        return f"({shown} ± {error})e{power}"
+    return f"{shown} ± {error}"
+
+
+def _show_certain(score: float, rows: int | None) -> str:
+    """A number whose standard error is 0."""
+    if rows is None or score not in (0.0, 1.0):
+        return f"{show_number(score)} ± 0"
+    low, high = wilson(round(score * rows), rows)
+    shown, bound = _rounded((score, low if score else high), high - low)
+    return f"{shown} ({'≥' if score else '≤'} {bound})"
+
+
+def show_like(value: float, se: float | None) -> str:
+    """A number without its standard error, rounded as `show_score` would round it."""
+    return show_number(value) if se is None else _rounded((value,), se)[0]
+
+
+def show_interval(value: float, low: float | None, high: float | None) -> str:
+    """A number with its 95 % interval, rounded to the second digit of the error it implies: `0.985 [0.962, 0.994]`."""
+    if low is None or high is None:
+        return show_number(value)
+    shown, below, above = _rounded((value, low, high), (high - low) / (2 * Z))
+    return f"{shown} [{below}, {above}]"
+
+
+def show_coverage(alpha: float) -> str:
+    """`95 %`: how often an interval with this error rate holds."""
+    return f"{100 * (1 - alpha):.4g} %"
+
+
+def _rounded(values: tuple[float, ...], se: float) -> list[str]:
+    """The values, all to the second digit of an error, and with one exponent if they need one.
+
+    Each has four digits instead where the error is none to round to: not finite, or nothing beside the values.
+    """
+    largest = max(se, *map(abs, values))
+    if not all(map(math.isfinite, (se, *values))) or se <= largest * ROUNDING:
+        return [show_number(value) for value in values]
+    last = _power(se, digits=2) - 1
+    # In decimals, since a power of ten and the quotient by it may lie outside the floats.
+    exact = [Decimal(value).quantize(Decimal(1).scaleb(last)) for value in values]
+    if SMALL <= largest < LARGE or (largest >= LARGE and last <= 0):
+        return [f"{number:z.{max(0, -last)}f}" for number in exact]
+    power = _power(largest, digits=1 + _power(largest) - last)
+    return [f"{number.scaleb(-power):z.{power - last}f}e{power:+03d}" for number in exact]
+
+
+def _power(value: float, digits: int = 17) -> int:
+    """The power of ten of a number's first digit after rounding to so many digits: 0.0996 with two is 0.10."""
+    return int(f"{value:.{digits - 1}e}".partition("e")[2])
+
+
+def show_duration(seconds: float) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def show_values(values: "dict[str, Value]") -> dict[str, str]:
+    """What a trial drew, by group: `{"optimizer": "adam lr=0.0012", "regularization": "dropout 0.31"}`."""
+    options = {key: str(value) for key, value in values.items() if "." not in key}
+    named: dict[str, dict[str, str]] = {group: {} for group in options}
+    for key, value in values.items():
+        if "." in key:
+            group, _, name = key.split(".", 2)
+            named.setdefault(group, {})[name] = show_value(value)
+    return {group: _show_group(options.get(group), named[group]) for group in sorted(named)}
+
+
+def _show_group(option: str | None, named: dict[str, str]) -> str:
+    if list(named) == [option]:  # "dropout 0.31" says it without "dropout dropout=0.31"
+        return f"{option} {named[str(option)]}"
+    return " ".join([*([option] if option else []), *(f"{name}={value}" for name, value in named.items())])
+
+
+def show_value(value: "Value") -> str:
+    """A drawn value with three significant digits."""
+    return f"{value + 0.0:.3g}" if isinstance(value, float) else str(value)

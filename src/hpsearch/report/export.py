@@ -1,0 +1,266 @@
+"""The numbers of a report for other programs: JSON with everything, CSV of trials, retrainings and pairs."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hpsearch.analysis.comparison.calibrated_losses import Calibrated
+from hpsearch.analysis.evidence import Evidence, TestRow
+from hpsearch.analysis.exploration.findings import Explored
+from hpsearch.analysis.findings import Findings, Gate, Pair
+from hpsearch.analysis.test_results import ShippedPair, Tested
+from hpsearch.quoting import spreadsheet_quoted
+from hpsearch.records import CALIBRATED_LOSS
+
+Json = Any
+
+
+def to_json(findings: Findings) -> str:
+    """`report.json`: sorted keys, floats as Python's repr writes them, null for what is not a number.
+
+    Infinity is the text "Infinity" or "-Infinity", since JSON has no number for it.
+    """
+    return json.dumps(_plain(_content(findings)), sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Json:
+    """The value in the types of JSON."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _content(findings: Findings) -> dict[str, Json]:
+    design = findings.evidence.design
+    return {
+        "format": 1,
+        "design": {name: getattr(design, name) for name in _fields(design) if name != "levels"},
+        "levels": [_level(findings, level.name) for level in design.levels],
+        "pairs": [_pair(pair) for pair in findings.pairs],
+        "calibrated": None if findings.calibrated is None else _calibrated(findings.calibrated),
+        "contenders": list(findings.contenders),
+        "gates": [_gate(gate) for gate in findings.gates],
+        "answers": [_all(answer) for answer in findings.answers],
+        "probability_highest": _probabilities(findings),
+        "flips": [_all(flip) for flip in findings.flips],
+        "factorial": None if findings.factorial is None else _factorial(findings),
+        "no_effects": findings.no_effects,
+        "hints": [_all(hint) for hint in findings.hints],
+        "limits": list(findings.limits),
+        "time_ratios": [_all(ratio) for ratio in findings.time_ratios],
+        "tests": [_test(row, errors) for row, errors in zip(findings.evidence.tests, findings.tested, strict=True)],
+        "shipped_pairs": [_shipped(pair) for pair in findings.shipped],
+        "looks": findings.looks,
+        "digest": findings.digest,
+        "seed": findings.seed,
+        "notes": findings.notes,
+    }
+
+
+def _fields(value: Any) -> tuple[str, ...]:
+    return tuple(value.__dataclass_fields__)
+
+
+def _all(value: Any) -> dict[str, Json]:
+    """Every field of a result."""
+    return {name: getattr(value, name) for name in _fields(value)}
+
+
+def _level(findings: Findings, name: str) -> dict[str, Json]:
+    """The exchange format `{name, n_trials, E, R, lambda}`, and everything else that is known of the level."""
+    design = next(level for level in findings.evidence.design.levels if level.name == name)
+    explored, confirmed = findings.explored.get(name), findings.confirmed.get(name)
+    return {
+        "name": name,
+        "n_trials": explored.n if explored else 0,
+        "E": _by_budget(explored, "expected"),
+        "R": _by_budget(explored, "report"),
+        "lambda": explored.shrinkage if explored else None,
+        "design": _all(design),
+        "explored": _explored(explored) if explored else None,
+        "confirmed": _all(confirmed) if confirmed else None,
+    }
+
+
+def _by_budget(explored: Explored | None, field: str) -> dict[str, Json]:
+    curve = explored.curve if explored else None
+    return {} if curve is None else dict(zip(map(str, curve.ks.tolist()), getattr(curve, field).tolist(), strict=True))
+
+
+def _explored(explored: Explored) -> dict[str, Json]:
+    found = _all(explored)
+    found["curve"] = None if explored.curve is None else _all(explored.curve)
+    found["importance"] = [_all(one) for one in explored.importance]
+    found["isolation"] = {name: [_all(one) for one in pieces] for name, pieces in explored.isolation.items()}
+    found["good"] = None if explored.good is None else _all(explored.good)
+    return found
+
+
+def _pair(pair: Pair) -> dict[str, Json]:
+    return {**_all(pair), "ci": list(pair.ci), "ci_sim": list(pair.ci_sim)}
+
+
+def _calibrated(found: Calibrated) -> dict[str, Json]:
+    return {
+        "levels": {name: _all(level) for name, level in found.levels.items()},
+        "pairs": [_all(pair) for pair in found.pairs],
+    }
+
+
+def _gate(gate: Gate) -> dict[str, Json]:
+    """`{code, action, level?}`, with reason and fix."""
+    found = {"code": gate.code, "action": gate.action.value, "reason": gate.reason, "fix": gate.fix}
+    return found if gate.level is None else {**found, "level": gate.level}
+
+
+def _test(row: TestRow, errors: Tested) -> dict[str, Json]:
+    """An opening with its errors; of the bitmap only how many rows are right."""
+    found = {**_all(row), **_all(errors)}
+    return {**found, "correct": None if row.correct is None else int(row.correct.sum())}
+
+
+def _shipped(pair: ShippedPair) -> dict[str, Json]:
+    counts = {name: value for name, value in _all(pair).items() if name != "found"}
+    return {**counts, **_all(pair.found)}
+
+
+def _probabilities(findings: Findings) -> dict[str, Json]:
+    """Budget to level to (estimate, low, high)."""
+    names = [level.name for level in findings.evidence.design.levels]
+    return {
+        str(k): {name: values[:, at] for at, name in enumerate(names)}
+        for k, values in findings.best_probability.items()
+    }
+
+
+def _factorial(findings: Findings) -> dict[str, Json]:
+    effects = findings.factorial
+    assert effects is not None
+    cells = [
+        {effects.factors[0]: row, effects.factors[1]: column, "level": level, "mean": mean}
+        for (row, column), (level, mean) in effects.cells.items()
+    ]
+    return {**_all(effects), "cells": cells}
+
+
+def trials_csv(evidence: Evidence) -> str:
+    """All trials of the search, the default recipes among them, as `report.path` reads them."""
+    names = _drawn(evidence)
+    part = "report" if evidence.design.rows.get("report") else "val"
+    rows = [
+        [
+            "explore", row.level, row.k, "", _number(row.val), _number(row.report), evidence.design.rows.get(part, ""),
+            row.status, row.default, row.epochs, _number(row.cost), "",
+            *(_value(row.values.get(name)) for name in names),
+        ]
+        for level in evidence.design.levels
+        for row in _in_order(evidence, level.name)
+    ]  # fmt: skip
+    return csv_text(_columns(names), rows)
+
+
+def _drawn(evidence: Evidence) -> list[str]:
+    return sorted({name for row in evidence.trials for name in row.values})
+
+
+def _columns(names: Iterable[str]) -> list[str]:
+    columns = ["phase", "level", "trial", "key", "select", "report", "n", "status", "default", "epochs", "cost"]
+    return [*columns, "calibrated_loss", *(f"hp.{name}" for name in names)]
+
+
+def _in_order(evidence: Evidence, level: str) -> Iterable[Any]:
+    default = evidence.default(level)
+    return [*([default] if default is not None else []), *evidence.draws(level)]
+
+
+def confirm_csv(evidence: Evidence) -> str:
+    """All retrainings on fresh seeds, in the same columns, so that both tables can be put together to one."""
+    names = _drawn(evidence)
+    part = "report" if evidence.design.rows.get("report") else "val"
+    rows = [
+        [
+            "confirm", row.level, _value(row.trial), row.key, _number(row.val), _number(row.report),
+            evidence.design.rows.get(part, ""), row.status, "", "", "",
+            _number(row.summary.get(CALIBRATED_LOSS, math.nan)), *[""] * len(names),
+        ]
+        for level in evidence.design.levels
+        for row in evidence.confirmed(level.name)
+    ]  # fmt: skip
+    return csv_text(_columns(names), rows)
+
+
+def pairs_csv(findings: Findings) -> str:
+    """The comparisons, one a line."""
+    columns = ["a", "b", "n", "dropped", "diff", "ci_low", "ci_high", "ci_sim_low", "ci_sim_high", "ci_images_low",
+               "ci_images_high", "p", "p_holm", "superiority", "needed", "state", "claim", "refused"]  # fmt: skip
+    nothing = (math.nan, math.nan)
+    rows = [
+        [
+            pair.a, pair.b, pair.n, pair.dropped,
+            *map(_number, (pair.diff, *pair.ci, *pair.ci_sim, *(pair.ci_images or nothing))),
+            *map(_number, (pair.p, pair.p_holm, pair.superiority)),
+            _value(pair.needed), pair.state, pair.claim, " ".join(pair.refused),
+        ]
+        for pair in findings.pairs
+    ]  # fmt: skip
+    return csv_text(columns, rows)
+
+
+def openings_csv(findings: Findings) -> str:
+    """The openings of the test set by this sweep, one a line."""
+    columns = ["opening", "level", "trial", "metric", "value", "ci_low", "ci_high", "n", "image_se", "retrains",
+               "retrain_mean", "retrain_se", "when", "who", "config", "weights", "purpose"]  # fmt: skip
+    metric = findings.evidence.design.metric
+    rows = [
+        [
+            row.opening, row.level, row.trial, metric, *map(_number, (row.value, row.low, row.high)), row.n,
+            _number(errors.image_se), errors.retrains, *map(_number, (errors.mean, errors.retrain_se)),
+            row.when, row.who, row.config, row.weights, row.purpose,
+        ]
+        for row, errors in zip(findings.evidence.tests, findings.tested, strict=True)
+    ]  # fmt: skip
+    return csv_text(columns, rows)
+
+
+def shipped_csv(findings: Findings) -> str:
+    """Every two shipped models on the same test rows, one pair a line."""
+    columns = ["first", "second", "only_first", "only_second", "n", "diff", "ci_low", "ci_high", "p"]
+    rows = [
+        [
+            pair.first, pair.second, pair.only_first, pair.only_second, pair.n,
+            *map(_number, (pair.found.diff, pair.found.low, pair.found.high, pair.found.p)),
+        ]
+        for pair in findings.shipped
+    ]  # fmt: skip
+    return csv_text(columns, rows)
+
+
+def _number(value: float) -> str:
+    """All digits; empty for what is missing."""
+    return "" if math.isnan(value) else repr(float(value))
+
+
+def _value(value: Any) -> str:
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A header and lines, no cell of which a spreadsheet computes."""
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([spreadsheet_quoted(str(cell)) for cell in row] for row in rows)
+    return target.getvalue()

@@ -1,0 +1,241 @@
+"""Which figures a report has, what each is called, how it is read, and which gates can forbid it."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from hpsearch.analysis.findings import Findings
+from hpsearch.report import captions
+from hpsearch.report.figures.confirmation import interaction, paired_differences, seed_strips, shrinkage
+from hpsearch.report.figures.learning import importance, learning_curves
+from hpsearch.report.figures.mechanism import (
+    SHARES,
+    STATISTICS,
+    Theory,
+    optimizer_paths,
+    over_epochs,
+    signal_propagation,
+)
+from hpsearch.report.figures.render import Drawing
+from hpsearch.report.figures.space import good_region, score_distribution, slices
+from hpsearch.report.figures.tuning import (
+    block_winners,
+    costs_differ,
+    probability_highest,
+    tuning_curves,
+    tuning_curves_by_cost,
+)
+from hpsearch.report.levels import cast
+
+ORDER_STATISTICS = ("R01", "R02", "R03", "R04", "R05", "R09")
+"""Gates that can forbid what is computed from the order of trials."""
+
+COMPARISON = ("R06", "R07", "R08", "R09", "R10", "R11")
+"""Gates that can forbid a comparison of frozen recipes."""
+
+
+def budget_drawings(findings: Findings) -> list[Drawing]:
+    """F1 to F4."""
+    by_cost = [BY_COST] if costs_differ(findings) else []
+    compared = [HIGHEST] if len(findings.evidence.design.levels) > 1 else []
+    return [*by_cost, TUNING, *compared, BLOCKS, DISTRIBUTION]
+
+
+TUNING = Drawing(
+    "F1",
+    "f01-tuning-curves",
+    "Tuning curves",
+    captions.tuning,
+    tuning_curves,
+    ORDER_STATISTICS,
+    "No level has enough trials.",
+)
+
+BY_COST = Drawing(
+    "F1b",
+    "f01b-tuning-curves-by-cost",
+    "Tuning curves at equal cost",
+    "As F1, against the cost of the budget: mean costs of a trial differ by more than 10 %, so that an equal number of "
+    "trials is no equal effort. Cost is optimizer steps times FLOP of a step. Bands or bars: 95 % bootstrap.",
+    tuning_curves_by_cost,
+    ORDER_STATISTICS,
+)
+
+HIGHEST = Drawing(
+    "F2",
+    "f02-probability",
+    "P(level is best | k)",
+    captions.probability,
+    probability_highest,
+    ORDER_STATISTICS,
+    "No budgets were evaluated.",
+)
+
+BLOCKS = Drawing(
+    "F3",
+    "f03-blocks",
+    "Repeated searches of k trials",
+    captions.blocks,
+    block_winners,
+    ORDER_STATISTICS,
+    "There are no blocks.",
+)
+
+DISTRIBUTION = Drawing(
+    "F4",
+    "f04-distribution",
+    "Distribution of the search's scores",
+    captions.distribution,
+    score_distribution,
+    ("R01",),
+    "No trial was scored.",
+)
+
+
+def space_drawings(findings: Findings) -> list[Drawing]:
+    """F5 for each level, F6 to F8."""
+    return [*(_slices(findings, at) for at in range(len(findings.evidence.design.levels))), GOOD, IMPORTANCE, LEARNING]
+
+
+def _slices(findings: Findings, at: int) -> Drawing:
+    series, several = cast(findings, 60)[at], len(findings.evidence.design.levels) > 1
+    return Drawing(
+        f"F5.{at + 1}" if several else "F5",
+        f"f05-slices-{at + 1}",
+        f"Slices of the space: {series.label}" if several else "Slices of the space",
+        "As F5.1." if at else _SLICES,
+        partial(slices, level=series.name),
+        (),
+        "It draws nothing.",
+    )
+
+
+_SLICES = (
+    "All trials against each drawn value, failures as crosses at the foot. Shaded edges: the outer 5 % of the range. "
+    "Lines: expected score of the selected trial in that part of the range, with equally many trials for each part; "
+    "bars: 95 % bootstrap, where there are enough trials."
+)
+
+GOOD = Drawing(
+    "F6",
+    "f06-good-region",
+    "Width of the good region",
+    "Share of a level's trials whose score in the search is at least its recipe's mean on fresh seeds minus δ; without "
+    "fresh seeds, the recipe's score in the search minus δ, or minus its standard error where no δ is declared. The "
+    "wider, the less tuning it asks for. Bars: Wilson 95 %.",
+    good_region,
+    ("R02", "R03"),
+    "No level has a recipe, or no δ is declared.",
+)
+
+IMPORTANCE = Drawing(
+    "F7",
+    "f07-importance",
+    "Which drawn values matter",
+    "PED-ANOVA (S-22): how far the density of a value among the high-scoring trials is from its density among all. "
+    "Association, not cause. The dummy is random numbers: what is not clearly above it shows no evidence of "
+    "importance. Bars: 95 % bootstrap.",
+    importance,
+    ("R13", "R02", "R03"),
+    "No importance was computed.",
+)
+
+LEARNING = Drawing(
+    "F8",
+    "f08-learning-curves",
+    "Learning curves",
+    captions.learning,
+    learning_curves,
+    (),
+    "No curves were recorded.",
+)
+
+CONFIRM = (
+    Drawing(
+        "F9",
+        "f09-pairs",
+        "Paired differences",
+        captions.differences,
+        paired_differences,
+        COMPARISON,
+        "There is no pair of confirmed recipes.",
+    ),
+    Drawing(
+        "F10",
+        "f10-shrinkage",
+        "From the search to fresh seeds",
+        captions.shrinkage,
+        shrinkage,
+        (),
+        "There is no score to show.",
+    ),
+    Drawing(
+        "F11",
+        "f11-seeds",
+        "Seed by seed",
+        captions.seeds,
+        seed_strips,
+        (),
+        "Nothing was confirmed.",
+    ),
+)
+
+INTERACTION = Drawing(
+    "F12",
+    "f12-interaction",
+    "Interaction",
+    captions.interaction,
+    interaction,
+)
+
+
+def mechanism_drawings(findings: Findings, theory: Theory | None) -> list[Drawing]:
+    """Signal propagation forward and backward, the course of the signals, and paths of optimizers."""
+    moments = [_propagation(1, "activation_second_moment", theory), _propagation(2, "gradient_second_moment", None)]
+    courses = [name for name in STATISTICS if name not in ("activation_second_moment", "gradient_second_moment")]
+    drawn = [*moments, *(_course(at, name) for at, name in enumerate(courses, 3))]
+    measured = [one for one in drawn if any(_has(row.signals, one.stem) for row in findings.evidence.trials)]
+    varied = {str(level.settings.get("optimizer")) for level in findings.evidence.design.levels}
+    return [*measured, PATHS] if len(varied) > 1 else measured
+
+
+def _has(signals: object, stem: str) -> bool:
+    return isinstance(signals, Mapping) and stem.partition("-")[2].replace("-", "_") in signals
+
+
+def _propagation(at: int, statistic: str, theory: Theory | None) -> Drawing:
+    which = "activations" if statistic.startswith("activation") else "gradients"
+    lines = " Dashed: mean-field theory (S-23)." if theory else ""
+    return Drawing(
+        f"M{at}",
+        f"m0{at}-{statistic.replace('_', '-')}",
+        f"Signal propagation at initialization: {which}",
+        f"Second moment of the {which} in each layer before the first update: mean and standard deviation (SD) over "
+        "initial weights, those of the fresh seeds where there are any. A level that falls or rises by orders of "
+        f"magnitude loses its signal.{lines}",
+        partial(signal_propagation, statistic=statistic, theory=theory),
+        (),
+        "It was not measured before the first update.",
+    )
+
+
+def _course(at: int, statistic: str) -> Drawing:
+    zero = "" if statistic in SHARES else " Logarithmic."
+    return Drawing(
+        f"M{at}",
+        f"m0{at}-{statistic.replace('_', '-')}",
+        STATISTICS[statistic].capitalize(),
+        f"By layer over training: median over trials of a level that were measured alike.{zero} Gaps: no finite value.",
+        partial(over_epochs, statistic=statistic),
+        (),
+        "It was not measured.",
+    )
+
+
+PATHS = Drawing(
+    "M7",
+    "m07-optimizer-paths",
+    "Paths of four optimizers",
+    "On f(x, y) = x²/20 + y² from (-7, 2), 30 updates each, computed by the published update rules: an illustration, "
+    "not a result of this sweep.",
+    lambda _: optimizer_paths(),
+)

@@ -1,0 +1,371 @@
+"""Section 4: frozen recipes on fresh seeds, the only source of claims."""
+
+import math
+from collections.abc import Sequence
+
+from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedPair
+from hpsearch.analysis.comparison.levels import retrained_of, searched_as
+from hpsearch.analysis.comparison.refusals import lack_of, possibly_under_tuned
+from hpsearch.analysis.comparison.sentences import State
+from hpsearch.analysis.comparison.time_to_target import SHARE, target_of
+from hpsearch.analysis.findings import Factorial, Findings, Pair, TimeRatio
+from hpsearch.formatting import ROUNDING, show_coverage, show_number, visible
+from hpsearch.report import captions
+from hpsearch.report.blocks import (
+    ALPHA,
+    DASH,
+    MINUS,
+    TIMES,
+    Block,
+    Cell,
+    Fold,
+    Listing,
+    Refused,
+    Section,
+    Subtitle,
+    Table,
+    Text,
+    table,
+)
+from hpsearch.report.figures.catalog import CONFIRM, INTERACTION
+from hpsearch.report.figures.confirmation import shown_pairs
+from hpsearch.report.figures.render import gallery, refusal
+from hpsearch.report.figures.style import short
+from hpsearch.report.figures.tuning import cost_text
+from hpsearch.report.levels import (
+    alpha_of_look,
+    has_report,
+    is_folded,
+    is_sole_contender,
+    level_order,
+    over_seeds,
+    score_name,
+    selecting,
+    show_search_score,
+    titles,
+)
+from hpsearch.report.number_format import difference, ends, interval, like, p_value, percent, share, spread, two_digits
+
+
+def calibrated(findings: Findings) -> list[Block]:
+    """T1b and T2b; nothing where levels do not differ in their loss."""
+    found = findings.calibrated
+    if found is None:
+        return []
+    pairs = [_calibrated_pairs(findings, found)] if found.pairs else []
+    return [Subtitle("Different losses on calibrated probabilities"), _calibrated_levels(findings, found), *pairs]
+
+
+def _calibrated_levels(findings: Findings, found: Calibrated) -> Table:
+    rows = [_calibrated_level(findings, found, name) for name in level_order(findings) if name in found.levels]
+    columns = ("level", "seeds", "diverged", "accuracy, mean [95 %]", "calibrated log loss, mean [95 %]", "median T")
+    caption = (
+        "T1b. Levels that train on different losses, whose values are not compared (R10), on two scores of report rows "
+        "that mean the same for all of them. Calibrated log loss: mean negative log likelihood, in nats, under "
+        "softmax(outputs / T), or the sigmoid of a single output / T; lower is better. Each retraining has its own T, "
+        "which minimizes the same loss on its val rows (Guo et al., ICML 2017). Intervals: over seeds."
+    )
+    return table(columns, rows, caption, numbers=range(1, len(columns)))
+
+
+def _calibrated_level(findings: Findings, found: Calibrated, name: str) -> list[str | Cell]:
+    one = found.levels[name]
+    return [
+        titles(findings)[name], str(one.n), str(one.failed), interval(one.accuracy, one.accuracy_interval),
+        interval(one.loss, one.interval), two_digits(one.temperature),
+    ]  # fmt: skip
+
+
+def _calibrated_pairs(findings: Findings, found: Calibrated) -> Table:
+    plan = findings.evidence.design
+    place = {name: at for at, name in enumerate(level_order(findings))}
+    pairs = sorted(found.pairs, key=lambda pair: (place[pair.a], place[pair.b]))
+    unknown = any(math.isnan(pair.diff) for pair in pairs)
+    caption = (
+        "T2b. Pairs, difference in calibrated log loss: below 0 where that of A is lower. Intervals are simultaneous "
+        f"for all pairs, at the {ALPHA} of T2. A description: claims are made of {score_name(plan)} alone (T2)."
+        + "".join(f" {said}" for said in possibly_under_tuned(findings.gates, *sorted(found.levels)))
+        + (f" {DASH}: a seed diverged, or there are too few of them for a claim." if unknown else "")
+    )
+    columns = (f"A {MINUS} B", "pairs", "difference [simultaneous]")
+    return table(columns, [_pair(findings, pair) for pair in pairs], caption, numbers=(1, 2))
+
+
+def _pair(findings: Findings, pair: CalibratedPair) -> list[str | Cell]:
+    names = titles(findings, 32)
+    return [f"{names[pair.a]} {MINUS} {names[pair.b]}", str(pair.n), difference(pair.diff, pair.ci_sim)]
+
+
+TITLE = "Two factors (S-19)"
+
+
+def two_factors(findings: Findings) -> list[Block]:
+    """Cell means, effects and their figure; or why there are none. Nothing for any other design."""
+    if findings.factorial is not None:
+        return _effects(findings, findings.factorial)
+    why = findings.no_effects
+    return [Subtitle(TITLE), Refused("Simple effects and interaction", f"{visible(why)}.")] if why else []
+
+
+def _effects(findings: Findings, effects: Factorial) -> list[Block]:
+    (first, second), (rows, columns) = effects.factors, effects.values
+    first, second = visible(first), visible(second)
+    means: list[list[Cell | str]] = [
+        [f"{first}: {visible(row)}", *(_cell_text(findings, effects, row, column) for column in columns)]
+        for row in rows
+    ]
+    heads = ["", *(f"{second}: {visible(column)}" for column in columns)]
+    cells = table(heads, means, f"Cell means [{over_seeds(findings)}].", numbers=(1, 2))
+    level = show_coverage(alpha_of_look(findings))
+    over = " over the folds of all seeds, corrected for their overlap (S-10)" if is_folded(findings) else " over seeds"
+    kinds = f"{level} intervals{over}: those of the four effects hold at once, that of the interaction by itself."
+    said = [
+        f"Effect of {visible(factor)} where {second if factor == effects.factors[0] else first} is {visible(at)}: "
+        f"{difference(value, around)}."
+        for factor, at, value, around in effects.simple
+    ]
+    value, *around = effects.interaction
+    together = difference(value, (around[0], around[1]))
+    said.append(f"Interaction: {together}: by so much the two effects together differ from their sum.")
+    main = (
+        "The interaction is small enough for main effects to be stated."
+        if effects.main_effects
+        else "Main effects are not stated: the interaction excludes 0 or is not known well enough."
+    )
+    untuned = possibly_under_tuned(findings.gates, *(cell for cell, _ in effects.cells.values()))
+    return [Subtitle(TITLE), cells, Text(kinds), Listing((*said, main, *untuned)), *gallery(findings, [INTERACTION])]
+
+
+def _cell_text(findings: Findings, effects: Factorial, row: str, column: str) -> str:
+    level, mean = effects.cells[row, column]
+    known = findings.confirmed.get(level)
+    return f"{interval(mean, known.interval if known else None)} ({titles(findings)[level]})"
+
+
+def timing(findings: Findings) -> list[Block]:
+    """Epochs to the target by level, and their ratio for each pair; nothing where no target was looked for."""
+    return [*_time_to_target(findings), *_ratios(findings)]
+
+
+def _time_to_target(findings: Findings) -> list[Table]:
+    rows = []
+    for name in level_order(findings):
+        found = findings.confirmed[name].to_target if name in findings.confirmed else None
+        if found is None:
+            continue
+        epochs, rate, low, high = found
+        median = two_digits(epochs) if math.isfinite(epochs) else "not reached by half of the seeds"
+        rows.append((titles(findings)[name], median, f"{percent(rate)} [{percent(low)}, {percent(high)}]"))
+    caption = (
+        f"Time to the target (S-20): the epoch in which the {selecting(findings)} score first reached "
+        f"{_target(findings)}. Seeds that never did stay in the median."
+    )
+    columns = ("level", "median epochs", "seeds that reached it [Wilson 95 %]")
+    return [table(columns, rows, caption, numbers=(1, 2))] if rows else []
+
+
+def _target(findings: Findings) -> str:
+    """The target and where it comes from."""
+    design, target = findings.evidence.design, target_of(findings.evidence)
+    level = design.control or design.levels[0].name
+    share = f"{100 * SHARE:.0f} % of the way from chance to the median of {short(level, 48)} on fresh seeds"
+    return share if target is None else f"{show_number(target)}, {share}"
+
+
+def _ratios(findings: Findings) -> list[Table]:
+    named = titles(findings)
+    rows = [
+        (f"{named[one.a]} / {named[one.b]}", str(one.n), _number(one.ratio), _interval(one))
+        for one in findings.time_ratios
+    ]
+    caption = (
+        "Ratio of median epochs to the target: below 1 where A reaches it sooner. Interval: bootstrap over pairs, "
+        "seed by seed; not adjusted for the number of pairs, and no claim. Infinite: half of the seeds never reach it."
+    )
+    return [table(("A / B", "pairs", "ratio of medians", "95 %"), rows, caption, numbers=(1, 2, 3))] if rows else []
+
+
+def _number(value: float) -> str:
+    return DASH if math.isnan(value) else "∞" if math.isinf(value) else two_digits(value)
+
+
+def _interval(one: TimeRatio) -> str:
+    return f"[{_number(one.low)}, {_number(one.high)}]"
+
+
+def confirm(findings: Findings) -> Section:
+    """Levels, pairs, parts of the variance, and their figures; or why there are none."""
+    return Section(
+        4, "confirm", "Confirm: recipes on fresh seeds", "Confirm", tuple(_blocks(findings)), "the evidence for claims"
+    )
+
+
+def _blocks(findings: Findings) -> list[Block]:
+    if not findings.confirmed:
+        what = "No retraining has a score" if findings.evidence.confirm else "No recipe was retrained on fresh seeds"
+        why = f"{what}, so nothing can be claimed."
+        return [refusal("T1 to T3, F9 to F11", findings, ("R01", "R06", "R07"), why)]
+    blocks: list[Block] = [_levels(findings), *timing(findings)]
+    if findings.pairs:
+        blocks += [Text(_contenders(findings)), _pairs(findings), _sentences(findings)]
+        blocks += [_variance(findings)] if _measured(findings.pairs) else []
+    blocks += calibrated(findings)
+    blocks += gallery(findings, [one for one in CONFIRM if findings.pairs or one is not CONFIRM[0]])
+    return [*blocks, *two_factors(findings)]
+
+
+def _contenders(findings: Findings) -> str:
+    members = sorted(findings.contenders, key=str.casefold)
+    if all(pair.refused for pair in findings.pairs):
+        return "The means of no pair may be compared, so that every level stays a contender."
+    if len(members) == 1:
+        return f"{short(members[0], 48)} is the only level that no other level is claimed to beat."
+    named = ", ".join(short(name, 48) for name in members)
+    return f"Levels that no other level is claimed to beat, by the alphabet: {named}."
+
+
+def _levels(findings: Findings) -> Table:
+    rows = [_level(findings, name) for name in level_order(findings) if name in findings.confirmed]
+    reported = ["search, report"] if has_report(findings) else []
+    columns = [
+        "level", "recipe: trial", f"search, {selecting(findings)}", *reported, "confirm, mean [95 %]", "SD over seeds",
+        "seeds", "optimism", "diverged in confirm", "diverged in search [Wilson 95 %]", "mean cost, FLOP",
+    ]  # fmt: skip
+    known = [at for at in range(len(columns)) if any(row[at] != DASH for row in rows)]
+    caption = captions.levels(findings) + _other_trials(findings) + _left_out(findings)
+    shown = [[row[at] for at in known] for row in rows]
+    return table([columns[at] for at in known], shown, caption, numbers=range(1, len(known)))
+
+
+def _other_trials(findings: Findings) -> str:
+    """Levels of which another trial was retrained than the one that `val` selects: their search score is no maximum."""
+    said = []
+    for name in (name for name in level_order(findings) if name in findings.confirmed):
+        found, retrained = findings.explored.get(name), retrained_of(findings.evidence, name)
+        if found is not None and found.recipe is not None and retrained and retrained != [found.recipe]:
+            said.append(f"{short(name, 48)} (trial {_recipe(findings, name)}, selected: {found.recipe})")
+    if not said:
+        return ""
+    other = f"Retrained was another trial than {selecting(findings)} selects, and the search scores are of that one"
+    return f" {other}: {'; '.join(said)}."
+
+
+def _left_out(findings: Findings) -> str:
+    """Levels without a row, each with what it lacks."""
+    lacks = {name: lack_of(findings.evidence, name) for name in level_order(findings) if name not in findings.confirmed}
+    said = [f"{short(name, 48)} ({lack.reason})" for name, lack in lacks.items() if lack is not None]
+    return f" Not shown: {'; '.join(said)}." if said else ""
+
+
+def _level(findings: Findings, name: str) -> list[str | Cell]:
+    plan, one, found = findings.evidence.design, findings.confirmed[name], findings.explored.get(name)
+    val, report = _searched(findings, name)
+    return [
+        Cell(titles(findings)[name], strong=is_sole_contender(findings, name)),
+        _recipe(findings, name),
+        show_search_score(plan, val, "val"),
+        *([show_search_score(plan, report, "report")] if has_report(findings) else []),
+        f"refused: {', '.join(one.refused)}" if one.refused else interval(one.mean, one.interval),
+        spread(one.sd, one.n),
+        str(one.n),
+        _signed(one.optimism, one.interval, one.mean),
+        f"{one.failed} / {one.n}" if one.failed <= one.n else str(one.failed),
+        share(found.failed, found.n, found.failed_interval) if found else DASH,
+        cost_text(found.mean_cost) if found and math.isfinite(found.mean_cost) else DASH,
+    ]  # fmt: skip
+
+
+def _recipe(findings: Findings, name: str) -> str:
+    """The trials whose recipe was retrained; a dash where the retrainings do not say it."""
+    return ", ".join(map(str, retrained_of(findings.evidence, name))) or DASH
+
+
+def _searched(findings: Findings, name: str) -> tuple[float, float]:
+    """`val` and report score in the search of what was retrained; of the selected trial if that is not known."""
+    if retrained_of(findings.evidence, name):
+        trial = searched_as(findings.evidence, name)
+        return (math.nan, math.nan) if trial is None else (trial.val, trial.report)
+    found = findings.explored.get(name)
+    return (math.nan, math.nan) if found is None else (found.val, found.report)
+
+
+def _signed(optimism: float, interval_: tuple[float, float], mean: float) -> str:
+    """A difference from the mean, rounded as the mean is."""
+    if not math.isfinite(optimism):
+        return DASH
+    optimism = 0.0 if abs(optimism) < ROUNDING else optimism
+    around = (optimism + interval_[0] - mean, optimism + interval_[1] - mean)
+    text = like(optimism, around)
+    return f"+{text}" if optimism > 0 else text
+
+
+def _pairs(findings: Findings) -> Table:
+    crossed, folded = any(pair.ci_images is not None for pair in findings.pairs), is_folded(findings)
+    columns = [
+        f"A {MINUS} B", "common seeds" if folded else "pairs", "difference [95 %]", "simultaneous",
+        *([f"seeds {TIMES} images, simultaneous"] if crossed else []),
+        "p", "Holm p", "P(A > B)", *([] if folded else ["seeds for 80 % power"]), "state",
+    ]  # fmt: skip
+    rows = []
+    for pair in shown_pairs(findings):
+        found = [DASH] * (len(columns) - 3) if pair.refused else _numbers(pair, crossed=crossed, folded=folded)
+        rows.append([_pair_name(findings, pair), _count(pair), *found, _state(pair)])
+    return table(columns, rows, captions.pairs(findings), numbers=range(1, len(columns) - 1))
+
+
+def _count(pair: Pair) -> str:
+    return f"{pair.n} ({pair.dropped} dropped)" if pair.dropped else str(pair.n)
+
+
+def _numbers(pair: Pair, *, crossed: bool, folded: bool) -> list[str]:
+    """Of folds no number of seeds has a known power: more of them are more of the same rows."""
+    power = [] if folded else [DASH if pair.needed is None else f"about {pair.needed}"]
+    return [
+        difference(pair.diff, pair.ci), ends(pair.ci_sim, pair.diff),
+        *([ends(pair.ci_images, pair.diff)] if crossed else []), p_value(pair.p), p_value(pair.p_holm),
+        two_digits(pair.superiority), *power,
+    ]  # fmt: skip
+
+
+def _pair_name(findings: Findings, pair: Pair) -> str:
+    names = titles(findings, 32)
+    return f"{names[pair.a]} {MINUS} {names[pair.b]}"
+
+
+def _state(pair: Pair) -> str:
+    if pair.refused:
+        refused = f"refused: {', '.join(pair.refused)}"
+        return refused if pair.state == State.REFUSED else f"{pair.state.replace('_', ' ')}, means {refused}"
+    only = ", on this report set only" if pair.claim == "on_this_report_set_only" else ""
+    return pair.state.replace("_", " ") + only
+
+
+def _sentences(findings: Findings) -> Block:
+    """What may be said about each pair; folded where the answers are few enough to stand above."""
+    said = Listing(tuple(visible(pair.sentence) for pair in shown_pairs(findings)))
+    return Fold("What may be said about each pair", (said,))
+
+
+def _measured(pairs: Sequence[Pair]) -> bool:
+    return any(not pair.refused and math.isfinite(pair.seed_part) for pair in pairs)
+
+
+def _variance(findings: Findings) -> Table:
+    rows = []
+    for pair in shown_pairs(findings):
+        if pair.refused or not math.isfinite(pair.seed_part):
+            continue
+        parts = max(pair.seed_part, 0.0), max(pair.image_part, 0.0)
+        total = sum(parts) or math.nan
+        rows.append((
+            _pair_name(findings, pair),
+            *(f"{two_digits(math.sqrt(part))} ({percent(part / total)})" for part in parts),
+            ends(pair.ci_images, pair.diff),
+        ))  # fmt: skip
+    columns = (f"A {MINUS} B", "seeds: SE (share)", "images: SE (share)", f"interval over seeds {TIMES} images")
+    caption = (
+        "T3. Where the uncertainty of a difference comes from: retraining, and which images happen to be in the report "
+        "set (S-12). More seeds make the first smaller, more report rows the second. Not measured: other splits, a "
+        "repeated search, other data sets."
+    )
+    return table(columns, rows, caption, numbers=(1, 2, 3))

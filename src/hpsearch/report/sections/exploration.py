@@ -1,0 +1,192 @@
+"""Section 3: what the search found. Hypothesis-generating, not evidence."""
+
+import math
+from collections.abc import Sequence
+
+from hpsearch.analysis.evidence import Design
+from hpsearch.analysis.exploration.findings import Explored
+from hpsearch.analysis.findings import Findings, Flip
+from hpsearch.formatting import number_of, show_coverage, show_score, visible
+from hpsearch.report import captions
+from hpsearch.report.blocks import DASH, Block, Commands, Listing, Refused, Section, Subtitle, Table, Text, table
+from hpsearch.report.figures.catalog import budget_drawings, space_drawings
+from hpsearch.report.figures.render import banned, gallery
+from hpsearch.report.figures.style import short
+from hpsearch.report.figures.tuning import cost_text
+from hpsearch.report.levels import (
+    cast,
+    has_report,
+    is_corrected,
+    level_order,
+    parameter_names,
+    selecting,
+    show_search_score,
+    shown_part,
+    shown_rows,
+    titles,
+)
+from hpsearch.report.number_format import difference, interval, share, two_digits, values
+
+
+def explore(findings: Findings) -> Section:
+    """Tables and figures of the search; the sentence that none is known."""
+    blocks: list[Block] = (
+        _found(findings) if findings.evidence.trials else [Text("No trial of a search is known.", "note")]
+    )
+    return Section(
+        3, "explore", "Explore: what the search found", "Explore", tuple(blocks), "hypothesis-generating, not evidence"
+    )
+
+
+def _found(findings: Findings) -> list[Block]:
+    return [
+        Text(f"Everything in this section is conditional on {captions.condition(findings)}, which all trials share, "
+             "and on the spaces of section 1. It says where to look; section 4 says what holds.", "note"),
+        *_tables(findings),
+        Subtitle("What a budget of k trials gives"),
+        *_flips(findings),
+        *gallery(findings, budget_drawings(findings)),
+        Subtitle("Where in its space a level scores well"),
+        *gallery(findings, space_drawings(findings)),
+        *_hints(findings),
+    ]  # fmt: skip
+
+
+def _tables(findings: Findings) -> list[Block]:
+    names = [name for name in level_order(findings) if name in findings.explored]
+    nothing_found = banned(findings, ("R21",))
+    if nothing_found:
+        return [Refused("Scores of the selected trials", "", nothing_found), _counts(findings, names)]
+    side_by_side = banned(findings, ("R04",))
+    scores = (
+        Refused("Scores of the selected trials side by side", "", side_by_side)
+        if side_by_side
+        else _scores(findings, names)
+    )
+    return [_counts(findings, names), scores, _chance(findings, names), _recipes(findings, names)]
+
+
+def _counts(findings: Findings, names: Sequence[str]) -> Table:
+    named = titles(findings)
+    rows = []
+    for name in names:
+        one = findings.explored[name]
+        cost = cost_text(one.mean_cost) if math.isfinite(one.mean_cost) else DASH
+        failed, stalled = share(one.failed, one.n, one.failed_interval), share(one.stalled, one.n, one.stalled_interval)
+        rows.append((named[name], str(one.n), failed, stalled, str(one.missing), cost))
+    columns = ("level", "trials", "diverged [Wilson 95 %]", "stalled [Wilson 95 %]", "missing", "mean cost, FLOP")
+    caption = (
+        "In the search, every trial counts: those that diverged have the worst score, those that stalled keep theirs."
+    )
+    return table(columns, rows, caption, numbers=(1, 2, 3, 4, 5))
+
+
+def _scores(findings: Findings, names: Sequence[str]) -> Table:
+    named = titles(findings)
+    plan, part, reported = findings.evidence.design, shown_part(findings), has_report(findings)
+    rows = []
+    for name in names:
+        one = findings.explored[name]
+        untuned = one.default_report if reported else one.default_val
+        tuned = one.report if reported else one.val
+        rows.append((
+            named[name], DASH if one.recipe is None else str(one.recipe), show_search_score(plan, one.val, "val"),
+            *([show_search_score(plan, one.report, "report")] if reported else []),
+            show_search_score(plan, untuned, part), _gain(plan, tuned, untuned, part),
+        ))  # fmt: skip
+    columns = (
+        "level", "selected trial", f"{selecting(findings)} (a maximum)", *(["report"] if reported else []),
+        f"default recipe, {shown_rows(findings)}", "gain from tuning",
+    )  # fmt: skip
+    return table(columns, rows, captions.selection(findings), numbers=range(1, len(columns)))
+
+
+def _gain(plan: Design, tuned: float, untuned: float, part: str) -> str:
+    gain = tuned - untuned
+    if not math.isfinite(gain):
+        return DASH
+    text = show_search_score(plan, abs(gain), part) if not plan.is_share else f"{abs(gain):.{_digits(plan, part)}f}"
+    return f"{'+' if gain > 0 else '-' if gain < 0 else ''}{text}"
+
+
+def _digits(plan: Design, part: str) -> int:
+    """Decimals of a share of so many rows."""
+    return max(1, math.ceil(math.log10(max(2, plan.rows.get(part, 100)) ** 0.5)) + 1)
+
+
+def _chance(findings: Findings, names: Sequence[str]) -> Table:
+    named, reported, corrected = titles(findings), has_report(findings), is_corrected(findings)
+    rows = []
+    for name in names:
+        one = findings.explored[name]
+        rows.append([
+            named[name], DASH if math.isnan(one.curse) else f"+{two_digits(one.curse)}", two_digits(one.shrinkage),
+            show_search_score(findings.evidence.design, one.shrunken, "val"), str(one.contending or DASH),
+            *([_mixture(one)] if reported else []), *([_corrected(one)] if corrected else []),
+        ])  # fmt: skip
+    columns = [
+        "level", "excess by luck alone", "λ", "shrunken score", "trials that share 95 %",
+        *(["their mean score ± SD"] if reported else []), *(["BBC-CV [95 %]"] if corrected else []),
+    ]  # fmt: skip
+    return table(columns, rows, captions.luck(findings), numbers=range(1, len(columns)))
+
+
+def _mixture(one: Explored) -> str:
+    mean, sd = one.mixture
+    return DASH if math.isnan(mean) else show_score(mean, sd)
+
+
+def _corrected(one: Explored) -> str:
+    return DASH if one.corrected is None else interval(one.corrected[0], (one.corrected[1], one.corrected[2]))
+
+
+def _recipes(findings: Findings, names: Sequence[str]) -> Table:
+    named = titles(findings)
+    rows = []
+    for name in names:
+        one = findings.explored[name]
+        drawn = {key: value for key, value in one.recipe_values.items() if not _is_option(findings, name, key)}
+        spans = one.good.spans if one.good is not None else {}
+        short_keys = parameter_names([*drawn, *(key for key in spans if key not in drawn)], 60)
+        recipe = ", ".join(f"{short_keys[key]} {values(value)}" for key, value in drawn.items()) or "draws nothing"
+        good = ", ".join(f"{short_keys[key]} {values(low)} to {values(high)}" for key, (low, high) in spans.items())
+        rows.append((named[name], visible(recipe), good or DASH))
+    columns = ("level", "recipe", "range of the good region")
+    caption = f"In the search, the highest-scoring trial by {selecting(findings)} score is the recipe of its level."
+    return table(columns, rows, caption, wide=(1, 2))
+
+
+def _is_option(findings: Findings, level: str, key: str) -> bool:
+    """Whether a value says only which level it is."""
+    return any(one.name == level and key in one.settings for one in findings.evidence.design.levels)
+
+
+def _flips(findings: Findings) -> list[Block]:
+    said = tuple(_flip(flip, show_coverage(findings.evidence.design.alpha)) for flip in findings.flips)
+    return [Listing(said)] if said else []
+
+
+def _flip(flip: Flip, level: str) -> str:
+    a, b = short(flip.a, 48), short(flip.b, 48)
+    small = difference(flip.at_small[0], flip.at_small[1:])
+    large = difference(-flip.at_large[0], (-flip.at_large[2], -flip.at_large[1]))
+    return (
+        f"In the search, the order turns with the budget: with {number_of(flip.small, 'trial')} {a} is ahead of "
+        f"{b} by {small}; with {flip.large} trials {b} is ahead of {a} by {large} (simultaneous {level} intervals)."
+    )
+
+
+def _hints(findings: Findings) -> list[Block]:
+    if not findings.hints:
+        return []
+    order = [series.name for series in cast(findings)]
+    blocks: list[Block] = [Subtitle("For the next round")]
+    for hint in sorted(findings.hints, key=lambda hint: order.index(hint.level) if hint.level in order else -1):
+        sentence = visible(hint.sentence)
+        said = (
+            sentence if sentence.startswith("In the search") else f"In the search, {short(hint.level, 48)}: {sentence}"
+        )
+        blocks.append(Text(said))
+        if hint.overrides:
+            blocks.append(Commands(tuple(map(visible, hint.overrides))))
+    return blocks

@@ -1,0 +1,1 @@
+"""Predictions to metrics, and metrics to the score of a trial."""

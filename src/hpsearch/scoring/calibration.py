@@ -1,0 +1,96 @@
+"""Probabilities from the outputs of any loss on classes, by one temperature, and the log loss of these probabilities.
+
+Every loss gives outputs a scale of its own, and its values cannot be compared with another's; a proper score of
+calibrated probabilities can.
+
+n rows, C outputs.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from hpsearch.data.dataset import Development
+from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE, Fit, FitResult, Task
+from hpsearch.scoring.metrics import cross_entropy_rows
+
+FLATTEST, SHARPEST = 1e-6, 1e3
+"""Bounds of the spread of outputs / T: probabilities that are nearly equal for all classes, and nearly 0 or 1."""
+
+UNDECIDED = math.log(2)
+"""The least loss of a row that is wrong, at any T: its own class has a probability of at most 1/2."""
+
+
+def calibrated(development: Development, fits: Sequence[Fit], results: Sequence[FitResult]) -> dict[str, float]:
+    """`report/calibrated_loss` and `chosen/temperature`, means over fits; empty in regression or without report rows.
+
+    The loss is the mean negative log likelihood of the report rows under softmax(outputs / T), or under
+    sigmoid(output / T) of a single output, at the chosen epoch; T is fitted on the fit's `val` rows.
+
+    It is there for every loss on classes, since the class that hpsearch predicts is the most probable one in each:
+    outputs that learned one-hot targets are read as logits like those of cross entropy, and the weighted sum of a
+    perceptron, before its step, as the score of a support vector machine is (Platt, 1999).
+    """
+    if development.task is Task.REGRESSION or not len(fits[0].fold.report):
+        return {}
+    labels, temperatures, losses = development.targets, [], []
+    for fit, result in zip(fits, results, strict=True):
+        t = temperature(result.val_outputs[result.chosen_epoch - 1], labels[fit.fold.val])
+        rows = cross_entropy_rows(result.report_outputs.astype(np.float64) / t, labels[fit.fold.report])
+        temperatures.append(t)
+        losses.append(float(rows.mean()))
+    return {CALIBRATED_LOSS: float(np.mean(losses)), TEMPERATURE: float(np.mean(temperatures))}
+
+
+def temperature(outputs: np.ndarray, labels: np.ndarray) -> float:
+    """The T > 0 that minimizes the mean negative log likelihood of softmax(outputs / T) (Guo et al., 2017).
+
+    The loss is convex in 1/T. Its minimum is looked for where the spread of outputs / T, the root mean square of their
+    differences from the mean of their row, lies between `FLATTEST` and `SHARPEST`, so that outputs twice as large have
+    twice the T.
+
+    - Outputs that tell nothing, or the contrary, of the classes get the largest T: nearly equal probabilities.
+    - Where all rows are right, the loss falls to 0 with T. T is then the one at which it is ln 2 / n, the least that n
+      rows can have with one of them wrong: more certainty is more than they show.
+    - Where no output differs from another, T has no effect; it is 1.
+
+    Args:
+        outputs: (n, C) finite; a single output is the logit of class 1.
+        labels: (n,) int64.
+    """
+    logits, spread = _by_spread(outputs)
+    return spread / _sharpness(logits, labels) if spread > 0 else 1.0
+
+
+def _by_spread(outputs: np.ndarray) -> tuple[np.ndarray, float]:
+    """(n, C) float64 logits of C >= 2 classes with the mean 0 in each row, divided by their spread; the spread."""
+    logits = outputs.astype(np.float64)
+    if logits.shape[-1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)  # softmax(0, z) = sigmoid(z)
+    logits -= logits.mean(axis=-1, keepdims=True)
+    spread = math.sqrt(np.square(logits).mean())
+    return (logits / spread if spread > 0 else logits), spread
+
+
+def _sharpness(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The factor that `temperature` looks for, for logits (n, C) of spread 1."""
+    from scipy.optimize import brentq  # noqa: PLC0415 (a third of a second that a search has no use for)
+
+    own = np.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
+    right = bool((own == logits.max(axis=-1)).all())
+
+    def rising(log_factor: float) -> float:
+        scaled = math.exp(log_factor) * logits
+        if right:
+            return UNDECIDED / len(own) - float(cross_entropy_rows(scaled, labels).mean())
+        p = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+        slope = (p * logits).sum(axis=-1) / p.sum(axis=-1) - own
+        return float(slope.mean())
+
+    low, high = math.log(FLATTEST), math.log(SHARPEST)
+    if rising(low) >= 0:
+        return FLATTEST
+    if rising(high) <= 0:
+        return SHARPEST
+    return math.exp(brentq(rising, low, high))

@@ -1,0 +1,413 @@
+"""Outputs of the fits of a trial to its curves, its score and the score's error: one place for every number.
+
+E epochs, n rows, C outputs, F fits, J folds, R replicates.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hpsearch.config import Config
+from hpsearch.data.dataset import Development
+from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.engine.minibatches import probe_rows
+from hpsearch.nn.baselines import constant_loss, stall_threshold
+from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
+from hpsearch.scoring.calibration import calibrated
+from hpsearch.scoring.evaluate import Scored, score_outputs
+from hpsearch.scoring.metrics import (
+    AVERAGED,
+    LOWER_IS_BETTER,
+    ROUNDING,
+    fold_key,
+    pooled,
+    predicted,
+    search_metric,
+    to_score,
+)
+from hpsearch.statistics.intervals import resampled_error, standard_error
+
+
+def mean_curve(curves: Sequence[np.ndarray]) -> list[float]:
+    """Mean of curves, each held at its last value up to the length of the longest.
+
+    Held rather than dropped: a mean over the fits that still run would jump whenever one stops early.
+    """
+    epochs = max(len(curve) for curve in curves)
+    held = [curve if len(curve) == epochs else np.pad(curve, (0, epochs - len(curve)), mode="edge") for curve in curves]
+    values: list[float] = np.mean(held, axis=0).tolist()
+    return values
+
+
+def train_curves(results: Sequence[FitResult]) -> dict[str, list[float]]:
+    """`train/loss`, `train/accuracy`, `train/lr` and `monitor/loss`, as far as all fits have them."""
+    curves = {"train/loss": mean_curve([result.train_loss for result in results])}
+    if all(len(result.train_accuracy) for result in results):
+        curves["train/accuracy"] = mean_curve([result.train_accuracy for result in results])
+    if all(len(result.monitor_loss) for result in results):
+        curves["monitor/loss"] = mean_curve([result.monitor_loss for result in results])
+    return curves | {"train/lr": mean_curve([result.lr for result in results])}
+
+
+def common_train_curves(results: Sequence[FitResult]) -> dict[str, list[float]]:
+    """Training loss of a diverged trial, as far as every fit was finite."""
+    epochs = min(len(result.train_loss) for result in results)
+    return {"train/loss": mean_curve([result.train_loss[:epochs] for result in results])} if epochs else {}
+
+
+def extremes(curves: dict[str, list[float]]) -> dict[str, float]:
+    """`best/…` of the validation curves and `last/…` of all but the learning rate."""
+    summary = {}
+    for name, curve in curves.items():
+        group, metric = name.split("/")
+        if group == "val":
+            summary[f"best/{name}"] = min(curve) if metric in LOWER_IS_BETTER else max(curve)
+        if metric != "lr":
+            summary[f"last/{name}"] = curve[-1]
+    return summary
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Predictions that are scored as one set: those of a fit or, for leave-one-out, of a replicate's fits together.
+
+    `n_train` counts the rows trained on; `scored` has E epochs and, last, the chosen epoch: E + 1 in all.
+    """
+
+    fold: int
+    replicate: int
+    n_train: int
+    scored: Scored
+
+    @property
+    def n(self) -> int:
+        """Validation rows."""
+        return int(self.scored.rows["loss"].shape[1])
+
+
+def score_trial(
+    config: Config,
+    development: Development,
+    fits: Sequence[Fit],
+    results: Sequence[FitResult],
+    *,
+    retrained: bool = False,
+) -> TrialResult:
+    """The scores of one trial.
+
+    A curve is the mean over fits of a metric; a fit that stopped early contributes its last value to later epochs.
+    The score is the mean over fits of the metric at each fit's chosen epoch. Macro F1 and R^2 are no means over rows:
+    the out-of-fold predictions of a replicate are scored as one set, whose values are averaged over replicates. For
+    leave-one-out that holds for all metrics, and there are no `fold/…` entries.
+
+    Args:
+        config: Of the trial.
+        development: The rows that were trained on and predicted.
+        fits: One for each fold and replicate.
+        results: Theirs, in the same order.
+        retrained: Whether it is a recipe on a fresh seed, whose outputs are calibrated, too.
+
+    Raises:
+        ConfigError: If `search.metric` does not fit task and loss.
+    """
+    metric = search_metric(config, development.task)
+    failures = [_failure(f, r, fits) for f, r in zip(fits, results, strict=True) if r.status is Status.DIVERGED]
+    if failures:
+        return _diverged(failures, fits, results)
+    single_rows = config.evaluation.kind == "loocv"
+    parts = (_parts_of_replicates if single_rows else _parts)(config, development, fits, results)
+    signals, constant = _signals(results), _constant_loss(config, development, fits)
+    curves = train_curves(results) | {f"val/{name}": _curve(name, parts) for name in parts[0].scored.values}
+    return TrialResult(
+        status=_status(config, development, fits, results, constant),
+        failure=None,
+        score=to_score(metric, float(np.mean(_at_end(metric, parts)))),
+        score_se=_score_error(config, metric, parts),
+        curves=curves,
+        summary=extremes(curves)
+        | {FINAL_LOSS: float(np.mean([result.final_loss for result in results]))}
+        | ({} if constant is None else {CONSTANT_LOSS: constant})
+        | ({R2: float(np.mean(_at_end("r2", parts)))} if development.task is Task.REGRESSION else {})
+        | _folds(metric, parts)
+        | _report(config, development, fits, results)
+        | (calibrated(development, fits, results) if retrained else {})
+        | _said(signals),
+        chosen_epochs=[result.chosen_epoch for result in results],
+        seeds=[fit.seeds for fit in fits],
+        predictions=_predictions(development, metric, parts, fits, results),
+        measured=_measured(results),
+        signals=signals,
+    )
+
+
+def _diverged(failures: list[str], fits: Sequence[Fit], results: Sequence[FitResult]) -> TrialResult:
+    more = f" (and {len(failures) - 1} more fits)" if len(failures) > 1 else ""
+    signals = _signals(results)
+    return TrialResult(
+        status=Status.DIVERGED,
+        failure=failures[0] + more,
+        score=None,
+        score_se=None,
+        curves=common_train_curves(results),
+        summary=_said(signals),
+        chosen_epochs=[result.chosen_epoch for result in results],
+        seeds=[fit.seeds for fit in fits],
+        measured=_measured(results),
+        signals=signals,
+    )
+
+
+def _signals(results: Sequence[FitResult]) -> Signals | None:
+    """Those of the one fit that is probed."""
+    return next((result.signals for result in results if result.signals is not None), None)
+
+
+def _said(signals: Signals | None) -> dict[str, float]:
+    return {} if signals is None else signals.summary()
+
+
+def _measured(results: Sequence[FitResult]) -> dict[str, float]:
+    fit_s, rows = sum(result.fit_s for result in results), sum(result.rows for result in results)
+    width = max(result.width for result in results)
+    return {"fit_s": fit_s, "rows_per_s": rows / fit_s if fit_s > 0 else 0.0, "fleet_width": float(width)}
+
+
+def _parts(config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]) -> list[_Part]:
+    parts = []
+    for fit, result in zip(fits, results, strict=True):
+        scaling = _scaling(config, development, fit)
+        outputs = np.concatenate([result.val_outputs, result.val_outputs[result.chosen_epoch - 1 :][:1]])
+        scored = score_outputs(config, development, fit.fold.val, outputs, scaling)
+        parts.append(_Part(fit.fold.index, fit.replicate, len(fit.fold.train), scored))
+    return parts
+
+
+def _parts_of_replicates(
+    config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
+) -> list[_Part]:
+    """One part for each replicate: thousands of folds of a single row take long one by one."""
+    epochs = max(len(result.val_outputs) for result in results)
+    parts = []
+    for replicate in sorted({fit.replicate for fit in fits}):
+        mine = [(f, r) for f, r in zip(fits, results, strict=True) if f.replicate == replicate]
+        scalings = [_scaling(config, development, f) for f, _ in mine]
+        sizes = [len(f.fold.val) for f, _ in mine]
+        scored = score_outputs(
+            config,
+            development,
+            np.concatenate([f.fold.val for f, _ in mine]),
+            np.concatenate([_held(r, epochs) for _, r in mine], axis=1),
+            _scaling_of_rows(scalings, sizes),
+        )
+        parts.append(_Part(0, replicate, len(mine[0][0].fold.train), scored))
+    return parts
+
+
+def _scaling(config: Config, development: Development, fit: Fit) -> Scaling | None:
+    """Of regression targets alone: for images it would cost more than all metrics together."""
+    if development.task is not Task.REGRESSION:
+        return None
+    return fit_scaling(development, fit.fold.train, config.data.normalize)
+
+
+def _scaling_of_rows(scalings: Sequence[Scaling | None], sizes: Sequence[int]) -> Scaling | None:
+    known = [scaling for scaling in scalings if scaling is not None]
+    if not known:
+        return None
+    return replace(
+        known[0],
+        target_shift=np.repeat([scaling.target_shift for scaling in known], sizes, axis=0),
+        target_scale=np.repeat([scaling.target_scale for scaling in known], sizes, axis=0),
+    )
+
+
+def _held(result: FitResult, epochs: int) -> np.ndarray:
+    """(epochs + 1, n, C): the last outputs repeated up to `epochs`, then those of the chosen epoch."""
+    run = len(result.val_outputs)
+    index = [*range(run), *[run - 1] * (epochs - run), result.chosen_epoch - 1]
+    outputs: np.ndarray = result.val_outputs[index]
+    return outputs
+
+
+def _curve(name: str, parts: list[_Part]) -> list[float]:
+    """A metric after each epoch."""
+    if name in AVERAGED:
+        return mean_curve([part.scored.values[name][:-1] for part in parts])
+    epochs = max(len(part.scored.statistics[name]) - 1 for part in parts)
+    curves = []
+    for mine in _by_replicate(parts):
+        ends = [part.scored.statistics[name] for part in mine]
+        curves.append(pooled(name, [each[np.minimum(np.arange(epochs), len(each) - 2)] for each in ends]))
+    return mean_curve(curves)
+
+
+def _at_end(name: str, parts: list[_Part]) -> np.ndarray:
+    """A metric at the chosen epochs: of each part, or of those of each replicate together where it is a pooled one."""
+    if name in AVERAGED:
+        return np.array([part.scored.values[name][-1] for part in parts])
+    return np.array([_together(name, mine) for mine in _by_replicate(parts)])
+
+
+def _together(name: str, parts: Sequence[_Part]) -> float:
+    return float(pooled(name, [part.scored.statistics[name][-1:] for part in parts])[0])
+
+
+def _by_replicate(parts: list[_Part]) -> list[list[_Part]]:
+    return [[part for part in parts if part.replicate == r] for r in sorted({part.replicate for part in parts})]
+
+
+def _of_folds(name: str, parts: list[_Part]) -> np.ndarray:
+    """(R, J) of each replicate what its J folds add to the score, whose mean over folds is the score.
+
+    That is the metric on the fold or, of a pooled one, the value of all folds plus J - 1 times what is lost without
+    this one: the pseudo-values of the jackknife (Tukey, 1958) about the value of all folds. For a mean over folds of
+    one size both are the same.
+    """
+    if name in AVERAGED:
+        return np.array([[part.scored.values[name][-1] for part in mine] for mine in _by_replicate(parts)])
+    return np.array([_pseudo_values(name, mine) for mine in _by_replicate(parts)])
+
+
+def _pseudo_values(name: str, parts: list[_Part]) -> np.ndarray:
+    rest = len(parts) - 1
+    if not rest:
+        return _at_end(name, parts)
+    without = np.array([_together(name, [*parts[:j], *parts[j + 1 :]]) for j in range(len(parts))])
+    values: np.ndarray = _together(name, parts) + rest * (without.mean() - without)
+    return values
+
+
+def _score_error(config: Config, metric: str, parts: list[_Part]) -> float | None:
+    """The standard error of the score.
+
+    One fold and one replicate: the standard error of the per-row values. One fold and R replicates: that of the rows'
+    values averaged over replicates, and s^2 / R of the replicates' scores, in quadrature: the first is the luck of the
+    validation rows, the second that of the seeds. J folds: Nadeau & Bengio (2003) on what each adds to the score,
+    replicates averaged first; leave-one-out has as many folds as rows. A truth table is all there is, no sample: the
+    replicates' s / sqrt(R) alone. None where no formula holds: F1 and R^2 of one fold or of leave-one-out, or a single
+    value.
+    """
+    if len({part.fold for part in parts}) > 1:
+        n_val, n_train = sum(part.n for part in parts), sum(part.n_train for part in parts)
+        return resampled_error(_of_folds(metric, parts).mean(axis=0), n_val / n_train)
+    last = _at_end(metric, parts)
+    if config.evaluation.kind == "truth_table":
+        return standard_error(last)
+    if metric not in AVERAGED:
+        return None
+    rows = np.mean([part.scored.rows[metric][-1] for part in parts], axis=0)
+    if config.evaluation.kind == "loocv":
+        return resampled_error(rows, 1 / parts[0].n_train)
+    error = standard_error(rows)
+    if error is None or len(parts) == 1:
+        return error
+    return math.hypot(error, float(last.std(ddof=1)) / math.sqrt(len(parts)))
+
+
+def _folds(metric: str, parts: list[_Part]) -> dict[str, float]:
+    """`fold/<i>/val/…` of score metric and loss at the chosen epochs, and of each replicate if there are several.
+
+    Of a pooled metric it is `fold/<i>/pooled/…`, what the fold adds to the score.
+    """
+    summary: dict[str, float] = {}
+    if len(parts) == 1:
+        return summary
+    folds, replicates = (sorted({getattr(part, of) for part in parts}) for of in ("fold", "replicate"))
+    for name in dict.fromkeys((metric, "loss")):
+        key = fold_key(name)
+        for fold, values in zip(folds, _of_folds(name, parts).T, strict=True):
+            summary[f"fold/{fold}/{key}"] = float(values.mean())
+            if len(replicates) > 1:
+                for replicate, value in zip(replicates, values, strict=True):
+                    summary[f"fold/{fold}/replicate/{replicate}/{key}"] = float(value)
+    return summary
+
+
+def _report(
+    config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
+) -> dict[str, float]:
+    """`report/…`: every metric on the report rows, mean over fits."""
+    found: dict[str, list[float]] = {}
+    for fit, result in zip(fits, results, strict=True):
+        if len(fit.fold.report):
+            scaling = _scaling(config, development, fit)
+            scored = score_outputs(config, development, fit.fold.report, result.report_outputs[None], scaling)
+            for name, values in scored.values.items():
+                found.setdefault(f"report/{name}", []).append(float(values[0]))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _predictions(
+    development: Development, metric: str, parts: list[_Part], fits: Sequence[Fit], results: Sequence[FitResult]
+) -> dict[str, np.ndarray]:
+    """Hold-out on classes: `report_correct` (R, n_report). K-fold: `out_of_fold` (M, C), `rows`, `fold`, `replicate`.
+
+    M counts the predictions of all fits, at their chosen epochs, in the order of the fits. Where the score is a mean
+    over rows, `row_losses` (M,) has what each row adds to it, as a loss: of an accuracy 1 where it is wrong.
+    """
+    report = fits[0].fold.report
+    if len(report):
+        if development.task is Task.REGRESSION:
+            return {}
+        outputs = np.stack([result.report_outputs for result in results])
+        return {"report_correct": predicted(outputs) == development.targets[report]}
+    if len({fit.fold.index for fit in fits}) == 1:
+        return {}
+    sizes = [len(fit.fold.val) for fit in fits]
+    chosen = [result.val_outputs[result.chosen_epoch - 1] for result in results]
+    losses = {}
+    if metric in AVERAGED:
+        scored = [part.scored.rows[metric][-1] for part in parts]
+        # Leave-one-out pools the rows of a replicate, and fits come fold by fold.
+        values = np.concatenate(scored) if len(parts) == len(fits) else np.stack(scored, axis=1).ravel()
+        losses = {"row_losses": 1 - values if metric == "accuracy" else values}
+    return losses | {
+        "out_of_fold": np.concatenate(chosen).astype(np.float32),
+        "rows": np.concatenate([fit.fold.val for fit in fits]),
+        "fold": np.repeat([fit.fold.index for fit in fits], sizes),
+        "replicate": np.repeat([fit.replicate for fit in fits], sizes),
+    }
+
+
+def _constant_loss(config: Config, development: Development, fits: Sequence[Fit]) -> float | None:
+    """What the best constant output costs on the rows of `final_loss`, mean over fits; see `baselines`."""
+    losses = []
+    for fit in fits:
+        targets, scaling = development.targets[probe_rows(fit)], _scaling(config, development, fit)
+        if scaling is not None:
+            targets = (targets - scaling.target_shift.astype(np.float64)) * scaling.target_scale
+        losses.append(constant_loss(config.loss, development.task, development.classes, targets))
+    known = [loss for loss in losses if loss is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _status(
+    config: Config,
+    development: Development,
+    fits: Sequence[Fit],
+    results: Sequence[FitResult],
+    constant: float | None,
+) -> Status:
+    """`stalled` where training rows are met no better than by an output that is the same for all of them.
+
+    Under the perceptron rule that is to have no more of them right in the last epoch than belong to the larger class. A
+    classifier whose loss is higher than that of a constant may be too sure of itself: it has stalled unless it has more
+    rows right than the largest class holds, by more than two standard errors of that share.
+    """
+    final = float(np.mean([result.final_loss for result in results]))
+    stalled = constant is None or final > stall_threshold(config.loss, development.task, development.classes, constant)
+    if stalled and development.classes and (constant is None or final > constant):
+        right = float(np.mean([result.train_accuracy[result.chosen_epoch - 1] for result in results]))
+        shares = [np.bincount(development.targets[fit.fold.train]).max() / len(fit.fold.train) for fit in fits]
+        larger, rows = float(np.mean(shares)), len(fits[0].fold.train)
+        by_chance = 0.0 if constant is None else 2 * math.sqrt(larger * (1 - larger) / rows)
+        stalled = right <= larger + by_chance + ROUNDING
+    return Status.STALLED if stalled else Status.OK
+
+
+def _failure(fit: Fit, result: FitResult, fits: Sequence[Fit]) -> str:
+    where = [f"fold {fit.fold.index}"] if len({f.fold.index for f in fits}) > 1 else []
+    where += [f"replicate {fit.replicate}"] if len({f.replicate for f in fits}) > 1 else []
+    return f"{', '.join(where)}: {result.failure}" if where else str(result.failure)

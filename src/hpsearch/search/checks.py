@@ -1,0 +1,105 @@
+"""What a sweep must satisfy beyond its keys, found out before anything is written."""
+
+from collections.abc import Mapping, Sequence
+
+from hpsearch.config import Config, ConfigError
+from hpsearch.config.search import CoarseToFine
+from hpsearch.data.dataset import Development
+from hpsearch.data.seal import SealedTest
+from hpsearch.formatting import number_of
+from hpsearch.records import NO_LEVEL
+from hpsearch.search.levels import Level
+from hpsearch.search.space import Space
+
+
+def check_trials(config: Config, levels: Sequence[Level]) -> None:
+    """Several trials must differ in something.
+
+    Raises:
+        ConfigError: If nothing varies, or too little for the first round of a search from coarse to fine.
+    """
+    search = config.search
+    if search.trials > 1 and not any(level.space.names for level in levels):
+        tuned = f"every value of search.tune={search.tune} is given" if search.tune else "nothing is tuned"
+        raise ConfigError(
+            f"search.trials is {search.trials} and nothing varies ({tuned}): name groups in search.tune, or options in "
+            "search.choose.<group>"
+        )
+    if isinstance(search, CoarseToFine) and levels[0].space.size < search.rounds[0].trials:
+        raise ConfigError(
+            f"search.rounds: the first round must not have more trials than the space has configurations, got "
+            f"{search.rounds[0].trials} of {levels[0].space.size:g}: search=random trains each of them once"
+        )
+
+
+def exhausted(levels: Sequence[Level], trials: int) -> list[str]:
+    """A sentence for each level whose space holds fewer configurations than trials are asked for."""
+    return [
+        f"the space{'' if level.name == NO_LEVEL else f' of {level.name}'} has "
+        f"{number_of(int(level.space.size), 'configuration')}: each is trained once, not search.trials={trials}"
+        for level in levels
+        if level.space.size < trials
+    ]
+
+
+def check_truth_table(config: Config, development: Development, sealed: SealedTest | None) -> None:
+    """A truth table is for data of which nothing is sealed.
+
+    Raises:
+        ConfigError: If there are sealed rows.
+    """
+    if config.evaluation.kind == "truth_table" and sealed is not None:
+        raise ConfigError(
+            "evaluation=truth_table trains and scores on the same rows: it must be used with data=xor, got "
+            f"{development.name}"
+        )
+
+
+def check_cohorts(config: Config, space: Space) -> None:
+    """Cohorts, rungs and pruner must fit each other and the rest.
+
+    Raises:
+        ConfigError: With what does not.
+    """
+    search, epochs = config.search, config.training.epochs
+    size = search.cohort_size
+    if size is None:
+        _refuse_without_effect({"cohort": search.cohort}, "add search.pruner=halving or search=tpe")
+    if not search.prunes:
+        useless = {"rungs": search.rungs, "pruner_options": search.pruner_options}
+        _refuse_without_effect(useless, "add search.pruner=halving")
+    if size is not None and search.trials % size:
+        lower = search.trials // size * size
+        near = f"{lower} or {lower + size}" if lower else str(size)
+        raise ConfigError(
+            f"search.trials must be whole cohorts of search.cohort={size}, since trials are judged by cohort or learn "
+            f"from the one before, got {search.trials}: take {near}"
+        )
+    rungs = search.rungs_below(epochs)
+    if search.prunes and (not rungs or rungs[-1] >= epochs):
+        given = f"search.rungs={rungs}" if rungs else "none"
+        raise ConfigError(
+            f"search.pruner={search.pruner} must have rungs below training.epochs={epochs}, got {given}: "
+            "give more epochs or other rungs, or search.pruner=none"
+        )
+    if isinstance(search, CoarseToFine) and search.rounds[-1].epochs > epochs:
+        raise ConfigError(
+            f"search.rounds must not be longer than training.epochs={epochs}, got {search.rounds[-1].epochs} epochs"
+        )
+    if search.prunes and any(
+        "epochs" in names for key, names in space.dimensions.items() if key.startswith("training.")
+    ):
+        raise ConfigError(
+            f"search.pruner={search.pruner} compares trials after equally many of equally many epochs, and "
+            "training.epochs varies: give training.epochs one value, or search.pruner=none"
+        )
+    if search.prunes:
+        from hpsearch.search.pruning import judge_of  # noqa: PLC0415 (Optuna, which most commands that are refused do not need)
+
+        judge_of(search)
+
+
+def _refuse_without_effect(given: Mapping[str, object], way_out: str) -> None:
+    for key, value in given.items():
+        if value:
+            raise ConfigError(f"search.{key}={value} has no effect: {way_out}, or drop it")

@@ -1,0 +1,292 @@
+"""Which sweep a command line means: a new one, one that goes on, or one that it contradicts."""
+
+from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpsearch import __version__
+from hpsearch.config import Config, ConfigError, Engine
+from hpsearch.config.commands import Final, Report
+from hpsearch.config.conversion import nearest
+from hpsearch.data.dataset import Development, tell_columns
+from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.seal import SealedTest
+from hpsearch.engine import RULE
+from hpsearch.nn.output_layer import output_count
+from hpsearch.quoting import command_line, hydra_quoted
+from hpsearch.secrets import mask_override, mask_text
+from hpsearch.store.specification import differences, digest
+from hpsearch.store.sweep_store import SweepStore, damaged_sweeps, list_sweeps
+from hpsearch.tracking.runs import now_ms
+
+if TYPE_CHECKING:
+    from hpsearch.search.plan import Plan
+
+SHOWN = 12
+"""Differences that a refusal lists."""
+
+NOTED = 5
+"""Differences that a note lists, which refuses nothing."""
+
+OPAQUE = {"data": "data: other rows", "code": "code: another source file"}
+"""What differs where the specification holds digests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A sweep by name.
+
+    Attributes:
+        store: Its records.
+        specification: What `sweep.json` holds, or is to hold.
+        known: Whether it was there before.
+        note: What a person must be told about the name, line by line; empty if there is nothing.
+    """
+
+    store: SweepStore
+    specification: dict[str, Any]
+    known: bool
+    note: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the sweep."""
+        return self.store.name
+
+    @property
+    def identity(self) -> str:
+        """What tells this sweep from another one of the same name, here or on a shared server."""
+        return f"{self.specification['fingerprint'][:16]}-{self.specification['created_ms']}"
+
+    def require_device(self, device: str, config: Config) -> None:
+        """Notes the device kind of a new sweep; refuses another one for a known sweep.
+
+        Raises:
+            ConfigError: If the device kind changed and that is not acknowledged.
+        """
+        stored = self.specification.setdefault("device", device)
+        if stored != device and config.extend is None:
+            raise ConfigError(
+                f"sweep {self.name!r} was run on {stored}, this is {device}: results differ in their last digits; "
+                "extend=device goes on all the same"
+            )
+
+    @property
+    def engine(self) -> Engine:
+        """What the sweep was started with: a resume keeps it.
+
+        Raises:
+            ConfigError: If `auto` would choose by another rule now.
+        """
+        stored = str(self.specification["engine"])
+        if not stored.startswith(Engine.AUTO):
+            return Engine(stored)
+        if stored != engine_text(Engine.AUTO):
+            raise ConfigError(
+                f"sweep {self.name!r} was started with engine={stored}, this version chooses by rule {RULE}: use "
+                "another `name=`, or the version that started it"
+            )
+        return Engine.AUTO
+
+    def freeze(self) -> None:
+        """Writes the specification of a new sweep; the lock is held.
+
+        Raises:
+            ConfigError: If another command has started a different sweep of this name meanwhile.
+        """
+        found = self.store.specification()
+        if found is None:
+            self.store.freeze(self.specification)
+        elif found["fingerprint"] != self.specification["fingerprint"]:
+            raise ConfigError(_refusal(self.name, found, self.specification))
+
+
+def engine_text(engine: Engine) -> str:
+    """An engine as a sweep stores it: `auto` with the number of the rule that it chooses by."""
+    return f"{engine}, rule {RULE}" if engine is Engine.AUTO else engine.value
+
+
+def name_sweep(plan: "Plan", default: str, started_by: str | None, more: dict[str, Any]) -> Named:
+    """The sweep of a plan: under its given name, or under the default one with a suffix where that is taken.
+
+    Args:
+        plan: The sweep.
+        default: Its name if none was given.
+        started_by: The option of `+sweep=` that started it.
+        more: What else `sweep.json` keeps.
+
+    Raises:
+        ConfigError: If the given name belongs to a different sweep.
+    """
+    config = plan.base.config
+    tree = plan.specification()
+    specification = {
+        "name": config.name or default,
+        "named": config.name is not None,
+        "started_by": started_by,
+        "fingerprint": digest(tree),
+        "specification": tree,
+        **more,
+    }
+    store = _store(config, specification["name"])
+    found = store.specification()
+    if found is None:
+        return Named(store, specification, known=False)
+    if found["fingerprint"] == specification["fingerprint"]:
+        return Named(store, found, known=True)
+    if config.name is not None:
+        raise ConfigError(_refusal(config.name, found, specification))
+    other = {**specification, "name": f"{default}-{specification['fingerprint'][:6]}"}
+    store = _store(config, other["name"])
+    note = _note(default, other["name"], found, specification)
+    known = store.specification()
+    return Named(store, known or other, known is not None, note[:1] if known else note)
+
+
+def find_sweep(config: Config, name: str | None, action: str = "final") -> Named:
+    """The stored sweep that `+final=` or `+report=` means.
+
+    Args:
+        config: `final` or `report` says which: a sweep by name, or the only one that an option of `+sweep=` started.
+        name: A name that stands for `final.sweep`; None: what the configuration says.
+        action: `final` or `report`.
+
+    Raises:
+        ConfigError: If there is none, or more than one.
+    """
+    sweeps = list_sweeps(config.tracking.directory)
+    target: Final | Report = getattr(config, action)
+    name = name or target.sweep
+    if name is not None:
+        if name not in sweeps:
+            _store(config, name).specification()  # which may be there, and damaged
+            where = config.tracking.directory
+            raise ConfigError(f"{action}.sweep={name} is no sweep in {where}: {nearest(name, sweeps)}")
+        return Named(_store(config, name), sweeps[name], known=True)
+    option = str(target.started_by)
+    for damaged in damaged_sweeps(config.tracking.directory, option):  # it could be the one that is meant
+        raise damaged
+    started = started_by_option(config.tracking.directory, option)
+    if not started:
+        raise ConfigError(
+            f"there is no sweep that +sweep={option} started without name= in {config.tracking.directory}: run it "
+            f"first, or name another one by +{action}=sweep {action}.sweep=… ({nearest(str(option), sweeps)})"
+        )
+    if len(started) > 1:
+        heading = f"+sweep={option} started {len(started)} sweeps; say which one:"
+        raise ConfigError("\n".join([heading, *_commands(action, started)]))
+    return Named(_store(config, started[0]), sweeps[started[0]], known=True)
+
+
+def started_by_option(directory: str, option: str) -> list[str]:
+    """The sweeps that `+sweep=<option>` started without `name=`."""
+    sweeps = list_sweeps(directory)
+    return [name for name, found in sweeps.items() if found["started_by"] == option and not found["named"]]
+
+
+def require_target(config: Config, option: str) -> None:
+    """Refuses a final of nothing: `+final=<option>` without the key that the option needs."""
+    final = config.final
+    if final.sweep is None and final.run is None and final.started_by is None:
+        key = "final.run" if option == "run" else "final.sweep"
+        stored = [] if option == "run" else list_sweeps(config.tracking.directory)
+        raise ConfigError("\n".join([f"{key} must be given: {key}=…", *_commands("final", stored)]))
+
+
+def _commands(action: str, names: Iterable[str]) -> list[str]:
+    return [f"  {command_line([f'+{action}=sweep', f'{action}.sweep={hydra_quoted(name)}'])}" for name in names]
+
+
+def require_sweeps(config: Config) -> None:
+    """Refuses a final where nothing was searched, before a tracking store is made."""
+    directory = config.tracking.directory
+    if not list_sweeps(directory) and not damaged_sweeps(directory):
+        raise ConfigError(f"there is no sweep in {config.tracking.directory}: run one first, in this folder")
+
+
+def _store(config: Config, name: str) -> SweepStore:
+    return SweepStore(Path(config.tracking.directory), name)
+
+
+def _refusal(name: str, old: dict[str, Any], new: dict[str, Any]) -> str:
+    heading = f"sweep {name!r} exists with another specification:"
+    shown = [f"  {line}" for line in _differences(old, new, SHOWN)]
+    return "\n".join([heading, *shown, "use another `name=`, or repeat the old command to go on with the old sweep"])
+
+
+def _note(default: str, name: str, old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
+    """That the default name is taken: by what, what differs, and how to return to it."""
+    return (
+        f"{default} is another sweep already; this one is called {name}",
+        *_differences(old, new, NOTED),
+        f"the earlier one goes on by its own command: {command_line(old.get('overrides', []))}",
+    )
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], limit: int) -> list[str]:
+    """At most so many lines, and how many more there are; digests say nothing to a person and stay out."""
+    before, now = old["specification"], new["specification"]
+    was, becomes = ({key: tree[key] for key in tree if key not in OPAQUE} for tree in (before, now))
+    opaque = [line for key, line in OPAQUE.items() if before.get(key) != now.get(key)]
+    lines = [*opaque, *differences(was, becomes)]
+    more = [f"… and {len(lines) - limit + 1} more"] if len(lines) > limit else []
+    return [*lines[: limit - len(more)], *more]
+
+
+SAMPLE_ROWS = 2000
+"""Rows that the mean square of the inputs is measured on."""
+
+
+def name_of(plan: "Plan", command: Namespace, development: Development, sealed: SealedTest | None) -> Named:
+    """The sweep of a command by name, with what is known of it before it runs.
+
+    Raises:
+        ConfigError: If the name, or the engine, contradicts what is stored.
+    """
+    config, started_by = plan.base.config, plan.base.actions.get("sweep")
+    default = started_by or "run"
+    if development.name == "mnist-packaged":
+        default = f"{default}-packaged"
+    test = {"rows": sealed.size, "digest": sealed.digest, "duplicates": sealed.duplicates} if sealed else None
+    data = {
+        "name": development.name,
+        "development_rows": development.n,
+        "targets": f"{development.classes} classes" if development.classes else "numbers",
+        "test": test,
+        "input_shape": list(development.inputs.shape[1:]),
+        "outputs": _outputs(config, development),
+        "input_second_moment": _second_moment(config, development),
+        **tell_columns(development, config.data),
+    }
+    facts = {
+        "engine": engine_text(config.engine),
+        "overrides": list(map(mask_override, command.overrides)),
+        "data": data,
+        "description": config.description and mask_text(config.description),
+        "version": __version__,
+        "created_ms": now_ms(),
+    }
+    named = name_sweep(plan, default, started_by, facts)
+    stored = named.engine
+    if config.engine not in (Engine.AUTO, stored):
+        raise ConfigError(
+            f"engine={config.engine}: sweep {named.name!r} was started with engine={stored}, use another `name=`"
+        )
+    return named
+
+
+def _outputs(config: Config, rows: Development) -> int:
+    width = 1 if rows.classes else rows.targets.shape[1]
+    return output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
+
+
+def _second_moment(config: Config, rows: Development) -> float:
+    """Mean square of the inputs as a network sees them, on the first rows: where theory of signals begins."""
+    first = np.arange(min(rows.n, SAMPLE_ROWS))
+    scaling = fit_scaling(rows, first, config.data.normalize)
+    inputs = (rows.inputs[first].astype(np.float64) - scaling.shift) * scaling.scale
+    return float(np.square(inputs).mean())

@@ -1,0 +1,249 @@
+"""Intervals of tuning curves by resampling trials within a level, for budgets up to N/5.
+
+Legend: J levels, N trials of a level, G distinct `val` scores, K budgets, P pairs of levels, B resamples. Trials are
+what is drawn anew: an interval says what another search of the same size would have shown, on the same split.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from hpsearch.statistics.best_probability import Ladder, Level
+from hpsearch.statistics.tuning_curves import curves, expectation, largest_claim, refuse_unordered, u_weights
+
+RESAMPLES = 2000
+
+IN_EACH_TAIL = 10
+"""Resamples beyond each end of an interval, at the least: more resamples are drawn where alpha is split finely."""
+
+AT_ONCE = 200
+"""Resamples that are worked on at once: they stay in the cache, and matrix products too small to wait for threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Resamples of a level's trials, ready for any budget.
+
+    Attributes:
+        group: (N,) rank of each trial's `val` score among the distinct ones.
+        up_to: (G + 1, B) trials of each resample with one of the lowest g scores.
+        share: (N, B) each trial's part of its resample's trials with the same score.
+    """
+
+    group: np.ndarray
+    up_to: np.ndarray
+    share: np.ndarray
+
+    @classmethod
+    def of(cls, val: np.ndarray, counts: np.ndarray) -> "Draws":
+        """The draws in which each trial of `val` (N,) occurs `counts` (N, B) times."""
+        scores, group, size = np.unique(val, return_inverse=True, return_counts=True)
+        starts = np.cumsum(size) - size
+        in_group = np.add.reduceat(counts[np.argsort(group, kind="stable")], starts, axis=0)
+        up_to = np.zeros((len(scores) + 1, counts.shape[1]), dtype=np.intp)
+        np.cumsum(in_group, axis=0, out=up_to[1:])
+        return cls(group, up_to, counts / np.maximum(in_group, 1)[group])
+
+    def weights(self, k: int) -> np.ndarray:
+        """(N, B) probability of each trial to be chosen from k of each resample; equal scores share equally."""
+        chosen = np.append(0.0, np.cumsum(u_weights(len(self.group), k)))
+        at: np.ndarray = np.diff(chosen[self.up_to], axis=0)[self.group]
+        at *= self.share
+        return at
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Differences of the expected `report` score of the best of k, first level minus second, with intervals.
+
+    Attributes:
+        pairs: P pairs of level numbers.
+        ks: K budgets.
+        estimate: (P, K).
+        low: (P, K) lower ends, which hold together with all others.
+        high: (P, K) upper ends.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    ks: tuple[int, ...]
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A pair of levels of which one is ahead at one budget and the other at another.
+
+    Attributes:
+        first: Number of the one level.
+        second: Number of the other.
+        k_first: Smallest budget at which `first` is ahead.
+        k_second: Smallest budget at which `second` is ahead.
+    """
+
+    first: int
+    second: int
+    k_first: int
+    k_second: int
+
+
+def curve_bands(
+    val: np.ndarray,
+    report: np.ndarray,
+    ks: Sequence[int],
+    alpha: float,
+    seed: int | np.random.Generator,
+    resamples: int = RESAMPLES,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Percentile intervals of both tuning curves at each budget: low and high of `report`, low and high of `val`.
+
+    Args:
+        val: (N,) scores that choose.
+        report: (N,) scores that judge.
+        ks: K budgets, 1 … N/5.
+        alpha: Each interval covers 1 - alpha by itself.
+        seed: Of the resamples.
+        resamples: B, >= 2.
+
+    Returns:
+        Four (K,) arrays.
+
+    Raises:
+        ValueError: If a budget exceeds N/5, or a score is NaN or +inf.
+    """
+
+    def both(draws: list[Draws]) -> np.ndarray:
+        weights = [draws[0].weights(k) for k in ks]
+        return np.array([[expectation(scores, w) for w in weights] for scores in (report, val)])
+
+    low, high = percentiles(_resample([(val, report)], ks, both, seed, resamples), alpha)
+    return low[0], high[0], low[1], high[1]
+
+
+def best_bands(
+    levels: Sequence[Level],
+    ks: Sequence[int],
+    alpha: float,
+    seed: int | np.random.Generator,
+    resamples: int = RESAMPLES,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(J, K) lower and (J, K) upper ends of percentile intervals of the probability that a level is best.
+
+    Args:
+        levels: `val` and `report` scores of each level.
+        ks: K budgets, 1 … N/5 of the smallest level.
+        alpha: Each interval covers 1 - alpha by itself.
+        seed: Of the resamples.
+        resamples: B, >= 2.
+
+    Raises:
+        ValueError: If a budget exceeds N/5 of a level, or a score is NaN or +inf.
+    """
+    ladder = Ladder.of([report for _, report in levels])
+
+    def best(draws: list[Draws]) -> np.ndarray:
+        return np.stack([ladder.prob_best([draw.weights(k) for draw in draws]) for k in ks], axis=1)
+
+    return percentiles(_resample(levels, ks, best, seed, resamples), alpha)
+
+
+def curve_differences(
+    levels: Sequence[Level],
+    ks: Sequence[int],
+    alpha: float,
+    seed: int | np.random.Generator,
+    resamples: int | None = None,
+) -> Differences:
+    """All pairs of levels at all declared budgets, with intervals that hold together (Bonferroni over both).
+
+    Args:
+        levels: `val` and `report` scores of each level, J >= 2; `report` finite.
+        ks: K declared budgets, 1 … N/5 of the smallest level.
+        alpha: All intervals together cover 1 - alpha.
+        seed: Of the resamples.
+        resamples: B; by default 2,000, or as many as leave 10 in each tail.
+
+    Raises:
+        ValueError: If a budget exceeds N/5 of a level, a score is NaN or +inf, or a `report` score is infinite.
+    """
+    if not all(np.isfinite(report).all() for _, report in levels):
+        raise ValueError("report scores must be finite to be subtracted; compare by probability of being best instead")
+    pairs = tuple(combinations(range(len(levels)), 2))
+    first, second = (list(side) for side in zip(*pairs, strict=True))
+    each = alpha / (len(pairs) * len(ks))
+    needed = max(RESAMPLES, math.ceil(2 * IN_EACH_TAIL / each))
+
+    def differences(draws: list[Draws]) -> np.ndarray:
+        curve = np.array(
+            [[report @ draw.weights(k) for k in ks] for draw, (_, report) in zip(draws, levels, strict=True)]
+        )
+        return curve[first] - curve[second]
+
+    low, high = percentiles(_resample(levels, ks, differences, seed, resamples or needed), each)
+    curve = np.array([curves(val, report, ks)[1] for val, report in levels])
+    return Differences(pairs, tuple(ks), curve[first] - curve[second], low, high)
+
+
+def budget_flips(differences: Differences) -> list[Flip]:
+    """The pairs whose difference excludes zero on opposite sides at two declared budgets."""
+    flips = []
+    for (first, second), low, high in zip(differences.pairs, differences.low, differences.high, strict=True):
+        ahead, behind = np.flatnonzero(low > 0), np.flatnonzero(high < 0)
+        if len(ahead) and len(behind):
+            flips.append(Flip(first, second, differences.ks[ahead[0]], differences.ks[behind[0]]))
+    return flips
+
+
+def draw_counts(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """(n, resamples) how often each of n trials occurs in each resample of n with replacement."""
+    drawn = rng.integers(n, size=(n, resamples), dtype=np.int32).astype(np.intp)
+    return np.bincount((drawn * resamples + np.arange(resamples)).ravel(), minlength=n * resamples).reshape(n, -1)
+
+
+def chunks(resamples: int) -> Iterator[int]:
+    """Sizes of the parts that resamples are worked on in."""
+    for start in range(0, resamples, AT_ONCE):
+        yield min(AT_ONCE, resamples - start)
+
+
+def percentiles(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper alpha/2 percentile over the last axis.
+
+    Both are values that occur, the outer ones of two neighbours, so that -inf needs no interpolation and the interval
+    of negated values is the negated interval.
+    """
+    last = values.shape[-1] - 1
+    rank = math.floor(alpha / 2 * last)
+    ordered = np.partition(values, (rank, last - rank), axis=-1)
+    return ordered[..., rank], ordered[..., last - rank]
+
+
+def _resample(
+    levels: Sequence[Level],
+    ks: Sequence[int],
+    statistic: Callable[[list[Draws]], np.ndarray],
+    seed: int | np.random.Generator,
+    resamples: int,
+) -> np.ndarray:
+    """(…, B) statistic of resamples drawn within each level by a stream of its own."""
+    smallest = min(len(val) for val, _ in levels)
+    _refuse_budgets(ks, smallest)
+    for level in levels:
+        refuse_unordered(*level)
+    streams = np.random.default_rng(seed).spawn(len(levels))
+    parts = []
+    for size in chunks(resamples):
+        draws = zip(levels, streams, strict=True)
+        parts.append(statistic([Draws.of(val, draw_counts(len(val), size, rng)) for (val, _), rng in draws]))
+    return np.concatenate(parts, axis=-1)
+
+
+def _refuse_budgets(ks: Sequence[int], n: int) -> None:
+    """Refuse budgets whose bootstrap intervals are known to be too narrow."""
+    wrong = [k for k in ks if not 1 <= k <= largest_claim(n)]
+    if wrong:
+        raise ValueError(f"budgets must be between 1 and N/5 = {largest_claim(n)} of {n} trials (R05), got {wrong[0]}")

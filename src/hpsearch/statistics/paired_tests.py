@@ -1,0 +1,204 @@
+"""Frozen recipes on the same seeds: an exact test of each pair, and intervals that hold for all pairs at once.
+
+A pairing key names a seed and a split; n keys are common to both levels of a pair. d (n,) are the differences of the
+two scores per key, A minus B: higher is better, and -inf is the score of a run that diverged.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+EXACT = 14
+"""Up to so many keys, every vector of signs is tried."""
+
+DRAWS = 100_000
+"""Random vectors of signs for more keys."""
+
+BATCH = 10_000
+
+ROUNDING = 1e-9
+"""Sums that differ by a smaller share of the sum of all absolute differences are equal: an error of arithmetic."""
+
+SEEDS = 10
+"""Confirm runs of a recipe where no more are asked for."""
+
+
+def differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(n,) float64 a - b per key, 0 where both runs diverged.
+
+    Args:
+        a: (n,) scores, none of them NaN.
+        b: (n,) scores of the same keys.
+    """
+    if np.shape(a) != np.shape(b) or np.ndim(a) != 1:
+        raise ValueError(f"paired scores must be two rows of one length, got {np.shape(a)} and {np.shape(b)}")
+    if np.isnan(a).any() or np.isnan(b).any():
+        raise ValueError("paired scores must not be NaN: the score of a run that diverged is -inf")
+    difference: np.ndarray = np.subtract(a, b, out=np.zeros(len(a)), where=np.not_equal(a, b))
+    return difference
+
+
+def sign_flip(d: np.ndarray, seed: int | np.random.Generator = 0) -> float:
+    """Two-sided p of a mean difference of 0: the share of sign vectors whose |sum| reaches that of `d` (Fisher, 1935).
+
+    All 2^n vectors for n <= `EXACT`, so that p is a multiple of 2^(1 - n); else the observed one and `DRAWS` random
+    ones. It presumes that A and B could change places on each key, not that the differences are normal.
+
+    Args:
+        d: (n,) finite differences; with an integer type, such as correct counts, sums are compared exactly.
+        seed: Of the random vectors.
+
+    Raises:
+        ValueError: If `d` is empty or not finite (`sign_flip_ranks` takes diverged runs).
+    """
+    if np.ndim(d) != 1 or not len(d) or not np.isfinite(d).all():
+        raise ValueError(f"differences must be one row of at least one finite number, got {np.asarray(d)!r}")
+    whole = np.issubdtype(d.dtype, np.integer)
+    d = d.astype(np.int64 if whole else np.float64)
+    reached = abs(d.sum()) - (0 if whole else ROUNDING * np.abs(d).sum())
+    if len(d) <= EXACT:
+        return float(np.mean(np.abs(_half_of_all_signs(len(d)) @ d) >= reached))
+    draw = np.random.default_rng(seed)
+    hits = 1
+    for _ in range(DRAWS // BATCH):
+        signs = 1 - 2 * draw.integers(2, size=(BATCH, len(d)), dtype=np.int8)
+        hits += int(np.count_nonzero(np.abs(signs @ d) >= reached))
+    return hits / (1 + DRAWS)
+
+
+def _half_of_all_signs(n: int) -> np.ndarray:
+    """(2^(n-1), n) of +1 and -1, the last of each +1: the other half reaches the same |sums|."""
+    signs: np.ndarray = 1 - 2 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)
+    return signs
+
+
+def sign_flip_ranks(d: np.ndarray, seed: int | np.random.Generator = 0) -> float:
+    """The two-sided p of `sign_flip` on signed ranks, for pairs of which a run diverged.
+
+    A key on which only A diverged has d = -inf, and has +inf where only B did: the largest ranks, however large the
+    other differences are. Ties share their mean rank; a difference of 0 takes a rank but has no sign (Pratt, 1959).
+
+    Args:
+        d: (n,) differences, infinite ones included, no NaN.
+        seed: Of the random sign vectors of more than `EXACT` keys.
+    """
+    if np.isnan(d).any():
+        raise ValueError(f"differences must not be NaN: two runs that diverged are a tie, 0; got {d!r}")
+    doubled = np.rint(2 * stats.rankdata(np.abs(d))).astype(np.int64)  # mean ranks are halves
+    return sign_flip(np.sign(d).astype(np.int64) * doubled, seed)
+
+
+def mean_interval(d: np.ndarray, alpha: float) -> tuple[float, float]:
+    """The 1 - alpha t interval of the mean of (n,) values, n >= 2: mean ± t(n - 1) s / sqrt(n) (Student, 1908).
+
+    It is a single point where all values are equal, which says that they are, not that the next one will be.
+    """
+    if len(d) < 2:
+        raise ValueError(f"a t interval needs at least 2 values, got {len(d)}")
+    half = float(stats.t.ppf(1 - alpha / 2, len(d) - 1)) * spread(d) / math.sqrt(len(d))
+    return float(d.mean()) - half, float(d.mean()) + half
+
+
+def spread(d: np.ndarray) -> float:
+    """The standard deviation with divisor n - 1; 0, without an error of arithmetic, where all values are equal."""
+    return float(d.std(ddof=1)) if np.ptp(d) else 0.0
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """(m,) p values adjusted for the family: the largest (m - rank + 1) p up to each rank, at most 1 (Holm, 1979)."""
+    raw = np.asarray(p, dtype=np.float64)
+    order = raw.argsort(kind="stable")
+    stepped = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def bonferroni_alpha(alpha: float, m: int) -> float:
+    """The level alpha / m of each of m >= 1 intervals that hold all at once with probability >= 1 - alpha."""
+    if m < 1:
+        raise ValueError(f"the number of comparisons must be >= 1, got {m}")
+    return alpha / m
+
+
+def superiority(d: np.ndarray) -> float:
+    """P(A > B), ties counted half: an effect size on these keys, not a test."""
+    return float(np.mean(d > 0) + np.mean(d == 0) / 2)
+
+
+def minimum_seeds(comparisons: int, alpha: float = 0.05) -> int:
+    """Fewest keys on which an effect of any size can pass: the smallest n with m 2^(1 - n) <= alpha, m comparisons.
+
+    With fewer, the smallest sign-flip p there is stays above alpha after Holm.
+    """
+    return 1 + math.ceil(-math.log2(bonferroni_alpha(alpha, comparisons)))
+
+
+def auto_seeds(comparisons: int, alpha: float = 0.05) -> int:
+    """Keys for `confirm.seeds=auto`: two more than the fewest, so that a lost run is no end, and at least `SEEDS`."""
+    return max(SEEDS, minimum_seeds(comparisons, alpha) + 2) if comparisons else SEEDS
+
+
+def contenders(levels: Sequence[str], claims: set[tuple[str, str]]) -> tuple[str, ...]:
+    """The levels that no other is claimed to beat, in their own order; never none of one or more.
+
+    Args:
+        levels: All levels.
+        claims: (winner, loser) of each full claim. Mean differences on common keys add up, so that no circle of claims
+            arises.
+    """
+    beaten = {loser for _, loser in claims}
+    left = tuple(level for level in levels if level not in beaten)
+    assert left or not levels, f"claims go round in a circle: {sorted(claims)}"
+    return left
+
+
+def power_paired(n: int, delta: float, sd: float, alpha: float) -> float:
+    """Probability that the two-sided t test of n differences finds a mean difference of `delta`.
+
+    t^2 is then F(1, n - 1) with the noncentrality n (delta / sd)^2 (Cohen, 1988, chapter 2): exact for normal
+    differences, both tails counted.
+
+    Args:
+        n: Pairing keys, >= 2.
+        delta: The mean difference, of either sign, in units of the metric.
+        sd: Standard deviation of the differences, >= 0, in the same unit.
+        alpha: Level of the test; alpha / m where m pairs are compared.
+    """
+    if n < 2 or sd < 0:
+        raise ValueError(f"power needs n >= 2 and sd >= 0, got n={n} and sd={sd}")
+    if delta == 0:
+        return alpha
+    if sd == 0:
+        return 1.0
+    noncentrality = n * (delta / sd) ** 2
+    critical = float(stats.t.ppf(1 - alpha / 2, n - 1)) ** 2
+    # SciPy 1.17 has the tail of the noncentral F wrong at 0, and the far tail of the noncentral t as NaN.
+    return float(stats.ncf.sf(critical, 1, n - 1, noncentrality)) if noncentrality else alpha
+
+
+def seeds_needed(delta: float, sd: float, alpha: float, power: float = 0.8) -> int:
+    """Fewest pairing keys, >= 2, with which the paired t test finds `delta` with probability `power`.
+
+    A claim by `paired.sign_flip` needs `paired.minimum_seeds` besides, however small `sd` is.
+
+    Args:
+        delta: Smallest difference that matters, > 0.
+        sd: Standard deviation of the differences, as observed or planned, >= 0.
+        alpha: Level of the test; alpha / m where m pairs are compared.
+        power: Below 1.
+    """
+    if delta <= 0 or not alpha < power < 1:
+        raise ValueError(f"seeds are needed for delta > 0 and alpha < power < 1, got {delta=}, {alpha=}, {power=}")
+    below, enough = 1, 2
+    while power_paired(enough, delta, sd, alpha) < power:
+        below, enough = enough, 2 * enough
+    while enough - below > 1:
+        middle = (below + enough) // 2
+        if power_paired(middle, delta, sd, alpha) < power:
+            below = middle
+        else:
+            enough = middle
+    return enough

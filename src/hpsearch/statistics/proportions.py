@@ -1,0 +1,119 @@
+"""Shares of rows or runs: failure rates of levels, shipped models on the same test rows, a test set used again."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from scipy import stats
+
+from hpsearch.statistics.intervals import wilson
+
+
+def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int, alpha: float = 0.05) -> tuple[float, float]:
+    """The 1 - alpha interval of a difference of two independent shares, A minus B (Newcombe, 1998, method 10).
+
+    It joins two Wilson intervals, so that it keeps within -1 … 1 and has a width where no run failed.
+
+    Args:
+        hits_a: Runs of A that are counted, 0 … n_a.
+        n_a: All runs of A, >= 1.
+        hits_b: Runs of B that are counted.
+        n_b: All runs of B, >= 1.
+        alpha: 1 - coverage.
+    """
+    share_a, share_b = hits_a / n_a, hits_b / n_b
+    low_a, high_a = wilson(hits_a, n_a, 1 - alpha)
+    low_b, high_b = wilson(hits_b, n_b, 1 - alpha)
+    diff = share_a - share_b
+    return diff - math.hypot(share_a - low_a, high_b - share_b), diff + math.hypot(high_a - share_a, share_b - low_b)
+
+
+def fisher(hits_a: int, n_a: int, hits_b: int, n_b: int) -> float:
+    """Two-sided exact p of equal shares: all tables with these margins that are no likelier (Fisher, 1935)."""
+    return float(stats.fisher_exact([[hits_a, n_a - hits_a], [hits_b, n_b - hits_b]]).pvalue)
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """Two models on the same rows.
+
+    Attributes:
+        diff: Accuracy of A minus that of B.
+        low: Lower end of its interval, >= -1.
+        high: Upper end, <= 1.
+        p: Two-sided exact p that each is as often right where the other is wrong.
+    """
+
+    diff: float
+    low: float
+    high: float
+    p: float
+
+
+def mcnemar(b: int, c: int, n: int, alpha: float = 0.05) -> McNemar:
+    """Two shipped models on the same n rows: the exact test (McNemar, 1947), the interval of Agresti & Min (2005).
+
+    The interval is Wald's after adding 1/2 to each of the four counts, so that it has a width where b = c = 0.
+
+    Args:
+        b: Rows that only A has right.
+        c: Rows that only B has right.
+        n: All rows, >= 1 and >= b + c.
+        alpha: 1 - coverage.
+    """
+    if min(b, c) < 0 or n < max(1, b + c):
+        raise ValueError(f"needs b, c >= 0 and n >= 1 with b + c <= n, got b={b}, c={c}, n={n}")
+    p = min(1.0, 2 * float(stats.binom.cdf(min(b, c), b + c, 0.5)))
+    centre = (b - c) / (n + 2)
+    half = NormalDist().inv_cdf(1 - alpha / 2) * math.sqrt(b + c + 1 - (b - c) ** 2 / (n + 2)) / (n + 2)
+    return McNemar((b - c) / n, max(-1.0, centre - half), min(1.0, centre + half), p)
+
+
+def reuse_half_width(n: int, openings: int, alpha: float = 0.05) -> float:
+    """Half the width that holds for all of m accuracies on one test set at once: sqrt(ln(2 m / alpha) / (2 n)).
+
+    Hoeffding (1963) with a union bound: valid for m models chosen before the first opening. If one was changed after
+    an opening, no such width is valid.
+
+    Args:
+        n: Test rows, >= 1.
+        openings: m >= 1.
+        alpha: Probability that any of the m intervals misses.
+    """
+    if n < 1 or openings < 1:
+        raise ValueError(f"needs at least one row and one opening, got n={n} and openings={openings}")
+    return math.sqrt(math.log(2 * openings / alpha) / (2 * n))
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """A recipe's accuracy over S retrained models on n test rows, with two errors of different kinds.
+
+    Attributes:
+        mean: Over all models.
+        retrain_se: s / sqrt(S): would other retrained models differ? None for a single model.
+        image_se: sqrt(p (1 - p) / n): would other images differ? More models do not make it smaller.
+    """
+
+    mean: float
+    retrain_se: float | None
+    image_se: float
+
+
+def retrained(accuracies: np.ndarray, n: int) -> Retrained:
+    """Mean accuracy of S >= 1 retrained models with its two standard errors.
+
+    Args:
+        accuracies: (S,) in 0 … 1.
+        n: Test rows.
+    """
+    mean = float(accuracies.mean())
+    several = len(accuracies) > 1
+    retrain_se = float(accuracies.std(ddof=1)) / math.sqrt(len(accuracies)) if several else None
+    return Retrained(mean, retrain_se, image_error(mean, n))
+
+
+def image_error(share: float, n: int) -> float:
+    """sqrt(p (1 - p) / n): the standard error of a share p of n rows, whatever number of models it is a mean over."""
+    return math.sqrt(max(0.0, share * (1 - share)) / n)

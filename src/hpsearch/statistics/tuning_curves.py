@@ -1,0 +1,151 @@
+"""What the best of k trials scores: tuning curves of one level from its N independent random trials.
+
+Legend: N trials, K budgets, U distinct scores. `val` chooses, `report` judges; both have the shape (N,), one entry for
+each trial, and higher is better. A failed trial scores -inf; no score may be NaN or +inf.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+TRIALS_PER_CLAIM = 5
+"""Trials that a claim about the best of one needs: beyond k = N/5 bootstrap intervals cover far less than they say."""
+
+FEWEST_TRIALS = 20
+
+DECLARED = (1, 5, 10)
+"""Budgets at which levels are compared, besides the largest claim."""
+
+
+def u_weights(n: int, k: int) -> np.ndarray:
+    """(n,) weights of the ascending scores whose sum is the mean maximum over all subsets of k (Tang et al., 2020).
+
+    w_i = C(i-1, k-1) / C(n, k), by w_n = k/n and w_{i-1} = w_i (i-k)/(i-1), which needs no large binomials.
+
+    Args:
+        n: Trials, >= 1.
+        k: Budget, 1 … n.
+
+    Raises:
+        ValueError: If k is not a budget of n trials.
+    """
+    refuse_budget(n, k)
+    ranks = np.arange(n, k, -1.0)
+    weights = np.zeros(n)
+    weights[k - 1 :] = k / n * np.cumprod(np.append(1.0, (ranks - k) / (ranks - 1)))[::-1]
+    return weights
+
+
+def tied_weights(val: np.ndarray, k: int) -> np.ndarray:
+    """(N,) probability of each trial, in its own place, to be chosen on `val` from k trials drawn without replacement.
+
+    Equal scores share their weight equally: a tie is broken at random.
+
+    Raises:
+        ValueError: If a score is NaN or +inf, or k is not in 1 … N.
+    """
+    refuse_unordered(val)
+    weights = u_weights(len(val), k)
+    _, group, size = np.unique(val, return_inverse=True, return_counts=True)
+    starts = np.cumsum(size) - size
+    shared: np.ndarray = (np.add.reduceat(weights, starts) / size)[group]
+    return shared
+
+
+def expected_report(val: np.ndarray, report: np.ndarray, k: int) -> float:
+    """Expected `report` score of the trial that is chosen on `val` from k: free of the optimism of the choice."""
+    return float(curves(val, report, [k])[1][0])
+
+
+def curves(val: np.ndarray, report: np.ndarray, ks: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) expected `val` and (K,) expected `report` score of the best of each k; their difference is the optimism.
+
+    Raises:
+        ValueError: If a score is NaN or +inf, or a budget is not in 1 … N.
+    """
+    refuse_unordered(report)
+    weights = np.stack([tied_weights(val, k) for k in ks], axis=1)
+    return expectation(val, weights), expectation(report, weights)
+
+
+def expectation(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(M,) sums of scores (N,) times weights (N, M); -inf where a failed trial has any weight, and only there."""
+    finite = np.isfinite(scores)
+    if finite.all():
+        sums: np.ndarray = scores @ weights
+        return sums
+    failed = weights[~finite].any(axis=0)
+    return np.where(failed, -np.inf, scores[finite] @ weights[finite])
+
+
+def median_best(val: np.ndarray, k: int) -> float:
+    """Median score of the best of k trials: the empirical quantile at 0.5^(1/k) (Lourie et al., 2024).
+
+    It is finite as long as the share f of failed trials has f^k < 1/2.
+
+    Raises:
+        ValueError: If a score is NaN or +inf, or k is not in 1 … N.
+    """
+    n = len(val)
+    refuse_budget(n, k)
+    refuse_unordered(val)
+    return float(np.sort(val)[math.ceil(n * 0.5 ** (1 / k)) - 1])
+
+
+def largest_claim(n: int) -> int:
+    """The largest budget k that N = `n` trials support a claim about: floor(N/5)."""
+    return n // TRIALS_PER_CLAIM
+
+
+def budgets(n: int) -> list[int]:
+    """The declared grid 1, 5, 10, floor(N/5) as far as N/5 reaches, ascending; empty below 20 trials (R05)."""
+    largest = largest_claim(n)
+    return sorted({k for k in (*DECLARED, largest) if k <= largest}) if n >= FEWEST_TRIALS else []
+
+
+def efficiency_blocks(val: np.ndarray, report: np.ndarray, k: int) -> np.ndarray:
+    """(floor(N/k),) `report` score of the winner on `val` of each block of k trials (Bergstra & Bengio, 2012).
+
+    Blocks follow the draw order and share no trial, so that each is a complete search of its own; a remainder is left
+    out. Winners that tie are averaged.
+
+    Args:
+        val: (N,) in draw order.
+        report: (N,) in draw order.
+        k: Trials of a block, 1 … N.
+
+    Raises:
+        ValueError: If a score is NaN or +inf, or k is not in 1 … N.
+    """
+    refuse_budget(len(val), k)
+    refuse_unordered(val, report)
+    used = len(val) // k * k
+    blocks = val[:used].reshape(-1, k)
+    winners = blocks == blocks.max(axis=1, keepdims=True)
+    scores: np.ndarray = report[:used].reshape(-1, k).mean(axis=1, where=winners)
+    return scores
+
+
+def refuse_budget(n: int, k: int) -> None:
+    """Refuse a budget that n trials do not hold.
+
+    Raises:
+        ValueError: If k is not in 1 … n.
+    """
+    if not 1 <= k <= n:
+        raise ValueError(f"budget k must be between 1 and the number of trials {n}, got {k}")
+
+
+def refuse_unordered(*scores: np.ndarray) -> None:
+    """Refuse scores that no order of trials can be made of.
+
+    Raises:
+        ValueError: If a score is NaN or +inf.
+    """
+    for of_trials in scores:
+        wrong = np.flatnonzero(np.isnan(of_trials) | (of_trials == np.inf))
+        if len(wrong):
+            raise ValueError(
+                f"scores must be numbers, or -inf for a failed trial, got {of_trials[wrong[0]]} in trial {wrong[0]}"
+            )

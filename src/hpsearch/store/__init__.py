@@ -1,0 +1,1 @@
+"""A sweep on disk, and how it is read back."""

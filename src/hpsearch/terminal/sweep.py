@@ -1,0 +1,395 @@
+"""What a sweep prints before it starts: which one, on which data, how it is split, and what is scored."""
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.config import Config, Engine
+from hpsearch.config.search import AdaptiveSearch, CoarseToFine
+from hpsearch.data.splits import SplitSizes, split_sizes
+from hpsearch.formatting import number_of, plural, show_number, show_value
+from hpsearch.jobs import Checked
+from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
+from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Status
+from hpsearch.search.levels import Level
+from hpsearch.search.plan import Plan
+from hpsearch.search.space import Choices, Dimension
+from hpsearch.search.sweep_identity import Named, started_by_option
+from hpsearch.secrets import MASK, masked_keys
+from hpsearch.store.record_json import Record
+from hpsearch.store.selection import find_champion, find_recipe
+from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.report import REPORT_PAGE, Published, report_files, show_answers
+from hpsearch.terminal.scores import Score
+from hpsearch.tracking.runs import SweepRun, artifact_path, table_path
+
+MANY_FITS = 300
+"""Trainings of one trial from which on its cost is worth a warning."""
+
+
+def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: int, surplus: int) -> None:
+    """Prints which sweep this is, on which data, how they are split, what trials draw and cost, and what they score.
+
+    Args:
+        terminal: Where.
+        named: The sweep.
+        plan: What it is.
+        score: What trials are scored by.
+        done: Trials that are finished, of those that are asked for.
+        surplus: Finished trials that are not asked for.
+    """
+    config, data = plan.base.config, named.specification["data"]
+    sizes = split_sizes(config.evaluation, data["development_rows"])
+    trials, fits = config.search.trials, sizes.folds * config.evaluation.replicates
+    resumed = f", {done} of them finished before" if done else ""
+    each = f"{fits:,} trainings of " if fits > 1 else ""
+    for at, line in enumerate(named.note):
+        terminal.line(f"    {line}") if at else terminal.warn(line)
+    terminal.line(f"sweep {named.name}", style="bold")
+    terminal.line(f"  data    {describe_data(data)}")
+    if "inputs" in data:
+        terminal.line(f"  inputs  {data['inputs']}")
+    for sentence in data.get("notes", ()):
+        terminal.line(f"  read    {sentence}")
+    terminal.line(f"  split   {describe_split(config, sizes)}")
+    terminal.line(f"  trials  {describe_trials(plan)}{resumed}; {each}{describe_epochs(config)}")
+    for at, line in enumerate(describe_space(plan.levels)):
+        terminal.line(f"  {'' if at else 'space':<7} {line}")
+    if config.search.depends:
+        terminal.line(f"  rounds  {describe_rounds(config)}")
+    terminal.line(f"  score   {describe_score(config, score)}")
+    if isinstance(config.search, CoarseToFine) and trials <= (short := sum(r.trials for r in config.search.rounds)):
+        terminal.warn(f"search.trials={trials} ends before the long trainings, which come after {short} short ones")
+    for sentence in data.get("warnings", ()):
+        terminal.warn(sentence)
+    for sentence in _about_finished(config, done, surplus):
+        terminal.warn(sentence)
+    if fits >= MANY_FITS:
+        terminal.warn(f"every trial trains {fits:,} networks, {trials * fits:,} in all")
+
+
+def _about_finished(config: Config, done: int, surplus: int) -> Iterator[str]:
+    """What is to be known of trials that are finished."""
+    if done + surplus:
+        for key in masked_keys(config.covered()):
+            yield f"{key} is a secret, not stored: finished trials may have had another"
+    if surplus:
+        yield f"{done + surplus} trials exist, more than search.trials={config.search.trials}: all of them are shown"
+
+
+def tell_engines(terminal: Terminal, checked: Checked) -> None:
+    """Which engine trains, who cannot train in a fleet and why, and what of the user's own code is not measured."""
+    paces = list(checked.paces.values())
+    widths = [pace.width for pace in paces if pace.engine is Engine.FLEET]
+    alone = "one network at a time in each worker"
+    together = f"up to {max(widths)} networks as one" if max(widths, default=1) > 1 else alone
+    if len(widths) == len(paces):
+        terminal.line(f"  engine  fleet: {together}")
+    elif widths:
+        few = f"{len(widths)} of {len(paces)} shapes of network"
+        terminal.line(f"  engine  fleet for {few} ({together}), reference for the others")
+    else:
+        terminal.line(f"  engine  reference: {alone}")
+    for problem in dict.fromkeys(pace.problem for pace in paces if pace.problem):
+        terminal.warn(f"trained by the reference engine, since they cannot be batched: {problem}")
+    for missing in checked.missing_signals:
+        terminal.warn(f"signals are incomplete, training is not: {missing}")
+
+
+def describe_trials(plan: Plan) -> str:
+    """How many trials there are; where levels are compared, in each of them, beside its default recipe."""
+    trials, levels = plan.search.trials, plan.levels
+    total = len(plan.keys(trials))
+    if not plan.search.compares:
+        return str(total)
+    names = f"{number_of(len(levels), 'level')} ({', '.join(level.name for level in levels)})"
+    if total == len(levels):
+        return f"the default recipe of each of {names}"
+    most = "" if total == len(levels) * (trials + 1) else "up to "
+    return f"{most}{trials} and the default recipe in each of {names}"
+
+
+def describe_space(levels: Sequence[Level]) -> list[str]:
+    """What trials draw: the options of each group that varies, then a line for each option with the scale of ranges."""
+    options = {group: names for level in levels for group, names in level.space.options.items()}
+    lines = [f"{group}: {', '.join(names)}" for group, names in options.items()]
+    dimensions: dict[str, dict[str, Dimension]] = {}
+    for level in levels:
+        for option, named in level.space.dimensions.items():
+            dimensions.setdefault(option, {}).update(named)
+    width = max(map(len, dimensions), default=0)
+    drawn = {
+        option: "; ".join(f"{name} {describe_dimension(dimension)}" for name, dimension in named.items())
+        for option, named in dimensions.items()
+    }
+    return [*lines, *(f"{option:<{width}}  {text}" for option, text in drawn.items())]
+
+
+def describe_dimension(dimension: Dimension) -> str:
+    """`0.0001 to 0.1, log`, `1 to 3`, `0.1 to 0.5 by 0.1` or `0.8, 0.9`."""
+    if isinstance(dimension, Choices):
+        return ", ".join(map(show_value, dimension.values))
+    scale = ", log" if dimension.log else "" if dimension.step is None else f" by {show_value(dimension.step)}"
+    return f"{show_value(dimension.low)} to {show_value(dimension.high)}{scale}"
+
+
+def describe_epochs(config: Config) -> str:
+    """How long one training is."""
+    epochs, patience = config.training.epochs, config.training.patience
+    if isinstance(config.search, CoarseToFine):
+        return f"{config.search.rounds[0].epochs} to {number_of(epochs, 'epoch')} each"
+    if patience is not None:
+        return f"up to {number_of(epochs, 'epoch')} each, stopped early (training.patience={patience})"
+    return f"{number_of(epochs, 'epoch')} each"
+
+
+def describe_rounds(config: Config) -> str:
+    """How trials learn from each other, and when they are judged."""
+    search = config.search
+    if isinstance(search, CoarseToFine):
+        short = [f"{number_of(each.trials, 'trial')} of {number_of(each.epochs, 'epoch')}" for each in search.rounds]
+        narrows = "each round narrows the ranges of the next, and drops options that did badly"
+        return f"{', then '.join(short)}, then the others; {narrows}"
+    learns = (
+        f", each learns from those before, from trial {search.startup} on" if isinstance(search, AdaptiveSearch) else ""
+    )
+    parts = [f"cohorts of {search.cohort_size}{learns}"]
+    if search.prunes:
+        rungs = search.rungs_below(config.training.epochs)
+        parts.append(f"{search.pruner} after epoch {', '.join(map(str, rungs))}")
+    return "; ".join(parts)
+
+
+def describe_data(data: dict[str, Any]) -> str:
+    """One line about the rows of a sweep."""
+    test, targets = data["test"], data["targets"]
+    if not test:
+        return f"{data['name']}, {targets}: {number_of(data['development_rows'], 'row')}, no test set"
+    rows = f"{number_of(data['development_rows'], 'development row')}, {number_of(test['rows'], 'sealed test row')}"
+    return f"{data['name']}, {targets}: {rows}{describe_duplicates(test['duplicates'])}"
+
+
+def describe_duplicates(duplicates: int) -> str:
+    """What is appended to the number of test rows where some of them are known to the search."""
+    if not duplicates:
+        return ""
+    have = f"{duplicates:,} of them {plural(duplicates, 'has', 'have')}"
+    return f" ({have} the same inputs as a development row)"
+
+
+def describe_split(config: Config, sizes: SplitSizes) -> str:
+    """Which rows a trial is trained and scored on."""
+    kind = config.options["evaluation"]
+    train = describe_limit(config, sizes.train, "training row")
+    if sizes.report:
+        report = number_of(sizes.report, "report row")
+        return f"{kind}: {train}, {number_of(sizes.val, 'val row')} for the score, {report} to quote"
+    if config.evaluation.kind == "truth_table":
+        return f"{kind}: trained and scored on the same {number_of(sizes.val, 'row')}"
+    return f"{kind}: {number_of(sizes.folds, 'fold')} of {train}, each scored on the rest"
+
+
+def describe_limit(config: Config, rows: int, what: str) -> str:
+    """How many rows are trained on, of how many there are."""
+    limit, of_them = config.data.limit, number_of(rows, what)
+    return of_them if limit is None else f"{min(limit, rows):,} of {of_them} (data.limit={limit})"
+
+
+def describe_score(config: Config, score: Score) -> str:
+    """What the score is, and that it may be something else than the loss."""
+    if not score.negated:
+        return score.name
+    text = f"-{score.name}, shown as {score.name}: lower is better"
+    loss = config.loss.kind
+    if loss in ("mse", "mae") and loss != score.metric and not config.search.choose.loss:
+        text += f"; trained with loss={loss} (search.metric={loss} would score by it)"
+    return text
+
+
+SQLITE = "sqlite:///"
+
+
+def explain(terminal: Terminal, score: Score, records: Sequence[Record]) -> None:
+    """What a reader of the table may stumble over: ties, and bounds in place of errors."""
+    champion = find_champion(records)
+    if champion is None:
+        return
+    tied = sum(r.result.status is Status.OK and r.result.score == champion.result.score for r in records)
+    if tied > 1:
+        terminal.line(
+            f"  {tied} trials tie for the best score: the smallest number wins, trial {score.row(champion).name}"
+        )
+    shown = [score.row(record).shown for record in records]
+    for sign, all_are, end in (("≥", "right", "lower"), ("≤", "wrong", "upper")):
+        if score.share_of and any(f"({sign} " in text for text in shown):
+            rows = f"all {score.share_of:,} val {plural(score.share_of, 'row is', 'rows are')} {all_are}"
+            terminal.line(f"  {sign}: {rows}; {end} end of the 95 % interval (Wilson)")
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What the closing screen of a sweep tells."""
+
+    named: Named
+    config: Config
+    score: Score
+    records: Sequence[Record]
+    command: Namespace
+    uri: str
+    run: SweepRun
+    report: Published | None = None
+
+    def show(self, terminal: Terminal) -> None:
+        """Prints the table of the best trials, what failed, the paths, and the next commands."""
+        terminal.best_trials(self.score.rows(self.records), f"{self.score.name} ± SE")
+        explain(terminal, self.score, self.records)
+        self._warn(terminal)
+        if self.report is not None:
+            show_answers(terminal, self.report)
+        terminal.steps("Written", self._written())
+        terminal.steps("Browse", self._browse())
+        terminal.steps("Next", self._next())
+
+    def _warn(self, terminal: Terminal) -> None:
+        failed = [record for record in reversed(self.records) if record.result.status.retried]
+        failures = {str(record.result.failure): self.score.row(record) for record in failed}
+        for failure, row in sorted(failures.items(), key=lambda item: (item[1].k, item[1].level))[:3]:
+            terminal.warn(f"trial {row.name}: {failure} (traceback in its run.json; the same command tries it again)")
+        if self.config.search.prunes:
+            self._tell_pruned(terminal)
+        self._tell_stalled(terminal)
+        if self.config.evaluation.kind == "truth_table":
+            terminal.warn("scored on the rows that were trained on: this says what can be represented, not predicted")
+
+    def _tell_stalled(self, terminal: Terminal) -> None:
+        """What is no better than a constant, with the numbers of the best of it."""
+        stalled = [record for record in self.records if record.result.status is Status.STALLED]
+        if stalled:
+            names = [self.score.row(record).name for record in stalled]
+            few = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+            terminal.warn(f"stalled, cannot be champion: trial {few}")
+            worst_case = find_recipe(stalled) or stalled[0]
+            loss, constant = (worst_case.result.summary.get(key) for key in (FINAL_LOSS, CONSTANT_LOSS))
+            numbers, than = "", "no better than"
+            if loss is not None and constant is not None:
+                than = "hardly better than" if loss < constant else than
+                numbers = f": its training loss is {show_number(loss)}, that of a constant {show_number(constant)}"
+            terminal.line(
+                f"  trial {self.score.row(worst_case).name} is {than} {constant_in_words(worst_case)}{numbers}"
+            )
+        best = find_recipe(self.records)
+        r2 = None if best is None else best.result.summary.get(R2)
+        if best is not None and r2 is not None and r2 < 0:
+            terminal.warn(
+                f"trial {self.score.row(best).name} is worse than predicting the mean of the scored rows: "
+                f"R² {show_number(r2)}"
+            )
+
+    def _tell_pruned(self, terminal: Terminal) -> None:
+        """What a pruner that took all or none leaves a person to wonder about."""
+        pruned = sum(record.result.status is Status.PRUNED for record in self.records)
+        if not pruned:
+            terminal.line(
+                "  no trial was pruned: most rules, such as the median, compare with trials of earlier cohorts"
+            )
+        if pruned == len(self.records):
+            terminal.warn(
+                "every trial was pruned: none has a score; loosen search.pruner_options or try another pruner"
+            )
+
+    def _written(self) -> list[tuple[str, str]]:
+        folder = self.named.store.folder
+        report = [] if self.report is None else report_files(self.report)
+        lines = [*report, ("runs", relative(self.uri).removeprefix(SQLITE)), ("records", str(folder / "trials"))]
+        best = folder / "best.yaml"
+        return [*lines, ("best trial", str(best))] if best.exists() else lines
+
+    def _browse(self) -> list[tuple[str, str]]:
+        pages = [] if self.report is None else [("report", artifact_path(self.run, REPORT_PAGE))]
+        pages.append(("trials", table_path(self.run.experiment_id)))
+        if self.uri.startswith(("http:", "https:")):
+            return [(what, self.uri.rstrip("/") + page) for what, page in pages]
+        journal = Path(self.config.tracking.directory) / "optuna.journal"
+        address = '"$MLFLOW_TRACKING_URI"' if MASK in self.uri else shell_quoted(relative(self.uri))
+        return [
+            ("MLflow", f"mlflow ui --backend-store-uri {address}"),
+            *((what, f"then open http://127.0.0.1:5000{page}") for what, page in pages),
+            ("Optuna", f"optuna-dashboard {shell_quoted(str(journal))}"),
+        ]
+
+    def _next(self) -> list[tuple[str, str]]:
+        drawn = 1 + max((record.k for record in self.records), default=0) - self.config.search.compares
+        trials = max(self.config.search.trials, drawn)  # the sweep may have had more already
+        steps = self._ways_out()
+        if trials > 1 and drawn >= self.config.search.trials:  # fewer are all that the space holds
+            steps.append(("go on", self._command(*self._overrides_but("search.trials"), f"search.trials={2 * trials}")))
+        if self.named.specification["data"]["test"] and find_champion(self.records) is not None:
+            steps.append(("final", self._command(*self._final(), *self._tracking())))
+            which = "the best trial" if trials > 1 else "it"
+            why = ", since the highest of several scores flatters" if trials > 1 else ""
+            steps.append(("", f"retrains {which} on fresh seeds{why},"))
+            steps.append(("", "then opens the sealed test set, once"))
+        if MASK in self.uri:
+            steps.append(("", "MLFLOW_TRACKING_URI must hold the address, whose password is not printed"))
+        return steps or [("help", self._command("--help"))]
+
+    def _ways_out(self) -> list[tuple[str, str]]:
+        """What to try where no trial has learned anything."""
+        statuses = {record.result.status for record in self.records}
+        if Status.OK in statuses or not statuses & {Status.STALLED, Status.DIVERGED}:
+            return []
+        epochs = f"training.epochs={2 * self.config.training.epochs}"
+        longer = self._command(*self._overrides_but("training.epochs", "name"), epochs)
+        key = "optimizer.space.lr.low=… .high=…" if "optimizer" in self.config.search.tune else "optimizer.lr=…"
+        rates = f"another learning rate: {key}"
+        tries = [("try", longer), ("or", rates)] if Status.STALLED in statuses else [("try", rates)]
+        return [*tries, ("help", self._command("--help"))]
+
+    def _overrides_but(self, *keys: str) -> list[str]:
+        return [each for each in self.command.overrides if key_of(each) not in keys]
+
+    def _final(self) -> list[str]:
+        only = started_by_option(self.config.tracking.directory, "mnist")
+        if only == [self.named.name]:
+            return ["+final=mnist"]
+        return ["+final=sweep", f"final.sweep={hydra_quoted(self.named.name)}"]
+
+    def _tracking(self) -> list[str]:
+        return [
+            each
+            for each in self.command.overrides
+            if key_of(each) in ("tracking", "tracking.uri", "tracking.directory")
+        ]
+
+    def _command(self, *overrides: str) -> str:
+        flags = [] if self.command.config_dir is None else ["--config-dir", str(self.command.config_dir)]
+        if self.command.config_name != "config":
+            flags += ["--config-name", self.command.config_name]
+        return command_line([*flags, *overrides])
+
+
+def constant_in_words(record: Record) -> str:
+    """The constant output that the training of a trial is measured against, see `nn.baselines`."""
+    kind = record.config_tree["loss"]["kind"]
+    if kind == "custom":
+        return "the best constant output"
+    if kind == "perceptron":
+        return "always naming the larger class"
+    if R2 not in record.result.summary:
+        return "guessing by the shares of the classes"
+    which = "median" if kind == "mae" else "mean"
+    return f"the {which} row" if record.config_tree["data"]["task"] == "autoencoder" else f"predicting the {which}"
+
+
+def key_of(override: str) -> str:
+    """What an override sets, with or without a plus: `search.trials` of `++search.trials=2`."""
+    return override.lstrip("+").partition("=")[0].strip()
+
+
+def relative(uri: str) -> str:
+    """A SQLite address relative to the current folder where it lies below it."""
+    path = Path(uri.removeprefix(SQLITE))
+    below = uri.startswith(SQLITE) and path.is_relative_to(Path.cwd())
+    return f"{SQLITE}{path.relative_to(Path.cwd())}" if below else uri

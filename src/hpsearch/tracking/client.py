@@ -1,0 +1,295 @@
+"""Experiments and runs of one MLflow store: safe names, safe repetition, batches within the limits."""
+
+import getpass
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hpsearch.records import Value
+from hpsearch.secrets import mask_secrets
+from hpsearch.tracking.connection import TrackingError, close, retried
+from hpsearch.tracking.runs import Ending
+from hpsearch.tracking.sanitize import (
+    METRICS_PER_BATCH,
+    NOTE_LENGTH,
+    PARAMS_PER_BATCH,
+    TAG_LENGTH,
+    batches,
+    clip,
+    digest,
+    display_name,
+    key_name,
+    param_text,
+    tag_texts,
+)
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment, Run
+    from mlflow.tracking.client import MlflowClient
+
+T = TypeVar("T")
+
+KEY = "key"
+
+SWEEP = "sweep"
+
+ACTIVE_ONLY, DELETED_ONLY, ALL = 1, 2, 3
+"""MLflow's `ViewType`, which is not imported for it."""
+
+NOTE = "mlflow.note.content"
+
+PAGE = 500
+"""Runs with their metrics that a SQLite store reads in a second."""
+
+
+class Store:
+    """What hpsearch asks of MLflow, each call safe to repeat.
+
+    Args:
+        client: A client of the store.
+        uri: Its address, for messages.
+        artifact_root: Where new experiments keep artifacts; None: the server decides.
+        page: Runs read at once.
+    """
+
+    def __init__(self, client: "MlflowClient", uri: str, artifact_root: str | None, page: int = PAGE) -> None:
+        self.client = client
+        self.uri = uri
+        self.artifact_root = artifact_root
+        self._page_size = page
+        self._places: dict[str, str] = {}  # of the artifacts of runs that were made here
+
+    def experiment(self, name: str, description: str) -> str:
+        """The id of the experiment of the sweeps of a name, created if there is none.
+
+        Its tag tells it, since people rename experiments.
+
+        Raises:
+            TrackingError: It was deleted in MLflow.
+        """
+        whole = clip(name, NOTE_LENGTH)
+        tags = {
+            SWEEP: whole,
+            NOTE: clip(description, NOTE_LENGTH),
+            "mlflow.experimentKind": "custom_model_development",  # or else the page asks what it is
+        }
+
+        def find_or_create() -> Any:
+            experiments = self.experiments()
+            titles = {found.name: found for found in experiments}
+            title = display_name(name)
+            if titles.get(title) is not None and titles[title].tags.get(SWEEP, whole) != whole:
+                title = f"{title} ~{digest(name)[:8]}"  # somebody gave the name to the experiment of another sweep
+            own = next((found for found in experiments if found.tags.get(SWEEP) == whole), titles.get(title))
+            if own is not None:
+                return own
+            made = self.client.create_experiment(title, artifact_location=self.artifact_root, tags=tags)
+            return self.client.get_experiment(made)
+
+        found = self.call(find_or_create)
+        self._require_active(found)
+        if SWEEP not in found.tags:
+            self.describe_experiment(found.experiment_id, {SWEEP: whole})
+        return str(found.experiment_id)
+
+    def parent(self, name: str, key: str) -> "Run | None":
+        """The run of a sweep, in whatever experiment; None if there is none, or it was deleted in MLflow."""
+        return self._parent(self.active(), name, key, ACTIVE_ONLY)
+
+    def require_undeleted(self, name: str, key: str) -> None:
+        """Refuses to make a run anew that was deleted in MLflow: what belongs to it would be in two places.
+
+        Raises:
+            TrackingError: With the way to bring it back.
+        """
+        experiments = {found.experiment_id: found for found in self.experiments()}
+        deleted = self._parent(list(experiments), name, key, DELETED_ONLY)
+        if deleted is not None:
+            self._require_active(experiments[deleted.info.experiment_id])
+            raise TrackingError(
+                f"the run of sweep {name!r} was deleted in MLflow: bring it back by "
+                f"`mlflow runs restore --run-id {deleted.info.run_id}` with MLFLOW_TRACKING_URI set, or give another "
+                "name="
+            )
+
+    def _parent(self, within: list[str], name: str, key: str, view: int) -> "Run | None":
+        own = clip(name, TAG_LENGTH)  # if somebody took this tag away, the key has to do
+        found = self.search(within, f"tags.{KEY} = '{key}'", view)
+        return next((run for run in found if run.data.tags.get(SWEEP, own) == own), None)
+
+    def _require_active(self, experiment: "Experiment") -> None:
+        if experiment.lifecycle_stage != "active":
+            raise TrackingError(
+                f"the experiment {experiment.name!r} was deleted in MLflow: bring it back by `mlflow experiments "
+                f"restore --experiment-id {experiment.experiment_id}` with MLFLOW_TRACKING_URI set, or give another "
+                "name="
+            )
+
+    def describe_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an experiment."""
+        for key, value in tags.items():
+            self.call(self.client.set_experiment_tag, experiment_id, key_name(key), clip(value, NOTE_LENGTH))
+
+    def find(self, experiment_id: str, key: str) -> str | None:
+        """The id of the run with this key."""
+        found = next(self.search(experiment_id, f"tags.{KEY} = '{key}'"), None)
+        return None if found is None else str(found.info.run_id)
+
+    def run(self, run_id: str) -> "Run":
+        """The run with this id."""
+        return self.call(self.client.get_run, run_id)
+
+    def experiments(self) -> "list[Experiment]":
+        """All experiments, deleted ones too, oldest first."""
+        found: list[Experiment] = []
+        token: str | None = None
+        while True:
+            page = self.call(self.client.search_experiments, ALL, order_by=["creation_time ASC"], page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def active(self) -> list[str]:
+        """The ids of all experiments that are not deleted."""
+        return [str(found.experiment_id) for found in self.experiments() if found.lifecycle_stage == "active"]
+
+    def search(self, within: str | Sequence[str], filter_string: str, view: int = ACTIVE_ONLY) -> Iterator["Run"]:
+        """The runs of an experiment, or of several, that match, oldest first."""
+        ids = [within] if isinstance(within, str) else list(within)
+        token: str | None = None
+        while True:
+            page = self.call(self._page, ids, filter_string, view, token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def create(  # what is known of a new run
+        self, experiment_id: str, key: str, name: str, started_ms: int, tags: Mapping[str, str], *, search: bool
+    ) -> str:
+        """The id of the run with this key, created if there is none.
+
+        Args:
+            experiment_id: Where.
+            key: A digest that no other run has.
+            name: What it is called.
+            started_ms: Milliseconds since 1970.
+            tags: Its tags.
+            search: Whether it may be there already. After a failed try it is always searched for, since a server may
+                have created it before its answer got lost.
+        """
+        labels = tag_texts({**tags, KEY: key, "mlflow.user": _user(), "mlflow.source.name": "hpsearch"})
+        tries = 0
+
+        def find_or_create() -> str:
+            nonlocal tries
+            tries += 1
+            found = self.find(experiment_id, key) if search or tries > 1 else None
+            if found is not None:
+                return found
+            made = self.client.create_run(experiment_id, started_ms, labels, display_name(name)).info
+            self._places[made.run_id] = made.artifact_uri
+            return str(made.run_id)
+
+        return self.call(find_or_create)
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        points: Iterable[tuple[str, float, int]] = (),
+        at_ms: int = 0,
+        tags: Mapping[str, str] | None = None,
+        params: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Add metrics as (name, value, step), tags and params to a run, in as few calls as MLflow allows."""
+        from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415  # see `connection`
+
+        metrics = [Metric(name, value, at_ms, step) for name, value, step in points]
+        labels = [RunTag(key, text) for key, text in tag_texts(tags or {}).items()]
+        values = [Param(key_name(key), param_text(value)) for key, value in mask_secrets(dict(params or {})).items()]
+        for rows in batches(values, PARAMS_PER_BATCH):
+            self.call(self.client.log_batch, run_id, params=rows)
+        head, rest = metrics[: METRICS_PER_BATCH - len(labels)], metrics[METRICS_PER_BATCH - len(labels) :]
+        for more in batches(rest, METRICS_PER_BATCH):
+            self.call(self.client.log_batch, run_id, metrics=more)
+        if head or labels:
+            self.call(self.client.log_batch, run_id, metrics=head, tags=labels)
+
+    def reopen(self, run_id: str) -> None:
+        """Set a run back to running."""
+        self.call(self.client.update_run, run_id, "RUNNING")
+
+    def end(self, run_id: str, ending: Ending, ended_ms: int) -> None:
+        """End a run; MLflow takes the time of the last call."""
+        self.call(self.client.set_terminated, run_id, str(ending), ended_ms)
+
+    def artifact(self, run_id: str, name: str, content: str | Path) -> None:
+        """Store a text or a file with a run under this name, which may hold folders.
+
+        Raises:
+            TrackingError: MLflow or the disk refused it.
+        """
+        path = PurePosixPath(name)
+        folder = None if path.parent == PurePosixPath() else str(path.parent)
+        log = self._artifacts(run_id)
+        try:
+            if isinstance(content, Path) and content.name == path.name:
+                self.call(log, str(content), folder)
+                return
+            with tempfile.TemporaryDirectory() as directory:
+                local = Path(directory) / path.name
+                if isinstance(content, Path):
+                    shutil.copyfile(content, local)
+                else:
+                    local.write_text(content, encoding="utf-8")
+                self.call(log, str(local), folder)
+        except OSError as error:
+            raise TrackingError(f"artifact {name} of run {run_id} could not be stored: {error}") from error
+
+    def read_artifact(self, run_id: str, name: str) -> bytes:
+        """A file of a run.
+
+        Raises:
+            TrackingError: It is not there.
+        """
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  # see `connection`
+
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                path = self.call(self.client.download_artifacts, run_id, name, folder)
+                return Path(path).read_bytes()
+            except (MlflowException, OSError) as error:
+                raise TrackingError(f"run {run_id} has no {name}: {error}") from error
+
+    def _artifacts(self, run_id: str) -> Callable[[str, str | None], None]:
+        """What stores a file in a folder of a run; MLflow's client would read the whole run to find out where."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415
+
+        if run_id not in self._places:
+            self._places[run_id] = self.run(run_id).info.artifact_uri
+        repository = get_artifact_repository(self._places[run_id], tracking_uri=self.uri)
+        log: Callable[[str, str | None], None] = repository.log_artifact
+        return log
+
+    def close(self) -> None:
+        """Let go of the database's connections; a server's are none."""
+        close(self.client)
+
+    def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """The result of a call of the client, repeated where that may help."""
+        return retried(lambda: function(*args, **kwargs), self.uri)
+
+    def _page(self, ids: list[str], filter_string: str, view: int, token: str | None) -> Any:
+        order = ["attributes.start_time ASC"]
+        return self.client.search_runs(ids, filter_string, view, self._page_size, order, token)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, as in containers
+        return "unknown"

@@ -1,0 +1,155 @@
+"""What a tracking store keeps of a sweep, read back: enough to make its report where its folder is not."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.records import Status
+from hpsearch.tracking.client import SWEEP, Store
+from hpsearch.tracking.connection import TrackingError
+from hpsearch.tracking.runs import Attempt, Role, SweepRun, attempt_of
+from hpsearch.tracking.sanitize import TAG_LENGTH, clip
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+PARENT = "mlflow.parentRunId"
+
+REQUESTED = "trials_requested"
+"""Tag of a sweep's run: how many trials it is to have, of all levels, default recipes included."""
+
+NAMES_OF_SWEEPS = """
+    SELECT name.value FROM tags AS name
+    JOIN tags AS role ON role.run_uuid = name.run_uuid AND role.key = 'role' AND role.value = 'parent'
+    JOIN runs ON runs.run_uuid = name.run_uuid AND runs.lifecycle_stage = 'active'
+    JOIN experiments AS experiment ON experiment.experiment_id = runs.experiment_id
+    WHERE name.key = 'sweep' AND experiment.lifecycle_stage = 'active'
+"""
+"""In the tables of MLflow."""
+
+_WITHOUT_RECORD = (Status.INTERRUPTED, "running", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A run of a sweep.
+
+    Attributes:
+        attempt: What it stands for.
+        tags: Its tags.
+        metrics: Its last metrics.
+    """
+
+    attempt: Attempt
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+    @property
+    def has_record(self) -> bool:
+        """Whether it came to an end that is written down."""
+        return self.attempt.status not in _WITHOUT_RECORD
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What tells sweeps of one name apart.
+
+    Attributes:
+        started_ms: When the run of the sweep was made, in milliseconds since 1970.
+        user: By whom.
+        fingerprint: Of the sweep; empty if the run does not say.
+    """
+
+    started_ms: int
+    user: str
+    fingerprint: str
+
+
+class StoredSweeps:
+    """The sweeps of one tracking store, as a reader finds them.
+
+    Args:
+        store: The store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, name: str) -> list[SweepRun]:
+        """The sweeps of this name, oldest first; several where people share a store."""
+        return [sweep for sweep in self.all() if sweep.name == clip(name, TAG_LENGTH)]
+
+    def all(self) -> list[SweepRun]:
+        """All sweeps, oldest first, whatever their experiments and runs are called."""
+        parents = self._store.search(self._store.active(), f"tags.role = '{Role.PARENT}'")
+        return [_sweep(run) for run in parents if SWEEP in run.data.tags]
+
+    def of_run(self, run_id: str) -> SweepRun:
+        """The sweep whose own run this is.
+
+        Raises:
+            TrackingError: There is no such run, or it is not that of a sweep.
+        """
+        run = self._store.run(run_id)
+        tags = run.data.tags
+        if tags.get("role") != Role.PARENT or "sweep" not in tags:
+            above = f": it is one of the runs of {tags[PARENT]}" if PARENT in tags else ""
+            raise TrackingError(f"run {run_id} is not the run of a sweep{above}")
+        return _sweep(run)
+
+    def requested(self, sweep: SweepRun) -> int:
+        """How many trials a sweep says that it was asked for; 0 if it does not say."""
+        told = self._store.run(sweep.run_id).data.tags.get(REQUESTED, "")
+        return int(told) if told.isdecimal() else 0
+
+    def origin(self, sweep: SweepRun) -> Origin:
+        """When a sweep was started, by whom, and what it is."""
+        run = self._store.run(sweep.run_id)
+        tags = run.data.tags
+        return Origin(int(run.info.start_time), tags.get("mlflow.user", "unknown"), tags.get("fingerprint", ""))
+
+    def names(self) -> list[str]:
+        """The names of all sweeps, sorted."""
+        return sorted({sweep.name for sweep in self.all()})
+
+    def children(self, sweep: SweepRun, *roles: Role) -> list[Child]:
+        """The runs of a sweep that have one of these roles, oldest first, as far as their tags say what they are."""
+        runs = self._store.search(sweep.experiment_id, f"tags.`{PARENT}` = '{sweep.run_id}'")
+        return [child for run in runs if (child := _child(run)) is not None and child.attempt.role in roles]
+
+    def artifact(self, run_id: str, name: str) -> bytes:
+        """A file of a run.
+
+        Raises:
+            TrackingError: It is not there.
+        """
+        return self._store.read_artifact(run_id, name)
+
+
+def _sweep(run: "Run") -> SweepRun:
+    return SweepRun(run.data.tags[SWEEP], "", str(run.info.experiment_id), str(run.info.run_id), resumed=True)
+
+
+def _child(run: "Run") -> Child | None:
+    attempt = attempt_of(run)
+    return None if attempt is None else Child(attempt, dict(run.data.tags), dict(run.data.metrics))
+
+
+def names_in_file(uri: str) -> list[str] | None:
+    """The names of all sweeps of a store that is a SQLite file, sorted, read without MLflow, which takes long to load.
+
+    None where that cannot be said: another kind of store, or a file that is read in another way.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///"):
+        return None
+    if not path.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as file:
+            return sorted({name for (name,) in file.execute(NAMES_OF_SWEEPS)})
+    except sqlite3.Error:
+        return None

@@ -1,0 +1,264 @@
+"""The tracker: a sweep is an MLflow experiment with a parent run, every attempt at a trial is a child run.
+
+One process writes, from one thread. Every write takes its time from the caller and may be repeated without harm:
+runs are found again by a key tag before they are created a second time, and MLflow drops a metric that is there
+already with the same key, value, step and timestamp.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from hpsearch.records import Status, TrialResult, Value
+from hpsearch.secrets import mask_uri
+from hpsearch.tracking.client import NOTE, Store
+from hpsearch.tracking.connection import TrackingError, connect, resolve_uri, sqlite_file
+from hpsearch.tracking.models import log_model
+from hpsearch.tracking.reader import PARENT, StoredSweeps
+from hpsearch.tracking.relocation import follow_moved
+from hpsearch.tracking.report_views import Looks
+from hpsearch.tracking.runs import (
+    TABLE_VIEW,
+    Attempt,
+    Dataset,
+    Ending,
+    Role,
+    SweepRun,
+    attempt_of,
+    finite_points,
+    points,
+    run_key,
+    run_name,
+    table_view,
+)
+from hpsearch.tracking.sanitize import digest
+from hpsearch.tracking.seal_ledger import SealLedger
+
+if TYPE_CHECKING:
+    import torch
+
+VIEW = f"mlflow.sharedViewState.{TABLE_VIEW}"
+
+
+class Tracker:
+    """The sweeps of one tracking store, and the ledger of its test sets; a context manager.
+
+    Args:
+        store: The store that is written to.
+        moved_from: Where its artifacts were before their folder was moved, if it was moved since it was used last.
+    """
+
+    def __init__(self, store: Store, moved_from: Sequence[str] = ()) -> None:
+        self.moved_from = moved_from
+        self.uri = mask_uri(store.uri)
+        """Where it is, to be shown and stored: without a password."""
+        self.ledger = SealLedger(store)
+        self.looks = Looks(store)
+        self.stored = StoredSweeps(store)
+        self._store = store
+
+    @classmethod
+    def connect(cls, uri: str | None, directory: Path) -> "Tracker":
+        """The tracker at `uri`, or else at `MLFLOW_TRACKING_URI`, or else in `directory`.
+
+        Artifacts lie under `directory` unless a server keeps them; those of a SQLite store are found again after the
+        folder was moved.
+
+        Raises:
+            TrackingError: The store cannot be used; within 10 s, and nothing was created in it.
+        """
+        address = resolve_uri(uri, directory)
+        served = address.startswith(("http:", "https:"))
+        root = None if served else directory.absolute() / "artifacts"
+        client, database = connect(address), sqlite_file(address)
+        moved_from = () if root is None or database is None else follow_moved(database, root)
+        return cls(Store(client, address, None if root is None else str(root)), moved_from)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
+
+    def open_sweep(  # noqa: PLR0913  # what is known of a sweep
+        self,
+        name: str,
+        *,
+        identity: str,
+        started_ms: int,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        params: Mapping[str, Value] | None = None,
+        columns: Sequence[str] = (),
+        datasets: Sequence[Dataset] = (),
+    ) -> SweepRun:
+        """The sweep with its experiment and parent run: made now, or found again and set back to running.
+
+        Args:
+            name: Name of the sweep: any text.
+            identity: What tells this sweep from another of the same name in the same store. The fingerprint alone is
+                not enough on a shared server, where two people may run the same sweep.
+            started_ms: Milliseconds since 1970.
+            description: Markdown, shown on the pages of the experiment and of the parent run.
+            tags: What is known about it: fingerprint, commit, versions, machine.
+            params: Its settings, flat; MLflow refuses another value for a param that it knows.
+            columns: Params and metrics that its table of trials shows beside the score, at `runs.table_path`.
+            datasets: The rows that its trials see.
+
+        Raises:
+            TrackingError: MLflow failed, or the sweep was deleted there, or the experiment of its name.
+        """
+        store, key = self._store, run_key(identity, Role.PARENT)
+        found = store.parent(name, key)
+        if found is None:
+            store.require_undeleted(name, key)
+        experiment_id = str(found.info.experiment_id) if found else store.experiment(name, description)
+        if columns:
+            store.describe_experiment(experiment_id, {VIEW: table_view(columns)})
+        labels = {**(tags or {}), "role": Role.PARENT, "sweep": name, "status": "running", NOTE: description}
+        if found is None:
+            run_id = store.create(experiment_id, key, name, started_ms, labels, search=False)
+        else:
+            run_id = str(found.info.run_id)
+            store.reopen(run_id)
+        store.log(run_id, params=params, tags=labels if found else None)
+        if datasets:
+            store.call(store.client.log_inputs, run_id, [dataset.as_input() for dataset in datasets])
+        return SweepRun(name, identity, experiment_id, run_id, resumed=found is not None)
+
+    def describe_sweep(self, sweep: SweepRun, description: str) -> None:
+        """Put another description on the pages of a sweep."""
+        self._store.describe_experiment(sweep.experiment_id, {NOTE: description})
+        self._store.log(sweep.run_id, tags={NOTE: description})
+
+    def find_sweep(self, name: str, identity: str) -> SweepRun | None:
+        """The sweep as it stands, with nothing of it changed; None if this store does not have it."""
+        found = self._store.parent(name, run_key(identity, Role.PARENT))
+        if found is None:
+            return None
+        return SweepRun(name, identity, str(found.info.experiment_id), str(found.info.run_id), resumed=True)
+
+    def close_sweep(self, sweep: SweepRun, ending: Ending, *, ended_ms: int) -> None:
+        """End the parent run; its `status` tag becomes `finished`, `failed` or `killed`."""
+        self._store.log(sweep.run_id, tags={"status": ending.lower()})
+        self._store.end(sweep.run_id, ending, ended_ms)
+
+    def start_attempt(  # noqa: PLR0913  # the coordinates of a run, and what is known of it
+        self,
+        sweep: SweepRun,
+        level: str,
+        k: int,
+        attempt: int,
+        *,
+        started_ms: int,
+        role: Role = Role.SEARCH,
+        part: str = "",
+        params: Mapping[str, Value] | None = None,
+        tags: Mapping[str, str] | None = None,
+        config: str | None = None,
+    ) -> str:
+        """The run of an attempt: one for each (sweep, role, level, k, part, attempt), however often this is called.
+
+        Args:
+            sweep: The sweep.
+            level: Level of the trial.
+            k: Number of the trial within the level.
+            attempt: From 1.
+            started_ms: Milliseconds since 1970.
+            role: What it is for.
+            part: Which of several runs of this role and trial: `seed 3`, `opening 1`.
+            params: Every option and value of the trial, flat.
+            tags: Further tags.
+            config: The resolved configuration, stored as `config.yaml`; its sha256 becomes the tag `config_sha256`.
+
+        Returns:
+            The run id.
+        """
+        store, key = self._store, run_key(sweep.identity, role, level, k, part, attempt)
+        labels = {
+            **(tags or {}),
+            "role": role,
+            "sweep": sweep.name,
+            "level": level,
+            "trial": str(k),
+            "attempt": str(attempt),
+            "status": "running",
+            PARENT: sweep.run_id,
+        }
+        labels |= {"part": part} if part else {}
+        labels |= {"config_sha256": digest(config)} if config is not None else {}
+        name = run_name(role, level, k, part, attempt)
+        run_id = store.create(sweep.experiment_id, key, name, started_ms, labels, search=sweep.resumed)
+        store.log(run_id, params=params)
+        if config is not None:
+            store.artifact(run_id, "config.yaml", config)
+        return run_id
+
+    def finish_attempt(
+        self,
+        run_id: str,
+        result: TrialResult,
+        *,
+        ended_ms: int,
+        artifacts: Mapping[str, str | Path] | None = None,
+    ) -> None:
+        """Store the curves, scores and status of an attempt and end its run; may be repeated.
+
+        Args:
+            run_id: The run of the attempt.
+            result: What came out; numbers that are not finite are left out, `result.failure` becomes the tag `failure`,
+                or `pruned` of a trial that was pruned.
+            ended_ms: Milliseconds since 1970; the same whenever the same result is stored again.
+            artifacts: Name to text or file.
+        """
+        self.log_artifacts(run_id, artifacts or {})
+        why = "pruned" if result.status is Status.PRUNED else "failure"
+        tags = {"status": str(result.status)} | ({why: result.failure} if result.failure else {})
+        self._store.log(run_id, points=points(result), at_ms=ended_ms, tags=tags)
+        self._store.end(run_id, Ending.of(result.status), ended_ms)
+
+    def log_model(self, sweep: SweepRun, run_id: str, network: "torch.nn.Module", rows: np.ndarray) -> str:
+        """Store a network with a run as an exported graph; see `models.log_model`. Returns its address."""
+        return log_model(self._store.client, sweep, run_id, network, rows)
+
+    def attempts(self, sweep: SweepRun, *, running: bool = False) -> list[Attempt]:
+        """The attempts that MLflow knows of a sweep, oldest first; with `running`, those it takes for running."""
+        only = " and attributes.status = 'RUNNING'" if running else ""
+        runs = self._store.search(sweep.experiment_id, f"tags.`{PARENT}` = '{sweep.run_id}'{only}")
+        return [attempt for run in runs if (attempt := attempt_of(run)) is not None]
+
+    def find_trial(self, run_id: str) -> Attempt:
+        """The attempt that a run stands for.
+
+        Raises:
+            TrackingError: There is no such run, or it is not a trial of hpsearch.
+        """
+        attempt = attempt_of(self._store.run(run_id))
+        if attempt is None:
+            raise TrackingError(f"run {run_id} is not a trial of hpsearch: give the run id of a trial")
+        return attempt
+
+    def terminate(self, run_id: str, status: Status, *, ended_ms: int, failure: str | None = None) -> None:
+        """End a run that has no result: its driver or worker died, or it was interrupted."""
+        self._store.log(run_id, tags={"status": str(status)} | ({"failure": failure} if failure else {}))
+        self._store.end(run_id, Ending.of(status), ended_ms)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], *, step: int, at_ms: int) -> None:
+        """Add one point to each metric: a sample of `system/…`, the best score so far."""
+        self._store.log(run_id, points=finite_points(metrics, step), at_ms=at_ms)
+
+    def log_artifacts(self, run_id: str, artifacts: Mapping[str, str | Path]) -> None:
+        """Store texts and files with a run, by name; a name may hold folders: `figures/curves.png`.
+
+        Raises:
+            TrackingError: MLflow or the disk refused one.
+        """
+        for name, content in artifacts.items():
+            self._store.artifact(run_id, name, content)
