@@ -98,7 +98,7 @@ def _parts(environment: Mapping[str, str], csv: Path) -> list[Part]:
 
 def _small_parts(environment: Mapping[str, str]) -> list[Part]:
     small = ("training.epochs=1", "execution.device=cpu", "data.limit=1000")
-    tests = ("-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "tests/engine/test_capture.py")
+    tests = ("-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "tests/engine/fleet/test_cuda_graph.py")
     steps = ("-m", "benchmarks", "steps", "--device", "cpu", "--width", "4", "--rows", "500")
     roofline = ("-m", "benchmarks", "roofline", "--device", "cpu", "--widths", "1", "4")
     return [

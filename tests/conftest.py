@@ -5,18 +5,25 @@ import gc
 import os
 import shutil
 import tempfile
+from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from complete_config import config_tree
 
-from hpsearch.config import Config
+from hpsearch.compose.composer import Composer
+from hpsearch.compose.search_space import plan_space
+from hpsearch.config import Config, ConfigError
 from hpsearch.data.dataset import Development
 from hpsearch.records import Fit, Fold, Task
+from hpsearch.search.space import Composed, Space
 from hpsearch.seeding import fit_seeds
+from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
+from tests.complete_config import config_tree
+from tests.composing import compose_once, search_apart
 
 os.environ["MKL_CBWR"] = "AUTO,STRICT"  # as in workers: bits that do not depend on where a matrix begins
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="hpsearch-tests-")  # what a user has opened
@@ -36,6 +43,7 @@ def pytest_collection_finish():
 
 
 MakeConfig = Callable[..., Config]
+ROWS = {"development_rows": 1438, "targets": "10 classes", "test": None}
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +107,96 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("migrated")
     Tracker.connect(f"sqlite:///{folder}/mlflow.db", folder).close()
     return folder
+
+
+@pytest.fixture(scope="session")
+def default_composer() -> Composer:
+    """The bare command line."""
+    return Composer([])
+
+
+@pytest.fixture(scope="session")
+def composed() -> Callable[..., Composed]:
+    """`composed("optimizer=sgd", "optimizer.lr=0.5")`."""
+    return lambda *overrides: compose_once(Composer(overrides))()
+
+
+@pytest.fixture(scope="session")
+def planned() -> Callable[..., Space]:
+    """The space that a command line asks for; files in `config_dir` must not change."""
+
+    def plan(*overrides: str, config_dir: Path | None = None) -> Space:
+        composer = Composer(overrides, config_dir)
+        apart = all(key.startswith("search.") for key in composer.overrides.values)
+        compose = search_apart(overrides, config_dir) if apart else compose_once(composer, config_dir)
+        return plan_space(compose, composer.overrides, composer.known_options)
+
+    return plan
+
+
+@pytest.fixture(scope="session")
+def problems() -> Callable[..., tuple[str, ...]]:
+    """The sentences of the refusal that a call ends with."""
+
+    def call(function, *arguments, **named) -> tuple[str, ...]:
+        with pytest.raises(ConfigError) as refused:
+            function(*arguments, **named)
+        return refused.value.problems
+
+    return call
+
+
+@pytest.fixture
+def command() -> Callable[..., Namespace]:
+    """A parsed command line, as the actions take it."""
+    return lambda *overrides: Namespace(overrides=list(overrides))
+
+
+@pytest.fixture
+def asked(composed, tmp_path):
+    """The configuration of a command in an empty folder; `report` as given."""
+
+    def ask(**report):
+        config = composed("+report=leaderboard").config
+        tracking = replace(config.tracking, directory=str(tmp_path / "mlruns"))
+        directory = str(tmp_path / "experiments")
+        return replace(config, tracking=tracking, report=replace(config.report, directory=directory, **report))
+
+    return ask
+
+
+@pytest.fixture
+def sweep(composed, tmp_path):
+    """Freezes a sweep as a command with these overrides would, and gives its store; nothing is trained."""
+
+    def freeze(name, *overrides, rows="3f2a9c1b" * 8, data="digits", place="mlruns", **more):
+        config = composed("data=digits", *overrides).config
+        store = SweepStore(tmp_path / place, name)
+        tree = {"config": config.covered(), "options": {}, "space": {}, "data": rows}
+        store.folder.mkdir(parents=True)
+        facts = {"named": True, "started_by": None, "created_ms": 1, "version": "0.1.0", "device": "cpu"}
+        facts |= {"fingerprint": name.encode().hex(), "specification": tree, "data": {**ROWS, "name": data}}
+        store.freeze({"name": name, **facts, **more})
+        return store, config
+
+    return freeze
+
+
+@pytest.fixture(scope="session")
+def place(migrated, tmp_path_factory):
+    """Makes a folder for a sweep, with a database that has its schema."""
+
+    def make():
+        folder = tmp_path_factory.mktemp("sweep")
+        shutil.copy(migrated / "mlflow.db", folder / "mlflow.db")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server():
+    from tests.driver_processes import DriverServer  # noqa: PLC0415 (torch, which most tests have no use for)
+
+    with DriverServer() as started:
+        yield started

@@ -226,7 +226,7 @@ class DriverServer:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MLFLOW_DISABLE_TELEMETRY": "true"}
         environment.pop("MLFLOW_TRACKING_URI", None)
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__],
+            [sys.executable, "-W", "ignore", "-m", "tests.driver_processes"],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from program import Program, unchanged
+
+from tests.program import Program, unchanged
 
 REFUSED = "hpsearch: sead is not a key: did you mean seed or search?\n"
 

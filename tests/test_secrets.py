@@ -9,13 +9,13 @@ import time
 import urllib.request
 
 import pytest
-from program import Program, new_program
 
 from hpsearch.config import ConfigError
 from hpsearch.errors import HpsearchError
 from hpsearch.execution.executor import Raised
 from hpsearch.quoting import command_line
 from hpsearch.secrets import filled, mask_override, mask_secrets, mask_text, mask_uri, masked_keys, secret_texts
+from tests.program import Program, new_program
 
 SECRET = "hunter2"  # noqa: S105  # of nobody
 

@@ -5,7 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evidences import (
+
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.answers import space_hash
+from hpsearch.analysis.evidence import Evidence, TrialRow
+from hpsearch.analysis.findings import Action
+from tests.analysis.evidences import (
     LR,
     SPACE,
     bitmaps,
@@ -21,11 +26,6 @@ from evidences import (
     trials,
     with_design,
 )
-
-from hpsearch.analysis.analyse import analyse
-from hpsearch.analysis.answers import space_hash
-from hpsearch.analysis.evidence import Evidence, TrialRow
-from hpsearch.analysis.findings import Action
 
 THREE = {"adam": 0.95, "momentum": 0.95, "sgd": 0.7}
 

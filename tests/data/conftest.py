@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tiny_idx import Tiny
+
+from tests.data.tiny_idx import Tiny
 
 
 @pytest.fixture

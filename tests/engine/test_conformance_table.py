@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 import torch
-from comparison import worst_difference
-from covering import all_pairs, pairs_of
 
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.seeding import fit_seeds
+from tests.engine.comparison import worst_difference
+from tests.engine.covering import all_pairs, pairs_of
 
 TOLERANCE = 1e-9
 SINGLE_TOLERANCE = 5e-3

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import textbook
 import torch
-from comparison import TOLERANCE, assert_equal_training
 
 from hpsearch.config import ConfigError
 from hpsearch.config.training import Adam, Optimizer
@@ -19,6 +17,8 @@ from hpsearch.engine.device_data import DeviceData, to_device
 from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.records import Fit, FitResult, Status
 from hpsearch.seeding import fit_seeds
+from tests.engine import textbook
+from tests.engine.comparison import TOLERANCE, assert_equal_training
 
 
 def alone(fit: Fit, data: DeviceData, **settings: Any) -> FitResult:

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from comparison import assert_signals_near, worst_difference
-from memory_probe import fleet_of
 
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet import trainer as fleet
 from hpsearch.engine.fleet.cuda_graph import WARM, CudaRecorder, Replayed, plain
 from hpsearch.records import Status
+from tests.engine.comparison import assert_signals_near, worst_difference
+from tests.engine.fleet.memory_probe import fleet_of
 
 pytestmark = pytest.mark.gpu
 

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 import torch
-from comparison import bits, worst_difference
 from torch import nn
 from torch.backends import cuda, cudnn
 from torch.nn import functional
@@ -28,6 +27,7 @@ from hpsearch.execution.tasks import Bench, check
 from hpsearch.jobs import CheckJob
 from hpsearch.nn.models import build_network
 from hpsearch.seeding import epoch_order
+from tests.engine.comparison import bits, worst_difference
 
 ULP = 2**-8
 """Half the distance of 1 to the next number of bfloat16: the largest relative error of one rounding."""

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from comparison import bits
 
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.records import Status
+from tests.engine.comparison import bits
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 MLP = {"model": {"kind": "mlp", "widths": [9, 7]}, "regularization": {"kind": "both", "max_norm": 1.5}}

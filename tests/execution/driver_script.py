@@ -3,9 +3,8 @@
 import signal
 import sys
 
-import local_tasks
-
 from hpsearch.execution.local import LocalExecutor
+from tests.execution import local_tasks
 
 
 def main(kind):

@@ -4,9 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-import local_tasks
-
 from hpsearch.execution.local import LocalExecutor
+from tests.execution import local_tasks
 
 
 def main(group):

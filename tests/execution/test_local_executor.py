@@ -6,7 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import local_tasks
 import numpy as np
 import psutil
 import pytest
@@ -15,6 +14,7 @@ from hpsearch.encoding import NAME
 from hpsearch.execution.executor import WorkerDied
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
 from hpsearch.execution.worker_process import sheltered
+from tests.execution import local_tasks
 
 HERE = Path(__file__).parent
 

@@ -8,7 +8,8 @@ compare after it.
 import difflib
 
 import pytest
-from outputs import CASES, EXPECTED, all_outputs
+
+from tests.golden.outputs import CASES, EXPECTED, all_outputs
 
 pytestmark = pytest.mark.long
 

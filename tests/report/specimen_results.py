@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from specimen_parts import Shape, design_of, retrainings_of, trials_of
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedLevel, CalibratedPair
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.findings import Curve, Explored, Good, Importance, Isolation
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Gate, Pair
+from tests.report.specimen_parts import Shape, design_of, retrainings_of, trials_of
 
 
 def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed: int = 7, **design: object) -> Findings:

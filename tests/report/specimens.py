@@ -4,13 +4,13 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from specimen_parts import Shape
-from specimen_results import calibrated_of, draw, gate, pair_of
 
 from hpsearch.analysis.comparison.paired_scores import NOWHERE
 from hpsearch.analysis.evidence import TestRow
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Factorial, Findings, Flip, Hint, TimeRatio
 from hpsearch.analysis.test_results import errors_of, shipped_pairs
+from tests.report.specimen_parts import Shape
+from tests.report.specimen_results import calibrated_of, draw, gate, pair_of
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
 TOPS = (0.956, 0.968, 0.969, 0.951, 0.967, 0.971)

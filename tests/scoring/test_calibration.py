@@ -8,11 +8,11 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, softmax
 from sklearn.metrics import log_loss
-from test_scoring import noise, outputs, result
 
 from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE
 from hpsearch.scoring.calibration import temperature
 from hpsearch.scoring.trial_score import score_trial
+from tests.scoring.test_trial_score import noise, outputs, result
 
 
 def drawn(n, width, *, sharper=1.0, seed=0):

@@ -3,7 +3,8 @@
 import math
 
 import pytest
-from made_signals import made
+
+from tests.scoring.made_signals import made
 
 
 def test_shares_are_the_largest_of_the_last_point_and_gradients_those_of_the_first():

@@ -3,9 +3,7 @@
 from collections import Counter
 from functools import partial
 
-import driver_tasks
 import pytest
-from driver_processes import NAME, STEPS, InProcess, driver_in, plan_of, record_bytes, trainings
 
 from hpsearch.config import ConfigError
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
@@ -15,6 +13,8 @@ from hpsearch.store.optuna_journal import JOURNAL, open_study
 from hpsearch.store.selection import find_champion
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
+from tests.driver_processes import NAME, STEPS, InProcess, driver_in, plan_of, record_bytes, trainings
+from tests.search import driver_tasks
 
 pytestmark = pytest.mark.long
 

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from driver_processes import InProcess, Silent, driver_in
 
 from hpsearch.records import NO_LEVEL, Status, TrialResult
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import Record
+from tests.driver_processes import InProcess, Silent, driver_in
 
 OPTIMIZERS = ("sgd", "adam", "rmsprop")
 LR = Range(1e-3, 1e-1, log=True, step=None, whole=False)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import optuna
 import pytest
-from driver_processes import NAME, InProcess, driver_in, plan_of, record_bytes, trainings
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
@@ -16,6 +15,7 @@ from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
+from tests.driver_processes import NAME, InProcess, driver_in, plan_of, record_bytes, trainings
 
 pytestmark = pytest.mark.long
 

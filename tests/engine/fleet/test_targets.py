@@ -1,0 +1,71 @@
+"""Members that see the same rows in different ways: targets and inputs are scaled for each as the reference does."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hpsearch.config import ConfigError
+from hpsearch.data.dataset import reconstructed, to_development
+from hpsearch.engine import reference
+from hpsearch.engine.device_data import to_device
+from hpsearch.engine.fleet.trainer import train_fleet
+from tests.engine.comparison import worst_difference
+
+TOLERANCE = 1e-9
+TRAINING = {"epochs": 4, "batch_size": 8}
+
+
+def assert_equals_reference(fits, rows):
+    data = to_device(rows, dtype=torch.float64)
+    alone = [reference.train(fit, data, keep_state=True) for fit in fits]
+    differences = list(map(worst_difference, train_fleet(fits, data, keep_state=True), alone))
+    assert max(differences) <= TOLERANCE
+
+
+@pytest.mark.parametrize("images", [True, False], ids=["images", "features"])
+@pytest.mark.parametrize(("loss", "normalize"), [("mse", "unit"), ("mse", "standard"), ("bce", "unit")])
+def test_autoencoders_reconstruct_their_scaled_inputs(loss, normalize, images, make_config, make_rows, make_fit):
+    rows = make_rows(40, images=images, width=6)
+    if not images:  # the extremes lie in every training part, so that no row leaves [0, 1]
+        rows = replace(rows, inputs=np.tile(rows.inputs[:4], (10, 1)))
+    data = {"kind": "mnist" if images else "digits", "task": "autoencoder", "normalize": normalize}
+    config = make_config(data=data, loss=loss, training=TRAINING)
+    fits = [make_fit(config, 40, fold=fold, seed=fold) for fold in range(3)]
+    assert_equals_reference(fits, to_development(reconstructed(rows)))
+
+
+def test_an_autoencoder_with_bce_refuses_targets_outside_0_to_1(make_config, make_rows, make_fit):
+    data = {"kind": "mnist", "task": "autoencoder", "normalize": "standard"}
+    rows = to_development(reconstructed(make_rows(40, images=True, width=6)))
+    with pytest.raises(ConfigError, match=r"loss=bce must be given targets within \[0, 1\]"):
+        train_fleet([make_fit(make_config(data=data, loss="bce"), 40)], to_device(rows))
+
+
+def test_an_autoencoder_of_convolutions_equals_the_reference(make_config, make_rows, make_fit):
+    data = {"kind": "mnist", "task": "autoencoder", "normalize": "standard"}
+    config = make_config(data=data, loss="sse", model="cnn", norm="before", training=TRAINING, optimizer={"lr": 1e-4})
+    fits = [make_fit(config, 40, fold=fold) for fold in range(2)]
+    assert_equals_reference(fits, to_development(reconstructed(make_rows(40, images=True, width=6))))
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "sse"])
+def test_regression_targets_are_scaled_by_the_training_rows_of_each_member(loss, make_config, make_rows, make_fit):
+    rows = make_rows(40, task="regression", targets=3)
+    spread = rows.targets * np.geomspace(1, 1000, 40, dtype=np.float32)[:, None]  # folds differ widely in their scale
+    config = make_config(data="diabetes", loss=loss, training=TRAINING)
+    fits = [make_fit(config, 40, fold=fold, seed=fold) for fold in range(4)]
+    assert_equals_reference(fits, replace(rows, targets=spread))
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_members_of_one_fold_may_scale_their_inputs_differently(task, make_config, make_rows, make_fit):
+    rows = make_rows(40, task=task)
+    fit = make_fit(make_config(), 40)
+    fits = []
+    for normalize in ("standard", "none", "unit"):
+        data = {"kind": "breast_cancer", "normalize": normalize}
+        loss = "mse" if task == "regression" else "cross_entropy"
+        fits.append(replace(fit, config=make_config(data=data, loss=loss, training=TRAINING)))
+    assert_equals_reference(fits, rows)
