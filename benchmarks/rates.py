@@ -9,7 +9,7 @@ import psutil
 import torch
 
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.fleet.autotune import Rehearsal, member_bytes
+from hpsearch.engine.fleet.autotune import TimingRun, member_bytes
 from hpsearch.engine.fleet.cuda_graph import WARM, plain, stepper
 from hpsearch.engine.minibatches import batch_sizes
 from hpsearch.engine.reference import train
@@ -36,7 +36,7 @@ def ceilings(device: torch.device) -> tuple[float, float]:
 
 def fleet_s(fit: Fit, data: DeviceData, width: int, *, captured: bool) -> float:
     """Seconds of one step of a fleet of so many members, all of them."""
-    rehearsal = Rehearsal([fit] * width, data, stepper if captured else plain)
+    rehearsal = TimingRun([fit] * width, data, stepper if captured else plain)
     for _ in range(WARM + 1):
         rehearsal.step()
     return best(rehearsal.step, data.device)

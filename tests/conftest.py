@@ -172,7 +172,7 @@ def sweep(composed, tmp_path):
     def freeze(name, *overrides, rows="3f2a9c1b" * 8, data="digits", place="mlruns", **more):
         config = composed("data=digits", *overrides).config
         store = SweepStore(tmp_path / place, name)
-        tree = {"config": config.covered(), "options": {}, "space": {}, "data": rows}
+        tree = {"config": config.fingerprinted(), "options": {}, "space": {}, "data": rows}
         store.folder.mkdir(parents=True)
         facts = {"named": True, "started_by": None, "created_ms": 1, "version": "0.1.0", "device": "cpu"}
         facts |= {"fingerprint": name.encode().hex(), "specification": tree, "data": {**ROWS, "name": data}}

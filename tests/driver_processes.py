@@ -24,9 +24,9 @@ from hpsearch.engine.device_data import to_device
 from hpsearch.execution import tasks as fitting
 from hpsearch.execution.executor import Done
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.execution.scheduler import Foreman
+from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.records import Task
-from hpsearch.search.commit import Attempts
+from hpsearch.search.commit import CommitLog
 from hpsearch.search.driver import Driver
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Composed, Range, Space
@@ -70,7 +70,7 @@ class InProcess:
 
     def __init__(self, log, rows=None):
         self._log, self._jobs = log, []
-        self._bench = fitting.Bench(to_device(rows or development()))
+        self._bench = fitting.WorkerState(to_device(rows or development()))
 
     @property
     def free(self):
@@ -89,7 +89,7 @@ class InProcess:
         key, job = self._jobs.pop()
         with self._log.open("a") as log:
             log.write(f"{key[0][1]}\n")
-        return [Done(key, fitting.work(self._bench, job), None, 0.0)]
+        return [Done(key, fitting.run_job(self._bench, job), None, 0.0)]
 
     def stop(self, *, now):
         assert now
@@ -187,8 +187,8 @@ def driver_in(folder, plan, executor, death=None):
         if death.step == "asked without a name":
             study.asked += death.k - first_missing(store, death.k)
         try:
-            attempts = Attempts(plan, study, store, tracker, run, Provenance("cpu", "1"))
-            yield Driver(plan, attempts, lambda jobs: Foreman(executor, {}, 1), Silent(), signals)  # noqa: ARG005
+            attempts = CommitLog(plan, study, store, tracker, run, Provenance("cpu", "1"))
+            yield Driver(plan, attempts, lambda jobs: FleetScheduler(executor, {}, 1), Silent(), signals)  # noqa: ARG005
         except Exception:
             tracker.close_sweep(run, Ending.FAILED, ended_ms=2)
             raise

@@ -8,7 +8,7 @@ import numpy as np
 from hpsearch.compose.composer import Composer
 from hpsearch.config import Config, Engine
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.execution.throughput import build_executor, build_foreman, check_configs
+from hpsearch.execution.throughput import build_executor, build_scheduler, check_configs
 from hpsearch.execution.worker_process import preload
 from hpsearch.jobs import TrialJob
 from hpsearch.records import TrialResult
@@ -21,12 +21,12 @@ def run(configs: list[Config]) -> list[TrialResult]:
     """The results of these trials, in no order."""
     with build_executor(configs[0], configs[0].data, len(configs) * FOLDS) as executor:
         checked = check_configs(executor, configs, Engine.FLEET, StopSignals())
-        foreman = build_foreman(executor, checked, [TrialJob(config) for config in configs], ROWS)
+        scheduler = build_scheduler(executor, checked, [TrialJob(config) for config in configs], ROWS)
         waiting, results = dict(enumerate(configs)), []
-        while waiting or foreman.busy:
-            while waiting and foreman.free:
-                foreman.submit(*_first(waiting))
-            results += [done.value for done in foreman.wait() if isinstance(done.value, TrialResult)]
+        while waiting or scheduler.busy:
+            while waiting and scheduler.free:
+                scheduler.submit(*_first(waiting))
+            results += [done.value for done in scheduler.wait() if isinstance(done.value, TrialResult)]
     return results
 
 

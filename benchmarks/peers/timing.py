@@ -147,8 +147,8 @@ def end_cleanly() -> None:
 def environment_with(data: Path) -> dict[str, str]:
     """This environment, tracking in the working directory and nobody sending usage statistics."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "RAY_USAGE_STATS_ENABLED": "0"}
-    return kept | quiet | {"HPSEARCH_DATA": str(data)}
+    fingerprint_defaults = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "RAY_USAGE_STATS_ENABLED": "0"}
+    return kept | fingerprint_defaults | {"HPSEARCH_DATA": str(data)}
 
 
 def require_mnist(data: Path, names: Sequence[str] = FILES) -> None:

@@ -14,18 +14,18 @@ class TrialJob:
         config: The configuration.
         redraw: >= 1 is a fresh seed of `confirm`, 0 the search.
         stop_after: The rung: epochs in all after which to stop; None: not before the end.
-        so_far: Where the fits stand that go on from the rung before; empty at the beginning.
+        resume_from: Where the fits stand that go on from the rung before; empty at the beginning.
     """
 
     config: Config
     redraw: int = 0
     stop_after: int | None = None
-    so_far: tuple[FitResult, ...] = ()
+    resume_from: tuple[FitResult, ...] = ()
 
     @property
     def epochs(self) -> int:
         """Epochs that were run before."""
-        return max((result.epochs for result in self.so_far), default=0)
+        return max((result.epochs for result in self.resume_from), default=0)
 
     @property
     def epochs_to_run(self) -> int:
@@ -62,7 +62,7 @@ class TrainJob:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareJob:
+class PartialTrialJob:
     """Train every `shares`-th fit of one trial, from number `share` on; answers with their `FitResult`s."""
 
     trial: TrialJob
@@ -78,7 +78,7 @@ class ScoreJob:
 
     Attributes:
         trial: The trial.
-        results: The answers to its `ShareJob`s, in the order of `share`.
+        results: The answers to its `PartialTrialJob`s, in the order of `share`.
     """
 
     trial: TrialJob
@@ -109,7 +109,7 @@ class RefitJob:
 
 @dataclass(frozen=True, slots=True)
 class CheckJob:
-    """Find out, without training, whether configurations can be trained at all, and how; answers with a `Checked`.
+    """Find out, without training, whether configurations can be trained at all, and how; answers with a `ProbeResult`.
 
     Attributes:
         configs: The distinct ones of a sweep.
@@ -126,12 +126,12 @@ class CheckJob:
     engine: Engine = Engine.REFERENCE
     memory_gib: float | None = None
     workers: int = 1
-    known: dict[str, "Pace"] = field(default_factory=dict)
+    known: dict[str, "FleetSettings"] = field(default_factory=dict)
     expected: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class FleetSettings:
     """How the fits of one shape train best.
 
     Attributes:
@@ -150,25 +150,25 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ProbeResult:
     """What a worker found out.
 
     Attributes:
         device: Kind of device: `cpu`, `cuda`.
-        paces: By `shape_key`.
+        fleet_settings: By `shape_key`.
         measured: Of those that were timed just now, by `shape_key`, the name to remember them by: of shape, device and
             torch version.
         missing_signals: What the user's own modules lack of signals and why, a line each.
     """
 
     device: str
-    paces: dict[str, Pace]
+    fleet_settings: dict[str, FleetSettings]
     measured: dict[str, str]
     missing_signals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class PaceJob:
+class TimingJob:
     """Train a fleet that leads nowhere for a while; answers with member-steps a second.
 
     Attributes:
@@ -182,6 +182,8 @@ class PaceJob:
     seconds: float
 
 
-Job = TrainJob | ShareJob | ScoreJob | RefitJob | CheckJob | PaceJob
+Job = TrainJob | PartialTrialJob | ScoreJob | RefitJob | CheckJob | TimingJob
 
-JobResult = tuple[TrialResult | Rung, ...] | tuple[FitResult, ...] | TrialResult | Rung | FitResult | Checked | float
+JobResult = (
+    tuple[TrialResult | Rung, ...] | tuple[FitResult, ...] | TrialResult | Rung | FitResult | ProbeResult | float
+)

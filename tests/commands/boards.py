@@ -12,7 +12,7 @@ from hpsearch.commands.report_target import Asked
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
-from hpsearch.store.atomic_files import open_json, seal_json
+from hpsearch.store.atomic_files import dump_checked_json, load_checked_json
 from hpsearch.terminal.console import Terminal
 from hpsearch.tracking.reader import REQUESTED
 
@@ -29,10 +29,10 @@ def finish(store, config, k, val, report, correct=None):
 def tracked_copy(tracker, place, name, seed):
     """A sweep of a local one's name, with another seed, in the tracking store: what its fingerprint begins with."""
     run = tracker.open_sweep(name, identity="theirs", started_ms=1)
-    changed = open_json((place / "mlruns" / "sweeps" / name / "sweep.json").read_bytes(), "sweep.json")
+    changed = load_checked_json((place / "mlruns" / "sweeps" / name / "sweep.json").read_bytes(), "sweep.json")
     changed["fingerprint"] = "0123456789"
     changed["specification"]["config"]["seed"] = seed
-    (place / "sweep.json").write_bytes(seal_json(changed))
+    (place / "sweep.json").write_bytes(dump_checked_json(changed))
     tracker.log_artifacts(run.run_id, {"sweep.json": place / "sweep.json"})
     return "01234567"
 

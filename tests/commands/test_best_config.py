@@ -13,13 +13,13 @@ from hpsearch.store.record_json import Record
 
 def record(k, score, config, status=Status.OK):
     result = TrialResult(status, None, score, None, {}, {}, [], [])
-    return Record("-", k, {}, json.loads(json.dumps(config.covered())), result, "0" * 64)
+    return Record("-", k, {}, json.loads(json.dumps(config.fingerprinted())), result, "0" * 64)
 
 
-def without_search(covered):
+def without_search(fingerprinted):
     """What a best.yaml brings back: everything but how the search was done."""
-    options = {group: option for group, option in covered["options"].items() if group != "search"}
-    return {**{key: value for key, value in covered.items() if key != "search"}, "options": options}
+    options = {group: option for group, option in fingerprinted["options"].items() if group != "search"}
+    return {**{key: value for key, value in fingerprinted.items() if key != "search"}, "options": options}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_written_file_composes_to_the_champions_configuration(tmp_path, over
     config = apply_values(Composer(overrides).compose().config, drawn)
     write_best(tmp_path, "any sweep", [record(0, 0.5, config)])
     again = Composer([], tmp_path, "best").compose().config
-    assert without_search(again.covered()) == without_search(config.covered())
+    assert without_search(again.fingerprinted()) == without_search(config.fingerprinted())
 
 
 def test_the_written_file_says_a_later_key_that_the_option_of_the_users_own_has_otherwise(tmp_path):
@@ -90,7 +90,7 @@ def test_a_hostile_name_stays_in_the_comment(tmp_path, default_composer, name):
     config = default_composer.compose().config
     write_best(tmp_path, name, [record(0, 0.5, config)])
     again = Composer([], tmp_path, "best").compose().config
-    assert without_search(again.covered()) == without_search(config.covered())
+    assert without_search(again.fingerprinted()) == without_search(config.fingerprinted())
 
 
 def test_a_champion_with_an_option_of_the_users_own_runs_again(tmp_path):

@@ -4,7 +4,7 @@ from hpsearch.commands.evidence_levels import _factors, confounded
 from hpsearch.config import Config
 from tests.complete_config import config_tree
 
-BASE = Config.from_tree(config_tree(optimizer="adam", training={"epochs": 20})).covered()
+BASE = Config.from_tree(config_tree(optimizer="adam", training={"epochs": 20})).fingerprinted()
 
 
 def frozen(**levels):

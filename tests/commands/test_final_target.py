@@ -10,7 +10,7 @@ from hpsearch.config import ConfigError
 from hpsearch.final.champion import _frozen_champion, _require_same_code
 from hpsearch.nn.source_digest import source_digest
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.sweep_identity import Named
+from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import SweepStore
@@ -22,7 +22,7 @@ def test_a_module_that_was_edited_after_the_sweep_is_refused(tmp_path, monkeypat
     module.write_text("from torch import nn\n\nNet = nn.Flatten\n")
     config = Composer(["data=digits", "model=custom", "model.import_path=edited_later:Net"]).compose().config
     code = {"edited_later:Net": source_digest("model.import_path", "edited_later:Net")}
-    named = Named(SweepStore(tmp_path, "nets"), {"specification": {"code": code}}, known=True, note=None)
+    named = SweepIdentity(SweepStore(tmp_path, "nets"), {"specification": {"code": code}}, known=True, note=None)
     _require_same_code(named, config)
     module.write_text("from torch import nn\n\nNet = nn.Identity\n")
     with pytest.raises(ConfigError, match="the code of edited_later:Net has changed since sweep 'nets': restore it"):
@@ -41,10 +41,10 @@ SPACE["model.mlp"]["depth"] = {"values": [1, 2]}
 @pytest.fixture
 def refusals(tmp_path):
     """What a final of a sweep of a table says against these overrides."""
-    covered = Composer(CSV).compose().config.covered()
+    fingerprinted = Composer(CSV).compose().config.fingerprinted()
     result = TrialResult(Status.OK, None, 0.5, None, {}, {}, [], [])
-    champion = Record("-", 0, {}, json.loads(json.dumps(covered)), result, "0" * 64)
-    named = Named(SweepStore(tmp_path, "tab"), {"specification": {"space": SPACE}}, known=True, note=None)
+    champion = Record("-", 0, {}, json.loads(json.dumps(fingerprinted)), result, "0" * 64)
+    named = SweepIdentity(SweepStore(tmp_path, "tab"), {"specification": {"space": SPACE}}, known=True, note=None)
 
     def refuse(*overrides):
         composer = Composer(["+final=sweep", "final.sweep=tab", *overrides])
@@ -117,7 +117,7 @@ def test_a_final_refuses_a_space_that_the_stored_sweep_does_not_have(refusals, o
 @pytest.mark.parametrize("garbage", ["", "[]", '{"level": "-", "k": 0}', '{"level": "-", "k": 7, "trials": 1}'])
 def test_a_damaged_note_of_the_frozen_champion_is_named_with_the_remedy(tmp_path, garbage):
     champion = Record("-", 0, {}, {}, TrialResult(Status.OK, None, 0.5, None, {}, {}, [], []), "0" * 64)
-    named = Named(SweepStore(tmp_path, "tab"), {}, known=True)
+    named = SweepIdentity(SweepStore(tmp_path, "tab"), {}, known=True)
     path = named.store.folder / "final" / "champion.json"
     path.parent.mkdir(parents=True)
     path.write_text(garbage)

@@ -5,7 +5,7 @@ import pytest
 from hpsearch.commands.publish import _require_trials
 from hpsearch.config import ConfigError
 from hpsearch.records import Status, TrialResult
-from hpsearch.store.loader import Gathered
+from hpsearch.store.loader import LoadedSweep
 from hpsearch.store.record_json import Record
 
 RESULT = TrialResult(Status.OK, None, 0.5, 0.1, {}, {}, [], [])
@@ -14,7 +14,7 @@ RESULT = TrialResult(Status.OK, None, 0.5, 0.1, {}, {}, [], [])
 def gathered(levels, recorded):
     named = {"levels": [{"name": name} for name in levels]} if levels else {}
     records = {(level, 1): Record(level, 1, {}, {}, RESULT, "") for level in recorded}
-    return Gathered({"name": "s", "specification": named}, records, lambda _: {})
+    return LoadedSweep({"name": "s", "specification": named}, records, lambda _: {})
 
 
 def test_a_comparison_of_which_a_level_has_no_trial_yet_is_refused_by_name():

@@ -9,7 +9,7 @@ from hpsearch.cli.main import main
 from hpsearch.commands.publish import publish
 from hpsearch.commands.report_target import Asked, find_target
 from hpsearch.config import ConfigError
-from hpsearch.search.sweep_identity import Named
+from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.loader import SpecificationError
 from hpsearch.terminal.console import Terminal
 from hpsearch.tracking.connection import TrackingError
@@ -78,7 +78,7 @@ def mine(sweep, tracker):
     """The run of a sweep `shared` with a trial of score 0.9, whose folder is here."""
     store, config = sweep("shared")
     finish(store, config, 0, 0.9, 0.9)
-    return upload(tracker, store, Named(store, store.specification(), known=True).identity)
+    return upload(tracker, store, SweepIdentity(store, store.specification(), known=True).identity)
 
 
 def test_where_a_folder_is_here_its_own_run_is_meant(asked, tracker, of_others, mine):

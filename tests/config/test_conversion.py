@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.conversion import nearest
-from hpsearch.config.schema import uttered
+from hpsearch.config.schema import with_defaults
 from hpsearch.config.search import Search
 
 
@@ -191,8 +191,8 @@ def test_a_tree_holds_plain_values_only(make_config):
 
 def test_the_fingerprint_leaves_out_exactly_the_documented_keys(make_config):
     tree = make_config().to_tree()
-    covered = make_config().covered()
-    assert tree.keys() - covered.keys() == {
+    fingerprinted = make_config().fingerprinted()
+    assert tree.keys() - fingerprinted.keys() == {
         "execution",
         "tracking",
         "confirm",
@@ -204,22 +204,22 @@ def test_the_fingerprint_leaves_out_exactly_the_documented_keys(make_config):
         "extend",
         "trust",
     }
-    assert tree["search"].keys() - covered["search"].keys() == {"trials"} | Search.quiet.keys()
-    assert {key: tree["search"].pop(key) for key in Search.quiet} == dict(Search.quiet)
+    assert tree["search"].keys() - fingerprinted["search"].keys() == {"trials"} | Search.fingerprint_defaults.keys()
+    assert {key: tree["search"].pop(key) for key in Search.fingerprint_defaults} == dict(Search.fingerprint_defaults)
     del tree["search"]["trials"]
     assert tree["training"].pop("precision") == "float32"
-    assert covered == {key: tree[key] for key in covered}
+    assert fingerprinted == {key: tree[key] for key in fingerprinted}
 
 
 def test_a_quiet_key_is_covered_where_it_says_something(make_config):
-    covered = make_config(search={"pruner": "halving"}).covered()["search"]
-    assert covered["pruner"] == "halving"
-    assert "rungs" not in covered
+    fingerprinted = make_config(search={"pruner": "halving"}).fingerprinted()["search"]
+    assert fingerprinted["pruner"] == "halving"
+    assert "rungs" not in fingerprinted
 
 
 def test_a_key_that_came_later_is_covered_where_it_says_something_new(make_config):
-    assert "precision" not in make_config(training={"precision": "float32"}).covered()["training"]
-    assert make_config(training={"precision": "bf16"}).covered()["training"]["precision"] == "bf16"
+    assert "precision" not in make_config(training={"precision": "float32"}).fingerprinted()["training"]
+    assert make_config(training={"precision": "bf16"}).fingerprinted()["training"]["precision"] == "bf16"
 
 
 def test_a_tree_from_before_a_key_came_means_its_quiet_value(make_config):
@@ -231,7 +231,7 @@ def test_a_tree_from_before_a_key_came_means_its_quiet_value(make_config):
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_what_is_covered_can_be_filled_up_again(make_config, precision):
     config = make_config(training={"precision": precision})
-    filled = uttered(config.covered())
+    filled = with_defaults(config.fingerprinted())
     assert filled["training"] == config.to_tree()["training"]
     assert filled["seed"] == config.seed
     assert filled["options"] == config.options
@@ -239,10 +239,10 @@ def test_what_is_covered_can_be_filled_up_again(make_config, precision):
 
 @pytest.mark.parametrize(("group", "kind"), [(group, kind) for group, kinds in KINDS.items() for kind in kinds])
 def test_quiet_values_are_taken_by_their_option_and_covered_by_nothing(make_config, group, kind):
-    quiet = KINDS[group][kind].quiet
+    fingerprint_defaults = KINDS[group][kind].fingerprint_defaults
     tree = make_config(**{group: kind}).to_tree()
-    tree[group] |= quiet
-    assert Config.from_tree(tree).covered().get(group, {}).keys().isdisjoint(quiet)
+    tree[group] |= fingerprint_defaults
+    assert Config.from_tree(tree).fingerprinted().get(group, {}).keys().isdisjoint(fingerprint_defaults)
 
 
 def test_the_nearest_words_are_named():
@@ -284,5 +284,5 @@ def test_patience_and_plateaus_need_rows_to_watch(make_config, patience, schedul
 def test_a_number_tells_configurations_apart_whatever_its_key_is_called(make_config):
     own = {"kind": "custom", "import_path": "own:Net"}
     for name in ("n_pass", "password", "auth"):
-        kept = [make_config(model={**own, "kwargs": {name: number}}).covered() for number in (3, 7)]
+        kept = [make_config(model={**own, "kwargs": {name: number}}).fingerprinted() for number in (3, 7)]
         assert [tree["model"]["kwargs"] for tree in kept] == [{name: 3}, {name: 7}]

@@ -36,7 +36,7 @@ def read(tmp_path):
                 test=0.2,
                 delimiter=delimiter,
                 drop=list(drop),
-                **CsvData.quiet | keys,
+                **CsvData.fingerprint_defaults | keys,
             )
         )
 
@@ -45,7 +45,7 @@ def read(tmp_path):
 
 def table_at(path):
     values = {"normalize": Normalize.UNIT, "limit": None, "target": "y", "task": TaskChoice.AUTO, "test": 0.2}
-    return CsvData(kind="csv", path=str(path), delimiter=",", drop=[], **values, **CsvData.quiet)
+    return CsvData(kind="csv", path=str(path), delimiter=",", drop=[], **values, **CsvData.fingerprint_defaults)
 
 
 def text_of(lines):
@@ -223,7 +223,7 @@ def test_what_is_no_list_of_names_is_refused_with_the_form(drop, message):
         "task": "auto",
         "test": 0.2,
         "delimiter": ",",
-    } | CsvData.quiet
+    } | CsvData.fingerprint_defaults
     problems = []
     build(CsvData, tree | {"normalize": "unit", "limit": None, "drop": drop}, "data", problems)
     assert message in problems[0]

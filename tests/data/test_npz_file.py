@@ -22,13 +22,13 @@ def config(path, target="y", task="auto", **keys) -> NpzData:
         task=TaskChoice(task),
         test=0.2,
         inputs="x",
-        **NpzData.quiet | keys,
+        **NpzData.fingerprint_defaults | keys,
     )
 
 
 @pytest.fixture
 def read(tmp_path):
-    def read(target="y", task="auto", keys=NpzData.quiet, **arrays):
+    def read(target="y", task="auto", keys=NpzData.fingerprint_defaults, **arrays):
         path = tmp_path / "own.npz"
         np.savez(path, **arrays)
         return read_npz(config(path, target, task, **keys))

@@ -40,7 +40,7 @@ def data_of(path, **changes):
         "path": str(path),
         "target": "y",
     }
-    return CsvData(**known | {"test": 0.2, "delimiter": ",", "drop": [], **CsvData.quiet} | changes)
+    return CsvData(**known | {"test": 0.2, "delimiter": ",", "drop": [], **CsvData.fingerprint_defaults} | changes)
 
 
 def parts(data):
@@ -187,7 +187,7 @@ def test_a_wide_table_of_few_values_is_known_again_with_a_column_more(tmp_path):
     np.savez(tmp_path / "two.npz", x=np.column_stack([np.arange(N), pixels]), y=np.arange(N) % 10)
     common = {"kind": "npz", "task": TaskChoice.AUTO, "normalize": Normalize.UNIT, "limit": None, "inputs": "x"}
     one, two = (
-        NpzData(**common, target="y", path=str(tmp_path / f"{name}.npz"), test=0.2, **NpzData.quiet)
+        NpzData(**common, target="y", path=str(tmp_path / f"{name}.npz"), test=0.2, **NpzData.fingerprint_defaults)
         for name in ("one", "two")
     )
     (found,) = found_in(opened(one), two)
@@ -209,7 +209,8 @@ def test_images_are_known_by_their_pixels_whatever_their_type_and_class(tmp_path
         "target": "y",
     }
     one, other = (
-        NpzData(**common, path=str(tmp_path / f"{name}.npz"), test=0.2, **NpzData.quiet) for name in ("bytes", "floats")
+        NpzData(**common, path=str(tmp_path / f"{name}.npz"), test=0.2, **NpzData.fingerprint_defaults)
+        for name in ("bytes", "floats")
     )
     (found,) = found_in(opened(one), other)
     assert found.development + found.test == 6

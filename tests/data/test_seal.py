@@ -191,7 +191,7 @@ def test_own_data_seals_the_share_that_was_asked_for(tmp_path):
         test=0.5,
         delimiter=",",
         drop=[],
-        **CsvData.quiet,
+        **CsvData.fingerprint_defaults,
     )
     assert (load_development(data).n, seal(data).size) == (20, 20)
 

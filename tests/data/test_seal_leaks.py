@@ -91,7 +91,7 @@ def test_a_share_of_test_rows_that_is_changed_makes_another_data_set(tmp_path):
             test=share,
             delimiter=",",
             drop=[],
-            **CsvData.quiet,
+            **CsvData.fingerprint_defaults,
         )
         return data_digest(load_development(data), seal(data))
 

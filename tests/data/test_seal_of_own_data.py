@@ -37,12 +37,19 @@ KEYS = [
 
 
 def table_of(path, **changes) -> CsvData:
-    values = {"target": "y", "task": TaskChoice.AUTO, "test": 0.2, "delimiter": ",", "drop": [], **CsvData.quiet}
+    values = {
+        "target": "y",
+        "task": TaskChoice.AUTO,
+        "test": 0.2,
+        "delimiter": ",",
+        "drop": [],
+        **CsvData.fingerprint_defaults,
+    }
     return CsvData(kind="csv", normalize=Normalize.UNIT, limit=None, path=str(path), **values | changes)
 
 
 def arrays_of(path, **changes) -> NpzData:
-    values = {"inputs": "x", "target": "y", "task": TaskChoice.AUTO, "test": 0.2, **NpzData.quiet}
+    values = {"inputs": "x", "target": "y", "task": TaskChoice.AUTO, "test": 0.2, **NpzData.fingerprint_defaults}
     return NpzData(kind="npz", normalize=Normalize.UNIT, limit=None, path=str(path), **values | changes)
 
 

@@ -14,7 +14,7 @@ from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.engine.fleet.trainer import train_fleet
-from hpsearch.execution.tasks import Bench, check, work
+from hpsearch.execution.tasks import WorkerState, check, run_job
 from hpsearch.jobs import CheckJob, TrainJob, TrialJob
 from hpsearch.seeding import fit_seeds
 from hpsearch.terminal.console import Terminal
@@ -62,7 +62,9 @@ def assert_equals_reference(fits, rows):
 
 def pace(config, rows):
     """How a worker says that fits like these train best, if fleets are asked for."""
-    return check(Bench(to_device(rows)), CheckJob((config,), (config,), Engine.FLEET)).paces[shape_key(config)]
+    return check(WorkerState(to_device(rows)), CheckJob((config,), (config,), Engine.FLEET)).fleet_settings[
+        shape_key(config)
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
@@ -126,7 +128,7 @@ def test_what_can_be_batched_has_no_problem(make_config, make_rows):
 
 def test_what_is_not_measured_is_said_once(make_config, make_rows):
     configs = tuple(make_config(model=own("Token"), evaluation="kfold", optimizer=kind) for kind in ("sgd", "adam"))
-    checked = check(Bench(to_device(make_rows(40))), CheckJob(configs, configs[:1]))
+    checked = check(WorkerState(to_device(make_rows(40))), CheckJob(configs, configs[:1]))
     assert checked.missing_signals == ("in own_models:Token, no layer that can be measured has token",)
     printed = StringIO()
     tell_engines(Terminal(Console(file=printed, width=120)), checked)
@@ -190,24 +192,24 @@ def test_faults_of_own_code_are_told_at_the_start(case, make_config, make_rows):
     rows = make_rows(40, task=overrides.get("task", "multiclass"))
     groups = {group: option for group, option in overrides.items() if group != "task"}
     with pytest.raises(ConfigError, match=message):
-        check(Bench(to_device(rows)), CheckJob((make_config(**groups),)))
+        check(WorkerState(to_device(rows)), CheckJob((make_config(**groups),)))
 
 
 def test_a_module_without_anything_to_train_is_refused(make_config, make_rows, monkeypatch):
     build = own_models.Plain.__init__
     monkeypatch.setattr(own_models.Plain, "__init__", lambda self: (build(self), self.requires_grad_(False), None)[-1])
     with pytest.raises(ConfigError, match="own_models:Plain must have parameters that the loss depends on"):
-        check(Bench(to_device(make_rows(40))), CheckJob((make_config(model=own("Plain")),)))
+        check(WorkerState(to_device(make_rows(40))), CheckJob((make_config(model=own("Plain")),)))
 
 
 @pytest.mark.parametrize("engine", [Engine.REFERENCE, Engine.FLEET])
 @pytest.mark.parametrize(("loss", "gamma"), [(own_loss("weighted"), 0.0), (own_loss("Focal", gamma=2.0), 2.0)])
 def test_class_weights_are_trained_and_scored_in_one_type(loss, gamma, engine, make_config, make_rows):
-    bench = Bench(to_device(make_rows(40)))
+    bench = WorkerState(to_device(make_rows(40)))
     config = make_config(loss=loss, training={"epochs": 2, "batch_size": 8}, evaluation="kfold")
     trial = TrialJob(config, redraw=1)
     check(bench, CheckJob((config,)))
-    (result,) = work(bench, TrainJob((trial,), engine, 4))
+    (result,) = run_job(bench, TrainJob((trial,), engine, 4))
     logits, labels = (result.predictions["out_of_fold"], bench.development.targets[result.predictions["rows"]])
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     p = p[np.arange(len(p)), labels]

@@ -11,7 +11,7 @@ from hpsearch.config import ConfigError
 from hpsearch.data.dataset import Development, Rows
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import OutOfSpaceError, fit_data, to_device
-from hpsearch.engine.fleet.batch_layout import Crew, CrewData
+from hpsearch.engine.fleet.batch_layout import FleetBatch, FleetData
 from hpsearch.engine.minibatches import batch_sizes
 from hpsearch.records import Task
 
@@ -56,7 +56,7 @@ def test_rows_in_float64_are_scaled_before_they_become_float32(make_config, make
     fit = make_fit(config)
     data, chosen = to_device(rows), torch.tensor([0, 7])
     if engine == "fleet":
-        of_crew = CrewData(Crew.of([fit]), data)
+        of_crew = FleetData(FleetBatch.of([fit]), data)
         batch, targets = of_crew.inputs(chosen[None])[0], of_crew.targets(chosen[None])[0].T
     else:
         seen = fit_data(config, data, fit_scaling(rows, fit.fold.train, config.data.normalize))

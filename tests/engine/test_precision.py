@@ -23,7 +23,7 @@ from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.engine.minibatches import probe_rows
 from hpsearch.engine.precision import arithmetic, require_precision
-from hpsearch.execution.tasks import Bench, check
+from hpsearch.execution.tasks import WorkerState, check
 from hpsearch.jobs import CheckJob
 from hpsearch.nn.models import build_network
 from hpsearch.seeding import epoch_order
@@ -195,8 +195,8 @@ def test_a_users_module_trains_in_a_fleet_in_bf16(make_config, make_rows, name):
     model = {"kind": "custom", "import_path": f"own_models:{name}"}
     config = make_config(model=model, training={"precision": "bf16"})
     rows = make_rows(40, images=name == "Convolved")
-    paces = check(Bench(to_device(rows)), CheckJob((config,), (config,), Engine.FLEET)).paces
-    assert paces[shape_key(config)].engine is Engine.FLEET
+    fleet_settings = check(WorkerState(to_device(rows)), CheckJob((config,), (config,), Engine.FLEET)).fleet_settings
+    assert fleet_settings[shape_key(config)].engine is Engine.FLEET
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_every_way_in_sets_the_switch_around_its_work(problem, monkeypatch):
     state = reference.train(fits[0], data, keep_state=True).state
     reference.predict(fits[0].config, state, data, fit_scaling(data.rows, fits[0].fold.train, "unit"))
     train_fleet(fits, data)
-    rehearsal.Rehearsal(fits, data).step()
+    rehearsal.TimingRun(fits, data).step()
     assert entered == [(Precision.BF16, "cpu")] * 4
 
 

@@ -8,8 +8,8 @@ from hpsearch.config import Engine
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.execution.executor import Done
 from hpsearch.execution.interrupts import StoppedError, StopSignals
-from hpsearch.execution.scheduler import Foreman
-from hpsearch.jobs import Pace
+from hpsearch.execution.scheduler import FleetScheduler
+from hpsearch.jobs import FleetSettings
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.driver import Driver
 from hpsearch.store.record_json import Record
@@ -89,14 +89,14 @@ class Ledger:
 
 def driver_of(config, log):
     workers, attempts = Instant(), Ledger(log)
-    pace = Pace(Engine.FLEET, WIDTH, 1.0)
+    pace = FleetSettings(Engine.FLEET, WIDTH, 1.0)
 
-    def hire(jobs):
+    def scheduler_for(jobs):
         configs = [job.config for job in jobs.values()]
-        return Foreman(workers, {shape_key(configs[0]): pace}, 1, 0, configs)
+        return FleetScheduler(workers, {shape_key(configs[0]): pace}, 1, 0, configs)
 
     signals = StopSignals()
-    return Driver(plan_of(config), attempts, hire, Silent(), signals), attempts, workers, signals
+    return Driver(plan_of(config), attempts, scheduler_for, Silent(), signals), attempts, workers, signals
 
 
 def test_no_more_runs_are_open_than_train_at_once_and_wait_to_be_committed(make_config):

@@ -9,8 +9,8 @@ import pytest
 from hpsearch.config import Engine
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.execution.executor import Done, Raised, WorkerDied
-from hpsearch.execution.scheduler import Foreman
-from hpsearch.jobs import Pace, ScoreJob, ShareJob, TrainJob, TrialJob
+from hpsearch.execution.scheduler import FleetScheduler
+from hpsearch.jobs import FleetSettings, PartialTrialJob, ScoreJob, TrainJob, TrialJob
 from hpsearch.records import FitResult, Status, TrialResult
 
 DIED = WorkerDied(-9)
@@ -46,7 +46,7 @@ class Workshop:
 def answer(job):
     if isinstance(job, TrainJob):
         return tuple(scored(trial) for trial in job.trials)
-    if isinstance(job, ShareJob):
+    if isinstance(job, PartialTrialJob):
         return (fitted(job.share),)
     return scored(job.trial, sum(result.rows for results in job.results for result in results))
 
@@ -66,21 +66,21 @@ def trials(make_config, n, width=16):
     return {k: make_config(model=model, optimizer={"kind": "sgd", "lr": float(k + 1)}) for k in range(n)}
 
 
-def run(foreman, configs):
+def run(scheduler, configs):
     """Drives like a driver; (results by key, failures by key)."""
-    todo, scores, failures = list(foreman.arrange(configs)), {}, {}
-    while todo or foreman.busy:
-        while todo and foreman.free:
+    todo, scores, failures = list(scheduler.order(configs)), {}, {}
+    while todo or scheduler.busy:
+        while todo and scheduler.free:
             k = todo.pop(0)
-            foreman.submit(k, TrialJob(configs[k]))
-        for done in foreman.wait(0.1):
+            scheduler.submit(k, TrialJob(configs[k]))
+        for done in scheduler.wait(0.1):
             (failures if done.failure else scores)[done.key] = done.failure or done.value.score
     return scores, failures
 
 
 def foreman_of(workshop, configs, *, width=8, fits=1, steps=0, engine=Engine.FLEET):
-    paces = {shape_key(config): Pace(engine, width, 1.0) for config in configs.values()}
-    return Foreman(workshop, paces, fits, steps, list(configs.values()))
+    fleet_settings = {shape_key(config): FleetSettings(engine, width, 1.0) for config in configs.values()}
+    return FleetScheduler(workshop, fleet_settings, fits, steps, list(configs.values()))
 
 
 def sizes(workshop):
@@ -167,9 +167,9 @@ def test_the_folds_of_one_trial_are_tried_in_narrower_fleets_before_it_fails_for
 def test_a_refused_configuration_is_told_at_once(make_config):
     configs = trials(make_config, 4)
     workshop = Workshop(1, lambda _: REFUSED)
-    foreman = foreman_of(workshop, configs)
-    foreman.submit(0, TrialJob(configs[0]))
-    assert [done.failure for done in foreman.wait(0.1)] == [REFUSED]
+    scheduler = foreman_of(workshop, configs)
+    scheduler.submit(0, TrialJob(configs[0]))
+    assert [done.failure for done in scheduler.wait(0.1)] == [REFUSED]
 
 
 def test_the_fits_of_a_single_trial_are_dealt_out_to_all_workers(make_config):
@@ -184,18 +184,18 @@ def test_the_fits_of_a_single_trial_are_dealt_out_to_all_workers(make_config):
 def test_a_trial_whose_share_fails_fails_once(make_config):
     configs = trials(make_config, 1)
     workshop = Workshop(2, lambda job: BROKEN if job.share == 0 else None)
-    foreman = foreman_of(workshop, configs, fits=4)
-    scores, failures = run(foreman, configs)
+    scheduler = foreman_of(workshop, configs, fits=4)
+    scores, failures = run(scheduler, configs)
     assert (scores, failures) == ({}, {0: BROKEN})
-    assert not foreman.busy
+    assert not scheduler.busy
 
 
 def test_a_share_that_runs_out_of_memory_is_tried_in_narrower_fleets(make_config):
     configs = trials(make_config, 1)
-    workshop = Workshop(2, lambda job: NO_MEMORY if isinstance(job, ShareJob) and job.width > 2 else None)
+    workshop = Workshop(2, lambda job: NO_MEMORY if isinstance(job, PartialTrialJob) and job.width > 2 else None)
     scores, failures = run(foreman_of(workshop, configs, width=8, fits=4), configs)
     assert (list(scores), failures) == ([0], {})
-    assert Counter(job.width for job in workshop.seen if isinstance(job, ShareJob)) == {8: 2, 4: 2, 2: 2}
+    assert Counter(job.width for job in workshop.seen if isinstance(job, PartialTrialJob)) == {8: 2, 4: 2, 2: 2}
 
 
 def test_trials_beside_others_are_not_split(make_config):
@@ -206,21 +206,23 @@ def test_trials_beside_others_are_not_split(make_config):
 
 def test_a_batchs_time_is_shared_by_its_trials(make_config):
     configs = trials(make_config, 3)
-    foreman = foreman_of(Workshop(1), configs)
+    scheduler = foreman_of(Workshop(1), configs)
     for k, config in configs.items():
-        foreman.submit(k, TrialJob(replace(config)))
-    assert [done.seconds for done in foreman.wait(0.1)] == [2.0] * 3
+        scheduler.submit(k, TrialJob(replace(config)))
+    assert [done.seconds for done in scheduler.wait(0.1)] == [2.0] * 3
 
 
 def test_no_more_workers_are_used_than_get_most_done_side_by_side(make_config):
     configs = trials(make_config, 12)
-    paces = {shape_key(config): Pace(Engine.FLEET, 4, 1.0, processes=2) for config in configs.values()}
+    fleet_settings = {
+        shape_key(config): FleetSettings(Engine.FLEET, 4, 1.0, processes=2) for config in configs.values()
+    }
     workshop = Workshop(5)
-    foreman = Foreman(workshop, paces, 1, 1, list(configs.values()))
+    scheduler = FleetScheduler(workshop, fleet_settings, 1, 1, list(configs.values()))
     for k, config in configs.items():
-        if foreman.free:
-            foreman.submit(k, TrialJob(config))
-    foreman.deal()
+        if scheduler.free:
+            scheduler.submit(k, TrialJob(config))
+    scheduler.dispatch()
     assert workshop.free == 3
 
 
@@ -229,14 +231,14 @@ def test_a_foreman_says_how_much_is_trained_and_for_how_long(make_config, monkey
     monkeypatch.setattr("hpsearch.execution.scheduler.time.monotonic", lambda: now[0])
     configs = trials(make_config, 3)
     workshop = Workshop(2)
-    foreman = foreman_of(workshop, configs, width=2)
-    assert foreman.underway == ""
+    scheduler = foreman_of(workshop, configs, width=2)
+    assert scheduler.underway == ""
     for k, config in configs.items():
-        foreman.submit(k, TrialJob(config))
-    foreman.deal()
+        scheduler.submit(k, TrialJob(config))
+    scheduler.dispatch()
     now[0] += 843.0
-    assert foreman.underway == "3 trainings underway, the first for 14 min 3 s"
-    foreman.wait(1.0)
-    assert foreman.underway == "1 training underway, for 14 min 3 s"
-    foreman.wait(1.0)
-    assert foreman.underway == ""
+    assert scheduler.underway == "3 trainings underway, the first for 14 min 3 s"
+    scheduler.wait(1.0)
+    assert scheduler.underway == "1 training underway, for 14 min 3 s"
+    scheduler.wait(1.0)
+    assert scheduler.underway == ""

@@ -6,8 +6,8 @@ from hpsearch.config import Engine
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.execution.executor import Done
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.execution.throughput import WORTH_S, Workforce
-from hpsearch.jobs import Checked, CheckJob, Pace, PaceJob
+from hpsearch.execution.throughput import WORTH_S, WorkerPool
+from hpsearch.jobs import CheckJob, FleetSettings, ProbeResult, TimingJob
 
 ROWS = 1000
 
@@ -29,20 +29,27 @@ class Workers:
     def wait(self, timeout):
         assert timeout > 0
         tasks, self.tasks = self.tasks, []
-        if isinstance(tasks[0][1], PaceJob):
+        if isinstance(tasks[0][1], TimingJob):
             if tasks[0][1].seconds:
                 self.timed.append(len(tasks))
             return [Done(key, self.rates[len(tasks)] / len(tasks), None, 0.1) for key, _ in tasks]
         ((key, job),) = tasks
         assert isinstance(job, CheckJob)
-        paces = {shape_key(config): Pace(Engine.FLEET, 64, self.step_ms) for config in job.shapes}
-        return [Done(key, Checked("cpu", paces, {shape: f"name of {shape}" for shape in paces}), None, 0.1)]
+        fleet_settings = {shape_key(config): FleetSettings(Engine.FLEET, 64, self.step_ms) for config in job.shapes}
+        return [
+            Done(
+                key,
+                ProbeResult("cpu", fleet_settings, {shape: f"name of {shape}" for shape in fleet_settings}),
+                None,
+                0.1,
+            )
+        ]
 
 
 def look(config, workers, trials=10):
-    found = Workforce(workers, Engine.AUTO, StopSignals(), ROWS)
-    found.look_at([config] * trials)
-    return found.checked.paces[shape_key(config)]
+    found = WorkerPool(workers, Engine.AUTO, StopSignals(), ROWS)
+    found.probe([config] * trials)
+    return found.checked.fleet_settings[shape_key(config)]
 
 
 @pytest.fixture
@@ -78,22 +85,22 @@ def test_a_number_of_workers_that_was_given_is_used(make_config):
 
 def test_what_is_of_a_kind_that_was_looked_at_is_not_looked_at_again(config):
     workers = Workers(1, 1.0, {})
-    force = Workforce(workers, Engine.AUTO, StopSignals(), ROWS)
-    force.look_at([config])
+    force = WorkerPool(workers, Engine.AUTO, StopSignals(), ROWS)
+    force.probe([config])
     before, workers.step_ms = force.checked, 2.0
-    force.look_at([config, config])
+    force.probe([config, config])
     assert force.checked is before
 
 
 def test_the_run_of_a_sweep_says_widths_and_processes(config):
-    force = Workforce(Workers(4, 100.0, {4: 4.0, 2: 4.0, 1: 1.0}), Engine.AUTO, StopSignals(), ROWS)
-    force.look_at([config] * 10)
+    force = WorkerPool(Workers(4, 100.0, {4: 4.0, 2: 4.0, 1: 1.0}), Engine.AUTO, StopSignals(), ROWS)
+    force.probe([config] * 10)
     assert force.tags == {"fleet_width": "64", "processes": "2"}
 
 
 def test_a_number_of_workers_that_was_given_beats_one_that_was_remembered(make_config):
     config = make_config(execution={"workers": 8}, training={"epochs": 10, "batch_size": 10})
     workers = Workers(8, 100.0, {})
-    force = Workforce(workers, Engine.AUTO, StopSignals(), ROWS)
-    pace = force._with_processes(Pace(Engine.FLEET, 64, 1.0, processes=1), shape_key(config), [config], 10)
+    force = WorkerPool(workers, Engine.AUTO, StopSignals(), ROWS)
+    pace = force._with_processes(FleetSettings(Engine.FLEET, 64, 1.0, processes=1), shape_key(config), [config], 10)
     assert pace.processes is None

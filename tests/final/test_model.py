@@ -26,7 +26,7 @@ TESTED = 50
 
 
 def trained(job, rows):
-    return fitting.work(fitting.Bench(to_device(rows)), job)
+    return fitting.run_job(fitting.WorkerState(to_device(rows)), job)
 
 
 def stored(folder, config, rows, retrains):

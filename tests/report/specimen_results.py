@@ -8,8 +8,8 @@ import numpy as np
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedLevel, CalibratedPair
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.exploration.findings import Curve, Explored, Good, Importance, Isolation
-from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Gate, Pair
+from hpsearch.analysis.exploration.findings import Curve, GoodRegion, Importance, Isolation, SearchSummary
+from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Pair, RuleResult
 from tests.report.specimen_parts import Shape, design_of, retrainings_of, trials_of
 
 
@@ -44,11 +44,11 @@ def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed:
     )
 
 
-def gate(code: str, action: Action, reason: str, fix: str, level: str | None = None) -> Gate:
-    return Gate(code, action, reason, fix, level)
+def gate(code: str, action: Action, reason: str, fix: str, level: str | None = None) -> RuleResult:
+    return RuleResult(code, action, reason, fix, level)
 
 
-def _gates() -> tuple[Gate, ...]:
+def _gates() -> tuple[RuleResult, ...]:
     passed = [gate(f"R{at:02d}", Action.PASS, "holds", "") for at in range(1, 23)]
     return (
         *passed,
@@ -152,7 +152,7 @@ def _blocks(val: np.ndarray, report: np.ndarray) -> dict[int, np.ndarray]:
     return found
 
 
-def _explored(evidence: Evidence, level: str, parameter: str, generator: np.random.Generator) -> Explored:
+def _explored(evidence: Evidence, level: str, parameter: str, generator: np.random.Generator) -> SearchSummary:
     rows = evidence.draws(level)
     val, report = (np.array([getattr(row, name) for row in rows]) for name in ("val", "report"))
     reports = bool(np.isfinite(report).any())
@@ -160,7 +160,7 @@ def _explored(evidence: Evidence, level: str, parameter: str, generator: np.rand
     top, n, size = int(np.argmax(val)), len(rows), float(np.abs(val).max(where=np.isfinite(val), initial=0))
     failed, stalled = (sum(row.status == status for row in rows) for status in ("diverged", "stalled"))
     highest, default, name = float(val[top]), evidence.default(level), f"optimizer.adam.{parameter}"
-    return Explored(
+    return SearchSummary(
         n=n,
         failed=failed,
         failed_interval=_around(failed, n),
@@ -183,7 +183,7 @@ def _explored(evidence: Evidence, level: str, parameter: str, generator: np.rand
         corrected=None if reports else (highest - 0.004, highest - 0.02, highest + 0.01),
         importance=_importance([*rows[0].values, "dummy"], generator) if n >= 50 else (),
         isolation={name: _ranges(highest, size), "training.batch_size": _choices(highest - 0.01 * size)},
-        good=Good(0.24, _around(n // 4, n), {name: (0.002, 0.05)}, highest - 0.005 * size),
+        good=GoodRegion(0.24, _around(n // 4, n), {name: (0.002, 0.05)}, highest - 0.005 * size),
         top=tuple(int(rows[at].k) for at in np.argsort(-val, kind="stable")[:5]),
         mean_cost=float(np.mean([row.cost for row in rows])),
     )

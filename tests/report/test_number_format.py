@@ -7,7 +7,16 @@ import pytest
 from hpsearch.report.blocks import DASH
 from hpsearch.report.figures.tuning import cost_text
 from hpsearch.report.levels import numbers_of, parameter_names
-from hpsearch.report.number_format import difference, ends, interval, p_value, percent, share, spread, two_digits
+from hpsearch.report.number_format import (
+    difference,
+    format_interval,
+    interval,
+    p_value,
+    percent,
+    share,
+    spread,
+    two_digits,
+)
 from hpsearch.report.sections.design import distribution
 
 
@@ -27,9 +36,9 @@ def test_a_positive_difference_has_a_sign():
 
 
 def test_an_interval_alone():
-    assert ends((0.0284, 0.0341)) == "[0.0284, 0.0341]"
-    assert ends((math.nan, 0.1)) == DASH
-    assert ends(None) == DASH
+    assert format_interval((0.0284, 0.0341)) == "[0.0284, 0.0341]"
+    assert format_interval((math.nan, 0.1)) == DASH
+    assert format_interval(None) == DASH
 
 
 @pytest.mark.parametrize(("sd", "n", "text"), [(0.00371234, 12, "0.00371"), (0.00371234, 3, "0.0037"), (1.0, 1, DASH)])

@@ -19,17 +19,17 @@ def ended(status, score=None):
 
 @given(st.dictionaries(st.integers(0, 99), st.integers(0, 5).map(float), max_size=30), st.floats(1.01, 10))
 def test_halving_keeps_the_best_share_rounded_up(scores, eta):
-    fallen = Halving(eta).fallen(1, scores)
-    going_on = scores.keys() - fallen
+    pruned = Halving(eta).pruned(1, scores)
+    going_on = scores.keys() - pruned
     assert len(going_on) == math.ceil(len(scores) / eta)
-    assert all(scores[a] >= scores[b] for a in going_on for b in fallen)
-    assert all(a < b for a in going_on for b in fallen if scores[a] == scores[b])
+    assert all(scores[a] >= scores[b] for a in going_on for b in pruned)
+    assert all(a < b for a in going_on for b in pruned if scores[a] == scores[b])
 
 
 @given(st.permutations(range(9)))
 def test_halving_does_not_depend_on_who_comes_first(order):
     scores = {k: float(k % 4) for k in order}
-    assert Halving().fallen(1, scores) == Halving().fallen(1, dict(sorted(scores.items())))
+    assert Halving().pruned(1, scores) == Halving().pruned(1, dict(sorted(scores.items())))
 
 
 def test_nobody_judges_without_a_pruner(make_config):
@@ -43,18 +43,18 @@ def medians(make_config, **options):
 def test_the_median_is_that_of_finished_trials_at_the_same_rung(make_config):
     judge = medians(make_config, n_startup_trials=3)
     first = {0: 0.2, 1: 0.4, 2: 0.6}
-    assert judge.fallen(1, first) == set()
-    assert judge.fallen(3, {k: score + 0.1 for k, score in first.items()}) == set()
+    assert judge.pruned(1, first) == set()
+    assert judge.pruned(3, {k: score + 0.1 for k, score in first.items()}) == set()
     judge.close({k: ended(Status.OK, 0.9) for k in first})
-    assert judge.fallen(1, {3: 0.39, 4: 0.4, 5: 0.41}) == {3}
-    assert judge.fallen(3, {4: 0.49, 5: 0.5}) == {4}
+    assert judge.pruned(1, {3: 0.39, 4: 0.4, 5: 0.41}) == {3}
+    assert judge.pruned(3, {4: 0.49, 5: 0.5}) == {4}
 
 
 def test_trials_that_failed_or_fell_do_not_count_for_the_median(make_config):
     judge = medians(make_config, n_startup_trials=1)
-    judge.fallen(1, {0: 0.5, 1: 0.9, 2: 0.95})
+    judge.pruned(1, {0: 0.5, 1: 0.9, 2: 0.95})
     judge.close({0: ended(Status.OK, 0.9), 1: ended(Status.PRUNED), 2: ended(Status.DIVERGED)})
-    assert judge.fallen(1, {3: 0.49, 4: 0.51}) == {3}
+    assert judge.pruned(1, {3: 0.49, 4: 0.51}) == {3}
 
 
 def test_any_pruner_of_optunas_is_asked_as_in_a_loop_of_optunas_own(make_config):
@@ -67,7 +67,7 @@ def test_any_pruner_of_optunas_is_asked_as_in_a_loop_of_optunas_own(make_config)
         for k, trial in trials.items():
             trial.report(scores[k], 2)
         expected = {k for k, trial in trials.items() if trial.should_prune()}
-        assert judge.fallen(2, scores) == expected
+        assert judge.pruned(2, scores) == expected
         for k, trial in trials.items():
             study.tell(trial, scores[k], state=None)
         judge.close({k: ended(Status.OK, score) for k, score in scores.items()})
@@ -77,7 +77,7 @@ def test_any_pruner_of_optunas_is_asked_as_in_a_loop_of_optunas_own(make_config)
 def test_a_pruner_of_the_users_own_is_found_by_its_path(make_config):
     judge = judge_of(make_config(search={"pruner": "users_pruners:Below", "pruner_options": {"bar": 0.5}}).search)
     assert isinstance(judge, OptunaJudge)
-    assert judge.fallen(1, {0: 0.4, 1: 0.6}) == {0}
+    assert judge.pruned(1, {0: 0.4, 1: 0.6}) == {0}
 
 
 def test_a_pruner_that_takes_any_number_of_arguments_needs_none(make_config):
@@ -87,7 +87,7 @@ def test_a_pruner_that_takes_any_number_of_arguments_needs_none(make_config):
 def test_a_pruner_that_fails_is_named_with_the_epoch(make_config):
     judge = judge_of(make_config(search={"pruner": "users_pruners:Below", "pruner_options": {"bar": None}}).search)
     with pytest.raises(HpsearchError, match=r"search.pruner: Below failed after epoch 3: TypeError: "):
-        judge.fallen(3, {0: 0.4})
+        judge.pruned(3, {0: 0.4})
 
 
 @pytest.mark.parametrize(

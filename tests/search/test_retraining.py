@@ -8,9 +8,9 @@ import pytest
 
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
-from hpsearch.execution.scheduler import Foreman
+from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.records import Status
-from hpsearch.search.retraining import Confirmation, Recipe
+from hpsearch.search.retraining import FrozenRecipe, RetrainingDriver
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
@@ -34,9 +34,9 @@ def confirm(place, config, seeds, behaviour="answer"):
     with executor, Tracker.connect(None, place) as tracker, StopSignals() as signals:
         run = tracker.open_sweep("sweep", identity="a", started_ms=1)
         store = SweepStore(place, "sweep").confirmation("-", 0)
-        recipes = [Recipe(trial, store)]
-        foreman = Foreman(executor, {}, 1)
-        confirmation = Confirmation(recipes, tracker, run, foreman, signals, told.append, MADE_WITH)
+        recipes = [FrozenRecipe(trial, store)]
+        scheduler = FleetScheduler(executor, {}, 1)
+        confirmation = RetrainingDriver(recipes, tracker, run, scheduler, signals, told.append, MADE_WITH)
         (results,) = confirmation.finish(seeds)
     return [result.status for result in results], told
 
@@ -100,8 +100,8 @@ def test_a_run_that_a_killed_driver_left_open_behind_a_whole_record_is_ended_wit
         for attempt in tracker.attempts(run):
             tracker._store.reopen(attempt.run_id)
         assert {status for _, status in ended(place)} == {"RUNNING"}
-        recipes = [Recipe(trial, SweepStore(place, "sweep").confirmation("-", 0))]
-        (results,) = Confirmation(recipes, tracker, run, None, signals, lambda _: None, MADE_WITH).finish(1)
+        recipes = [FrozenRecipe(trial, SweepStore(place, "sweep").confirmation("-", 0))]
+        (results,) = RetrainingDriver(recipes, tracker, run, None, signals, lambda _: None, MADE_WITH).finish(1)
     assert [result.status for result in results] == [Status.OK]
     assert ended(place) == {("seed 1", "FINISHED"): 1, ("seed 2", "FINISHED"): 1}
     assert trainings(place) == 2

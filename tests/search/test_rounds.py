@@ -51,16 +51,16 @@ def test_each_cohort_is_halved_at_each_rung(undisturbed):
 
 
 def test_what_fell_is_pruned_with_its_epoch_and_what_it_was_judged_by(undisturbed):
-    fallen = [record for record in records_in(undisturbed) if record.result.status is Status.PRUNED]
-    assert len(fallen) == 6
-    for record in fallen:
+    pruned = [record for record in records_in(undisturbed) if record.result.status is Status.PRUNED]
+    assert len(pruned) == 6
+    for record in pruned:
         epochs = len(record.result.curves["train/loss"])
         assert record.result.failure == f"pruned after epoch {epochs} (of 5)"
         assert (record.result.score, record.result.score_se) == (None, None)
         assert rung_scores(record.result)[epochs] == record.result.summary["last/val/accuracy"]
     champion = find_champion(records_in(undisturbed))
     assert champion is not None
-    assert champion.k not in {record.k for record in fallen}
+    assert champion.k not in {record.k for record in pruned}
 
 
 def test_what_goes_to_the_end_is_what_it_would_be_without_a_pruner(undisturbed, config, place):

@@ -15,7 +15,7 @@ from scipy.stats import qmc
 
 from hpsearch.config.search import AdaptiveSearch, Choose, Metric, Search
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.sampler import Sampler, enter, suggester
+from hpsearch.search.sampler import Sampler, add_drawn_trial, suggester
 from hpsearch.search.space import Choices, Range, Space
 from hpsearch.seeding import Purpose, derive
 from hpsearch.store.record_json import Record
@@ -29,7 +29,7 @@ def search_of(kind):
     """A search of this kind with nothing set."""
     settings = {"trials": 1, "choose": Choose(), "tune": [], "space": {}, "metric": Metric.AUTO}
     kinds = {"tpe": partial(AdaptiveSearch, startup=2)}
-    return kinds.get(kind, Search)(kind=kind, **settings, **Search.quiet)
+    return kinds.get(kind, Search)(kind=kind, **settings, **Search.fingerprint_defaults)
 
 
 def one(dimension):
@@ -170,7 +170,7 @@ def test_a_trial_draws_the_same_whatever_order_trials_are_asked_in(kind):
 def test_the_study_is_told_what_was_drawn():
     study = optuna.create_study()
     values = Sampler(search_of("random"), WIDE, 3).draw("-", 0, CHOSEN)
-    trial = enter(study, WIDE, values, CHOSEN)
+    trial = add_drawn_trial(study, WIDE, values, CHOSEN)
     assert trial.params["optimizer"] == values["optimizer"]
     assert trial.params["model.cnn.filters"] == str(values["model.cnn.filters"])
     assert trial.params.keys() == values.keys()

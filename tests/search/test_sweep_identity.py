@@ -11,7 +11,7 @@ from hpsearch.config import ConfigError
 from hpsearch.quoting import hydra_quoted
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Composed, Space
-from hpsearch.search.sweep_identity import find_sweep, name_sweep, require_sweeps, require_target
+from hpsearch.search.sweep_identity import find_sweep, identify_sweep, require_sweeps, require_target
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def planning(tmp_path, default_composer):
 
 
 def start(plan, default="run", started_by=None, overrides=()):
-    named = name_sweep(plan, default, started_by, {"overrides": list(overrides)})
+    named = identify_sweep(plan, default, started_by, {"overrides": list(overrides)})
     with named.store.lock():
         named.freeze()
     return named
@@ -73,7 +73,7 @@ def test_at_most_five_lines_of_differences_are_noted(planning, composed):
     plan = planning()
     other = composed("optimizer=sgd", "model.width=3", "seed=4", "training.epochs=2", "norm=before")
     config = replace(other.config, tracking=plan.base.config.tracking)
-    *lines, _ = name_sweep(replace(plan, base=replace(other, config=config)), "run", None, {}).note[1:]
+    *lines, _ = identify_sweep(replace(plan, base=replace(other, config=config)), "run", None, {}).note[1:]
     assert len(lines) == 5
     assert re.fullmatch(r"… and \d+ more", lines[-1])
 
@@ -108,7 +108,7 @@ def test_a_given_name_is_kept_as_it_is(planning):
 
 
 def test_a_sweep_that_another_command_started_meanwhile_is_refused(planning):
-    late = name_sweep(planning(name="mine"), "run", None, {})
+    late = identify_sweep(planning(name="mine"), "run", None, {})
     start(planning(name="mine", seed=1))
     with late.store.lock(), pytest.raises(ConfigError, match="sweep 'mine' exists with another specification"):
         late.freeze()

@@ -20,7 +20,7 @@ from hpsearch.store.sweep_store import SweepStore
 class FakeConfig:
     tree: dict
 
-    def covered(self):
+    def fingerprinted(self):
         return self.tree
 
 

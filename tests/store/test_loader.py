@@ -1,7 +1,7 @@
 """What a comparison was trained with, as far as its pairs go."""
 
 from hpsearch.records import Status, Trial, TrialResult
-from hpsearch.store.loader import _of_pairs, gather_local
+from hpsearch.store.loader import _of_pairs, load_from_disk
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
 
@@ -27,7 +27,7 @@ def test_a_cut_file_of_facts_and_a_cut_record_are_told_and_refuse_nothing(tmp_pa
     for k, name in ((1, "run.json"), (2, "record.json")):
         path = store.folder / "trials" / "-" / str(k) / "attempt-1" / name
         path.write_bytes(path.read_bytes()[:-9])
-    found = gather_local(store)
+    found = load_from_disk(store)
     assert list(found.records) == [("-", 0), ("-", 1)]
     assert found.made_with == {OLD, None}
     facts, record = sorted(found.damaged)

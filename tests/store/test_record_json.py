@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.records import Signals
-from hpsearch.store.atomic_files import open_json
+from hpsearch.store.atomic_files import load_checked_json
 from hpsearch.store.record_json import decode_record, encode_record
 from tests.store.store_drivers import result, trial
 
@@ -44,5 +44,5 @@ def test_a_record_says_what_was_measured_where_in_plain_json():
 
 def test_a_record_without_signals_has_none():
     data = encode_record(trial(), result())
-    assert "signals" not in open_json(data, "x")
+    assert "signals" not in load_checked_json(data, "x")
     assert decode_record(data).result.signals is None

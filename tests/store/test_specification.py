@@ -5,12 +5,12 @@ import copy
 import pytest
 
 from hpsearch.config import Config
-from hpsearch.store.specification import asked_of, changes, overlaps, question_of
+from hpsearch.store.specification import changes, judgement_of, overlaps, question_of
 from tests.complete_config import config_tree
 
 FROZEN = {
     "data": "d1",
-    "config": Config.from_tree(config_tree(search={"delta": 0.01, "compare": "optimizer"})).covered(),
+    "config": Config.from_tree(config_tree(search={"delta": 0.01, "compare": "optimizer"})).fingerprinted(),
     "levels": [
         {"name": "sgd", "options": {"optimizer": "sgd"}, "values": {}},
         {"name": "adam", "options": {"optimizer": "adam"}, "values": {}},
@@ -60,20 +60,20 @@ def test_other_rows_seeds_settings_or_groups_are_another_question(path, value):
 
 
 def test_what_is_judged_by_something_else_is_told_in_words():
-    later = asked_of(changed(("config", "search", "delta"), None))
-    assert changes(asked_of(FROZEN), later) == ["delta none instead of 0.01"]
+    later = judgement_of(changed(("config", "search", "delta"), None))
+    assert changes(judgement_of(FROZEN), later) == ["delta none instead of 0.01"]
 
 
 def test_a_level_that_is_gone_is_told():
-    assert changes(asked_of(FROZEN), asked_of(changed(("levels",), FROZEN["levels"][:1]))) == ["other levels"]
+    assert changes(judgement_of(FROZEN), judgement_of(changed(("levels",), FROZEN["levels"][:1]))) == ["other levels"]
 
 
 def test_the_same_judged_alike_has_no_changes():
-    assert changes(asked_of(FROZEN), asked_of(changed(("space",), {}))) == []
+    assert changes(judgement_of(FROZEN), judgement_of(changed(("space",), {}))) == []
 
 
 def test_the_order_of_levels_changes_nothing():
-    assert changes(asked_of(FROZEN), asked_of(changed(("levels",), FROZEN["levels"][::-1]))) == []
+    assert changes(judgement_of(FROZEN), judgement_of(changed(("levels",), FROZEN["levels"][::-1]))) == []
 
 
 def of_values(key, *values):
@@ -92,6 +92,6 @@ def test_what_a_level_sets_is_no_setting_of_the_question():
 
 
 def test_comparisons_overlap_where_they_share_a_pair():
-    three, two, one = (asked_of(of_values("training.epochs", *values)) for values in ((1, 2, 3), (2, 3), (3, 4)))
+    three, two, one = (judgement_of(of_values("training.epochs", *values)) for values in ((1, 2, 3), (2, 3), (3, 4)))
     assert overlaps(three, two)
     assert not overlaps(two, one)

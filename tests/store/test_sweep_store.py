@@ -16,12 +16,12 @@ from hpsearch.store.atomic_files import (
     BrokenFileError,
     StorageError,
     check_directory,
-    open_json,
-    seal_json,
+    dump_checked_json,
+    load_checked_json,
     slug,
-    write_whole,
+    write_atomic,
 )
-from hpsearch.store.lock import HeldError
+from hpsearch.store.lock import SweepLockedError
 from hpsearch.store.record_json import decode_record, encode_record
 from hpsearch.store.sweep_store import LateWriteError, SweepStore, damaged_sweeps, list_sweeps
 from tests.store.store_drivers import result, start, trial
@@ -67,23 +67,25 @@ def alike(a, b):
 @settings(max_examples=60, deadline=None)
 @given(trees)
 def test_any_tree_comes_back_from_its_sealed_bytes(tree):
-    assert alike(open_json(seal_json(tree), "x"), tree)
+    assert alike(load_checked_json(dump_checked_json(tree), "x"), tree)
 
 
 @settings(max_examples=60, deadline=None)
 @given(trees, st.data())
 def test_a_file_that_was_cut_or_changed_is_recognized(tree, data):
-    whole = seal_json(tree)
+    whole = dump_checked_json(tree)
     at = data.draw(st.integers(0, len(whole) - 1))
     flipped = whole[:at] + bytes([whole[at] ^ data.draw(st.integers(1, 255))]) + whole[at + 1 :]
     for broken in (whole[:at], flipped, whole + b" ", b""):
         with pytest.raises(BrokenFileError):
-            open_json(broken, "x")
+            load_checked_json(broken, "x")
 
 
 def test_sealed_bytes_are_canonical_and_plain_json():
-    data = seal_json({"b": [1, math.nan, -math.inf], "a": "ü", "c": np.float32(0.5), "d": (np.int64(3), np.True_)})
-    assert data == seal_json({"d": [3, True], "c": 0.5, "a": "ü", "b": [1, math.nan, -math.inf]})
+    data = dump_checked_json(
+        {"b": [1, math.nan, -math.inf], "a": "ü", "c": np.float32(0.5), "d": (np.int64(3), np.True_)}
+    )
+    assert data == dump_checked_json({"d": [3, True], "c": 0.5, "a": "ü", "b": [1, math.nan, -math.inf]})
     assert data.startswith(b'{"body":{"a":"\\u00fc","b":[1,"NaN","-Infinity"],"c":0.5,"d":[3,true]},"sha256":"')
     assert data.endswith(b'"}\n')
     assert json.loads(data)["body"]["b"] == [1, "NaN", "-Infinity"]
@@ -264,10 +266,10 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path):
 
 def test_a_write_that_fails_keeps_what_was_there(tmp_path):
     path = tmp_path / "file"
-    write_whole(path, b"old")
+    write_atomic(path, b"old")
     (tmp_path / "file.tmp").mkdir()
     with pytest.raises(StorageError) as caught:
-        write_whole(path, b"new")
+        write_atomic(path, b"new")
     assert caught.value.cause == errno.errorcode[errno.EISDIR]
     assert path.read_bytes() == b"old"
 
@@ -304,7 +306,9 @@ def test_a_second_driver_is_told_who_holds_the_sweep_until_that_one_is_killed(tm
     assert holder.stdout.readline() == "held\n"
     store = SweepStore(tmp_path, "mnist")
     with (
-        pytest.raises(HeldError, match=rf"'mnist' is being run by .+@.+, process {holder.pid}, since 2") as caught,
+        pytest.raises(
+            SweepLockedError, match=rf"'mnist' is being run by .+@.+, process {holder.pid}, since 2"
+        ) as caught,
         store.lock(),
     ):
         pass
@@ -313,7 +317,7 @@ def test_a_second_driver_is_told_who_holds_the_sweep_until_that_one_is_killed(tm
         pass
     holder.send_signal(signal.SIGKILL)
     holder.communicate()
-    with store.lock(), pytest.raises(HeldError, match=str(os.getpid())), SweepStore(tmp_path, "mnist").lock():
+    with store.lock(), pytest.raises(SweepLockedError, match=str(os.getpid())), SweepStore(tmp_path, "mnist").lock():
         pass
     assert not (store.folder / "holder.json").exists()
 

@@ -68,9 +68,9 @@ def closed(make_config, named, tmp_path, terminal):
     return show
 
 
-def introduced(terminal, named, config, *, surplus=0, space=NOTHING):
+def introduced(terminal, named, config, *, extra_trials=0, space=NOTHING):
     base = Composed(config, {}, {})
-    introduce(terminal, named, Plan.single(base, space, lambda _: base, "0" * 64), ACCURACY, 0, surplus)
+    introduce(terminal, named, Plan.single(base, space, lambda _: base, "0" * 64), ACCURACY, 0, extra_trials)
     return terminal.console.file.getvalue().splitlines()
 
 
@@ -80,7 +80,7 @@ def test_what_is_said_of_the_name_stands_above_the_header(terminal, named, make_
 
 
 def test_trials_beyond_those_that_are_asked_for_are_said_to_be_shown(terminal, named, make_config):
-    lines = introduced(terminal, named(), make_config(), surplus=6)
+    lines = introduced(terminal, named(), make_config(), extra_trials=6)
     assert lines[-1] == "! 6 trials exist, more than search.trials=1: all of them are shown"
 
 
@@ -89,7 +89,7 @@ def test_of_finished_trials_it_is_said_that_they_may_have_had_another_secret(ter
     config = make_config(model={"kind": "custom", **kwargs})
     said = "! model.kwargs.api_key is a secret, not stored: finished trials may have had another"
     assert said not in introduced(terminal, named(), config)
-    assert said in introduced(terminal, named(), config, surplus=1)
+    assert said in introduced(terminal, named(), config, extra_trials=1)
 
 
 def test_the_columns_of_a_table_stand_in_the_header(terminal, named, make_config):

@@ -12,11 +12,11 @@ from hpsearch.analysis.answers import answers_of, limits_of, space_hash
 from hpsearch.analysis.comparison.calibrated_losses import calibrated_losses
 from hpsearch.analysis.comparison.factorial import effects_of, why_no_effects
 from hpsearch.analysis.comparison.levels import compare_levels, confirm_levels, contenders_of, family_of
-from hpsearch.analysis.comparison.refusals import closing, refuses
+from hpsearch.analysis.comparison.refusals import is_refused, refusing_rules
 from hpsearch.analysis.comparison.time_to_target import time_ratios
 from hpsearch.analysis.evidence import ConfirmRow, Evidence
 from hpsearch.analysis.exploration.summary import best_probability, explore_level, flips
-from hpsearch.analysis.findings import Findings, Gate, Pair
+from hpsearch.analysis.findings import Findings, Pair, RuleResult
 from hpsearch.analysis.rules.design_and_search import claim_gates, design_gates, in_order, search_gates
 from hpsearch.analysis.search_linter import lint
 from hpsearch.analysis.test_results import errors_of, shipped_pairs
@@ -38,12 +38,12 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
     digest = digest_of(evidence)
     looks = count_looks(evidence, digest)
     gates = design_gates(evidence, looks)
-    refused = refuses(gates, "R02", "R03")
+    refused = is_refused(gates, "R02", "R03")
     explored = {
         level.name: explore_level(evidence, level.name, refused=refused, seed=seed) for level in evidence.design.levels
     }
     gates += search_gates(evidence, explored)
-    apart = refused or refuses(gates, "R09", "R10")
+    apart = refused or is_refused(gates, "R09", "R10")
     confirmed = confirm_levels(evidence, explored, gates)
     family = family_of(evidence, looks)
     pairs, included = compare_levels(evidence, family, gates)
@@ -61,21 +61,21 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         confirmed=confirmed,
         pairs=pairs,
         contenders=contenders,
-        time_ratios=() if closing(gates) else time_ratios(evidence, seed),
-        factorial=None if closing(gates) else effects_of(evidence, family.alpha),
+        time_ratios=() if refusing_rules(gates) else time_ratios(evidence, seed),
+        factorial=None if refusing_rules(gates) else effects_of(evidence, family.alpha),
         hints=lint(evidence, explored),
         limits=limits_of(evidence, pairs),
         digest=digest,
         seed=seed,
         notes=_notes(evidence, family.alpha, pairs, gates),
-        calibrated=calibrated_losses(evidence, family, comparable=not refuses(gates, "R06", "R09")),
-        no_effects="" if closing(gates) else why_no_effects(evidence, family.alpha),
+        calibrated=calibrated_losses(evidence, family, comparable=not is_refused(gates, "R06", "R09")),
+        no_effects="" if refusing_rules(gates) else why_no_effects(evidence, family.alpha),
         tested=errors_of(evidence),
         shipped=shipped_pairs(evidence.tests),
     )
 
 
-def _notes(evidence: Evidence, alpha: float, pairs: Iterable[Pair], gates: Iterable[Gate]) -> dict[str, str]:
+def _notes(evidence: Evidence, alpha: float, pairs: Iterable[Pair], gates: Iterable[RuleResult]) -> dict[str, str]:
     """Further lines for the appendix."""
     passed = Counter(gate.action.value for gate in gates)
     return {

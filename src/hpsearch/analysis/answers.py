@@ -9,12 +9,12 @@ import numpy as np
 
 from hpsearch.analysis.comparison.factorial import larger_than_two_by_two
 from hpsearch.analysis.comparison.paired_scores import collapsed, outcomes
-from hpsearch.analysis.comparison.refusals import closing, diverged_throughout, refuses, without_recipe
+from hpsearch.analysis.comparison.refusals import diverged_throughout, is_refused, missing_recipe, refusing_rules
 from hpsearch.analysis.comparison.sentences import ClaimKind, State
 from hpsearch.analysis.evidence import Design, Evidence
-from hpsearch.analysis.exploration.findings import Explored
+from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.trial_pool import has_reports
-from hpsearch.analysis.findings import Action, Answer, Confirmed, Gate, Pair
+from hpsearch.analysis.findings import Action, Answer, Confirmed, Pair, RuleResult
 from hpsearch.formatting import number_of, show_interval, show_number, visible
 from hpsearch.statistics.intervals import wilson
 from hpsearch.statistics.tuning_curves import FEWEST_TRIALS
@@ -48,14 +48,14 @@ def status_of(pair: Pair) -> str:
 
 def answers_of(
     evidence: Evidence,
-    explored: Mapping[str, Explored],
+    explored: Mapping[str, SearchSummary],
     confirmed: Mapping[str, Confirmed],
     pairs: Sequence[Pair],
     contenders: Sequence[str],
-    gates: Sequence[Gate],
+    gates: Sequence[RuleResult],
 ) -> tuple[Answer, ...]:
     """Every line of the box, the scope last."""
-    known = "" if refuses(gates, *APART) else _found(evidence, explored)
+    known = "" if is_refused(gates, *APART) else _found(evidence, explored)
     headline = _headline(evidence, explored, confirmed, pairs, contenders, known)
     reliable = [pair for pair in pairs if pair.state in RELIABLE]
     first = [*_pairs(reliable, gates), *_diverged(evidence), *_stalls(evidence, explored)]
@@ -93,7 +93,7 @@ def _collapsed(evidence: Evidence) -> list[Answer]:
     return told
 
 
-def _stalls(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Answer]:
+def _stalls(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> list[Answer]:
     """Of initializers, first how often training stalls, where that differs between levels."""
     initialized = any("init" in {name.partition(".")[0] for name in level.settings} for level in evidence.design.levels)
     known = [(name, one) for name, one in explored.items() if one.n >= FEWEST_TRIALS]
@@ -109,7 +109,7 @@ def _stalls(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Answer
 
 def _headline(
     evidence: Evidence,
-    explored: Mapping[str, Explored],
+    explored: Mapping[str, SearchSummary],
     confirmed: Mapping[str, Confirmed],
     pairs: Sequence[Pair],
     contenders: Sequence[str],
@@ -154,12 +154,12 @@ def _named(contenders: Sequence[str]) -> str:
     return ", ".join(map(visible, sorted(contenders, key=lambda name: (name.casefold(), name))))
 
 
-def _recipe(evidence: Evidence, explored: Mapping[str, Explored], confirmed: Mapping[str, Confirmed]) -> str:
+def _recipe(evidence: Evidence, explored: Mapping[str, SearchSummary], confirmed: Mapping[str, Confirmed]) -> str:
     """What a lone recipe scores on fresh seeds."""
     name = evidence.design.levels[0].name
     one, found = confirmed.get(name), explored[name]
     if one is None:
-        lack = without_recipe(evidence, name)
+        lack = missing_recipe(evidence, name)
         if lack is not None:
             return f"{lack.reason[0].upper()}{lack.reason[1:]}."
         return "Its recipe has no score on fresh seeds." if found.recipe is not None else "No trial has a score."
@@ -173,7 +173,7 @@ def _recipe(evidence: Evidence, explored: Mapping[str, Explored], confirmed: Map
     return f"Its recipe scores {score} over {seeds}{f' (95 % {kind})' if known else ''}."
 
 
-def _found(evidence: Evidence, explored: Mapping[str, Explored]) -> str:
+def _found(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> str:
     """Expected scores at the largest budget that all levels support a claim about."""
     curves = {name: one.curve for name, one in explored.items() if one.curve is not None and one.curve.claim_to}
     if len(curves) < max(2, len(explored)):
@@ -193,9 +193,9 @@ def _found(evidence: Evidence, explored: Mapping[str, Explored]) -> str:
     return f" In the search, {expected}: {'; '.join(parts)}."
 
 
-def _pairs(pairs: Sequence[Pair], gates: Sequence[Gate]) -> list[Answer]:
+def _pairs(pairs: Sequence[Pair], gates: Sequence[RuleResult]) -> list[Answer]:
     """Each pair's sentence; one refusal where the same gate closes them all."""
-    closed = closing(gates)
+    closed = refusing_rules(gates)
     if pairs and closed:
         return [Answer("refused", f"Not compared: {_because(gate)}") for gate in closed]
     ordered = sorted(pairs, key=lambda pair: (RANK.index(status_of(pair)), -_size(pair)))
@@ -206,12 +206,12 @@ def _size(pair: Pair) -> float:
     return 0.0 if math.isnan(pair.diff) else abs(pair.diff)
 
 
-def _because(gate: Gate) -> str:
+def _because(gate: RuleResult) -> str:
     fix = f" Fix: {gate.fix}." if gate.fix else ""
     return f"{gate.reason} ({gate.code}).{fix}"
 
 
-def _hidden(gates: Sequence[Gate]) -> list[Answer]:
+def _hidden(gates: Sequence[RuleResult]) -> list[Answer]:
     """What the report does not show."""
     what = {"R02": "No tuning curves: ", "R03": "No tuning curves: ", "R21": "No leaderboard: "}
     closed = [gate for gate in gates if gate.code in HIDING and gate.action is Action.REFUSE]

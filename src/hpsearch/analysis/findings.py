@@ -8,7 +8,7 @@ import numpy as np
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.exploration.findings import Explored, Interval
+from hpsearch.analysis.exploration.findings import Interval, SearchSummary
 from hpsearch.analysis.test_results import ShippedPair, Tested
 
 
@@ -22,7 +22,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class RuleResult:
     """One rule of honesty, R01 … R23, and whether it holds.
 
     Attributes:
@@ -242,8 +242,8 @@ class Findings:
     evidence: Evidence
     looks: int
     answers: tuple[Answer, ...]
-    gates: tuple[Gate, ...]
-    explored: Mapping[str, Explored]
+    gates: tuple[RuleResult, ...]
+    explored: Mapping[str, SearchSummary]
     best_probability: Mapping[int, np.ndarray]
     flips: tuple[Flip, ...]
     confirmed: Mapping[str, Confirmed]

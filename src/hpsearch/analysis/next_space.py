@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from hpsearch.analysis.evidence import Evidence, Space
-from hpsearch.analysis.exploration.findings import Explored
+from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.space import columns_of, is_number, label_of
-from hpsearch.analysis.exploration.trial_pool import Pool, pool_of, ranked, space_of
+from hpsearch.analysis.exploration.trial_pool import TrialPool, ranked, space_of, trial_pool
 from hpsearch.analysis.exploration.winners_curse import standard_error
 from hpsearch.formatting import show_number, show_value
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
@@ -20,7 +20,7 @@ CHANCE = 0.05
 """Probability that any of equally good choices of one name is dropped in a round, at the most."""
 
 
-def kept_choices(declared: Sequence[Any], name: str, pool: Pool, inside: np.ndarray) -> list[Any]:
+def kept_choices(declared: Sequence[Any], name: str, pool: TrialPool, inside: np.ndarray) -> list[Any]:
     """The choices that the next round draws from, in the order declared; at least one.
 
     A choice is dropped if both hold:
@@ -52,7 +52,7 @@ def kept_choices(declared: Sequence[Any], name: str, pool: Pool, inside: np.ndar
     return kept
 
 
-def _place(pool: Pool, at: int) -> tuple[bool, float]:
+def _place(pool: TrialPool, at: int) -> tuple[bool, float]:
     """What trials are put in order by, as the recipe is: `ok` before all others, then `val`; lowest if it diverged."""
     return pool.rows[at].status == Status.OK, -math.inf if pool.diverged[at] else float(pool.val[at])
 
@@ -192,7 +192,7 @@ class Narrowed:
         return bool("low" in before and (self.bounds["low"] > before["low"] or self.bounds["high"] < before["high"]))
 
 
-def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) -> dict[str, Narrowed]:
+def narrowed(evidence: Evidence, explored: Mapping[str, SearchSummary], name: str) -> dict[str, Narrowed]:
     """The space of a level in the next round, coarse to fine: narrower where the trials say so, else as it was.
 
     A range is narrowed in two steps, each only where chance hardly explains it (`chance_of_span`, `chance_of_none`; 5 %
@@ -219,7 +219,7 @@ def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) ->
     Returns:
         Bounds and reason by name, for every value of the space.
     """
-    space, pool, found = space_of(evidence.design, name), pool_of(evidence, name), explored.get(name)
+    space, pool, found = space_of(evidence.design, name), trial_pool(evidence, name), explored.get(name)
     learns = np.array([row.status == Status.OK for row in pool.rows], dtype=bool)
     good, highest = _good(evidence, pool, fewest=ENOUGH) & learns, _good(evidence, pool, fewest=1)
     recipe = found.recipe_values if found is not None and good.any() else {}
@@ -243,7 +243,7 @@ def narrowed(evidence: Evidence, explored: Mapping[str, Explored], name: str) ->
     return _without_dropped(space, result)
 
 
-def near_the_highest(evidence: Evidence, pool: Pool) -> tuple[np.ndarray, float] | None:
+def near_the_highest(evidence: Evidence, pool: TrialPool) -> tuple[np.ndarray, float] | None:
     """(N,) which trials have a `val` score within δ of the highest or, without δ, within its standard error.
 
     By `val` alone: the next search selects, and report rows must not have told it where to look.
@@ -263,7 +263,7 @@ def near_the_highest(evidence: Evidence, pool: Pool) -> tuple[np.ndarray, float]
     return inside, highest - near
 
 
-def _good(evidence: Evidence, pool: Pool, fewest: int) -> np.ndarray:
+def _good(evidence: Evidence, pool: TrialPool, fewest: int) -> np.ndarray:
     """(N,) the trials near the highest or, if fewer than five, at least so many and a tenth of the highest by `val`."""
     near = near_the_highest(evidence, pool)
     if near is not None and near[0].sum() >= ENOUGH:

@@ -13,9 +13,9 @@ import numpy as np
 from scipy import stats
 
 from hpsearch.analysis.evidence import Design, Evidence, Space, TrialRow
-from hpsearch.analysis.exploration.findings import Explored
+from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.space import Column, columns_of, label_of
-from hpsearch.analysis.exploration.trial_pool import Pool, pool_of, space_of
+from hpsearch.analysis.exploration.trial_pool import TrialPool, space_of, trial_pool
 from hpsearch.analysis.findings import Hint
 from hpsearch.analysis.next_space import ENOUGH, Axis, calmer, edge_of, narrowed, near_the_highest, override_of, widened
 from hpsearch.formatting import number_of, plural, show_number, show_value, visible
@@ -91,16 +91,16 @@ class _Level:
 
     evidence: Evidence
     name: str
-    explored: Mapping[str, Explored]
+    explored: Mapping[str, SearchSummary]
     space: Space
-    pool: Pool
+    pool: TrialPool
 
     @property
     def design(self) -> Design:
         return self.evidence.design
 
     @property
-    def found(self) -> Explored:
+    def found(self) -> SearchSummary:
         return self.explored[self.name]
 
     @property
@@ -116,7 +116,7 @@ class _Level:
         return Hint(code, self.name, where + sentence, typed)
 
 
-def lint(evidence: Evidence, explored: Mapping[str, Explored]) -> tuple[Hint, ...]:
+def lint(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> tuple[Hint, ...]:
     """What is noticed about the search of each level, with the overrides of the next round.
 
     A range that several levels draw from has one override, which holds for all of them.
@@ -128,7 +128,7 @@ def lint(evidence: Evidence, explored: Mapping[str, Explored]) -> tuple[Hint, ..
     hints: list[Hint] = []
     for level in evidence.design.levels:
         if level.name in explored:
-            pool = pool_of(evidence, level.name)
+            pool = trial_pool(evidence, level.name)
             of_level = _Level(evidence, level.name, explored, space_of(evidence.design, level.name), pool)
             hints += _once([hint for rule in RULES for hint in rule(of_level)])
     return tuple(hints)

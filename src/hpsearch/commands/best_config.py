@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from hpsearch.config.schema import uttered
+from hpsearch.config.schema import with_defaults
 from hpsearch.quoting import escaped
-from hpsearch.store.atomic_files import write_whole
+from hpsearch.store.atomic_files import write_atomic
 from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion
 
@@ -28,13 +28,13 @@ def write_best(folder: Path, sweep: str, records: Sequence[Record], config_dir: 
     if champion is None:
         return None
     path = folder / "best.yaml"
-    write_whole(path, best_text(sweep, champion, config_dir).encode())
+    write_atomic(path, best_text(sweep, champion, config_dir).encode())
     return path
 
 
 def best_text(sweep: str, champion: Record, config_dir: Path | None = None) -> str:
     """A primary configuration file: every option, then every value of the champion."""
-    tree = uttered(champion.config_tree)  # in full: an option of the user's own may have other defaults
+    tree = with_defaults(champion.config_tree)  # in full: an option of the user's own may have other defaults
     defaults: list[Any] = ["config"]
     defaults += [{f"override {group}": option} for group, option in tree["options"].items() if group != "search"]
     values = {key: _literal(_without_kind(value)) for key, value in tree.items() if key not in LEFT_OUT}

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from hpsearch.config import Config
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.execution.scheduler import Foreman
+from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.formatting import number_of, plural
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Key
 from hpsearch.search.plan import Plan
-from hpsearch.search.retraining import Confirmation, Recipe
-from hpsearch.store.loader import gather_local
+from hpsearch.search.retraining import FrozenRecipe, RetrainingDriver
+from hpsearch.store.loader import load_from_disk
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.terminal.console import Terminal
@@ -63,7 +63,7 @@ class Confirming:
         seeds: Fresh seeds of each.
     """
 
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[FrozenRecipe, ...]
     seeds: int
 
     @property
@@ -79,7 +79,7 @@ class Confirming:
 
     def finish(
         self,
-        hire: Callable[[Mapping[Key, TrialJob]], Foreman],
+        scheduler_for: Callable[[Mapping[Key, TrialJob]], FleetScheduler],
         tracker: Tracker,
         run: SweepRun,
         signals: StopSignals,
@@ -95,8 +95,10 @@ class Confirming:
             terminal.confirmed(done, total)
 
         # Also where nothing is left to train: a driver may have died between a record and the end of its run.
-        foreman = hire(jobs) if jobs else None
-        confirmation = Confirmation(self.recipes, tracker, run, foreman, signals, told, provenance, terminal.underway)
+        scheduler = scheduler_for(jobs) if jobs else None
+        confirmation = RetrainingDriver(
+            self.recipes, tracker, run, scheduler, signals, told, provenance, terminal.underway
+        )
         results = confirmation.finish(self.seeds)
         failures = {result.failure for each in results for result in each if result.status.retried}
         for failure in sorted(map(str, failures))[:3]:
@@ -109,11 +111,11 @@ def _recipes(levels: int) -> str:
 
 def plan_confirming(plan: Plan, store: SweepStore, seeds: int) -> Confirming:
     """The recipes of a finished search."""
-    found = gather_local(store)
+    found = load_from_disk(store)
     recipes = []
     for level in plan.levels:
         record = found.recipe(level.name)
         if record is not None:
             trial = plan.realize(record.key, record.values)
-            recipes.append(Recipe(trial, store.confirmation(level.name, record.k)))
+            recipes.append(FrozenRecipe(trial, store.confirmation(level.name, record.k)))
     return Confirming(tuple(recipes), seeds)

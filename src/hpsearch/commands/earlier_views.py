@@ -9,18 +9,18 @@ from hpsearch.data.dataset import Development
 from hpsearch.data.seal import SealedTest
 from hpsearch.final.earlier_openings import Noted, noted, recurring, user_folder
 from hpsearch.formatting import plural
-from hpsearch.search.sweep_identity import Named
+from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import BrokenFileError, StorageError
-from hpsearch.store.loader import gather_local
+from hpsearch.store.loader import load_from_disk
 from hpsearch.store.provenance import Provenance
-from hpsearch.store.specification import asked_of, changes, overlaps, question_of
+from hpsearch.store.specification import changes, judgement_of, overlaps, question_of
 from hpsearch.terminal.console import Terminal
-from hpsearch.tracking.report_views import Asker, Look, Looks
+from hpsearch.tracking.report_views import RelatedSweep, ReportView, ReportViews
 from hpsearch.tracking.runs import SweepRun
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EarlierViews:
     """What was seen before a report.
 
     Attributes:
@@ -33,7 +33,7 @@ class Seen:
     exploratory: str | None
 
 
-def seen_before(specification: Mapping[str, Any], digest: str, looks: Looks, run: SweepRun) -> Seen:
+def seen_before(specification: Mapping[str, Any], digest: str, looks: ReportViews, run: SweepRun) -> EarlierViews:
     """What was seen before a report of these retrainings.
 
     Args:
@@ -43,15 +43,15 @@ def seen_before(specification: Mapping[str, Any], digest: str, looks: Looks, run
         run: The run of the sweep.
     """
     frozen, own = specification["specification"], looks.of(run)
-    others: list[Asker] = []
+    others: list[RelatedSweep] = []
     if "levels" in frozen:
-        asked = asked_of(frozen)
+        asked = judgement_of(frozen)
         found = looks.askers(question_of(frozen), digest)
         others = [asker for asker in found if asker.run_id != run.run_id and overlaps(asker.asked, asked)]
-    return Seen(_shown(digest, own, others), _changed(specification, others) if others else None)
+    return EarlierViews(_shown(digest, own, others), _changed(specification, others) if others else None)
 
 
-def _shown(digest: str, own: Sequence[Look], others: Sequence[Asker]) -> tuple[str, ...]:
+def _shown(digest: str, own: Sequence[ReportView], others: Sequence[RelatedSweep]) -> tuple[str, ...]:
     """Digests that had been shown when this one first was, so that a report that is made again has the same bytes."""
     first = next((look for look in own if look.digest == digest), None)
     if first is not None:
@@ -60,11 +60,11 @@ def _shown(digest: str, own: Sequence[Look], others: Sequence[Asker]) -> tuple[s
     return tuple(dict.fromkeys(look.digest for look in taken if look.digest != digest))
 
 
-def _changed(specification: Mapping[str, Any], others: Sequence[Asker]) -> str | None:
+def _changed(specification: Mapping[str, Any], others: Sequence[RelatedSweep]) -> str | None:
     """Which sweep of the same question had been looked at before this one judged it by something else."""
-    asked, begun_ms = asked_of(specification["specification"]), int(specification["created_ms"])
+    asked, begun_ms = judgement_of(specification["specification"]), int(specification["created_ms"])
     for asker in others:
-        first: Look | None = next(iter(asker.looks), None)
+        first: ReportView | None = next(iter(asker.looks), None)
         found = changes(asker.asked, asked)
         if found and first is not None and first.at_ms < begun_ms:
             return (
@@ -74,7 +74,7 @@ def _changed(specification: Mapping[str, Any], others: Sequence[Asker]) -> str |
     return None
 
 
-def tell_seen(terminal: Terminal, named: Named, looks: Looks, run: SweepRun) -> None:
+def warn_of_earlier_views(terminal: Terminal, named: SweepIdentity, looks: ReportViews, run: SweepRun) -> None:
     """Before anything is trained: what was seen of the answer already, and costs the report."""
     seen = seen_before(named.specification, "", looks, run)
     if seen.exploratory is not None:
@@ -106,9 +106,9 @@ def tell_opened(terminal: Terminal, directory: str, development: Development, se
             terminal.warn(found.sentence)
 
 
-def tell_other_code(terminal: Terminal, named: Named, provenance: Provenance) -> None:
+def tell_other_code(terminal: Terminal, named: SweepIdentity, provenance: Provenance) -> None:
     """Before a comparison goes on: that it was begun with other code, so that its pairs will not be compared."""
-    others = sorted({one.code for one in gather_local(named.store).made_with if one is not None} - {provenance.code})
+    others = sorted({one.code for one in load_from_disk(named.store).made_with if one is not None} - {provenance.code})
     if others:
         terminal.warn(
             f"this sweep was trained with {others[0]}, this is {provenance.code}: if anything more is trained, no pair "

@@ -10,17 +10,17 @@ from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, TrialRow
 from hpsearch.commands.evidence_levels import confounded, groups_in_words, level_design, model_in_words
 from hpsearch.commands.evidence_tests import Opened, rows_of
 from hpsearch.config import Config
-from hpsearch.config.schema import uttered
+from hpsearch.config.schema import with_defaults
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.nn.flops import step_flops
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.scoring.metrics import fold_key, metric_name, to_score
-from hpsearch.store.loader import Gathered
+from hpsearch.store.loader import LoadedSweep
 from hpsearch.store.record_json import Record
 from hpsearch.store.trial_config import stored_config
 
 
-def evidence_of(found: Gathered, asked: Config, finals: list[Opened], openings: list[dict[str, str]]) -> Evidence:
+def evidence_of(found: LoadedSweep, asked: Config, finals: list[Opened], openings: list[dict[str, str]]) -> Evidence:
     """Everything that one report is made from.
 
     Args:
@@ -37,7 +37,7 @@ def evidence_of(found: Gathered, asked: Config, finals: list[Opened], openings: 
     return Evidence(design, trials, confirm, rows_of(finals, design, openings))
 
 
-def _of_one_pool(found: Gathered) -> dict[tuple[str, int], Record]:
+def _of_one_pool(found: LoadedSweep) -> dict[tuple[str, int], Record]:
     """The records that stand side by side: of a search from coarse to fine the longest trainings alone (R02)."""
     search = found.specification["specification"]["config"]["search"]
     if search["kind"] != "coarse_to_fine":
@@ -49,7 +49,7 @@ def _of_one_pool(found: Gathered) -> dict[tuple[str, int], Record]:
 class _Reader:
     """Reads the parts of a sweep that share its settings."""
 
-    def __init__(self, found: Gathered, config: Config, asked: Config) -> None:
+    def __init__(self, found: LoadedSweep, config: Config, asked: Config) -> None:
         data = found.specification["data"]
         self._found, self._config, self._asked = found, config, asked
         self._sizes: SplitSizes = split_sizes(config.evaluation, data["development_rows"])
@@ -145,7 +145,7 @@ class _Reader:
         drawn = next(
             level for level in self._found.specification["specification"]["levels"] if level["name"] == record.level
         )
-        tree, values = uttered(record.config_tree), {}
+        tree, values = with_defaults(record.config_tree), {}
         for name in drawn["draws"]:
             group, _, rest = name.partition(".")
             option, _, key = rest.partition(".")

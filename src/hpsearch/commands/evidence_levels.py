@@ -7,7 +7,7 @@ from typing import Any
 
 from hpsearch.analysis.evidence import LevelDesign
 from hpsearch.config import Config
-from hpsearch.config.schema import uttered
+from hpsearch.config.schema import with_defaults
 from hpsearch.nn.init_scale import formula
 from hpsearch.records import NO_LEVEL, Value
 from hpsearch.search.narrowing import typed_bounds
@@ -89,7 +89,7 @@ def level_design(specification: Mapping[str, Any], name: str, *, asked: Config) 
         # "Xavier" is another formula in every book: the page shows which one it is here.
         settings["init.sd"] = formula(stored_config(level["config"], asked).init)
     factors = _factors(frozen, level)
-    return LevelDesign(name, settings, space, _fixed(uttered(level["config"]), space, level["options"]), factors)
+    return LevelDesign(name, settings, space, _fixed(with_defaults(level["config"]), space, level["options"]), factors)
 
 
 def _flat(space: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
@@ -126,7 +126,7 @@ def confounded(frozen: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _factors(frozen: Mapping[str, Any], level: Mapping[str, Any]) -> dict[str, str]:
     """The value of each factor where levels are every combination of several; empty for any other design."""
-    if uttered(frozen["config"])["search"]["compare"] == "regularization":
+    if with_defaults(frozen["config"])["search"]["compare"] == "regularization":
         return FACTORIAL.get(level["name"], {})
     differing = _differing(frozen)
     several = len(differing) > 1 and _crossed(differing)
@@ -153,5 +153,5 @@ def _setting(level: Mapping[str, Any], key: str) -> Any:
     if key in said:
         return said[key]
     group, _, name = key.partition(".")
-    tree = uttered(level["config"])
+    tree = with_defaults(level["config"])
     return tree[group].get(name) if name else tree["options"][group]

@@ -18,7 +18,7 @@ from hpsearch.config import Config
 from hpsearch.config.conversion import to_tree
 from hpsearch.data.opened_rows import OpenedRows
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.execution.throughput import build_executor, build_foreman, check_configs, fits_of
+from hpsearch.execution.throughput import build_executor, build_scheduler, check_configs, fits_of
 from hpsearch.final.champion import Chosen, Final, prepare_final
 from hpsearch.final.claims import Request, SpentError, begin_claim, claim, end_claim, pending_nonce, require_right
 from hpsearch.final.earlier_openings import noted, noted_in, recurring, remember, unknown_to, user_folder
@@ -28,10 +28,10 @@ from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan
 from hpsearch.formatting import number_of
 from hpsearch.jobs import RefitJob, TrialJob
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.retraining import Confirmation, Recipe
+from hpsearch.search.retraining import FrozenRecipe, RetrainingDriver
 from hpsearch.search.space import Composed
 from hpsearch.secrets import mask_uri
-from hpsearch.store.atomic_files import StorageError, write_whole
+from hpsearch.store.atomic_files import StorageError, write_atomic
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.specification import digest
 from hpsearch.store.trial_config import config_text, option_params
@@ -52,7 +52,7 @@ from hpsearch.tracking.tracker import Tracker
 
 
 def confirm_and_refit(
-    final: Final, asked: Config, confirmation: Confirmation, seeds: int, terminal: Terminal
+    final: Final, asked: Config, confirmation: RetrainingDriver, seeds: int, terminal: Terminal
 ) -> Models:
     """The fresh seeds, then the networks that are evaluated; what is stored of either is not trained again."""
     with terminal.phase(f"confirming on {number_of(seeds, 'fresh seed')}"):
@@ -67,7 +67,7 @@ def confirm_and_refit(
 
 
 def _train_missing(
-    final: Final, confirmation: Confirmation, jobs: Sequence[RefitJob], known: dict[int, Model], terminal: Terminal
+    final: Final, confirmation: RetrainingDriver, jobs: Sequence[RefitJob], known: dict[int, Model], terminal: Terminal
 ) -> Models:
     missing = [job for job in jobs if job.retrain not in known]
     if missing:
@@ -83,7 +83,7 @@ def _train_missing(
 
 def _folder(final: Path, job: RefitJob) -> Path:
     """Where a network is kept: by everything that decides what it is."""
-    what = {"config": job.config.covered(), "stop_after": job.stop_after, "recorded": to_tree(job.recorded)}
+    what = {"config": job.config.fingerprinted(), "stop_after": job.stop_after, "recorded": to_tree(job.recorded)}
     name = f"refit-{job.stop_after}-epochs-{digest(what)[:8]}"
     return final / (f"{name}-retrain-{job.retrain}" if job.retrain else name)
 
@@ -163,10 +163,10 @@ def _evaluate_champion(
         run = stack.enter_context(stored(tracker, final.named))
         store = final.named.store.confirmation(final.champion.level, final.champion.k)
         told = partial(show_seed, terminal, seeds)
-        foreman = build_foreman(executor, checked, [TrialJob(config) for config in configs], rows)
+        scheduler = build_scheduler(executor, checked, [TrialJob(config) for config in configs], rows)
         provenance = Provenance.here(checked.device)
-        recipes, tick = [Recipe(final.trial, store)], terminal.underway
-        confirmation = Confirmation(recipes, tracker, run, foreman, signals, told, provenance, tick)
+        recipes, tick = [FrozenRecipe(final.trial, store)], terminal.underway
+        confirmation = RetrainingDriver(recipes, tracker, run, scheduler, signals, told, provenance, tick)
         models = confirm_and_refit(final, asked, confirmation, seeds, terminal)
         _Evaluation(final, asked, models, tracker, run, terminal).open(elsewhere)
 
@@ -224,7 +224,7 @@ class _Evaluation:
             found = evaluate(self.models, self.final.development, self.final.sealed, right)
             self._log(run_id, found, self._keep_bitmaps(opening, found))
         self.tracker.ledger.record_result(opening, json.loads(result_text(found.scores)))
-        write_whole(self.final.folder / "result.json", described(opening, found))
+        write_atomic(self.final.folder / "result.json", described(opening, found))
         conclude(self.terminal, self.final, opening, found)
         self._store_model(run_id)
         end_claim(self.final.folder)
@@ -286,7 +286,7 @@ class _Evaluation:
         if found.correct is None:
             return {}
         path = self.final.folder / f"opening-{opening.opening}-{BITMAPS}"
-        write_whole(path, pack(found.correct))
+        write_atomic(path, pack(found.correct))
         return {BITMAPS: path}
 
     def _log(self, run_id: str, found: Evaluated, bitmaps: dict[str, Path]) -> None:

@@ -12,7 +12,7 @@ from hpsearch.final.champion import Chosen, _frozen_champion
 from hpsearch.formatting import number_of
 from hpsearch.quoting import command_line
 from hpsearch.search.space import Composed
-from hpsearch.search.sweep_identity import Named, find_sweep, require_sweeps, require_target
+from hpsearch.search.sweep_identity import SweepIdentity, find_sweep, require_sweeps, require_target
 from hpsearch.secrets import filled, masked_keys
 from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion
@@ -89,7 +89,7 @@ def choose(composer: Composer, asked: Config, wanted: Attempt | None) -> Chosen:
     return Chosen(named, champion, config, len(records), note)
 
 
-def _require_finished(composer: Composer, named: Named, found: int) -> None:
+def _require_finished(composer: Composer, named: SweepIdentity, found: int) -> None:
     acknowledged = composer.overrides.values.get("search.trials") == f"++search.trials={found}"
     if found < named.store.requested() and not acknowledged:
         command = command_line(named.specification["overrides"])
@@ -99,7 +99,7 @@ def _require_finished(composer: Composer, named: Named, found: int) -> None:
         )
 
 
-def _champion_tree(composer: Composer, asked: Config, champion: Record, named: Named) -> dict[str, Any]:
+def _champion_tree(composer: Composer, asked: Config, champion: Record, named: SweepIdentity) -> dict[str, Any]:
     """The champion's configuration, with this command's settings where they change no result, and its secrets.
 
     Raises:
@@ -116,7 +116,7 @@ def _champion_tree(composer: Composer, asked: Config, champion: Record, named: N
     return found
 
 
-def _refuse_contradictions(composer: Composer, asked: Config, champion: Record, named: Named) -> None:
+def _refuse_contradictions(composer: Composer, asked: Config, champion: Record, named: SweepIdentity) -> None:
     """The stored specification is authoritative: what the command says otherwise must say the same."""
     stored = Config.from_tree(_champion_tree(composer, asked, champion, named)).to_tree()
     problems = []

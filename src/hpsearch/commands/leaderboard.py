@@ -12,7 +12,7 @@ from hpsearch.analysis.analyse import digest_of
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.leaderboard.standings import Entry, Leaderboard, Recipe, Split, Sweep, standings
 from hpsearch.analysis.rules.design_and_search import LOSSES
-from hpsearch.commands.earlier_views import Seen, seen_before
+from hpsearch.commands.earlier_views import EarlierViews, seen_before
 from hpsearch.commands.evidence import evidence_of
 from hpsearch.commands.evidence_levels import FACTS
 from hpsearch.commands.report_target import Asked
@@ -27,15 +27,21 @@ from hpsearch.report.figures.style import short
 from hpsearch.report.leaderboard import confirmed_text, near_text, score_name, val_text, write_leaderboard
 from hpsearch.report.number_format import interval
 from hpsearch.scoring.metrics import metric_name
-from hpsearch.search.sweep_identity import Named
+from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import slug
-from hpsearch.store.loader import Gathered, SpecificationError, gather_local, gather_tracked, tracked_specification
+from hpsearch.store.loader import (
+    LoadedSweep,
+    SpecificationError,
+    load_from_disk,
+    load_from_mlflow,
+    tracked_specification,
+)
 from hpsearch.store.record_json import Record
 from hpsearch.store.specification import digest
 from hpsearch.store.sweep_store import SweepStore, damaged_sweeps, list_sweeps
 from hpsearch.store.trial_config import stored_config
 from hpsearch.terminal.console import Terminal
-from hpsearch.tracking.report_views import Look
+from hpsearch.tracking.report_views import ReportView
 from hpsearch.tracking.runs import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
@@ -55,7 +61,7 @@ class Found:
 
     name: str
     specification: Specification
-    gather: Callable[[], Gathered]
+    gather: Callable[[], LoadedSweep]
     run: SweepRun | None
 
     @property
@@ -63,16 +69,16 @@ class Found:
         """Name of its data set."""
         return str(self.specification["data"]["name"])
 
-    def seen(self, tracker: Tracker, evidence: Evidence) -> Seen:
+    def seen(self, tracker: Tracker, evidence: Evidence) -> EarlierViews:
         """What was seen before its retrainings."""
         if self.run is None:
-            return Seen((), None)
+            return EarlierViews((), None)
         return seen_before(self.specification, digest_of(evidence), tracker.looks, self.run)
 
     def note_look(self, tracker: Tracker, evidence: Evidence) -> None:
         """Remembers that retrainings were shown."""
         if self.run is not None and evidence.confirm:
-            look = Look(digest_of(evidence), now_ms(), evidence.design.shown_before)
+            look = ReportView(digest_of(evidence), now_ms(), evidence.design.shown_before)
             tracker.looks.note(self.run, look)
 
 
@@ -93,8 +99,8 @@ def _local(asked: Config, tracker: Tracker) -> list[Found]:
     found = []
     for name, specification in list_sweeps(asked.tracking.directory).items():
         store = SweepStore(asked.tracking.directory, name)
-        run = tracker.find_sweep(name, Named(store, specification, known=True).identity)
-        found.append(Found(name, specification, partial(gather_local, store), run))
+        run = tracker.find_sweep(name, SweepIdentity(store, specification, known=True).identity)
+        found.append(Found(name, specification, partial(load_from_disk, store), run))
     return found
 
 
@@ -112,7 +118,7 @@ def _tracked(tracker: Tracker, local: list[Found]) -> tuple[list[Found], list[st
             continue
         if (run.name, specification["fingerprint"]) not in known:
             known.add((run.name, specification["fingerprint"]))
-            gather = partial(gather_tracked, tracker.stored, run, specification)
+            gather = partial(load_from_mlflow, tracker.stored, run, specification)
             found.append(Found(run.name, specification, gather, run))
     return found, left_out
 
@@ -146,13 +152,13 @@ def read_sweep(found: Found, asked: Config, tracker: Tracker) -> Sweep:
     return Sweep(found.name, split_of(found.specification, asked), replace(evidence, design=design), recipes)
 
 
-def _ok(gathered: Gathered, level: str) -> Record | None:
+def _ok(gathered: LoadedSweep, level: str) -> Record | None:
     """The highest-scoring trial of a level; None where no draw has the status `ok`."""
     record = gathered.recipe(level)
     return record if record is not None and record.result.status is Status.OK else None
 
 
-def _recipe(gathered: Gathered, record: Record, asked: Config) -> Recipe:
+def _recipe(gathered: LoadedSweep, record: Record, asked: Config) -> Recipe:
     config = stored_config(record.config_tree, asked)
     train = split_sizes(config.evaluation, gathered.specification["data"]["development_rows"]).train
     hidden = getattr(config.model, "hidden", None)

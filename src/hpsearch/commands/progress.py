@@ -18,7 +18,7 @@ SAMPLE_S = 5.0
 """Time between two samples of the machine's load."""
 
 
-class Watching:
+class ProgressReporter:
     """Shows progress while in its context, and samples the machine's load into the parent run."""
 
     def __init__(

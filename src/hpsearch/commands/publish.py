@@ -20,15 +20,15 @@ from hpsearch.nn.init_scale import weight_deviation
 from hpsearch.report.write import write_report
 from hpsearch.statistics.mean_field import Layer, forward_moments
 from hpsearch.store.atomic_files import slug
-from hpsearch.store.loader import Gathered
+from hpsearch.store.loader import LoadedSweep
 from hpsearch.store.trial_config import stored_config
 from hpsearch.terminal.report import Published
-from hpsearch.tracking.report_views import Look
+from hpsearch.tracking.report_views import ReportView
 from hpsearch.tracking.runs import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 
-def signal_theory(found: Gathered, asked: Config) -> Mapping[str, list[float]]:
+def signal_theory(found: LoadedSweep, asked: Config) -> Mapping[str, list[float]]:
     """For each level, the second moment of every layer's output at initialization (S-23), hidden layers then logits.
 
     Levels are left out of which mean-field theory says nothing here: other networks than MLPs, batch normalization,
@@ -62,7 +62,7 @@ def _moments(config: Config, data: Mapping[str, Any]) -> list[float] | None:
     return [*hidden.tolist(), *logits.tolist()]
 
 
-def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> Published:
+def publish(found: LoadedSweep, asked: Config, tracker: Tracker, run: SweepRun) -> Published:
     """Makes the report of a sweep: as files, and as artifacts of the sweep's run.
 
     Args:
@@ -90,7 +90,7 @@ def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> 
     evidence = replace(evidence, design=design)
     findings = analyse(evidence)
     if evidence.confirm:  # before anything is shown, so that a look cannot be taken without being counted
-        tracker.looks.note(run, Look(digest, now_ms(), seen.digests))
+        tracker.looks.note(run, ReportView(digest, now_ms(), seen.digests))
     chosen = "" if asked.report.run is None else f"-{asked.report.run[:8]}"  # beside that of another one of its name
     folder = Path(asked.report.directory) / slug(f"{evidence.design.name}{chosen}")
     files = write_report(findings, folder, theory=signal_theory(found, asked))
@@ -98,7 +98,7 @@ def publish(found: Gathered, asked: Config, tracker: Tracker, run: SweepRun) -> 
     return replace(summarize(findings, files), lacking=found.lacking)
 
 
-def _require_trials(found: Gathered) -> None:
+def _require_trials(found: LoadedSweep) -> None:
     """Refuses a sweep that has hardly begun."""
     without = [level for level in found.levels if not any(name == level for name, _ in found.records)]
     if without or not found.levels:

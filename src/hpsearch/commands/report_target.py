@@ -14,8 +14,14 @@ from hpsearch.config.schema import UNCOVERED
 from hpsearch.formatting import visible
 from hpsearch.quoting import command_line
 from hpsearch.scoring.metrics import NAMES
-from hpsearch.search.sweep_identity import Named, find_sweep
-from hpsearch.store.loader import Gathered, SpecificationError, gather_local, gather_tracked, tracked_specification
+from hpsearch.search.sweep_identity import SweepIdentity, find_sweep
+from hpsearch.store.loader import (
+    LoadedSweep,
+    SpecificationError,
+    load_from_disk,
+    load_from_mlflow,
+    tracked_specification,
+)
 from hpsearch.store.sweep_store import SweepStore, list_sweeps
 from hpsearch.terminal.console import Terminal
 from hpsearch.tracking.connection import resolve_uri
@@ -59,7 +65,7 @@ def _useless(key: str, option: str, read: Sequence[str]) -> str:
 SHOWN = 8
 """Digits of a fingerprint."""
 
-Target = tuple[Gathered, SweepRun]
+Target = tuple[LoadedSweep, SweepRun]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +154,9 @@ def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
     return _gathered(named.store, terminal), run
 
 
-def _gathered(store: SweepStore, terminal: Terminal) -> Gathered:
+def _gathered(store: SweepStore, terminal: Terminal) -> LoadedSweep:
     """The sweep from its folder, and what of it is damaged is told."""
-    found = gather_local(store)
+    found = load_from_disk(store)
     for sentence in found.damaged:
         terminal.warn(f"left out: {sentence}")
     return found
@@ -175,11 +181,11 @@ def _of_run(config: Config, run_id: str, tracker: Tracker, terminal: Terminal) -
         )
     here = list_sweeps(config.tracking.directory).get(run.name)
     if here is not None:
-        named = Named(SweepStore(config.tracking.directory, run.name), here, known=True)
+        named = SweepIdentity(SweepStore(config.tracking.directory, run.name), here, known=True)
         own = tracker.find_sweep(run.name, named.identity)
         if own is not None and own.run_id == run_id:
             return _gathered(named.store, terminal), own
-    return gather_tracked(tracker.stored, run, tracked_specification(tracker.stored, run)), run
+    return load_from_mlflow(tracker.stored, run, tracked_specification(tracker.stored, run)), run
 
 
 def _tracked(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target | None:
@@ -197,7 +203,7 @@ def _tracked(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target | Non
         terminal.warn(f"left out: {error}")
     if len(found) > 1:
         raise ConfigError(_choices(asked, [run for run, _ in found], tracker))
-    return (gather_tracked(tracker.stored, *found[0]), found[0][0]) if found else None
+    return (load_from_mlflow(tracker.stored, *found[0]), found[0][0]) if found else None
 
 
 def _readable(

@@ -7,28 +7,28 @@ from dataclasses import dataclass, replace
 
 from hpsearch.commands.best_config import write_best
 from hpsearch.commands.confirm import Confirming, confirm_seeds, plan_confirming, too_few_seeds
-from hpsearch.commands.earlier_views import tell_opened, tell_other_code, tell_seen
-from hpsearch.commands.progress import Watching
+from hpsearch.commands.earlier_views import tell_opened, tell_other_code, warn_of_earlier_views
+from hpsearch.commands.progress import ProgressReporter
 from hpsearch.commands.tracking_run import check_tracking, connect, describe_sweep, journal_path, load_tracking, running
 from hpsearch.config import Config
 from hpsearch.data.datasets import Source, find_source
 from hpsearch.data.seal import data_digest, load_development, seal
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.execution.scheduler import Foreman
-from hpsearch.execution.throughput import Workforce, build_executor, fits_of
+from hpsearch.execution.scheduler import FleetScheduler
+from hpsearch.execution.throughput import WorkerPool, build_executor, fits_of
 from hpsearch.formatting import number_of
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Key, Status
 from hpsearch.search.checks import check_truth_table, exhausted
-from hpsearch.search.commit import Attempts
+from hpsearch.search.commit import CommitLog
 from hpsearch.search.driver import Driver
 from hpsearch.search.levels import Level
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Composed
-from hpsearch.search.sweep_identity import Named, name_of
+from hpsearch.search.sweep_identity import SweepIdentity, name_of
 from hpsearch.secrets import mask_secrets
 from hpsearch.store.atomic_files import check_directory
-from hpsearch.store.loader import gather_local
+from hpsearch.store.loader import load_from_disk
 from hpsearch.store.optuna_journal import name_score, open_study
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record
@@ -43,7 +43,7 @@ from hpsearch.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class SweepPlan:
     """A sweep that was checked as far as this process can, and of which nothing is written yet.
 
     Attributes:
@@ -55,19 +55,19 @@ class Prepared:
         rows: Number of development rows.
         finished: The trials that are finished, of those that are asked for.
         missing: The configurations of the others.
-        surplus: How many finished trials the sweep has beyond those that are asked for.
+        extra_trials: How many finished trials the sweep has beyond those that are asked for.
         seeds: Fresh seeds that retrain the recipe of each level; 0 where nothing is compared.
     """
 
     plan: Plan
-    named: Named
+    named: SweepIdentity
     source: Source
     varied: list[str]
     score: Score
     rows: int
     finished: list[Record]
     missing: list[Config]
-    surplus: int
+    extra_trials: int
     seeds: int
 
     @property
@@ -112,7 +112,7 @@ def run_sweep(base: Composed, levels: tuple[Level, ...], command: Namespace, ter
     return 0 if any(record.result.status.scored for record in closing.records) else 1
 
 
-def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workforce | None:
+def _hire(sweep: SweepPlan, signals: StopSignals, stack: ExitStack) -> WorkerPool | None:
     """Workers that have found out how to train what is missing; none where nothing is."""
     configs = sweep.to_train
     if not configs:
@@ -121,22 +121,22 @@ def _hire(sweep: Prepared, signals: StopSignals, stack: ExitStack) -> Workforce 
     fits = trainings * fits_of(sweep.config, sweep.rows)
     load_tracking(sweep.config)  # while the fork server loads torch, which takes longer
     executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, fits))
-    workers = Workforce(executor, sweep.named.engine, signals, sweep.rows)
-    workers.look_at(configs)
+    workers = WorkerPool(executor, sweep.named.engine, signals, sweep.rows)
+    workers.probe(configs)
     sweep.named.require_device(workers.checked.device, sweep.config)
     return workers
 
 
-def _introduce(sweep: Prepared, workers: Workforce | None, terminal: Terminal) -> None:
+def _introduce(sweep: SweepPlan, workers: WorkerPool | None, terminal: Terminal) -> None:
     tell_stand_in(terminal, sweep.source, sweep.named)
-    introduce(terminal, sweep.named, sweep.plan, sweep.score, len(sweep.finished), sweep.surplus)
+    introduce(terminal, sweep.named, sweep.plan, sweep.score, len(sweep.finished), sweep.extra_trials)
     if workers is not None:
         tell_engines(terminal, workers.checked)
 
 
 def _run(
-    sweep: Prepared,
-    workers: Workforce | None,
+    sweep: SweepPlan,
+    workers: WorkerPool | None,
     tracker: Tracker,
     signals: StopSignals,
     command: Namespace,
@@ -156,30 +156,30 @@ def _run(
             run.run_id, {"sweep.json": named.store.folder / "sweep.json", "requirements.txt": requirements(), **diffs}
         )
         if sweep.plan.search.compares and workers is not None:
-            tell_seen(terminal, named, tracker.looks, run)
+            warn_of_earlier_views(terminal, named, tracker.looks, run)
             tell_other_code(terminal, named, provenance)
-        attempts = Attempts(sweep.plan, study, named.store, tracker, run, provenance)
-        hire = _nobody if workers is None else workers.hire
+        attempts = CommitLog(sweep.plan, study, named.store, tracker, run, provenance)
+        scheduler_for = _no_scheduler if workers is None else workers.scheduler_for
         total = len(sweep.plan.keys(trials))
-        with Watching(terminal, tracker, run, sweep.score, total, sweep.finished) as watch:
-            Driver(sweep.plan, attempts, hire, watch, signals).finish(trials)
+        with ProgressReporter(terminal, tracker, run, sweep.score, total, sweep.finished) as watch:
+            Driver(sweep.plan, attempts, scheduler_for, watch, signals).finish(trials)
         records = list(named.store.records().values())  # more than were asked for, if the sweep had more already
         best = write_best(named.store.folder, named.name, records, command.config_dir)
         if best is not None:
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
         tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
         if sweep.plan.search.compares:
-            sweep.confirming.finish(hire, tracker, run, signals, terminal, provenance)
+            sweep.confirming.finish(scheduler_for, tracker, run, signals, terminal, provenance)
         report = _report(sweep, tracker, run) if sweep.plan.search.compares else None
         tracker.describe_sweep(run, describe_sweep(named, _result(sweep.score, records, report)))
     return Closing(named, config, sweep.score, records, command, tracker.uri, run, report)
 
 
-def _report(sweep: Prepared, tracker: Tracker, run: SweepRun) -> Published:
+def _report(sweep: SweepPlan, tracker: Tracker, run: SweepRun) -> Published:
     # matplotlib and scipy take a second to load, which a search alone has no use for.
     from hpsearch.commands.publish import publish  # noqa: PLC0415
 
-    return publish(gather_local(sweep.named.store), sweep.config, tracker, run)
+    return publish(load_from_disk(sweep.named.store), sweep.config, tracker, run)
 
 
 def _result(score: Score, records: list[Record], report: Published | None) -> str:
@@ -192,11 +192,11 @@ def _result(score: Score, records: list[Record], report: Published | None) -> st
     return f"Of {trials}, trial {champion.name} is the best: {score.name} {score.row(champion).shown}."
 
 
-def _nobody(jobs: Mapping[Key, TrialJob]) -> Foreman:
+def _no_scheduler(jobs: Mapping[Key, TrialJob]) -> FleetScheduler:
     raise AssertionError(f"nothing is missing, got {sorted(jobs)}")
 
 
-def _prepare(base: Composed, levels: tuple[Level, ...], command: Namespace, terminal: Terminal) -> Prepared:
+def _prepare(base: Composed, levels: tuple[Level, ...], command: Namespace, terminal: Terminal) -> SweepPlan:
     config = base.config
     for sentence in exhausted(levels, config.search.trials):
         terminal.warn(sentence)
@@ -204,7 +204,7 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Namespace, term
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)
     check_truth_table(config, development, sealed)
-    plan = _settled(base, levels, source, data_digest(development, sealed))
+    plan = _with_resolved_data(base, levels, source, data_digest(development, sealed))
     named = name_of(plan, command, development, sealed)
     if sealed is not None:
         tell_opened(terminal, config.tracking.directory, development, sealed)
@@ -215,15 +215,15 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Namespace, term
     finished = [done[key] for key in plan.keys(config.search.trials) if key not in set(missing)]
     configs = plan.foreseen(done, config.search.trials)
     score = Score.of(config, development)
-    surplus = len(done.keys() - set(plan.keys(config.search.trials)))
+    extra_trials = len(done.keys() - set(plan.keys(config.search.trials)))
     seeds = confirm_seeds(config, len(levels)) if config.search.compares else 0
     few = too_few_seeds(config, len(levels)) if config.search.compares else None
     if few is not None:
         terminal.warn(few)
-    return Prepared(plan, named, source, plan.names, score, development.n, finished, configs, surplus, seeds)
+    return SweepPlan(plan, named, source, plan.names, score, development.n, finished, configs, extra_trials, seeds)
 
 
-def _settled(base: Composed, levels: tuple[Level, ...], source: Source, digest: str) -> Plan:
+def _with_resolved_data(base: Composed, levels: tuple[Level, ...], source: Source, digest: str) -> Plan:
     """The plan with full or packaged data decided, so that records and best.yaml mean the rows that were used."""
 
     def settle(composed: Composed) -> Composed:
@@ -236,7 +236,7 @@ def _settled(base: Composed, levels: tuple[Level, ...], source: Source, digest: 
     return Plan(settle(base), tuple(map(settle_level, levels)), digest)
 
 
-def tell_stand_in(terminal: Terminal, source: Source, named: Named) -> None:
+def tell_stand_in(terminal: Terminal, source: Source, named: SweepIdentity) -> None:
     """That other rows stand in for those that were asked for; why, only when the sweep is new."""
     for line in source.note:
         terminal.warn(line)

@@ -8,9 +8,9 @@ from typing import Any
 from hpsearch.config import Config, ConfigError
 from hpsearch.execution.interrupts import StoppedError
 from hpsearch.quoting import command_line, hydra_quoted
-from hpsearch.search.sweep_identity import Named
+from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.optuna_journal import JOURNAL
-from hpsearch.store.specification import asked_of, question_of
+from hpsearch.store.specification import judgement_of, question_of
 from hpsearch.terminal.console import OutputClosedError, Terminal
 from hpsearch.tracking.connection import check, load, resolve_uri
 from hpsearch.tracking.environment import describe
@@ -62,7 +62,7 @@ def connect_reader(config: Config, terminal: Terminal) -> Tracker:
 @contextmanager
 def running(
     tracker: Tracker,
-    named: Named,
+    named: SweepIdentity,
     columns: list[str],
     tags: Mapping[str, str] | None = None,
     own: Mapping[str, str] | None = None,
@@ -92,7 +92,7 @@ def running(
 
 
 @contextmanager
-def stored(tracker: Tracker, named: Named) -> Iterator[SweepRun]:
+def stored(tracker: Tracker, named: SweepIdentity) -> Iterator[SweepRun]:
     """The parent run of a sweep left as it is, whatever becomes of its final; made if this store does not have it."""
     found = tracker.find_sweep(named.name, named.identity)
     with running(tracker, named, []) if found is None else nullcontext(found) as run:
@@ -100,14 +100,14 @@ def stored(tracker: Tracker, named: Named) -> Iterator[SweepRun]:
 
 
 def _open_run(
-    tracker: Tracker, named: Named, columns: list[str], tags: Mapping[str, str], own: Mapping[str, str]
+    tracker: Tracker, named: SweepIdentity, columns: list[str], tags: Mapping[str, str], own: Mapping[str, str]
 ) -> SweepRun:
     specification = named.specification
     data = specification["data"]
     test = {f"test_{key}": str(value) for key, value in (data["test"] or {}).items()}
     kept = {key: str(specification[key]) for key in ("fingerprint", "engine", "device")}
     frozen = specification["specification"]
-    question = question_tags(question_of(frozen), asked_of(frozen)) if "levels" in frozen else {}
+    question = question_tags(question_of(frozen), judgement_of(frozen)) if "levels" in frozen else {}
     ours = {
         **describe(),
         **kept,
@@ -149,7 +149,7 @@ def journal_path(config: Config) -> Path:
     return Path(config.tracking.directory) / JOURNAL
 
 
-def describe_sweep(named: Named, result: str = "") -> str:
+def describe_sweep(named: SweepIdentity, result: str = "") -> str:
     """What stands on the pages of a sweep in MLflow, in Markdown: what it is, its result, the command that it is from.
 
     Args:

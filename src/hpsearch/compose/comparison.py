@@ -173,7 +173,7 @@ class _Comparison:
         """Two levels that are the same configuration would compare a thing with itself."""
         seen: dict[str, str] = {}
         for name, level in composed.items():
-            tree = repr((level.config.covered(), level.spaces))
+            tree = repr((level.config.fingerprinted(), level.spaces))
             if tree in seen:
                 self.problems.append(f"search.levels: {seen[tree]} and {name} are the same configuration")
             seen.setdefault(tree, name)

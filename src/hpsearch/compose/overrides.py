@@ -17,7 +17,7 @@ from hpsearch.config.synonyms import GROUPS, meant_key, meant_option, nearest_op
 from hpsearch.quoting import hydra_quoted, shell_quoted
 
 
-def takes_text(key: str) -> bool:
+def holds_text(key: str) -> bool:
     """Whether the dotted key holds text in some option, so that `1e5` or `true` are meant as they are typed."""
     group, *names = key.split(".")
     holders: list[Any] = list(KINDS[group].values()) if group in KINDS else [Config]
@@ -151,7 +151,7 @@ def _as_typed(override: Override, key: str) -> str:
     """The argument without its plus; a key of text takes what was typed, `1e5` and `true` included."""
     assert override.input_line is not None
     argument = override.input_line.lstrip("+")
-    if isinstance(override.value(), bool | int | float) and takes_text(key):
+    if isinstance(override.value(), bool | int | float) and holds_text(key):
         return f"{key}='{argument.partition('=')[2].strip()}'"
     return argument
 
@@ -240,7 +240,7 @@ def _about_lists(override: Override, key: str, is_group: bool) -> str:
         return f"{given}: {key} takes one option"
     if is_group:
         return f"{given}: to search over options, write 'search.choose.{key}=[{values}]'"
-    if takes_text(key):
+    if holds_text(key):
         quoted = shell_quoted(f"{key}={hydra_quoted(values)}")
         return f"{given}: this value needs quotes inside the shell's quotes, {quoted}"
     return f"{given}: to search over values, change the space of its option (…space.<name>.choices=[…])"

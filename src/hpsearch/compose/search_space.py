@@ -192,7 +192,7 @@ class _Planning:
         fixed = self.overrides.fixed_values(group)
         given = {key.partition("."): by for key, by in self.within.fixed.items()}
         fixed |= {name: by for (owner, _, name), by in given.items() if owner == group}
-        for key, others in option.stands_in.items():
+        for key, others in option.replaces.items():
             if getattr(option, key) is not None:
                 fixed |= {name: fixed.get(name, f"{group}.{key}") for name in others}
         return fixed
@@ -342,7 +342,7 @@ class _Planning:
             given = self.overrides.fixed_values(group)
             for composed in self.options_of(group).values():
                 option: Option = getattr(composed.config, group)
-                taken = [(key, name) for key, names in option.stands_in.items() for name in names if name in given]
+                taken = [(key, name) for key, names in option.replaces.items() for name in names if name in given]
                 for key, name in taken:
                     if (value := getattr(option, key)) is not None:
                         way_out = f"drop it, or give {group}.{key}=null"

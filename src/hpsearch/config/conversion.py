@@ -170,15 +170,19 @@ def to_tree(value: Any) -> Any:
     return value
 
 
-def covered_tree(option: Option) -> dict[str, Any]:
-    """What a fingerprint covers of an option: its tree without the `quiet` keys that have their quiet value.
+def fingerprinted_tree(option: Option) -> dict[str, Any]:
+    """What a fingerprint covers of an option: its tree without keys that have their value of `fingerprint_defaults`.
 
     It is what is stored as well, so that it holds no secrets.
     """
-    covered: dict[str, Any] = mask_secrets(
-        {key: value for key, value in to_tree(option).items() if key not in option.quiet or value != option.quiet[key]}
+    fingerprinted: dict[str, Any] = mask_secrets(
+        {
+            key: value
+            for key, value in to_tree(option).items()
+            if key not in option.fingerprint_defaults or value != option.fingerprint_defaults[key]
+        }
     )
-    return covered
+    return fingerprinted
 
 
 @functools.cache

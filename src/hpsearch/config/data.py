@@ -84,7 +84,7 @@ class OwnData(Data):
 class CsvData(OwnData):
     """A table in a CSV file with a header line."""
 
-    quiet: ClassVar[Mapping[str, Any]] = {"decimal": None, "thousands": None}
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"decimal": None, "thousands": None}
     delimiter: Annotated[str, "one character between two values, or tab"]
     drop: Annotated[list[str], "columns that are left out, such as [id,name]"]
     decimal: Annotated[str | None, "the decimal mark, . or a comma in quotes; null: seen from each column"]
@@ -105,6 +105,6 @@ class CsvData(OwnData):
 class NpzData(OwnData):
     """Arrays in a NPZ file."""
 
-    quiet: ClassVar[Mapping[str, Any]] = {"layout": None}
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"layout": None}
     inputs: Annotated[str, "the array of the inputs, first axis rows"]
     layout: Annotated[Layout | None, "which axis of images holds the channels; null: seen from the shape"]

@@ -39,7 +39,7 @@ class Tracking(Option):
     """MLflow at `uri`; null: the environment's MLFLOW_TRACKING_URI or else a SQLite file under `directory`."""
 
     group: ClassVar[str] = "tracking"
-    quiet: ClassVar[Mapping[str, Any]] = {"tags": {}}
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"tags": {}}
     uri: Annotated[str | None, "of MLflow; null: MLFLOW_TRACKING_URI, or else a SQLite file in the directory"]
     directory: Annotated[str, "where records and the default MLflow store are kept"]
     tags: Annotated[dict[str, Any], "of the sweep's run in MLflow, such as {team: vision}"]

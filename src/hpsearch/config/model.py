@@ -35,7 +35,7 @@ class Model(Option):
 class MlpModel(Model):
     """A multilayer perceptron: `depth` hidden layers of `width` units, or the list `widths` instead of both."""
 
-    stands_in: ClassVar[Mapping[str, tuple[str, ...]]] = {"widths": ("depth", "width")}
+    replaces: ClassVar[Mapping[str, tuple[str, ...]]] = {"widths": ("depth", "width")}
     depth: Annotated[int, "hidden layers, >= 0"]
     width: Annotated[int, "units of each hidden layer, >= 1"]
     widths: Annotated[

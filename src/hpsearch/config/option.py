@@ -17,13 +17,13 @@ class Option:
 
     Attributes:
         group: The config group.
-        stands_in: A key that may be null, and the keys that are not read where it is not.
-        quiet: Keys that came later than the first records, and the value with which they say nothing: fingerprints
-            leave them out where they have it, and trees may lack them, so that earlier sweeps go on.
+        replaces: A key that may be null, and the keys that are not read where it is not.
+        fingerprint_defaults: Keys that came later than the first records, and the value with which they say nothing:
+            fingerprints leave them out where they have it, and trees may lack them, so that earlier sweeps go on.
         kind: Names the class, as `KINDS` lists it.
     """
 
     group: ClassVar[str]
-    stands_in: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    quiet: ClassVar[Mapping[str, Any]] = {}
+    replaces: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {}
     kind: str

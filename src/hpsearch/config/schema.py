@@ -11,7 +11,7 @@ from hpsearch.config import data, training
 from hpsearch.config import execution as machine
 from hpsearch.config import model as network
 from hpsearch.config import search as sweep
-from hpsearch.config.conversion import build, covered_tree, nearest, to_tree
+from hpsearch.config.conversion import build, fingerprinted_tree, nearest, to_tree
 from hpsearch.config.model import CustomModel
 from hpsearch.config.option import Option
 from hpsearch.config.synonyms import meant_key
@@ -111,7 +111,7 @@ UNCOVERED = (
 )  # fmt: skip
 """Keys that do not change what a sweep is; with `search.trials` they are the only ones outside its fingerprint.
 
-Of the others, a key that is `quiet` is left out where it says nothing new, see `Option`."""
+Of the others, a key that is `fingerprint_defaults` is left out where it says nothing new, see `Option`."""
 
 
 class Engine(StrEnum):
@@ -171,7 +171,7 @@ class Config:
         unknown = [key for key in rest if key not in values]
         problems += [f"{key} is not a key: {suggestion(key) or nearest(key, values)}" for key in unknown]
         problems += [f"{key} must be given" for key in values if key not in tree]
-        plain = build(_Plain, {key: rest[key] for key in rest if key in values}, "", problems)
+        plain = build(UngroupedKeys, {key: rest[key] for key in rest if key in values}, "", problems)
         if problems or plain is None:
             raise ConfigError(*dict.fromkeys(problems))
         return cls(**options, **{f.name: getattr(plain, f.name) for f in fields(plain)})  # type: ignore[arg-type]
@@ -197,21 +197,24 @@ class Config:
         tree: dict[str, Any] = to_tree(self)
         return tree
 
-    def covered(self) -> dict[str, Any]:
+    def fingerprinted(self) -> dict[str, Any]:
         """What the fingerprint of a sweep covers: the tree without `UNCOVERED`, `search.trials` and what is quiet."""
         tree = {key: value for key, value in self.to_tree().items() if key not in UNCOVERED}
-        tree |= {group: covered_tree(getattr(self, group)) for group in KINDS if group in tree}
+        tree |= {group: fingerprinted_tree(getattr(self, group)) for group in KINDS if group in tree}
         tree["search"] = {key: value for key, value in tree["search"].items() if key != "trials"}
         return tree
 
 
-def uttered(covered: Mapping[str, Any]) -> dict[str, Any]:
-    """A tree that `covered` gave, with the quiet keys that it left out."""
-    return {key: {**KINDS[key][node["kind"]].quiet, **node} if key in KINDS else node for key, node in covered.items()}
+def with_defaults(fingerprinted: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree that `fingerprinted` gave, with the quiet keys that it left out."""
+    return {
+        key: {**KINDS[key][node["kind"]].fingerprint_defaults, **node} if key in KINDS else node
+        for key, node in fingerprinted.items()
+    }
 
 
 @dataclass(kw_only=True, slots=True)
-class _Plain:
+class UngroupedKeys:
     """The keys of `Config` that are not config groups."""
 
     name: str | None
@@ -243,10 +246,10 @@ def _build_option(group: str, tree: dict[str, Any], problems: list[str]) -> Opti
     option = f"{group}={options.get(group, kind) if isinstance(options, dict) else kind}"
     known = _keys(KINDS[group][kind])
     for key in (str(key) for key in node if key not in known):
-        hint = _homes(group, key) or _synonym(key).replace(f" {group}.", " ") or nearest(key, known - {"kind"})
+        hint = _options_having(group, key) or _synonym(key).replace(f" {group}.", " ") or nearest(key, known - {"kind"})
         problems.append(f"{group}.{key} is not a key of {option}: {hint}")
     given = {key: node[key] for key in node if key in known}
-    return build(KINDS[group][kind], {**KINDS[group][kind].quiet, **given}, group, problems, option)
+    return build(KINDS[group][kind], {**KINDS[group][kind].fingerprint_defaults, **given}, group, problems, option)
 
 
 def _keys(kind: type[Option]) -> set[str]:
@@ -272,7 +275,7 @@ def _homes_of_names() -> dict[str, list[str]]:
 
 def suggestion(key: str) -> str | None:
     """The question about an unknown key that names the one of a group, or what is called or spelled alike; or None."""
-    homes, known = _homes_of_names(), [*KINDS, *(f.name for f in fields(_Plain) if f.name != "options")]
+    homes, known = _homes_of_names(), [*KINDS, *(f.name for f in fields(UngroupedKeys) if f.name != "options")]
     if key not in homes and (_synonym(key) or get_close_matches(key, known)):
         return _synonym(key) or nearest(key, known)
     for name in [key] if key in homes else get_close_matches(key, homes, n=1, cutoff=0.8):
@@ -286,7 +289,7 @@ def _synonym(key: str) -> str:
     return f"did you mean {meant}?" if meant else ""
 
 
-def _homes(group: str, key: str) -> str:
+def _options_having(group: str, key: str) -> str:
     """The options of the group that have the key which another one lacks; empty if none has."""
     # Only of `init` are there kinds that no option is called after.
     kinds = [] if group == "init" else [kind for kind, cls in KINDS[group].items() if key in _keys(cls)]

@@ -131,7 +131,7 @@ class Search(Option):
     """
 
     group: ClassVar[str] = "search"
-    quiet: ClassVar[Mapping[str, Any]] = {
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {
         "cohort": None,
         "pruner": "none",
         "pruner_options": {},

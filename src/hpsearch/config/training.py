@@ -151,7 +151,7 @@ class SmoothedLoss(Loss):
 class CustomLoss(Loss):
     """The user's own `loss(outputs, targets)`, one value a row: a function, or a class that is called with `kwargs`."""
 
-    quiet: ClassVar[Mapping[str, Any]] = {"kwargs": {}}
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"kwargs": {}}
     import_path: Annotated[str, "your loss(outputs, targets), as package.module:function or package.module:Class"]
     kwargs: Annotated[
         dict[str, Any], "keyword arguments of its constructor or of the function: loss.kwargs.NAME=..."
@@ -175,7 +175,7 @@ class Training(Option):
     """How long and in what portions; `patience` epochs without a better `monitor` loss stop early, null never does."""
 
     group: ClassVar[str] = "training"
-    quiet: ClassVar[Mapping[str, Any]] = {"precision": "float32"}
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"precision": "float32"}
     epochs: Annotated[int, "passes over the training rows, >= 1"]
     batch_size: Annotated[int, "rows of a minibatch, >= 1"]
     patience: Annotated[

@@ -350,7 +350,7 @@ def probed(fit: Fit) -> bool:
     return fit.fold.index == 0 and fit.replicate == 0
 
 
-class Watch:
+class SweepListener:
     """The signals of those that are probed among fits of one shape, which train side by side."""
 
     def __init__(

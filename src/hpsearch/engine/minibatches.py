@@ -58,7 +58,7 @@ def probe_length(fit: Fit) -> int:
     return min(sum(minibatches(fit)), length(fit, PROBE_ROWS))
 
 
-def fill(rows: np.ndarray, n: int) -> np.ndarray:
+def pad_rows(rows: np.ndarray, n: int) -> np.ndarray:
     """(n,): the rows, and the last of them again and again."""
     return np.concatenate([rows, np.repeat(rows[-1:], n - len(rows))])
 

@@ -17,7 +17,7 @@ from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.engine import checkpoint as checkpoints
 from hpsearch.engine.checkpoint import History
 from hpsearch.engine.device_data import DeviceData, FitData, fit_data
-from hpsearch.engine.diagnostics import Watch, copied_state
+from hpsearch.engine.diagnostics import SweepListener, copied_state
 from hpsearch.engine.initial_network import initial_network, own_generator
 from hpsearch.engine.minibatches import batch_sizes, probe_rows
 from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
@@ -82,7 +82,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
         if resume is not None and resume.checkpoint is not None:
             best_state = checkpoints.restore(resume.checkpoint, network, optimizer, data.device)
         step, until = history.epochs * len(sizes), stop_after or training.epochs
-        watch = Watch([] if refit else [fit], data, lambda _: seen, lambda _: copied_state(network))
+        watch = SweepListener([] if refit else [fit], data, lambda _: seen, lambda _: copied_state(network))
         if resume is not None:
             watch.resume([resume.signals])
         watch.start(until)

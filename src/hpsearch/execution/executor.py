@@ -114,7 +114,7 @@ class Done(Generic[Result]):
 
 
 class Workers(Protocol):
-    """What a foreman needs of an executor, such as `LocalExecutor`."""
+    """What a scheduler needs of an executor, such as `LocalExecutor`."""
 
     @property
     def free(self) -> int:

@@ -11,10 +11,10 @@ from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.execution.executor import Done, Raised, WorkerDied, Workers
 from hpsearch.formatting import number_of, show_duration
-from hpsearch.jobs import Job, JobResult, Pace, RefitJob, Rung, ScoreJob, ShareJob, TrainJob, TrialJob
+from hpsearch.jobs import FleetSettings, Job, JobResult, PartialTrialJob, RefitJob, Rung, ScoreJob, TrainJob, TrialJob
 from hpsearch.records import FitResult, TrialResult
 
-ALONE = Pace(Engine.REFERENCE, 1, math.inf)
+ALONE = FleetSettings(Engine.REFERENCE, 1, math.inf)
 """How a shape is trained that nobody knows better about."""
 
 BATCH_S = 30.0
@@ -38,7 +38,7 @@ class _Batch:
     """Trials that train together, by key."""
 
     trials: dict[Hashable, TrialJob]
-    pace: Pace
+    pace: FleetSettings
 
     @property
     def job(self) -> Job:
@@ -67,22 +67,22 @@ class _Split:
 
 
 @dataclass(slots=True)
-class Foreman:
+class FleetScheduler:
     """Takes trials one by one, has them trained in fleets, and gives their results back one by one.
 
     A batch that runs out of memory is tried again in halves; one that fails or kills its worker in any other way is
     tried again trial by trial, so that the culprit is found and the others are not touched.
 
     Attributes:
-        workers: The executor; its free workers are counted when the foreman starts.
-        paces: How each shape trains, by `shape_key`.
+        workers: The executor; its free workers are counted when the scheduler starts.
+        fleet_settings: How each shape trains, by `shape_key`.
         fits: Fits of one trial: folds times replicates.
         steps: Minibatches of one fit, over all epochs.
         expected: The configurations that are going to come, so that every worker gets its share of them.
     """
 
     workers: Workers
-    paces: Mapping[str, Pace]
+    fleet_settings: Mapping[str, FleetSettings]
     fits: int
     steps: int = 0
     expected: Sequence[Config] = ()
@@ -98,16 +98,16 @@ class Foreman:
 
     def __post_init__(self) -> None:
         shapes = [shape_key(config) for config in self.expected]
-        best = [self.paces.get(shape, ALONE).processes or self.workers.free for shape in set(shapes)]
+        best = [self.fleet_settings.get(shape, ALONE).processes or self.workers.free for shape in set(shapes)]
         self._count = max(1, min(self.workers.free, max(best, default=self.workers.free)))
         for shape in set(shapes):
             share = math.ceil(shapes.count(shape) / self._count)
-            pace = self.paces.get(shape, ALONE)
+            pace = self.fleet_settings.get(shape, ALONE)
             most = min(self._most(pace), self._ample(share)) if pace.engine is Engine.FLEET else 1
             rounds = math.ceil(share / most)
             self._sizes[shape] = math.ceil(share / rounds)
 
-    def _most(self, pace: Pace) -> int:
+    def _most(self, pace: FleetSettings) -> int:
         """Trials of a batch: as many as fill a fleet, but no more than train in `BATCH_S`."""
         trial_s = self.fits * self.steps * pace.member_step_ms / 1000
         return max(1, min(pace.width // self.fits, int(BATCH_S / trial_s) if trial_s else pace.width))
@@ -155,7 +155,7 @@ class Foreman:
         longest = show_duration(time.monotonic() - min(self._since.values()))
         return f"{number_of(count, 'training')} underway, {'the first ' if count > 1 else ''}for {longest}"
 
-    def arrange(self, configs: Mapping[_Trial, Config]) -> list[_Trial]:
+    def order(self, configs: Mapping[_Trial, Config]) -> list[_Trial]:
         """The order in which trials had best come: in batches of one shape, otherwise as they are."""
         shapes = {key: shape_key(config) for key, config in configs.items()}
         place = {key: at for at, key in enumerate(configs)}
@@ -173,7 +173,7 @@ class Foreman:
             kind = self._kinds[key] = (shape_key(job.config), job.epochs, job.stop_after)
             self._queue[key] = job
             if 1 < self._sizes.get(kind[0], 1) <= len(self._alike(kind)):
-                self.deal()
+                self.dispatch()
         else:
             self._tasks.append((key, job))
 
@@ -184,7 +184,7 @@ class Foreman:
 
     def wait(self, timeout: float | None = None) -> list[Done[JobResult]]:
         """What ended, by the keys of `submit`; see `LocalExecutor.wait`."""
-        self.deal()
+        self.dispatch()
         ended = [one for done in self.workers.wait(timeout) for one in self._receive(done)]
         self._deal(whole=True)  # a batch that is still filling is left to the caller, who may have more for it
         return ended
@@ -193,7 +193,7 @@ class Foreman:
         """Ends all workers; what has not ended is forgotten."""
         self.workers.stop(now=now)
 
-    def deal(self) -> None:
+    def dispatch(self) -> None:
         """Hands what waits to free workers; `wait` does it too."""
         if 0 < len(self._queue) < self._hands and not self._tasks and not self._running and self.fits > 1:
             self._split_up()
@@ -214,7 +214,9 @@ class Foreman:
         for kind in dict.fromkeys(self._kinds[key] for key in self._queue):
             alike, size = self._alike(kind), self._sizes.get(kind[0], 1)
             if len(alike) >= size or not whole:
-                return _Batch({key: self._queue.pop(key) for key in alike[:size]}, self.paces.get(kind[0], ALONE))
+                return _Batch(
+                    {key: self._queue.pop(key) for key in alike[:size]}, self.fleet_settings.get(kind[0], ALONE)
+                )
         return None
 
     def _alike(self, kind: _Kind) -> list[Hashable]:
@@ -226,9 +228,9 @@ class Foreman:
         shares = min(self.fits, self._hands // len(self._queue))
         for key, trial in self._queue.items() if shares > 1 else ():
             self._split[key] = _Split(trial, [None] * shares)
-            pace = self.paces.get(shape_key(trial.config), ALONE)
+            pace = self.fleet_settings.get(shape_key(trial.config), ALONE)
             for share in range(shares):
-                job = ShareJob(trial, pace.engine, pace.width, share, shares)
+                job = PartialTrialJob(trial, pace.engine, pace.width, share, shares)
                 self._tasks.append(((key, share), job))
         if shares > 1:
             self._queue.clear()
@@ -238,7 +240,7 @@ class Foreman:
         self._since.pop(done.key, None)
         if isinstance(task, _Batch):
             return self._receive_batch(task, done)
-        if isinstance(task, ShareJob):
+        if isinstance(task, PartialTrialJob):
             return self._receive_share(task, done)
         if isinstance(task, ScoreJob):
             assert isinstance(done.key, tuple)
@@ -267,7 +269,7 @@ class Foreman:
         self._tasks.extendleft((tuple(part.trials), part) for part in reversed(again))
         return []
 
-    def _receive_share(self, share_job: ShareJob, done: Done[JobResult]) -> list[Done[JobResult]]:
+    def _receive_share(self, share_job: PartialTrialJob, done: Done[JobResult]) -> list[Done[JobResult]]:
         assert isinstance(done.key, tuple)
         key, share = done.key
         split = self._split.get(key)
@@ -292,7 +294,7 @@ def _trials_of(name: Hashable, task: _Batch | Job) -> list[Hashable]:
     """The trials that a task trains."""
     if isinstance(task, _Batch):
         return list(task.trials)
-    if isinstance(task, ShareJob):
+    if isinstance(task, PartialTrialJob):
         assert isinstance(name, tuple)
         return [name[0]]
     return []

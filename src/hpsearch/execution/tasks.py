@@ -25,16 +25,16 @@ from hpsearch.engine.fleet.trainer import train_fits
 from hpsearch.engine.precision import AGREEMENT
 from hpsearch.engine.reference import check_fit, train
 from hpsearch.jobs import (
-    Checked,
     CheckJob,
+    FleetSettings,
     Job,
     JobResult,
-    Pace,
-    PaceJob,
+    PartialTrialJob,
+    ProbeResult,
     RefitJob,
     Rung,
     ScoreJob,
-    ShareJob,
+    TimingJob,
     TrainJob,
     TrialJob,
 )
@@ -49,7 +49,7 @@ PROBE_ROWS = 4
 
 
 @dataclass(slots=True)
-class Bench:
+class WorkerState:
     """What a worker keeps between jobs: the data on its device, and folds that it has drawn."""
 
     data: DeviceData
@@ -63,7 +63,7 @@ class Bench:
         return rows
 
 
-def set_up(data: Data, device: Device) -> Bench:
+def set_up(data: Data, device: Device) -> WorkerState:
     """Loads the development rows on the device; the first thing that a worker does.
 
     Args:
@@ -72,7 +72,7 @@ def set_up(data: Data, device: Device) -> Bench:
     """
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message="There is a performance drop")  # vmap, about a user's module
-    return Bench(to_device(load_development(data), resolve_device(device)))
+    return WorkerState(to_device(load_development(data), resolve_device(device)))
 
 
 def resolve_device(device: Device) -> str:
@@ -88,45 +88,47 @@ def resolve_device(device: Device) -> str:
     return device.value
 
 
-def work(bench: Bench, job: Job) -> JobResult:
+def run_job(bench: WorkerState, job: Job) -> JobResult:
     """Does one job."""
     match job:
         case TrainJob():
             return train_trials(bench, job)
-        case ShareJob():
+        case PartialTrialJob():
             fits = plan_fits(bench, job.trial)
             mine = slice(job.share, None, job.shares)
-            return tuple(_train(bench, job.trial.stop_after, fits[mine], job.trial.so_far[mine], job.engine, job.width))
+            return tuple(
+                _train(bench, job.trial.stop_after, fits[mine], job.trial.resume_from[mine], job.engine, job.width)
+            )
         case ScoreJob():
             return score(bench, job)
         case RefitJob():
             return refit(bench, job)
         case CheckJob():
             return check(bench, job)
-        case PaceJob():
+        case TimingJob():
             fits = plan_fits(bench, TrialJob(job.config))
             return autotune.throughput(fits, bench.data, job.width, job.seconds)
 
 
-def train_trials(bench: Bench, job: TrainJob) -> tuple[TrialResult | Rung, ...]:
+def train_trials(bench: WorkerState, job: TrainJob) -> tuple[TrialResult | Rung, ...]:
     """Trains every fold and replicate of some trials to their end or their rung, and scores them."""
     fits = [plan_fits(bench, trial) for trial in job.trials]
     every = [fit for own in fits for fit in own]
-    so_far = tuple(result for trial in job.trials for result in trial.so_far)
-    results = iter(_train(bench, job.trials[0].stop_after, every, so_far, job.engine, job.width))
+    resume_from = tuple(result for trial in job.trials for result in trial.resume_from)
+    results = iter(_train(bench, job.trials[0].stop_after, every, resume_from, job.engine, job.width))
     return tuple(
         _answer(bench, trial, own, list(islice(results, len(own)))) for trial, own in zip(job.trials, fits, strict=True)
     )
 
 
-def score(bench: Bench, job: ScoreJob) -> TrialResult | Rung:
+def score(bench: WorkerState, job: ScoreJob) -> TrialResult | Rung:
     """Scores a trial whose fits were dealt out in turn."""
     fits, shares = plan_fits(bench, job.trial), len(job.results)
     results = [job.results[place % shares][place // shares] for place in range(len(fits))]
     return _answer(bench, job.trial, fits, results)
 
 
-def _answer(bench: Bench, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
+def _answer(bench: WorkerState, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
     """The result of a trial; with what it takes to go on, if any of its fits does and none has diverged."""
     result = score_trial(trial.config, bench.development, fits, results, retrained=trial.redraw > 0)
     goes_on = result.status.scored and any(one.checkpoint is not None for one in results)
@@ -134,18 +136,18 @@ def _answer(bench: Bench, trial: TrialJob, fits: list[Fit], results: list[FitRes
 
 
 def _train(
-    bench: Bench,
+    bench: WorkerState,
     stop_after: int | None,
     fits: Sequence[Fit],
-    so_far: Sequence[FitResult],
+    resume_from: Sequence[FitResult],
     engine: Engine,
     width: int,
 ) -> list[FitResult]:
     """Trains fits from where they stand; those that have come to their end are as they were."""
-    results = dict(enumerate(so_far))
-    places = [place for place in range(len(fits)) if not so_far or so_far[place].checkpoint is not None]
+    results = dict(enumerate(resume_from))
+    places = [place for place in range(len(fits)) if not resume_from or resume_from[place].checkpoint is not None]
     todo = [fits[place] for place in places]
-    resume = [so_far[place] for place in places] if so_far else None
+    resume = [resume_from[place] for place in places] if resume_from else None
     if engine is Engine.FLEET:
         trained = train_fits(todo, bench.data, width, stop_after=stop_after, resume=resume)
     else:
@@ -157,7 +159,7 @@ def _train(
     return [results[place] for place in range(len(fits))]
 
 
-def plan_fits(bench: Bench, job: TrialJob) -> list[Fit]:
+def plan_fits(bench: WorkerState, job: TrialJob) -> list[Fit]:
     """The fits of a trial: folds times replicates, each with its own seeds."""
     config = job.config
     seed = derive(config.seed, Purpose.CONFIRM, job.redraw) if job.redraw else config.seed
@@ -168,7 +170,7 @@ def plan_fits(bench: Bench, job: TrialJob) -> list[Fit]:
     ]
 
 
-def refit(bench: Bench, job: RefitJob) -> FitResult:
+def refit(bench: WorkerState, job: RefitJob) -> FitResult:
     """Trains on all development rows (`data.limit` of them, if it is set); the weights are in the result.
 
     Retrained networks see the same rows as the one that ships; initialization, order and dropout are their own.
@@ -180,7 +182,7 @@ def refit(bench: Bench, job: RefitJob) -> FitResult:
     return train(fit, bench.data, keep_state=True, stop_after=job.stop_after, refit=True, recorded=job.recorded)
 
 
-def check(bench: Bench, job: CheckJob) -> Checked:
+def check(bench: WorkerState, job: CheckJob) -> ProbeResult:
     """Draws the folds of each configuration, trains it for one step on a few rows, and finds the width of fleets.
 
     The user's own code goes through every call of a search and a final, in the types that they have there.
@@ -203,24 +205,24 @@ def check(bench: Bench, job: CheckJob) -> Checked:
             problems += error.problems
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
-    paces, measured = {}, {}
+    fleet_settings, measured = {}, {}
     for config in job.shapes:
         fits = plan_fits(bench, TrialJob(config))
         found, name = _pace(bench, fits, job)
-        paces[shape_key(config)] = found
+        fleet_settings[shape_key(config)] = found
         if name is not None:
             measured[shape_key(config)] = name
-    return Checked(bench.data.device.type, paces, measured, tuple(missing))
+    return ProbeResult(bench.data.device.type, fleet_settings, measured, tuple(missing))
 
 
-def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> tuple[Pace, str | None]:
+def _pace(bench: WorkerState, fits: list[Fit], job: CheckJob) -> tuple[FleetSettings, str | None]:
     """How such fits train, and the name under which to remember that: if it was measured, and not held back."""
     config, data = fits[0].config, bench.data
     if autotune.engine_for(job.engine, fits[0], data) is Engine.REFERENCE:
-        return Pace(Engine.REFERENCE, 1, math.inf), None
+        return FleetSettings(Engine.REFERENCE, 1, math.inf), None
     foreign = bool(config.own_code)
     if foreign and (problem := _obstacle(bench, fits[0])):
-        return Pace(Engine.REFERENCE, 1, math.inf, problem), None
+        return FleetSettings(Engine.REFERENCE, 1, math.inf, problem), None
     most = math.ceil(job.expected.get(shape_key(config), autotune.WIDTHS[-1]) * len(fits) / job.workers)
     limit = min(most, autotune.widest(fits[0], data, job.memory_gib, job.workers))
     known = None if foreign else autotune.recall(fits[0], data, limit, job.known, job.workers)
@@ -231,7 +233,7 @@ def _pace(bench: Bench, fits: list[Fit], job: CheckJob) -> tuple[Pace, str | Non
     return found, autotune.key(fits[0], data, job.workers) if remembered else None
 
 
-def _try_own_code(bench: Bench, fit: Fit) -> str:
+def _try_own_code(bench: WorkerState, fit: Fit) -> str:
     """Trains, scores and deploys the user's own code on a few rows; what its signals will lack, empty if nothing.
 
     Raises:
@@ -253,7 +255,7 @@ def _try_own_code(bench: Bench, fit: Fit) -> str:
     return f"in {config.own_code[0].import_path}, {missing}" if missing else ""
 
 
-def _obstacle(bench: Bench, fit: Fit) -> str:
+def _obstacle(bench: WorkerState, fit: Fit) -> str:
     """Why a module or loss of the user's own cannot train in a fleet; empty if it can."""
     if kept := kept_besides(fit, bench.data):
         return f"{owner(fit.config)} changes {kept} as it is called, besides parameters and buffers"
@@ -282,7 +284,7 @@ def _probe(fit: Fit, epochs: int = 1) -> Fit:
     )
 
 
-def _folds(bench: Bench, config: Config, redraw: int) -> tuple[Fold, ...]:
+def _folds(bench: WorkerState, config: Config, redraw: int) -> tuple[Fold, ...]:
     monitor = config.needs_monitor
     key = repr((config.evaluation, config.seed, config.data.limit, monitor, redraw))
     if key not in bench.drawn:

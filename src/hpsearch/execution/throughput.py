@@ -18,19 +18,19 @@ from hpsearch.errors import HpsearchError
 from hpsearch.execution.executor import Raised
 from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.local import LocalExecutor
-from hpsearch.execution.scheduler import Foreman
+from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.worker_process import set_up, work
-from hpsearch.jobs import Checked, CheckJob, Job, JobResult, Pace, PaceJob, TrialJob
+from hpsearch.jobs import CheckJob, FleetSettings, Job, JobResult, ProbeResult, TimingJob, TrialJob
 from hpsearch.records import Key
 from hpsearch.secrets import secret_texts
-from hpsearch.store.atomic_files import write_whole
+from hpsearch.store.atomic_files import write_atomic
 from hpsearch.tracking.system_metrics import gpu_count
 
 FILE = "paces.json"
 
 
-def recall_paces(directory: Path) -> dict[str, Pace]:
-    """What `remember_paces` wrote, by key; nothing where there is no such file, or it is not whole.
+def load_timings(directory: Path) -> dict[str, FleetSettings]:
+    """What `save_timings` wrote, by key; nothing where there is no such file, or it is not whole.
 
     Losing it costs a second of measuring, and no result depends on it.
     """
@@ -41,19 +41,19 @@ def recall_paces(directory: Path) -> dict[str, Pace]:
         return {}
 
 
-def remember_paces(directory: Path, measured: Mapping[str, Pace]) -> None:
+def save_timings(directory: Path, measured: Mapping[str, FleetSettings]) -> None:
     """Adds paces that were just measured."""
     if measured:
-        paces = {key: _plain(pace) for key, pace in (recall_paces(directory) | dict(measured)).items()}
-        write_whole(directory / FILE, json.dumps(paces, indent=1, sort_keys=True).encode())
+        fleet_settings = {key: _plain(pace) for key, pace in (load_timings(directory) | dict(measured)).items()}
+        write_atomic(directory / FILE, json.dumps(fleet_settings, indent=1, sort_keys=True).encode())
 
 
-def _plain(pace: Pace) -> dict[str, float | None]:
+def _plain(pace: FleetSettings) -> dict[str, float | None]:
     return {"width": pace.width, "member_step_ms": pace.member_step_ms, "processes": pace.processes}
 
 
-def _pace(width: int, member_step_ms: float, processes: int | None) -> Pace:
-    return Pace(
+def _pace(width: int, member_step_ms: float, processes: int | None) -> FleetSettings:
+    return FleetSettings(
         Engine.FLEET, int(width), float(member_step_ms), processes=None if processes is None else int(processes)
     )
 
@@ -69,7 +69,7 @@ NEARLY = 0.95
 
 
 @dataclass(slots=True)
-class Workforce:
+class WorkerPool:
     """Worker processes that find out how configurations train before they train them.
 
     Attributes:
@@ -84,19 +84,19 @@ class Workforce:
     engine: Engine
     signals: StopSignals
     rows: int
-    checked: Checked = field(default_factory=lambda: Checked("", {}, {}))
+    checked: ProbeResult = field(default_factory=lambda: ProbeResult("", {}, {}))
     _known: set[str] = field(default_factory=set)
 
     @property
     def tags(self) -> dict[str, str]:
         """What the run of a sweep says about who trains it: widths of fleets, and numbers of processes."""
-        paces = self.checked.paces.values()
-        widths = sorted({pace.width for pace in paces if pace.engine is Engine.FLEET})
-        counts = sorted({pace.processes or self.executor.free for pace in paces})
+        fleet_settings = self.checked.fleet_settings.values()
+        widths = sorted({pace.width for pace in fleet_settings if pace.engine is Engine.FLEET})
+        counts = sorted({pace.processes or self.executor.free for pace in fleet_settings})
         found = {"fleet_width": widths, "processes": counts}
         return {name: ", ".join(map(str, numbers)) for name, numbers in found.items() if numbers}
 
-    def look_at(self, configs: Sequence[Config]) -> None:
+    def probe(self, configs: Sequence[Config]) -> None:
         """Checks those of them that are of another kind than all before.
 
         Raises:
@@ -108,22 +108,24 @@ class Workforce:
             return
         found = check_configs(self.executor, new, self.engine, self.signals)
         shapes = Counter(map(shape_key, configs))
-        paces = {shape: self._with_processes(pace, shape, new, shapes[shape]) for shape, pace in found.paces.items()}
+        fleet_settings = {
+            shape: self._with_processes(pace, shape, new, shapes[shape]) for shape, pace in found.fleet_settings.items()
+        }
         missing = tuple(dict.fromkeys(self.checked.missing_signals + found.missing_signals))
-        self.checked = Checked(
-            found.device, self.checked.paces | paces, self.checked.measured | found.measured, missing
+        self.checked = ProbeResult(
+            found.device, self.checked.fleet_settings | fleet_settings, self.checked.measured | found.measured, missing
         )
         self._known |= {name for config in new for name in (traits(config), shape_key(config))}
 
-    def hire(self, jobs: Mapping[Key, TrialJob]) -> Foreman:
+    def scheduler_for(self, jobs: Mapping[Key, TrialJob]) -> FleetScheduler:
         """Who has these jobs done; what was measured is remembered for other sweeps."""
         configs = [job.config for job in jobs.values()]
-        self.look_at(configs)
-        named = {name: self.checked.paces[shape] for shape, name in self.checked.measured.items()}
-        remember_paces(Path(configs[0].tracking.directory), named)
-        return build_foreman(self.executor, self.checked, list(jobs.values()), self.rows)
+        self.probe(configs)
+        named = {name: self.checked.fleet_settings[shape] for shape, name in self.checked.measured.items()}
+        save_timings(Path(configs[0].tracking.directory), named)
+        return build_scheduler(self.executor, self.checked, list(jobs.values()), self.rows)
 
-    def _with_processes(self, pace: Pace, shape: str, configs: Sequence[Config], trials: int) -> Pace:
+    def _with_processes(self, pace: FleetSettings, shape: str, configs: Sequence[Config], trials: int) -> FleetSettings:
         """With the number of processes that get most done, if that was not known and is worth the time to find out."""
         config = next(config for config in configs if shape_key(config) == shape)
         work_s = trials * steps_of(config, self.rows) * pace.member_step_ms / 1000
@@ -139,11 +141,11 @@ class Workforce:
         counts = [everybody]
         while counts[-1] > 1:
             counts.append(counts[-1] // 2)
-        self._rates(PaceJob(config, width, 0.0), everybody)
-        rates = {count: self._rates(PaceJob(config, width, TIMED_S), count) for count in counts}
+        self._rates(TimingJob(config, width, 0.0), everybody)
+        rates = {count: self._rates(TimingJob(config, width, TIMED_S), count) for count in counts}
         return min(count for count, rate in rates.items() if rate >= NEARLY * max(rates.values()))
 
-    def _rates(self, job: PaceJob, count: int) -> float:
+    def _rates(self, job: TimingJob, count: int) -> float:
         """Member-steps a second of so many workers together."""
         for number in range(count):
             self.executor.submit(("pace", number), job)
@@ -174,7 +176,7 @@ def core_count() -> int:
 
 def check_configs(
     executor: LocalExecutor[Job, JobResult], configs: list[Config], engine: Engine, signals: StopSignals
-) -> Checked:
+) -> ProbeResult:
     """Finds out in a worker whether configurations can be trained, and how, before anything is written.
 
     Args:
@@ -197,7 +199,7 @@ def check_configs(
         engine,
         execution.memory_gib,
         executor.free,
-        recall_paces(Path(directory)),
+        load_timings(Path(directory)),
         dict(Counter(keys)),
     )
     executor.submit("check", job)
@@ -205,7 +207,7 @@ def check_configs(
         if signals.number is not None:
             raise StoppedError(signals.number)
         for done in executor.wait(0.2):
-            if isinstance(done.value, Checked):
+            if isinstance(done.value, ProbeResult):
                 return done.value
             assert done.failure is not None, done
             if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
@@ -213,13 +215,13 @@ def check_configs(
             raise HpsearchError(f"a worker could not check the configurations: {done.failure.cause}")
 
 
-def build_foreman(
-    executor: LocalExecutor[Job, JobResult], checked: Checked, jobs: Sequence[TrialJob], n: int
-) -> Foreman:
+def build_scheduler(
+    executor: LocalExecutor[Job, JobResult], checked: ProbeResult, jobs: Sequence[TrialJob], n: int
+) -> FleetScheduler:
     """Who has these jobs done on n development rows."""
     configs = [job.config for job in jobs]
     steps = max(steps_of_epoch(job.config, n) * job.epochs_to_run for job in jobs)
-    return Foreman(executor, checked.paces, fits_of(configs[0], n), steps, configs)
+    return FleetScheduler(executor, checked.fleet_settings, fits_of(configs[0], n), steps, configs)
 
 
 def steps_of_epoch(config: Config, n: int) -> int:

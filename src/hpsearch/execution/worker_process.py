@@ -247,4 +247,4 @@ def work(bench: Any, job: Job) -> JobResult:
     """Does one job in a worker; see `fitting.work`."""
     from hpsearch.execution import tasks as fitting  # noqa: PLC0415 (see above)
 
-    return fitting.work(bench, job)
+    return fitting.run_job(bench, job)

@@ -12,8 +12,8 @@ from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.final.claims import pending_nonce
 from hpsearch.nn.source_digest import source_digest
 from hpsearch.records import Trial
-from hpsearch.search.sweep_identity import Named
-from hpsearch.store.atomic_files import BrokenFileError, read_bytes, write_whole
+from hpsearch.search.sweep_identity import SweepIdentity
+from hpsearch.store.atomic_files import BrokenFileError, read_bytes, write_atomic
 from hpsearch.store.record_json import Record, trial_name
 
 
@@ -21,7 +21,7 @@ from hpsearch.store.record_json import Record, trial_name
 class Final:
     """What one `+final` command works on."""
 
-    named: Named
+    named: SweepIdentity
     champion: Record
     config: Config
     development: Development
@@ -47,7 +47,7 @@ class Final:
         self.folder.mkdir(parents=True, exist_ok=True)
         result = self.champion.result
         facts = {"level": self.champion.level, "k": self.champion.k, "trials": self.trials, "score": result.score}
-        write_whole(_frozen(self.named), json.dumps(facts, indent=1).encode())
+        write_atomic(_frozen(self.named), json.dumps(facts, indent=1).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Chosen:
         note: What a person must be told about the choice; None if there is nothing.
     """
 
-    named: Named
+    named: SweepIdentity
     champion: Record
     config: Config
     trials: int
@@ -90,7 +90,7 @@ def prepare_final(chosen: Chosen) -> Final:
     return Final(named, chosen.champion, config, development, sealed, source.data, chosen.trials)
 
 
-def _require_same_code(named: Named, config: Config) -> None:
+def _require_same_code(named: SweepIdentity, config: Config) -> None:
     """The user's own module and loss must be those that were searched."""
     stored = named.specification["specification"].get("code", {})
     for option in config.own_code:
@@ -98,12 +98,12 @@ def _require_same_code(named: Named, config: Config) -> None:
             raise ConfigError(f"the code of {option.import_path} has changed since sweep {named.name!r}: restore it")
 
 
-def _frozen(named: Named) -> Path:
+def _frozen(named: SweepIdentity) -> Path:
     return named.store.folder / "final" / "champion.json"
 
 
 def _frozen_champion(
-    named: Named, records: dict[tuple[str, int], Record], champion: Record
+    named: SweepIdentity, records: dict[tuple[str, int], Record], champion: Record
 ) -> tuple[Record, str | None]:
     """The trial that an unfinished final has frozen, and what is to be said of that; or else the champion of now."""
     path = _frozen(named)

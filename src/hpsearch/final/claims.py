@@ -11,7 +11,7 @@ from hpsearch.config import ConfigError
 from hpsearch.data.seal import SealedTest
 from hpsearch.errors import HpsearchError
 from hpsearch.formatting import number_of, show_number
-from hpsearch.store.atomic_files import read_sealed, seal_json, write_whole
+from hpsearch.store.atomic_files import dump_checked_json, read_sealed, write_atomic
 from hpsearch.tracking.seal_ledger import Opening, SealLedger
 
 PENDING = "claim.json"
@@ -38,7 +38,7 @@ def begin_claim(folder: Path) -> str:
     nonce = pending_nonce(folder)
     if nonce is None:
         nonce = uuid.uuid4().hex
-        write_whole(folder / PENDING, seal_json({"nonce": nonce}))
+        write_atomic(folder / PENDING, dump_checked_json({"nonce": nonce}))
     return nonce
 
 

@@ -20,7 +20,7 @@ from hpsearch.data.dataset import Development
 from hpsearch.data.opened_rows import OpenedRows, row_cells
 from hpsearch.data.seal import SealedTest
 from hpsearch.formatting import number_of, plural
-from hpsearch.store.atomic_files import BrokenFileError, StorageError, read_bytes, write_whole
+from hpsearch.store.atomic_files import BrokenFileError, StorageError, read_bytes, write_atomic
 from hpsearch.tracking.seal_ledger import Opening, SealLedger
 
 FILE = "openings.json"
@@ -63,7 +63,7 @@ def remember(folder: Path, opening: Opening, uri: str, rows: OpenedRows) -> None
         with FileLock(path.with_name(FILE + ".lock")):
             notes = _read(path)
             if opening.entry not in {each["entry"] for each in notes}:
-                write_whole(path, json.dumps([*notes, note], indent=1).encode())
+                write_atomic(path, json.dumps([*notes, note], indent=1).encode())
     except OSError as error:
         raise StorageError(path, error) from error
 

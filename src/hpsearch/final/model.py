@@ -17,7 +17,7 @@ from hpsearch.nn.export import Deployed, deploy
 from hpsearch.nn.output_layer import output_count
 from hpsearch.records import FitResult
 from hpsearch.secrets import mask_secrets
-from hpsearch.store.atomic_files import BrokenFileError, read_bytes, read_sealed, seal_json, write_whole
+from hpsearch.store.atomic_files import BrokenFileError, dump_checked_json, read_bytes, read_sealed, write_atomic
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ def save_model(folder: Path, job: RefitJob, result: FitResult) -> Model:
         )
     data = save(result.state)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "model.safetensors", data)
+    write_atomic(folder / "model.safetensors", data)
     digest = hashlib.sha256(data).hexdigest()
     config = mask_secrets(job.config.to_tree())
     body = {"weights_sha256": digest, "stop_after": job.stop_after, "config": config}
-    write_whole(folder / "model.json", seal_json(body))
+    write_atomic(folder / "model.json", dump_checked_json(body))
     return Model(folder, job.config, result.state, digest, job.stop_after)
 
 

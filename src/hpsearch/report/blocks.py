@@ -36,7 +36,7 @@ class Subtitle:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Sentence:
     """One sentence with its status: `claim`, `equivalent`, `inconclusive`, `refused` or `exploratory`."""
 
     status: str
@@ -48,7 +48,7 @@ class Answers:
     """Sentences with their status; one that leads is set in large letters."""
 
     kind: ClassVar[str] = "answers"
-    items: tuple[Said, ...]
+    items: tuple[Sentence, ...]
     lead: bool = False
 
 
@@ -104,7 +104,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Ban:
+class RuleNote:
     """One gate that forbids something.
 
     Attributes:
@@ -133,7 +133,7 @@ class Refused:
     kind: ClassVar[str] = "refused"
     title: str
     why: str = ""
-    bans: tuple[Ban, ...] = ()
+    bans: tuple[RuleNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from hpsearch.report.blocks import ALPHA
 from hpsearch.report.levels import (
     alpha_of_look,
     has_report,
+    interval_label,
     is_corrected,
     is_folded,
-    over_seeds,
     score_name,
-    selecting,
+    selection_rows,
     shown_rows,
 )
 
@@ -40,7 +40,7 @@ def tuning(findings: Findings) -> str:
             f"optimism. {bands}"
         )
     return (
-        f"Expected highest {selecting(findings)} score of k trials (S-01), against the budget. {solid} "
+        f"Expected highest {selection_rows(findings)} score of k trials (S-01), against the budget. {solid} "
         f"{_no_report_rows(findings)} {bands}"
     )
 
@@ -65,8 +65,8 @@ def blocks(findings: Findings) -> str:
     point = (
         "the report score of the trial that val selects in its block: what a whole search of k trials would have given"
         if has_report(findings)
-        else f"the highest {selecting(findings)} score of its block: what a whole search of k trials would have shown, "
-        "optimism included"
+        else f"the highest {selection_rows(findings)} score of its block: what a whole search of k trials would have "
+        "shown, optimism included"
     )
     return (
         f"The trials of a level cut into disjoint blocks of k, in the order of drawing; each point is {point}. Boxes: "
@@ -93,7 +93,7 @@ def selection(findings: Findings) -> str:
             "on report rows is not, but it is one training."
         )
     freed = " BBC-CV, in the next table, takes that off." if is_corrected(findings) else ""
-    score = f"the {selecting(findings)} score"
+    score = f"the {selection_rows(findings)} score"
     return (
         f"In the search, {score} selects one trial of each level, its recipe, which makes it biased upward: there are "
         f"no report rows.{freed}"
@@ -107,8 +107,8 @@ def luck(findings: Findings) -> str:
     return (
         "In the search, how much luck there is: by how much the highest of so many equal trials would exceed them all; "
         "λ, the share of the spread of the scores within five standard errors of the highest that is not noise; the "
-        f"{selecting(findings)} score shrunken by it; how many trials share 95 % of the probability of being truly the "
-        f"highest (S-07){mixture}"
+        f"{selection_rows(findings)} score shrunken by it; how many trials share 95 % of the probability of being "
+        f"truly the highest (S-07){mixture}"
         f"{freed if is_corrected(findings) else ''}."
     )
 
@@ -141,7 +141,7 @@ def differences(findings: Findings) -> str:
 
 def shrinkage(findings: Findings) -> str:
     """Of F10."""
-    bars = f"Bars: {over_seeds(findings)}."
+    bars = f"Bars: {interval_label(findings)}."
     fall = "The fall from left to right is the optimism of selecting."
     if has_report(findings):
         return (
@@ -154,8 +154,8 @@ def shrinkage(findings: Findings) -> str:
             "selecting, not all of it."
         )
     return (
-        f"The recipe's {selecting(findings)} score in the search, where it was selected, and on average over fresh "
-        f"seeds. {fall} {bars}"
+        f"The recipe's {selection_rows(findings)} score in the search, where it was selected, and on average over "
+        f"fresh seeds. {fall} {bars}"
     )
 
 
@@ -164,13 +164,15 @@ def seeds(findings: Findings) -> str:
     score = "Score of every retraining, over all of its folds" if is_folded(findings) else "Score of every retraining"
     return (
         f"{score}; equal seeds are joined, so that what all levels share shows as parallel lines. Diamonds: mean and "
-        f"{over_seeds(findings)}. Arrows count retrainings beyond the axis."
+        f"{interval_label(findings)}. Arrows count retrainings beyond the axis."
     )
 
 
 def interaction(findings: Findings) -> str:
     """Of F12."""
-    return f"Mean of the fresh seeds in each cell. Parallel lines: the effects add up. Bars: {over_seeds(findings)}."
+    return (
+        f"Mean of the fresh seeds in each cell. Parallel lines: the effects add up. Bars: {interval_label(findings)}."
+    )
 
 
 def levels(findings: Findings) -> str:

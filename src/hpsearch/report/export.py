@@ -11,8 +11,8 @@ import numpy as np
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated
 from hpsearch.analysis.evidence import Evidence, TestRow
-from hpsearch.analysis.exploration.findings import Explored
-from hpsearch.analysis.findings import Findings, Gate, Pair
+from hpsearch.analysis.exploration.findings import SearchSummary
+from hpsearch.analysis.findings import Findings, Pair, RuleResult
 from hpsearch.analysis.test_results import ShippedPair, Tested
 from hpsearch.quoting import spreadsheet_quoted
 from hpsearch.records import CALIBRATED_LOSS
@@ -95,12 +95,12 @@ def _level(findings: Findings, name: str) -> dict[str, Json]:
     }
 
 
-def _by_budget(explored: Explored | None, field: str) -> dict[str, Json]:
+def _by_budget(explored: SearchSummary | None, field: str) -> dict[str, Json]:
     curve = explored.curve if explored else None
     return {} if curve is None else dict(zip(map(str, curve.ks.tolist()), getattr(curve, field).tolist(), strict=True))
 
 
-def _explored(explored: Explored) -> dict[str, Json]:
+def _explored(explored: SearchSummary) -> dict[str, Json]:
     found = _all(explored)
     found["curve"] = None if explored.curve is None else _all(explored.curve)
     found["importance"] = [_all(one) for one in explored.importance]
@@ -120,7 +120,7 @@ def _calibrated(found: Calibrated) -> dict[str, Json]:
     }
 
 
-def _gate(gate: Gate) -> dict[str, Json]:
+def _gate(gate: RuleResult) -> dict[str, Json]:
     """`{code, action, level?}`, with reason and fix."""
     found = {"code": gate.code, "action": gate.action.value, "reason": gate.reason, "fix": gate.fix}
     return found if gate.level is None else {**found, "level": gate.level}

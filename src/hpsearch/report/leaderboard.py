@@ -22,8 +22,8 @@ from hpsearch.report.blocks import (
     Listing,
     Refused,
     Report,
-    Said,
     Section,
+    Sentence,
     Table,
     Text,
     table,
@@ -31,7 +31,7 @@ from hpsearch.report.blocks import (
 from hpsearch.report.export import csv_text
 from hpsearch.report.figures.style import short, short_names
 from hpsearch.report.levels import LOSSES, numbers_of
-from hpsearch.report.number_format import difference, ends, interval, p_value, two_digits, values
+from hpsearch.report.number_format import difference, format_interval, interval, p_value, two_digits, values
 from hpsearch.report.write import replace_files
 
 COLUMNS = ("entry", "sweep", "level", "trial", "draws", "epochs", "model", "training_rows", "val", "shown", "low",
@@ -269,7 +269,7 @@ def _fresh(board: Leaderboard) -> list[Block]:
     said = sorted(board.comparisons, key=lambda one: list(_STATUS).index(one.state) if one.state in _STATUS else -1)
     return [
         Text(against),
-        Answers(tuple(Said(_STATUS.get(one.state, "claim"), one.sentence) for one in said)),
+        Answers(tuple(Sentence(_STATUS.get(one.state, "claim"), one.sentence) for one in said)),
         _comparisons(board, count),
     ]
 
@@ -297,7 +297,7 @@ def _comparison(one: Comparison, name: str) -> list[str]:
     only = ", on this report set only" if one.claim is ClaimKind.ON_THIS_REPORT_SET_ONLY else ""
     state = str(one.state).replace("_", " ") + only
     return [
-        name, str(one.n), difference(one.diff, one.ci_sim), ends(one.ci_images, one.diff), p_value(one.p),
+        name, str(one.n), difference(one.diff, one.ci_sim), format_interval(one.ci_images, one.diff), p_value(one.p),
         p_value(one.p_holm), state,
     ]  # fmt: skip
 

@@ -37,7 +37,7 @@ def is_sole_contender(findings: Findings, level: str) -> bool:
     return tuple(findings.contenders) == (level,) and len(findings.evidence.design.levels) > 1
 
 
-def cast(findings: Findings, length: int = 26) -> list[Series]:
+def level_series(findings: Findings, length: int = 26) -> list[Series]:
     """All levels in the order in which they are shown; their looks follow the order of the design."""
     names = [level.name for level in findings.evidence.design.levels]
     labels, looks = short_names(names, length), {name: look(place) for place, name in enumerate(names)}
@@ -60,12 +60,12 @@ def is_folded(findings: Findings) -> bool:
     return findings.evidence.design.folds > 1
 
 
-def selecting(findings: Findings) -> str:
+def selection_rows(findings: Findings) -> str:
     """The name of the rows whose score selects."""
     return rows_name(findings.evidence.design, "val")
 
 
-def over_seeds(findings: Findings) -> str:
+def interval_label(findings: Findings) -> str:
     """What the interval of a level's mean is."""
     return "95 %, corrected (S-10)" if is_folded(findings) else "95 % over seeds"
 
@@ -135,5 +135,5 @@ def failed(row: TrialRow | ConfirmRow) -> bool:
 def parameter_names(values: Sequence[str], length: int = 24) -> dict[str, str]:
     """Drawn values to short names: `optimizer.adam.lr` is `lr`, unless another value ends like it."""
     last = {name: name.rsplit(".", 1)[-1] for name in values}
-    ends = list(last.values())
-    return {name: short(end if ends.count(end) == 1 else name, length) for name, end in last.items()}
+    format_interval = list(last.values())
+    return {name: short(end if format_interval.count(end) == 1 else name, length) for name, end in last.items()}

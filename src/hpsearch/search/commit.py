@@ -15,9 +15,9 @@ import optuna
 from optuna.trial import TrialState
 
 from hpsearch.records import Status, Trial, TrialResult, rung_scores
-from hpsearch.search.narrowing import room_for
+from hpsearch.search.narrowing import widened_to_hold
 from hpsearch.search.plan import Plan
-from hpsearch.search.sampler import enter
+from hpsearch.search.sampler import add_drawn_trial
 from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.store.optuna_journal import report_rungs
 from hpsearch.store.provenance import Provenance
@@ -29,7 +29,7 @@ from hpsearch.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class OpenAttempt:
     """An attempt that Optuna and MLflow know of and that is not committed yet."""
 
     trial: Trial
@@ -51,7 +51,7 @@ class Finished:
 
 
 @dataclass(slots=True)
-class Attempts:
+class CommitLog:
     """The only writer of a sweep's study, records and runs."""
 
     plan: Plan
@@ -60,7 +60,7 @@ class Attempts:
     tracker: Tracker
     run: SweepRun
     provenance: Provenance
-    _open: dict[tuple[str, int], _Running] = field(default_factory=dict)
+    _open: dict[tuple[str, int], OpenAttempt] = field(default_factory=dict)
 
     def reconcile(self) -> dict[tuple[str, int], Record]:
         """Adopts every whole record that is not committed, and closes every other open attempt.
@@ -121,13 +121,13 @@ class Attempts:
         number = self.store.begin_attempt(trial.level, trial.k)
         optuna_number = self._ask(trial, number)
         run_id = self._start_run(trial, number, started_ms, self.provenance)
-        self._open[trial.key] = _Running(trial, number, optuna_number, run_id, started_ms)
+        self._open[trial.key] = OpenAttempt(trial, number, optuna_number, run_id, started_ms)
 
     def _ask(self, trial: Trial, attempt: int) -> int:
         level = self.plan.level(trial.level)
         # A default recipe draws nothing, and its values may lie outside the space.
-        default, space = self.plan.is_default(trial.key), room_for(level.space, trial.values)
-        asked = self.study.ask() if default else enter(self.study, space, trial.values, level.chosen)
+        default, space = self.plan.is_default(trial.key), widened_to_hold(level.space, trial.values)
+        asked = self.study.ask() if default else add_drawn_trial(self.study, space, trial.values, level.chosen)
         for key, value in (("level", trial.level), ("k", trial.k), ("attempt", attempt)):
             asked.set_user_attr(key, value)
         return asked.number

@@ -9,10 +9,10 @@ from typing import Protocol
 from hpsearch.config import ConfigError
 from hpsearch.execution.executor import Done, Raised, WorkerDied
 from hpsearch.execution.interrupts import StoppedError, StopSignals
-from hpsearch.execution.scheduler import Foreman
+from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.jobs import JobResult, Rung, TrialJob
 from hpsearch.records import NO_LEVEL, FitResult, Key, Status, Trial, TrialResult, rung_key, rung_scores
-from hpsearch.search.commit import Attempts, Finished
+from hpsearch.search.commit import CommitLog, Finished
 from hpsearch.search.narrowing import Change
 from hpsearch.search.plan import Plan
 from hpsearch.search.pruning import Judge, judge_of
@@ -25,11 +25,11 @@ MAX_DEATHS = 3
 WAIT_S = 0.2
 """How long the driver listens to workers before it looks at signals."""
 
-Hire = Callable[[Mapping[Key, TrialJob]], Foreman]
+SchedulerFactory = Callable[[Mapping[Key, TrialJob]], FleetScheduler]
 """Gives who has these jobs done, by (level, k)."""
 
 
-class Watch(Protocol):
+class SweepListener(Protocol):
     """Is told what happens."""
 
     def trial_done(self, record: Record) -> None:
@@ -52,7 +52,7 @@ class _Round:
     Attributes:
         trials: By (level, k).
         jobs: What each of them asks for.
-        foreman: Has them trained.
+        scheduler: Has them trained.
         waiting: Those that nobody was handed yet.
         started: Those in training of which nothing is written down yet, with when that began.
         ended: What workers gave back.
@@ -62,7 +62,7 @@ class _Round:
 
     trials: Mapping[Key, Trial]
     jobs: Mapping[Key, TrialJob]
-    foreman: Foreman
+    scheduler: FleetScheduler
     waiting: deque[Key]
     started: dict[Key, int] = field(default_factory=dict)
     ended: deque[Done[JobResult]] = field(default_factory=deque)
@@ -80,9 +80,9 @@ class Driver:
     """Runs the trials of one sweep."""
 
     plan: Plan
-    attempts: Attempts
-    hire: Hire
-    watch: Watch
+    attempts: CommitLog
+    scheduler_for: SchedulerFactory
+    watch: SweepListener
     signals: StopSignals
     _deaths: dict[Key, int] = field(default_factory=dict)
     _scores: dict[Key, dict[int, float]] = field(default_factory=dict)  # by rung, of trials that are open
@@ -138,20 +138,20 @@ class Driver:
         """Trains to a rung, or to the end, and commits what has come to its end; gives back the others."""
         if not standing:
             return {}
-        jobs = {key: _job(trials[key], rung, so_far) for key, so_far in standing.items()}
-        foreman = self.hire(jobs)
-        waiting = deque(foreman.arrange({key: job.config for key, job in jobs.items()}))
-        now = self._now = _Round(trials, jobs, foreman, waiting)
-        self.signals.underway = lambda: foreman.underway
-        while now.waiting or foreman.busy or now.behind:
+        jobs = {key: _job(trials[key], rung, resume_from) for key, resume_from in standing.items()}
+        scheduler = self.scheduler_for(jobs)
+        waiting = deque(scheduler.order({key: job.config for key, job in jobs.items()}))
+        now = self._now = _Round(trials, jobs, scheduler, waiting)
+        self.signals.underway = lambda: scheduler.underway
+        while now.waiting or scheduler.busy or now.behind:
             if self.signals.number is not None:
                 self._interrupt()
                 raise StoppedError(self.signals.number)
             self._hand_out(now)
             self._write_down(now, records)
-            if foreman.busy:
-                now.ended.extend(foreman.wait(0.0 if now.behind else WAIT_S))
-            self.watch.tick(foreman.underway)
+            if scheduler.busy:
+                now.ended.extend(scheduler.wait(0.0 if now.behind else WAIT_S))
+            self.watch.tick(scheduler.underway)
         return now.stopped
 
     def _hand_out(self, now: _Round) -> None:
@@ -159,16 +159,16 @@ class Driver:
 
         Results would pile up otherwise where training takes less time than writing down.
         """
-        foreman = now.foreman
-        if len(now.ended) + len(now.written) <= foreman.at_once:
-            while now.waiting and (foreman.free or foreman.wants_more):
+        scheduler = now.scheduler
+        if len(now.ended) + len(now.written) <= scheduler.at_once:
+            while now.waiting and (scheduler.free or scheduler.wants_more):
                 key = now.waiting.popleft()
-                foreman.submit(key, now.jobs[key])
-            foreman.deal()
+                scheduler.submit(key, now.jobs[key])
+            scheduler.dispatch()
         self._note_started(now)
 
     def _note_started(self, now: _Round) -> None:
-        for started in now.foreman.started():
+        for started in now.scheduler.started():
             assert isinstance(started, tuple)
             if not self.attempts.is_open(started):  # unless it goes on from a rung, or its batch is tried again
                 now.started.setdefault(started, now_ms())
@@ -217,11 +217,11 @@ class Driver:
         for key, stop in stopped.items():
             assert stop.result.score is not None, stop.result
             scores[key[1]] = self._scores.setdefault(key, {})[rung] = stop.result.score
-        judged_bad = judge.fallen(rung, dict(sorted(scores.items())))
-        fallen = [key for key in sorted(stopped) if key[1] in judged_bad]
+        judged_bad = judge.pruned(rung, dict(sorted(scores.items())))
+        pruned = [key for key in sorted(stopped) if key[1] in judged_bad]
         if stopped:
             self.watch.judged(rung, len(scores), len(scores) - len(judged_bad))
-        for key in fallen:
+        for key in pruned:
             result = _pruned(stopped[key].result, rung, trials[key].config.training.epochs)
             self._commit(self._write_result(key, result, {}), records)
         return {key: stopped[key].fits for key in sorted(stopped) if key[1] not in judged_bad}
@@ -250,7 +250,7 @@ class Driver:
     def _interrupt(self) -> None:
         """Kills the workers, commits what came back, and closes every other open attempt, to start anew on resume."""
         if (now := self._now) is not None:
-            now.foreman.stop(now=True)
+            now.scheduler.stop(now=True)
             self._note_started(now)  # what was handed out and ended within one wait
             now.ended = deque(done for done in now.ended if done.failure is None)
             while now.ended or now.written:
@@ -258,10 +258,10 @@ class Driver:
         self.attempts.close_all()
 
 
-def _job(trial: Trial, rung: int | None, so_far: tuple[FitResult, ...]) -> TrialJob:
+def _job(trial: Trial, rung: int | None, resume_from: tuple[FitResult, ...]) -> TrialJob:
     """Trains a trial on to a rung, or to the end, which may come before the rung."""
     stop_after = None if rung is None else min(rung, trial.config.training.epochs)
-    return TrialJob(trial.config, stop_after=stop_after, so_far=so_far)
+    return TrialJob(trial.config, stop_after=stop_after, resume_from=resume_from)
 
 
 def _pruned(result: TrialResult, rung: int, epochs: int) -> TrialResult:

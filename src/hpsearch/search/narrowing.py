@@ -149,7 +149,7 @@ def _allowed(level: Level, name: str, value: Value) -> bool:
     return True
 
 
-def room_for(space: Space, values: Mapping[str, Value]) -> Space:
+def widened_to_hold(space: Space, values: Mapping[str, Value]) -> Space:
     """The space with ranges that hold these values too: a later round may have drawn beyond the first one's."""
     dimensions = {
         option: {name: _holding(dimension, values.get(f"{option}.{name}")) for name, dimension in names.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from hpsearch.config import Config
-from hpsearch.config.conversion import covered_tree, to_tree
+from hpsearch.config.conversion import fingerprinted_tree, to_tree
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine, Search
 from hpsearch.nn.source_digest import source_digest
 from hpsearch.records import NO_LEVEL, Key, Trial, Value
@@ -181,12 +181,12 @@ class Plan:
         dimensions: dict[str, Any] = {}
         for level in self.levels:
             for name, composed in level.composed().items():
-                options[name] = covered_tree(getattr(composed.config, name.partition(".")[0]))
+                options[name] = fingerprinted_tree(getattr(composed.config, name.partition(".")[0]))
             for name, found in level.space.dimensions.items():
                 dimensions[name] = {**dimensions.get(name, {}), **to_tree(dict(found))}
         code = self._own_code()
         return {
-            "config": self.base.config.covered(),
+            "config": self.base.config.fingerprinted(),
             "options": options,
             "space": dimensions,
             "data": self.data_digest,
@@ -200,7 +200,7 @@ class Plan:
                 "name": level.name,
                 "options": dict(level.options),
                 "values": mask_secrets(dict(level.values)),
-                "config": level.base.config.covered(),
+                "config": level.base.config.fingerprinted(),
                 "draws": level.space.names,
             }
             for level in self.levels

@@ -25,7 +25,7 @@ from hpsearch.records import Status, TrialResult
 class Judge(Protocol):
     """Is told of everything that happens to the trials, cohort by cohort."""
 
-    def fallen(self, rung: int, scores: Mapping[int, float]) -> set[int]:
+    def pruned(self, rung: int, scores: Mapping[int, float]) -> set[int]:
         """Those of the trials at a rung that end there.
 
         Args:
@@ -46,7 +46,7 @@ class Halving:
             raise ValueError(f"reduction_factor must be > 1 and finite, got {reduction_factor!r}")
         self._eta = reduction_factor
 
-    def fallen(self, rung: int, scores: Mapping[int, float]) -> set[int]:
+    def pruned(self, rung: int, scores: Mapping[int, float]) -> set[int]:
         """See `Judge`; ties go to the smaller k."""
         del rung
         ranked = sorted(scores, key=lambda k: (-scores[k], k))
@@ -69,7 +69,7 @@ class OptunaJudge:
         self._study = optuna.create_study(storage=storage, study_name="sweep", pruner=pruner, direction="maximize")
         self._cohort: dict[int, optuna.Trial] = {}
 
-    def fallen(self, rung: int, scores: Mapping[int, float]) -> set[int]:
+    def pruned(self, rung: int, scores: Mapping[int, float]) -> set[int]:
         """See `Judge`."""
         for k in scores:
             self._trial(k).report(scores[k], rung)

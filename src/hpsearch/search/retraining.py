@@ -10,7 +10,7 @@ from hpsearch.config import Config
 from hpsearch.errors import HpsearchError
 from hpsearch.execution.executor import Done, WorkerDied
 from hpsearch.execution.interrupts import StoppedError, StopSignals
-from hpsearch.execution.scheduler import Foreman
+from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.jobs import JobResult, RefitJob, TrialJob
 from hpsearch.records import NO_LEVEL, FitResult, Status, Trial, TrialResult
 from hpsearch.search.commit import run_facts
@@ -35,7 +35,7 @@ def _pass(_underway: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class FrozenRecipe:
     """A trial that is retrained.
 
     Attributes:
@@ -56,21 +56,21 @@ class _Running:
 
 
 @dataclass(slots=True)
-class Confirmation:
+class RetrainingDriver:
     """Retrains frozen trials with fresh seeds, numbered from 1; each is a record and a run, and is not run twice.
 
     Attributes:
         recipes: The trials, all paired: a seed is the same for each of them.
-        foreman: Has them trained; None where every seed that is asked for has a record.
+        scheduler: Has them trained; None where every seed that is asked for has a record.
         told: Called after each finished seed with the number of finished ones.
         provenance: What they are trained with.
         tick: Called again and again with what is being trained, in words; empty if nothing is.
     """
 
-    recipes: Sequence[Recipe]
+    recipes: Sequence[FrozenRecipe]
     tracker: Tracker
     run: SweepRun
-    foreman: Foreman | None
+    scheduler: FleetScheduler | None
     signals: StopSignals
     told: Callable[[int], None]
     provenance: Provenance
@@ -94,10 +94,10 @@ class Confirmation:
         self._close_open_runs()
         keys = [(place, seed) for seed in range(1, seeds + 1) for place in range(len(self.recipes))]
         missing = {key: self._config(key) for key in keys if key not in results}
-        assert self.foreman is not None or not missing, missing
+        assert self.scheduler is not None or not missing, missing
         try:
-            if self.foreman is not None:
-                self._work_off(self.foreman, deque(self.foreman.arrange(missing)), results)
+            if self.scheduler is not None:
+                self._work_off(self.scheduler, deque(self.scheduler.order(missing)), results)
         except Exception:
             # What cannot be closed now, because tracking is what failed, is closed by the next start.
             with contextlib.suppress(Exception):
@@ -108,14 +108,14 @@ class Confirmation:
     def _config(self, key: _Key) -> Config:
         return self.recipes[key[0]].trial.config
 
-    def _work_off(self, foreman: Foreman, missing: deque[_Key], results: dict[_Key, TrialResult]) -> None:
-        self.signals.underway = lambda: foreman.underway
+    def _work_off(self, scheduler: FleetScheduler, missing: deque[_Key], results: dict[_Key, TrialResult]) -> None:
+        self.signals.underway = lambda: scheduler.underway
         while missing or self._open:
             self._stop_if_asked()
-            self.tick(foreman.underway)
-            while missing and foreman.free:
-                self._begin(foreman, missing.popleft())
-            for done in foreman.wait(WAIT_S):
+            self.tick(scheduler.underway)
+            while missing and scheduler.free:
+                self._begin(scheduler, missing.popleft())
+            for done in scheduler.wait(WAIT_S):
                 running = self._open[_key(done)]
                 if self._tries_again(running, done):
                     missing.appendleft(running.key)
@@ -141,28 +141,28 @@ class Confirmation:
             StoppedError: By a signal.
             HpsearchError: If a worker failed.
         """
-        foreman, waiting = self.foreman, {(_REFIT, job.retrain): job for job in jobs}
-        assert foreman is not None, waiting
+        scheduler, waiting = self.scheduler, {(_REFIT, job.retrain): job for job in jobs}
+        assert scheduler is not None, waiting
         for key, job in waiting.items():
-            foreman.submit(key, job)
-        self.signals.underway = lambda: foreman.underway
+            scheduler.submit(key, job)
+        self.signals.underway = lambda: scheduler.underway
         while waiting:
             self._stop_if_asked()
-            self.tick(foreman.underway)
-            for done in foreman.wait(WAIT_S):
+            self.tick(scheduler.underway)
+            for done in scheduler.wait(WAIT_S):
                 if not isinstance(done.value, FitResult):
                     cause = done.failure.cause if done.failure else "no result"
                     name = waiting[_key(done)].name
                     raise HpsearchError(f"{name} on all development rows failed: {cause}; nothing was opened")
                 yield waiting.pop(_key(done)), done.value
 
-    def _begin(self, foreman: Foreman, key: _Key) -> None:
+    def _begin(self, scheduler: FleetScheduler, key: _Key) -> None:
         place, seed = key
         number = self.recipes[place].store.begin_attempt(NO_LEVEL, seed)
         started_ms = now_ms()
         run_id = self._start_run(key, number, started_ms, self.provenance)
         self._open[key] = _Running(key, number, run_id, started_ms)
-        foreman.submit(key, TrialJob(self._config(key), redraw=seed))
+        scheduler.submit(key, TrialJob(self._config(key), redraw=seed))
 
     def _start_run(self, key: _Key, number: int, started_ms: int, provenance: Provenance | None) -> str:
         trial = self.recipes[key[0]].trial
@@ -216,8 +216,8 @@ class Confirmation:
             raise StoppedError(self.signals.number)
 
     def _interrupt(self) -> None:
-        if self.foreman is not None:
-            self.foreman.stop(now=True)
+        if self.scheduler is not None:
+            self.scheduler.stop(now=True)
         while self._open:
             _, running = self._open.popitem()
             self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms())

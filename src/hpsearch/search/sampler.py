@@ -96,7 +96,7 @@ class Sampler:
         for k in cohort:  # what was drawn before k in this cohort is a running trial to the sampler, which keeps away
             if k < search.startup:
                 found = self.draw(level, k, chosen)
-                enter(study, self._space, found, chosen)
+                add_drawn_trial(study, self._space, found, chosen)
             else:
                 study.sampler = self._adaptive(level, k)
                 found = self._space.draw(suggester(study.ask()), chosen)
@@ -119,7 +119,9 @@ class Sampler:
         return derive(self._seed, Purpose.PARAMETERS, level, k, *again) % 2**32
 
 
-def enter(study: optuna.Study, space: Space, values: Mapping[str, Value], chosen: Mapping[str, str]) -> optuna.Trial:
+def add_drawn_trial(
+    study: optuna.Study, space: Space, values: Mapping[str, Value], chosen: Mapping[str, str]
+) -> optuna.Trial:
     """Asks `study` for a new trial that has these values; it is how a trial that was drawn becomes known to Optuna.
 
     Args:
@@ -143,7 +145,7 @@ def _tell_past(study: optuna.Study, space: Space, chosen: Mapping[str, str], pas
     failed says nothing.
     """
     for record in past:
-        trial = enter(study, space, record.values, chosen)
+        trial = add_drawn_trial(study, space, record.values, chosen)
         result = record.result
         if result.status is Status.PRUNED:
             for rung, value in rung_scores(result).items():

@@ -191,7 +191,7 @@ def option_space(
             problems.append(f"{path}.{name} is not in the space of {group}={option}: {nearest(name, raw)}")
         else:
             raw[name] = merged_bounds(raw.get(name, {}), change)
-    replaced = {name for key, names in settings.stands_in.items() if key in raw for name in names}
+    replaced = {name for key, names in settings.replaces.items() if key in raw for name in names}
     dimensions = {}
     for name, bounds in raw.items():
         if name not in fixed and name not in replaced:

@@ -37,7 +37,7 @@ OPAQUE = {"data": "data: other rows", "code": "code: another source file"}
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class SweepIdentity:
     """A sweep by name.
 
     Attributes:
@@ -110,7 +110,7 @@ def engine_text(engine: Engine) -> str:
     return f"{engine}, rule {RULE}" if engine is Engine.AUTO else engine.value
 
 
-def name_sweep(plan: "Plan", default: str, started_by: str | None, more: dict[str, Any]) -> Named:
+def identify_sweep(plan: "Plan", default: str, started_by: str | None, more: dict[str, Any]) -> SweepIdentity:
     """The sweep of a plan: under its given name, or under the default one with a suffix where that is taken.
 
     Args:
@@ -135,19 +135,19 @@ def name_sweep(plan: "Plan", default: str, started_by: str | None, more: dict[st
     store = _store(config, specification["name"])
     found = store.specification()
     if found is None:
-        return Named(store, specification, known=False)
+        return SweepIdentity(store, specification, known=False)
     if found["fingerprint"] == specification["fingerprint"]:
-        return Named(store, found, known=True)
+        return SweepIdentity(store, found, known=True)
     if config.name is not None:
         raise ConfigError(_refusal(config.name, found, specification))
     other = {**specification, "name": f"{default}-{specification['fingerprint'][:6]}"}
     store = _store(config, other["name"])
     note = _note(default, other["name"], found, specification)
     known = store.specification()
-    return Named(store, known or other, known is not None, note[:1] if known else note)
+    return SweepIdentity(store, known or other, known is not None, note[:1] if known else note)
 
 
-def find_sweep(config: Config, name: str | None, action: str = "final") -> Named:
+def find_sweep(config: Config, name: str | None, action: str = "final") -> SweepIdentity:
     """The stored sweep that `+final=` or `+report=` means.
 
     Args:
@@ -166,7 +166,7 @@ def find_sweep(config: Config, name: str | None, action: str = "final") -> Named
             _store(config, name).specification()  # which may be there, and damaged
             where = config.tracking.directory
             raise ConfigError(f"{action}.sweep={name} is no sweep in {where}: {nearest(name, sweeps)}")
-        return Named(_store(config, name), sweeps[name], known=True)
+        return SweepIdentity(_store(config, name), sweeps[name], known=True)
     option = str(target.started_by)
     for damaged in damaged_sweeps(config.tracking.directory, option):  # it could be the one that is meant
         raise damaged
@@ -179,7 +179,7 @@ def find_sweep(config: Config, name: str | None, action: str = "final") -> Named
     if len(started) > 1:
         heading = f"+sweep={option} started {len(started)} sweeps; say which one:"
         raise ConfigError("\n".join([heading, *_commands(action, started)]))
-    return Named(_store(config, started[0]), sweeps[started[0]], known=True)
+    return SweepIdentity(_store(config, started[0]), sweeps[started[0]], known=True)
 
 
 def started_by_option(directory: str, option: str) -> list[str]:
@@ -241,7 +241,7 @@ SAMPLE_ROWS = 2000
 """Rows that the mean square of the inputs is measured on."""
 
 
-def name_of(plan: "Plan", command: Namespace, development: Development, sealed: SealedTest | None) -> Named:
+def name_of(plan: "Plan", command: Namespace, development: Development, sealed: SealedTest | None) -> SweepIdentity:
     """The sweep of a command by name, with what is known of it before it runs.
 
     Raises:
@@ -270,7 +270,7 @@ def name_of(plan: "Plan", command: Namespace, development: Development, sealed: 
         "version": __version__,
         "created_ms": now_ms(),
     }
-    named = name_sweep(plan, default, started_by, facts)
+    named = identify_sweep(plan, default, started_by, facts)
     stored = named.engine
     if config.engine not in (Engine.AUTO, stored):
         raise ConfigError(

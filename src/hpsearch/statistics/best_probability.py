@@ -27,7 +27,7 @@ def prob_best(levels: Sequence[Level], k: int) -> np.ndarray:
     Raises:
         ValueError: If a score is NaN or +inf, or k is more than the trials of a level.
     """
-    ladder = Ladder.of([report for _, report in levels])
+    ladder = StepCdfs.of([report for _, report in levels])
     return ladder.prob_best([tied_weights(val, k)[:, None] for val, _ in levels])[:, 0]
 
 
@@ -56,7 +56,7 @@ class _Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class StepCdfs:
     """The quadrature nodes (y, t) that make `prob_best` exact for any weights of the same trials.
 
     The integrand at y is a polynomial of degree c - 1 in t, c the number of levels with a trial at y; ceil(c/2)
@@ -71,7 +71,7 @@ class Ladder:
     quadrature: np.ndarray
 
     @classmethod
-    def of(cls, reports: Sequence[np.ndarray]) -> "Ladder":
+    def of(cls, reports: Sequence[np.ndarray]) -> "StepCdfs":
         """The nodes for levels with these `report` scores, (N,) each.
 
         Raises:

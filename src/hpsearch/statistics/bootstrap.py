@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from hpsearch.statistics.best_probability import Ladder, Level
+from hpsearch.statistics.best_probability import Level, StepCdfs
 from hpsearch.statistics.tuning_curves import curves, expectation, largest_claim, refuse_unordered, u_weights
 
 RESAMPLES = 2000
@@ -143,7 +143,7 @@ def best_bands(
     Raises:
         ValueError: If a budget exceeds N/5 of a level, or a score is NaN or +inf.
     """
-    ladder = Ladder.of([report for _, report in levels])
+    ladder = StepCdfs.of([report for _, report in levels])
 
     def best(draws: list[Draws]) -> np.ndarray:
         return np.stack([ladder.prob_best([draw.weights(k) for draw in draws]) for k in ks], axis=1)

@@ -51,12 +51,12 @@ class BrokenFileError(HpsearchError):
         super().__init__(f"{str(path)!r} is not whole: {reason}{f'; {way_out}' if way_out else ''}")
 
 
-def seal_json(body: Any) -> bytes:
+def dump_checked_json(body: Any) -> bytes:
     """The one way to write `body`: canonical JSON with the SHA-256 of the body in it.
 
     Keys are sorted, separators fixed, all bytes ASCII (hence UTF-8, lone surrogates included), one newline at the end.
     Non-finite floats become the texts "NaN", "Infinity", "-Infinity"; a text that reads like one of these, after any
-    backslashes, gets one more backslash in front, so that `open_json` tells them apart.
+    backslashes, gets one more backslash in front, so that `load_checked_json` tells them apart.
 
     Args:
         body: Dictionaries with text keys, lists, tuples (come back as lists), numbers, texts, booleans, None.
@@ -69,11 +69,11 @@ def seal_json(body: Any) -> bytes:
     return f'{{"body":{text},"sha256":"{digest}"}}\n'.encode()
 
 
-def open_json(data: bytes, name: Path | str, way_out: str = "") -> Any:
-    """The body of `seal_json`.
+def load_checked_json(data: bytes, name: Path | str, way_out: str = "") -> Any:
+    """The body of `dump_checked_json`.
 
     Raises:
-        BrokenFileError: Unless these are, to the byte, what `seal_json` wrote; `name` and `way_out` are for its
+        BrokenFileError: Unless these are, to the byte, what `dump_checked_json` wrote; `name` and `way_out` are for its
             message.
     """
     try:
@@ -88,7 +88,7 @@ def open_json(data: bytes, name: Path | str, way_out: str = "") -> Any:
     return _rich(body)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes) -> None:
     """Puts `data` in a file that appears with all of it, or not at all, whatever is killed or unplugged.
 
     Raises:
@@ -123,7 +123,7 @@ def read_bytes(path: Path) -> bytes | None:
 
 
 def read_sealed(path: Path, way_out: str) -> Any:
-    """The body of a file that `seal_json` wrote; None if there is no file.
+    """The body of a file that `dump_checked_json` wrote; None if there is no file.
 
     Args:
         path: Which one.
@@ -134,7 +134,7 @@ def read_sealed(path: Path, way_out: str) -> Any:
         StorageError: If it cannot be read.
     """
     data = read_bytes(path)
-    return None if data is None else open_json(data, path, way_out)
+    return None if data is None else load_checked_json(data, path, way_out)
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from hpsearch.store.atomic_files import BrokenFileError, open_json
+from hpsearch.store.atomic_files import BrokenFileError, load_checked_json
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record, counts_before, decode_record, digest_arrays
 from hpsearch.store.selection import find_recipe
@@ -28,7 +28,7 @@ NEEDED = ("name", "named", "started_by", "fingerprint", "specification", "data")
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class LoadedSweep:
     """A sweep as it was found.
 
     Attributes:
@@ -78,13 +78,13 @@ class Gathered:
         return find_recipe(draws)
 
 
-def gather_local(store: SweepStore) -> Gathered:
+def load_from_disk(store: SweepStore) -> LoadedSweep:
     """A sweep from its folder."""
     specification = store.specification()
     assert specification is not None, store.folder
     finished, damaged = store.survey()
     records = {key: attempt.record for key, attempt in finished.items() if attempt.record is not None}
-    found = Gathered(specification, records, lambda key: store.predictions(finished[key]), store.requested())
+    found = LoadedSweep(specification, records, lambda key: store.predictions(finished[key]), store.requested())
     found.damaged.extend(damaged)
     found.made_with.update(_provenance(store, attempt, found.damaged) for attempt in finished.values())
     retrained: dict[Key, Provenance | None] = {}
@@ -127,7 +127,7 @@ def tracked_specification(stored: StoredSweeps, sweep: SweepRun) -> dict[str, An
     """
     of = f"run {sweep.run_id} of sweep {sweep.name!r}"
     try:
-        found = open_json(stored.artifact(sweep.run_id, "sweep.json"), "sweep.json")
+        found = load_checked_json(stored.artifact(sweep.run_id, "sweep.json"), "sweep.json")
     except TrackingError as error:
         raise SpecificationError(f"{of} has no sweep.json") from error
     except BrokenFileError as error:
@@ -138,7 +138,7 @@ def tracked_specification(stored: StoredSweeps, sweep: SweepRun) -> dict[str, An
     return dict(found)
 
 
-def gather_tracked(stored: StoredSweeps, sweep: SweepRun, specification: dict[str, Any]) -> Gathered:
+def load_from_mlflow(stored: StoredSweeps, sweep: SweepRun, specification: dict[str, Any]) -> LoadedSweep:
     """A sweep from its runs in a tracking store: the same as from its folder.
 
     Args:
@@ -153,7 +153,7 @@ def gather_tracked(stored: StoredSweeps, sweep: SweepRun, specification: dict[st
             record = _record(stored, child)  # which is sealed, while people may change tags
             _count(counted, record.key, child, record)
     records = {key: record for key, (_, record) in sorted(counted.items())}
-    found = Gathered(specification, records, lambda key: _arrays(stored, *counted[key]), stored.requested(sweep))
+    found = LoadedSweep(specification, records, lambda key: _arrays(stored, *counted[key]), stored.requested(sweep))
     fresh: dict[Key, tuple[Child, Record]] = {}
     recipes = {level: found.recipe(level) for level in found.levels}
     for child in children:

@@ -16,10 +16,10 @@ from filelock import FileLock, Timeout
 
 from hpsearch.errors import HpsearchError
 from hpsearch.secrets import mask_override
-from hpsearch.store.atomic_files import StorageError, write_whole
+from hpsearch.store.atomic_files import StorageError, write_atomic
 
 
-class HeldError(HpsearchError):
+class SweepLockedError(HpsearchError):
     """Another driver works on the sweep; `holder` is what it wrote about itself, empty if that cannot be read."""
 
     def __init__(self, sweep: str, holder: dict[str, str]) -> None:
@@ -32,7 +32,7 @@ class HeldError(HpsearchError):
 
 
 @contextlib.contextmanager
-def hold(folder: Path, sweep: str) -> Iterator[None]:
+def acquire_lock(folder: Path, sweep: str) -> Iterator[None]:
     """Holds the lock of a sweep's folder; the system frees it when the process ends, also by `kill -9`.
 
     Raises:
@@ -43,11 +43,11 @@ def hold(folder: Path, sweep: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise HeldError(sweep, _read(note)) from None
+        raise SweepLockedError(sweep, _read(note)) from None
     except OSError as error:
         raise StorageError(folder / "lock", error) from error
     try:
-        write_whole(note, json.dumps(_myself(), indent=1).encode())
+        write_atomic(note, json.dumps(_myself(), indent=1).encode())
         yield
     finally:
         with contextlib.suppress(OSError):  # without the note the lock is as free

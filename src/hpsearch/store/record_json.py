@@ -10,7 +10,7 @@ import numpy as np
 
 from hpsearch.records import NO_LEVEL, Signals, Status, Trial, TrialResult, Value
 from hpsearch.seeding import FitSeeds
-from hpsearch.store.atomic_files import BrokenFileError, open_json, seal_json
+from hpsearch.store.atomic_files import BrokenFileError, dump_checked_json, load_checked_json
 
 FORMAT = 1
 
@@ -59,7 +59,7 @@ def encode_record(trial: Trial, result: TrialResult) -> bytes:
         "level": trial.level,
         "k": trial.k,
         "values": trial.values,
-        "config": trial.config.covered(),
+        "config": trial.config.fingerprinted(),
         "seeds": [asdict(seeds) for seeds in result.seeds],
         "status": result.status.value,
         "failure": result.failure,
@@ -72,7 +72,7 @@ def encode_record(trial: Trial, result: TrialResult) -> bytes:
     }
     if result.signals is not None:  # without any, the record is that of before there were signals
         body["signals"] = asdict(result.signals)
-    return seal_json(body)
+    return dump_checked_json(body)
 
 
 def decode_record(data: bytes, name: Path | str = "record.json") -> Record:
@@ -81,7 +81,7 @@ def decode_record(data: bytes, name: Path | str = "record.json") -> Record:
     Raises:
         BrokenFileError: Unless it is whole; `name` is for its message.
     """
-    body = open_json(data, name)
+    body = load_checked_json(data, name)
     if not isinstance(body, dict) or body.get("format") != FORMAT:
         raise BrokenFileError(name, f"it is not a record of format {FORMAT}")
     signals = body.get("signals")

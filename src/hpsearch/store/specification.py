@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hpsearch.config.schema import uttered
+from hpsearch.config.schema import with_defaults
 
 JUDGED_BY = ("metric", "delta", "alpha", "control")
 """Keys of `search` that decide what is said about the same retrainings."""
@@ -37,13 +37,13 @@ def _without(name: str, tree: Any, compared: set[str]) -> Any:
     return {key: value for key, value in tree.items() if f"{name}.{key}" not in compared}
 
 
-def asked_of(frozen: Mapping[str, Any]) -> dict[str, Any]:
+def judgement_of(frozen: Mapping[str, Any]) -> dict[str, Any]:
     """How the answer is judged, and a digest of each level, sorted.
 
     Args:
         frozen: A specification with levels.
     """
-    search = uttered(frozen["config"])["search"]
+    search = with_defaults(frozen["config"])["search"]
     judged = {key: search[key] for key in JUDGED_BY}
     return {**judged, "levels": sorted(digest([level["options"], level["values"]])[:8] for level in frozen["levels"])}
 

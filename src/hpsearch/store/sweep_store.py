@@ -23,15 +23,15 @@ from hpsearch.errors import HpsearchError
 from hpsearch.records import NO_LEVEL, Trial, TrialResult
 from hpsearch.store.atomic_files import (
     BrokenFileError,
+    dump_checked_json,
     make_folder,
     read_bytes,
     read_sealed,
-    seal_json,
     slug,
     sync_folder,
-    write_whole,
+    write_atomic,
 )
-from hpsearch.store.lock import hold
+from hpsearch.store.lock import acquire_lock
 from hpsearch.store.record_json import Record, counts_before, decode_record, digest_arrays, encode_record
 
 __all__ = ["Attempt", "LateWriteError", "Record", "SweepStore", "list_sweeps"]
@@ -82,7 +82,7 @@ class SweepStore:
             StorageError: If the folder cannot be written.
         """
         make_folder(self.folder)
-        return hold(self.folder, self.name)
+        return acquire_lock(self.folder, self.name)
 
     def specification(self) -> dict[str, Any] | None:
         """What `freeze` was given; None if there is no such sweep.
@@ -103,7 +103,7 @@ class SweepStore:
         """
         assert specification["name"] == self.name, specification["name"]
         assert self.specification() is None, f"{self.name} is frozen already"
-        write_whole(self.folder / "sweep.json", seal_json(specification))
+        write_atomic(self.folder / "sweep.json", dump_checked_json(specification))
         _sync_up_to(self.folder, self.folder.parent)
 
     def request(self, trials: int) -> None:
@@ -112,7 +112,7 @@ class SweepStore:
         Raises:
             StorageError: If it cannot be written.
         """
-        write_whole(self.folder / "requested.json", seal_json({"trials": trials}))
+        write_atomic(self.folder / "requested.json", dump_checked_json({"trials": trials}))
 
     def requested(self) -> int:
         """How many trials the sweep is to have; 0 before it was started.
@@ -160,9 +160,9 @@ class SweepStore:
             state = f"attempt {latest.number} was begun" if latest and latest.number != attempt else "it is finished"
             raise LateWriteError(f"late result of trial {trial.k} ({trial.level}), attempt {attempt}: {state}")
         if result.predictions:
-            write_whole(folder / "predictions.safetensors", save(_contiguous(result.predictions)))
-        write_whole(folder / "run.json", seal_json({**run, "measured": result.measured}))
-        write_whole(folder / "record.json", encode_record(trial, result))
+            write_atomic(folder / "predictions.safetensors", save(_contiguous(result.predictions)))
+        write_atomic(folder / "run.json", dump_checked_json({**run, "measured": result.measured}))
+        write_atomic(folder / "record.json", encode_record(trial, result))
         return folder
 
     def attempts(self, level: str, k: int) -> list[Attempt]:

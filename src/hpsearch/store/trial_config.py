@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from hpsearch.config import Config
-from hpsearch.config.schema import UNCOVERED, uttered
+from hpsearch.config.schema import UNCOVERED, with_defaults
 from hpsearch.records import Value
 from hpsearch.secrets import mask_secrets
 
@@ -32,7 +32,7 @@ def option_params(config: Config) -> dict[str, Value]:
 
 def config_text(config: Config) -> str:
     """The configuration of a trial as YAML, without the keys that change no result."""
-    return "".join(_entry_text(json.dumps({key: entry})) for key, entry in config.covered().items())
+    return "".join(_entry_text(json.dumps({key: entry})) for key, entry in config.fingerprinted().items())
 
 
 @functools.lru_cache(maxsize=1024)
@@ -45,5 +45,5 @@ def _entry_text(entry: str) -> str:
 def stored_config(tree: Mapping[str, Any], asked: Config) -> Config:
     """A stored configuration, with this command's settings where they change no result."""
     now = asked.to_tree()
-    full = {**now, **uttered(tree), **{key: now[key] for key in UNCOVERED if key in now}}
+    full = {**now, **with_defaults(tree), **{key: now[key] for key in UNCOVERED if key in now}}
     return Config.from_tree({**full, "search": {**full["search"], "trials": 1}})

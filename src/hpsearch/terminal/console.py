@@ -305,7 +305,7 @@ def _table(score: str, more: Sequence[str], rows: Sequence[Row], how: _Drawn) ->
 class _StandardOutput(Console):
     def on_broken_pipe(self) -> None:
         """Raises what a command stops by; rich itself would end the process where it stands."""
-        self.quiet = True
+        self.fingerprint_defaults = True
         discard_output()
         raise OutputClosedError
 

@@ -10,13 +10,13 @@ from hpsearch.config import Config, Engine
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.formatting import number_of, plural, show_number, show_value
-from hpsearch.jobs import Checked
+from hpsearch.jobs import ProbeResult
 from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Status
 from hpsearch.search.levels import Level
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Dimension
-from hpsearch.search.sweep_identity import Named, started_by_option
+from hpsearch.search.sweep_identity import SweepIdentity, started_by_option
 from hpsearch.secrets import MASK, masked_keys
 from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion, find_recipe
@@ -29,7 +29,7 @@ MANY_FITS = 300
 """Trainings of one trial from which on its cost is worth a warning."""
 
 
-def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: int, surplus: int) -> None:
+def introduce(terminal: Terminal, named: SweepIdentity, plan: Plan, score: Score, done: int, extra_trials: int) -> None:
     """Prints which sweep this is, on which data, how they are split, what trials draw and cost, and what they score.
 
     Args:
@@ -38,7 +38,7 @@ def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: 
         plan: What it is.
         score: What trials are scored by.
         done: Trials that are finished, of those that are asked for.
-        surplus: Finished trials that are not asked for.
+        extra_trials: Finished trials that are not asked for.
     """
     config, data = plan.base.config, named.specification["data"]
     sizes = split_sizes(config.evaluation, data["development_rows"])
@@ -64,35 +64,36 @@ def introduce(terminal: Terminal, named: Named, plan: Plan, score: Score, done: 
         terminal.warn(f"search.trials={trials} ends before the long trainings, which come after {short} short ones")
     for sentence in data.get("warnings", ()):
         terminal.warn(sentence)
-    for sentence in _about_finished(config, done, surplus):
+    for sentence in _about_finished(config, done, extra_trials):
         terminal.warn(sentence)
     if fits >= MANY_FITS:
         terminal.warn(f"every trial trains {fits:,} networks, {trials * fits:,} in all")
 
 
-def _about_finished(config: Config, done: int, surplus: int) -> Iterator[str]:
+def _about_finished(config: Config, done: int, extra_trials: int) -> Iterator[str]:
     """What is to be known of trials that are finished."""
-    if done + surplus:
-        for key in masked_keys(config.covered()):
+    if done + extra_trials:
+        for key in masked_keys(config.fingerprinted()):
             yield f"{key} is a secret, not stored: finished trials may have had another"
-    if surplus:
-        yield f"{done + surplus} trials exist, more than search.trials={config.search.trials}: all of them are shown"
+    if extra_trials:
+        asked = f"search.trials={config.search.trials}"
+        yield f"{done + extra_trials} trials exist, more than {asked}: all of them are shown"
 
 
-def tell_engines(terminal: Terminal, checked: Checked) -> None:
+def tell_engines(terminal: Terminal, checked: ProbeResult) -> None:
     """Which engine trains, who cannot train in a fleet and why, and what of the user's own code is not measured."""
-    paces = list(checked.paces.values())
-    widths = [pace.width for pace in paces if pace.engine is Engine.FLEET]
+    fleet_settings = list(checked.fleet_settings.values())
+    widths = [pace.width for pace in fleet_settings if pace.engine is Engine.FLEET]
     alone = "one network at a time in each worker"
     together = f"up to {max(widths)} networks as one" if max(widths, default=1) > 1 else alone
-    if len(widths) == len(paces):
+    if len(widths) == len(fleet_settings):
         terminal.line(f"  engine  fleet: {together}")
     elif widths:
-        few = f"{len(widths)} of {len(paces)} shapes of network"
+        few = f"{len(widths)} of {len(fleet_settings)} shapes of network"
         terminal.line(f"  engine  fleet for {few} ({together}), reference for the others")
     else:
         terminal.line(f"  engine  reference: {alone}")
-    for problem in dict.fromkeys(pace.problem for pace in paces if pace.problem):
+    for problem in dict.fromkeys(pace.problem for pace in fleet_settings if pace.problem):
         terminal.warn(f"trained by the reference engine, since they cannot be batched: {problem}")
     for missing in checked.missing_signals:
         terminal.warn(f"signals are incomplete, training is not: {missing}")
@@ -232,7 +233,7 @@ def explain(terminal: Terminal, score: Score, records: Sequence[Record]) -> None
 class Closing:
     """What the closing screen of a sweep tells."""
 
-    named: Named
+    named: SweepIdentity
     config: Config
     score: Score
     records: Sequence[Record]

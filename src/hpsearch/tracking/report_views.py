@@ -28,7 +28,7 @@ ASKED = "asked"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ReportView:
     """The first time that a report has shown a set of retrainings.
 
     Attributes:
@@ -43,7 +43,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class RelatedSweep:
     """A comparison that has put a question.
 
     Attributes:
@@ -56,7 +56,7 @@ class Asker:
     name: str
     run_id: str
     asked: Mapping[str, Any]
-    looks: tuple[Look, ...]
+    looks: tuple[ReportView, ...]
 
 
 def question_tags(question: str, asked: Mapping[str, Any]) -> dict[str, str]:
@@ -64,7 +64,7 @@ def question_tags(question: str, asked: Mapping[str, Any]) -> dict[str, str]:
     return {QUESTION: question, ASKED: json.dumps(asked, sort_keys=True)}
 
 
-class Looks:
+class ReportViews:
     """The looks that were taken at the sweeps of one tracking store.
 
     Args:
@@ -74,17 +74,17 @@ class Looks:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def of(self, sweep: SweepRun) -> tuple[Look, ...]:
+    def of(self, sweep: SweepRun) -> tuple[ReportView, ...]:
         """Those at a sweep, oldest first."""
         return _looks(self._store.run(sweep.run_id))
 
-    def note(self, sweep: SweepRun, look: Look) -> None:
+    def note(self, sweep: SweepRun, look: ReportView) -> None:
         """Adds a look, unless the same retrainings were shown before."""
         if look.digest not in {known.digest for known in self.of(sweep)}:
             told = json.dumps([look.at_ms, *look.before[-MOST:]])
             self._store.log(sweep.run_id, tags={f"{LOOK}{look.digest}": told})
 
-    def askers(self, question: str, digest: str) -> list[Asker]:
+    def askers(self, question: str, digest: str) -> list[RelatedSweep]:
         """The comparisons of this store that have put a question, or have shown these retrainings, oldest first.
 
         Args:
@@ -99,12 +99,12 @@ class Looks:
         return [_asker(run) for run in ordered if ASKED in run.data.tags]
 
 
-def _asker(run: "Run") -> Asker:
+def _asker(run: "Run") -> RelatedSweep:
     tags = run.data.tags
-    return Asker(tags["sweep"], str(run.info.run_id), json.loads(tags[ASKED]), _looks(run))
+    return RelatedSweep(tags["sweep"], str(run.info.run_id), json.loads(tags[ASKED]), _looks(run))
 
 
-def _looks(run: "Run") -> tuple[Look, ...]:
+def _looks(run: "Run") -> tuple[ReportView, ...]:
     told = {key.removeprefix(LOOK): json.loads(text) for key, text in run.data.tags.items() if key.startswith(LOOK)}
-    found = [Look(digest, int(at_ms), tuple(before)) for digest, (at_ms, *before) in told.items()]
+    found = [ReportView(digest, int(at_ms), tuple(before)) for digest, (at_ms, *before) in told.items()]
     return tuple(sorted(found, key=lambda look: (look.at_ms, look.digest)))

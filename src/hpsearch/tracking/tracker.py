@@ -19,7 +19,7 @@ from hpsearch.tracking.connection import TrackingError, connect, resolve_uri, sq
 from hpsearch.tracking.models import log_model
 from hpsearch.tracking.reader import PARENT, StoredSweeps
 from hpsearch.tracking.relocation import follow_moved
-from hpsearch.tracking.report_views import Looks
+from hpsearch.tracking.report_views import ReportViews
 from hpsearch.tracking.runs import (
     TABLE_VIEW,
     Attempt,
@@ -56,7 +56,7 @@ class Tracker:
         self.uri = mask_uri(store.uri)
         """Where it is, to be shown and stored: without a password."""
         self.ledger = SealLedger(store)
-        self.looks = Looks(store)
+        self.looks = ReportViews(store)
         self.stored = StoredSweeps(store)
         self._store = store
 

@@ -6,18 +6,18 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from hpsearch.analysis.comparison.paired_scores import Family, Paired, measure
+from hpsearch.analysis.comparison.paired_scores import ComparisonFamily, PairedScores, measure
 from hpsearch.analysis.comparison.sentences import ClaimKind, claims
 from hpsearch.statistics.crossed_effects import crossed
 from hpsearch.statistics.paired_tests import holm
 
 ALPHA = 0.05
-FAMILY = Family(3, ALPHA, None, None)
+FAMILY = ComparisonFamily(3, ALPHA, None, None)
 
 
 def paired(a, b, scores_a, scores_b):
     n = len(scores_a)
-    return Paired(a, b, tuple(range(n)), 0, scores_a, scores_b, None, None, ((0, n), (0, n)))
+    return PairedScores(a, b, tuple(range(n)), 0, scores_a, scores_b, None, None, ((0, n), (0, n)))
 
 
 def normal(draw, n):
@@ -71,14 +71,14 @@ def test_levels_that_differ_are_told_apart():
 
 def share_covered(seeds, images, reports, *, seed_sd):
     """How often the crossed interval holds 0, for two levels that are equal over all seeds and images."""
-    draw, covered = np.random.default_rng(11), 0
+    draw, fingerprinted = np.random.default_rng(11), 0
     for _ in range(reports):
         by_seed = draw.normal(0, seed_sd, (2, seeds, 1))
         by_image = 2 + 1.5 * draw.normal(size=images) + draw.normal(0, 0.7, (2, 1, images))
         correct = draw.logistic(size=(2, seeds, images)) < by_seed + by_image
         found = crossed(*correct, ALPHA)
-        covered += found.low <= 0 <= found.high
-    return covered / reports
+        fingerprinted += found.low <= 0 <= found.high
+    return fingerprinted / reports
 
 
 @pytest.mark.slow

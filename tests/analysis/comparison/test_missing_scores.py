@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hpsearch.analysis.analyse import analyse
-from hpsearch.analysis.comparison.refusals import lack_of
+from hpsearch.analysis.comparison.refusals import missing_score
 from hpsearch.analysis.findings import Action
 from hpsearch.analysis.search_linter import lint
 from tests.analysis.evidences import LR, SPACE, clear, diverged, folded, gates_of, level, scored, with_design
@@ -177,7 +177,7 @@ def test_under_k_fold_too():
 
 def test_a_seed_that_diverged_among_others_changes_no_remedy():
     assert "Fix:" not in refusal(diverged(clear(), 1))[1]
-    assert lack_of(diverged(clear(), 1), "sgd") is None
+    assert missing_score(diverged(clear(), 1), "sgd") is None
 
 
 @pytest.mark.parametrize("status", ["error", "oom"])

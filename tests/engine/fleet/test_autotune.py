@@ -7,7 +7,7 @@ import pytest
 from hpsearch.config import Engine
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet import autotune
-from hpsearch.jobs import Pace
+from hpsearch.jobs import FleetSettings
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_a_fleet_is_as_narrow_as_its_memory_budget(make_config, make_rows, make_
 def test_a_pace_is_recalled_for_the_same_shape_alone(make_config, make_rows, make_fit):
     data = to_device(make_rows(40))
     fit, other = (make_fit(make_config(model={"kind": "mlp", "widths": [width]}), 40) for width in (5, 6))
-    known = {autotune.key(fit, data, 2): Pace(Engine.FLEET, 64, 0.5)}
-    assert autotune.recall(fit, data, 256, known, 2) == Pace(Engine.FLEET, 64, 0.5)
-    assert autotune.recall(fit, data, 3, known, 2) == Pace(Engine.FLEET, 3, 0.5)
+    known = {autotune.key(fit, data, 2): FleetSettings(Engine.FLEET, 64, 0.5)}
+    assert autotune.recall(fit, data, 256, known, 2) == FleetSettings(Engine.FLEET, 64, 0.5)
+    assert autotune.recall(fit, data, 3, known, 2) == FleetSettings(Engine.FLEET, 3, 0.5)
     assert autotune.recall(other, data, 256, known, 2) is None
     assert autotune.recall(fit, data, 256, known, 3) is None
 
@@ -57,4 +57,4 @@ def test_a_measured_pace_names_a_width_that_was_tried(make_config, make_rows, ma
 
 def test_the_few_members_that_there_will_be_are_not_timed(make_config, make_rows, make_fit):
     fit, data = make_fit(make_config(), 40), to_device(make_rows(40))
-    assert autotune.pace([fit], data, 3) == Pace(Engine.FLEET, 3, 0.0)
+    assert autotune.pace([fit], data, 3) == FleetSettings(Engine.FLEET, 3, 0.0)

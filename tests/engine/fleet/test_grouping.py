@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.engine.device_data import to_device
-from hpsearch.engine.fleet.grouping import muster, shape_key
+from hpsearch.engine.fleet.grouping import group_into_fleets, shape_key
 from hpsearch.engine.fleet.trainer import train_fits, train_fleet
-from hpsearch.execution.tasks import Bench, plan_fits
+from hpsearch.execution.tasks import WorkerState, plan_fits
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Fold
 from tests.engine.comparison import bits
@@ -65,7 +65,7 @@ def test_fleets_are_of_one_form_never_too_wide_and_lose_nobody(members, width, r
         replace(base, config=lines[line][place % len(lines[line])], fold=fold_of(index, size), replicate=place % 2)
         for line, place, index, size in members
     ]
-    fleets = muster(fits, width, row_size)
+    fleets = group_into_fleets(fits, width, row_size)
     assert Counter(place for fleet in fleets for place in fleet) == Counter(range(len(fits)))
     assert all(1 <= len(fleet) <= width for fleet in fleets)
     assert all(len({form(members[place][0], members[place][3]) for place in fleet}) == 1 for fleet in fleets)
@@ -77,7 +77,7 @@ def test_small_fits_of_one_form_fill_as_few_fleets_as_can_be(members, width, lin
     base = make_fit(lines[0][0])
     fits = [replace(base, config=lines[line][0], fold=fold_of(index, size)) for line, _, index, size in members]
     alike = Counter(form(line, size) for line, _, _, size in members)
-    assert len(muster(fits, width, 1)) == sum(-(-count // width) for count in alike.values())
+    assert len(group_into_fleets(fits, width, 1)) == sum(-(-count // width) for count in alike.values())
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def trials(make_config, make_rows):
         {"model": {"kind": "mlp", "widths": [6]}, "norm": "before", "optimizer": "rmsprop"},
     ):
         configs.append(make_config(**overrides, evaluation=evaluation, training={"epochs": 2, "batch_size": 8}))
-    bench = Bench(to_device(make_rows(41)))
+    bench = WorkerState(to_device(make_rows(41)))
     return bench.data, [fit for config in configs for fit in plan_fits(bench, TrialJob(config))]
 
 

@@ -12,7 +12,7 @@ import torch
 from hpsearch.config import Config
 from hpsearch.config.model import WeightDecay
 from hpsearch.config.training import AdaGrad, Adam, Momentum, Optimizer, RmsProp
-from hpsearch.engine.fleet.update_rules import Updates, order
+from hpsearch.engine.fleet.update_rules import FleetOptimizer, order
 
 RULES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 WEIGHTS, REST = 37, 11
@@ -107,7 +107,7 @@ def assert_close(path: torch.Tensor, expected: torch.Tensor, config: Config) -> 
 def test_a_hundred_members_of_all_rules_follow_torch_optim_step_by_step(fleet, make_config):
     problem = Problem(mixed_fleet(make_config, fleet, 100), fleet)
     parameters = problem.start.clone()
-    updates = Updates(problem.configs, parameters, WEIGHTS)
+    updates = FleetOptimizer(problem.configs, parameters, WEIGHTS)
     path = []
     for grads, lr in zip(problem.grads, problem.lr, strict=True):
         updates.step(parameters, grads.clone(), lr)
@@ -120,7 +120,7 @@ def test_those_who_stay_go_on_as_torch_optim_does(make_config):
     problem = Problem(mixed_fleet(make_config, 11, 60), 11)
     members = torch.arange(len(problem.configs))
     parameters = problem.start.clone()
-    updates = Updates(problem.configs, parameters, WEIGHTS)
+    updates = FleetOptimizer(problem.configs, parameters, WEIGHTS)
     for step, (grads, lr) in enumerate(zip(problem.grads, problem.lr, strict=True)):
         if step in (5, 12):
             stay = torch.tensor(sorted(random.Random(step).sample(range(len(members)), len(members) // 2)))  # noqa: S311
@@ -135,7 +135,7 @@ def test_those_who_stay_go_on_as_torch_optim_does(make_config):
 def test_weight_decay_leaves_the_other_parameters_alone(make_config):
     configs = mixed_fleet(make_config, 12, 60)
     parameters = torch.rand(len(configs), SIZE, dtype=torch.float64) + 0.1
-    before, updates = parameters.clone(), Updates(configs, parameters, WEIGHTS)
+    before, updates = parameters.clone(), FleetOptimizer(configs, parameters, WEIGHTS)
     for _ in range(3):
         updates.step(parameters, torch.zeros_like(parameters), torch.full((len(configs),), 0.01, dtype=torch.float64))
     decays = torch.tensor([config.regularization.weight_decay > 0 for config in configs])
@@ -149,7 +149,7 @@ def test_weight_decay_leaves_the_other_parameters_alone(make_config):
 def test_without_gradient_a_weight_shrinks_by_one_minus_rate_times_decay(rule, make_config):
     config = make_config(optimizer=rule, regularization={"kind": "weight_decay", "weight_decay": 0.3})
     parameters = torch.ones(1, SIZE, dtype=torch.float64)
-    updates = Updates([config], parameters, WEIGHTS)
+    updates = FleetOptimizer([config], parameters, WEIGHTS)
     for _ in range(4):
         updates.step(parameters, torch.zeros_like(parameters), torch.tensor([0.5], dtype=torch.float64))
     assert parameters[0, 0].item() == pytest.approx(0.85**4, rel=1e-14)
@@ -160,7 +160,7 @@ def test_portions_change_no_bit(make_config):
     ends = []
     for portion in (30, 4, 1):
         parameters = problem.start.float()
-        updates = Updates(problem.configs, parameters, WEIGHTS)
+        updates = FleetOptimizer(problem.configs, parameters, WEIGHTS)
         updates._portion = portion
         for grads, lr in zip(problem.grads.float(), problem.lr.float(), strict=True):
             updates.step(parameters, grads.clone(), lr)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.analysis.comparison.paired_scores import NOWHERE, OWN_ALPHA, Family
+from hpsearch.analysis.comparison.paired_scores import NOWHERE, OWN_ALPHA, ComparisonFamily
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign
 from hpsearch.analysis.exploration.findings import Interval
 from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE, Status
@@ -82,7 +82,7 @@ def _loss_of(level: LevelDesign) -> tuple[str, ...]:
     return (str(known.get("loss", "")), *smoothing, *drawn)
 
 
-def calibrated_losses(evidence: Evidence, family: Family, *, comparable: bool) -> Calibrated | None:
+def calibrated_losses(evidence: Evidence, family: ComparisonFamily, *, comparable: bool) -> Calibrated | None:
     """The description; None where levels do not differ in their loss, or no retraining has a calibrated loss.
 
     Args:
@@ -137,7 +137,7 @@ def _around(values: np.ndarray) -> Interval:
 
 
 def _pair(
-    a: str, b: str, rows_a: Mapping[int, ConfirmRow], rows_b: Mapping[int, ConfirmRow], family: Family
+    a: str, b: str, rows_a: Mapping[int, ConfirmRow], rows_b: Mapping[int, ConfirmRow], family: ComparisonFamily
 ) -> CalibratedPair:
     keys = sorted(rows_a.keys() & rows_b.keys())
     every = _losses([*rows_a.values(), *rows_b.values()])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hpsearch.analysis.comparison.paired_scores import FEWEST_FOLDS, outcomes, val_per_train
-from hpsearch.analysis.comparison.refusals import about_folds, lack_of_any
+from hpsearch.analysis.comparison.refusals import about_folds, missing_score_of_any
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.findings import Interval
 from hpsearch.analysis.findings import Factorial
@@ -149,7 +149,7 @@ def why_no_effects(evidence: Evidence, alpha: float) -> str:
     layout, design = _layout(evidence), evidence.design
     if layout is None or not evidence.confirm:
         return ""
-    lack, keys = lack_of_any(evidence, layout.cells.values()), _keys(evidence, layout)
+    lack, keys = missing_score_of_any(evidence, layout.cells.values()), _keys(evidence, layout)
     fewest = 2 if design.folds > 1 else minimum_seeds(SIMPLE, alpha)
     if lack is not None:
         return lack.reason

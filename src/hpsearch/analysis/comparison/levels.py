@@ -9,8 +9,8 @@ import numpy as np
 from hpsearch.analysis.comparison.paired_scores import (
     NOWHERE,
     OWN_ALPHA,
-    Family,
-    Paired,
+    ComparisonFamily,
+    PairedScores,
     failures,
     measure,
     outcome,
@@ -21,23 +21,32 @@ from hpsearch.analysis.comparison.paired_scores import (
 from hpsearch.analysis.comparison.refusals import in_words, without_mean
 from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, Reliability, State, Statement, claims, sentence
 from hpsearch.analysis.comparison.time_to_target import target_of, time_to
-from hpsearch.analysis.comparison.verdict import Case, Grounds, judge, orders_found, tangled, unknown_if_refused
+from hpsearch.analysis.comparison.verdict import (
+    JudgingContext,
+    PairCase,
+    cyclic_claims,
+    judge,
+    orders_found,
+    unknown_if_refused,
+)
 from hpsearch.analysis.evidence import Evidence, TrialRow
-from hpsearch.analysis.exploration.findings import Explored, Interval
-from hpsearch.analysis.findings import Confirmed, Gate, Pair
+from hpsearch.analysis.exploration.findings import Interval, SearchSummary
+from hpsearch.analysis.findings import Confirmed, Pair, RuleResult
 from hpsearch.analysis.rules.inclusion import inclusion
 from hpsearch.statistics.corrected_resampling import corrected_interval
 from hpsearch.statistics.paired_tests import contenders, holm, mean_interval, spread
 
 
-def family_of(evidence: Evidence, looks: int) -> Family:
+def family_of(evidence: Evidence, looks: int) -> ComparisonFamily:
     """The family of all comparisons of a design, its alpha shared by the looks."""
     design = evidence.design
     ratio = val_per_train(design) if design.folds > 1 else None
-    return Family(max(1, len(design.pairs)), design.alpha / looks, design.delta, ratio)
+    return ComparisonFamily(max(1, len(design.pairs)), design.alpha / looks, design.delta, ratio)
 
 
-def confirm_levels(evidence: Evidence, explored: Mapping[str, Explored], gates: Sequence[Gate]) -> dict[str, Confirmed]:
+def confirm_levels(
+    evidence: Evidence, explored: Mapping[str, SearchSummary], gates: Sequence[RuleResult]
+) -> dict[str, Confirmed]:
     """Each level's recipe on fresh seeds, in the order of the levels; without levels that have no score on any."""
     found = {}
     for level in evidence.design.levels:
@@ -46,7 +55,9 @@ def confirm_levels(evidence: Evidence, explored: Mapping[str, Explored], gates: 
     return found
 
 
-def _confirmed(evidence: Evidence, level: str, explored: Explored | None, gates: Sequence[Gate]) -> Confirmed:
+def _confirmed(
+    evidence: Evidence, level: str, explored: SearchSummary | None, gates: Sequence[RuleResult]
+) -> Confirmed:
     known = outcomes(evidence, level)
     failed, n = failures(known)
     times, refused = time_to(evidence, level, target_of(evidence)), without_mean(gates, level)
@@ -70,7 +81,7 @@ def _mean_interval(evidence: Evidence, level: str, scores: np.ndarray) -> Interv
     return corrected_interval(folds, val_per_train(evidence.design), 1, OWN_ALPHA)
 
 
-def _search_score(evidence: Evidence, level: str, explored: Explored | None) -> float:
+def _search_score(evidence: Evidence, level: str, explored: SearchSummary | None) -> float:
     """The `val` score that the recipe had in the search; NaN if it is not known."""
     if retrained_of(evidence, level):
         trial = searched_as(evidence, level)
@@ -90,7 +101,9 @@ def searched_as(evidence: Evidence, level: str) -> TrialRow | None:
     return next((row for row in searched if [row.k] == numbers), None)
 
 
-def compare_levels(evidence: Evidence, family: Family, gates: Sequence[Gate]) -> tuple[tuple[Pair, ...], list[Gate]]:
+def compare_levels(
+    evidence: Evidence, family: ComparisonFamily, gates: Sequence[RuleResult]
+) -> tuple[tuple[Pair, ...], list[RuleResult]]:
     """What may be said about each comparison of the design, and what R18 finds; no pairs if nothing was retrained.
 
     Args:
@@ -104,16 +117,18 @@ def compare_levels(evidence: Evidence, family: Family, gates: Sequence[Gate]) ->
     numbers = [measure(paired, family) for paired in measured]
     adjusted = holm([1.0 if math.isnan(one.p) else one.p for one in numbers])
     cases = [
-        Case(paired, one, math.nan if math.isnan(one.p) else float(p), claims(p, one.ci_sim, one.wider, family.alpha))
+        PairCase(
+            paired, one, math.nan if math.isnan(one.p) else float(p), claims(p, one.ci_sim, one.wider, family.alpha)
+        )
         for paired, one, p in zip(measured, numbers, adjusted, strict=True)
     ]
-    grounds = Grounds(evidence, family, gates, tangled([case.order for case in cases if case.side]))
+    grounds = JudgingContext(evidence, family, gates, cyclic_claims([case.order for case in cases if case.side]))
     included = inclusion(evidence.design, orders_found(grounds, cases))
     grounds = replace(grounds, gates=[*gates, *included])
     return tuple(_pair(grounds, case) for case in cases), included
 
 
-def _pair(grounds: Grounds, case: Case) -> Pair:
+def _pair(grounds: JudgingContext, case: PairCase) -> Pair:
     told = judge(grounds, case)
     if not isinstance(told, Statement) and grounds.evidence.design.is_foreign:
         told = replace(told, fix=in_words(told.fix))
@@ -125,7 +140,7 @@ def _pair(grounds: Grounds, case: Case) -> Pair:
     return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=told.claim.value)
 
 
-def _as_pair(case: Case, state: State, said: str) -> Pair:
+def _as_pair(case: PairCase, state: State, said: str) -> Pair:
     paired, one = case.paired, case.numbers
     return Pair(
         a=paired.a, b=paired.b, n=paired.n, dropped=paired.dropped, differences=_shown_differences(paired),
@@ -136,7 +151,7 @@ def _as_pair(case: Case, state: State, said: str) -> Pair:
     )  # fmt: skip
 
 
-def _shown_differences(paired: Paired) -> np.ndarray:
+def _shown_differences(paired: PairedScores) -> np.ndarray:
     """(S,) by key, infinite where one of the two diverged, 0 where both did."""
     a, b = paired.scores_a, paired.scores_b
     shown: np.ndarray = np.subtract(a, b, out=np.zeros(len(a)), where=a != b)

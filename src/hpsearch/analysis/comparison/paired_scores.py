@@ -28,7 +28,7 @@ from hpsearch.statistics.paired_tests import (
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
+class PairedScores:
     """Level `a` against level `b` on their common keys.
 
     Attributes:
@@ -81,12 +81,12 @@ def outcomes(evidence: Evidence, level: str) -> dict[int, float]:
     return {key: score for key, score in scores.items() if not math.isnan(score)}
 
 
-def pair_up(evidence: Evidence, a: str, b: str) -> Paired:
+def pair_up(evidence: Evidence, a: str, b: str) -> PairedScores:
     """The common keys of two levels, with everything that is known on them."""
     of_a, of_b = outcomes(evidence, a), outcomes(evidence, b)
     keys = sorted(of_a.keys() & of_b.keys())
     rows_a, rows_b = _rows(evidence, a, keys), _rows(evidence, b, keys)
-    return Paired(
+    return PairedScores(
         a,
         b,
         tuple(keys),
@@ -163,7 +163,7 @@ FEWEST_FOLDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class ComparisonFamily:
     """What all comparisons of a report share.
 
     Attributes:
@@ -190,7 +190,7 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class PairStatistics:
     """What was measured of a pair; NaN or None where it does not exist.
 
     Attributes:
@@ -221,37 +221,37 @@ class Numbers:
     needed: int | None = None
 
 
-def enough(paired: Paired, family: Family) -> bool:
+def enough(paired: PairedScores, family: ComparisonFamily) -> bool:
     """Whether a claim is possible on so many keys or folds (R07)."""
     folded = paired.folds is None or len(paired.folds) >= FEWEST_FOLDS
     return paired.n >= family.fewest and folded
 
 
-def measure(paired: Paired, family: Family) -> Numbers:
+def measure(paired: PairedScores, family: ComparisonFamily) -> PairStatistics:
     """All numbers of a pair; with too few keys, no more than the mean difference."""
     if not enough(paired, family):
         diff = math.nan if not paired.n or paired.diverged else float(np.mean(paired.scores_a - paired.scores_b))
-        return Numbers(paired.n, diff)
+        return PairStatistics(paired.n, diff)
     if paired.diverged:
         return _by_ranks(paired, folded=family.ratio is not None)
     if family.ratio is None:
         return _over_seeds(paired, family)
     if paired.folds is None:
-        return Numbers(paired.n, float(np.mean(paired.scores_a - paired.scores_b)))
+        return PairStatistics(paired.n, float(np.mean(paired.scores_a - paired.scores_b)))
     return _over_folds(paired.folds, family, family.ratio)
 
 
-def _by_ranks(paired: Paired, *, folded: bool) -> Numbers:
+def _by_ranks(paired: PairedScores, *, folded: bool) -> PairStatistics:
     """A mean difference does not exist; folds overlap, so that their signs are no coin tosses."""
     d = differences(paired.scores_a, paired.scores_b)
     p = math.nan if folded else sign_flip_ranks(d)
-    return Numbers(paired.n, p=p, superiority=superiority(d))
+    return PairStatistics(paired.n, p=p, superiority=superiority(d))
 
 
-def _over_seeds(paired: Paired, family: Family) -> Numbers:
+def _over_seeds(paired: PairedScores, family: ComparisonFamily) -> PairStatistics:
     d = differences(paired.scores_a, paired.scores_b)
     se = spread(d) / math.sqrt(len(d))
-    simple = Numbers(
+    simple = PairStatistics(
         len(d), float(d.mean()), se, mean_interval(d, OWN_ALPHA), mean_interval(d, family.each),
         p=sign_flip(d if paired.bitmaps is None else _count_differences(*paired.bitmaps)),
         superiority=superiority(d), needed=None if _any_collapsed(paired) else needed(d, family),
@@ -265,18 +265,18 @@ def _count_differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _with_images(simple: Numbers, a: np.ndarray, b: np.ndarray, *, alpha: float) -> Numbers:
+def _with_images(simple: PairStatistics, a: np.ndarray, b: np.ndarray, *, alpha: float) -> PairStatistics:
     if a.shape[1] < 2:
         return simple
     both = crossed(a, b, alpha)
     return replace(simple, wider=(both.low, both.high), seed_part=both.seed_part, image_part=both.image_part)
 
 
-def _over_folds(d: np.ndarray, family: Family, ratio: float) -> Numbers:
+def _over_folds(d: np.ndarray, family: ComparisonFamily, ratio: float) -> PairStatistics:
     """Nadeau & Bengio's interval and test (S-10); more seeds do not make folds of the same rows independent."""
     mean, se = float(d.mean()), corrected_se(d, ratio, 1)
     simultaneous = corrected_interval(d, ratio, 1, family.each)
-    return Numbers(
+    return PairStatistics(
         len(d), mean, se, corrected_interval(d, ratio, 1, OWN_ALPHA), simultaneous, simultaneous,
         p=corrected_p(mean, se, len(d)), superiority=superiority(d),
     )  # fmt: skip
@@ -290,7 +290,7 @@ def collapsed(scores: np.ndarray) -> np.ndarray:
     return far
 
 
-def _any_collapsed(paired: Paired) -> bool:
+def _any_collapsed(paired: PairedScores) -> bool:
     """Whether any seed did: then no number of seeds is foretold, for the spread is that of a collapse."""
     return bool(collapsed(paired.scores_a).any() or collapsed(paired.scores_b).any())
 
@@ -302,7 +302,7 @@ def corrected_p(mean: float, se: float, n: int) -> float:
     return float(2 * stats.t.sf(abs(mean) / se, n - 1))
 
 
-def needed(d: np.ndarray, family: Family) -> int | None:
+def needed(d: np.ndarray, family: ComparisonFamily) -> int | None:
     """Seeds for 80 % power at delta, or else at the observed difference; None where millions would not do (S-15)."""
     sd = spread(d)
     effect = family.delta if family.delta is not None else abs(float(d.mean()))

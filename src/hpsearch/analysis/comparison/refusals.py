@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum, auto
 from typing import NamedTuple
 
-from hpsearch.analysis.comparison.paired_scores import FEWEST_FOLDS, Family, Paired, outcomes
+from hpsearch.analysis.comparison.paired_scores import FEWEST_FOLDS, ComparisonFamily, PairedScores, outcomes
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.exploration.trial_pool import ranked, space_of
-from hpsearch.analysis.findings import Action, Gate
+from hpsearch.analysis.findings import Action, RuleResult
 from hpsearch.analysis.next_space import calmer
 from hpsearch.formatting import number_of, plural, visible
 from hpsearch.records import Status
@@ -38,13 +38,13 @@ NO_MEAN = ("R06", "R08")
 """Of these, the ones that leave no mean of a level either: seeds that are not fresh, seeds that diverged."""
 
 
-def against(gates: Sequence[Gate], what: Withheld, *levels: str) -> Gate | None:
+def against(gates: Sequence[RuleResult], what: Withheld, *levels: str) -> RuleResult | None:
     """The first gate that keeps this from being said of any of the levels, because of one of them or of all."""
     concerned = [gate for gate in gates if gate.level is None or gate.level in levels]
     return next((gate for gate in concerned if _withholds(gate, what)), None)
 
 
-def closing(gates: Sequence[Gate]) -> list[Gate]:
+def refusing_rules(gates: Sequence[RuleResult]) -> list[RuleResult]:
     """The gates that keep all levels from being compared."""
     return [gate for gate in gates if gate.level is None and _withholds(gate, Withheld.COMPARISON)]
 
@@ -54,28 +54,28 @@ def in_words(fix: str) -> str:
     return "" if "=" in fix else fix
 
 
-def without_mean(gates: Sequence[Gate], level: str) -> tuple[str, ...]:
+def without_mean(gates: Sequence[RuleResult], level: str) -> tuple[str, ...]:
     """Codes of the gates that refuse the mean of a level over fresh seeds, by itself or beside others."""
     concerned = [gate for gate in gates if gate.code in NO_MEAN and gate.level in (None, level)]
     return tuple(dict.fromkeys(gate.code for gate in concerned if _withholds(gate, Withheld.COMPARISON)))
 
 
-def possibly_under_tuned(gates: Sequence[Gate], *levels: str) -> list[str]:
+def possibly_under_tuned(gates: Sequence[RuleResult], *levels: str) -> list[str]:
     """A sentence on each of these levels that may not be claimed to be behind another."""
     found = {level: against(gates, Withheld.LOSS, level) for level in levels}
     return [f"{visible(level)} is possibly under-tuned ({gate.code})." for level, gate in found.items() if gate]
 
 
-def _withholds(gate: Gate, what: Withheld) -> bool:
+def _withholds(gate: RuleResult, what: Withheld) -> bool:
     return gate.action in (Action.DOWNGRADE, Action.REFUSE) and WITHHELD.get(gate.code) is what
 
 
-def refuses(gates: Sequence[Gate], *codes: str) -> bool:
+def is_refused(gates: Sequence[RuleResult], *codes: str) -> bool:
     """Whether any gate of these codes refuses something."""
     return any(gate.code in codes and gate.action is Action.REFUSE for gate in gates)
 
 
-def about_seeds(design: Design, family: Family, paired: Paired) -> tuple[str, str]:
+def about_seeds(design: Design, family: ComparisonFamily, paired: PairedScores) -> tuple[str, str]:
     """What is missing for a claim to be possible at all, and the override that adds it."""
     common, are = number_of(paired.n, "common seed"), plural(paired.n, "is", "are")
     if family.ratio is not None:
@@ -90,7 +90,7 @@ def about_seeds(design: Design, family: Family, paired: Paired) -> tuple[str, st
     return f"{common} {are} fewer than the {family.fewest} that a claim needs", f"confirm.seeds={seeds}"
 
 
-def shares_diverged(paired: Paired) -> str:
+def shares_diverged(paired: PairedScores) -> str:
     """How often each of two levels diverged."""
     (a, of_a), (b, of_b) = paired.failed
     low, high = newcombe(a, of_a, b, of_b)
@@ -101,7 +101,7 @@ def shares_diverged(paired: Paired) -> str:
     )
 
 
-def about_divergence(paired: Paired, p: float, p_holm: float) -> str:
+def about_divergence(paired: PairedScores, p: float, p_holm: float) -> str:
     """Runs that diverged leave no mean difference: how often they did, and what their ranks say."""
     rates = f"{shares_diverged(paired)}, so that there is no mean difference"
     ranks = "" if math.isnan(p) else f"; sign-flip test on ranks: p = {p:.2g}, after Holm {p_holm:.2g}"
@@ -123,7 +123,7 @@ REPLICATES = 3
 """Seeds of each trial that make a recipe prove itself more than once: a trial of which any diverges has no score."""
 
 
-class Lack(NamedTuple):
+class MissingScore(NamedTuple):
     """Why a level has no score to compare.
 
     Attributes:
@@ -135,7 +135,7 @@ class Lack(NamedTuple):
     fix: str
 
 
-def lack_of(evidence: Evidence, level: str, *, named: bool = False) -> Lack | None:
+def missing_score(evidence: Evidence, level: str, *, named: bool = False) -> MissingScore | None:
     """Why no score of a level can be compared; None if one can, or if only nobody has retrained any recipe yet.
 
     Args:
@@ -143,10 +143,10 @@ def lack_of(evidence: Evidence, level: str, *, named: bool = False) -> Lack | No
         level: Its name.
         named: Whether the reason names the level, to stand where nothing else does.
     """
-    return without_recipe(evidence, level, named=named) or _without_retraining(evidence, level, named=named)
+    return missing_recipe(evidence, level, named=named) or _without_retraining(evidence, level, named=named)
 
 
-def without_recipe(evidence: Evidence, level: str, *, named: bool = False) -> Lack | None:
+def missing_recipe(evidence: Evidence, level: str, *, named: bool = False) -> MissingScore | None:
     """Why a level has no recipe: no trial of it has a score. None if it has one, or retrainings of one."""
     draws = evidence.draws(level)
     if not draws or ranked(draws) or evidence.confirmed(level):
@@ -154,35 +154,35 @@ def without_recipe(evidence: Evidence, level: str, *, named: bool = False) -> La
     diverged, n = sum(row.status == Status.DIVERGED for row in draws), len(draws)
     whose = _whose(level, named=named)
     if diverged == n:
-        return Lack(f"{_every(n, 'trial', *whose)} diverged, so it has no recipe", _calmer(evidence, level))
-    return Lack(f"{_none(n, 'trial', *whose)}{_aside(diverged)}, so it has no recipe", AGAIN)
+        return MissingScore(f"{_every(n, 'trial', *whose)} diverged, so it has no recipe", _calmer(evidence, level))
+    return MissingScore(f"{_none(n, 'trial', *whose)}{_aside(diverged)}, so it has no recipe", AGAIN)
 
 
-def _without_retraining(evidence: Evidence, level: str, *, named: bool) -> Lack | None:
+def _without_retraining(evidence: Evidence, level: str, *, named: bool) -> MissingScore | None:
     """Why the retrainings of a recipe say nothing; None if one has a score, or no level has any retraining."""
     rows, scores = evidence.confirmed(level), outcomes(evidence, level)
     whose, n = _whose(level, named=named), len(rows)
     if any(map(math.isfinite, scores.values())):
         return None
     if rows and len(scores) == n:
-        return Lack(f"{_every(n, 'retraining', *whose)} diverged", _sturdier(evidence, level))
+        return MissingScore(f"{_every(n, 'retraining', *whose)} diverged", _sturdier(evidence, level))
     if rows:
-        return Lack(f"{_none(n, 'retraining', *whose)}{_aside(len(scores))}", AGAIN)
-    return Lack(f"{whose[0]} recipe{whose[1]} has no retraining", AGAIN) if evidence.confirm else None
+        return MissingScore(f"{_none(n, 'retraining', *whose)}{_aside(len(scores))}", AGAIN)
+    return MissingScore(f"{whose[0]} recipe{whose[1]} has no retraining", AGAIN) if evidence.confirm else None
 
 
-def lack_of_any(evidence: Evidence, levels: Iterable[str]) -> Lack | None:
+def missing_score_of_any(evidence: Evidence, levels: Iterable[str]) -> MissingScore | None:
     """What these levels lack as one, each of them named; None if each has a score to compare."""
-    lacks = [lack for level in levels if (lack := lack_of(evidence, level, named=True)) is not None]
+    lacks = [lack for level in levels if (lack := missing_score(evidence, level, named=True)) is not None]
     if not lacks:
         return None
     reasons, fixes = (list(dict.fromkeys(side)) for side in zip(*lacks, strict=True))
-    return Lack("; ".join(reasons), " and ".join(fixes))
+    return MissingScore("; ".join(reasons), " and ".join(fixes))
 
 
 def diverged_throughout(evidence: Evidence, level: str) -> str:
     """The sentence that a level diverged in every trial, or with every fresh seed; empty if it did not."""
-    lack, rows = lack_of(evidence, level, named=True), evidence.confirmed(level) or evidence.draws(level)
+    lack, rows = missing_score(evidence, level, named=True), evidence.confirmed(level) or evidence.draws(level)
     if lack is None or not rows or any(row.status != Status.DIVERGED for row in rows):
         return ""
     if evidence.confirmed(level):

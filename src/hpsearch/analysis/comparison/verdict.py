@@ -4,22 +4,29 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hpsearch.analysis.comparison.paired_scores import NOWHERE, Family, Numbers, Paired, collapsed, enough
+from hpsearch.analysis.comparison.paired_scores import (
+    NOWHERE,
+    ComparisonFamily,
+    PairedScores,
+    PairStatistics,
+    collapsed,
+    enough,
+)
 from hpsearch.analysis.comparison.refusals import (
     WITHHELD,
     Withheld,
     about_divergence,
     about_seeds,
     against,
-    closing,
-    lack_of_any,
+    missing_score_of_any,
     possibly_under_tuned,
+    refusing_rules,
     shares_diverged,
 )
 from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, Reliability, State, Statement
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.exploration.trial_pool import pool_of
-from hpsearch.analysis.findings import Gate
+from hpsearch.analysis.exploration.trial_pool import trial_pool
+from hpsearch.analysis.findings import RuleResult
 from hpsearch.analysis.rules.inclusion import tuned_in_part
 from hpsearch.formatting import number_of, plural, show_like, show_score, visible
 from hpsearch.statistics.paired_tests import differences, spread
@@ -30,7 +37,7 @@ Names = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PairCase:
     """One pair on its way to a verdict.
 
     Attributes:
@@ -40,8 +47,8 @@ class Case:
         claim: What test and intervals allow.
     """
 
-    paired: Paired
-    numbers: Numbers
+    paired: PairedScores
+    numbers: PairStatistics
     p_holm: float
     claim: ClaimKind
 
@@ -59,23 +66,23 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
+class JudgingContext:
     """What every pair is judged by.
 
     Attributes:
         evidence: Everything.
         family: What all comparisons share.
         gates: All rules that can stand against a comparison or a claim.
-        tangled: Claims that contradict others, because they rest on other keys.
+        cyclic_claims: Claims that contradict others, because they rest on other keys.
     """
 
     evidence: Evidence
-    family: Family
-    gates: Sequence[Gate]
-    tangled: set[Names] = field(default_factory=set)
+    family: ComparisonFamily
+    gates: Sequence[RuleResult]
+    cyclic_claims: set[Names] = field(default_factory=set)
 
 
-def judge(grounds: Grounds, case: Case) -> Refusal | Reliability | Statement:
+def judge(grounds: JudgingContext, case: PairCase) -> Refusal | Reliability | Statement:
     """A refusal, or everything that a sentence with a verdict says."""
     never = never_compared(grounds, case)
     if never is not None:
@@ -92,12 +99,12 @@ def judge(grounds: Grounds, case: Case) -> Refusal | Reliability | Statement:
     return replace(told, caveats=tuple(_caveats(grounds, case, told)))
 
 
-def never_compared(grounds: Grounds, case: Case) -> Refusal | None:
+def never_compared(grounds: JudgingContext, case: PairCase) -> Refusal | None:
     """Why no number of the pair says anything, if so."""
     design, names = grounds.evidence.design, (case.paired.a, case.paired.b)
-    for closed in closing(grounds.gates):
+    for closed in refusing_rules(grounds.gates):
         return Refusal(*names, closed.code, closed.reason, closed.fix)
-    lack = lack_of_any(grounds.evidence, names)
+    lack = missing_score_of_any(grounds.evidence, names)
     if not enough(case.paired, grounds.family):
         about = about_seeds(design, grounds.family, case.paired)
         return Refusal(*names, "R07", *about) if lack is None else Refusal(*names, "R08", *lack)
@@ -111,7 +118,7 @@ def never_compared(grounds: Grounds, case: Case) -> Refusal | None:
     return Refusal(*names, gate.code, reason, "" if lack is None else lack.fix)
 
 
-def _reliability(grounds: Grounds, case: Case, never: Refusal) -> Reliability | None:
+def _reliability(grounds: JudgingContext, case: PairCase, never: Refusal) -> Reliability | None:
     """The claim that one level diverges less often, where their means are refused for that.
 
     It needs two things, as every claim: the sign-flip test on ranks after Holm, and Fisher's exact test of the shares
@@ -128,12 +135,12 @@ def _reliability(grounds: Grounds, case: Case, never: Refusal) -> Reliability | 
     return Reliability(paired.a, paired.b, ahead, shares_diverged(paired), never.code, never.fix)
 
 
-def _withheld(grounds: Grounds, case: Case) -> Refusal | None:
+def _withheld(grounds: JudgingContext, case: PairCase) -> Refusal | None:
     """Why a difference that was found is no claim, if so."""
     names, (_, loser) = (case.paired.a, case.paired.b), case.order
     if not case.side:
         return None
-    if case.order in grounds.tangled:
+    if case.order in grounds.cyclic_claims:
         fix = f"confirm.seeds={grounds.evidence.design.confirm_seeds + 2}"
         return Refusal(*names, "R08", "claims on different keys go round in a circle", fix)
     gate = against(grounds.gates, Withheld.LOSS, loser)
@@ -143,14 +150,14 @@ def _withheld(grounds: Grounds, case: Case) -> Refusal | None:
     return Refusal(*names, gate.code, f"{found}: {gate.reason}", gate.fix)
 
 
-def _difference(case: Case) -> str:
+def _difference(case: PairCase) -> str:
     """`+0.0083 [0.0021, 0.0146]`, as a claim would show it."""
     low, high = case.numbers.ci_sim or NOWHERE
     shown = [show_like(value, case.numbers.se) for value in (case.numbers.diff, low, high)]
     return f"{'+' if case.numbers.diff > 0 else ''}{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
-def _statement(grounds: Grounds, case: Case) -> Statement:
+def _statement(grounds: JudgingContext, case: PairCase) -> Statement:
     family, one, (low, high) = grounds.family, case.numbers, case.numbers.ci_sim or NOWHERE
     return Statement(
         a=case.paired.a, b=case.paired.b, diff=one.diff, low=low, high=high, se=one.se, n=one.n,
@@ -160,20 +167,20 @@ def _statement(grounds: Grounds, case: Case) -> Statement:
     )  # fmt: skip
 
 
-def _common_trials(evidence: Evidence, paired: Paired) -> int | None:
+def _common_trials(evidence: Evidence, paired: PairedScores) -> int | None:
     """Trials of each of the two searches, if they had equally many."""
-    counts = {len(pool_of(evidence, name)) for name in (paired.a, paired.b)}
+    counts = {len(trial_pool(evidence, name)) for name in (paired.a, paired.b)}
     return counts.pop() or None if len(counts) == 1 else None
 
 
-def _caveats(grounds: Grounds, case: Case, told: Statement) -> list[str]:
+def _caveats(grounds: JudgingContext, case: PairCase, told: Statement) -> list[str]:
     """Sentences without which the verdict would say too much."""
     names, found = (case.paired.a, case.paired.b), []
     if told.side:
         found += tuned_in_part(grounds.evidence.design, *case.order)
     else:
         found += possibly_under_tuned(grounds.gates, *names)
-    counts = [len(pool_of(grounds.evidence, name)) for name in names]
+    counts = [len(trial_pool(grounds.evidence, name)) for name in names]
     if counts[0] != counts[1]:
         found.append(f"Their searches had {counts[0]} and {number_of(counts[1], 'trial')} (R04).")
     if grounds.family.ratio is None:
@@ -184,7 +191,7 @@ def _caveats(grounds: Grounds, case: Case, told: Statement) -> list[str]:
     return found
 
 
-def _typical(paired: Paired) -> list[str]:
+def _typical(paired: PairedScores) -> list[str]:
     """Where seeds collapsed, the difference on the others: a mean over all of them is that of none."""
     whole = ~(collapsed(paired.scores_a) | collapsed(paired.scores_b))
     if whole.all():
@@ -195,13 +202,13 @@ def _typical(paired: Paired) -> list[str]:
     return [f"Typical difference: {seeds}, {visible(paired.a)} minus {visible(paired.b)} is {difference} (SE)."]
 
 
-def orders_found(grounds: Grounds, cases: Sequence[Case]) -> list[Names]:
+def orders_found(grounds: JudgingContext, cases: Sequence[PairCase]) -> list[Names]:
     """Winner and loser of each difference that was found, whether it may be claimed or not."""
-    found = [case for case in cases if case.side and case.order not in grounds.tangled]
+    found = [case for case in cases if case.side and case.order not in grounds.cyclic_claims]
     return [case.order for case in found if never_compared(grounds, case) is None]
 
 
-def tangled(claimed: Sequence[Names]) -> set[Names]:
+def cyclic_claims(claimed: Sequence[Names]) -> set[Names]:
     """Those claims whose loser is, through other claims, ahead of its winner.
 
     On the same keys that cannot be, for means add up; where keys are missing, pairs have different ones.
@@ -223,8 +230,8 @@ def _below(ahead: Mapping[str, set[str]], level: str) -> set[str]:
     return found
 
 
-def unknown_if_refused(case: Case, refusal: Refusal) -> Case:
+def unknown_if_refused(case: PairCase, refusal: Refusal) -> PairCase:
     """The case without numbers where a gate about all levels says that they mean nothing."""
     if WITHHELD.get(refusal.code) is not Withheld.COMPARISON or refusal.code == "R08":  # which leaves ranks
         return case
-    return replace(case, numbers=Numbers(case.paired.n), p_holm=math.nan)
+    return replace(case, numbers=PairStatistics(case.paired.n), p_holm=math.nan)

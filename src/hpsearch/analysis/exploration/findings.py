@@ -68,7 +68,7 @@ class Isolation:
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class GoodRegion:
     """The region of the space that gives scores within delta of the recipe's.
 
     Attributes:
@@ -85,7 +85,7 @@ class Good:
 
 
 @dataclass(frozen=True, slots=True)
-class Explored:
+class SearchSummary:
     """What the search found in one level: hypothesis-generating, not evidence.
 
     Attributes:
@@ -138,6 +138,6 @@ class Explored:
     corrected: tuple[float, float, float] | None
     importance: tuple[Importance, ...]
     isolation: Mapping[str, tuple[Isolation, ...]]
-    good: Good | None
+    good: GoodRegion | None
     top: tuple[int, ...]
     mean_cost: float

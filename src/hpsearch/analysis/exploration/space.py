@@ -9,8 +9,8 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from hpsearch.analysis.evidence import Evidence, Space, TrialRow
-from hpsearch.analysis.exploration.findings import Good, Importance, Isolation
-from hpsearch.analysis.exploration.trial_pool import Pool
+from hpsearch.analysis.exploration.findings import GoodRegion, Importance, Isolation
+from hpsearch.analysis.exploration.trial_pool import TrialPool
 from hpsearch.analysis.exploration.winners_curse import standard_error
 from hpsearch.records import Status
 from hpsearch.statistics.importance import FEWEST_TRIALS, importances
@@ -103,7 +103,7 @@ def _choices(name: str, declared: Sequence[Any], values: Sequence[Any]) -> Colum
     return Column(name, numbers, numbers, tuple(kinds.values()), math.nan, math.nan, log=False)
 
 
-def importances_of(columns: Sequence[Column], pool: Pool, seed: int) -> tuple[Importance, ...]:
+def importances_of(columns: Sequence[Column], pool: TrialPool, seed: int) -> tuple[Importance, ...]:
     """Values by their share of importance (S-22), the dummy among them; empty where it is refused (R13).
 
     Each value has a dummy of its own. The one that is shown is the one that reaches highest: its mean share, and from
@@ -123,13 +123,13 @@ def importances_of(columns: Sequence[Column], pool: Pool, seed: int) -> tuple[Im
     return tuple(sorted(rows, key=lambda row: -row.share))
 
 
-def isolations_of(columns: Sequence[Column], pool: Pool, seed: int) -> dict[str, tuple[Isolation, ...]]:
+def isolations_of(columns: Sequence[Column], pool: TrialPool, seed: int) -> dict[str, tuple[Isolation, ...]]:
     """For each value that varies, what its pieces give: choices, or four to five equal parts of the (log) range."""
     found = {column.name: _isolation(column, pool, seed) for column in columns if column.varies}
     return {name: pieces for name, pieces in found.items() if len(pieces) > 1}
 
 
-def _isolation(column: Column, pool: Pool, seed: int) -> tuple[Isolation, ...]:
+def _isolation(column: Column, pool: TrialPool, seed: int) -> tuple[Isolation, ...]:
     inside = column.present
     ends, piece = _pieces(column, 5 if len(pool) >= MANY else 4)
     points = isolation(pool.val[inside], pool.shown[inside], piece[inside], seed)
@@ -156,7 +156,7 @@ def _pieces(column: Column, parts: int) -> tuple[list[tuple[Any, Any]], np.ndarr
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)), np.searchsorted(inner, numbers, "right")
 
 
-def good_of(evidence: Evidence, pool: Pool, columns: Sequence[Column], recipe: TrialRow) -> Good | None:
+def good_of(evidence: Evidence, pool: TrialPool, columns: Sequence[Column], recipe: TrialRow) -> GoodRegion | None:
     """The trials that score within δ of the recipe; None where neither δ nor a standard error says what is near.
 
     Args:
@@ -172,10 +172,10 @@ def good_of(evidence: Evidence, pool: Pool, columns: Sequence[Column], recipe: T
     numbers = {one.name: one.raw for one in columns if not one.labels}
     region = good_region(scores, numbers, threshold)
     spans = {name: span for name, span in region.ranges.items() if span is not None}
-    return Good(region.share, (region.low, region.high), spans, threshold)
+    return GoodRegion(region.share, (region.low, region.high), spans, threshold)
 
 
-def _threshold(evidence: Evidence, pool: Pool, recipe: TrialRow) -> float | None:
+def _threshold(evidence: Evidence, pool: TrialPool, recipe: TrialRow) -> float | None:
     """Confirmed mean - δ; without retrainings the search's score - δ; without δ that score - 1 standard error."""
     delta = evidence.design.delta
     score = recipe.report if pool.reported else recipe.val

@@ -10,13 +10,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpsearch.analysis.evidence import Evidence, TrialRow
-from hpsearch.analysis.exploration.findings import Curve, Explored, Interval
+from hpsearch.analysis.exploration.findings import Curve, Interval, SearchSummary
 from hpsearch.analysis.exploration.space import columns_of, good_of, importances_of, isolations_of
-from hpsearch.analysis.exploration.trial_pool import TOP, Pool, has_reports, order_refused, pool_of, ranked, space_of
+from hpsearch.analysis.exploration.trial_pool import (
+    TOP,
+    TrialPool,
+    has_reports,
+    order_refused,
+    ranked,
+    space_of,
+    trial_pool,
+)
 from hpsearch.analysis.exploration.winners_curse import corrected_score, luck_of
 from hpsearch.analysis.findings import Flip
 from hpsearch.records import Status
-from hpsearch.statistics.best_probability import Ladder
+from hpsearch.statistics.best_probability import StepCdfs
 from hpsearch.statistics.bootstrap import Differences, best_bands, budget_flips, curve_bands, curve_differences
 from hpsearch.statistics.bootstrap import Flip as Turned
 from hpsearch.statistics.intervals import wilson
@@ -37,7 +45,7 @@ ALPHA = 0.05
 """Of every interval that stands by itself."""
 
 
-def explore_level(evidence: Evidence, name: str, *, refused: bool, seed: int) -> Explored:
+def explore_level(evidence: Evidence, name: str, *, refused: bool, seed: int) -> SearchSummary:
     """What the search found in one level.
 
     Args:
@@ -48,7 +56,7 @@ def explore_level(evidence: Evidence, name: str, *, refused: bool, seed: int) ->
             these need independent draws.
         seed: Of every bootstrap.
     """
-    draws, pool, default = evidence.draws(name), pool_of(evidence, name), evidence.default(name)
+    draws, pool, default = evidence.draws(name), trial_pool(evidence, name), evidence.default(name)
     best = ranked(draws)
     recipe = best[0] if best else None
     columns = columns_of(space_of(evidence.design, name), pool.rows)
@@ -57,7 +65,7 @@ def explore_level(evidence: Evidence, name: str, *, refused: bool, seed: int) ->
     n = len(draws) - missing
     failed, stalled = (sum(row.status == status for row in draws) for status in (Status.DIVERGED, Status.STALLED))
     luck = luck_of(evidence.design, pool, refused=refused)
-    return Explored(
+    return SearchSummary(
         n=n,
         failed=failed,
         failed_interval=_share(failed, n),
@@ -86,7 +94,7 @@ def explore_level(evidence: Evidence, name: str, *, refused: bool, seed: int) ->
     )
 
 
-def _missing(draws: Sequence[TrialRow], pool: Pool) -> int:
+def _missing(draws: Sequence[TrialRow], pool: TrialPool) -> int:
     """Draws that have no score for reasons of the machine: neither judged nor diverged."""
     judged = {row.k for row in pool.rows} | {row.k for row in draws if row.status == Status.PRUNED}
     return sum(row.k not in judged for row in draws)
@@ -120,7 +128,7 @@ def _claims(n: int) -> int:
     return largest_claim(n) if n >= FEWEST_TRIALS else 0
 
 
-def _curve(pool: Pool, seed: int) -> Curve:
+def _curve(pool: TrialPool, seed: int) -> Curve:
     n, ks = len(pool), _grid(len(pool))
     expected, shown = curves(pool.val, pool.shown, ks)
     low, high = np.full((2, len(ks)), math.nan)
@@ -132,7 +140,7 @@ def _curve(pool: Pool, seed: int) -> Curve:
     return Curve(np.array(ks), expected, report, median, low, high, _claims(n))
 
 
-def _blocks(pool: Pool) -> dict[int, np.ndarray]:
+def _blocks(pool: TrialPool) -> dict[int, np.ndarray]:
     """Scores of the selected trials of disjoint blocks of 1, 2, 4 … trials; for QMC, too, these are aligned (R22)."""
     sizes = [2**power for power in range(len(pool).bit_length())]
     return {k: efficiency_blocks(pool.val, pool.shown, k) for k in sizes}
@@ -154,7 +162,7 @@ def best_probability(evidence: Evidence, *, seed: int) -> dict[int, np.ndarray]:
     ks = sorted({k for k in round_numbers if k <= n} | {*budgets(n)})
     weights = [np.stack([tied_weights(pool.val, k) for k in ks], axis=1) for pool in pools]
     found = np.full((3, len(pools), len(ks)), math.nan)
-    found[0] = Ladder.of([pool.shown for pool in pools]).prob_best(weights)
+    found[0] = StepCdfs.of([pool.shown for pool in pools]).prob_best(weights)
     inside = [k for k in ks if k <= _claims(n)]
     if inside:
         levels = [(pool.val, pool.shown) for pool in pools]
@@ -162,10 +170,10 @@ def best_probability(evidence: Evidence, *, seed: int) -> dict[int, np.ndarray]:
     return {k: found[:, :, at] for at, k in enumerate(ks)}
 
 
-def _comparable(evidence: Evidence) -> list[Pool]:
+def _comparable(evidence: Evidence) -> list[TrialPool]:
     """The pools of all levels; empty where no order statistic may compare them, or no trial of any has a score."""
     names = [level.name for level in evidence.design.levels]
-    pools = [pool_of(evidence, name) for name in names]
+    pools = [trial_pool(evidence, name) for name in names]
     known = any(ranked(pool.rows) for pool in pools) and all(map(len, pools))
     return pools if len(names) > 1 and known and not order_refused(evidence) else []
 
@@ -188,7 +196,7 @@ def flips(evidence: Evidence, *, seed: int) -> tuple[Flip, ...]:
     return tuple(_flip(found, flip, [names[at] for at in turning]) for flip in budget_flips(found))
 
 
-def _turning(pools: Sequence[Pool], ks: Sequence[int]) -> list[int]:
+def _turning(pools: Sequence[TrialPool], ks: Sequence[int]) -> list[int]:
     """Levels with a finite curve that crosses another such curve: the only ones whose order can turn."""
     finite = [at for at, pool in enumerate(pools) if np.isfinite(pool.shown).all()]
     known = {at: curves(pools[at].val, pools[at].shown, ks)[1] for at in finite} if ks else {}

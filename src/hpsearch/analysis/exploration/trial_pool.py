@@ -17,7 +17,7 @@ TOP = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class TrialPool:
     """The draws of one level that have a score.
 
     Attributes:
@@ -46,7 +46,7 @@ def has_reports(evidence: Evidence) -> bool:
     return any(math.isfinite(row.report) for row in evidence.trials)
 
 
-def pool_of(evidence: Evidence, level: str) -> Pool:
+def trial_pool(evidence: Evidence, level: str) -> TrialPool:
     """The scored draws of a level.
 
     Where any trial has a report score, one without it counts as missing, unless it diverged: a mean over the others
@@ -60,7 +60,7 @@ def pool_of(evidence: Evidence, level: str) -> Pool:
         if not math.isnan(val) and not math.isnan(report):
             found.append((row, val, report))
     scores = np.array([one[1:] for one in found], dtype=np.float64).reshape(-1, 2)
-    return Pool(tuple(row for row, _, _ in found), scores[:, 0], scores[:, 1], reported)
+    return TrialPool(tuple(row for row, _, _ in found), scores[:, 0], scores[:, 1], reported)
 
 
 def ranked(rows: Sequence[TrialRow]) -> list[TrialRow]:

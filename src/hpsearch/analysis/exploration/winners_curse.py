@@ -7,7 +7,7 @@ import numpy as np
 
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.exploration.findings import Interval
-from hpsearch.analysis.exploration.trial_pool import Pool
+from hpsearch.analysis.exploration.trial_pool import TrialPool
 from hpsearch.statistics.selection_bias import (
     bbc_cv,
     best_probabilities,
@@ -24,8 +24,8 @@ UNKNOWN = (math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
-class Luck:
-    """What chance does to the highest of many scores; the fields are those of `Explored`."""
+class WinnersCurse:
+    """What chance does to the highest of many scores; the fields are those of `SearchSummary`."""
 
     curse: float = math.nan
     shrinkage: float = math.nan
@@ -34,7 +34,7 @@ class Luck:
     mixture: Interval = UNKNOWN
 
 
-def luck_of(design: Design, pool: Pool, *, refused: bool) -> Luck:
+def luck_of(design: Design, pool: TrialPool, *, refused: bool) -> WinnersCurse:
     """The luck in the highest `val` score of a level.
 
     Only an accuracy on a known number of rows has a known noise; of any other score nothing can be said. Two trials at
@@ -47,12 +47,12 @@ def luck_of(design: Design, pool: Pool, *, refused: bool) -> Luck:
     """
     rows = _rows(design, pool, "val", pool.val) if np.isfinite(pool.val).any() else None
     if rows is None:
-        return Luck()
+        return WinnersCurse()
     shrunk = shrink_best(pool.val, noise_variance(pool.val, rows)) if len(pool) > 1 else None
     lam, shrunken, mean = (shrunk.lam, shrunk.shrunken, shrunk.mean) if shrunk else (math.nan, math.nan, pool.val[0])
     curse = expected_max_binomial(len(pool), float(mean), rows) - float(mean)
     contending, mixture = (0, UNKNOWN) if refused else _contenders(design, pool, rows)
-    return Luck(curse, lam, shrunken, contending, mixture)
+    return WinnersCurse(curse, lam, shrunken, contending, mixture)
 
 
 def noise_variance(share: np.ndarray, rows: int) -> np.ndarray:
@@ -65,14 +65,14 @@ def noise_variance(share: np.ndarray, rows: int) -> np.ndarray:
     return variance
 
 
-def standard_error(design: Design, pool: Pool, score: float, part: str | None = None) -> float | None:
+def standard_error(design: Design, pool: TrialPool, score: float, part: str | None = None) -> float | None:
     """Of a score on the rows of this part, or else of those that readers are shown; None where it is not known."""
     scores = np.array([score])
     rows = _rows(design, pool, part or ("report" if pool.reported else "val"), scores)
     return None if rows is None else math.sqrt(noise_variance(scores, rows)[0])
 
 
-def _rows(design: Design, pool: Pool, part: str, scores: np.ndarray) -> int | None:
+def _rows(design: Design, pool: TrialPool, part: str, scores: np.ndarray) -> int | None:
     """Rows that shares of hits were counted on; None if these are no such shares, or it is not known."""
     rows = design.rows.get(part, 0)
     if not rows and part == "val":
@@ -81,7 +81,7 @@ def _rows(design: Design, pool: Pool, part: str, scores: np.ndarray) -> int | No
     return rows if shares and rows > 1 else None
 
 
-def _contenders(design: Design, pool: Pool, rows: int) -> tuple[int, Interval]:
+def _contenders(design: Design, pool: TrialPool, rows: int) -> tuple[int, Interval]:
     """Trials that share 95 % of the probability of being truly the highest (S-07), and their report score."""
     weights = best_probabilities(pool.val, rows)
     if not pool.reported:
@@ -91,7 +91,7 @@ def _contenders(design: Design, pool: Pool, rows: int) -> tuple[int, Interval]:
     return share_count(weights), report_mixture(weights, pool.shown, spread)
 
 
-def corrected_score(design: Design, pool: Pool, seed: int) -> tuple[float, float, float] | None:
+def corrected_score(design: Design, pool: TrialPool, seed: int) -> tuple[float, float, float] | None:
     """Score of the selected trial without the luck of the choice (S-09), low and high; None without losses of rows.
 
     The losses of all trials that were scored must be there, and for a metric that is their mean. A trial that diverged

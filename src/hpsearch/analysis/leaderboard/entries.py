@@ -16,7 +16,7 @@ import numpy as np
 from hpsearch.analysis.comparison.paired_scores import NOWHERE, failures, outcomes, val_per_train
 from hpsearch.analysis.evidence import Design, Evidence, TrialRow
 from hpsearch.analysis.exploration.findings import Interval
-from hpsearch.analysis.exploration.trial_pool import Pool, order_refused, pool_of
+from hpsearch.analysis.exploration.trial_pool import TrialPool, order_refused, trial_pool
 from hpsearch.analysis.exploration.winners_curse import corrected_score, luck_of
 from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.statistics.corrected_resampling import corrected_se
@@ -190,7 +190,7 @@ def _entry(sweep: Sweep, level: str) -> Entry:
     if recipe is None:
         return plain
     trial = next(row for row in draws if row.k == recipe.trial)
-    pool = pool_of(evidence, level)
+    pool = trial_pool(evidence, level)
     shown, *ends = _shown(evidence, pool, trial)
     luck = luck_of(evidence.design, pool, refused=True)
     searched = replace(
@@ -200,7 +200,7 @@ def _entry(sweep: Sweep, level: str) -> Entry:
     return _confirmed(searched, evidence)
 
 
-def _shown(evidence: Evidence, pool: Pool, trial: TrialRow) -> tuple[float, float, float]:
+def _shown(evidence: Evidence, pool: TrialPool, trial: TrialRow) -> tuple[float, float, float]:
     """The score that selection had no say in, low and high."""
     design = evidence.design
     if design.rows.get("report"):

@@ -7,12 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hpsearch.analysis.analyse import count_looks, digest_of
-from hpsearch.analysis.comparison.paired_scores import NOWHERE, Family, Numbers, Paired, measure, pair_up, val_per_train
+from hpsearch.analysis.comparison.paired_scores import (
+    NOWHERE,
+    ComparisonFamily,
+    PairedScores,
+    PairStatistics,
+    measure,
+    pair_up,
+    val_per_train,
+)
 from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, Reliability, State, claims, sentence
-from hpsearch.analysis.comparison.verdict import Case, Grounds, judge, orders_found, unknown_if_refused
+from hpsearch.analysis.comparison.verdict import JudgingContext, PairCase, judge, orders_found, unknown_if_refused
 from hpsearch.analysis.evidence import Design, Evidence, LevelDesign
 from hpsearch.analysis.exploration.findings import Interval
-from hpsearch.analysis.findings import Gate
+from hpsearch.analysis.findings import RuleResult
 from hpsearch.analysis.leaderboard.entries import Entry, Recipe, Split, Sweep, entries_of, once_each
 from hpsearch.analysis.rules.confirmation import fresh_keys, missing_pairs, scores_of_folds
 from hpsearch.analysis.rules.design_and_search import alike_but_for_the_factor, comparable_losses, unchanged_design
@@ -78,10 +86,10 @@ def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tup
     numbers = [_for_every_pair(measure(paired, family), paired, family.alpha / every) for paired in measured]
     adjusted = _holm([one.p for one in numbers], family.m)
     cases = [
-        Case(paired, one, p, claims(p, one.ci_sim, one.wider, family.alpha))
+        PairCase(paired, one, p, claims(p, one.ci_sim, one.wider, family.alpha))
         for paired, one, p in zip(measured, numbers, adjusted, strict=True)
     ]
-    grounds = [Grounds(pair, family, _gates(pair)) for pair in pairs]
+    grounds = [JudgingContext(pair, family, _gates(pair)) for pair in pairs]
     orders = [orders_found(one, [case]) for one, case in zip(grounds, cases, strict=True)]
     included = [gate for pair, found in zip(pairs, orders, strict=True) for gate in inclusion(pair.design, found)]
     return tuple(
@@ -90,15 +98,15 @@ def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tup
     )
 
 
-def _family(compared: Sequence[Evidence], entries: int) -> Family:
+def _family(compared: Sequence[Evidence], entries: int) -> ComparisonFamily:
     """What all comparisons share; of alphas and deltas that sweeps have declared, the smallest."""
     design = compared[0].design
     looks = max(count_looks(one, digest_of(one)) for one in compared)
     alpha = min(one.design.alpha for one in compared) / looks
     delta = min((one.design.delta for one in compared if one.design.delta is not None), default=None)
     if design.folds > 1:
-        return Family(math.comb(entries, 2), alpha, delta, val_per_train(design))
-    return Family(entries - 1, alpha, delta, None)
+        return ComparisonFamily(math.comb(entries, 2), alpha, delta, val_per_train(design))
+    return ComparisonFamily(entries - 1, alpha, delta, None)
 
 
 def _holm(p: Sequence[float], m: int) -> list[float]:
@@ -108,7 +116,7 @@ def _holm(p: Sequence[float], m: int) -> list[float]:
     return [math.nan if math.isnan(one) else value for one, value in zip(p, adjusted, strict=False)]
 
 
-def _for_every_pair(one: Numbers, paired: Paired, alpha: float) -> Numbers:
+def _for_every_pair(one: PairStatistics, paired: PairedScores, alpha: float) -> PairStatistics:
     """With the interval over seeds and images at the level of one of all pairs; under K-fold it has that already."""
     if paired.bitmaps is None or one.wider is None:
         return one
@@ -145,7 +153,7 @@ def _level(evidence: Evidence, entry: Entry) -> LevelDesign:
     return replace(level, name=entry.name, settings={**level.settings, **known})
 
 
-def _gates(pair: Evidence) -> list[Gate]:
+def _gates(pair: Evidence) -> list[RuleResult]:
     """The rules that can forbid a comparison of two recipes, or a claim about one."""
     rules = (alike_but_for_the_factor, comparable_losses, fresh_keys, missing_pairs, scores_of_folds, unchanged_design)
     return [*(gate for rule in rules for gate in rule(pair)), *under_tuned(pair, {})]
@@ -163,7 +171,7 @@ def _budgets(first: Entry, other: Entry) -> list[str]:
     return found
 
 
-def _told(grounds: Grounds, case: Case, budgets: Sequence[str]) -> Comparison:
+def _told(grounds: JudgingContext, case: PairCase, budgets: Sequence[str]) -> Comparison:
     said = judge(grounds, case)
     if isinstance(said, Refusal):
         case = unknown_if_refused(case, said)
@@ -174,7 +182,7 @@ def _told(grounds: Grounds, case: Case, budgets: Sequence[str]) -> Comparison:
     return _comparison(case, said.state, said.claim, sentence(said.state, said))
 
 
-def _comparison(case: Case, state: State, claim: ClaimKind, text: str, code: str = "") -> Comparison:
+def _comparison(case: PairCase, state: State, claim: ClaimKind, text: str, code: str = "") -> Comparison:
     paired, one = case.paired, case.numbers
     return Comparison(
         paired.a, paired.b, paired.n, one.diff, one.ci_sim or NOWHERE, one.wider or NOWHERE, one.p, case.p_holm, state,

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hpsearch.analysis.comparison.calibrated_losses import losses_differ
-from hpsearch.analysis.comparison.paired_scores import Family
+from hpsearch.analysis.comparison.paired_scores import ComparisonFamily
 from hpsearch.analysis.comparison.refusals import in_words
 from hpsearch.analysis.evidence import Evidence, LevelDesign
-from hpsearch.analysis.exploration.findings import Explored
-from hpsearch.analysis.exploration.trial_pool import pool_of
-from hpsearch.analysis.findings import Action, Gate, Pair
+from hpsearch.analysis.exploration.findings import SearchSummary
+from hpsearch.analysis.exploration.trial_pool import trial_pool
+from hpsearch.analysis.findings import Action, Pair, RuleResult
 from hpsearch.analysis.rules.confirmation import (
     fewer_contenders,
     fresh_keys,
@@ -42,7 +42,7 @@ OF_R04 = ("training.epochs", "data", "schedule")
 """What equal effort needs: equal epochs, rows and schedules."""
 
 
-def design_gates(evidence: Evidence, looks: int) -> list[Gate]:
+def design_gates(evidence: Evidence, looks: int) -> list[RuleResult]:
     """What is known before any number is compared: all rules but R07, R12, R15, R17, R18 and R21."""
     rules = (
         no_test_numbers, independent_draws, no_pruning, equal_effort, enough_trials, fresh_keys, missing_pairs,
@@ -52,14 +52,18 @@ def design_gates(evidence: Evidence, looks: int) -> list[Gate]:
     return [gate for rule in rules for gate in rule(evidence)] + looks_taken(evidence, looks)
 
 
-def search_gates(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Gate]:
+def search_gates(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> list[RuleResult]:
     """What follows from the search: R17 and R21."""
     return [*under_tuned(evidence, explored), *above_noise(evidence, explored)]
 
 
 def claim_gates(
-    evidence: Evidence, family: Family, pairs: Sequence[Pair], contenders: Sequence[str], sentences: Sequence[str]
-) -> list[Gate]:
+    evidence: Evidence,
+    family: ComparisonFamily,
+    pairs: Sequence[Pair],
+    contenders: Sequence[str],
+    sentences: Sequence[str],
+) -> list[RuleResult]:
     """What follows from the comparisons and their words: R07, R12 and R15."""
     return [
         *seeds_for_a_claim(evidence, family, pairs),
@@ -68,7 +72,7 @@ def claim_gates(
     ]
 
 
-def in_order(gates: Sequence[Gate], *, ours: bool) -> tuple[Gate, ...]:
+def in_order(gates: Sequence[RuleResult], *, ours: bool) -> tuple[RuleResult, ...]:
     """By code; those of one code as they were found.
 
     Args:
@@ -79,45 +83,45 @@ def in_order(gates: Sequence[Gate], *, ours: bool) -> tuple[Gate, ...]:
     return tuple(sorted(told, key=lambda gate: gate.code))
 
 
-def no_test_numbers(evidence: Evidence) -> list[Gate]:
+def no_test_numbers(evidence: Evidence) -> list[RuleResult]:
     """R01: nothing of the search or of fresh seeds was measured on test rows."""
     names = {name for row in evidence.trials for name in (*row.curves, *row.summary)}
     names |= {name for row in evidence.confirm for name in (*row.curves, *row.summary)}
     seen = sorted(name for name in names if name.startswith("test/"))
     if seen:
         reason = f"{visible(', '.join(seen))} was measured before the final evaluation"
-        return [Gate("R01", Action.REFUSE, reason, "train again without test rows")]
-    return [Gate("R01", Action.PASS, "no number of the search or of fresh seeds is of test rows")]
+        return [RuleResult("R01", Action.REFUSE, reason, "train again without test rows")]
+    return [RuleResult("R01", Action.PASS, "no number of the search or of fresh seeds is of test rows")]
 
 
-def independent_draws(evidence: Evidence) -> list[Gate]:
+def independent_draws(evidence: Evidence) -> list[RuleResult]:
     """R02: order statistics need trials of which none learned from another."""
     sampler = evidence.design.sampler
     if sampler in ("random", "qmc"):
-        return [Gate("R02", Action.PASS, f"trials were drawn by {sampler}, none depends on another's score")]
+        return [RuleResult("R02", Action.PASS, f"trials were drawn by {sampler}, none depends on another's score")]
     if evidence.design.is_foreign:
         reason = (
             "how trials were drawn is not known: order statistics hold if none learned from another, nor was pruned"
         )
-        return [Gate("R02", Action.WARN, reason)]
+        return [RuleResult("R02", Action.WARN, reason)]
     reason = f"trials were drawn by {visible(sampler)}, which learns from the scores of earlier ones"
-    return [Gate("R02", Action.REFUSE, reason, "search=random")]
+    return [RuleResult("R02", Action.REFUSE, reason, "search=random")]
 
 
-def no_pruning(evidence: Evidence) -> list[Gate]:
+def no_pruning(evidence: Evidence) -> list[RuleResult]:
     """R03: a trial that was ended because of others has no score that order statistics could read."""
     pruned = sum(row.status == Status.PRUNED for row in evidence.trials)
     if evidence.design.pruner == "none" and not pruned:
-        return [Gate("R03", Action.PASS, "no trial was ended because of another")]
+        return [RuleResult("R03", Action.PASS, "no trial was ended because of another")]
     by = "" if evidence.design.pruner == "none" else f" by {visible(evidence.design.pruner)}"
     reason = f"trials may end because of others{by}, {pruned} of {len(evidence.trials)} did"
-    return [Gate("R03", Action.REFUSE, reason, "search.pruner=none")]
+    return [RuleResult("R03", Action.REFUSE, reason, "search.pruner=none")]
 
 
-def equal_effort(evidence: Evidence) -> list[Gate]:
+def equal_effort(evidence: Evidence) -> list[RuleResult]:
     """R04: equally many trials, epochs and data for each level, or every configuration of its space."""
     design = evidence.design
-    counts = {level.name: len(pool_of(evidence, level.name)) for level in design.levels}
+    counts = {level.name: len(trial_pool(evidence, level.name)) for level in design.levels}
     whole = [name for name in counts if is_exhausted(evidence, name)]  # more trials would repeat what was trained
     unequal = [name for name in design.mismatched if name.startswith(OF_R04)]
     gates = []
@@ -125,18 +129,20 @@ def equal_effort(evidence: Evidence) -> list[Gate]:
         listed = ", ".join(f"{visible(name)} {count}" for name, count in counts.items())
         most = max(design.trials, *counts.values())
         reason = f"levels have unequally many trials with a result ({listed}): compared at common budgets alone"
-        gates.append(Gate("R04", Action.REFUSE, reason, f"search.trials={most}"))
+        gates.append(RuleResult("R04", Action.REFUSE, reason, f"search.trials={most}"))
     if unequal:
-        gates.append(Gate("R04", Action.REFUSE, f"levels differ in {visible(', '.join(unequal))}", _equal(evidence)))
+        gates.append(
+            RuleResult("R04", Action.REFUSE, f"levels differ in {visible(', '.join(unequal))}", _equal(evidence))
+        )
     compared = sorted({key for level in design.levels for key in level.settings if key.startswith(OF_R04)})
     if compared and not unequal:
         reason = (
             f"levels differ in {visible(', '.join(compared))}, which is compared: equal trials are not equal effort"
         )
-        gates.append(Gate("R04", Action.WARN, reason))
+        gates.append(RuleResult("R04", Action.WARN, reason))
     but = f", or every configuration of its space ({visible(', '.join(whole))})" if whole else ""
     trials = number_of(max(counts.values()), "trial") if any(counts.values()) else "no trial"
-    return gates or [Gate("R04", Action.PASS, f"{trials} of each level{but}, trained alike")]
+    return gates or [RuleResult("R04", Action.PASS, f"{trials} of each level{but}, trained alike")]
 
 
 def _again(evidence: Evidence) -> str:
@@ -149,25 +155,25 @@ def _equal(evidence: Evidence) -> str:
     return f"give all levels the same {visible(', '.join(evidence.design.mismatched))}, or every value to each of them"
 
 
-def enough_trials(evidence: Evidence) -> list[Gate]:
+def enough_trials(evidence: Evidence) -> list[RuleResult]:
     """R05: a band needs 20 trials of a level, and a claim about the best of k needs 5 k."""
     return [_enough(evidence, level.name) for level in evidence.design.levels]
 
 
-def _enough(evidence: Evidence, level: str) -> Gate:
-    n = len(pool_of(evidence, level))
+def _enough(evidence: Evidence, level: str) -> RuleResult:
+    n = len(trial_pool(evidence, level))
     if n < FEWEST_TRIALS:
         more = f"search.trials={max(FEWEST_TRIALS, evidence.design.trials)}"
         fix = "search=random" if evidence.design.sampler == "coarse_to_fine" else more
         if is_exhausted(evidence, level):
             reason = f"its space has {number_of(n, 'configuration')}, fewer than {FEWEST_TRIALS}: no bands"
-            return Gate("R05", Action.REFUSE, reason, level=level)
+            return RuleResult("R05", Action.REFUSE, reason, level=level)
         few = f"{number_of(n, 'trial')} {plural(n, 'is', 'are')} fewer than {FEWEST_TRIALS}"
-        return Gate("R05", Action.REFUSE, f"{few}: no bands", fix, level)
-    return Gate("R05", Action.PASS, f"{n} trials: bands and claims up to k = {largest_claim(n)}", level=level)
+        return RuleResult("R05", Action.REFUSE, f"{few}: no bands", fix, level)
+    return RuleResult("R05", Action.PASS, f"{n} trials: bands and claims up to k = {largest_claim(n)}", level=level)
 
 
-def alike_but_for_the_factor(evidence: Evidence) -> list[Gate]:
+def alike_but_for_the_factor(evidence: Evidence) -> list[RuleResult]:
     """R09: levels differ in what is compared alone, on one kind of device and with one version of the code."""
     design, found = evidence.design, []
     if len(set(design.devices)) > 1:
@@ -181,44 +187,46 @@ def alike_but_for_the_factor(evidence: Evidence) -> list[Gate]:
         if design.devices and design.commits:
             where = f"all trainings ran on {visible(design.devices[0])}, with {visible(design.commits[0])}"
             known = f"levels differ in what is compared alone; {where}"
-        return [Gate("R09", Action.PASS, known)]
-    return [Gate("R09", Action.REFUSE, "; ".join(found), _equal(evidence) if design.mismatched else _again(evidence))]
+        return [RuleResult("R09", Action.PASS, known)]
+    return [
+        RuleResult("R09", Action.REFUSE, "; ".join(found), _equal(evidence) if design.mismatched else _again(evidence))
+    ]
 
 
-def comparable_losses(evidence: Evidence) -> list[Gate]:
+def comparable_losses(evidence: Evidence) -> list[RuleResult]:
     """R10: values of a loss are not compared across losses or label smoothing."""
     design = evidence.design
     if not losses_differ(design) or design.metric not in LOSSES | ERRORS:
-        return [Gate("R10", Action.PASS, f"{visible(design.metric)} means the same for all levels")]
+        return [RuleResult("R10", Action.PASS, f"{visible(design.metric)} means the same for all levels")]
     if design.metric in ERRORS:
         reason = f"{design.metric} is one formula for all levels, but the loss that some of them are trained on"
-        return [Gate("R10", Action.WARN, reason)]
+        return [RuleResult("R10", Action.WARN, reason)]
     reason = f"levels differ in the loss or in label smoothing, so that their {design.metric} has different meanings"
-    return [Gate("R10", Action.REFUSE, reason, "search.metric=accuracy")]
+    return [RuleResult("R10", Action.REFUSE, reason, "search.metric=accuracy")]
 
 
-def enough_for_importance(evidence: Evidence) -> list[Gate]:
+def enough_for_importance(evidence: Evidence) -> list[RuleResult]:
     """R13: importance needs 50 trials of a level, at least 5 of them among the highest."""
     return [_important(evidence, level) for level in evidence.design.levels]
 
 
-def _important(evidence: Evidence, level: LevelDesign) -> Gate:
-    pool = pool_of(evidence, level.name)
+def _important(evidence: Evidence, level: LevelDesign) -> RuleResult:
+    pool = trial_pool(evidence, level.name)
     finite = int((~pool.diverged).sum())
     more = f"search.trials={max(FEWEST_FOR_IMPORTANCE, evidence.design.trials)}"
     fix = "" if is_exhausted(evidence, level.name) else more
     if len(pool) < FEWEST_FOR_IMPORTANCE:
         few = number_of(len(pool), "trial")
         reason = f"{few} {plural(len(pool), 'is', 'are')} fewer than {FEWEST_FOR_IMPORTANCE}: no importance"
-        return Gate("R13", Action.REFUSE, reason, fix, level.name)
+        return RuleResult("R13", Action.REFUSE, reason, fix, level.name)
     if finite < FEWEST_TOP:
         few = f"{number_of(finite, 'trial')} that did not diverge {plural(finite, 'is', 'are')}"
         reason = f"{few} fewer than {FEWEST_TOP}: no importance"
-        return Gate("R13", Action.REFUSE, reason, fix, level.name)
-    return Gate("R13", Action.PASS, f"{len(pool)} trials are enough for importance", level=level.name)
+        return RuleResult("R13", Action.REFUSE, reason, fix, level.name)
+    return RuleResult("R13", Action.PASS, f"{len(pool)} trials are enough for importance", level=level.name)
 
 
-def no_seconds(evidence: Evidence) -> list[Gate]:
+def no_seconds(evidence: Evidence) -> list[RuleResult]:
     """R16: seconds mean nothing across kinds of devices, or where trainings shared one."""
     design, found = evidence.design, []
     if len(set(design.devices)) > 1:
@@ -226,36 +234,40 @@ def no_seconds(evidence: Evidence) -> list[Gate]:
     if design.concurrent > 1:
         found.append(f"{design.concurrent} trainings ran at a time")
     if not found:
-        return [Gate("R16", Action.PASS, "effort is told in epochs and FLOP, not in seconds")]
+        return [RuleResult("R16", Action.PASS, "effort is told in epochs and FLOP, not in seconds")]
     reason = f"seconds are not compared, for {' and '.join(found)}: effort is told in epochs and FLOP"
-    return [Gate("R16", Action.REFUSE, reason, "execution.workers=1" if design.concurrent > 1 else _again(evidence))]
+    return [
+        RuleResult("R16", Action.REFUSE, reason, "execution.workers=1" if design.concurrent > 1 else _again(evidence))
+    ]
 
 
-def unchanged_design(evidence: Evidence) -> list[Gate]:
+def unchanged_design(evidence: Evidence) -> list[RuleResult]:
     """R19: metric, delta, alpha and levels are those of before the first look."""
     if evidence.design.exploratory is None and evidence.design.is_foreign:
-        return [Gate("R19", Action.WARN, "whether metric, delta, alpha and levels were fixed in advance is not known")]
+        return [
+            RuleResult("R19", Action.WARN, "whether metric, delta, alpha and levels were fixed in advance is not known")
+        ]
     if evidence.design.exploratory is None:
         known = (
             "metric, delta, alpha and levels were fixed before any report in this tracking store has shown an answer"
         )
-        return [Gate("R19", Action.PASS, known)]
+        return [RuleResult("R19", Action.PASS, known)]
     reason = f"the whole report is exploratory: {visible(evidence.design.exploratory)}"
     seed = 0 if evidence.design.seed is None else evidence.design.seed
     fresh = f"seed={seed + 1} {_again(evidence)}"  # other rows and seeds, which nobody has looked at
-    return [Gate("R19", Action.DOWNGRADE, reason, fresh)]
+    return [RuleResult("R19", Action.DOWNGRADE, reason, fresh)]
 
 
-def looks_taken(evidence: Evidence, looks: int) -> list[Gate]:
+def looks_taken(evidence: Evidence, looks: int) -> list[RuleResult]:
     """R20: alpha is shared by all looks at growing sets of retrainings."""
     alpha = evidence.design.alpha
     if looks <= 1:
-        return [Gate("R20", Action.PASS, "no report has shown other retrainings of this question before")]
+        return [RuleResult("R20", Action.PASS, "no report has shown other retrainings of this question before")]
     shared = f"alpha is divided by {looks}, {alpha / looks:.3g} instead of {alpha:g}"
-    return [Gate("R20", Action.DOWNGRADE, f"look {looks} at retrainings of this question: {shared}")]
+    return [RuleResult("R20", Action.DOWNGRADE, f"look {looks} at retrainings of this question: {shared}")]
 
 
-def above_noise(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Gate]:
+def above_noise(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> list[RuleResult]:
     """R21: where no level's scores spread more than noise does, their order says nothing.
 
     That all trials of a level diverged is no noise, and no order either.
@@ -263,12 +275,14 @@ def above_noise(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Ga
     known = [one.shrinkage for one in explored.values() if one.recipe is not None and not math.isnan(one.shrinkage)]
     if not known or any(known):
         return [
-            Gate("R21", Action.PASS, "the scores of at least one level spread more than noise does, as far as known")
+            RuleResult(
+                "R21", Action.PASS, "the scores of at least one level spread more than noise does, as far as known"
+            )
         ]
     more = 4 * evidence.design.rows.get("val", 0)
     fix = f"evaluation.val={more}" if evidence.design.evaluation == "holdout" and more else ""
     return [
-        Gate(
+        RuleResult(
             "R21",
             Action.REFUSE,
             "the search found nothing above noise near the highest scores: lambda is 0 in every level",
@@ -277,21 +291,21 @@ def above_noise(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Ga
     ]
 
 
-def quasi_random(evidence: Evidence) -> list[Gate]:
+def quasi_random(evidence: Evidence) -> list[RuleResult]:
     """R22: quasi-random draws are no independent ones."""
     if evidence.design.sampler != "qmc":
-        return [Gate("R22", Action.PASS, "no quasi-random draws")]
+        return [RuleResult("R22", Action.PASS, "no quasi-random draws")]
     reason = (
         "quasi-random draws: bands are conservative, order statistics approximate; blocks are aligned powers of two"
     )
-    return [Gate("R22", Action.WARN, reason)]
+    return [RuleResult("R22", Action.WARN, reason)]
 
 
-def shuffled_parts(evidence: Evidence) -> list[Gate]:
+def shuffled_parts(evidence: Evidence) -> list[RuleResult]:
     """R23: the order of a source is seldom random."""
     if evidence.design.is_foreign:
-        return [Gate("R23", Action.WARN, "how the parts of the data were drawn is not known")]
+        return [RuleResult("R23", Action.WARN, "how the parts of the data were drawn is not known")]
     if not evidence.design.contiguous:
-        return [Gate("R23", Action.PASS, "the parts of the data are drawn at random, not slices of its order")]
+        return [RuleResult("R23", Action.PASS, "the parts of the data are drawn at random, not slices of its order")]
     reason = "the parts of the data are contiguous slices of the source's order, which may follow its origin"
-    return [Gate("R23", Action.WARN, reason, "split by a seeded, stratified shuffle")]
+    return [RuleResult("R23", Action.WARN, reason, "split by a seeded, stratified shuffle")]

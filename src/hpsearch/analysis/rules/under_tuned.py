@@ -7,9 +7,9 @@ import numpy as np
 from scipy import stats
 
 from hpsearch.analysis.evidence import Evidence, LevelDesign
-from hpsearch.analysis.exploration.findings import Explored
-from hpsearch.analysis.exploration.trial_pool import Pool, pool_of
-from hpsearch.analysis.findings import Action, Gate
+from hpsearch.analysis.exploration.findings import SearchSummary
+from hpsearch.analysis.exploration.trial_pool import TrialPool, trial_pool
+from hpsearch.analysis.findings import Action, RuleResult
 from hpsearch.analysis.next_space import Axis, edge_of, widened
 from hpsearch.formatting import number_of, show_value, visible
 from hpsearch.quoting import shell_quoted
@@ -25,7 +25,7 @@ TREND_ALPHA = 0.05
 """Of the one-sided rank test of a rise (Kendall, 1938)."""
 
 
-def under_tuned(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Gate]:
+def under_tuned(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> list[RuleResult]:
     """R17: each value of a recipe that lies in the outer 5 % of its range, or where scores still rise towards its end.
 
     A level is under-tuned, too, if the default recipe of the library has a higher `val` score than what was drawn.
@@ -36,10 +36,10 @@ def under_tuned(evidence: Evidence, explored: Mapping[str, Explored]) -> list[Ga
     return [gate for level in evidence.design.levels for gate in _of_level(evidence, level, explored.get(level.name))]
 
 
-def _of_level(evidence: Evidence, level: LevelDesign, explored: Explored | None) -> list[Gate]:
-    values, pool = _recipe(evidence, level.name, explored), pool_of(evidence, level.name)
+def _of_level(evidence: Evidence, level: LevelDesign, explored: SearchSummary | None) -> list[RuleResult]:
+    values, pool = _recipe(evidence, level.name, explored), trial_pool(evidence, level.name)
     if len(pool) > 1 and len(np.unique(pool.val)) == 1:  # such as weights of zero, which nothing trains
-        return [Gate("R17", Action.PASS, "every trial has the same score, wherever it lies", level=level.name)]
+        return [RuleResult("R17", Action.PASS, "every trial has the same score, wherever it lies", level=level.name)]
     found = _behind_its_default(evidence, level, explored)
     for name, bounds in level.space.items():
         edge = edge_of(bounds, values.get(name))
@@ -47,22 +47,22 @@ def _of_level(evidence: Evidence, level: LevelDesign, explored: Explored | None)
         wider = widened(bounds, side) if side else None
         if side and wider is not None:
             reason = _at_edge(name, bounds, values[name]) if edge else _still_rising(name, bounds, side)
-            found.append(Gate("R17", Action.DOWNGRADE, reason, _override(name, side, wider), level.name))
+            found.append(RuleResult("R17", Action.DOWNGRADE, reason, _override(name, side, wider), level.name))
     inside = "the recipe lies inside of its ranges" if values else "it draws nothing, or has no recipe"
-    return found or [Gate("R17", Action.PASS, inside, level=level.name)]
+    return found or [RuleResult("R17", Action.PASS, inside, level=level.name)]
 
 
-def _behind_its_default(evidence: Evidence, level: LevelDesign, explored: Explored | None) -> list[Gate]:
+def _behind_its_default(evidence: Evidence, level: LevelDesign, explored: SearchSummary | None) -> list[RuleResult]:
     """A default recipe with a higher `val` score says that the draws have missed better values."""
     default = evidence.default(level.name)
     if explored is None or default is None or not np.isfinite(default.val) or not default.val > explored.val:
         return []
     reason = f"its default recipe scores higher on val than the recipe of {number_of(explored.n, 'draw')}"
     fix = f"search.trials={2 * evidence.design.trials}"
-    return [Gate("R17", Action.DOWNGRADE, reason, fix, level.name)]
+    return [RuleResult("R17", Action.DOWNGRADE, reason, fix, level.name)]
 
 
-def _recipe(evidence: Evidence, level: str, explored: Explored | None) -> Mapping[str, Any]:
+def _recipe(evidence: Evidence, level: str, explored: SearchSummary | None) -> Mapping[str, Any]:
     """What the recipe drew: that of the retrainings where it is known, else the one that the search selects."""
     retrained = {row.trial for row in evidence.confirmed(level)}
     for row in evidence.draws(level):
@@ -71,7 +71,7 @@ def _recipe(evidence: Evidence, level: str, explored: Explored | None) -> Mappin
     return {} if explored is None else explored.recipe_values
 
 
-def _rising(pool: Pool, name: str, bounds: Mapping[str, Any], value: Value) -> str | None:
+def _rising(pool: TrialPool, name: str, bounds: Mapping[str, Any], value: Value) -> str | None:
     """The end near the value towards which `val` scores rise among the trials of the outer fifth; None without one."""
     axis = Axis.of(bounds)
     if axis is None or not isinstance(value, int | float) or (axis.log and value <= 0):

@@ -23,12 +23,12 @@ from hpsearch.engine.device_data import DeviceData, outputs_of
 from hpsearch.engine.diagnostics import probed
 from hpsearch.engine.fleet.batch_layout import sort_key
 from hpsearch.engine.fleet.cuda_graph import WARM, Step, stepper
-from hpsearch.engine.fleet.grouping import muster, shape_key
+from hpsearch.engine.fleet.grouping import group_into_fleets, shape_key
 from hpsearch.engine.fleet.networks import PREDICTION_ROWS
 from hpsearch.engine.fleet.trainer import Fleet
 from hpsearch.engine.fleet.update_rules import MEMORIES
 from hpsearch.engine.precision import arithmetic
-from hpsearch.jobs import Pace
+from hpsearch.jobs import FleetSettings
 from hpsearch.nn.models import build_network
 from hpsearch.records import Fit, Fold
 
@@ -71,7 +71,7 @@ def _predictions(fold: Fold, epochs: int) -> int:
     return len(fold.val) * (epochs + 2) + len(fold.report)
 
 
-class Rehearsal:
+class TimingRun:
     """Steps that are all on the first minibatch."""
 
     def __init__(
@@ -130,7 +130,7 @@ def engine_for(asked: Engine, fit: Fit, data: DeviceData) -> Engine:
     return Engine.FLEET if weights <= DENSE_WEIGHTS else Engine.REFERENCE
 
 
-def pace(fits: Sequence[Fit], data: DeviceData, limit: int) -> Pace:
+def pace(fits: Sequence[Fit], data: DeviceData, limit: int) -> FleetSettings:
     """The best width for fits like these, measured; not where only the narrowest would come into question.
 
     Args:
@@ -139,9 +139,9 @@ def pace(fits: Sequence[Fit], data: DeviceData, limit: int) -> Pace:
         limit: Most members, >= 1: what memory holds, see `widest`, or all that there will be.
     """
     if limit <= WIDTHS[0]:
-        return Pace(Engine.FLEET, limit, 0.0)
+        return FleetSettings(Engine.FLEET, limit, 0.0)
     alike = _alike(fits, data)
-    best = Pace(Engine.FLEET, 1, math.inf)
+    best = FleetSettings(Engine.FLEET, 1, math.inf)
     for width in WIDTHS:
         if best.width == limit:
             break
@@ -164,7 +164,7 @@ def throughput(fits: Sequence[Fit], data: DeviceData, width: int, seconds: float
         seconds: >= 0; 0 gets everything ready and measures nothing.
     """
     alike = _alike(fits, data)
-    rehearsal = Rehearsal([alike[i % len(alike)] for i in range(width)], data)
+    rehearsal = TimingRun([alike[i % len(alike)] for i in range(width)], data)
     for _ in range(WARM + 1):
         rehearsal.step()
     steps, started = 0, time.perf_counter()
@@ -177,7 +177,7 @@ def throughput(fits: Sequence[Fit], data: DeviceData, width: int, seconds: float
 
 def _alike(fits: Sequence[Fit], data: DeviceData) -> list[Fit]:
     """Those of the fits that can share a fleet with the first."""
-    return [fits[place] for place in muster(fits, len(fits), data.inputs[0].numel())[0]]
+    return [fits[place] for place in group_into_fleets(fits, len(fits), data.inputs[0].numel())[0]]
 
 
 def widest(fit: Fit, data: DeviceData, memory_gib: float | None, workers: int) -> int:
@@ -194,14 +194,16 @@ def key(fit: Fit, data: DeviceData, workers: int) -> str:
     return f"{digest} {device} torch-{torch.__version__} workers-{workers}"
 
 
-def recall(fit: Fit, data: DeviceData, limit: int, known: Mapping[str, Pace], workers: int) -> Pace | None:
+def recall(
+    fit: Fit, data: DeviceData, limit: int, known: Mapping[str, FleetSettings], workers: int
+) -> FleetSettings | None:
     """A pace that was measured before, within the limit of now; None if there is none."""
     found = known.get(key(fit, data, workers))
     return None if found is None else replace(found, width=min(found.width, limit))
 
 
 def _step_ms(fits: Sequence[Fit], data: DeviceData) -> float:
-    rehearsal = Rehearsal(fits, data)
+    rehearsal = TimingRun(fits, data)
     for _ in range(WARM + 1):
         rehearsal.step()
     times: list[float] = []

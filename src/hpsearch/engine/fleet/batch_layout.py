@@ -12,38 +12,38 @@ import torch
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import DeviceData, FitData, outputs_of
 from hpsearch.engine.fleet.update_rules import order
-from hpsearch.engine.minibatches import fill, last_counts, length, minibatches
+from hpsearch.engine.minibatches import last_counts, length, minibatches, pad_rows
 from hpsearch.nn.losses import prepare_targets
 from hpsearch.records import Fit, Task
 from hpsearch.seeding import epoch_order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Crew:
+class FleetBatch:
     """Who trains together.
 
     Attributes:
         fits: Of the M members, sorted: those that are updated by one rule are neighbours.
-        leaders: One fit of each of the G groups.
+        representatives: One fit of each of the G groups.
         groups: (M,) number of each member's group.
     """
 
     fits: list[Fit]
-    leaders: list[Fit]
+    representatives: list[Fit]
     groups: np.ndarray
     _places: dict[torch.device, torch.Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, fits: Sequence[Fit]) -> "Crew":
+    def of(cls, fits: Sequence[Fit]) -> "FleetBatch":
         """The crew of these fits, which are already sorted."""
-        leaders: dict[tuple[object, ...], int] = {}
-        groups = [leaders.setdefault(_group_key(fit), len(leaders)) for fit in fits]
+        representatives: dict[tuple[object, ...], int] = {}
+        groups = [representatives.setdefault(_group_key(fit), len(representatives)) for fit in fits]
         first = dict(zip(reversed(groups), reversed(fits), strict=True))
-        return cls(list(fits), [first[number] for number in range(len(leaders))], np.array(groups))
+        return cls(list(fits), [first[number] for number in range(len(representatives))], np.array(groups))
 
-    def spread(self, of_groups: torch.Tensor) -> torch.Tensor:
+    def broadcast_groups(self, of_groups: torch.Tensor) -> torch.Tensor:
         """(M, …) from (G, …); left at (1, …) where all members are in one group."""
-        if len(self.leaders) == 1 or len(self.leaders) == len(self.fits):
+        if len(self.representatives) == 1 or len(self.representatives) == len(self.fits):
             return of_groups
         return of_groups[self.places(of_groups.device)]
 
@@ -56,27 +56,27 @@ class Crew:
     def orders(self, epoch: int) -> np.ndarray:
         """(G, n) training rows in the order of this epoch, filled up as `filling.minibatches` says."""
         found: dict[tuple[int, int], np.ndarray] = {}
-        for fit in self.leaders:
+        for fit in self.representatives:
             key = (fit.seeds.order, len(fit.fold.train))
             if key not in found:
                 found[key] = epoch_order(key[0], epoch, key[1])
-        rows = [fit.fold.train[found[fit.seeds.order, len(fit.fold.train)]] for fit in self.leaders]
-        return np.stack([fill(own, sum(minibatches(self.leaders[0]))) for own in rows])
+        rows = [fit.fold.train[found[fit.seeds.order, len(fit.fold.train)]] for fit in self.representatives]
+        return np.stack([pad_rows(own, sum(minibatches(self.representatives[0]))) for own in rows])
 
     def counted(self, device: torch.device) -> torch.Tensor | None:
         """(G, B) which rows of the last minibatch of an epoch count; None if all do."""
-        counts = [count for fit in self.leaders if (count := last_counts(fit)) is not None]
-        numbers = torch.arange(minibatches(self.leaders[0])[-1], device=device)
+        counts = [count for fit in self.representatives if (count := last_counts(fit)) is not None]
+        numbers = torch.arange(minibatches(self.representatives[0])[-1], device=device)
         return numbers < torch.tensor(counts, device=device).unsqueeze(1) if counts else None
 
     def rows(self, part: str) -> "PartRows":
         """The rows of `monitor`, `val` or `report`."""
-        rows = [getattr(fit.fold, part) for fit in self.leaders]
-        return self.part(rows, length(self.leaders[0], len(rows[0])))
+        rows = [getattr(fit.fold, part) for fit in self.representatives]
+        return self.part(rows, length(self.representatives[0], len(rows[0])))
 
     def part(self, rows: Sequence[np.ndarray], n: int) -> "PartRows":
         """These rows of each group, filled up to n and side by side."""
-        return PartRows(np.stack([fill(own, n) for own in rows]), np.array([len(own) for own in rows])[self.groups])
+        return PartRows(np.stack([pad_rows(own, n) for own in rows]), np.array([len(own) for own in rows])[self.groups])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,10 +96,10 @@ class PartRows:
         return np.stack([own[:count].mean() for own, count in zip(values, self.counts, strict=True)])
 
 
-class CrewData:
+class FleetData:
     """The data set as the groups of a crew see it: one copy of the rows, a scaling for each group."""
 
-    def __init__(self, crew: Crew, data: DeviceData) -> None:
+    def __init__(self, crew: FleetBatch, data: DeviceData) -> None:
         """Computes the scalings.
 
         Args:
@@ -111,14 +111,14 @@ class CrewData:
         """
         config, rows = crew.fits[0].config, data.rows
         self._data, self.classes = data, rows.task is not Task.REGRESSION
-        self._groups = {_group_key(fit): number for number, fit in enumerate(crew.leaders)}
+        self._groups = {_group_key(fit): number for number, fit in enumerate(crew.representatives)}
         self.outputs = outputs_of(config, data)
         self._targets = (
             prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
             if self.classes
             else data.targets
         )
-        scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in crew.leaders]
+        scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in crew.representatives]
         # (G, 1, *shape): broadcast over the rows of a minibatch
         self._shift, self._scale = (
             torch.stack([data.constant(getattr(s, name)) for s in scalings]).unsqueeze(1) for name in ("shift", "scale")

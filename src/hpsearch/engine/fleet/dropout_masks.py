@@ -6,13 +6,13 @@ M members, G groups with the same dropout seed, H units, B rows of a minibatch.
 import torch
 from torch import nn
 
-from hpsearch.engine.fleet.batch_layout import Crew
+from hpsearch.engine.fleet.batch_layout import FleetBatch
 from hpsearch.nn.dropout import Dropout, mixed_positions, seed_dropout, uniform_bits
 
 Tensors = dict[str, torch.Tensor]
 
 
-class Masks:
+class FleetDropout:
     """The streams of bits of all dropout layers of a fleet, and how far they are."""
 
     def __init__(self, template: nn.Module) -> None:
@@ -25,7 +25,7 @@ class Masks:
         self._names = {layer: name for name, layer in template.named_modules() if isinstance(layer, Dropout)}
         self._positions: dict[tuple[int, int], torch.Tensor] = {}
 
-    def seed(self, crew: Crew, like: torch.Tensor) -> None:
+    def seed(self, crew: FleetBatch, like: torch.Tensor) -> None:
         """Takes the streams and probabilities of these members; the number of the step goes on.
 
         Args:
@@ -37,7 +37,7 @@ class Masks:
             self._step = torch.zeros((), dtype=torch.int32, device=like.device)
         self._seeds: dict[Dropout, torch.Tensor] = {}
         drawn: list[list[torch.Tensor]] = []
-        for fit in crew.leaders:
+        for fit in crew.representatives:
             drawn.append([layer.seed.clone() for layer in seed_dropout(self._template, fit.seeds.dropout)])
         for number, layer in enumerate(self._names):
             self._seeds[layer] = torch.stack([seeds[number] for seeds in drawn]).to(like.device)  # (G, 2)
@@ -57,7 +57,7 @@ class Masks:
         """Dropout of one layer of our own networks, (M, H, B)."""
         _, units, rows = features.shape
         bits = uniform_bits(self._places(units, rows, features.device), self._seeds[layer], self._step)
-        bits = self._crew.spread(bits.view(-1, units, rows))
+        bits = self._crew.broadcast_groups(bits.view(-1, units, rows))
         kept = bits >= self._threshold.view(-1, 1, 1)
         return features * (kept * self._scale.view(-1, 1, 1))
 

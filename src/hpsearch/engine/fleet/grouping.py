@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hpsearch.config import Config
-from hpsearch.config.conversion import covered_tree
+from hpsearch.config.conversion import fingerprinted_tree
 from hpsearch.engine.minibatches import row_shape
 from hpsearch.records import Fit
 
@@ -26,7 +26,7 @@ see the same minibatch cost a copy of it each, 0.4 ns a number; a step costs som
 
 def shape_key(config: Config) -> str:
     """Equal for configurations whose fits can train in one fleet: everything that shapes or steps depend on."""
-    shape: dict[str, Any] = {group: covered_tree(getattr(config, group)) for group in _SHAPING}
+    shape: dict[str, Any] = {group: fingerprinted_tree(getattr(config, group)) for group in _SHAPING}
     for group, keys in _OF_EACH.items():
         for key in keys:
             shape[group].pop(key, None)
@@ -37,7 +37,7 @@ def shape_key(config: Config) -> str:
     return json.dumps(shape, sort_keys=True)
 
 
-def muster(fits: Sequence[Fit], width: int, row_size: int) -> list[list[int]]:
+def group_into_fleets(fits: Sequence[Fit], width: int, row_size: int) -> list[list[int]]:
     """The fleets that these fits train in, as places in `fits`.
 
     Members of a fleet have equal shapes, and rows that can stand side by side.

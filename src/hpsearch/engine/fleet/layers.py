@@ -27,7 +27,7 @@ Tensors = dict[str, torch.Tensor]
 Mask = Callable[[Dropout, torch.Tensor], torch.Tensor]
 """Applies the dropout of one layer to its inputs (M, H, B)."""
 
-Watch = Callable[[str, torch.Tensor], None]
+SweepListener = Callable[[str, torch.Tensor], None]
 """Is shown what comes out of a layer, by the layer's name."""
 
 PARAMETER = "activation parameter"
@@ -49,7 +49,7 @@ class StackedNetwork:
         self.dropouts = [layer for _, layer in self._hidden if isinstance(layer, Dropout)]
 
     def __call__(
-        self, state: Tensors, inputs: torch.Tensor, mask: Mask | None, watch: Watch | None = None
+        self, state: Tensors, inputs: torch.Tensor, mask: Mask | None, watch: SweepListener | None = None
     ) -> torch.Tensor:
         """Outputs of all members.
 
@@ -85,7 +85,7 @@ class StackedNetwork:
         return outputs
 
     def _convolve(
-        self, state: Tensors, inputs: torch.Tensor, members: int, watch: Watch | None, *, training: bool
+        self, state: Tensors, inputs: torch.Tensor, members: int, watch: SweepListener | None, *, training: bool
     ) -> torch.Tensor:
         """(M, D, B): the flattened features of the convolution blocks."""
         rows = inputs.shape[1]
@@ -202,7 +202,7 @@ def _activate(layer: nn.Module, x: torch.Tensor, parameter: torch.Tensor | None,
     return activated
 
 
-class ForeignNetwork:
+class VmapNetwork:
     """The forward pass of M modules that are built like `template`; dropout reads its bits from the state."""
 
     def __init__(self, template: nn.Module) -> None:

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from hpsearch.engine.device_data import DeviceData, outputs_of
-from hpsearch.engine.fleet.batch_layout import Crew, CrewData
-from hpsearch.engine.fleet.dropout_masks import Masks
-from hpsearch.engine.fleet.layers import ForeignNetwork, StackedNetwork, activation_parameters
-from hpsearch.engine.fleet.update_rules import Updates
+from hpsearch.engine.fleet.batch_layout import FleetBatch, FleetData
+from hpsearch.engine.fleet.dropout_masks import FleetDropout
+from hpsearch.engine.fleet.layers import StackedNetwork, VmapNetwork, activation_parameters
+from hpsearch.engine.fleet.update_rules import FleetOptimizer
 from hpsearch.engine.initial_network import initial_network, same_start
 from hpsearch.engine.minibatches import minibatches
 from hpsearch.engine.precision import in_precision
@@ -88,10 +88,10 @@ class Weights:
         return {f"{prefix}{name}": x.cpu().numpy().copy() for name, x in tensors.items()}
 
 
-class Members:
+class FleetNetworks:
     """M networks of one shape."""
 
-    def __init__(self, crew: Crew, data: DeviceData, outputs: int, kept: Sequence[Weights] | None = None) -> None:
+    def __init__(self, crew: FleetBatch, data: DeviceData, outputs: int, kept: Sequence[Weights] | None = None) -> None:
         """Initializes each network as the reference engine does.
 
         Args:
@@ -112,15 +112,15 @@ class Members:
         self.buffers = {
             name: torch.stack([_cast(state[name], data) for state in states]) for name in states[0].keys() - trained
         }
-        network = StackedNetwork(template) if isinstance(template, Network) else ForeignNetwork(template)
+        network = StackedNetwork(template) if isinstance(template, Network) else VmapNetwork(template)
         self._network = in_precision(network, crew.fits[0].config.training.precision, data.device)
-        self._masks = Masks(template)
+        self._masks = FleetDropout(template)
         self._constants = activation_parameters([fit.config for fit in crew.fits], self.parameters)
         if kept is not None:
             self._restore(kept)
         self._lay_out(crew, trains=kept is None)
         if kept is None:
-            self._updates = Updates([fit.config for fit in crew.fits], self.parameters, self.layout.decayed)
+            self._updates = FleetOptimizer([fit.config for fit in crew.fits], self.parameters, self.layout.decayed)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(M, C, B) outputs in training mode for inputs (M or 1, B, *shape); `backward` goes the same way back."""
@@ -145,7 +145,7 @@ class Members:
         self._limit_norms()
 
     @torch.no_grad()
-    def predict(self, crew: Crew, seen: CrewData, rows_gn: np.ndarray) -> torch.Tensor:
+    def predict(self, crew: FleetBatch, seen: FleetData, rows_gn: np.ndarray) -> torch.Tensor:
         """(M, n, C) outputs in evaluation mode, in portions of one size."""
         state = self._views | self.buffers | self._constants | self._masks.state()
         all_rows = torch.as_tensor(rows_gn, device=self.parameters.device)
@@ -153,7 +153,7 @@ class Members:
         for rows in torch.split(all_rows, PREDICTION_ROWS, dim=1) if all_rows.shape[1] else ():
             # A product with one row goes another way, with other bits, for one member than for several: never one.
             several = rows if rows.shape[1] > 1 else rows.expand(-1, 2)
-            outputs = self._network(state, crew.spread(seen.inputs(several)), None).transpose(1, 2)
+            outputs = self._network(state, crew.broadcast_groups(seen.inputs(several)), None).transpose(1, 2)
             parts.append(outputs[:, : rows.shape[1]])
         return torch.cat(parts, 1)
 
@@ -196,7 +196,7 @@ class Members:
         state |= {name: x[member] for name, x in self.buffers.items()}
         return {name: tensor.cpu().numpy().copy() for name, tensor in state.items()}
 
-    def keep(self, members: np.ndarray, crew: Crew) -> None:
+    def keep(self, members: np.ndarray, crew: FleetBatch) -> None:
         """Goes on with some of the members.
 
         Args:
@@ -210,7 +210,7 @@ class Members:
         self._lay_out(crew, trains=True)
         self._updates.keep(index, self.parameters)
 
-    def _lay_out(self, crew: Crew, *, trains: bool) -> None:
+    def _lay_out(self, crew: FleetBatch, *, trains: bool) -> None:
         """What follows from who is there."""
         self._views = self.layout.views(self.parameters)
         self._grads = torch.zeros_like(self.parameters) if trains else self.parameters
@@ -235,7 +235,7 @@ class Members:
                     view.mul_((self._max_norm / norm).view(*norm.shape, *[1] * (view.ndim - 2)))
 
 
-def lonely(fit: Fit, data: DeviceData) -> bool:
+def needs_duplicate(fit: Fit, data: DeviceData) -> bool:
     """Whether a fit alone would have other bits than in company, and is given a twin.
 
     A batch of one product with a side of length 1 goes another way than one of several.

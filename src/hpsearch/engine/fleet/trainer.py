@@ -20,11 +20,11 @@ import torch
 
 from hpsearch.engine.checkpoint import History
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.diagnostics import Watch
-from hpsearch.engine.fleet.batch_layout import Crew, CrewData, PartRows, sort_key
+from hpsearch.engine.diagnostics import SweepListener
+from hpsearch.engine.fleet.batch_layout import FleetBatch, FleetData, PartRows, sort_key
 from hpsearch.engine.fleet.cuda_graph import Step, stepper
-from hpsearch.engine.fleet.grouping import muster
-from hpsearch.engine.fleet.networks import Members, Weights, lonely
+from hpsearch.engine.fleet.grouping import group_into_fleets
+from hpsearch.engine.fleet.networks import FleetNetworks, Weights, needs_duplicate
 from hpsearch.engine.fleet.stacked_losses import StackedLoss, hits, stacked_loss
 from hpsearch.engine.minibatches import length, minibatches, probe_length, probe_rows
 from hpsearch.engine.precision import arithmetic
@@ -72,7 +72,7 @@ def train_fleet(
     started = time.perf_counter()
     for fit in fits:
         check_fit(fit, data)
-    if len(fits) == 1 and lonely(fits[0], data):
+    if len(fits) == 1 and needs_duplicate(fits[0], data):
         settings: dict[str, Any] = {"keep_state": keep_state, "stop_after": stop_after, "stepper": stepper}
         return train_fleet([*fits, *fits], data, resume=None if resume is None else [*resume, *resume], **settings)[:1]
     places = sorted(range(len(fits)), key=lambda place: sort_key(fits[place]))
@@ -90,11 +90,11 @@ class Fleet:
 
     def __init__(self, fits: list[Fit], data: DeviceData, stepper: Callable[[Step, torch.device], Step]) -> None:
         self.config, self.data, self.stepper = fits[0].config, data, stepper
-        self.everyone = self.crew = Crew.of(fits)
-        self.seen = CrewData(self.crew, data)
-        self.members = Members(self.crew, data, self.seen.outputs)
+        self.everyone = self.crew = FleetBatch.of(fits)
+        self.seen = FleetData(self.crew, data)
+        self.members = FleetNetworks(self.crew, data, self.seen.outputs)
         # Not by bound methods: crew and members change, and who has left takes memory.
-        self.watch = Watch(fits, data, lambda fit: self.seen.of(fit), lambda at: self.members.state(at))  # noqa: PLW0108
+        self.watch = SweepListener(fits, data, lambda fit: self.seen.of(fit), lambda at: self.members.state(at))  # noqa: PLW0108
         self.alive = np.arange(len(fits))  # numbers of the members that still train
         self.logs = [_Log() for _ in fits]
         n = length(fits[0], len(fits[0].fold.val))
@@ -140,7 +140,7 @@ class Fleet:
 
     def _train_epoch(self, epoch: int) -> None:
         """One pass over the training rows of each member, then its validation and monitor rows."""
-        sizes = minibatches(self.crew.leaders[0])
+        sizes = minibatches(self.crew.representatives[0])
         monitored = [self.logs[member].monitor_loss for member in self.alive]
         rates_sm = epoch_rates([fit.config for fit in self.crew.fits], monitored, len(sizes), epoch)
         lr_sm = torch.as_tensor(rates_sm).to(self.members.parameters)
@@ -161,17 +161,17 @@ class Fleet:
         It reads and writes tensors that stay where they are, and waits for none of them, so that it can be captured.
         `counted_gb` says which rows count; all do without it.
         """
-        outputs_mcb = self.members.forward(self.crew.spread(self.seen.inputs(rows_gb)))
-        losses_mb = self.smoothed(outputs_mcb, self.crew.spread(self.seen.targets(rows_gb)))
+        outputs_mcb = self.members.forward(self.crew.broadcast_groups(self.seen.inputs(rows_gb)))
+        losses_mb = self.smoothed(outputs_mcb, self.crew.broadcast_groups(self.seen.targets(rows_gb)))
         rows_m1: int | torch.Tensor = rows_gb.shape[1]
-        counted_mb = None if counted_gb is None else self.crew.spread(counted_gb)
+        counted_mb = None if counted_gb is None else self.crew.broadcast_groups(counted_gb)
         if counted_mb is not None:
             losses_mb, rows_m1 = losses_mb.where(counted_mb, 0), counted_mb.sum(1, keepdim=True)
         objective = losses_mb.sum() if self.config.loss.kind == "sse" else (losses_mb / rows_m1).sum()
         self.members.backward(objective, lr_m)
         self.losses_m += losses_mb.detach().sum(1, dtype=torch.float64)
         if self.seen.classes:
-            right_mb = hits(outputs_mcb.detach(), self.crew.spread(self.seen.labels(rows_gb)))
+            right_mb = hits(outputs_mcb.detach(), self.crew.broadcast_groups(self.seen.labels(rows_gb)))
             self.correct_m += (right_mb if counted_mb is None else right_mb & counted_mb).sum(1)
 
     def _lay_out(self) -> None:
@@ -230,7 +230,7 @@ class Fleet:
         return {member: ends for member, (log, ends) in logs.items() if not log.left and log.failure is None}
 
     def _let_go(self, leaves: np.ndarray) -> None:
-        """Keeps the weights of those that leave, and goes on with the rest: at least two, see `lonely`."""
+        """Keeps the weights of those that leave, and goes on with the rest: at least two, see `needs_duplicate`."""
         for i in np.flatnonzero(leaves):
             log = self.logs[self.alive[i]]
             log.kept, log.left = log.kept or self.members.weights(int(i)), True
@@ -239,8 +239,8 @@ class Fleet:
             stay = np.sort(np.append(stay, np.flatnonzero(leaves)[:1]))
         if 0 < len(stay) < len(self.alive):
             self.alive = self.alive[stay]
-            self.crew = Crew.of([self.everyone.fits[i] for i in self.alive])
-            self.seen = CrewData(self.crew, self.data)
+            self.crew = FleetBatch.of([self.everyone.fits[i] for i in self.alive])
+            self.seen = FleetData(self.crew, self.data)
             self.members.keep(stay, self.crew)
             self.watch.follow(self.alive.tolist())
             self._lay_out()
@@ -252,10 +252,10 @@ class Fleet:
             kept = [log.kept or self.members.weights(current[i]) for i, log in enumerate(self.logs)]
             del self.members  # its memory goes before that of the successor comes
             self.crew, self.alive = self.everyone, np.arange(len(self.logs))
-            self.seen = CrewData(self.crew, self.data)
-            self.members = Members(self.crew, self.data, self.seen.outputs, kept)
+            self.seen = FleetData(self.crew, self.data)
+            self.members = FleetNetworks(self.crew, self.data, self.seen.outputs, kept)
         report = self.members.predict(self.crew, self.seen, self.crew.rows("report").rows).cpu().numpy()
-        probe = self.crew.part([probe_rows(fit) for fit in self.crew.leaders], probe_length(self.crew.fits[0]))
+        probe = self.crew.part([probe_rows(fit) for fit in self.crew.representatives], probe_length(self.crew.fits[0]))
         final = self._mean_losses(probe, smooth=True)
         assert final is not None
         return report, final
@@ -265,7 +265,7 @@ class Fleet:
         if not part.rows.shape[1]:
             return None
         outputs_mnc = self.members.predict(self.crew, self.seen, part.rows)
-        targets = self.crew.spread(self.seen.targets(torch.as_tensor(part.rows, device=self.data.device)))
+        targets = self.crew.broadcast_groups(self.seen.targets(torch.as_tensor(part.rows, device=self.data.device)))
         return part.mean(self.loss(smooth=smooth)(outputs_mnc.transpose(1, 2), targets).double().cpu().numpy())
 
     def loss(self, *, smooth: bool) -> StackedLoss:
@@ -306,7 +306,7 @@ def train_fits(
 ) -> list[FitResult]:
     """Trains any fits, in fleets of at most `width` members; one result a fit, in their order."""
     results: dict[int, FitResult] = {}
-    for places in muster(fits, width, data.inputs[0].numel()):
+    for places in group_into_fleets(fits, width, data.inputs[0].numel()):
         together = [fits[place] for place in places]
         starts = None if resume is None else [resume[place] for place in places]
         trained = train_fleet(together, data, stop_after=stop_after, resume=starts)

@@ -50,7 +50,7 @@ class _Rows:
     eps: torch.Tensor
 
 
-class Updates:
+class FleetOptimizer:
     """The optimizers of a fleet, whose members are sorted by `order`."""
 
     def __init__(self, configs: Sequence[Config], parameters: torch.Tensor, decayed: int) -> None:

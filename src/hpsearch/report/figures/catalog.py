@@ -15,7 +15,7 @@ from hpsearch.report.figures.mechanism import (
     over_epochs,
     signal_propagation,
 )
-from hpsearch.report.figures.render import Drawing
+from hpsearch.report.figures.render import FigureSpec
 from hpsearch.report.figures.space import good_region, score_distribution, slices
 from hpsearch.report.figures.tuning import (
     block_winners,
@@ -24,7 +24,7 @@ from hpsearch.report.figures.tuning import (
     tuning_curves,
     tuning_curves_by_cost,
 )
-from hpsearch.report.levels import cast
+from hpsearch.report.levels import level_series
 
 ORDER_STATISTICS = ("R01", "R02", "R03", "R04", "R05", "R09")
 """Gates that can forbid what is computed from the order of trials."""
@@ -33,14 +33,14 @@ COMPARISON = ("R06", "R07", "R08", "R09", "R10", "R11")
 """Gates that can forbid a comparison of frozen recipes."""
 
 
-def budget_drawings(findings: Findings) -> list[Drawing]:
+def budget_drawings(findings: Findings) -> list[FigureSpec]:
     """F1 to F4."""
     by_cost = [BY_COST] if costs_differ(findings) else []
     compared = [HIGHEST] if len(findings.evidence.design.levels) > 1 else []
     return [*by_cost, TUNING, *compared, BLOCKS, DISTRIBUTION]
 
 
-TUNING = Drawing(
+TUNING = FigureSpec(
     "F1",
     "f01-tuning-curves",
     "Tuning curves",
@@ -50,7 +50,7 @@ TUNING = Drawing(
     "No level has enough trials.",
 )
 
-BY_COST = Drawing(
+BY_COST = FigureSpec(
     "F1b",
     "f01b-tuning-curves-by-cost",
     "Tuning curves at equal cost",
@@ -60,7 +60,7 @@ BY_COST = Drawing(
     ORDER_STATISTICS,
 )
 
-HIGHEST = Drawing(
+HIGHEST = FigureSpec(
     "F2",
     "f02-probability",
     "P(level is best | k)",
@@ -70,7 +70,7 @@ HIGHEST = Drawing(
     "No budgets were evaluated.",
 )
 
-BLOCKS = Drawing(
+BLOCKS = FigureSpec(
     "F3",
     "f03-blocks",
     "Repeated searches of k trials",
@@ -80,7 +80,7 @@ BLOCKS = Drawing(
     "There are no blocks.",
 )
 
-DISTRIBUTION = Drawing(
+DISTRIBUTION = FigureSpec(
     "F4",
     "f04-distribution",
     "Distribution of the search's scores",
@@ -91,14 +91,14 @@ DISTRIBUTION = Drawing(
 )
 
 
-def space_drawings(findings: Findings) -> list[Drawing]:
+def space_drawings(findings: Findings) -> list[FigureSpec]:
     """F5 for each level, F6 to F8."""
     return [*(_slices(findings, at) for at in range(len(findings.evidence.design.levels))), GOOD, IMPORTANCE, LEARNING]
 
 
-def _slices(findings: Findings, at: int) -> Drawing:
-    series, several = cast(findings, 60)[at], len(findings.evidence.design.levels) > 1
-    return Drawing(
+def _slices(findings: Findings, at: int) -> FigureSpec:
+    series, several = level_series(findings, 60)[at], len(findings.evidence.design.levels) > 1
+    return FigureSpec(
         f"F5.{at + 1}" if several else "F5",
         f"f05-slices-{at + 1}",
         f"Slices of the space: {series.label}" if several else "Slices of the space",
@@ -115,7 +115,7 @@ _SLICES = (
     "bars: 95 % bootstrap, where there are enough trials."
 )
 
-GOOD = Drawing(
+GOOD = FigureSpec(
     "F6",
     "f06-good-region",
     "Width of the good region",
@@ -127,7 +127,7 @@ GOOD = Drawing(
     "No level has a recipe, or no δ is declared.",
 )
 
-IMPORTANCE = Drawing(
+IMPORTANCE = FigureSpec(
     "F7",
     "f07-importance",
     "Which drawn values matter",
@@ -139,7 +139,7 @@ IMPORTANCE = Drawing(
     "No importance was computed.",
 )
 
-LEARNING = Drawing(
+LEARNING = FigureSpec(
     "F8",
     "f08-learning-curves",
     "Learning curves",
@@ -150,7 +150,7 @@ LEARNING = Drawing(
 )
 
 CONFIRM = (
-    Drawing(
+    FigureSpec(
         "F9",
         "f09-pairs",
         "Paired differences",
@@ -159,7 +159,7 @@ CONFIRM = (
         COMPARISON,
         "There is no pair of confirmed recipes.",
     ),
-    Drawing(
+    FigureSpec(
         "F10",
         "f10-shrinkage",
         "From the search to fresh seeds",
@@ -168,7 +168,7 @@ CONFIRM = (
         (),
         "There is no score to show.",
     ),
-    Drawing(
+    FigureSpec(
         "F11",
         "f11-seeds",
         "Seed by seed",
@@ -179,7 +179,7 @@ CONFIRM = (
     ),
 )
 
-INTERACTION = Drawing(
+INTERACTION = FigureSpec(
     "F12",
     "f12-interaction",
     "Interaction",
@@ -188,7 +188,7 @@ INTERACTION = Drawing(
 )
 
 
-def mechanism_drawings(findings: Findings, theory: Theory | None) -> list[Drawing]:
+def mechanism_drawings(findings: Findings, theory: Theory | None) -> list[FigureSpec]:
     """Signal propagation forward and backward, the course of the signals, and paths of optimizers."""
     moments = [_propagation(1, "activation_second_moment", theory), _propagation(2, "gradient_second_moment", None)]
     courses = [name for name in STATISTICS if name not in ("activation_second_moment", "gradient_second_moment")]
@@ -202,10 +202,10 @@ def _has(signals: object, stem: str) -> bool:
     return isinstance(signals, Mapping) and stem.partition("-")[2].replace("-", "_") in signals
 
 
-def _propagation(at: int, statistic: str, theory: Theory | None) -> Drawing:
+def _propagation(at: int, statistic: str, theory: Theory | None) -> FigureSpec:
     which = "activations" if statistic.startswith("activation") else "gradients"
     lines = " Dashed: mean-field theory (S-23)." if theory else ""
-    return Drawing(
+    return FigureSpec(
         f"M{at}",
         f"m0{at}-{statistic.replace('_', '-')}",
         f"Signal propagation at initialization: {which}",
@@ -218,9 +218,9 @@ def _propagation(at: int, statistic: str, theory: Theory | None) -> Drawing:
     )
 
 
-def _course(at: int, statistic: str) -> Drawing:
+def _course(at: int, statistic: str) -> FigureSpec:
     zero = "" if statistic in SHARES else " Logarithmic."
-    return Drawing(
+    return FigureSpec(
         f"M{at}",
         f"m0{at}-{statistic.replace('_', '-')}",
         STATISTICS[statistic].capitalize(),
@@ -231,7 +231,7 @@ def _course(at: int, statistic: str) -> Drawing:
     )
 
 
-PATHS = Drawing(
+PATHS = FigureSpec(
     "M7",
     "m07-optimizer-paths",
     "Paths of four optimizers",

@@ -31,14 +31,14 @@ from hpsearch.report.figures.axes import (
 from hpsearch.report.figures.style import GRID, INK, MUTED, SHADE, SMALL, look, short, short_names
 from hpsearch.report.levels import (
     Series,
-    cast,
     failed,
     has_report,
+    interval_label,
     level_order,
+    level_series,
     numbers_of,
-    over_seeds,
     score_name,
-    selecting,
+    selection_rows,
 )
 
 DOTS_ONLY = frozenset({"R07", "R08"})
@@ -104,13 +104,13 @@ def _images(pair: Pair) -> bool:
 
 def _difference_span(pairs: Sequence[Pair], delta: float | None) -> tuple[float, float]:
     """Limits around zero, δ and all intervals; a seed far beyond them, such as one that diverged, is pointed at."""
-    ends = [0.0, *((-1.3 * delta, 1.3 * delta) if delta is not None else ())]
+    format_interval = [0.0, *((-1.3 * delta, 1.3 * delta) if delta is not None else ())]
     for pair in pairs:
         if not pair.refused:
-            ends += [*pair.ci, *pair.ci_sim, *(pair.ci_images or ())]
+            format_interval += [*pair.ci, *pair.ci_sim, *(pair.ci_images or ())]
     finite = np.concatenate([pair.differences[np.isfinite(pair.differences)] for pair in pairs])
-    ends += np.quantile(finite, [0.03, 0.97]).tolist() if len(finite) else []
-    return span_of(ends, pad=0.05)
+    format_interval += np.quantile(finite, [0.03, 0.97]).tolist() if len(finite) else []
+    return span_of(format_interval, pad=0.05)
 
 
 def _draw_pair(axes: Axes, row: int, pair: Pair, limits: tuple[float, float]) -> None:
@@ -145,16 +145,16 @@ def _point_outside(axes: Axes, row: float, values: Iterable[float], limits: tupl
 @styled
 def shrinkage(findings: Findings) -> Figure | None:
     """F10: each recipe's score from the search to fresh seeds, and to the test set; None without any score to show."""
-    members = [series for series in cast(findings) if series.name in findings.confirmed]
+    members = [series for series in level_series(findings) if series.name in findings.confirmed]
     if not members:
         return None
     design, stages = findings.evidence.design, _stages(findings)
     values = {series.name: _stage_scores(findings, series.name, stages) for series in members}
-    ends = [end for series in members for end in findings.confirmed[series.name].interval]
+    format_interval = [end for series in members for end in findings.confirmed[series.name].interval]
     every = [value for scores in values.values() for value in scores if math.isfinite(value)]
     if not every:
         return None
-    low, high = span_of([*every, *ends, max(every) - 1.5 * (design.delta or 0)])
+    low, high = span_of([*every, *format_interval, max(every) - 1.5 * (design.delta or 0)])
     levels: list[Entry] = [(sample(series.look), _named(findings, series)) for series in members]
     figure, (axes,) = lay_out(Layout(height=210, foot=46, legend=[levels, delta_entries(design.delta)]))
     draw_delta(axes, "y", design.delta, max(every))
@@ -173,7 +173,7 @@ def shrinkage(findings: Findings) -> Figure | None:
         axes,
         "",
         score_name(design),
-        f"n = {count}; bars: {over_seeds(findings)}",
+        f"n = {count}; bars: {interval_label(findings)}",
     )
     axes.set_xlabel("rows and trainings that the score comes from", labelpad=3)
     return figure
@@ -192,7 +192,11 @@ def _named(findings: Findings, series: Series) -> str:
 
 
 def _stages(findings: Findings) -> list[str]:
-    stages = [f"search\n{selecting(findings)}", *(["search\nreport"] if has_report(findings) else []), "confirm\nmean"]
+    stages = [
+        f"search\n{selection_rows(findings)}",
+        *(["search\nreport"] if has_report(findings) else []),
+        "confirm\nmean",
+    ]
     return [*stages, "test"] if findings.evidence.tests else stages
 
 
@@ -200,7 +204,7 @@ def _stage_scores(findings: Findings, level: str, stages: Sequence[str]) -> list
     explored, test = findings.explored.get(level), [row for row in findings.evidence.tests if row.level == level]
     sign = -1.0 if score_name(findings.evidence.design).startswith("-") else 1.0
     known = {
-        f"search\n{selecting(findings)}": explored.val if explored else math.nan,
+        f"search\n{selection_rows(findings)}": explored.val if explored else math.nan,
         "search\nreport": explored.report if explored else math.nan,
         "confirm\nmean": findings.confirmed[level].mean,
         "test": sign * abs(test[0].value) if test else math.nan,
@@ -211,7 +215,7 @@ def _stage_scores(findings: Findings, level: str, stages: Sequence[str]) -> list
 @styled
 def seed_strips(findings: Findings) -> Figure | None:
     """F11: every retraining's score, equal seeds joined, with each level's mean; None if nothing was confirmed."""
-    members = [series for series in cast(findings, 40) if findings.evidence.confirmed(series.name)]
+    members = [series for series in level_series(findings, 40) if findings.evidence.confirmed(series.name)]
     if not members:
         return None
     design = findings.evidence.design
@@ -220,7 +224,7 @@ def seed_strips(findings: Findings) -> Figure | None:
     legend: list[Entry] = [
         (sample(line="", marker="o", color=MUTED), "a seed"),
         (sample(color=GRID), "equal seeds"),
-        (sample(marker="D"), f"mean, {over_seeds(findings)}"),
+        (sample(marker="D"), f"mean, {interval_label(findings)}"),
     ]
     figure, (axes,) = lay_out(
         Layout(height=38.0 * len(members) + 10, left=14, legend=[legend, delta_entries(design.delta)])
@@ -243,9 +247,9 @@ def _scores(findings: Findings, level: str) -> dict[int, float]:
 
 def _strip_span(findings: Findings, scores: dict[str, dict[int, float]]) -> tuple[float, float]:
     good = [row.report for row in findings.evidence.confirm if not failed(row) and math.isfinite(row.report)]
-    ends = [end for one in findings.confirmed.values() for end in one.interval]
+    format_interval = [end for one in findings.confirmed.values() for end in one.interval]
     top = max([value for keys in scores.values() for value in keys.values() if math.isfinite(value)], default=0.0)
-    return span_of([*good, *ends, top - 1.5 * (findings.evidence.design.delta or 0)], pad=0.05)
+    return span_of([*good, *format_interval, top - 1.5 * (findings.evidence.design.delta or 0)], pad=0.05)
 
 
 def _join_seeds(axes: Axes, rows: Sequence[dict[int, float]], limits: tuple[float, float]) -> None:
@@ -280,9 +284,9 @@ def interaction(findings: Findings) -> Figure | None:
     first, second = effects.values
     looks = [look(place) for place in range(2)]
     design = findings.evidence.design
-    ends = [end for level, _ in effects.cells.values() for end in _cell_interval(findings, level)]
+    format_interval = [end for level, _ in effects.cells.values() for end in _cell_interval(findings, level)]
     means = [mean for _, mean in effects.cells.values()]
-    low, high = span_of([*means, *ends, max(means) - 1.5 * (design.delta or 0)])
+    low, high = span_of([*means, *format_interval, max(means) - 1.5 * (design.delta or 0)])
     names = [short(f"{effects.factors[1]}: {value}", 30) for value in second]
     legend: list[Entry] = [(sample(shown), name) for shown, name in zip(looks, names, strict=True)]
     figure, (axes,) = lay_out(Layout(height=190, legend=[legend, delta_entries(design.delta)]))
@@ -301,7 +305,7 @@ def interaction(findings: Findings) -> Figure | None:
         axes,
         short(effects.factors[0], 40),
         score_name(design, confirm_part(findings)),
-        f"n = {number_of(seeds, 'seed')}; bars: {over_seeds(findings)}",
+        f"n = {number_of(seeds, 'seed')}; bars: {interval_label(findings)}",
     )
     return figure
 

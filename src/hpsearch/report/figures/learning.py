@@ -25,14 +25,16 @@ from hpsearch.report.figures.axes import (
     styled,
 )
 from hpsearch.report.figures.style import INK, MUTED
-from hpsearch.report.levels import LOSSES, Series, cast, parameter_names, score_name, selecting
+from hpsearch.report.levels import LOSSES, Series, level_series, parameter_names, score_name, selection_rows
 
 
 @styled
 def importance(findings: Findings) -> Figure | None:
     """F7: share of each drawn value in the divergence of good trials from all, by level; None if it is refused."""
     members = [
-        one for one in cast(findings, 40) if one.name in findings.explored and findings.explored[one.name].importance
+        one
+        for one in level_series(findings, 40)
+        if one.name in findings.explored and findings.explored[one.name].importance
     ]
     if not members:
         return None
@@ -72,7 +74,7 @@ def _draw_shares(axes: Axes, findings: Findings, series: Series, at: float) -> f
 @styled
 def learning_curves(findings: Findings) -> Figure | None:
     """F8: median and quartiles of each level's five highest-scoring trials, and the recipe; None without curves."""
-    groups = [(series, _top(findings, series.name)) for series in cast(findings, 20)]
+    groups = [(series, _top(findings, series.name)) for series in level_series(findings, 20)]
     groups = [(series, rows) for series, rows in groups if rows]
     design = findings.evidence.design
     name = _curve_name(design.metric, [row for _, rows in groups for row in rows])
@@ -83,8 +85,8 @@ def learning_curves(findings: Findings) -> Figure | None:
     top = max(filter(np.isfinite, every), default=np.nan)
     delta = design.delta if name == design.metric else None
     legend = [
-        *_curve_legend(selecting(findings)),
-        *delta_entries(delta, f"below the highest {selecting(findings)} score"),
+        *_curve_legend(selection_rows(findings)),
+        *delta_entries(delta, f"below the highest {selection_rows(findings)} score"),
     ]
     figure, axes = lay_out(Layout(len(groups), min(2, len(groups)), 120, 58, foot=36, legend=[legend]))
     low, high = steady_span([*every, *_train(groups, name, sign)])

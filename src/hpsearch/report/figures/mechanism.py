@@ -26,7 +26,7 @@ from hpsearch.report.figures.axes import (
     styled,
 )
 from hpsearch.report.figures.style import GRID, INK, Look, look, short
-from hpsearch.report.levels import Series, cast
+from hpsearch.report.levels import Series, level_series
 
 Path = np.ndarray
 """(T, 2) points, the start first."""
@@ -213,7 +213,7 @@ def signal_propagation(
 ) -> Figure | None:
     """A second moment in each layer before the first update, by level, against theory; None if it was not measured."""
     evidence = findings.evidence
-    drawn = [(series, draws_of_weights(evidence, series.name)) for series in cast(findings)]
+    drawn = [(series, draws_of_weights(evidence, series.name)) for series in level_series(findings)]
     found = [(series, at_initialization(rows, statistic)) for series, rows in drawn]
     found = [(series, values) for series, values in found if (np.isfinite(values) & (values > 0)).any()]
     if not found:
@@ -263,7 +263,7 @@ def _whole_ticks(axes: Axes, last: int) -> None:
 @styled
 def over_epochs(findings: Findings, statistic: str) -> Figure | None:
     """A statistic layer by layer over training, by level: the median of its trials; None if it was not measured."""
-    found = [(series, course(findings.evidence.draws(series.name), statistic)) for series in cast(findings, 20)]
+    found = [(series, course(findings.evidence.draws(series.name), statistic)) for series in level_series(findings, 20)]
     groups = [(series, one) for series, one in found if one is not None and np.isfinite(one.median).any()]
     if not groups:
         return None

@@ -8,9 +8,9 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from hpsearch.analysis.findings import Action, Findings, Gate
+from hpsearch.analysis.findings import Action, Findings, RuleResult
 from hpsearch.formatting import visible
-from hpsearch.report.blocks import Ban, Block, Gallery, Picture, Refused
+from hpsearch.report.blocks import Block, Gallery, Picture, Refused, RuleNote
 from hpsearch.report.figures.style import DARK, drawing, short
 
 DPI = 110
@@ -93,7 +93,7 @@ def dark_rules(scope: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class FigureSpec:
     """A figure that a report may have.
 
     Attributes:
@@ -115,9 +115,9 @@ class Drawing:
     otherwise: str = "There are no data for it."
 
 
-def gallery(findings: Findings, drawings: Iterable[Drawing]) -> list[Block]:
+def figure_blocks(findings: Findings, drawings: Iterable[FigureSpec]) -> list[Block]:
     """The figures, and before them what is not shown: once for all that the same gates forbid."""
-    missing: dict[tuple[str, tuple[Ban, ...]], list[str]] = {}
+    missing: dict[tuple[str, tuple[RuleNote, ...]], list[str]] = {}
     pictures = []
     for each in drawings:
         found = shown(each, findings)
@@ -129,7 +129,7 @@ def gallery(findings: Findings, drawings: Iterable[Drawing]) -> list[Block]:
     return [*refused, Gallery(tuple(pictures))] if pictures else refused
 
 
-def shown(drawing: Drawing, findings: Findings) -> Picture | Refused:
+def shown(drawing: FigureSpec, findings: Findings) -> Picture | Refused:
     """The figure, or why it is missing."""
     figure, title = drawing.draw(findings), f"{drawing.number}. {drawing.title}"
     if figure is None:
@@ -152,12 +152,12 @@ def refusal(title: str, findings: Findings, codes: Iterable[str], otherwise: str
     return Refused(title, "" if bans else otherwise, bans)
 
 
-def banned(findings: Findings, codes: Iterable[str]) -> tuple[Ban, ...]:
+def banned(findings: Findings, codes: Iterable[str]) -> tuple[RuleNote, ...]:
     """Those of the gates that refuse something."""
     closed = [gate for gate in findings.gates if gate.action is Action.REFUSE and gate.code in codes]
     return tuple(map(ban, closed))
 
 
-def ban(gate: Gate) -> Ban:
+def ban(gate: RuleResult) -> RuleNote:
     """A gate as it stands in place of what it forbids."""
-    return Ban(gate.code, visible(gate.level or ""), visible(gate.reason), visible(gate.fix))
+    return RuleNote(gate.code, visible(gate.level or ""), visible(gate.reason), visible(gate.fix))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hpsearch.analysis.evidence import TrialRow
-from hpsearch.analysis.exploration.findings import Explored, Isolation
+from hpsearch.analysis.exploration.findings import Isolation, SearchSummary
 from hpsearch.analysis.findings import Findings
 from hpsearch.formatting import show_coverage
 from hpsearch.report.figures.axes import (
@@ -34,8 +34,8 @@ from hpsearch.report.figures.axes import (
 from hpsearch.report.figures.style import INK, MUTED, SHADE, SMALL, short
 from hpsearch.report.levels import (
     Series,
-    cast,
     failed,
+    level_series,
     numbers_of,
     parameter_names,
     score_name,
@@ -51,7 +51,9 @@ EDGE = 0.05
 def score_distribution(findings: Findings) -> Figure | None:
     """F4: share of trials that score at most x on `val`, failures at the left edge; None without trials."""
     design = findings.evidence.design
-    pools = [(series, np.array([row.val for row in _scored(findings, series.name)])) for series in cast(findings, 22)]
+    pools = [
+        (series, np.array([row.val for row in _scored(findings, series.name)])) for series in level_series(findings, 22)
+    ]
     pools = [(series, scores) for series, scores in pools if len(scores)]
     if not pools:
         return None
@@ -114,7 +116,7 @@ def slices(findings: Findings, level: str) -> Figure | None:
     part = shown_part(findings)
     scores = [shown_score(row, part) for row in rows]
     low, high = steady_span([*scores, *_isolated(findings.explored.get(level))])
-    series = next(one for one in cast(findings) if one.name == level)
+    series = next(one for one in level_series(findings) if one.name == level)
     legend = _slice_legend(series, findings)
     figure, axes = lay_out(Layout(len(names), min(2, len(names)), 128, 58, foot=38, legend=legend))
     titles, top = parameter_names(names), max(filter(math.isfinite, scores), default=math.nan)
@@ -132,7 +134,7 @@ def slices(findings: Findings, level: str) -> Figure | None:
     return figure
 
 
-def _isolated(explored: Explored | None) -> list[float]:
+def _isolated(explored: SearchSummary | None) -> list[float]:
     """All scores of ranges, with their intervals."""
     pieces = [piece for found in explored.isolation.values() for piece in found] if explored is not None else []
     return [value for piece in pieces for value in (piece.score, *(piece.interval or ()))]
@@ -197,15 +199,15 @@ def _draw_trials(
     kept = [(x, score) for x, score, row in points if not failed(row) and score >= low]
     axes.plot([x for x, _ in kept], [y for _, y in kept], "o", markersize=3, color=series.look.color, alpha=0.75)
     axes.plot(lost, [0.02] * len(lost), "x", markersize=4, color=MUTED, transform=axes.get_xaxis_transform())
-    ends = axes.get_xlim()
-    middle = sum(ends) / 2 if axes.get_xscale() == "linear" else math.sqrt(math.prod(ends))
+    format_interval = axes.get_xlim()
+    middle = sum(format_interval) / 2 if axes.get_xscale() == "linear" else math.sqrt(math.prod(format_interval))
     note_below(axes, middle, sum(not failed(row) and score < low for _, score, row in points))
     explored = findings.explored.get(series.name)
     chosen = [(x, score) for x, score, row in points if explored is not None and row.k == explored.recipe]
     axes.plot([x for x, _ in chosen], [y for _, y in chosen], "*", markersize=10, color=INK, markeredgewidth=0)
 
 
-def _draw_isolation(axes: Axes, explored: Explored | None, name: str, place: _Places) -> None:
+def _draw_isolation(axes: Axes, explored: SearchSummary | None, name: str, place: _Places) -> None:
     for piece in explored.isolation.get(name, ()) if explored is not None else ():
         if not math.isfinite(piece.score):
             continue
@@ -221,7 +223,7 @@ def good_region(findings: Findings) -> Figure | None:
     """F6: share of the trials of a level that score within δ of its recipe; None if it is known for no level."""
     found = [
         (series, findings.explored[series.name].good)
-        for series in cast(findings, 40)
+        for series in level_series(findings, 40)
         if series.name in findings.explored
     ]
     found = [(series, good) for series, good in found if good is not None]

@@ -30,7 +30,7 @@ from hpsearch.report.figures.axes import (
     styled,
 )
 from hpsearch.report.figures.style import GRID, MUTED
-from hpsearch.report.levels import Series, cast, has_report, numbers_of, score_name, shown_part, shown_rows
+from hpsearch.report.levels import Series, has_report, level_series, numbers_of, score_name, shown_part, shown_rows
 
 MARKED = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Budgets at which a curve carries its marker."""
@@ -111,7 +111,7 @@ def _curves(
 
 def _lines(findings: Findings, unit: dict[str, float]) -> list[Line]:
     reported, lines = has_report(findings), []
-    for series in cast(findings):
+    for series in level_series(findings):
         curve = findings.explored[series.name].curve if series.name in findings.explored else None
         if curve is None:
             continue
@@ -204,7 +204,7 @@ def probability_highest(findings: Findings) -> Figure | None:
         return None
     ks = np.array(sorted(table))
     values = np.stack([table[int(k)] for k in ks])  # (budgets, 3, levels)
-    members = cast(findings)
+    members = level_series(findings)
     place = {level.name: at for at, level in enumerate(findings.evidence.design.levels)}
     legend: list[Entry] = [(sample(series.look), series.label) for series in members]
     figure, (axes,) = lay_out(Layout(height=200, legend=[[*legend, (sample(line=":", color=MUTED), "equal chances")]]))
@@ -230,7 +230,7 @@ def _draw_probability(axes: Axes, ks: np.ndarray, values: np.ndarray, series: Se
 @styled
 def block_winners(findings: Findings) -> Figure | None:
     """F3: report scores of the trial selected in each disjoint block of k trials; None if it is refused everywhere."""
-    members = [series for series in cast(findings, 20) if _blocks(findings, series.name)]
+    members = [series for series in level_series(findings, 20) if _blocks(findings, series.name)]
     if not members:
         return None
     design = findings.evidence.design

@@ -4,7 +4,7 @@ from collections import Counter
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.formatting import number_of, plural, visible
-from hpsearch.report.blocks import Answers, Block, Fold, Listing, Said, Section, Text, table
+from hpsearch.report.blocks import Answers, Block, Fold, Listing, Section, Sentence, Text, table
 from hpsearch.report.figures.style import short
 from hpsearch.report.levels import is_folded, numbers_of, score_name
 
@@ -26,7 +26,7 @@ WORDS = {
 def answer(findings: Findings) -> Section:
     """The answer box: what matters most in large letters, then the rest of the answers, then what they apply to."""
     scope = [one for one in findings.answers if one.status == SCOPE]
-    said = [Said(one.status, one.sentence) for one in findings.answers if one not in scope]
+    said = [Sentence(one.status, one.sentence) for one in findings.answers if one not in scope]
     first: Block = Answers((said[0],), lead=True) if said else Text(_contenders(findings), "lead")
     notes = [Text(one.sentence, "note") for one in scope]
     return Section(0, "answer", "Answer", "Answer", (first, *_others(said[1:]), *notes, _measured(findings)))
@@ -40,7 +40,7 @@ def _contenders(findings: Findings) -> str:
     return f"{left} of {number_of(count, 'level')} {plural(left, 'is', 'are')} left: {named or 'none'}."
 
 
-def _others(said: list[Said]) -> list[Block]:
+def _others(said: list[Sentence]) -> list[Block]:
     if len(said) <= SHOWN:
         return [Answers(tuple(said))] if said else []
     counts = Counter(one.status for one in said)

@@ -6,7 +6,7 @@ from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.findings import Findings
 from hpsearch.formatting import number_of, visible
 from hpsearch.report.blocks import ALPHA, Block, Cell, Fold, Section, Subtitle, table
-from hpsearch.report.levels import has_report, level_order, parameter_names, selecting, show_search_score, titles
+from hpsearch.report.levels import has_report, level_order, parameter_names, selection_rows, show_search_score, titles
 from hpsearch.report.number_format import values
 
 Formula = tuple[str, str, str]
@@ -161,6 +161,6 @@ def _trials(findings: Findings) -> Block:
                 *([show_search_score(design, row.report, "report")] if reported else []),
                 *([str(row.epochs)] if timed else []), listed,
             ))  # fmt: skip
-    scores = (selecting(findings), *(["report"] if reported else []))
+    scores = (selection_rows(findings), *(["report"] if reported else []))
     columns = ("level", "trial", "status", *scores, *(["epochs"] if timed else []), "values")
     return table(columns, rows, numbers=(1, *range(3, len(columns) - 1)), wide=(len(columns) - 1,))

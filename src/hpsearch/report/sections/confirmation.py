@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedPair
 from hpsearch.analysis.comparison.levels import retrained_of, searched_as
-from hpsearch.analysis.comparison.refusals import lack_of, possibly_under_tuned
+from hpsearch.analysis.comparison.refusals import missing_score, possibly_under_tuned
 from hpsearch.analysis.comparison.sentences import State
 from hpsearch.analysis.comparison.time_to_target import SHARE, target_of
 from hpsearch.analysis.findings import Factorial, Findings, Pair, TimeRatio
@@ -29,22 +29,32 @@ from hpsearch.report.blocks import (
 )
 from hpsearch.report.figures.catalog import CONFIRM, INTERACTION
 from hpsearch.report.figures.confirmation import shown_pairs
-from hpsearch.report.figures.render import gallery, refusal
+from hpsearch.report.figures.render import figure_blocks, refusal
 from hpsearch.report.figures.style import short
 from hpsearch.report.figures.tuning import cost_text
 from hpsearch.report.levels import (
     alpha_of_look,
     has_report,
+    interval_label,
     is_folded,
     is_sole_contender,
     level_order,
-    over_seeds,
     score_name,
-    selecting,
+    selection_rows,
     show_search_score,
     titles,
 )
-from hpsearch.report.number_format import difference, ends, interval, like, p_value, percent, share, spread, two_digits
+from hpsearch.report.number_format import (
+    difference,
+    format_interval,
+    format_like,
+    interval,
+    p_value,
+    percent,
+    share,
+    spread,
+    two_digits,
+)
 
 
 def calibrated(findings: Findings) -> list[Block]:
@@ -115,7 +125,7 @@ def _effects(findings: Findings, effects: Factorial) -> list[Block]:
         for row in rows
     ]
     heads = ["", *(f"{second}: {visible(column)}" for column in columns)]
-    cells = table(heads, means, f"Cell means [{over_seeds(findings)}].", numbers=(1, 2))
+    cells = table(heads, means, f"Cell means [{interval_label(findings)}].", numbers=(1, 2))
     level = show_coverage(alpha_of_look(findings))
     over = " over the folds of all seeds, corrected for their overlap (S-10)" if is_folded(findings) else " over seeds"
     kinds = f"{level} intervals{over}: those of the four effects hold at once, that of the interaction by itself."
@@ -133,7 +143,13 @@ def _effects(findings: Findings, effects: Factorial) -> list[Block]:
         else "Main effects are not stated: the interaction excludes 0 or is not known well enough."
     )
     untuned = possibly_under_tuned(findings.gates, *(cell for cell, _ in effects.cells.values()))
-    return [Subtitle(TITLE), cells, Text(kinds), Listing((*said, main, *untuned)), *gallery(findings, [INTERACTION])]
+    return [
+        Subtitle(TITLE),
+        cells,
+        Text(kinds),
+        Listing((*said, main, *untuned)),
+        *figure_blocks(findings, [INTERACTION]),
+    ]
 
 
 def _cell_text(findings: Findings, effects: Factorial, row: str, column: str) -> str:
@@ -157,7 +173,7 @@ def _time_to_target(findings: Findings) -> list[Table]:
         median = two_digits(epochs) if math.isfinite(epochs) else "not reached by half of the seeds"
         rows.append((titles(findings)[name], median, f"{percent(rate)} [{percent(low)}, {percent(high)}]"))
     caption = (
-        f"Time to the target (S-20): the epoch in which the {selecting(findings)} score first reached "
+        f"Time to the target (S-20): the epoch in which the {selection_rows(findings)} score first reached "
         f"{_target(findings)}. Seeds that never did stay in the median."
     )
     columns = ("level", "median epochs", "seeds that reached it [Wilson 95 %]")
@@ -210,7 +226,7 @@ def _blocks(findings: Findings) -> list[Block]:
         blocks += [Text(_contenders(findings)), _pairs(findings), _sentences(findings)]
         blocks += [_variance(findings)] if _measured(findings.pairs) else []
     blocks += calibrated(findings)
-    blocks += gallery(findings, [one for one in CONFIRM if findings.pairs or one is not CONFIRM[0]])
+    blocks += figure_blocks(findings, [one for one in CONFIRM if findings.pairs or one is not CONFIRM[0]])
     return [*blocks, *two_factors(findings)]
 
 
@@ -228,7 +244,8 @@ def _levels(findings: Findings) -> Table:
     rows = [_level(findings, name) for name in level_order(findings) if name in findings.confirmed]
     reported = ["search, report"] if has_report(findings) else []
     columns = [
-        "level", "recipe: trial", f"search, {selecting(findings)}", *reported, "confirm, mean [95 %]", "SD over seeds",
+        "level", "recipe: trial", f"search, {selection_rows(findings)}", *reported, "confirm, mean [95 %]",
+        "SD over seeds",
         "seeds", "optimism", "diverged in confirm", "diverged in search [Wilson 95 %]", "mean cost, FLOP",
     ]  # fmt: skip
     known = [at for at in range(len(columns)) if any(row[at] != DASH for row in rows)]
@@ -246,13 +263,17 @@ def _other_trials(findings: Findings) -> str:
             said.append(f"{short(name, 48)} (trial {_recipe(findings, name)}, selected: {found.recipe})")
     if not said:
         return ""
-    other = f"Retrained was another trial than {selecting(findings)} selects, and the search scores are of that one"
+    other = (
+        f"Retrained was another trial than {selection_rows(findings)} selects, and the search scores are of that one"
+    )
     return f" {other}: {'; '.join(said)}."
 
 
 def _left_out(findings: Findings) -> str:
     """Levels without a row, each with what it lacks."""
-    lacks = {name: lack_of(findings.evidence, name) for name in level_order(findings) if name not in findings.confirmed}
+    lacks = {
+        name: missing_score(findings.evidence, name) for name in level_order(findings) if name not in findings.confirmed
+    }
     said = [f"{short(name, 48)} ({lack.reason})" for name, lack in lacks.items() if lack is not None]
     return f" Not shown: {'; '.join(said)}." if said else ""
 
@@ -295,7 +316,7 @@ def _signed(optimism: float, interval_: tuple[float, float], mean: float) -> str
         return DASH
     optimism = 0.0 if abs(optimism) < ROUNDING else optimism
     around = (optimism + interval_[0] - mean, optimism + interval_[1] - mean)
-    text = like(optimism, around)
+    text = format_like(optimism, around)
     return f"+{text}" if optimism > 0 else text
 
 
@@ -321,8 +342,8 @@ def _numbers(pair: Pair, *, crossed: bool, folded: bool) -> list[str]:
     """Of folds no number of seeds has a known power: more of them are more of the same rows."""
     power = [] if folded else [DASH if pair.needed is None else f"about {pair.needed}"]
     return [
-        difference(pair.diff, pair.ci), ends(pair.ci_sim, pair.diff),
-        *([ends(pair.ci_images, pair.diff)] if crossed else []), p_value(pair.p), p_value(pair.p_holm),
+        difference(pair.diff, pair.ci), format_interval(pair.ci_sim, pair.diff),
+        *([format_interval(pair.ci_images, pair.diff)] if crossed else []), p_value(pair.p), p_value(pair.p_holm),
         two_digits(pair.superiority), *power,
     ]  # fmt: skip
 
@@ -360,7 +381,7 @@ def _variance(findings: Findings) -> Table:
         rows.append((
             _pair_name(findings, pair),
             *(f"{two_digits(math.sqrt(part))} ({percent(part / total)})" for part in parts),
-            ends(pair.ci_images, pair.diff),
+            format_interval(pair.ci_images, pair.diff),
         ))  # fmt: skip
     columns = (f"A {MINUS} B", "seeds: SE (share)", "images: SE (share)", f"interval over seeds {TIMES} images")
     caption = (

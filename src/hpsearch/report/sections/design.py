@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hpsearch.analysis.evidence import Design, LevelDesign
-from hpsearch.analysis.findings import Action, Findings, Gate
+from hpsearch.analysis.findings import Action, Findings, RuleResult
 from hpsearch.formatting import number_of, plural, show_value, visible
 from hpsearch.report.blocks import ALPHA, Block, Cell, Fold, Section, Table, Text, table
 from hpsearch.report.figures.style import short
@@ -202,11 +202,11 @@ def _summary(findings: Findings) -> str:
 _WORDS = {Action.REFUSE: "refuse", Action.DOWNGRADE: "weaken", Action.WARN: "warn", Action.PASS: "hold"}
 
 
-def _row(gate: Gate) -> tuple[Cell, str, str, str, Cell]:
+def _row(gate: RuleResult) -> tuple[Cell, str, str, str, Cell]:
     rule = Cell(f"{gate.code}: {RULES[gate.code]}" if gate.code in RULES else gate.code)
     fix = Cell(visible(gate.fix), code="=" in gate.fix)
     return rule, _WORDS[gate.action], short(gate.level or "all", 60), visible(gate.reason), fix
 
 
-def _passed(gate: Gate) -> tuple[str, str, str]:
+def _passed(gate: RuleResult) -> tuple[str, str, str]:
     return gate.code, short(gate.level or "all", 60), RULES.get(gate.code, visible(gate.reason))

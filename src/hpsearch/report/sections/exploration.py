@@ -4,22 +4,22 @@ import math
 from collections.abc import Sequence
 
 from hpsearch.analysis.evidence import Design
-from hpsearch.analysis.exploration.findings import Explored
+from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.findings import Findings, Flip
 from hpsearch.formatting import number_of, show_coverage, show_score, visible
 from hpsearch.report import captions
 from hpsearch.report.blocks import DASH, Block, Commands, Listing, Refused, Section, Subtitle, Table, Text, table
 from hpsearch.report.figures.catalog import budget_drawings, space_drawings
-from hpsearch.report.figures.render import banned, gallery
+from hpsearch.report.figures.render import banned, figure_blocks
 from hpsearch.report.figures.style import short
 from hpsearch.report.figures.tuning import cost_text
 from hpsearch.report.levels import (
-    cast,
     has_report,
     is_corrected,
     level_order,
+    level_series,
     parameter_names,
-    selecting,
+    selection_rows,
     show_search_score,
     shown_part,
     shown_rows,
@@ -45,9 +45,9 @@ def _found(findings: Findings) -> list[Block]:
         *_tables(findings),
         Subtitle("What a budget of k trials gives"),
         *_flips(findings),
-        *gallery(findings, budget_drawings(findings)),
+        *figure_blocks(findings, budget_drawings(findings)),
         Subtitle("Where in its space a level scores well"),
-        *gallery(findings, space_drawings(findings)),
+        *figure_blocks(findings, space_drawings(findings)),
         *_hints(findings),
     ]  # fmt: skip
 
@@ -95,7 +95,7 @@ def _scores(findings: Findings, names: Sequence[str]) -> Table:
             show_search_score(plan, untuned, part), _gain(plan, tuned, untuned, part),
         ))  # fmt: skip
     columns = (
-        "level", "selected trial", f"{selecting(findings)} (a maximum)", *(["report"] if reported else []),
+        "level", "selected trial", f"{selection_rows(findings)} (a maximum)", *(["report"] if reported else []),
         f"default recipe, {shown_rows(findings)}", "gain from tuning",
     )  # fmt: skip
     return table(columns, rows, captions.selection(findings), numbers=range(1, len(columns)))
@@ -131,12 +131,12 @@ def _chance(findings: Findings, names: Sequence[str]) -> Table:
     return table(columns, rows, captions.luck(findings), numbers=range(1, len(columns)))
 
 
-def _mixture(one: Explored) -> str:
+def _mixture(one: SearchSummary) -> str:
     mean, sd = one.mixture
     return DASH if math.isnan(mean) else show_score(mean, sd)
 
 
-def _corrected(one: Explored) -> str:
+def _corrected(one: SearchSummary) -> str:
     return DASH if one.corrected is None else interval(one.corrected[0], (one.corrected[1], one.corrected[2]))
 
 
@@ -152,7 +152,9 @@ def _recipes(findings: Findings, names: Sequence[str]) -> Table:
         good = ", ".join(f"{short_keys[key]} {values(low)} to {values(high)}" for key, (low, high) in spans.items())
         rows.append((named[name], visible(recipe), good or DASH))
     columns = ("level", "recipe", "range of the good region")
-    caption = f"In the search, the highest-scoring trial by {selecting(findings)} score is the recipe of its level."
+    caption = (
+        f"In the search, the highest-scoring trial by {selection_rows(findings)} score is the recipe of its level."
+    )
     return table(columns, rows, caption, wide=(1, 2))
 
 
@@ -179,7 +181,7 @@ def _flip(flip: Flip, level: str) -> str:
 def _hints(findings: Findings) -> list[Block]:
     if not findings.hints:
         return []
-    order = [series.name for series in cast(findings)]
+    order = [series.name for series in level_series(findings)]
     blocks: list[Block] = [Subtitle("For the next round")]
     for hint in sorted(findings.hints, key=lambda hint: order.index(hint.level) if hint.level in order else -1):
         sentence = visible(hint.sentence)

@@ -4,7 +4,7 @@ from hpsearch.analysis.findings import Findings
 from hpsearch.report.blocks import Block, Section, Text
 from hpsearch.report.figures.catalog import mechanism_drawings
 from hpsearch.report.figures.mechanism import Theory
-from hpsearch.report.figures.render import gallery
+from hpsearch.report.figures.render import figure_blocks
 
 
 def mechanism(findings: Findings, theory: Theory | None) -> Section:
@@ -18,5 +18,5 @@ def mechanism(findings: Findings, theory: Theory | None) -> Section:
             Text("In the search, signals were recorded layer by layer. They describe; they prove no cause.", "note")
         )
     if drawings:
-        blocks += gallery(findings, drawings)
+        blocks += figure_blocks(findings, drawings)
     return Section(6, "mechanism", "Mechanism", "Mechanism", tuple(blocks), "description, not proof")
