@@ -5,7 +5,6 @@ import gc
 import os
 import shutil
 import tempfile
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -144,12 +143,6 @@ def problems() -> Callable[..., tuple[str, ...]]:
         return refused.value.problems
 
     return call
-
-
-@pytest.fixture
-def command() -> Callable[..., Namespace]:
-    """A parsed command line, as the actions take it."""
-    return lambda *overrides: Namespace(overrides=list(overrides))
 
 
 @pytest.fixture

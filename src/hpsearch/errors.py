@@ -10,3 +10,12 @@ class HpsearchError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(mask_text(message))
+
+
+class OutputClosedError(HpsearchError):
+    """Nobody reads standard output any more, as behind `| head`."""
+
+    exit_status = 141  # what a shell says of a program that SIGPIPE ended
+
+    def __init__(self) -> None:
+        super().__init__("stopped, since standard output was closed; the same command resumes")

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from hpsearch import __version__
-from hpsearch.cli.actions import plan_action
 from hpsearch.cli.main import main
+from hpsearch.commands.action import plan_action
 from hpsearch.compose.composer import Composer, conf_dir
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.errors import HpsearchError
@@ -191,10 +191,10 @@ def test_a_folder_of_options_that_does_not_exist_is_refused(capsys):
         (["search.choose.optimizer=[adam]", "optimizer=sgd"], "contradict each other"),
     ],
 )
-def test_a_refused_sweep_writes_nothing(folder, command, overrides, message):
+def test_a_refused_sweep_writes_nothing(folder, overrides, message):
     composer = Composer(["data=digits", *overrides] if "data=csv" not in overrides else overrides)
     with pytest.raises(HpsearchError, match=message):
-        plan_action(composer, command(*overrides))
+        plan_action(composer)
     assert list(folder.iterdir()) == []
 
 
@@ -234,10 +234,10 @@ def test_two_actions_at_once_are_refused(folder):
         (["+final=mnist"], "there is no sweep in mlruns: run one first, in this folder"),
     ],
 )
-def test_a_final_of_nothing_is_refused_and_writes_nothing(folder, command, overrides, message):
+def test_a_final_of_nothing_is_refused_and_writes_nothing(folder, overrides, message):
     composer = Composer(overrides)
     with pytest.raises(ConfigError) as refused:
-        plan_action(composer, command(*overrides))
+        plan_action(composer)
     assert str(refused.value) == message
     assert list(folder.iterdir()) == []
 

@@ -14,6 +14,7 @@ from hpsearch.config import ConfigError
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
 from hpsearch.store.atomic_files import dump_checked_json, load_checked_json
 from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.leaderboard import show_leaderboard
 from hpsearch.tracking.reader import REQUESTED
 
 
@@ -62,7 +63,7 @@ def show(asked, tracker, *kept, width=160):
     """What the terminal shows, where the command line gives `kept`, too."""
     shown = io.StringIO()
     terminal = Terminal(Console(file=shown, width=width))
-    assert report_leaderboard(Asked(asked, "leaderboard", kept), tracker, terminal) == 0
+    show_leaderboard(terminal, report_leaderboard(Asked(asked, "leaderboard", kept), tracker))
     return shown.getvalue()
 
 

@@ -14,6 +14,7 @@ from hpsearch.compose.composer import Composer
 from hpsearch.records import NO_LEVEL, Status
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.leaderboard import show_leaderboard
 from hpsearch.tracking.tracker import Tracker
 from tests.commands.boards import finish, folder_of, numbers, refusal, show, tracked_copy
 from tests.program import new_program
@@ -134,7 +135,7 @@ def test_a_sweep_that_was_run_stands_beside_another_one(pair, monkeypatch, sweep
     monkeypatch.chdir(tmp_path)
     composer, shown = Composer(["+report=leaderboard", "report.data=digits"]), io.StringIO()
     terminal = Terminal(Console(file=shown, width=160))
-    assert run_report(composer.overrides, composer.compose_uncovered(), terminal) == 0
+    show_leaderboard(terminal, run_report(composer.overrides, composer.compose_uncovered(), terminal))
     assert f"experiments/{folder_of(tmp_path).name}/report.html" in shown.getvalue()
     lines = list(csv.DictReader(io.StringIO(board_of(tmp_path)["leaderboard.csv"].decode())))
     entries = {(line["sweep"], line["level"]): line for line in lines}

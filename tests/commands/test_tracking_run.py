@@ -6,9 +6,8 @@ import pytest
 
 from hpsearch.commands.tracking_run import describe_sweep, running, stored
 from hpsearch.config import ConfigError
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import HpsearchError, OutputClosedError
 from hpsearch.execution.interrupts import StoppedError
-from hpsearch.terminal.console import OutputClosedError
 from hpsearch.tracking.runs import Ending, SweepRun
 
 NAMED = SimpleNamespace(

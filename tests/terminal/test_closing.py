@@ -1,7 +1,6 @@
 """What a sweep says before its first trial and after its last one."""
 
 import io
-from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,14 +8,16 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from hpsearch.commands.publish import PublishedReport
+from hpsearch.commands.sweep import SweepResult
+from hpsearch.compose.overrides import Command
 from hpsearch.records import Status, TrialResult
+from hpsearch.scoring.score import Score
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import Record
 from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.report import Published
-from hpsearch.terminal.scores import Score
-from hpsearch.terminal.sweep import Closing, introduce
+from hpsearch.terminal.sweep import introduce, show_sweep
 
 ACCURACY = Score("accuracy", 144, ("accuracy",))
 DATA = {"name": "digits", "targets": "10 classes", "development_rows": 1438}
@@ -60,9 +61,9 @@ def closed(make_config, named, tmp_path, terminal):
         config = make_config(**options)
         tracking = replace(config.tracking, directory=str(tmp_path))
         config = replace(config, search=replace(config.search, trials=trials), tracking=tracking)
-        command = Namespace(overrides=list(overrides), config_dir=None, config_name="config")
+        command = Command(tuple(overrides))
         run = SimpleNamespace(experiment_id="1", run_id="f00")
-        Closing(named(test), config, ACCURACY, records, command, uri, run, report).show(terminal)
+        show_sweep(terminal, SweepResult(named(test), config, ACCURACY, records, command, uri, run, report))
         return [line.strip() for line in terminal.console.file.getvalue().splitlines()]
 
     return show
@@ -129,7 +130,7 @@ def test_a_space_that_is_exhausted_does_not_go_on(closed):
     ("uri", "where"), [("sqlite:///x.db", "then open http://127.0.0.1:5000"), ("http://h/", "http://h")]
 )
 def test_a_comparison_leads_to_its_report(closed, uri, where):
-    published = Published("run", (("claim", "a is better than b."),), (Path("reports/run/report.html"),))
+    published = PublishedReport("run", (("claim", "a is better than b."),), (Path("reports/run/report.html"),))
     lines = closed([record(0), record(1)], trials=2, uri=uri, report=published)
     assert lines[lines.index("Written") + 1] == "report   reports/run/report.html"
     assert f"report  {where}/#/experiments/1/runs/f00/artifacts/report/report.html" in lines

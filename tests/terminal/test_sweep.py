@@ -9,14 +9,16 @@ import pytest
 from rich.console import Console
 
 from hpsearch.commands.sweep import tell_stand_in
+from hpsearch.compose.overrides import key_of
 from hpsearch.config.search import Metric
 from hpsearch.data.dataset import Column, tell_columns
 from hpsearch.data.datasets import Source
 from hpsearch.data.splits import split_sizes
 from hpsearch.records import Status, TrialResult
+from hpsearch.scoring.score import Score
 from hpsearch.store.record_json import Record
 from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.scores import Score
+from hpsearch.terminal.scores import row_of
 from hpsearch.terminal.sweep import (
     describe_data,
     describe_duplicates,
@@ -25,7 +27,6 @@ from hpsearch.terminal.sweep import (
     describe_score,
     describe_split,
     explain,
-    key_of,
 )
 
 ACCURACY = Score("accuracy", 144, ("accuracy",))
@@ -67,24 +68,24 @@ def test_the_rows_of_a_truth_table_are_no_sample(make_config, make_rows):
 
 
 def test_an_error_is_shown_in_its_own_sign_on_val_and_report_rows_alike():
-    row = MSE.row(record(0, -3012.3, 41.0, summary={"report/mse": 2987.65, "report/r2": 0.41234}))
+    row = row_of(MSE, record(0, -3012.3, 41.0, summary={"report/mse": 2987.65, "report/r2": 0.41234}))
     assert (row.score, row.shown) == (-3012.3, "3012 ± 41")
     assert row.more == {"report/\nmse": "2988", "report/\nr2": "0.4123"}
 
 
 def test_a_trial_without_a_score_has_nothing_to_show():
-    row = ACCURACY.row(record(3, None, status=Status.DIVERGED, patience=2))
+    row = row_of(ACCURACY, record(3, None, status=Status.DIVERGED, patience=2))
     assert (row.shown, row.more) == ("", {})
 
 
 @pytest.mark.parametrize(("kept", "text"), [([12], "12 of 17"), ([9, 14, 11], "9 to 14 of 17")])
 def test_the_kept_epoch_is_shown_where_trainings_stop_early(kept, text):
-    row = ACCURACY.row(record(0, 0.5, 0.1, epochs=kept, run=17, patience=5))
+    row = row_of(ACCURACY, record(0, 0.5, 0.1, epochs=kept, run=17, patience=5))
     assert row.more == {"epochs\nkept": text}
 
 
 def test_the_kept_epoch_is_not_shown_where_it_is_the_last():
-    assert ACCURACY.row(record(0, 0.5, 0.1, epochs=[17], run=17)).more == {}
+    assert row_of(ACCURACY, record(0, 0.5, 0.1, epochs=[17], run=17)).more == {}
 
 
 # The closing table

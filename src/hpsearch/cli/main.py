@@ -10,16 +10,17 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpsearch import __version__
 from hpsearch.encoding import make_streams_lenient
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import HpsearchError, OutputClosedError
 from hpsearch.secrets import mask_override, mask_text
 
 if TYPE_CHECKING:
-    from hpsearch.cli.actions import Action
+    from hpsearch.commands.action import Action
     from hpsearch.compose.composer import Composer
+    from hpsearch.terminal.console import Terminal
 
 FLAGS = ("--help", "--version", "--cfg", "--config-dir", "--config-name")
 
@@ -125,10 +126,10 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.help:
         text = option_help(parsed.overrides, parsed.config_dir) or help_text(parsed.config_dir)
         return _show(fitted(text, shutil.get_terminal_size().columns))
-    from hpsearch.cli.actions import plan_action  # noqa: PLC0415
+    from hpsearch.commands.action import plan_action  # noqa: PLC0415
 
     composer = Composer(parsed.overrides, parsed.config_dir, parsed.config_name)
-    action = plan_action(composer, parsed)
+    action = plan_action(composer)
     if parsed.cfg:
         return _show(composer.printable())
     return _start(action, composer)
@@ -144,14 +145,33 @@ def _start(action: "Action", composer: "Composer") -> int:
         if action.trains:
             preload("sklearn.model_selection", "hpsearch.execution.tasks", "torch._dynamo")
         from hpsearch.terminal.console import Terminal  # noqa: PLC0415
+        from hpsearch.terminal.observer import TerminalObserver  # noqa: PLC0415
 
         terminal = Terminal()
         for old, new in composer.overrides.replaced:
             terminal.line(f"{old} is given before {new}: the last one counts")
-        return action.run(terminal)
+        return _show_result(action.name, action.run(TerminalObserver(terminal)), terminal)
     finally:
         stop_server()
         signal.signal(signal.SIGTERM, before)
+
+
+def _show_result(action: str, result: Any, terminal: "Terminal") -> int:
+    """Prints what came of an action, as far as its observer has not; returns the exit status."""
+    if action == "sweep":
+        from hpsearch.terminal.sweep import show_sweep  # noqa: PLC0415 (each screen loads what its action has loaded)
+
+        show_sweep(terminal, result)
+        return 0 if result.scored else 1
+    if action == "leaderboard":
+        from hpsearch.terminal.leaderboard import show_leaderboard  # noqa: PLC0415
+
+        show_leaderboard(terminal, result)
+    elif action == "report":
+        from hpsearch.terminal.report import show_report  # noqa: PLC0415
+
+        show_report(terminal, result)
+    return 0
 
 
 class _TerminatedError(BaseException):
@@ -167,7 +187,7 @@ def _show(text: str) -> int:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        from hpsearch.terminal.console import OutputClosedError, discard_output  # noqa: PLC0415
+        from hpsearch.terminal.console import discard_output  # noqa: PLC0415
 
         discard_output()
         return OutputClosedError.exit_status

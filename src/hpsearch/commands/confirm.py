@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from hpsearch.commands.observer import Observer
 from hpsearch.config import Config
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
@@ -14,7 +15,6 @@ from hpsearch.search.retraining import FrozenRecipe, RetrainingDriver
 from hpsearch.store.loader import load_from_disk
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
-from hpsearch.terminal.console import Terminal
 from hpsearch.tracking.runs import SweepRun
 from hpsearch.tracking.tracker import Tracker
 
@@ -83,26 +83,26 @@ class Confirming:
         tracker: Tracker,
         run: SweepRun,
         signals: StopSignals,
-        terminal: Terminal,
+        observer: Observer,
         provenance: Provenance,
     ) -> None:
         """Retrains what is missing, and adopts what an earlier command has left; it is in the stores afterwards."""
         jobs, total = self.jobs, len(self.recipes) * self.seeds
         if jobs:
-            terminal.line(f"confirm: {_recipes(len(self.recipes))} on {number_of(self.seeds, 'fresh seed')}")
+            observer.line(f"confirm: {_recipes(len(self.recipes))} on {number_of(self.seeds, 'fresh seed')}")
 
         def told(done: int) -> None:
-            terminal.confirmed(done, total)
+            observer.seed_finished(done, total)
 
         # Also where nothing is left to train: a driver may have died between a record and the end of its run.
         scheduler = scheduler_for(jobs) if jobs else None
         confirmation = RetrainingDriver(
-            self.recipes, tracker, run, scheduler, signals, told, provenance, terminal.underway
+            self.recipes, tracker, run, scheduler, signals, told, provenance, observer.underway
         )
         results = confirmation.finish(self.seeds)
         failures = {result.failure for each in results for result in each if result.status.retried}
         for failure in sorted(map(str, failures))[:3]:
-            terminal.warn(f"a retraining failed: {failure} (the same command tries it again)")
+            observer.warn(f"a retraining failed: {failure} (the same command tries it again)")
 
 
 def _recipes(levels: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpsearch.commands.observer import Observer
 from hpsearch.data.dataset import Development
 from hpsearch.data.seal import SealedTest
 from hpsearch.final.earlier_openings import Noted, noted, recurring, user_folder
@@ -14,7 +15,6 @@ from hpsearch.store.atomic_files import BrokenFileError, StorageError
 from hpsearch.store.loader import load_from_disk
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.specification import changes, judgement_of, overlaps, question_of
-from hpsearch.terminal.console import Terminal
 from hpsearch.tracking.report_views import RelatedSweep, ReportView, ReportViews
 from hpsearch.tracking.runs import SweepRun
 
@@ -74,43 +74,43 @@ def _changed(specification: Mapping[str, Any], others: Sequence[RelatedSweep]) -
     return None
 
 
-def warn_of_earlier_views(terminal: Terminal, named: SweepIdentity, looks: ReportViews, run: SweepRun) -> None:
+def warn_of_earlier_views(observer: Observer, named: SweepIdentity, looks: ReportViews, run: SweepRun) -> None:
     """Before anything is trained: what was seen of the answer already, and costs the report."""
     seen = seen_before(named.specification, "", looks, run)
     if seen.exploratory is not None:
         seed = named.specification["specification"]["config"]["seed"] + 1
-        terminal.warn(f"the report will be exploratory as a whole (R19): {seen.exploratory}; seed={seed} asks anew")
+        observer.warn(f"the report will be exploratory as a whole (R19): {seen.exploratory}; seed={seed} asks anew")
     elif seen.digests:
         count = len(seen.digests)
         sets = "one set" if count == 1 else f"{count} sets"
-        terminal.warn(
+        observer.warn(
             f"{sets} of retrainings of this question {plural(count, 'was', 'were')} shown before: with other ones, "
             f"the report divides alpha by {count + 1} (R20)"
         )
 
 
-def noted_by_user(terminal: Terminal) -> list[Noted]:
+def noted_by_user(observer: Observer) -> list[Noted]:
     """The openings by this user from any folder: they refuse nothing, nor does a file of them that is damaged."""
     try:
         return noted(user_folder())
     except (BrokenFileError, StorageError) as error:
-        terminal.warn(str(error))
+        observer.warn(str(error))
         return []
 
 
-def tell_opened(terminal: Terminal, directory: str, development: Development, sealed: SealedTest) -> None:
+def tell_opened(observer: Observer, directory: str, development: Development, sealed: SealedTest) -> None:
     """Before a sweep: that its development rows, or the sealed ones of another data set, were test rows before."""
-    known = {note.entry: note for note in [*noted_by_user(terminal), *noted(Path(directory))]}
+    known = {note.entry: note for note in [*noted_by_user(observer), *noted(Path(directory))]}
     for found in recurring(known.values(), development, sealed, other=False):
         if not found.chance:
-            terminal.warn(found.sentence)
+            observer.warn(found.sentence)
 
 
-def tell_other_code(terminal: Terminal, named: SweepIdentity, provenance: Provenance) -> None:
+def tell_other_code(observer: Observer, named: SweepIdentity, provenance: Provenance) -> None:
     """Before a comparison goes on: that it was begun with other code, so that its pairs will not be compared."""
     others = sorted({one.code for one in load_from_disk(named.store).made_with if one is not None} - {provenance.code})
     if others:
-        terminal.warn(
+        observer.warn(
             f"this sweep was trained with {others[0]}, this is {provenance.code}: if anything more is trained, no pair "
             "is compared (R09); with another name= all is trained by one version"
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hpsearch.commands.earlier_views import noted_by_user
 from hpsearch.commands.final_target import choose
+from hpsearch.commands.observer import Observer
 from hpsearch.commands.tracking_run import connect, stored
 from hpsearch.compose.composer import Composer
 from hpsearch.config import Config
@@ -35,48 +36,37 @@ from hpsearch.store.atomic_files import StorageError, write_atomic
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.specification import digest
 from hpsearch.store.trial_config import config_text, option_params
-from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.final import (
-    conclude,
-    introduce,
-    show_confirmed,
-    show_model,
-    show_refit,
-    show_retrained,
-    show_retrains,
-    show_seed,
-)
 from hpsearch.tracking.runs import Role, SweepRun, now_ms
 from hpsearch.tracking.seal_ledger import Opening, require_unaltered
 from hpsearch.tracking.tracker import Tracker
 
 
 def confirm_and_refit(
-    final: Final, asked: Config, confirmation: RetrainingDriver, seeds: int, terminal: Terminal
+    final: Final, asked: Config, confirmation: RetrainingDriver, seeds: int, observer: Observer
 ) -> Models:
     """The fresh seeds, then the networks that are evaluated; what is stored of either is not trained again."""
-    with terminal.phase(f"confirming on {number_of(seeds, 'fresh seed')}"):
+    with observer.phase(f"confirming on {number_of(seeds, 'fresh seed')}"):
         (results,) = confirmation.finish(seeds)
     if results:
-        show_confirmed(terminal, final, results)
+        observer.champion_confirmed(final, results)
     job = plan_refit(final.config, asked.final.epochs, results)
     jobs = [replace(job, retrain=number) for number in range(asked.final.retrains + 1)]
     found = {job.retrain: load_model(_folder(final.folder, job), job.config) for job in jobs}
     known = {number: model for number, model in found.items() if model is not None}
-    return _train_missing(final, confirmation, jobs, known, terminal)
+    return _train_missing(final, confirmation, jobs, known, observer)
 
 
 def _train_missing(
-    final: Final, confirmation: RetrainingDriver, jobs: Sequence[RefitJob], known: dict[int, Model], terminal: Terminal
+    final: Final, confirmation: RetrainingDriver, jobs: Sequence[RefitJob], known: dict[int, Model], observer: Observer
 ) -> Models:
     missing = [job for job in jobs if job.retrain not in known]
     if missing:
-        show_refit(terminal, final, missing)
-    with terminal.phase("refitting") if missing else nullcontext():
+        observer.refit_started(final, missing)
+    with observer.phase("refitting") if missing else nullcontext():
         for job, result in confirmation.refit(missing):
             known[job.retrain] = save_model(_folder(final.folder, job), job, result)
             if job.retrain:
-                show_retrained(terminal, sum(number > 0 for number in known), len(jobs) - 1)
+                observer.retrain_finished(sum(number > 0 for number in known), len(jobs) - 1)
     shipped, *retrained = (known[job.retrain] for job in jobs)
     return Models(shipped, tuple(retrained))
 
@@ -88,40 +78,78 @@ def _folder(final: Path, job: RefitJob) -> Path:
     return final / (f"{name}-retrain-{job.retrain}" if job.retrain else name)
 
 
-def run_final(composer: Composer, base: Composed, chosen: Chosen | None, terminal: Terminal) -> int:
-    """Confirms, refits, claims and evaluates; returns the exit status.
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What one opening of a sealed test set has shown.
+
+    Attributes:
+        opening: The opening in the ledger.
+        evaluated: Scores with intervals, by metric.
+        model: The refitted network on disk.
+        address: Of the model in MLflow; None if it could not be exported.
+    """
+
+    opening: Opening
+    evaluated: Evaluated
+    model: Model
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FinalResult:
+    """The final evaluation of a champion.
+
+    Attributes:
+        final: Which trial of which sweep, on which data.
+        tested: What was found; None after a dry run.
+    """
+
+    final: Final
+    tested: Tested | None
+
+
+def run_final(composer: Composer, base: Composed, chosen: Chosen | None, observer: Observer) -> FinalResult:
+    """Confirms, refits, claims and evaluates.
 
     Args:
         composer: Of the command line.
         base: The configuration without what the stored sweep says itself.
         chosen: The trial; None: the tracking store knows it.
-        terminal: Where.
+        observer: Is told what happens.
     """
     asked = base.config
     directory = Path(asked.tracking.directory)
     with ExitStack() as stack:
-        with terminal.phase("reading the sweep, its data and the openings of its test set"):
-            tracker = stack.enter_context(connect(asked, terminal))
+        with observer.phase("reading the sweep, its data and the openings of its test set"):
+            tracker = stack.enter_context(connect(asked, observer))
             chosen = chosen or choose(composer, asked, tracker.find_trial(str(asked.final.run)))
             if chosen.note:
-                terminal.warn(chosen.note)
+                observer.warn(chosen.note)
             final = prepare_final(chosen)
             require_plan(final.config, asked.final.epochs, _seeds(asked))
             openings = tracker.ledger.openings(final.sealed.digest)
             require_unaltered(openings)
-            elsewhere = _elsewhere(openings, final, directory, tracker, terminal)
-        introduce(terminal, final, tracker.uri, len(openings) + len(elsewhere), chosen=asked.final.run is not None)
-        show_retrains(terminal, asked.final.retrains)
+            elsewhere = _elsewhere(openings, final, directory, tracker, observer)
+        observer.final_started(
+            final,
+            tracker.uri,
+            len(openings) + len(elsewhere),
+            chosen=asked.final.run is not None,
+            retrains=asked.final.retrains,
+        )
         if asked.final.dry_run:
-            _dry_run(terminal, openings, final, asked, elsewhere)
-            return 0
+            _dry_run(observer, openings, final, asked, elsewhere)
+            return FinalResult(final, None)
         _require_right(openings, final, asked, elsewhere)
-        _evaluate_champion(final, asked, tracker, elsewhere, terminal)
-    return 0
+        return FinalResult(final, _evaluate_champion(final, asked, tracker, elsewhere, observer))
+
+
+def _tell_seed(observer: Observer, seeds: int, done: int) -> None:
+    observer.seed_finished(done, seeds)
 
 
 def _elsewhere(
-    openings: Sequence[Opening], final: Final, directory: Path, tracker: Tracker, terminal: Terminal
+    openings: Sequence[Opening], final: Final, directory: Path, tracker: Tracker, observer: Observer
 ) -> list[str]:
     """One sentence for each opening that counts though the ledger does not list it for this test set.
 
@@ -131,23 +159,23 @@ def _elsewhere(
     listed = noted_in(tracker.ledger, mask_uri(tracker.uri))
     for note in listed:
         if note.rows is None:
-            terminal.warn(f"rows are not known again, since the store has lost the list of them: {note.sentence}")
+            observer.warn(f"rows are not known again, since the store has lost the list of them: {note.sentence}")
     counted = {note.entry: note for note in [*noted(directory), *listed]}
-    told = {note.entry: note for note in noted_by_user(terminal) if note.entry not in counted}
+    told = {note.entry: note for note in noted_by_user(observer) if note.entry not in counted}
     digest, parts = final.sealed.digest, (final.development, final.sealed)
     found = recurring(counted.values(), *parts, other=True)
     only_told = [note.sentence for note in unknown_to(openings, told.values(), digest)]
     only_told += [each.sentence for each in recurring(told.values(), *parts, other=True)]
     only_told += [each.sentence for each in found if each.chance]
     for sentence in only_told:
-        terminal.warn(f"known of this test set, and not counted: {sentence}")
+        observer.warn(f"known of this test set, and not counted: {sentence}")
     again = [each.sentence for each in found if not each.chance]
     return [*(note.sentence for note in unknown_to(openings, counted.values(), digest)), *again]
 
 
 def _evaluate_champion(
-    final: Final, asked: Config, tracker: Tracker, elsewhere: Sequence[str], terminal: Terminal
-) -> None:
+    final: Final, asked: Config, tracker: Tracker, elsewhere: Sequence[str], observer: Observer
+) -> Tested:
     """Everything that writes; what becomes of it, the runs of fresh seeds and of the final say, not the sweep's own."""
     seeds = _seeds(asked)
     with ExitStack() as stack:
@@ -155,20 +183,20 @@ def _evaluate_champion(
         configs, rows = [final.config] * max(seeds, 1), final.development.n
         trainings = max(len(configs) * fits_of(final.config, rows), asked.final.retrains + 1)
         executor = stack.enter_context(build_executor(final.config, final.data, trainings))
-        with terminal.phase("starting workers"):
+        with observer.phase("starting workers"):
             checked = check_configs(executor, configs, final.named.engine, signals)
         final.named.require_device(checked.device, asked)
         stack.enter_context(final.named.store.lock())
         final.freeze()
         run = stack.enter_context(stored(tracker, final.named))
         store = final.named.store.confirmation(final.champion.level, final.champion.k)
-        told = partial(show_seed, terminal, seeds)
+        told = partial(_tell_seed, observer, seeds)
         scheduler = build_scheduler(executor, checked, [TrialJob(config) for config in configs], rows)
         provenance = Provenance.here(checked.device)
-        recipes, tick = [FrozenRecipe(final.trial, store)], terminal.underway
+        recipes, tick = [FrozenRecipe(final.trial, store)], observer.underway
         confirmation = RetrainingDriver(recipes, tracker, run, scheduler, signals, told, provenance, tick)
-        models = confirm_and_refit(final, asked, confirmation, seeds, terminal)
-        _Evaluation(final, asked, models, tracker, run, terminal).open(elsewhere)
+        models = confirm_and_refit(final, asked, confirmation, seeds, observer)
+        return _Evaluation(final, asked, models, tracker, run, observer).open(elsewhere)
 
 
 def _require_right(openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]) -> int:
@@ -182,19 +210,19 @@ def _seeds(asked: Config) -> int:
 
 
 def _dry_run(
-    terminal: Terminal, openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]
+    observer: Observer, openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]
 ) -> None:
     """What the same command without `final.dry_run` would do."""
-    terminal.line("final.dry_run=true: nothing was trained and nothing opened")
+    observer.line("final.dry_run=true: nothing was trained and nothing opened")
     try:
         number = _require_right(openings, final, asked, elsewhere)
     except SpentError as refusal:
-        terminal.warn("without final.dry_run, this command is refused:")
+        observer.warn("without final.dry_run, this command is refused:")
         for line in str(refusal).splitlines():
-            terminal.line(f"  {line}")
+            observer.line(f"  {line}")
     else:
         what = "makes" if number > len(openings) else "finishes, with the same weights,"
-        terminal.line(f"without final.dry_run, this command {what} opening {number}")
+        observer.line(f"without final.dry_run, this command {what} opening {number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,28 +234,29 @@ class _Evaluation:
     models: Models
     tracker: Tracker
     run: SweepRun
-    terminal: Terminal
+    observer: Observer
 
-    def open(self, elsewhere: Sequence[str]) -> None:
+    def open(self, elsewhere: Sequence[str]) -> Tested:
         """Claims the test set before any of its rows is read, and evaluates the networks on it.
 
         A crash after the claim, at whatever step, is made good by the same command: its networks and the mark of its
         claim are stored, so that it finishes this opening with the same numbers and bitmaps, in the same run.
         """
-        with self.terminal.phase("claiming the test set"):
+        with self.observer.phase("claiming the test set"):
             opening = claim(self.tracker.ledger, self.final.sealed, self._request(), elsewhere)
             right = right_of(opening)
             self._keep_rows(opening, self.final.sealed.opened(right, self.final.development))
         started_ms = now_ms()
         run_id = self._start_run(opening, started_ms)
-        with self._failing(run_id), self.terminal.phase(f"evaluating on {self.final.sealed.size:,} test rows"):
+        with self._failing(run_id), self.observer.phase(f"evaluating on {self.final.sealed.size:,} test rows"):
             found = evaluate(self.models, self.final.development, self.final.sealed, right)
             self._log(run_id, found, self._keep_bitmaps(opening, found))
         self.tracker.ledger.record_result(opening, json.loads(result_text(found.scores)))
         write_atomic(self.final.folder / "result.json", described(opening, found))
-        conclude(self.terminal, self.final, opening, found)
-        self._store_model(run_id)
+        self.observer.test_evaluated(self.final, opening, found)
+        address = self._store_model(run_id)
         end_claim(self.final.folder)
+        return Tested(opening, found, self.models.shipped, address)
 
     def _keep_rows(self, opening: Opening, rows: OpenedRows) -> None:
         """What is opened now is known again in other data, here and in other folders."""
@@ -237,7 +266,7 @@ class _Evaluation:
         try:
             remember(user_folder(), opening, uri, rows)
         except StorageError as error:
-            self.terminal.warn(f"other folders will not be told of this opening: {error}")
+            self.observer.warn(f"other folders will not be told of this opening: {error}")
 
     def _request(self) -> Request:
         reopen, champion = self.asked.final.reopen, self.final.champion
@@ -300,13 +329,14 @@ class _Evaluation:
         result = TrialResult(Status.OK, None, None, None, {}, summary, [], [])
         self.tracker.finish_attempt(run_id, result, ended_ms=now_ms(), artifacts=files | bitmaps)
 
-    def _store_model(self, run_id: str) -> None:
+    def _store_model(self, run_id: str) -> str | None:
         """Exports the network to MLflow; the result is safe by now, so that a failing export costs nothing else."""
         network = deployed(self.models.shipped, self.final.development)
         try:
-            with self.terminal.phase("writing the model"):
+            with self.observer.phase("writing the model"):
                 address = self.tracker.log_model(self.run, run_id, network, self.final.development.inputs)
         except Exception as error:  # noqa: BLE001 (torch.export fails in its own ways on modules of users)
-            self.terminal.warn(f"the network could not be exported for MLflow, its weights are stored: {error}")
+            self.observer.warn(f"the network could not be exported for MLflow, its weights are stored: {error}")
             address = None
-        show_model(self.terminal, self.final, self.models.shipped, self.tracker.uri, address)
+        self.observer.model_stored(self.final, self.models.shipped, self.tracker.uri, address)
+        return address

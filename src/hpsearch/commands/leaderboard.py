@@ -10,7 +10,7 @@ from typing import Any
 
 from hpsearch.analysis.analyse import digest_of
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.leaderboard.standings import Entry, Leaderboard, Recipe, Split, Sweep, standings
+from hpsearch.analysis.leaderboard.standings import Leaderboard, Recipe, Split, Sweep, standings
 from hpsearch.analysis.rules.design_and_search import LOSSES
 from hpsearch.commands.earlier_views import EarlierViews, seen_before
 from hpsearch.commands.evidence import evidence_of
@@ -20,12 +20,9 @@ from hpsearch.config import Config, ConfigError
 from hpsearch.config.conversion import nearest, to_tree
 from hpsearch.config.search import Holdout
 from hpsearch.data.splits import split_sizes
-from hpsearch.formatting import number_of
-from hpsearch.quoting import hydra_quoted, shell_quoted
+from hpsearch.quoting import hydra_quoted
 from hpsearch.records import Status
-from hpsearch.report.figures.style import short
-from hpsearch.report.leaderboard import confirmed_text, near_text, score_name, val_text, write_leaderboard
-from hpsearch.report.number_format import interval
+from hpsearch.report.leaderboard import write_leaderboard
 from hpsearch.scoring.metrics import metric_name
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import slug
@@ -40,7 +37,6 @@ from hpsearch.store.record_json import Record
 from hpsearch.store.specification import digest
 from hpsearch.store.sweep_store import SweepStore, damaged_sweeps, list_sweeps
 from hpsearch.store.trial_config import stored_config
-from hpsearch.terminal.console import Terminal
 from hpsearch.tracking.report_views import ReportView
 from hpsearch.tracking.runs import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
@@ -182,17 +178,19 @@ def _configuration(tree: Mapping[str, Any]) -> str:
     return digest({key: value for key, value in tree.items() if key not in ("search", "options")})
 
 
-SHOWN = 8
-"""Entries that the terminal shows."""
-
-NAME = 40
-"""Characters of an entry's name there."""
-
 Groups = dict[Split, list[Found]]
 
 
-def report_leaderboard(asked: Asked, tracker: Tracker, terminal: Terminal) -> int:
-    """Writes the leaderboard of `report.data`, and trains nothing; returns the exit status.
+@dataclass(frozen=True, slots=True)
+class PublishedLeaderboard:
+    """A leaderboard that was written; `files` begin with the page."""
+
+    board: Leaderboard
+    files: tuple[Path, ...]
+
+
+def report_leaderboard(asked: Asked, tracker: Tracker) -> PublishedLeaderboard:
+    """Writes the leaderboard of `report.data`, and trains nothing.
 
     Raises:
         ConfigError: If there is no such data set, or its sweeps do not share one split and none is chosen.
@@ -211,9 +209,7 @@ def report_leaderboard(asked: Asked, tracker: Tracker, terminal: Terminal) -> in
     folder = Path(config.report.directory) / slug(f"leaderboard-{board.data}-{split.digest}")
     for one, sweep in zip(chosen, sweeps, strict=True):  # before anything is shown, so that each look is counted
         one.note_look(tracker, sweep.evidence)
-    files = write_leaderboard(board, folder)
-    show_leaderboard(terminal, board, files)
-    return 0
+    return PublishedLeaderboard(board, tuple(write_leaderboard(board, folder)))
 
 
 def _on_data(asked: Config, found: Sequence[Found]) -> list[Found]:
@@ -257,33 +253,3 @@ def _refusal(asked: Asked, data: str, groups: Groups) -> str:
         for sweeps in groups.values()
     ]
     return "\n".join([heading, *listed, "choose the split of one sweep:", *(f"  {line}" for line in commands)])
-
-
-def show_leaderboard(terminal: Terminal, board: Leaderboard, files: Sequence[Path]) -> None:
-    """Prints the first entries, and where the pages are; `files` begin with the page."""
-    terminal.heading(f"Leaderboard of {board.data}: highest-scoring trials in the search, by {score_name(board)}")
-    terminal.line(f"split {board.split.digest}: {board.split.text}")
-    shown = board.entries[:SHOWN]
-    for line in _aligned([("", "trial", "draws", "val", f"{score_name(board)} [95 %]", "fresh seeds"),
-                          *(_row(board, entry) for entry in shown)]):  # fmt: skip
-        terminal.line(f"  {line}")
-    if left := len(board.entries) - len(shown):
-        terminal.line(f"  and {number_of(left, 'more entry', 'more entries')}")
-    for line in near_text(board):
-        terminal.line(line)
-    terminal.line("The order is no ranking: budgets may differ, and only paired fresh seeds make a claim.")
-    terminal.steps(
-        "Written", [("report", shell_quoted(str(files[0]))), ("numbers", str(files[0].with_suffix(".json")))]
-    )
-
-
-def _row(board: Leaderboard, entry: Entry) -> tuple[str, ...]:
-    fresh = f"{confirmed_text(entry)} ({entry.seeds})" if entry.seeds else "none"
-    trial = "none ok" if entry.recipe is None else str(entry.recipe.trial)
-    shown = interval(entry.shown, entry.interval)
-    return short(entry.name, NAME), trial, str(entry.draws), val_text(board, entry), shown, fresh
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

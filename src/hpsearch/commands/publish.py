@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from hpsearch.statistics.mean_field import Layer, forward_moments
 from hpsearch.store.atomic_files import slug
 from hpsearch.store.loader import LoadedSweep
 from hpsearch.store.trial_config import stored_config
-from hpsearch.terminal.report import Published
 from hpsearch.tracking.report_views import ReportView
 from hpsearch.tracking.runs import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
@@ -62,7 +61,31 @@ def _moments(config: Config, data: Mapping[str, Any]) -> list[float] | None:
     return [*hidden.tolist(), *logits.tolist()]
 
 
-def publish(found: LoadedSweep, asked: Config, tracker: Tracker, run: SweepRun) -> Published:
+@dataclass(frozen=True, slots=True)
+class PublishedReport:
+    """A report that was written.
+
+    Attributes:
+        name: Of the sweep.
+        answers: Status and sentence of each line of the answer box but the scope and those of `undecided`.
+        files: Where it is; `report.html` first.
+        undecided: Comparisons of two levels that the data do not decide.
+        lacking: That trials are missing, in words; None where all are there.
+    """
+
+    name: str
+    answers: tuple[tuple[str, str], ...]
+    files: tuple[Path, ...]
+    undecided: int = 0
+    lacking: str | None = None
+
+    @property
+    def page(self) -> Path:
+        """The page to open."""
+        return self.files[0]
+
+
+def publish(found: LoadedSweep, asked: Config, tracker: Tracker, run: SweepRun) -> PublishedReport:
     """Makes the report of a sweep: as files, and as artifacts of the sweep's run.
 
     Args:
@@ -107,10 +130,10 @@ def _require_trials(found: LoadedSweep) -> None:
         raise ConfigError(f"sweep {name!r} has no finished trial{of} yet: go on with it first")
 
 
-def summarize(findings: Findings, files: Sequence[Path]) -> Published:
+def summarize(findings: Findings, files: Sequence[Path]) -> PublishedReport:
     """What is shown of a report that was written."""
     pairs = {pair.sentence for pair in findings.pairs}
     undecided = [one for one in findings.answers if one.status == State.INCONCLUSIVE and one.sentence in pairs]
     told = (one for one in findings.answers if one.status != SCOPE and one not in undecided)
     answers = tuple((one.status, one.sentence) for one in told)
-    return Published(findings.evidence.design.name, answers, tuple(files), len(undecided))
+    return PublishedReport(findings.evidence.design.name, answers, tuple(files), len(undecided))

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.external_results import read_table
-from hpsearch.commands.leaderboard import report_leaderboard
-from hpsearch.commands.publish import publish, summarize
+from hpsearch.commands.leaderboard import PublishedLeaderboard, report_leaderboard
+from hpsearch.commands.observer import Observer
+from hpsearch.commands.publish import PublishedReport, publish, summarize
 from hpsearch.commands.report_target import OF_SWEEP, Asked, find_target
 from hpsearch.commands.tracking_run import connect_reader
 from hpsearch.compose.overrides import Overrides
@@ -13,12 +14,10 @@ from hpsearch.config import Config
 from hpsearch.report.write import write_report
 from hpsearch.search.space import Composed
 from hpsearch.store.atomic_files import check_directory, slug
-from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.report import show_report
 
 
-def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
-    """Writes a report; returns the exit status.
+def run_report(overrides: Overrides, base: Composed, observer: Observer) -> PublishedReport | PublishedLeaderboard:
+    """Writes a report.
 
     Raises:
         ConfigError: If there is nothing that is meant.
@@ -26,15 +25,13 @@ def run_report(overrides: Overrides, base: Composed, terminal: Terminal) -> int:
     config, option = base.config, base.actions["report"]
     check_directory(config.report.directory)
     if option == "table":
-        return _report_table(config, terminal)
+        return _report_table(config)
     asked = Asked(config, option, kept_words(overrides))
-    with connect_reader(config, terminal) as tracker:
+    with connect_reader(config, observer) as tracker:
         if option == "leaderboard":
-            return report_leaderboard(asked, tracker, terminal)
-        found, run = find_target(asked, tracker, terminal)
-        published = publish(found, config, tracker, run)
-    show_report(terminal, published)
-    return 0
+            return report_leaderboard(asked, tracker)
+        found, run = find_target(asked, tracker, observer)
+        return publish(found, config, tracker, run)
 
 
 def kept_words(overrides: Overrides) -> list[str]:
@@ -43,7 +40,7 @@ def kept_words(overrides: Overrides) -> list[str]:
     return [given.lstrip("+") for key, given in overrides.values.items() if key not in chosen]
 
 
-def _report_table(config: Config, terminal: Terminal) -> int:
+def _report_table(config: Config) -> PublishedReport:
     report = config.report
     evidence = read_table(
         Path(str(report.path)),
@@ -55,5 +52,4 @@ def _report_table(config: Config, terminal: Terminal) -> int:
     )
     findings = analyse(evidence)
     folder = Path(report.directory) / slug(f"table-{evidence.design.name}")  # never over the report of a sweep
-    show_report(terminal, summarize(findings, write_report(findings, folder)))
-    return 0
+    return summarize(findings, write_report(findings, folder))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Overrides
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.commands import Report
@@ -23,7 +24,6 @@ from hpsearch.store.loader import (
     tracked_specification,
 )
 from hpsearch.store.sweep_store import SweepStore, list_sweeps
-from hpsearch.terminal.console import Terminal
 from hpsearch.tracking.connection import resolve_uri
 from hpsearch.tracking.reader import names_in_file
 from hpsearch.tracking.runs import SweepRun
@@ -131,7 +131,7 @@ def _nowhere(sweep: str, uri: str, names: Iterable[str]) -> str:
     return f"report.sweep={sweep} is no sweep at {uri}: {nearest(sweep, names)}"
 
 
-def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
+def find_target(asked: Asked, tracker: Tracker, observer: Observer) -> Target:
     """The sweep that a command means, with everything that was measured, and its run.
 
     Raises:
@@ -140,10 +140,10 @@ def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
     """
     config, report = asked.config, asked.config.report
     if report.run is not None:
-        return _of_run(config, report.run, tracker, terminal)
+        return _of_run(config, report.run, tracker, observer)
     sweeps = list_sweeps(config.tracking.directory)
     local = report.sweep in sweeps or any(_is_started(found, report.started_by) for found in sweeps.values())
-    if not local and (tracked := _tracked(asked, tracker, terminal)) is not None:
+    if not local and (tracked := _tracked(asked, tracker, observer)) is not None:
         return tracked
     named = find_sweep(config, None, "report")
     run = tracker.find_sweep(named.name, named.identity)
@@ -151,14 +151,14 @@ def find_target(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target:
         raise ConfigError(
             f"the runs of sweep {named.name!r} are not at {tracker.uri}: give the tracking.uri that it was run with"
         )
-    return _gathered(named.store, terminal), run
+    return _gathered(named.store, observer), run
 
 
-def _gathered(store: SweepStore, terminal: Terminal) -> LoadedSweep:
+def _gathered(store: SweepStore, observer: Observer) -> LoadedSweep:
     """The sweep from its folder, and what of it is damaged is told."""
     found = load_from_disk(store)
     for sentence in found.damaged:
-        terminal.warn(f"left out: {sentence}")
+        observer.warn(f"left out: {sentence}")
     return found
 
 
@@ -171,7 +171,7 @@ def _is_started(specification: dict[str, Any], option: str | None) -> bool:
     return bool(specification["started_by"] == option and not specification["named"])
 
 
-def _of_run(config: Config, run_id: str, tracker: Tracker, terminal: Terminal) -> Target:
+def _of_run(config: Config, run_id: str, tracker: Tracker, observer: Observer) -> Target:
     """The sweep of `report.run`, from its folder if that is here."""
     run = tracker.stored.of_run(run_id)
     if config.report.sweep not in (None, run.name):
@@ -184,11 +184,11 @@ def _of_run(config: Config, run_id: str, tracker: Tracker, terminal: Terminal) -
         named = SweepIdentity(SweepStore(config.tracking.directory, run.name), here, known=True)
         own = tracker.find_sweep(run.name, named.identity)
         if own is not None and own.run_id == run_id:
-            return _gathered(named.store, terminal), own
+            return _gathered(named.store, observer), own
     return load_from_mlflow(tracker.stored, run, tracked_specification(tracker.stored, run)), run
 
 
-def _tracked(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target | None:
+def _tracked(asked: Asked, tracker: Tracker, observer: Observer) -> Target | None:
     """The sweep as a tracking store has it; None if it has none that is meant. It alone is gathered."""
     report, names = asked.config.report, tracker.stored.names()
     wanted = [report.sweep] if report.sweep is not None else [n for n in names if n.startswith(str(report.started_by))]
@@ -200,7 +200,7 @@ def _tracked(asked: Asked, tracker: Tracker, terminal: Terminal) -> Target | Non
             raise unreadable[0]
         raise ConfigError(_nowhere(report.sweep, tracker.uri, names))
     for error in unreadable:
-        terminal.warn(f"left out: {error}")
+        observer.warn(f"left out: {error}")
     if len(found) > 1:
         raise ConfigError(_choices(asked, [run for run, _ in found], tracker))
     return (load_from_mlflow(tracker.stored, *found[0]), found[0][0]) if found else None

@@ -1,15 +1,17 @@
 """Runs a sweep, or one configuration: a sweep of one trial."""
 
-from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from hpsearch.commands.best_config import write_best
 from hpsearch.commands.confirm import Confirming, confirm_seeds, plan_confirming, too_few_seeds
 from hpsearch.commands.earlier_views import tell_opened, tell_other_code, warn_of_earlier_views
+from hpsearch.commands.observer import Observer
 from hpsearch.commands.progress import ProgressReporter
 from hpsearch.commands.tracking_run import check_tracking, connect, describe_sweep, journal_path, load_tracking, running
+from hpsearch.compose.overrides import Command
 from hpsearch.config import Config
 from hpsearch.data.datasets import Source, find_source
 from hpsearch.data.seal import data_digest, load_development, seal
@@ -19,6 +21,7 @@ from hpsearch.execution.throughput import WorkerPool, build_executor, fits_of
 from hpsearch.formatting import number_of
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Key, Status
+from hpsearch.scoring.score import Score
 from hpsearch.search.checks import check_truth_table, exhausted
 from hpsearch.search.commit import CommitLog
 from hpsearch.search.driver import Driver
@@ -33,13 +36,12 @@ from hpsearch.store.optuna_journal import name_score, open_study
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion
-from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.report import Published
-from hpsearch.terminal.scores import Score
-from hpsearch.terminal.sweep import Closing, introduce, tell_engines
 from hpsearch.tracking.environment import requirements, uncommitted
 from hpsearch.tracking.runs import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from hpsearch.commands.publish import PublishedReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +95,62 @@ class SweepPlan:
         return [*self.varied, *(f"report/{name}" for name in self.score.report)]
 
 
-def run_sweep(base: Composed, levels: tuple[Level, ...], command: Namespace, terminal: Terminal) -> int:
-    """Starts, resumes or grows a sweep, or shows a finished one; returns the exit status."""
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """A sweep after its command.
+
+    Attributes:
+        identity: Its name, specification and records on disk.
+        config: The configuration with no option varied.
+        score: What trials are scored by.
+        records: All trials that have ended.
+        command: The command that ran it.
+        uri: Of the tracking store.
+        run: Its run there.
+        report: The comparison's report; None where nothing is compared.
+    """
+
+    identity: SweepIdentity
+    config: Config
+    score: Score
+    records: Sequence[Record]
+    command: Command
+    uri: str
+    run: SweepRun
+    report: "PublishedReport | None" = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether any trial has a score."""
+        return any(record.result.status.scored for record in self.records)
+
+
+def run_sweep(base: Composed, levels: tuple[Level, ...], command: Command, observer: Observer) -> SweepResult:
+    """Starts, resumes or grows a sweep, or finds it finished.
+
+    Args:
+        base: The configuration with no option varied.
+        levels: What is compared, each with its space; one level where nothing is.
+        command: As it was given.
+        observer: Is told what happens.
+
+    Raises:
+        ConfigError: If something does not fit together; nothing is written then.
+        StoppedError: By a signal; the same command resumes.
+    """
     config = base.config
     check_tracking(config)
     check_directory(config.tracking.directory)
     if config.search.compares:
         check_directory(config.report.directory)
-    sweep = _prepare(base, levels, command, terminal)
+    sweep = _prepare(base, levels, command, observer)
     with StopSignals() as signals, ExitStack() as stack:
         workers = _hire(sweep, signals, stack)
         # Only now, so that what is refused does not look like a run that has begun.
-        _introduce(sweep, workers, terminal)
+        _introduce(sweep, workers, observer)
         stack.enter_context(sweep.named.store.lock())
-        tracker = stack.enter_context(connect(sweep.config, terminal))
-        closing = _run(sweep, workers, tracker, signals, command, terminal)
-    closing.show(terminal)
-    return 0 if any(record.result.status.scored for record in closing.records) else 1
+        tracker = stack.enter_context(connect(sweep.config, observer))
+        return _run(sweep, workers, tracker, signals, command, observer)
 
 
 def _hire(sweep: SweepPlan, signals: StopSignals, stack: ExitStack) -> WorkerPool | None:
@@ -127,11 +168,11 @@ def _hire(sweep: SweepPlan, signals: StopSignals, stack: ExitStack) -> WorkerPoo
     return workers
 
 
-def _introduce(sweep: SweepPlan, workers: WorkerPool | None, terminal: Terminal) -> None:
-    tell_stand_in(terminal, sweep.source, sweep.named)
-    introduce(terminal, sweep.named, sweep.plan, sweep.score, len(sweep.finished), sweep.extra_trials)
+def _introduce(sweep: SweepPlan, workers: WorkerPool | None, observer: Observer) -> None:
+    tell_stand_in(observer, sweep.source, sweep.named)
+    observer.sweep_started(sweep.named, sweep.plan, sweep.score, len(sweep.finished), sweep.extra_trials)
     if workers is not None:
-        tell_engines(terminal, workers.checked)
+        observer.engines_chosen(workers.checked)
 
 
 def _run(
@@ -139,9 +180,9 @@ def _run(
     workers: WorkerPool | None,
     tracker: Tracker,
     signals: StopSignals,
-    command: Namespace,
-    terminal: Terminal,
-) -> Closing:
+    command: Command,
+    observer: Observer,
+) -> SweepResult:
     """Everything that writes."""
     config, named, trials = sweep.config, sweep.named, sweep.config.search.trials
     named.freeze()
@@ -156,12 +197,12 @@ def _run(
             run.run_id, {"sweep.json": named.store.folder / "sweep.json", "requirements.txt": requirements(), **diffs}
         )
         if sweep.plan.search.compares and workers is not None:
-            warn_of_earlier_views(terminal, named, tracker.looks, run)
-            tell_other_code(terminal, named, provenance)
+            warn_of_earlier_views(observer, named, tracker.looks, run)
+            tell_other_code(observer, named, provenance)
         attempts = CommitLog(sweep.plan, study, named.store, tracker, run, provenance)
         scheduler_for = _no_scheduler if workers is None else workers.scheduler_for
         total = len(sweep.plan.keys(trials))
-        with ProgressReporter(terminal, tracker, run, sweep.score, total, sweep.finished) as watch:
+        with ProgressReporter(observer, tracker, run, sweep.score, total, sweep.finished) as watch:
             Driver(sweep.plan, attempts, scheduler_for, watch, signals).finish(trials)
         records = list(named.store.records().values())  # more than were asked for, if the sweep had more already
         best = write_best(named.store.folder, named.name, records, command.config_dir)
@@ -169,47 +210,48 @@ def _run(
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
         tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
         if sweep.plan.search.compares:
-            sweep.confirming.finish(scheduler_for, tracker, run, signals, terminal, provenance)
+            sweep.confirming.finish(scheduler_for, tracker, run, signals, observer, provenance)
         report = _report(sweep, tracker, run) if sweep.plan.search.compares else None
         tracker.describe_sweep(run, describe_sweep(named, _result(sweep.score, records, report)))
-    return Closing(named, config, sweep.score, records, command, tracker.uri, run, report)
+    return SweepResult(named, config, sweep.score, records, command, tracker.uri, run, report)
 
 
-def _report(sweep: SweepPlan, tracker: Tracker, run: SweepRun) -> Published:
+def _report(sweep: SweepPlan, tracker: Tracker, run: SweepRun) -> "PublishedReport":
     # matplotlib and scipy take a second to load, which a search alone has no use for.
     from hpsearch.commands.publish import publish  # noqa: PLC0415
 
     return publish(load_from_disk(sweep.named.store), sweep.config, tracker, run)
 
 
-def _result(score: Score, records: list[Record], report: Published | None) -> str:
+def _result(score: Score, records: list[Record], report: "PublishedReport | None") -> str:
     """What came out, for the pages of MLflow."""
     if report is not None:
         return "\n".join(f"- {status}: {sentence}" for status, sentence in report.answers)
     champion, trials = find_champion(records), number_of(len(records), "trial")
     if champion is None:
         return f"None of {trials} has a score that counts."
-    return f"Of {trials}, trial {champion.name} is the best: {score.name} {score.row(champion).shown}."
+    shown = score.show(champion.result.score, champion.result.score_se)
+    return f"Of {trials}, trial {champion.name} is the best: {score.name} {shown}."
 
 
 def _no_scheduler(jobs: Mapping[Key, TrialJob]) -> FleetScheduler:
     raise AssertionError(f"nothing is missing, got {sorted(jobs)}")
 
 
-def _prepare(base: Composed, levels: tuple[Level, ...], command: Namespace, terminal: Terminal) -> SweepPlan:
+def _prepare(base: Composed, levels: tuple[Level, ...], command: Command, observer: Observer) -> SweepPlan:
     config = base.config
     for sentence in exhausted(levels, config.search.trials):
-        terminal.warn(sentence)
+        observer.warn(sentence)
     source = find_source(config.data)
     development = load_development(config.data, source=source)
     sealed = seal(config.data, source=source, development=development)
     check_truth_table(config, development, sealed)
     plan = _with_resolved_data(base, levels, source, data_digest(development, sealed))
-    named = name_of(plan, command, development, sealed)
+    named = name_of(plan, command.overrides, development, sealed)
     if sealed is not None:
-        tell_opened(terminal, config.tracking.directory, development, sealed)
+        tell_opened(observer, config.tracking.directory, development, sealed)
     for sentence in named.store.survey()[1]:
-        terminal.warn(f"{sentence}; this trial is trained again")
+        observer.warn(f"{sentence}; this trial is trained again")
     done = named.store.records()
     missing = plan.missing(done, config.search.trials)
     finished = [done[key] for key in plan.keys(config.search.trials) if key not in set(missing)]
@@ -219,7 +261,7 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Namespace, term
     seeds = confirm_seeds(config, len(levels)) if config.search.compares else 0
     few = too_few_seeds(config, len(levels)) if config.search.compares else None
     if few is not None:
-        terminal.warn(few)
+        observer.warn(few)
     return SweepPlan(plan, named, source, plan.names, score, development.n, finished, configs, extra_trials, seeds)
 
 
@@ -236,12 +278,12 @@ def _with_resolved_data(base: Composed, levels: tuple[Level, ...], source: Sourc
     return Plan(settle(base), tuple(map(settle_level, levels)), digest)
 
 
-def tell_stand_in(terminal: Terminal, source: Source, named: SweepIdentity) -> None:
+def tell_stand_in(observer: Observer, source: Source, named: SweepIdentity) -> None:
     """That other rows stand in for those that were asked for; why, only when the sweep is new."""
     for line in source.note:
-        terminal.warn(line)
+        observer.warn(line)
     for line in () if named.known else source.reasons:
-        terminal.line(f"    {line}")
+        observer.line(f"    {line}")
 
 
 def _totals(records: list[Record]) -> dict[str, float]:

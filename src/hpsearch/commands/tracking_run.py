@@ -5,13 +5,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+from hpsearch.commands.observer import Observer
 from hpsearch.config import Config, ConfigError
+from hpsearch.errors import OutputClosedError
 from hpsearch.execution.interrupts import StoppedError
 from hpsearch.quoting import command_line, hydra_quoted
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.optuna_journal import JOURNAL
 from hpsearch.store.specification import judgement_of, question_of
-from hpsearch.terminal.console import OutputClosedError, Terminal
 from hpsearch.tracking.connection import check, load, resolve_uri
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.reader import REQUESTED
@@ -34,17 +35,17 @@ def check_tracking(config: Config) -> None:
     check(_uri(config))
 
 
-def connect(config: Config, terminal: Terminal) -> Tracker:
+def connect(config: Config, observer: Observer) -> Tracker:
     """The tracker that the configuration names; that its folder was moved is told."""
     tracker = Tracker.connect(config.tracking.uri, Path(config.tracking.directory))
     for place in tracker.moved_from:
-        terminal.warn(
+        observer.warn(
             f"the artifacts in MLflow were moved or copied here from {place}: their paths in the store lead here now"
         )
     return tracker
 
 
-def connect_reader(config: Config, terminal: Terminal) -> Tracker:
+def connect_reader(config: Config, observer: Observer) -> Tracker:
     """The tracker that the configuration names, of a store that is there: who only reads makes none.
 
     Raises:
@@ -56,7 +57,7 @@ def connect_reader(config: Config, terminal: Terminal) -> Tracker:
         raise ConfigError(
             f"there is no tracking store at {path}: run a sweep first, in this folder, or give tracking.uri"
         )
-    return connect(config, terminal)
+    return connect(config, observer)
 
 
 @contextmanager

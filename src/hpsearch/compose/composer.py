@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 from yaml import YAMLError
 
-from hpsearch.compose.overrides import Overrides, read_overrides
+from hpsearch.compose.overrides import Command, Overrides, read_overrides
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.search import compared_groups
 from hpsearch.quoting import hydra_quoted, in_quotes, shell_quoted
@@ -96,8 +96,7 @@ class Composer:
                 not exist.
         """
         _require_primary(config_dir, config_name)
-        self._config_dir = config_dir
-        self._config_name = config_name
+        self.command = Command(tuple(arguments), config_dir, config_name)
         self._cache: dict[tuple[tuple[str, str], ...], Composed] = {}
         self._interpolates = False
         self._groups = {group: options_of(group, config_dir) for group in [*KINDS, *ACTIONS]}
@@ -172,7 +171,7 @@ class Composer:
         ]
         try:
             with self._hydra():
-                composed = compose(self._config_name, overrides=arguments, return_hydra_config=True)
+                composed = compose(self.command.config_name, overrides=arguments, return_hydra_config=True)
                 choices = {str(group): option for group, option in composed.hydra.runtime.choices.items()}
                 OmegaConf.set_struct(composed, False)
                 del composed["hydra"]
@@ -214,8 +213,8 @@ class Composer:
     @contextmanager
     def _hydra(self) -> Iterator[None]:
         search_path = create_config_search_path(str(conf_dir().resolve()))
-        if self._config_dir is not None:
-            search_path.prepend("user", f"file://{self._config_dir.resolve()}")
+        if self.command.config_dir is not None:
+            search_path.prepend("user", f"file://{self.command.config_dir.resolve()}")
         GlobalHydra.instance().clear()
         Hydra.create_main_hydra2(task_name="hpsearch", config_search_path=search_path)
         try:

@@ -2,7 +2,7 @@
 
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +14,7 @@ from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.schema import UNCOVERED, suggestion
 from hpsearch.config.search import PRUNERS, Choose
 from hpsearch.config.synonyms import GROUPS, meant_key, meant_option, nearest_option
-from hpsearch.quoting import hydra_quoted, shell_quoted
+from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
 
 
 def holds_text(key: str) -> bool:
@@ -39,6 +39,41 @@ def _plain(hint: Any) -> Any:
 
 PLAIN_KEYS = frozenset(f.name for f in fields(Config)) - KINDS.keys()
 """Keys of the configuration that are no config groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as it was given, so that it and its variations can be printed and pasted.
+
+    Attributes:
+        overrides: Overrides in Hydra's grammar.
+        config_dir: A folder of the user's own options.
+        config_name: The primary configuration file.
+    """
+
+    overrides: tuple[str, ...]
+    config_dir: Path | None = None
+    config_name: str = "config"
+
+    def line(self, overrides: Iterable[str] | None = None) -> str:
+        """The command line with other overrides, or with its own."""
+        flags = [] if self.config_dir is None else ["--config-dir", str(self.config_dir)]
+        if self.config_name != "config":
+            flags += ["--config-name", self.config_name]
+        return command_line([*flags, *(self.overrides if overrides is None else overrides)])
+
+    def without(self, *keys: str) -> list[str]:
+        """The overrides but those of these keys, such as `search.trials`."""
+        return [override for override in self.overrides if key_of(override) not in keys]
+
+    def only(self, *keys: str) -> list[str]:
+        """The overrides of these keys alone."""
+        return [override for override in self.overrides if key_of(override) in keys]
+
+
+def key_of(override: str) -> str:
+    """What an override sets, with or without a plus: `search.trials` of `++search.trials=2`."""
+    return override.lstrip("+").partition("=")[0].strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Which sweep a command line means: a new one, one that goes on, or one that it contradicts."""
 
-from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,7 +240,9 @@ SAMPLE_ROWS = 2000
 """Rows that the mean square of the inputs is measured on."""
 
 
-def name_of(plan: "Plan", command: Namespace, development: Development, sealed: SealedTest | None) -> SweepIdentity:
+def name_of(
+    plan: "Plan", overrides: Sequence[str], development: Development, sealed: SealedTest | None
+) -> SweepIdentity:
     """The sweep of a command by name, with what is known of it before it runs.
 
     Raises:
@@ -264,7 +265,7 @@ def name_of(plan: "Plan", command: Namespace, development: Development, sealed: 
     }
     facts = {
         "engine": engine_text(config.engine),
-        "overrides": list(map(mask_override, command.overrides)),
+        "overrides": list(map(mask_override, overrides)),
         "data": data,
         "description": config.description and mask_text(config.description),
         "version": __version__,

@@ -17,7 +17,7 @@ from rich.status import Status as Spinner
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import OutputClosedError
 from hpsearch.formatting import number_of, plural, show_duration, show_values, visible
 from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.secrets import mask_text
@@ -31,15 +31,6 @@ QUIET_S = 30.0
 
 CONFIGURATION = "configuration"
 """Heading of what was drawn, where there is no room for a column a group."""
-
-
-class OutputClosedError(HpsearchError):
-    """Nobody reads standard output any more, as behind `| head`."""
-
-    exit_status = 141  # what a shell says of a program that SIGPIPE ended
-
-    def __init__(self) -> None:
-        super().__init__("stopped, since standard output was closed; the same command resumes")
 
 
 @dataclass(frozen=True, slots=True)

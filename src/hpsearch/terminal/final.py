@@ -2,27 +2,30 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.final.champion import Final
 from hpsearch.final.claims import stated
-from hpsearch.final.evaluation import Evaluated, TestScore
-from hpsearch.final.model import Model
 from hpsearch.final.refit import shrinkage
 from hpsearch.formatting import number_of, plural, show_interval, show_like, show_number, show_score, show_values
 from hpsearch.jobs import RefitJob
 from hpsearch.nn.output_layer import output_count
 from hpsearch.records import TrialResult
+from hpsearch.scoring.score import Score
 from hpsearch.secrets import MASK
 from hpsearch.statistics.intervals import standard_error
 from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.scores import Score
 from hpsearch.terminal.sweep import describe_duplicates, describe_limit, relative
 from hpsearch.tracking.seal_ledger import Opening
 
+if TYPE_CHECKING:
+    from hpsearch.final.champion import Final
+    from hpsearch.final.evaluation import Evaluated, TestScore
+    from hpsearch.final.model import Model
 
-def introduce(terminal: Terminal, final: Final, uri: str, opened: int, *, chosen: bool) -> None:
+
+def introduce(terminal: Terminal, final: "Final", uri: str, opened: int, *, chosen: bool) -> None:
     """Which trial is evaluated, on which test set, and how often that was opened.
 
     Args:
@@ -60,7 +63,7 @@ def show_seed(terminal: Terminal, seeds: int, done: int) -> None:
     terminal.line(f"  confirm   fresh seed {done} of {seeds}")
 
 
-def show_confirmed(terminal: Terminal, final: Final, results: Sequence[TrialResult]) -> None:
+def show_confirmed(terminal: Terminal, final: "Final", results: Sequence[TrialResult]) -> None:
     """What is left of the champion's score on fresh seeds."""
     result, score = final.champion.result, Score.of(final.config, final.development)
     assert result.score is not None
@@ -88,7 +91,7 @@ def _verdict(gain: float, error: float) -> str:
     return f"no worse (better by {gap})" if gain > 0 else f"worse by {gap}"
 
 
-def show_refit(terminal: Terminal, final: Final, jobs: Sequence[RefitJob]) -> None:
+def show_refit(terminal: Terminal, final: "Final", jobs: Sequence[RefitJob]) -> None:
     """How long, on what and how often the recipe is refitted."""
     job, times = jobs[0], f", {len(jobs)} times" if len(jobs) > 1 else ""
     rows = describe_limit(job.config, final.development.n, "development row")
@@ -100,7 +103,7 @@ def show_retrained(terminal: Terminal, done: int, retrains: int) -> None:
     terminal.line(f"  retrained {done} of {retrains}")
 
 
-def conclude(terminal: Terminal, final: Final, opening: Opening, found: Evaluated) -> None:
+def conclude(terminal: Terminal, final: "Final", opening: Opening, found: "Evaluated") -> None:
     """The test numbers, and that they are no first look if they are none."""
     shown = {name: _show_test(score) for name, score in sorted(found.scores.items())}
     width = max(map(len, shown.values()))
@@ -113,7 +116,7 @@ def conclude(terminal: Terminal, final: Final, opening: Opening, found: Evaluate
         terminal.warn(f"this test set was opened {times} before: not a first look ({stated(opening.purpose)})")
 
 
-def _show_test(score: TestScore) -> str:
+def _show_test(score: "TestScore") -> str:
     """A test number with its interval and the method of that, which may say nothing where no row differs."""
     empty = ", no spread among the rows" if score.low is not None and score.low == score.high else ""
     return f"{show_interval(score.value, score.low, score.high)}  ({score.method}{empty})"
@@ -129,7 +132,7 @@ def _show_mean(values: np.ndarray) -> str:
     return f"  mean of {len(values)} retrained: {shown} (s/√{len(values)})"
 
 
-def show_model(terminal: Terminal, final: Final, model: Model, uri: str, address: str | None) -> None:
+def show_model(terminal: Terminal, final: "Final", model: "Model", uri: str, address: str | None) -> None:
     """Where the model is, and the lines of Python that load it.
 
     Args:
@@ -157,7 +160,7 @@ def show_model(terminal: Terminal, final: Final, model: Model, uri: str, address
     terminal.steps("Load it in Python", [("", line) for line in code])
 
 
-def _outputs(final: Final) -> str:
+def _outputs(final: "Final") -> str:
     """What the stored model gives."""
     rows = final.development
     if not rows.classes:

@@ -1,19 +1,20 @@
 """What a sweep prints before it starts: which one, on which data, how it is split, and what is scored."""
 
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.config import Config, Engine
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.formatting import number_of, plural, show_number, show_value
 from hpsearch.jobs import ProbeResult
-from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
+from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Status
+from hpsearch.scoring.score import Score
 from hpsearch.search.levels import Level
+from hpsearch.search.narrowing import Change
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Dimension
 from hpsearch.search.sweep_identity import SweepIdentity, started_by_option
@@ -21,9 +22,12 @@ from hpsearch.secrets import MASK, masked_keys
 from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion, find_recipe
 from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.report import REPORT_PAGE, Published, report_files, show_answers
-from hpsearch.terminal.scores import Score
-from hpsearch.tracking.runs import SweepRun, artifact_path, table_path
+from hpsearch.terminal.report import report_files, show_answers
+from hpsearch.terminal.scores import row_of, rows_of
+from hpsearch.tracking.runs import REPORT_PAGE, artifact_path, table_path
+
+if TYPE_CHECKING:
+    from hpsearch.commands.sweep import SweepResult
 
 MANY_FITS = 300
 """Trainings of one trial from which on its cost is worth a warning."""
@@ -136,6 +140,12 @@ def describe_dimension(dimension: Dimension) -> str:
     return f"{show_value(dimension.low)} to {show_value(dimension.high)}{scale}"
 
 
+def describe_change(change: Change) -> str:
+    """`optimizer.adam.lr: 0.001 to 0.01, log (was 0.0001 to 0.1, log)`."""
+    before, after = map(describe_dimension, (change.before, change.after))
+    return f"{change.name}: {after}" + (" (as before)" if before == after else f" (was {before})")
+
+
 def describe_epochs(config: Config) -> str:
     """How long one training is."""
     epochs, patience = config.training.epochs, config.training.patience
@@ -220,100 +230,102 @@ def explain(terminal: Terminal, score: Score, records: Sequence[Record]) -> None
     tied = sum(r.result.status is Status.OK and r.result.score == champion.result.score for r in records)
     if tied > 1:
         terminal.line(
-            f"  {tied} trials tie for the best score: the smallest number wins, trial {score.row(champion).name}"
+            f"  {tied} trials tie for the best score: the smallest number wins, trial {row_of(score, champion).name}"
         )
-    shown = [score.row(record).shown for record in records]
+    shown = [row_of(score, record).shown for record in records]
     for sign, all_are, end in (("≥", "right", "lower"), ("≤", "wrong", "upper")):
         if score.share_of and any(f"({sign} " in text for text in shown):
             rows = f"all {score.share_of:,} val {plural(score.share_of, 'row is', 'rows are')} {all_are}"
             terminal.line(f"  {sign}: {rows}; {end} end of the 95 % interval (Wilson)")
 
 
+def show_sweep(terminal: Terminal, result: "SweepResult") -> None:
+    """Prints the table of the best trials, what failed, the paths, and the next commands."""
+    _Closing(result, terminal).show()
+
+
 @dataclass(frozen=True, slots=True)
-class Closing:
-    """What the closing screen of a sweep tells."""
+class _Closing:
+    """The closing screen of a sweep."""
 
-    named: SweepIdentity
-    config: Config
-    score: Score
-    records: Sequence[Record]
-    command: Namespace
-    uri: str
-    run: SweepRun
-    report: Published | None = None
+    result: "SweepResult"
+    terminal: Terminal
 
-    def show(self, terminal: Terminal) -> None:
-        """Prints the table of the best trials, what failed, the paths, and the next commands."""
-        terminal.best_trials(self.score.rows(self.records), f"{self.score.name} ± SE")
-        explain(terminal, self.score, self.records)
-        self._warn(terminal)
-        if self.report is not None:
-            show_answers(terminal, self.report)
+    def show(self) -> None:
+        result, terminal = self.result, self.terminal
+        terminal.best_trials(rows_of(result.score, result.records), f"{result.score.name} ± SE")
+        explain(terminal, result.score, result.records)
+        self._warn()
+        if result.report is not None:
+            show_answers(terminal, result.report)
         terminal.steps("Written", self._written())
         terminal.steps("Browse", self._browse())
         terminal.steps("Next", self._next())
 
-    def _warn(self, terminal: Terminal) -> None:
-        failed = [record for record in reversed(self.records) if record.result.status.retried]
-        failures = {str(record.result.failure): self.score.row(record) for record in failed}
+    def _warn(self) -> None:
+        failed = [record for record in reversed(self.result.records) if record.result.status.retried]
+        failures = {str(record.result.failure): row_of(self.result.score, record) for record in failed}
         for failure, row in sorted(failures.items(), key=lambda item: (item[1].k, item[1].level))[:3]:
-            terminal.warn(f"trial {row.name}: {failure} (traceback in its run.json; the same command tries it again)")
-        if self.config.search.prunes:
-            self._tell_pruned(terminal)
-        self._tell_stalled(terminal)
-        if self.config.evaluation.kind == "truth_table":
-            terminal.warn("scored on the rows that were trained on: this says what can be represented, not predicted")
+            self.terminal.warn(
+                f"trial {row.name}: {failure} (traceback in its run.json; the same command tries it again)"
+            )
+        if self.result.config.search.prunes:
+            self._tell_pruned()
+        self._tell_stalled()
+        if self.result.config.evaluation.kind == "truth_table":
+            self.terminal.warn(
+                "scored on the rows that were trained on: this says what can be represented, not predicted"
+            )
 
-    def _tell_stalled(self, terminal: Terminal) -> None:
+    def _tell_stalled(self) -> None:
         """What is no better than a constant, with the numbers of the best of it."""
-        stalled = [record for record in self.records if record.result.status is Status.STALLED]
+        stalled = [record for record in self.result.records if record.result.status is Status.STALLED]
         if stalled:
-            names = [self.score.row(record).name for record in stalled]
+            names = [row_of(self.result.score, record).name for record in stalled]
             few = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
-            terminal.warn(f"stalled, cannot be champion: trial {few}")
+            self.terminal.warn(f"stalled, cannot be champion: trial {few}")
             worst_case = find_recipe(stalled) or stalled[0]
             loss, constant = (worst_case.result.summary.get(key) for key in (FINAL_LOSS, CONSTANT_LOSS))
             numbers, than = "", "no better than"
             if loss is not None and constant is not None:
                 than = "hardly better than" if loss < constant else than
                 numbers = f": its training loss is {show_number(loss)}, that of a constant {show_number(constant)}"
-            terminal.line(
-                f"  trial {self.score.row(worst_case).name} is {than} {constant_in_words(worst_case)}{numbers}"
-            )
-        best = find_recipe(self.records)
+            name = row_of(self.result.score, worst_case).name
+            self.terminal.line(f"  trial {name} is {than} {constant_in_words(worst_case)}{numbers}")
+        best = find_recipe(self.result.records)
         r2 = None if best is None else best.result.summary.get(R2)
         if best is not None and r2 is not None and r2 < 0:
-            terminal.warn(
-                f"trial {self.score.row(best).name} is worse than predicting the mean of the scored rows: "
+            self.terminal.warn(
+                f"trial {row_of(self.result.score, best).name} is worse than predicting the mean of the scored rows: "
                 f"R² {show_number(r2)}"
             )
 
-    def _tell_pruned(self, terminal: Terminal) -> None:
+    def _tell_pruned(self) -> None:
         """What a pruner that took all or none leaves a person to wonder about."""
-        pruned = sum(record.result.status is Status.PRUNED for record in self.records)
+        pruned = sum(record.result.status is Status.PRUNED for record in self.result.records)
         if not pruned:
-            terminal.line(
+            self.terminal.line(
                 "  no trial was pruned: most rules, such as the median, compare with trials of earlier cohorts"
             )
-        if pruned == len(self.records):
-            terminal.warn(
+        if pruned == len(self.result.records):
+            self.terminal.warn(
                 "every trial was pruned: none has a score; loosen search.pruner_options or try another pruner"
             )
 
     def _written(self) -> list[tuple[str, str]]:
-        folder = self.named.store.folder
-        report = [] if self.report is None else report_files(self.report)
-        lines = [*report, ("runs", relative(self.uri).removeprefix(SQLITE)), ("records", str(folder / "trials"))]
+        folder = self.result.identity.store.folder
+        report = [] if self.result.report is None else report_files(self.result.report)
+        lines = [*report, ("runs", relative(self.result.uri).removeprefix(SQLITE)), ("records", str(folder / "trials"))]
         best = folder / "best.yaml"
         return [*lines, ("best trial", str(best))] if best.exists() else lines
 
     def _browse(self) -> list[tuple[str, str]]:
-        pages = [] if self.report is None else [("report", artifact_path(self.run, REPORT_PAGE))]
-        pages.append(("trials", table_path(self.run.experiment_id)))
-        if self.uri.startswith(("http:", "https:")):
-            return [(what, self.uri.rstrip("/") + page) for what, page in pages]
-        journal = Path(self.config.tracking.directory) / "optuna.journal"
-        address = '"$MLFLOW_TRACKING_URI"' if MASK in self.uri else shell_quoted(relative(self.uri))
+        pages = [] if self.result.report is None else [("report", artifact_path(self.result.run, REPORT_PAGE))]
+        pages.append(("trials", table_path(self.result.run.experiment_id)))
+        if self.result.uri.startswith(("http:", "https:")):
+            return [(what, self.result.uri.rstrip("/") + page) for what, page in pages]
+        journal = Path(self.result.config.tracking.directory) / "optuna.journal"
+        address = '"$MLFLOW_TRACKING_URI"' if MASK in self.result.uri else shell_quoted(relative(self.result.uri))
         return [
             ("MLflow", f"mlflow ui --backend-store-uri {address}"),
             *((what, f"then open http://127.0.0.1:5000{page}") for what, page in pages),
@@ -321,54 +333,40 @@ class Closing:
         ]
 
     def _next(self) -> list[tuple[str, str]]:
-        drawn = 1 + max((record.k for record in self.records), default=0) - self.config.search.compares
-        trials = max(self.config.search.trials, drawn)  # the sweep may have had more already
-        steps = self._ways_out()
-        if trials > 1 and drawn >= self.config.search.trials:  # fewer are all that the space holds
-            steps.append(("go on", self._command(*self._overrides_but("search.trials"), f"search.trials={2 * trials}")))
-        if self.named.specification["data"]["test"] and find_champion(self.records) is not None:
-            steps.append(("final", self._command(*self._final(), *self._tracking())))
+        drawn = 1 + max((record.k for record in self.result.records), default=0) - self.result.config.search.compares
+        trials = max(self.result.config.search.trials, drawn)  # the sweep may have had more already
+        steps, command = self._ways_out(), self.result.command
+        if trials > 1 and drawn >= self.result.config.search.trials:  # fewer are all that the space holds
+            more = [*command.without("search.trials"), f"search.trials={2 * trials}"]
+            steps.append(("go on", command.line(more)))
+        if self.result.identity.specification["data"]["test"] and find_champion(self.result.records) is not None:
+            where = command.only("tracking", "tracking.uri", "tracking.directory")
+            steps.append(("final", command.line([*self._final(), *where])))
             which = "the best trial" if trials > 1 else "it"
             why = ", since the highest of several scores flatters" if trials > 1 else ""
             steps.append(("", f"retrains {which} on fresh seeds{why},"))
             steps.append(("", "then opens the sealed test set, once"))
-        if MASK in self.uri:
+        if MASK in self.result.uri:
             steps.append(("", "MLFLOW_TRACKING_URI must hold the address, whose password is not printed"))
-        return steps or [("help", self._command("--help"))]
+        return steps or [("help", self.result.command.line(["--help"]))]
 
     def _ways_out(self) -> list[tuple[str, str]]:
         """What to try where no trial has learned anything."""
-        statuses = {record.result.status for record in self.records}
+        statuses = {record.result.status for record in self.result.records}
         if Status.OK in statuses or not statuses & {Status.STALLED, Status.DIVERGED}:
             return []
-        epochs = f"training.epochs={2 * self.config.training.epochs}"
-        longer = self._command(*self._overrides_but("training.epochs", "name"), epochs)
-        key = "optimizer.space.lr.low=… .high=…" if "optimizer" in self.config.search.tune else "optimizer.lr=…"
+        epochs = f"training.epochs={2 * self.result.config.training.epochs}"
+        longer = self.result.command.line([*self.result.command.without("training.epochs", "name"), epochs])
+        key = "optimizer.space.lr.low=… .high=…" if "optimizer" in self.result.config.search.tune else "optimizer.lr=…"
         rates = f"another learning rate: {key}"
         tries = [("try", longer), ("or", rates)] if Status.STALLED in statuses else [("try", rates)]
-        return [*tries, ("help", self._command("--help"))]
-
-    def _overrides_but(self, *keys: str) -> list[str]:
-        return [each for each in self.command.overrides if key_of(each) not in keys]
+        return [*tries, ("help", self.result.command.line(["--help"]))]
 
     def _final(self) -> list[str]:
-        only = started_by_option(self.config.tracking.directory, "mnist")
-        if only == [self.named.name]:
+        only = started_by_option(self.result.config.tracking.directory, "mnist")
+        if only == [self.result.identity.name]:
             return ["+final=mnist"]
-        return ["+final=sweep", f"final.sweep={hydra_quoted(self.named.name)}"]
-
-    def _tracking(self) -> list[str]:
-        return [
-            each
-            for each in self.command.overrides
-            if key_of(each) in ("tracking", "tracking.uri", "tracking.directory")
-        ]
-
-    def _command(self, *overrides: str) -> str:
-        flags = [] if self.command.config_dir is None else ["--config-dir", str(self.command.config_dir)]
-        if self.command.config_name != "config":
-            flags += ["--config-name", self.command.config_name]
-        return command_line([*flags, *overrides])
+        return ["+final=sweep", f"final.sweep={hydra_quoted(self.result.identity.name)}"]
 
 
 def constant_in_words(record: Record) -> str:
@@ -382,11 +380,6 @@ def constant_in_words(record: Record) -> str:
         return "guessing by the shares of the classes"
     which = "median" if kind == "mae" else "mean"
     return f"the {which} row" if record.config_tree["data"]["task"] == "autoencoder" else f"predicting the {which}"
-
-
-def key_of(override: str) -> str:
-    """What an override sets, with or without a plus: `search.trials` of `++search.trials=2`."""
-    return override.lstrip("+").partition("=")[0].strip()
 
 
 def relative(uri: str) -> str:

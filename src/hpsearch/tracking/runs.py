@@ -14,6 +14,9 @@ from hpsearch.tracking.sanitize import digest, key_name
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
 
+REPORT_PAGE = "report/report.html"
+"""The artifact of a comparison's run that holds its report."""
+
 SUMMARY_STEP = 0
 """Step of what is said once for a trial; epochs are steps from 1."""
 

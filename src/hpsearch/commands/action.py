@@ -1,11 +1,12 @@
-"""Which action a command line asks for, checked as far as that takes neither rows nor torch nor a tracking store."""
+"""Which action a command asks for, checked as far as that takes neither rows nor torch nor a tracking store."""
 
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from hpsearch.commands.final_target import plan_final
+from hpsearch.commands.observer import Observer
 from hpsearch.commands.report_target import refuse_settings, require_known
 from hpsearch.compose.comparison import plan_levels
 from hpsearch.compose.composer import Composer
@@ -14,23 +15,32 @@ from hpsearch.config import ConfigError
 from hpsearch.data.datasets import require_file
 from hpsearch.search.checks import check_cohorts, check_trials
 from hpsearch.search.space import Composed
-from hpsearch.terminal.console import Terminal
+
+if TYPE_CHECKING:
+    from hpsearch.commands.final import FinalResult
+    from hpsearch.commands.leaderboard import PublishedLeaderboard
+    from hpsearch.commands.publish import PublishedReport
+    from hpsearch.commands.sweep import SweepResult
+
+    Result = SweepResult | FinalResult | PublishedReport | PublishedLeaderboard
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a command line asks for.
+    """What a command asks for.
 
     Attributes:
-        run: Does it, and returns the exit status.
+        name: `sweep`, `final`, `report` or `leaderboard`.
+        run: Does it, telling an observer what happens, and returns what came of it.
         trains: Whether that may need workers.
     """
 
-    run: Callable[[Terminal], int]
+    name: str
+    run: Callable[[Observer], "Result"]
     trains: bool = True
 
 
-def plan_action(composer: Composer, command: Namespace) -> Action:
+def plan_action(composer: Composer) -> Action:
     """The action, whose modules are loaded when it is run.
 
     Raises:
@@ -46,33 +56,34 @@ def plan_action(composer: Composer, command: Namespace) -> Action:
         return _plan_final(composer, base)
     if "report" in base.actions:
         return _plan_report(composer, base)
-    return _plan_sweep(composer, base, command)
+    return _plan_sweep(composer, base)
 
 
 def _plan_final(composer: Composer, base: Composed) -> Action:
     chosen = plan_final(composer, base)
 
-    def run(terminal: Terminal) -> int:
+    def run(observer: Observer) -> "Result":
         from hpsearch.commands.final import run_final  # noqa: PLC0415 (torch)
 
-        return run_final(composer, base, chosen, terminal)
+        return run_final(composer, base, chosen, observer)
 
-    return Action(run)
+    return Action("final", run)
 
 
 def _plan_report(composer: Composer, base: Composed) -> Action:
     refuse_settings(composer.overrides, base.actions["report"])
     require_known(base.config, base.actions["report"])
 
-    def run(terminal: Terminal) -> int:
+    def run(observer: Observer) -> "Result":
         from hpsearch.commands.report import run_report  # noqa: PLC0415 (matplotlib and scipy)
 
-        return run_report(composer.overrides, base, terminal)
+        return run_report(composer.overrides, base, observer)
 
-    return Action(run, trains=False)
+    name = "leaderboard" if base.actions["report"] == "leaderboard" else "report"
+    return Action(name, run, trains=False)
 
 
-def _plan_sweep(composer: Composer, base: Composed, command: Namespace) -> Action:
+def _plan_sweep(composer: Composer, base: Composed) -> Action:
     for key in (key for key in composer.overrides.values if key.startswith("final.")):
         action = "run" if key == "final.run" else "sweep"
         raise ConfigError(f"{key} has no effect without an action: add +final={action}")
@@ -83,14 +94,14 @@ def _plan_sweep(composer: Composer, base: Composed, command: Namespace) -> Actio
     require_file(base.config.data)
     note = adamw_without_decay(base, partial(_options_of, composer, base))
 
-    def run(terminal: Terminal) -> int:
+    def run(observer: Observer) -> "Result":
         from hpsearch.commands.sweep import run_sweep  # noqa: PLC0415 (half a second)
 
         if note:
-            terminal.warn(note)
-        return run_sweep(base, levels, command, terminal)
+            observer.warn(note)
+        return run_sweep(base, levels, composer.command, observer)
 
-    return Action(run)
+    return Action("sweep", run)
 
 
 def _options_of(composer: Composer, base: Composed, group: str) -> list[Composed]:

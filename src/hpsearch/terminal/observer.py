@@ -1,0 +1,96 @@
+"""Shows on a terminal what a command tells."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from hpsearch.commands.observer import Observer
+from hpsearch.jobs import ProbeResult, RefitJob
+from hpsearch.records import TrialResult
+from hpsearch.scoring.score import Score
+from hpsearch.search.narrowing import Change
+from hpsearch.search.plan import Plan
+from hpsearch.search.sweep_identity import SweepIdentity
+from hpsearch.store.record_json import Record
+from hpsearch.terminal import final as final_screens
+from hpsearch.terminal import sweep as sweep_screens
+from hpsearch.terminal.console import Terminal
+from hpsearch.terminal.scores import row_of
+from hpsearch.tracking.seal_ledger import Opening
+
+if TYPE_CHECKING:
+    from hpsearch.final.champion import Final
+    from hpsearch.final.evaluation import Evaluated
+    from hpsearch.final.model import Model
+
+
+class TerminalObserver(Observer):
+    """Prints lines, and shows progress where output is a terminal."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self._score: Score | None = None
+        self._is_final = False
+
+    def line(self, text: str) -> None:
+        self.terminal.line(text)
+
+    def warn(self, text: str) -> None:
+        self.terminal.warn(text)
+
+    def phase(self, text: str) -> AbstractContextManager[None]:
+        return self.terminal.phase(text)
+
+    def underway(self, text: str) -> None:
+        self.terminal.underway(text)
+
+    def sweep_started(
+        self, identity: SweepIdentity, plan: Plan, score: Score, finished: int, extra_trials: int
+    ) -> None:
+        sweep_screens.introduce(self.terminal, identity, plan, score, finished, extra_trials)
+
+    def engines_chosen(self, probe: ProbeResult) -> None:
+        sweep_screens.tell_engines(self.terminal, probe)
+
+    def search_started(self, score: Score, trials: int, finished: Sequence[Record]) -> None:
+        self._score = score
+        self.terminal.begin(trials, [row_of(score, record) for record in finished])
+
+    def trial_finished(self, record: Record) -> None:
+        assert self._score is not None
+        self.terminal.trial_done(row_of(self._score, record))
+
+    def rung_finished(self, epoch: int, trials: int, remaining: int) -> None:
+        self.terminal.judged(epoch, trials, remaining)
+
+    def space_narrowed(self, trials: int, changes: Sequence[Change]) -> None:
+        self.terminal.narrowed(trials, [(sweep_screens.describe_change(each), each.reason) for each in changes])
+
+    def search_finished(self) -> None:
+        self.terminal.end()
+
+    def seed_finished(self, done: int, total: int) -> None:
+        if self._is_final:
+            final_screens.show_seed(self.terminal, total, done)
+        else:
+            self.terminal.confirmed(done, total)
+
+    def final_started(self, final: "Final", uri: str, opened: int, *, chosen: bool, retrains: int) -> None:
+        self._is_final = True
+        final_screens.introduce(self.terminal, final, uri, opened, chosen=chosen)
+        final_screens.show_retrains(self.terminal, retrains)
+
+    def champion_confirmed(self, final: "Final", results: Sequence[TrialResult]) -> None:
+        final_screens.show_confirmed(self.terminal, final, results)
+
+    def refit_started(self, final: "Final", jobs: Sequence[RefitJob]) -> None:
+        final_screens.show_refit(self.terminal, final, jobs)
+
+    def retrain_finished(self, done: int, total: int) -> None:
+        final_screens.show_retrained(self.terminal, done, total)
+
+    def test_evaluated(self, final: "Final", opening: Opening, evaluated: "Evaluated") -> None:
+        final_screens.conclude(self.terminal, final, opening, evaluated)
+
+    def model_stored(self, final: "Final", model: "Model", uri: str, address: str | None) -> None:
+        final_screens.show_model(self.terminal, final, model, uri, address)
