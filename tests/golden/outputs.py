@@ -9,17 +9,24 @@ differs from start to start is replaced first, by `REPLACED` alone.
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 EXPECTED = Path(__file__).parent / "expected"
+MADE_ON = EXPECTED / "made_on.json"
+LIBRARIES = ("torch", "numpy", "scipy", "optuna", "scikit-learn", "mlflow", "matplotlib")
+"""What computes, draws or writes the numbers that are compared."""
+
 LIMIT_S = 300
 WORKERS = "1"
 """With "2" the outputs are the same."""
@@ -99,6 +106,9 @@ CASES = {
     },
 }
 """Case to its commands, each with the name of the file that holds what it prints."""
+
+EVERYWHERE = ("texts",)
+"""Cases without a computed number: their bytes are the same on every machine."""
 
 REPLACED = (
     (r"0\.1\.0 \([0-9a-f]{8}\), torch [^\s,]+, numpy [^\s,]+, optuna [^\s,]+, scikit-learn [0-9.]*[0-9]", "<code>"),
@@ -233,24 +243,41 @@ def readable(name: str, data: bytes) -> str:
     )
 
 
-def all_outputs(folder: Path) -> dict[str, str]:
-    """Path below `expected` to text, of all cases; two of them at a time."""
-    for case in CASES:
+def machine() -> dict[str, str]:
+    """What the last digits of a computed number depend on: the kind of processor, and versions."""
+    import torch  # noqa: PLC0415 (seconds, which whoever only reads `CASES` need not wait)
+
+    info = Path("/proc/cpuinfo")
+    vendor = re.search(r"vendor_id\s*: (\S+)", info.read_text()) if info.exists() else None
+    processor = vendor[1] if vendor else platform.processor() or platform.machine()
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {"processor": f"{processor} {capability}"} | {name: version(name) for name in LIBRARIES}
+
+
+def differences(made_on: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """What of this machine is not as it was where the expected outputs were made."""
+    return [f"{name} is {here[name]}, was {then}" for name, then in made_on.items() if here[name] != then]
+
+
+def outputs_of_cases(folder: Path, cases: Collection[str] = CASES) -> dict[str, str]:
+    """Path below `expected` to text; two cases at a time."""
+    for case in cases:
         (folder / case).mkdir(parents=True)
     with ThreadPoolExecutor(2) as pool:
-        made = dict(zip(CASES, pool.map(lambda case: outputs_of(case, folder / case), CASES), strict=True))
+        made = dict(zip(cases, pool.map(lambda case: outputs_of(case, folder / case), cases), strict=True))
     return {f"{case}/{name}": text for case, outputs in made.items() for name, text in outputs.items()}
 
 
 def write_expected() -> None:
     """Makes the expected outputs anew."""
     with tempfile.TemporaryDirectory() as folder:
-        made = all_outputs(Path(folder))
+        made = outputs_of_cases(Path(folder))
     shutil.rmtree(EXPECTED, ignore_errors=True)
     for name, text in made.items():
         path = EXPECTED / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
+    MADE_ON.write_text(json.dumps(machine(), indent=1) + "\n")
 
 
 if __name__ == "__main__":
