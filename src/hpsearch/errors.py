@@ -12,6 +12,26 @@ class HpsearchError(Exception):
         super().__init__(mask_text(message))
 
 
+class ConfigError(HpsearchError):
+    """A configuration that cannot be run; `problems` are complete sentences, one for each mistake."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = tuple(map(mask_text, problems))
+        super().__init__("\n".join(self.problems))
+
+
+class NotFoundError(ConfigError):
+    """A sweep that is asked for by name is not there; the message says what is."""
+
+
+class RefusedError(HpsearchError):
+    """Nothing is wrong with the configuration, and what is stored forbids it."""
+
+
+class SealOpenedError(RefusedError):
+    """The sealed test set was opened before, and this is not acknowledged; the message says by whom and when."""
+
+
 class OutputClosedError(HpsearchError):
     """Nobody reads standard output any more, as behind `| head`."""
 

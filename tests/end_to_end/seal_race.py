@@ -9,7 +9,8 @@ import mlflow.store.tracking.sqlalchemy_store
 import mlflow.tracking.client  # noqa: F401
 
 from hpsearch.data.seal import SealedTest
-from hpsearch.final.claims import Request, SpentError, claim
+from hpsearch.errors import SealOpenedError
+from hpsearch.final.claims import Request, claim
 from hpsearch.tracking.tracker import Tracker
 
 RACERS = 16
@@ -20,7 +21,7 @@ def race(folder, digest, number, start):
     with Tracker.connect(None, folder) as tracker:
         request = Request(f"racer {number}", "2025-01-01", f"weights {number % 2}", f"nonce {number}", None, None)
         os.read(start, 1)  # returns for all of them when the last writer closes the pipe
-        with contextlib.suppress(SpentError):
+        with contextlib.suppress(SealOpenedError):
             claim(tracker.ledger, sealed, request)
             return 1
     return 0

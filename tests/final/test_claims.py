@@ -8,7 +8,8 @@ import pytest
 
 from hpsearch.config import ConfigError
 from hpsearch.data.opened_rows import OpenedRows
-from hpsearch.final.claims import Request, SpentError, begin_claim, end_claim, pending_nonce, require_right, stated
+from hpsearch.errors import SealOpenedError
+from hpsearch.final.claims import Request, begin_claim, end_claim, pending_nonce, require_right, stated
 from hpsearch.final.earlier_openings import noted, remember, unknown_to
 from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.tracking.seal_ledger import Opening
@@ -25,7 +26,7 @@ def test_a_first_opening_needs_no_words():
 
 
 def test_a_second_opening_is_refused_with_when_by_whom_what_came_out_and_the_way_out():
-    with pytest.raises(SpentError) as refusal:
+    with pytest.raises(SealOpenedError) as refusal:
         require_right([opening(1)], None, None, "w2")
     assert str(refusal.value) == (
         "this test set was opened 1 time already:\n"
@@ -36,7 +37,7 @@ def test_a_second_opening_is_refused_with_when_by_whom_what_came_out_and_the_way
 
 
 def test_an_opening_that_another_ledger_counts_refuses_too():
-    with pytest.raises(SpentError) as refusal:
+    with pytest.raises(SealOpenedError) as refusal:
         require_right([], None, None, "w2", None, ["opening 1 stands in another ledger"])
     assert str(refusal.value).splitlines()[:2] == [
         "this test set was opened 1 time already:",
@@ -45,7 +46,7 @@ def test_an_opening_that_another_ledger_counts_refuses_too():
 
 
 def test_every_opening_is_listed():
-    with pytest.raises(SpentError) as refusal:
+    with pytest.raises(SealOpenedError) as refusal:
         require_right([opening(1), opening(2), opening(3, None)], None, None, "other")
     lines = str(refusal.value).splitlines()
     assert lines[0] == "this test set was opened 3 times already:"
@@ -85,7 +86,7 @@ def test_an_own_claim_whose_result_was_not_told_may_finish_with_the_same_weights
 
 @RESULTS
 def test_an_own_claim_may_not_be_finished_by_other_weights(outcome):
-    with pytest.raises(SpentError):
+    with pytest.raises(SealOpenedError):
         require_right([opening(1, outcome, "w1")], None, None, "w2", "n1")
 
 
@@ -93,7 +94,7 @@ def test_an_own_claim_may_not_be_finished_by_other_weights(outcome):
 @pytest.mark.parametrize("nonce", [None, "n9"])
 @pytest.mark.parametrize("weights", ["w1", None])
 def test_a_claim_of_the_same_weights_from_another_folder_is_not_ours(outcome, nonce, weights):
-    with pytest.raises(SpentError, match="opened 1 time already"):
+    with pytest.raises(SealOpenedError, match="opened 1 time already"):
         require_right([opening(1, outcome, "w1")], None, None, weights, nonce)
 
 
@@ -108,7 +109,7 @@ def test_a_claim_is_marked_from_before_it_is_made_until_its_result_is_told(tmp_p
 
 @pytest.mark.parametrize(("weights", "retrains"), [("w1", 0), ("w1 and 12 retrained f00", 12)])
 def test_a_claim_without_a_result_says_which_command_may_finish_it(weights, retrains):
-    with pytest.raises(SpentError) as refusal:
+    with pytest.raises(SealOpenedError) as refusal:
         require_right([opening(1, None, weights)], None, None, "w2")
     assert str(refusal.value).splitlines()[2] == (
         f"opening 1 has no result: the command that claimed it, with final.retrains={retrains}, may finish it in "
@@ -120,12 +121,12 @@ def test_a_claim_without_a_result_says_which_command_may_finish_it(weights, retr
 def test_a_claim_for_retrained_networks_is_finished_by_all_of_them_alone(other):
     claimed = [opening(1, None, "w1 and 3 retrained f00")]
     assert require_right(claimed, None, None, "w1 and 3 retrained f00", "n1") == 1
-    with pytest.raises(SpentError):
+    with pytest.raises(SealOpenedError):
         require_right(claimed, None, None, other, "n1")
 
 
 def test_only_the_last_claim_may_finish():
-    with pytest.raises(SpentError):
+    with pytest.raises(SealOpenedError):
         require_right([opening(1, None, "w1"), opening(2, weights="w2")], None, None, "w1", "n1")
 
 
@@ -179,6 +180,6 @@ def test_a_damaged_list_of_openings_is_refused_by_its_name_with_the_remedy(tmp_p
 
 
 def test_a_refusal_says_who_shares_the_openings():
-    with pytest.raises(SpentError) as refusal:
+    with pytest.raises(SealOpenedError) as refusal:
         require_right([opening(1)], None, None, "w2", shared="it is the same file")
     assert str(refusal.value).splitlines()[2] == "it is the same file"

@@ -8,6 +8,7 @@ import pytest
 
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
+from hpsearch.errors import RefusedError
 from hpsearch.quoting import hydra_quoted
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Composed, Space
@@ -94,7 +95,7 @@ def test_another_sweep_without_a_name_goes_on_under_its_suffixed_name(planning):
 
 def test_another_sweep_under_a_given_name_is_refused_with_the_difference_and_the_ways_out(planning):
     start(planning(name="mine"))
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(RefusedError) as refused:
         start(planning(name="mine", seed=1))
     assert str(refused.value).splitlines() == [
         "sweep 'mine' exists with another specification:",
@@ -110,7 +111,7 @@ def test_a_given_name_is_kept_as_it_is(planning):
 def test_a_sweep_that_another_command_started_meanwhile_is_refused(planning):
     late = identify_sweep(planning(name="mine"), "run", None, {})
     start(planning(name="mine", seed=1))
-    with late.store.lock(), pytest.raises(ConfigError, match="sweep 'mine' exists with another specification"):
+    with late.store.lock(), pytest.raises(RefusedError, match="sweep 'mine' exists with another specification"):
         late.freeze()
 
 

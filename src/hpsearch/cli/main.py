@@ -136,6 +136,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _start(action: "Action", composer: "Composer") -> int:
+    from hpsearch.execution.interrupts import StopSignals  # noqa: PLC0415
     from hpsearch.execution.worker_process import preload, stop_server  # noqa: PLC0415
 
     # A sweep listens to SIGTERM by itself; before and after, the server is to end too, which holds our output open.
@@ -150,7 +151,7 @@ def _start(action: "Action", composer: "Composer") -> int:
         terminal = Terminal()
         for old, new in composer.overrides.replaced:
             terminal.line(f"{old} is given before {new}: the last one counts")
-        return _show_result(action.name, action.run(TerminalObserver(terminal)), terminal)
+        return _show_result(action.name, action.run(TerminalObserver(terminal), StopSignals()), terminal)
     finally:
         stop_server()
         signal.signal(signal.SIGTERM, before)

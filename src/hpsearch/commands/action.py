@@ -13,6 +13,7 @@ from hpsearch.compose.composer import Composer
 from hpsearch.compose.search_space import adamw_without_decay
 from hpsearch.config import ConfigError
 from hpsearch.data.datasets import require_file
+from hpsearch.execution.interrupts import StopSignals
 from hpsearch.search.checks import check_cohorts, check_trials
 from hpsearch.search.space import Composed
 
@@ -31,12 +32,12 @@ class Action:
 
     Attributes:
         name: `sweep`, `final`, `report` or `leaderboard`.
-        run: Does it, telling an observer what happens, and returns what came of it.
+        run: Does it, telling an observer what happens and heeding signals, and returns what came of it.
         trains: Whether that may need workers.
     """
 
     name: str
-    run: Callable[[Observer], "Result"]
+    run: Callable[[Observer, StopSignals], "Result"]
     trains: bool = True
 
 
@@ -62,10 +63,10 @@ def plan_action(composer: Composer) -> Action:
 def _plan_final(composer: Composer, base: Composed) -> Action:
     chosen = plan_final(composer, base)
 
-    def run(observer: Observer) -> "Result":
+    def run(observer: Observer, signals: StopSignals) -> "Result":
         from hpsearch.commands.final import run_final  # noqa: PLC0415 (torch)
 
-        return run_final(composer, base, chosen, observer)
+        return run_final(composer, base, chosen, observer, signals)
 
     return Action("final", run)
 
@@ -74,9 +75,10 @@ def _plan_report(composer: Composer, base: Composed) -> Action:
     refuse_settings(composer.overrides, base.actions["report"])
     require_known(base.config, base.actions["report"])
 
-    def run(observer: Observer) -> "Result":
+    def run(observer: Observer, signals: StopSignals) -> "Result":
         from hpsearch.commands.report import run_report  # noqa: PLC0415 (matplotlib and scipy)
 
+        del signals  # nothing is trained that they could stop
         return run_report(composer.overrides, base, observer)
 
     name = "leaderboard" if base.actions["report"] == "leaderboard" else "report"
@@ -94,12 +96,12 @@ def _plan_sweep(composer: Composer, base: Composed) -> Action:
     require_file(base.config.data)
     note = adamw_without_decay(base, partial(_options_of, composer, base))
 
-    def run(observer: Observer) -> "Result":
+    def run(observer: Observer, signals: StopSignals) -> "Result":
         from hpsearch.commands.sweep import run_sweep  # noqa: PLC0415 (half a second)
 
         if note:
             observer.warn(note)
-        return run_sweep(base, levels, composer.command, observer)
+        return run_sweep(base, levels, composer.command, observer, signals)
 
     return Action("sweep", run)
 

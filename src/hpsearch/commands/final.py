@@ -18,10 +18,11 @@ from hpsearch.compose.composer import Composer
 from hpsearch.config import Config
 from hpsearch.config.conversion import to_tree
 from hpsearch.data.opened_rows import OpenedRows
+from hpsearch.errors import SealOpenedError
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.throughput import build_executor, build_scheduler, check_configs, fits_of
 from hpsearch.final.champion import Chosen, Final, prepare_final
-from hpsearch.final.claims import Request, SpentError, begin_claim, claim, end_claim, pending_nonce, require_right
+from hpsearch.final.claims import Request, begin_claim, claim, end_claim, pending_nonce, require_right
 from hpsearch.final.earlier_openings import noted, noted_in, recurring, remember, unknown_to, user_folder
 from hpsearch.final.evaluation import BITMAPS, Evaluated, described, evaluate, pack, result_text, right_of
 from hpsearch.final.model import Model, Models, deployed, load_model, save_model
@@ -108,7 +109,9 @@ class FinalResult:
     tested: Tested | None
 
 
-def run_final(composer: Composer, base: Composed, chosen: Chosen | None, observer: Observer) -> FinalResult:
+def run_final(
+    composer: Composer, base: Composed, chosen: Chosen | None, observer: Observer, signals: StopSignals
+) -> FinalResult:
     """Confirms, refits, claims and evaluates.
 
     Args:
@@ -116,6 +119,7 @@ def run_final(composer: Composer, base: Composed, chosen: Chosen | None, observe
         base: The configuration without what the stored sweep says itself.
         chosen: The trial; None: the tracking store knows it.
         observer: Is told what happens.
+        signals: Stop it when they arrive.
     """
     asked = base.config
     directory = Path(asked.tracking.directory)
@@ -141,7 +145,7 @@ def run_final(composer: Composer, base: Composed, chosen: Chosen | None, observe
             _dry_run(observer, openings, final, asked, elsewhere)
             return FinalResult(final, None)
         _require_right(openings, final, asked, elsewhere)
-        return FinalResult(final, _evaluate_champion(final, asked, tracker, elsewhere, observer))
+        return FinalResult(final, _evaluate_champion(final, asked, tracker, elsewhere, observer, signals))
 
 
 def _tell_seed(observer: Observer, seeds: int, done: int) -> None:
@@ -174,12 +178,12 @@ def _elsewhere(
 
 
 def _evaluate_champion(
-    final: Final, asked: Config, tracker: Tracker, elsewhere: Sequence[str], observer: Observer
+    final: Final, asked: Config, tracker: Tracker, elsewhere: Sequence[str], observer: Observer, signals: StopSignals
 ) -> Tested:
     """Everything that writes; what becomes of it, the runs of fresh seeds and of the final say, not the sweep's own."""
     seeds = _seeds(asked)
     with ExitStack() as stack:
-        signals = stack.enter_context(StopSignals())
+        stack.enter_context(signals)
         configs, rows = [final.config] * max(seeds, 1), final.development.n
         trainings = max(len(configs) * fits_of(final.config, rows), asked.final.retrains + 1)
         executor = stack.enter_context(build_executor(final.config, final.data, trainings))
@@ -216,7 +220,7 @@ def _dry_run(
     observer.line("final.dry_run=true: nothing was trained and nothing opened")
     try:
         number = _require_right(openings, final, asked, elsewhere)
-    except SpentError as refusal:
+    except SealOpenedError as refusal:
         observer.warn("without final.dry_run, this command is refused:")
         for line in str(refusal).splitlines():
             observer.line(f"  {line}")

@@ -12,6 +12,7 @@ from hpsearch.config import Config, ConfigError
 from hpsearch.config.commands import Report
 from hpsearch.config.conversion import nearest, one_of
 from hpsearch.config.schema import UNCOVERED
+from hpsearch.errors import NotFoundError
 from hpsearch.formatting import visible
 from hpsearch.quoting import command_line
 from hpsearch.scoring.metrics import NAMES
@@ -113,7 +114,7 @@ def require_known(config: Config, option: str) -> None:
         if not any(name.startswith(str(report.started_by)) for name in names):
             find_sweep(config, None, "report")
     elif clip(report.sweep, TAG_LENGTH) not in names:
-        raise ConfigError(_nowhere(report.sweep, uri, names))
+        raise NotFoundError(_nowhere(report.sweep, uri, names))
 
 
 def _require_table(report: Report) -> None:
@@ -198,7 +199,7 @@ def _tracked(asked: Asked, tracker: Tracker, observer: Observer) -> Target | Non
     elif not found:
         if unreadable:
             raise unreadable[0]
-        raise ConfigError(_nowhere(report.sweep, tracker.uri, names))
+        raise NotFoundError(_nowhere(report.sweep, tracker.uri, names))
     for error in unreadable:
         observer.warn(f"left out: {error}")
     if len(found) > 1:

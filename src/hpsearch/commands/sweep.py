@@ -125,7 +125,9 @@ class SweepResult:
         return any(record.result.status.scored for record in self.records)
 
 
-def run_sweep(base: Composed, levels: tuple[Level, ...], command: Command, observer: Observer) -> SweepResult:
+def run_sweep(
+    base: Composed, levels: tuple[Level, ...], command: Command, observer: Observer, signals: StopSignals
+) -> SweepResult:
     """Starts, resumes or grows a sweep, or finds it finished.
 
     Args:
@@ -133,6 +135,7 @@ def run_sweep(base: Composed, levels: tuple[Level, ...], command: Command, obser
         levels: What is compared, each with its space; one level where nothing is.
         command: As it was given.
         observer: Is told what happens.
+        signals: Stop it when they arrive.
 
     Raises:
         ConfigError: If something does not fit together; nothing is written then.
@@ -144,7 +147,7 @@ def run_sweep(base: Composed, levels: tuple[Level, ...], command: Command, obser
     if config.search.compares:
         check_directory(config.report.directory)
     sweep = _prepare(base, levels, command, observer)
-    with StopSignals() as signals, ExitStack() as stack:
+    with signals, ExitStack() as stack:
         workers = _hire(sweep, signals, stack)
         # Only now, so that what is refused does not look like a run that has begun.
         _introduce(sweep, workers, observer)

@@ -9,7 +9,8 @@ from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 from hpsearch.config.option import AUTO, EXACT, Option
-from hpsearch.config.validation import ConfigError, shown
+from hpsearch.config.validation import shown
+from hpsearch.errors import ConfigError
 from hpsearch.quoting import list_override
 from hpsearch.secrets import mask_secrets
 

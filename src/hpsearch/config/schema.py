@@ -16,7 +16,8 @@ from hpsearch.config.model import CustomModel
 from hpsearch.config.option import Option
 from hpsearch.config.synonyms import meant_key
 from hpsearch.config.training import CustomLoss
-from hpsearch.config.validation import ConfigError, require, shown
+from hpsearch.config.validation import require, shown
+from hpsearch.errors import ConfigError
 
 KINDS: dict[str, dict[str, type[Option]]] = {
     "data": {

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.conversion import nearest
 from hpsearch.config.option import AUTO, Option
-from hpsearch.config.validation import ConfigError, require, require_import_path, require_positive
+from hpsearch.config.validation import require, require_import_path, require_positive
+from hpsearch.errors import ConfigError
 
 
 @dataclass(kw_only=True, slots=True)

@@ -1,19 +1,10 @@
-"""The error of a wrong configuration, and the range checks that raise it."""
+"""Range checks of configurations."""
 
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-from hpsearch.errors import HpsearchError
-from hpsearch.secrets import mask_text
-
-
-class ConfigError(HpsearchError):
-    """A configuration that cannot be run; `problems` are complete sentences, one for each mistake."""
-
-    def __init__(self, *problems: str) -> None:
-        self.problems = tuple(map(mask_text, problems))
-        super().__init__("\n".join(self.problems))
+from hpsearch.errors import ConfigError
 
 
 def require(holds: bool, key: str, rule: str, value: object) -> None:

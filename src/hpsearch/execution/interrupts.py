@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -28,13 +29,22 @@ class StopSignals:
     and its workers end with it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, exits: bool = True) -> None:
+        """Listens to nothing yet.
+
+        Args:
+            exits: Whether a second signal ends the process. In a session of Python, where that would lose everything
+                else, it raises `KeyboardInterrupt` instead.
+        """
         self.number: int | None = None
+        self._exits = exits
         self.underway: Callable[[], str] = str
         """What is being trained, in words, and is lost by a stop; empty if nothing is."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            return self  # Python hands signals to the main thread, which then decides
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._receive)
         return self
@@ -45,6 +55,8 @@ class StopSignals:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
+        if self.number is not None and not self._exits:
+            raise KeyboardInterrupt
         if self.number is not None:
             _tell("stopped; the same command resumes")
             os._exit(128 + number)

@@ -126,16 +126,21 @@ def context() -> ForkServerContext | SpawnContext:
 def sheltered() -> Iterator[None]:
     """Processes started within have one thread from birth, and do not hear SIGINT and SIGTERM.
 
-    No file of the working folder stands in for a module that they import, see `hpsearch.__main__`.
+    No file of the working folder stands in for a module that they import, see `hpsearch.__main__`; and the script
+    that trains is not imported again in each of them, so that it needs no `if __name__ == "__main__"`.
     """
     born_with = {**REPEATABLE, "PYTHONSAFEPATH": "1", DRIVER: str(os.getpid())}
     kept = {name: os.environ.get(name) for name in born_with}
     os.environ.update(born_with)
     resource_tracker.ensure_running()  # would unblock SIGINT if it were started below
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    main = sys.modules["__main__"]
+    script: dict[str, Any] = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
+    main.__spec__ = None
     try:
         yield
     finally:
+        vars(main).update(script)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for name, value in kept.items():
             if value is None:

@@ -9,17 +9,13 @@ from pathlib import Path
 
 from hpsearch.config import ConfigError
 from hpsearch.data.seal import SealedTest
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import SealOpenedError
 from hpsearch.formatting import number_of, show_number
 from hpsearch.store.atomic_files import dump_checked_json, read_sealed, write_atomic
 from hpsearch.tracking.seal_ledger import Opening, SealLedger
 
 PENDING = "claim.json"
 """What a final keeps from before its claim until its result is told: by this it knows its own claim again."""
-
-
-class SpentError(HpsearchError):
-    """The test set was opened before, and this command does not acknowledge it."""
 
 
 def pending_nonce(folder: Path) -> str | None:
@@ -108,7 +104,7 @@ def require_right(  # what is known, and what is said
         shared: `SealedTest.shared`.
 
     Raises:
-        SpentError: With when, by whom and with what result the set was opened.
+        SealOpenedError: With when, by whom and with what result the set was opened.
         ConfigError: If the acknowledgement is not the next one.
     """
     following = len(openings) + 1
@@ -118,7 +114,7 @@ def require_right(  # what is known, and what is said
         return last.opening
     if reason is None and opening is None:
         if openings or elsewhere:
-            raise SpentError(_spent(openings, nonce, elsewhere, shared))
+            raise SealOpenedError(_spent(openings, nonce, elsewhere, shared))
         return following
     # The line that is printed for pasting has no reason yet, and must not become one.
     if not reason or not any(letter.isalpha() for letter in reason) or opening != following:
@@ -174,7 +170,7 @@ def claim(ledger: SealLedger, sealed: SealedTest, request: Request, elsewhere: S
         elsewhere: One sentence for each opening that another ledger counts.
 
     Raises:
-        SpentError: If it was opened before and that is not acknowledged, or another process was faster.
+        SealOpenedError: If it was opened before and that is not acknowledged, or another process was faster.
     """
     openings = ledger.openings(sealed.digest)
     nonce, weights = request.nonce, request.weights
@@ -185,5 +181,5 @@ def claim(ledger: SealLedger, sealed: SealedTest, request: Request, elsewhere: S
     granted = ledger.grant(sealed.digest, number, claimant=who, granted_at=when, purpose=why, nonce=nonce)
     if granted is None:
         now = ledger.openings(sealed.digest)
-        raise SpentError("another process was faster: " + _spent(now, nonce, (), sealed.shared))
+        raise SealOpenedError("another process was faster: " + _spent(now, nonce, (), sealed.shared))
     return granted

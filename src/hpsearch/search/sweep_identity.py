@@ -15,6 +15,7 @@ from hpsearch.data.dataset import Development, tell_columns
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.data.seal import SealedTest
 from hpsearch.engine import RULE
+from hpsearch.errors import NotFoundError, RefusedError
 from hpsearch.nn.output_layer import output_count
 from hpsearch.quoting import command_line, hydra_quoted
 from hpsearch.secrets import mask_override, mask_text
@@ -101,7 +102,7 @@ class SweepIdentity:
         if found is None:
             self.store.freeze(self.specification)
         elif found["fingerprint"] != self.specification["fingerprint"]:
-            raise ConfigError(_refusal(self.name, found, self.specification))
+            raise RefusedError(_refusal(self.name, found, self.specification))
 
 
 def engine_text(engine: Engine) -> str:
@@ -138,7 +139,7 @@ def identify_sweep(plan: "Plan", default: str, started_by: str | None, more: dic
     if found["fingerprint"] == specification["fingerprint"]:
         return SweepIdentity(store, found, known=True)
     if config.name is not None:
-        raise ConfigError(_refusal(config.name, found, specification))
+        raise RefusedError(_refusal(config.name, found, specification))
     other = {**specification, "name": f"{default}-{specification['fingerprint'][:6]}"}
     store = _store(config, other["name"])
     note = _note(default, other["name"], found, specification)
@@ -164,14 +165,14 @@ def find_sweep(config: Config, name: str | None, action: str = "final") -> Sweep
         if name not in sweeps:
             _store(config, name).specification()  # which may be there, and damaged
             where = config.tracking.directory
-            raise ConfigError(f"{action}.sweep={name} is no sweep in {where}: {nearest(name, sweeps)}")
+            raise NotFoundError(f"{action}.sweep={name} is no sweep in {where}: {nearest(name, sweeps)}")
         return SweepIdentity(_store(config, name), sweeps[name], known=True)
     option = str(target.started_by)
     for damaged in damaged_sweeps(config.tracking.directory, option):  # it could be the one that is meant
         raise damaged
     started = started_by_option(config.tracking.directory, option)
     if not started:
-        raise ConfigError(
+        raise NotFoundError(
             f"there is no sweep that +sweep={option} started without name= in {config.tracking.directory}: run it "
             f"first, or name another one by +{action}=sweep {action}.sweep=… ({nearest(str(option), sweeps)})"
         )
@@ -204,7 +205,7 @@ def require_sweeps(config: Config) -> None:
     """Refuses a final where nothing was searched, before a tracking store is made."""
     directory = config.tracking.directory
     if not list_sweeps(directory) and not damaged_sweeps(directory):
-        raise ConfigError(f"there is no sweep in {config.tracking.directory}: run one first, in this folder")
+        raise NotFoundError(f"there is no sweep in {config.tracking.directory}: run one first, in this folder")
 
 
 def _store(config: Config, name: str) -> SweepStore:

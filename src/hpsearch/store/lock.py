@@ -14,12 +14,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import RefusedError
 from hpsearch.secrets import mask_override
 from hpsearch.store.atomic_files import StorageError, write_atomic
 
 
-class SweepLockedError(HpsearchError):
+class SweepLockedError(RefusedError):
     """Another driver works on the sweep; `holder` is what it wrote about itself, empty if that cannot be read."""
 
     def __init__(self, sweep: str, holder: dict[str, str]) -> None:
