@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign, TrialRow
+from hpsearch.analysis.exploration.trial_pool import ranked, space_of, trial_pool
+from hpsearch.analysis.next_space import narrowed, near_the_highest
 
 LR = "optimizer.adam.lr"
 SPACE: Mapping[str, Any] = {
@@ -68,3 +70,12 @@ def with_rows(evidence, *rows):
 
 def confirmed(level, *reports):
     return tuple(ConfirmRow(level, key, "ok", report, report) for key, report in enumerate(reports, 1))
+
+
+def next_bounds(evidence, level="adam"):
+    """What the next round draws each value of a level from."""
+    pool, best = trial_pool(evidence, level), ranked(evidence.draws(level))
+    near = near_the_highest(evidence, pool)
+    recipe = best[0].values if best else {}
+    found = narrowed(space_of(evidence.design, level), pool, recipe, None if near is None else near[0])
+    return {name: one.bounds for name, one in found.items()}

@@ -12,14 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.exploration.summary import explore_level
 from hpsearch.analysis.next_space import CHANCE, chance_of_span, edge_of, override_of, widened
-from hpsearch.analysis.search_linter import narrowed
 from hpsearch.compose.comparison import plan_levels
 from hpsearch.compose.composer import Composer, conf_dir
 from hpsearch.compose.search_space import TUNABLE
 from hpsearch.search.space import Choices, Range, option_space
-from tests.analysis.searches import LR, SPACE, design, of_rows, search, trial
+from tests.analysis.searches import LR, SPACE, design, next_bounds, of_rows, search, trial
 
 LOG = {"low": 1e-4, "high": 0.1, "log": True}
 LINEAR = {"low": 0.1, "high": 0.5}
@@ -107,8 +105,7 @@ def along(values, good, space, name=LR, **changes):
         for k, (x, v) in enumerate(zip(values, np.where(good, 0.9, 0.5), strict=True), 1)
     ]
     evidence = of_rows(*rows, space={name: space}, **changes)
-    found = {"adam": explore_level(evidence, "adam", refused=False, seed=0)}
-    return narrowed(evidence, found, "adam")[name].bounds
+    return next_bounds(evidence)[name]
 
 
 def test_a_range_becomes_what_the_good_trials_span_and_one_gap_more_on_either_side():
@@ -158,8 +155,7 @@ def test_among_trials_that_say_nothing_a_range_is_narrowed_as_seldom_as_promised
     for _ in range(400):
         rows = [trial(k, float(generator.random()), values={"x": float(generator.random())}) for k in range(1, 19)]
         evidence = Evidence(design(delta=None, rows={}, space={"x": {"low": -0.1, "high": 1.1}}), tuple(rows))
-        found = {"adam": explore_level(evidence, "adam", refused=False, seed=0)}
-        kept += narrowed(evidence, found, "adam")["x"].bounds == {"low": -0.1, "high": 1.1}
+        kept += next_bounds(evidence)["x"] == {"low": -0.1, "high": 1.1}
     assert kept >= 400 * (1 - CHANCE)
 
 
@@ -178,8 +174,7 @@ def test_too_few_trials_leave_the_space_as_it_was(n):
     generator = np.random.default_rng(0)
     rows = [trial(k, 0.5 + k / 100, values={LR: float(10 ** generator.uniform(-3, -1))}) for k in range(1, n + 1)]
     evidence = Evidence(design(delta=None, rows={}), tuple(rows))
-    found = {"adam": explore_level(evidence, "adam", refused=False, seed=0)}
-    bounds = {name: one.bounds for name, one in narrowed(evidence, found, "adam").items()}
+    bounds = next_bounds(evidence)
     assert bounds == {**SPACE, "model.mlp.depth": {"low": 1, "high": 8}}
 
 
@@ -188,9 +183,7 @@ def of_choices(declared, drawn, *, name="optimizer.adam.beta1", more=None):
     values = [{name: value, **(more or {})} for value in drawn]
     rows = [trial(k, 1.0 - k / 100, 1.0 - k / 100, values=value) for k, value in enumerate(values, 1)]
     space = {name: {"choices": declared}, **dict.fromkeys(more or {}, LOG)}
-    search = of_rows(*rows, space=space)
-    found = narrowed(search, {"adam": explore_level(search, "adam", refused=False, seed=0)}, "adam")
-    return {name: one.bounds for name, one in found.items()}
+    return next_bounds(of_rows(*rows, space=space))
 
 
 def test_a_choice_whose_trials_all_score_low_is_dropped():
@@ -312,8 +305,7 @@ def test_the_command_line_takes_a_next_round_of_one_option():
 
 def test_a_search_around_its_peak_is_narrowed_to_it():
     evidence = search(n=100)
-    found = {"adam": explore_level(evidence, "adam", refused=False, seed=0)}
-    space = {name: one.bounds for name, one in narrowed(evidence, found, "adam").items()}
+    space = next_bounds(evidence)
     low, high = space[LR]["low"], space[LR]["high"]
     assert low < 0.01 < high
     assert math.log10(high / low) < 1.2

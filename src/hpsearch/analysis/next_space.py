@@ -8,9 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from hpsearch.analysis.evidence import Evidence, Space
-from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.space import columns_of, is_number, label_of
-from hpsearch.analysis.exploration.trial_pool import TrialPool, ranked, space_of, trial_pool
+from hpsearch.analysis.exploration.trial_pool import TrialPool, ranked
 from hpsearch.analysis.exploration.winners_curse import standard_error
 from hpsearch.formatting import show_number, show_value
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
@@ -192,7 +191,9 @@ class Narrowed:
         return bool("low" in before and (self.bounds["low"] > before["low"] or self.bounds["high"] < before["high"]))
 
 
-def narrowed(evidence: Evidence, explored: Mapping[str, SearchSummary], name: str) -> dict[str, Narrowed]:
+def narrowed(
+    space: Space, pool: TrialPool, recipe: Mapping[str, object], near: np.ndarray | None = None
+) -> dict[str, Narrowed]:
     """The space of a level in the next round, coarse to fine: narrower where the trials say so, else as it was.
 
     A range is narrowed in two steps, each only where chance hardly explains it (`chance_of_span`, `chance_of_none`; 5 %
@@ -212,17 +213,17 @@ def narrowed(evidence: Evidence, explored: Mapping[str, SearchSummary], name: st
     Choices are dropped as `kept_choices` says, by `val` alone. What only a dropped option draws is dropped with it.
 
     Args:
-        evidence: Everything.
-        explored: What was found, by level.
-        name: Of the level.
+        space: What the trials drew from.
+        pool: The trials.
+        recipe: What the trial that `val` selects has drawn; empty if none is selected.
+        near: (N,) which trials are near the highest (`near_the_highest`); None where nothing says what is near.
 
     Returns:
         Bounds and reason by name, for every value of the space.
     """
-    space, pool, found = space_of(evidence.design, name), trial_pool(evidence, name), explored.get(name)
     learns = np.array([row.status == Status.OK for row in pool.rows], dtype=bool)
-    good, highest = _good(evidence, pool, fewest=ENOUGH) & learns, _good(evidence, pool, fewest=1)
-    recipe = found.recipe_values if found is not None and good.any() else {}
+    good, highest = _good(pool, near, fewest=ENOUGH) & learns, _good(pool, near, fewest=1)
+    widening = recipe if good.any() else {}
     columns = {column.name: column.raw for column in columns_of(space, pool.rows)}
     axes = {value: axis for value, bounds in space.items() if value in columns and (axis := Axis.of(bounds))}
     causes = _causes({value: columns[value] for value in axes}, learns)
@@ -230,7 +231,7 @@ def narrowed(evidence: Evidence, explored: Mapping[str, SearchSummary], name: st
     for value, bounds in space.items():
         if value in axes:
             told = learns if value in causes else np.ones_like(learns)
-            result[value] = _range(axes[value], columns[value], learns, told, good, recipe.get(value))
+            result[value] = _range(axes[value], columns[value], learns, told, good, widening.get(value))
         elif "choices" in bounds:
             kept = kept_choices(bounds["choices"], value, pool, highest)
             lost = [choice for choice in bounds["choices"] if choice not in kept]
@@ -263,11 +264,10 @@ def near_the_highest(evidence: Evidence, pool: TrialPool) -> tuple[np.ndarray, f
     return inside, highest - near
 
 
-def _good(evidence: Evidence, pool: TrialPool, fewest: int) -> np.ndarray:
+def _good(pool: TrialPool, near: np.ndarray | None, fewest: int) -> np.ndarray:
     """(N,) the trials near the highest or, if fewer than five, at least so many and a tenth of the highest by `val`."""
-    near = near_the_highest(evidence, pool)
-    if near is not None and near[0].sum() >= ENOUGH:
-        return near[0]
+    if near is not None and near.sum() >= ENOUGH:
+        return near
     numbers = {row.k for row in ranked(pool.rows)[: max(fewest, math.ceil(len(pool) / 10))]}
     return np.array([row.k in numbers for row in pool.rows], dtype=bool)
 

@@ -61,8 +61,6 @@ def _points(bounds: Mapping[str, object]) -> float:
     return math.inf if step is None else math.floor((axis.high - axis.low) / step + 1e-9) + 1
 
 
-__all__ = ["edge_of", "lint", "narrowed"]
-
 DECADE = 10
 """Ratio of the ends of a range above which its logarithm should be drawn."""
 
@@ -180,7 +178,7 @@ def _few_good(level: _Level) -> Iterator[Hint]:
     if near is None or near[0].sum() >= ENOUGH:
         return
     hits = int(near[0].sum())
-    new = narrowed(level.evidence, level.explored, level.name)
+    new = narrowed(level.space, level.pool, level.found.recipe_values, near[0])
     changed = [override_of(name, one.bounds) for name, one in new.items() if one.leaves_out(level.space[name])]
     trials = max(1, level.design.trials)
     more = min(4 * trials, math.ceil(trials * ENOUGH / hits))

@@ -13,9 +13,6 @@ from hpsearch.search.levels import Level
 from hpsearch.search.space import Choices, Dimension, Range, Space, apply_values
 from hpsearch.store.record_json import Record
 
-SEED = 0
-"""Of the bootstraps of what is found; narrowing reads none of them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -52,48 +49,20 @@ def narrowed_spaces(search: CoarseToFine, level: Level, past: Sequence[Record]) 
 
 
 def _narrowed(level: Level, records: Sequence[Record]) -> tuple[Space, list[Change]]:
-    from hpsearch.analysis.exploration.summary import explore_level  # noqa: PLC0415 (scipy, which other searches have no use for)
+    # scipy comes with these, and other searches have no use for it
+    from hpsearch.analysis.evidence import TrialRow  # noqa: PLC0415
+    from hpsearch.analysis.exploration.trial_pool import pool_of, ranked  # noqa: PLC0415
     from hpsearch.analysis.next_space import narrowed  # noqa: PLC0415
 
-    evidence = _evidence(level, records)
-    explored = {level.name: explore_level(evidence, level.name, refused=True, seed=SEED)}
-    found = narrowed(evidence, explored, level.name)
-    after = _with_bounds(level, {name: one.bounds for name, one in found.items()})
-    old, new = level.space.by_name, after.by_name
-    return after, [Change(name, old[name], new[name], found[name].reason) for name in old if name in new]
-
-
-def _evidence(level: Level, records: Sequence[Record]) -> Any:
-    from hpsearch.analysis.evidence import Design, Evidence, LevelDesign, TrialRow  # noqa: PLC0415
-
-    config = level.base.config
-    design = Design(
-        name="",
-        title="",
-        levels=(LevelDesign(level.name, {}, bounds_of(level.space)),),
-        metric="score",
-        classes=0,
-        trials=len(records),
-        epochs=config.training.epochs,
-        sampler=config.search.kind,
-        pruner="none",
-        evaluation=config.evaluation.kind,
-        rows={"val": 0, "report": 0},
-        folds=1,
-        delta=None,
-        alpha=config.search.alpha,
-        control=None,
-        seed=config.seed,
-        confirm_seeds=0,
-        data="",
-        model="",
-        fingerprint="",
-    )
     rows = [
         TrialRow(r.level, r.k, str(r.result.status), _score(r), math.nan, r.values, curves=r.result.curves)
         for r in records
     ]
-    return Evidence(design, tuple(rows))
+    recipe = next((row.values for row in ranked(rows)), {})
+    found = narrowed(bounds_of(level.space), pool_of(rows, -math.inf, reported=False), recipe)
+    after = _with_bounds(level, {name: one.bounds for name, one in found.items()})
+    old, new = level.space.by_name, after.by_name
+    return after, [Change(name, old[name], new[name], found[name].reason) for name in old if name in new]
 
 
 def _score(record: Record) -> float:

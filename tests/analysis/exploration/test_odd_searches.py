@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.summary import best_probability, explore_level, flips
-from hpsearch.analysis.search_linter import lint, narrowed
-from tests.analysis.searches import LR, confirmed, design, of_rows, search, trial
+from hpsearch.analysis.search_linter import lint
+from tests.analysis.searches import LR, confirmed, design, next_bounds, of_rows, search, trial
 
 SPACE = {
     "optimizer": {"choices": ["sgd", "adam"]},
@@ -84,7 +84,7 @@ def everything(evidence, *, refused=False):
     """All that is found out; nothing may fail."""
     names = [level.name for level in evidence.design.levels]
     found = {name: explore_level(evidence, name, refused=refused, seed=0) for name in names}
-    spaces = {name: {value: one.bounds for value, one in narrowed(evidence, found, name).items()} for name in names}
+    spaces = {name: next_bounds(evidence, name) for name in names}
     best, turned = best_probability(evidence, seed=0), flips(evidence, seed=0)
     return found, spaces, best, turned, lint(evidence, found)
 

@@ -1,7 +1,7 @@
 """The trials of a level that the statistics of a search count, and the scores that choose and judge them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +52,13 @@ def trial_pool(evidence: Evidence, level: str) -> TrialPool:
     Where any trial has a report score, one without it counts as missing, unless it diverged: a mean over the others
     would mix two kinds of rows.
     """
-    reported, worst = has_reports(evidence), evidence.design.worst
+    return pool_of(evidence.draws(level), evidence.design.worst, reported=has_reports(evidence))
+
+
+def pool_of(rows: Iterable[TrialRow], worst: float, *, reported: bool) -> TrialPool:
+    """The scored ones of these draws; a training that diverged has the `worst` score."""
     found = []
-    for row in evidence.draws(level):
+    for row in rows:
         failed = row.status == Status.DIVERGED
         val, report = (worst, worst) if failed else (row.val, row.report if reported else row.val)
         if not math.isnan(val) and not math.isnan(report):
