@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hpsearch.commands.final_target import plan_final
 from hpsearch.commands.observer import Observer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hpsearch.commands.publish import PublishedReport
     from hpsearch.commands.sweep import SweepResult
 
-    Result = SweepResult | FinalResult | PublishedReport | PublishedLeaderboard
+    Result: TypeAlias = SweepResult | FinalResult | PublishedReport | PublishedLeaderboard
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What a command tells while it runs."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.records import TrialResult
 
@@ -104,3 +104,30 @@ class Observer:
 
     def model_stored(self, final: "Final", model: "Model", uri: str, address: str | None) -> None:
         """The refitted network is on disk, and at this address in MLflow unless it could not be exported."""
+
+
+class ObserverGroup(Observer):
+    """Tells several observers the same, one after the other."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    @contextmanager
+    def phase(self, text: str) -> Iterator[None]:
+        """Enters the context of each."""
+        with ExitStack() as stack:
+            for observer in self._observers:
+                stack.enter_context(observer.phase(text))
+            yield
+
+
+def _passed_on(name: str) -> Any:
+    def tell(self: ObserverGroup, *arguments: Any, **named: Any) -> None:
+        for observer in self._observers:
+            getattr(observer, name)(*arguments, **named)
+
+    return tell
+
+
+for _name in (name for name in vars(Observer) if not name.startswith("_") and name != "phase"):
+    setattr(ObserverGroup, _name, _passed_on(_name))

@@ -18,6 +18,7 @@ class StoppedError(HpsearchError):
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}; the same command resumes")
+        self.number = number
         self.exit_status = 128 + number
 
 

@@ -1,0 +1,314 @@
+"""What the functions of Python give back: a sweep, its trials, its report and its final evaluation."""
+
+import html
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.api.running import run_action
+from hpsearch.commands.observer import Observer
+from hpsearch.compose.overrides import Command
+from hpsearch.config import Config
+from hpsearch.errors import NotFoundError
+from hpsearch.formatting import number_of, show_interval
+from hpsearch.quoting import hydra_quoted
+from hpsearch.records import NO_LEVEL, Status, Value
+from hpsearch.scoring.metrics import metric_name, to_score
+from hpsearch.search.sweep_identity import SweepIdentity
+from hpsearch.store.record_json import Record
+from hpsearch.store.selection import find_champion
+from hpsearch.store.sweep_store import Attempt
+from hpsearch.store.trial_config import config_text, stored_config
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from hpsearch.commands.final import Tested
+    from hpsearch.final.champion import Final as FinalTarget
+
+SHOWN_TRIALS = 8
+"""Rows of the table that stands for a sweep in a notebook."""
+
+PAGE_PX = 640
+"""Height of a report in a notebook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial of a sweep.
+
+    Attributes:
+        number: Its number, from 0; in a comparison within its level, whose default recipe is 0.
+        level: The level of a comparison; None where nothing is compared.
+        status: `ok`, `stalled`, `pruned`, `diverged`, `oom` or `error`.
+        score: What trials are selected by, higher is better: minus the metric for losses and errors. None if it has
+            none.
+        score_se: The standard error of the score.
+        options: The option of each config group, such as `{"optimizer": "adam"}`.
+        params: What was drawn, such as `{"optimizer.adam.lr": 0.002}`.
+        metrics: What was measured beside the score, such as `report/accuracy`.
+        run_id: Of its run in MLflow.
+        config: Its whole configuration.
+        failure: Why it has no score; None if nothing failed.
+    """
+
+    number: int
+    level: str | None
+    status: str
+    score: float | None
+    score_se: float | None
+    options: dict[str, str] = field(repr=False)
+    params: dict[str, Value]
+    metrics: dict[str, float] = field(repr=False)
+    run_id: str
+    config: Config = field(repr=False)
+    failure: str | None = None
+
+    @property
+    def config_yaml(self) -> str:
+        """The configuration as YAML, without the keys that change no result."""
+        return config_text(self.config)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The report of a sweep; a notebook shows the whole page.
+
+    Attributes:
+        name: Of the sweep.
+        path: The page, `report.html`; Markdown, JSON, tables and figures lie beside it.
+        answers: Status and sentence of each answer.
+    """
+
+    name: str
+    path: Path
+    answers: tuple[tuple[str, str], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that the report says, as numbers and sentences: what `report.json` holds."""
+        found: dict[str, Any] = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
+        return found
+
+    def __str__(self) -> str:
+        return "\n".join(f"{status}: {sentence}" for status, sentence in self.answers)
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.path.read_text(encoding="utf-8"), quote=True)
+        return f'<iframe srcdoc="{page}" style="width:100%;height:{PAGE_PX}px;border:0"></iframe>'
+
+
+@dataclass(frozen=True)
+class Final:
+    """The one evaluation of a champion on the sealed test set.
+
+    Attributes:
+        trial: The champion.
+        opening: Number of the opening of this test set, from 1.
+        opened_by: User, host, sweep and trial.
+        opened_at: When, ISO 8601.
+        scores: Metric to value with the ends of its 95 % interval, such as `{"accuracy": (0.97, 0.95, 0.98)}`.
+        path: The folder of the refitted weights.
+        model_uri: Address of the model in MLflow; None if it could not be exported.
+    """
+
+    trial: Trial
+    opening: int
+    opened_by: str
+    opened_at: str
+    scores: dict[str, tuple[float, float | None, float | None]]
+    path: Path
+    model_uri: str | None
+    _tested: "Tested"
+    _target: "FinalTarget"
+
+    def load_model(self) -> "nn.Module":
+        """The refitted network as a module that takes raw inputs (N, ...), scaling included, in evaluation mode.
+
+        Outputs are logits (N, classes), one logit (N, 1), or predictions (N, targets) in the targets' units.
+        """
+        from hpsearch.final.model import deployed  # noqa: PLC0415 (torch)
+
+        return deployed(self._tested.model, self._target.development).eval()
+
+    def __str__(self) -> str:
+        shown = (f"test/{name} {show_interval(*score)}" for name, score in self.scores.items())
+        return f"final of trial {self.trial.number}, opening {self.opening}: {'; '.join(shown)}"
+
+
+class Sweep:
+    """A sweep on disk: its trials, and what can be made of them."""
+
+    def __init__(self, identity: SweepIdentity, asked: Config, command: Command, observer: Observer) -> None:
+        """Reads nothing yet.
+
+        Args:
+            identity: Its name, specification and records.
+            asked: Where runs and reports lie.
+            command: The command that ran it, or would go on with it.
+            observer: Is told what its methods do.
+        """
+        self._identity, self._asked, self._command, self._observer = identity, asked, command, observer
+
+    @property
+    def name(self) -> str:
+        """The name of the sweep."""
+        return self._identity.name
+
+    @property
+    def path(self) -> Path:
+        """The folder of its records."""
+        return self._identity.store.folder
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same, to be pasted into a shell."""
+        return self._command.line()
+
+    @property
+    def metric(self) -> str:
+        """What trials are scored by, such as `accuracy`; for losses and errors, a score is minus the metric."""
+        specification = self._identity.specification
+        config = stored_config(specification["specification"]["config"], self._asked)
+        return metric_name(config.search.metric, classes=str(specification["data"]["targets"]).endswith("classes"))
+
+    @cached_property
+    def _finished(self) -> dict[tuple[str, int], Attempt]:
+        return self._identity.store.finished()
+
+    @property
+    def _records(self) -> list[Record]:
+        return [attempt.record for attempt in self._finished.values() if attempt.record is not None]
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the highest score among those of status `ok`; None if there is none."""
+        champion = find_champion(self._records)
+        return None if champion is None else self.trial(champion.k, level=champion.level)
+
+    def trial(self, number: int, *, level: str | None = None) -> Trial:
+        """One trial.
+
+        Args:
+            number: Its number.
+            level: Of a comparison, its level.
+
+        Raises:
+            NotFoundError: If there is no such finished trial.
+        """
+        attempt = self._finished.get((level or NO_LEVEL, number))
+        if attempt is None or attempt.record is None:
+            known = number_of(len(self._finished), "finished trial")
+            which = f"trial {number}" if level is None else f"trial {number} of level {level}"
+            raise NotFoundError(f"sweep {self.name!r} has no finished {which}: it has {known}, see sweep.trials")
+        return self._trial(attempt.record, attempt.number)
+
+    def _trial(self, record: Record, attempt: int) -> Trial:
+        result = record.result
+        config = stored_config(record.config_tree, self._asked)
+        return Trial(
+            record.k,
+            None if record.level == NO_LEVEL else record.level,
+            result.status.value,
+            result.score,
+            result.score_se,
+            dict(config.options),
+            dict(record.values),
+            dict(result.summary),
+            str(self._identity.store.run_file(record.level, record.k, attempt)["run_id"]),
+            config,
+            result.failure,
+        )
+
+    @property
+    def trials(self) -> "pd.DataFrame":
+        """One row a trial: number, level in a comparison, status, score, metrics on report rows, and what was drawn."""
+        import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
+
+        metric, rows = self.metric, []
+        for (level, number), attempt in sorted(self._finished.items()):
+            if attempt.record is None:
+                continue
+            trial = self.trial(number, level=level)
+            row: dict[str, Any] = {"number": number} | ({} if trial.level is None else {"level": level})
+            row |= {"status": trial.status, "score": trial.score, "score_se": trial.score_se}
+            row[f"val/{metric}"] = None if trial.score is None else to_score(metric, trial.score)
+            row |= {key: value for key, value in trial.metrics.items() if key.startswith("report/")}
+            rows.append({**row, **trial.params, "run_id": trial.run_id})
+        return pd.DataFrame(rows)
+
+    def report(self) -> Report:
+        """Writes the report of the sweep, as files and as artifacts of its run, and gives it back.
+
+        Raises:
+            ConfigError: If no trial has finished.
+        """
+        published = run_action(self._of("report"), self._observer)
+        return Report(published.name, published.page, published.answers)
+
+    def final(
+        self,
+        *overrides: str,
+        retrains: int = 0,
+        epochs: int | None = None,
+        seeds: int | None = None,
+        reason: str | None = None,
+        opening: int | None = None,
+    ) -> Final:
+        """Retrains the champion on fresh seeds, refits it on all development rows, and opens the test set once.
+
+        Args:
+            overrides: More of what `+final=sweep` takes, such as `final.run=<run id>`.
+            retrains: Further refits with other seeds, tested in the same opening.
+            epochs: Of the refit; None: those of the sweep.
+            seeds: Fresh seeds; None: 10.
+            reason: Why a test set that was opened before is opened again.
+            opening: The number of that opening.
+
+        Raises:
+            SealOpenedError: If the test set was opened before, with when and by whom.
+            ConfigError: If the sweep is not finished, or has no trial that learned something.
+        """
+        given = {"final.retrains": retrains or None, "final.epochs": epochs, "confirm.seeds": seeds}
+        given |= {"final.reopen.opening": opening}
+        more = [f"{key}={value}" for key, value in given.items() if value is not None]
+        more += [] if reason is None else [f"final.reopen.reason={hydra_quoted(reason)}"]
+        result = run_action(self._of("final", *more, *overrides), self._observer)
+        target, tested = result.final, result.tested
+        champion = target.champion
+        found = tested.evaluated.scores
+        return Final(
+            self.trial(champion.k, level=champion.level),
+            tested.opening.opening,
+            tested.opening.claimant,
+            tested.opening.granted_at,
+            {name: (score.value, score.low, score.high) for name, score in found.items()},
+            tested.model.folder,
+            tested.address,
+            tested,
+            target,
+        )
+
+    def _of(self, action: str, *overrides: str) -> Command:
+        """The command that does something with this sweep, where it lies."""
+        where = self._command.only("tracking", "tracking.uri", "tracking.directory", "report.directory")
+        target = f"{action}.sweep={hydra_quoted(self.name)}"
+        return Command((f"+{action}=sweep", target, *where, *overrides), self._command.config_dir)
+
+    def __repr__(self) -> str:
+        best = self.best
+        found = "none has a score that counts" if best is None else f"best: trial {best.number}, score {best.score:.6g}"
+        return f"<Sweep {self.name!r}, {number_of(len(self._finished), 'trial')}, {found}>"
+
+    def _repr_html_(self) -> str:
+        table = self.trials
+        ranked = table[table.status == Status.OK.value].sort_values(["score", "number"], ascending=[False, True])
+        shown = ranked.drop(columns="run_id").head(SHOWN_TRIALS).to_html(index=False, float_format="{:.4g}".format)
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>{shown}"
+
+
+Callback = Callable[[Sweep, Trial], None]
+"""What is called after each trial, as in Optuna."""

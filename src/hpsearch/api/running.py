@@ -1,0 +1,41 @@
+"""Runs what a command asks for within the caller's process."""
+
+import atexit
+import functools
+import signal
+from typing import Any
+
+from hpsearch.commands.action import plan_action
+from hpsearch.commands.observer import Observer
+from hpsearch.compose.composer import Composer
+from hpsearch.compose.overrides import Command
+from hpsearch.execution.interrupts import StoppedError, StopSignals
+from hpsearch.execution.worker_process import preload, stop_server
+
+
+def run_action(command: Command, observer: Observer) -> Any:
+    """What the action of a command returns.
+
+    Raises:
+        KeyboardInterrupt: By Ctrl-C, after what is open was closed; the same call goes on.
+        HpsearchError: With what cannot be run.
+    """
+    composer = Composer(command.overrides, command.config_dir, command.config_name)
+    action = plan_action(composer)
+    for old, new in composer.overrides.replaced:
+        observer.line(f"{old} is given before {new}: the last one counts")
+    if action.trains:
+        _start_server()
+    try:
+        return action.run(observer, StopSignals(exits=False))
+    except StoppedError as stopped:
+        if stopped.number != signal.SIGINT:
+            raise
+        raise KeyboardInterrupt(str(stopped)) from stopped
+
+
+@functools.cache
+def _start_server() -> None:
+    """Starts the server of workers, which serves every later call of this process too."""
+    preload("sklearn.model_selection", "hpsearch.execution.tasks", "torch._dynamo")
+    atexit.register(stop_server)

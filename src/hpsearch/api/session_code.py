@@ -1,0 +1,142 @@
+"""Classes and functions that a session defines, as modules that worker processes can import.
+
+What is defined in a notebook's cell or in a script lives in that process alone. Its source, and that of what it uses
+from the same session, is kept as a module beside the sweeps, named by its content.
+"""
+
+import ast
+import builtins
+import hashlib
+import inspect
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hpsearch.config import ConfigError
+from hpsearch.store.atomic_files import write_atomic
+
+FOLDER = "code"
+"""Below the folder of runs."""
+
+
+def import_path_of(key: str, what: Any, directory: Path) -> str:
+    """`package.module:name` of a class or function.
+
+    Args:
+        key: What it is given for, for messages.
+        what: The class or function.
+        directory: The folder of runs, below which the source of a session is kept.
+
+    Raises:
+        ConfigError: If it has no name of its own, or its source cannot be kept.
+    """
+    name, module = getattr(what, "__qualname__", ""), getattr(what, "__module__", "")
+    if not name.isidentifier() or not callable(what):
+        raise ConfigError(
+            f"{key} must be an option, package.module:name, or a class or function at the top of a module, got {what!r}"
+        )
+    if module != "__main__":
+        return f"{module}:{name}"
+    if directory.is_absolute() or not all(part.isidentifier() for part in directory.parts):
+        raise ConfigError(
+            f"{key}: {name} is defined in this session, whose source is kept below tracking.directory={directory}, "
+            f"which must be a folder of the current one with a name like an identifier: or put {name} in a file, and "
+            f"give {key}='module:{name}'"
+        )
+    text = source_of(key, what)
+    stem = f"{name.lower()}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    path = directory / FOLDER / f"{stem}.py"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text.encode())
+    return f"{'.'.join([*directory.parts, FOLDER, stem])}:{name}"
+
+
+def source_of(key: str, what: Any) -> str:
+    """A module that defines `what`, with the imports, constants and definitions of its session that it uses.
+
+    Raises:
+        ConfigError: If it uses something that has no source, such as a tensor that the session has made.
+    """
+    session = vars(sys.modules["__main__"])
+    definitions: dict[str, str] = {}
+    imports: dict[str, str] = {}
+    waiting = [what]
+    while waiting:
+        each = waiting.pop()
+        source = _source(key, each)
+        definitions[each.__name__] = source
+        for name in _names(source):
+            if name in definitions or name in imports or name not in session or name == each.__name__:
+                continue
+            value = session[name]
+            if (statement := _import(name, value)) is not None:
+                imports[name] = statement
+            elif isinstance(value, type | types.FunctionType):
+                definitions.setdefault(name, "")
+                waiting.append(value)
+            elif _is_literal(value):
+                imports[name] = f"{name} = {value!r}"
+            else:
+                raise ConfigError(
+                    f"{key}: {what.__name__} uses {name}, a {type(value).__name__} of this session, which has no "
+                    f"source to keep: put {what.__name__} in a file, and give {key}='module:{what.__name__}'"
+                )
+    return "\n".join([*sorted(imports.values()), "", *_in_order(definitions)])
+
+
+def _source(key: str, what: Any) -> str:
+    try:
+        return inspect.getsource(what)
+    except (OSError, TypeError) as error:
+        raise ConfigError(
+            f"{key}: the source of {what.__name__} cannot be read ({error}): put it in a file, and give "
+            f"{key}='module:{what.__name__}'"
+        ) from error
+
+
+def _names(source: str) -> Iterator[str]:
+    """Names that the source may look up outside of itself."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and not hasattr(builtins, node.id):
+            yield node.id
+
+
+def _import(name: str, value: Any) -> str | None:
+    """The statement that imports a value under its name in the session; None if it was defined there."""
+    if isinstance(value, types.ModuleType):
+        return f"import {value.__name__}" if value.__name__ == name else f"import {value.__name__} as {name}"
+    module, own = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+    if not isinstance(module, str) or getattr(sys.modules.get(module), own, None) is not value or module == "__main__":
+        return None
+    return f"from {module} import {own}" + ("" if own == name else f" as {name}")
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether its `repr` says all of it."""
+    match value:
+        case None | bool() | int() | float() | str() | bytes():
+            return True
+        case tuple() | list() | set() | frozenset():
+            return all(map(_is_literal, value))
+        case Mapping():
+            return type(value) is dict and all(map(_is_literal, [*value.keys(), *value.values()]))
+    return False
+
+
+def _in_order(definitions: Mapping[str, str]) -> list[str]:
+    """Definitions with those that others use, such as their bases, before them."""
+    ordered: list[str] = []
+
+    def add(name: str, within: tuple[str, ...] = ()) -> None:
+        for used in _names(definitions[name]):
+            if used in definitions and used != name and used not in within:
+                add(used, (*within, name))
+        if definitions[name] not in ordered:
+            ordered.append(definitions[name])
+
+    for name in definitions:
+        add(name)
+    return ordered

@@ -1,0 +1,107 @@
+"""Python values and the overrides that say the same."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from hpsearch.api.arguments import as_overrides
+from hpsearch.compose.composer import Composer
+from hpsearch.config import ConfigError
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    """The overrides of arguments, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *overrides, **arguments: as_overrides(overrides=overrides, **arguments)
+
+
+def test_words_of_the_command_line_are_passed_on_and_come_last(given):
+    assert given("search.trials=3", trials=2) == ("search.trials=2", "search.trials=3")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "overrides"),
+    [
+        ({"name": "my sweep"}, ('name="my sweep"',)),
+        ({"data": "digits"}, ("data=digits",)),
+        ({"data": "a.csv", "target": "y"}, ("data=csv", "data.path=a.csv", "data.target=y")),
+        ({"data": "a.npz"}, ("data=npz", "data.path=a.npz")),
+        ({"model": "cnn"}, ("model=cnn",)),
+        ({"model": "pkg.mod:Net"}, ("model=custom", "model.import_path=pkg.mod:Net")),
+        ({"evaluation": "stratified_kfold"}, ("evaluation=stratified_kfold",)),
+        ({"tracking_uri": "sqlite:///a.db"}, ('tracking.uri="sqlite:///a.db"',)),
+        ({"choose": {"optimizer": ["adam", "sgd"]}}, ("search.choose.optimizer=[adam,sgd]",)),
+        ({"workers": 2, "metric": "accuracy", "seed": 3}, ("search.metric=accuracy", "seed=3", "execution.workers=2")),
+    ],
+)
+def test_each_argument_is_an_override(given, arguments, overrides):
+    assert given(**arguments) == overrides
+
+
+def test_a_space_becomes_bounds_of_tuned_groups(given):
+    composer = Composer(given(space={"optimizer.lr": (1e-4, 1e-1, "log"), "model.width": [32, 64]}, trials=3))
+    assert composer.compose().config.search.tune == ["optimizer", "model"]
+    edits = {(edit.group, edit.name): edit.value for edit in composer.overrides.edits}
+    assert edits[("optimizer", "lr")] == {"low": 1e-4, "high": 0.1, "log": True}
+    assert edits[("model", "width")] == {"choices": [32, 64]}
+
+
+def test_a_range_with_a_step(given):
+    assert given(space={"regularization.dropout": (0.0, 0.5, 0.1)})[-1] == (
+        "regularization.space.dropout={low:0.0,high:0.5,step:0.1}"
+    )
+
+
+def test_given_groups_of_search_tune_stay(given):
+    found = given("search.tune=[training]", space={"optimizer.lr": (0.1, 1.0)})
+    assert [each for each in found if each.startswith("search.tune")] == ["search.tune=[training]"]
+
+
+def test_arrays_are_kept_once_by_their_content(given, tmp_path):
+    inputs, targets = np.arange(12, dtype=np.float32).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
+    first = given(data=(inputs, targets))
+    assert given(data=(inputs.tolist(), targets))[0] == "data=npz"
+    assert given(data=(torch.tensor(inputs), torch.tensor(targets))) == first
+    path = tmp_path / first[1].partition("=")[2]
+    with np.load(path) as kept:
+        np.testing.assert_array_equal(kept["x"], inputs)
+        np.testing.assert_array_equal(kept["y"], targets)
+
+
+def test_a_torch_data_set_is_its_stacked_pairs(given, tmp_path):
+    inputs, targets = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
+    (_, path) = given(data=torch.utils.data.TensorDataset(inputs, targets))
+    with np.load(tmp_path / path.partition("=")[2]) as kept:
+        np.testing.assert_array_equal(kept["x"], inputs.numpy())
+        np.testing.assert_array_equal(kept["y"], targets.numpy())
+
+
+def test_a_frame_is_kept_as_a_table(given, tmp_path):
+    frame = pd.DataFrame({"a": [1.5, 2.25], "city": ["Rome", "Oslo"], "price": [3, 4]})
+    option, path, target = given(data=frame, target="price")
+    assert (option, target) == ("data=csv", "data.target=price")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / path.partition("=")[2]), frame)
+
+
+def test_rows_lie_below_the_folder_of_runs(given):
+    found = given("tracking.directory=runs", data=(np.zeros((2, 1)), np.zeros(2)))
+    assert found[1].startswith("data.path=runs/data/arrays-")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": "digit"}, "data must be an option or a file .*, got 'digit': did you mean digits"),
+        ({"data": (np.zeros((2, 1)), np.zeros(3))}, "equally many rows, got 2 and 3"),
+        ({"data": 3}, "data must be an option, a file, a DataFrame, .* got a int"),
+        ({"data": (np.array([{}], dtype=object), np.zeros(1))}, "arrays must hold numbers or texts"),
+        ({"space": {"lr": (0, 1)}}, "lr must be a key of an option, such as optimizer.lr"),
+        ({"space": {"optimizer.lr": 3}}, r"optimizer.lr must be \(low, high\), .* got 3"),
+        ({"choose": {"optimizer": [object()]}}, "has no spelling on the command line"),
+    ],
+)
+def test_what_has_no_meaning_is_refused_with_the_way_out(given, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        given(**arguments)
