@@ -12,9 +12,14 @@ COMBINATIONS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def mnist():
+    return Composer(["+sweep=mnist"])
+
+
 @pytest.mark.parametrize("options", COMBINATIONS[::3])
-def test_an_assembled_combination_equals_the_composed_one(options):
-    assembled = Composer(["+sweep=mnist"]).compose(options)
+def test_an_assembled_combination_equals_the_composed_one(mnist, options):
+    assembled = mnist.compose(options)
     given = [f"{group}={option}" for group, option in options.items()]
     composed = Composer(["+sweep=mnist", *given]).compose()
     assert (assembled.spaces, assembled.config) == (composed.spaces, composed.config)

@@ -1,5 +1,7 @@
 """From a command line to the levels of a comparison: which there are, what each draws, and what is refused."""
 
+import functools
+
 import pytest
 
 from hpsearch.compose.comparison import plan_levels
@@ -7,6 +9,7 @@ from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 from hpsearch.search.plan import Plan
 
+SLOW = pytest.mark.slow
 COMPARE = ("search.compare=optimizer", "search.choose.optimizer=[sgd,adam,momentum]", "search.tune=[optimizer]")
 
 
@@ -129,6 +132,7 @@ def test_a_comparison_that_contradicts_itself_is_refused_with_the_key(overrides,
     assert sentence in refusal(*overrides)
 
 
+@functools.cache
 def planned(*overrides):
     composer = Composer(overrides)
     base = composer.compose()
@@ -167,7 +171,13 @@ def test_the_specification_of_a_comparison_names_its_levels():
     assert "levels" not in planned("search.tune=[optimizer]").specification()
 
 
-@pytest.mark.parametrize("name", ["optimizers", "initializers", "batchnorm", "regularization", "activations", "losses"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("batchnorm", "losses"),
+        *(pytest.param(each, marks=SLOW) for each in ("optimizers", "initializers", "regularization", "activations")),
+    ],
+)
 def test_the_comparisons_that_come_along_can_be_planned(name):
     plan = planned(f"+sweep={name}")
     assert len(plan.levels) >= 3

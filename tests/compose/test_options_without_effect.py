@@ -6,13 +6,13 @@ import pytest
 
 from hpsearch.commands.action import _options_of
 from hpsearch.compose.composer import Composer
-from hpsearch.compose.search_space import adamw_without_decay, plan_space
+from hpsearch.compose.search_space import adamw_without_decay
 from hpsearch.config import ConfigError
 
 
-def plan(*overrides):
-    composer = Composer(["data=digits", *overrides])
-    return plan_space(composer.compose, composer.overrides, composer.known_options)
+@pytest.fixture
+def plan(planned):
+    return partial(planned, "data=digits")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def plan(*overrides):
         (["search.choose.model=[linear,perceptron]", "norm=after"], "norm=after has no effect on model=linear or perc"),
     ],
 )
-def test_what_no_model_reads_is_refused(overrides, message):
+def test_what_no_model_reads_is_refused(plan, overrides, message):
     with pytest.raises(ConfigError) as refused:
         plan(*overrides)
     assert str(refused.value).startswith(message)
@@ -39,7 +39,7 @@ def test_what_no_model_reads_is_refused(overrides, message):
         (("search.choose.regularization=[none,weight_decay]",), ("norm",)),
     ],
 )
-def test_what_an_action_searches_without_effect_is_refused_with_what_changes_it(given, left):
+def test_what_an_action_searches_without_effect_is_refused_with_what_changes_it(plan, given, left):
     sentences = {
         "norm": "search.choose.norm of +sweep=mnist has no effect on model=linear: add 'search.choose.norm=[]'",
         "regularization": "search.choose.regularization of +sweep=mnist has no effect on model=linear, which has no "
@@ -50,7 +50,7 @@ def test_what_an_action_searches_without_effect_is_refused_with_what_changes_it(
     assert refused.value.problems == tuple(sentences[group] for group in left)
 
 
-def test_the_way_out_of_an_action_that_searches_without_effect_is_open():
+def test_the_way_out_of_an_action_that_searches_without_effect_is_open(plan):
     space = plan(
         "+sweep=mnist",
         "model=linear",
@@ -60,12 +60,12 @@ def test_the_way_out_of_an_action_that_searches_without_effect_is_open():
     assert space.options.keys() == {"optimizer", "regularization"}
 
 
-def test_what_one_of_several_models_reads_is_searched():
+def test_what_one_of_several_models_reads_is_searched(plan):
     space = plan("search.choose.model=[linear,mlp]", "search.choose.norm=[none,before]", "regularization=dropout")
     assert space.options["norm"] == ("none", "before")
 
 
-def test_a_warm_up_that_never_ends_is_refused():
+def test_a_warm_up_that_never_ends_is_refused(plan):
     with pytest.raises(ConfigError, match=r"schedule.warmup_epochs must be < training.epochs=2, got 2\.0"):
         plan("training.epochs=2", "schedule.warmup_epochs=2")
 

@@ -102,7 +102,7 @@ def test_retrainings_alone_record_a_calibrated_loss_and_their_runs_have_it_as_a_
 def test_the_same_report_is_made_again_to_the_byte_and_trains_nothing(compared):
     program, _ = compared
     before, records = report_files(program), record_bytes(program)
-    program.run("+report=sweep", "report.sweep=c")
+    program.call("+report=sweep", "report.sweep=c")
     assert report_files(program) == before
     assert record_bytes(program) == records
 

@@ -104,6 +104,7 @@ def assert_same_curves(logged, expected):
         assert logged[name] == pytest.approx(expected[name], abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_five_folds_of_digits_are_those_of_a_plain_loop_number_for_number(migrated, tmp_path):
     program = new_program(tmp_path / "place", migrated)

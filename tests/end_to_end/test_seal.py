@@ -121,6 +121,7 @@ def test_a_search_makes_no_claim(searched):
     assert ledger(searched[0]) == {}
 
 
+@pytest.mark.slow
 def test_the_final_prints_every_metric_with_its_interval_and_the_number_of_the_opening(final):
     program, printed, _ = final
     assert "never opened in sqlite:///mlruns/mlflow.db" in printed
@@ -132,6 +133,7 @@ def test_the_final_prints_every_metric_with_its_interval_and_the_number_of_the_o
     assert json.loads(tags["result"])["accuracy"] == pytest.approx(accuracy, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_the_metrics_of_the_test_set_are_in_exactly_one_run(final):
     program, _, _ = final
     runs = program.runs("s")
@@ -141,6 +143,7 @@ def test_the_metrics_of_the_test_set_are_in_exactly_one_run(final):
     assert "RUNNING" not in {run.info.status for run in runs}
 
 
+@pytest.mark.slow
 def test_the_rows_of_the_test_set_are_decoded_once_by_the_driver_of_the_final_alone(final):
     program, _, opened = final
     decoded = [
@@ -152,6 +155,7 @@ def test_the_rows_of_the_test_set_are_decoded_once_by_the_driver_of_the_final_al
         assert ("data/seal.py", "open") in callers
 
 
+@pytest.mark.slow
 def test_a_second_final_is_refused_with_when_who_and_what_came_out_and_evaluates_nothing(spent):
     before = ledger(spent)
     printed = spent.call(*FINAL, status=2)

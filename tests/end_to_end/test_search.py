@@ -41,7 +41,7 @@ def at_once(place):
     ):
         subprocess.run(["git", *words], cwd=program.folder, check=True)
     (program.folder / "own.py").write_text("x = 2\n")
-    return program, program.run(*SWEEP, "search.trials=8", "execution.workers=2")
+    return program, program.call(*SWEEP, "search.trials=8", "execution.workers=2")
 
 
 def assert_committed(program, name, trials):

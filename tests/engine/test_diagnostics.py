@@ -175,13 +175,12 @@ def test_both_engines_measure_the_same_and_exactly_so_before_the_first_step(case
     [
         "relu-norm=before",
         "sigmoid-norm=none",
-        "elu",
-        "smoothed",
         "one-output",
         "narrow",
-        "cnn",
-        "cnn-normed",
-        "cnn-narrow",
+        *(
+            pytest.param(case, marks=pytest.mark.slow)
+            for case in ("elu", "smoothed", "cnn", "cnn-normed", "cnn-narrow")
+        ),
     ],
 )
 def test_a_fits_signals_do_not_depend_on_its_fleet(case, make_config, make_rows, make_fit):

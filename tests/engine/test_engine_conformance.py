@@ -38,6 +38,7 @@ def among_others(fit: Fit, data: DeviceData, **settings: Any) -> FitResult:
     return train_fleet([others[0], fit, *others[1:]], data, **settings)[1]
 
 
+SLOW = pytest.mark.slow
 ENGINES = {"reference": reference.train, "fleet of one": alone, "mixed fleet": among_others}
 MLP2 = {"kind": "mlp", "widths": [7, 6]}
 EPOCHS = {"epochs": 4, "batch_size": 8}
@@ -99,7 +100,7 @@ CNNS = (
 )
 
 
-@pytest.fixture(params=["reference", pytest.param("fleet of one", marks=pytest.mark.slow), "mixed fleet"])
+@pytest.fixture(params=["reference", pytest.param("fleet of one", marks=SLOW), "mixed fleet"])
 def train(request: pytest.FixtureRequest) -> Callable[..., FitResult]:
     return ENGINES[request.param]
 
@@ -123,7 +124,9 @@ def test_convolutional_networks_equal_the_textbook_formulas(train, cnn, norm, ma
     assert_equal_training(result, textbook.train(fit, rows, 3))
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer", [kind if kind in ("sgd", "adamw") else pytest.param(kind, marks=SLOW) for kind in OPTIMIZERS]
+)
 def test_two_hundred_steps_stay_together(train, optimizer, make_config, make_rows, make_fit):
     config = make_config(
         optimizer={"kind": optimizer, "lr": 0.01},  # small enough that rounding errors do not grow chaotically
@@ -298,8 +301,14 @@ def test_a_late_divergence_keeps_the_finite_epochs(train, make_config, make_rows
     assert len(result.val_outputs) == result.chosen_epoch == finite
 
 
-@pytest.mark.parametrize(("model", "loss", "solves"), [("mlp", "bce", True), ("linear", "bce", False),
-                                                        ("perceptron", "perceptron", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "loss", "solves"),
+    [
+        ("mlp", "bce", True),
+        ("linear", "bce", False),
+        pytest.param("perceptron", "perceptron", False, marks=SLOW),
+    ],
+)
 def test_xor_needs_a_hidden_layer(train, model, loss, solves, make_config, make_rows, make_fit):
     rows = make_rows(4, task="binary", width=2)
     rows = replace(rows, inputs=np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), targets=np.array([0, 1, 1, 0]))

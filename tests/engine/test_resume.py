@@ -13,6 +13,7 @@ from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.records import Status
 from tests.engine.comparison import bits
 
+SLOW = pytest.mark.slow
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 MLP = {"model": {"kind": "mlp", "widths": [9, 7]}, "regularization": {"kind": "both", "max_norm": 1.5}}
 CNN = {"model": {"kind": "cnn", "filters": [3, 4], "dense": [5]}, "regularization": {"kind": "both"}}
@@ -41,7 +42,9 @@ def in_parts(train, fits, data, stops):
 
 
 @pytest.mark.parametrize("norm", ["none", "before"])
-@pytest.mark.parametrize(("images", "stops"), [(False, [3]), (False, [1, 2, 6]), (True, [1, 2, 6])])
+@pytest.mark.parametrize(
+    ("images", "stops"), [(False, [3]), (False, [1, 2, 6]), pytest.param(True, [1, 2, 6], marks=SLOW)]
+)
 def test_every_optimizer_goes_on_where_it_stopped(train, images, stops, norm, make_config, make_rows, make_fit):
     data = to_device(make_rows(40, images=images, width=8 if images else 5))
     schedule = {"kind": "cosine", "warmup_epochs": 1.5}

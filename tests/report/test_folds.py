@@ -18,9 +18,10 @@ CORRECTED = "corrected for the overlap of training rows (S-10)"
 
 
 def page(findings):
-    """The Markdown, without its PNG, which takes time and holds no text; nothing of it escaped."""
+    """The Markdown, whose figures are files beside it that take time to draw; nothing of it escaped."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rendering, "png", lambda _: b"")
+        patch.setattr(rendering, "svg", lambda *_: "")
         return re.sub(r"\\(.)", r"\1", markdown(compose(findings))).replace("&gt;", ">")
 
 

@@ -1,5 +1,7 @@
 """Looks that are kept with the run of a sweep, on a real database."""
 
+import pytest
+
 from hpsearch.tracking.report_views import ReportView, question_tags
 
 ASKED = {"delta": 0.01, "levels": "aa"}
@@ -49,6 +51,7 @@ def test_who_has_shown_the_same_retrainings_is_found_whatever_was_asked(tracker)
     assert [asker.name for asker in tracker.looks.askers("q" * 16, "d1")] == ["a"]
 
 
+@pytest.mark.slow
 def test_hundreds_of_looks_are_kept_whole(tracker):
     sweep, digests = opened(tracker, "a"), tuple(f"{at:016x}" for at in range(300))
     for at, digest in enumerate(digests):
