@@ -29,6 +29,7 @@ def test_words_of_the_command_line_are_passed_on_and_come_last(given):
         ({"data": "a.csv", "target": "y"}, ("data=csv", "data.path=a.csv", "data.target=y")),
         ({"data": "a.npz"}, ("data=npz", "data.path=a.npz")),
         ({"model": "cnn"}, ("model=cnn",)),
+        ({"loss": "mse"}, ("loss=mse",)),
         ({"model": "pkg.mod:Net"}, ("model=custom", "model.import_path=pkg.mod:Net")),
         ({"evaluation": "stratified_kfold"}, ("evaluation=stratified_kfold",)),
         ({"tracking_uri": "sqlite:///a.db"}, ('tracking.uri="sqlite:///a.db"',)),

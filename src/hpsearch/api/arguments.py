@@ -27,6 +27,7 @@ def as_overrides(  # one parameter for each word of the public functions
     data: Any = None,
     target: str | None = None,
     model: Any = None,
+    loss: Any = None,
     trials: int | None = None,
     space: Mapping[str, Any] | None = None,
     choose: Mapping[str, Sequence[str]] | None = None,
@@ -45,11 +46,12 @@ def as_overrides(  # one parameter for each word of the public functions
     directory = tracking_directory(overrides)
     found = [] if name is None else [f"name={hydra_quoted(name)}"]
     found += _data(data, target, directory, config_dir)
-    if isinstance(model, str) and ":" not in model:
-        found.append(f"model={model}")
-    elif model is not None:
-        path = model if isinstance(model, str) else import_path_of("model", model, directory)
-        found += ["model=custom", f"model.import_path={path}"]
+    for group, given in (("model", model), ("loss", loss)):
+        if isinstance(given, str) and ":" not in given:
+            found.append(f"{group}={given}")
+        elif given is not None:
+            path = given if isinstance(given, str) else import_path_of(group, given, directory)
+            found += [f"{group}=custom", f"{group}.import_path={path}"]
     plain = {"search.trials": trials, "search.metric": metric, "seed": seed, "execution.workers": workers}
     found += [f"{key}={_value(value)}" for key, value in plain.items() if value is not None]
     found += [] if evaluation is None else [f"evaluation={evaluation}"]

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.api.arguments import as_overrides
-from hpsearch.api.results import Callback, Sweep, Trial
+from hpsearch.api.results import Callback, Sweep, Trial, trial_of
 from hpsearch.api.running import run_action
 from hpsearch.commands.observer import Observer, ObserverGroup
 from hpsearch.compose.composer import Composer
-from hpsearch.compose.overrides import Command
+from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.errors import NotFoundError
@@ -29,6 +29,7 @@ def sweep(
     data: Any = None,
     target: str | None = None,
     model: Any = None,
+    loss: Any = None,
     trials: int | None = None,
     space: Mapping[str, Any] | None = None,
     choose: Mapping[str, Sequence[str]] | None = None,
@@ -54,6 +55,8 @@ def sweep(
         target: The column to predict.
         model: An option (`"mlp"`), `"package.module:Class"`, or a class or function that builds a `torch.nn.Module`;
             one that is defined in a notebook's cell is kept as a module with what it uses.
+        loss: An option (`"mse"`), `"package.module:function"`, or a function of outputs and targets that returns the
+            loss of each row.
         trials: How many; of each level in a comparison.
         space: What is searched, by key: `(low, high)`, `(low, high, "log")`, `(low, high, step)`, or a list of choices.
         choose: The options that a trial may take, by group: `{"optimizer": ["adam", "sgd"]}`.
@@ -90,6 +93,7 @@ def sweep(
         data=data,
         target=target,
         model=model,
+        loss=loss,
         trials=trials,
         space=space,
         choose=choose,
@@ -116,10 +120,10 @@ def train(*overrides: str, **arguments: Any) -> Trial:
         arguments: Those of `sweep` but `trials`, `space` and `choose`.
 
     Returns:
-        Its trial; the stored one if this configuration was trained before.
+        Its trial, the stored one if this configuration was trained before; `failure` says why if it has no score.
 
     Raises:
-        ConfigError: As `sweep`; or if the trial did not end with a score.
+        ConfigError: As `sweep`.
     """
     known = {"trials", "space", "choose"} & arguments.keys()
     if known:
@@ -129,6 +133,8 @@ def train(*overrides: str, **arguments: Any) -> Trial:
 
 def compare(group: str, *overrides: str, options: Sequence[str] | None = None, **arguments: Any) -> Sweep:
     """Compares the options of a group: searches each, retrains the winners on fresh seeds, and writes a report.
+
+    The spaces of the group and of the optimizer are searched, unless `space` or `search.tune` says otherwise.
 
     Args:
         group: A config group, such as `optimizer` or `init`.
@@ -144,7 +150,9 @@ def compare(group: str, *overrides: str, options: Sequence[str] | None = None, *
     """
     chosen = {} if options is None else {group: options}
     arguments["choose"] = {**(arguments.get("choose") or {}), **chosen}
-    return sweep(None, f"search.compare={group}", *overrides, **arguments)
+    tuned = "search.tune" in map(key_of, overrides) or arguments.get("space")
+    tune = [] if tuned else [f"search.tune=[{','.join(dict.fromkeys((group, 'optimizer')))}]"]
+    return sweep(None, f"search.compare={group}", *tune, *overrides, **arguments)
 
 
 def load(
@@ -184,7 +192,7 @@ def sweeps(directory: str | Path = "mlruns") -> "pd.DataFrame":
             "name": name,
             "data": specification["data"]["name"],
             "created": pd.Timestamp(specification["created_ms"], unit="ms", tz="UTC"),
-            "trials": len(found.trials),
+            "trials": len(found),
             "best": None if best is None else best.score,
             "metric": found.metric,
         })  # fmt: skip
@@ -205,14 +213,16 @@ class _Callbacks(Observer):
 
     def __init__(self, callbacks: Sequence[Callback], command: Command, observer: Observer) -> None:
         self._callbacks, self._command, self._observer = callbacks, command, observer
-        self._open: Sweep | None = None
 
     def sweep_started(self, identity: SweepIdentity, plan: Any, score: Any, finished: int, extra_trials: int) -> None:
         del score, finished, extra_trials
         self._identity, self._config = identity, plan.base.config
 
     def trial_finished(self, record: Record) -> None:
+        store = self._identity.store
+        attempt = store.latest(record.level, record.k)
+        assert attempt is not None, record.name  # it was committed just now
         sweep = Sweep(self._identity, self._config, self._command, self._observer)
-        trial = sweep.trial(record.k, level=record.level)
+        trial = trial_of(store, record, attempt.number, self._config)
         for callback in self._callbacks:
             callback(sweep, trial)

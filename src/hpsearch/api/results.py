@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.api.running import run_action
 from hpsearch.commands.observer import Observer
-from hpsearch.compose.overrides import Command
-from hpsearch.config import Config
+from hpsearch.compose.overrides import Command, key_of
+from hpsearch.config import Config, ConfigError
 from hpsearch.errors import NotFoundError
 from hpsearch.formatting import number_of, show_interval
 from hpsearch.quoting import hydra_quoted
@@ -20,7 +20,7 @@ from hpsearch.scoring.metrics import metric_name, to_score
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion
-from hpsearch.store.sweep_store import Attempt
+from hpsearch.store.sweep_store import Attempt, SweepStore
 from hpsearch.store.trial_config import config_text, stored_config
 
 if TYPE_CHECKING:
@@ -72,6 +72,31 @@ class Trial:
     def config_yaml(self) -> str:
         """The configuration as YAML, without the keys that change no result."""
         return config_text(self.config)
+
+
+def trial_of(store: SweepStore, record: Record, attempt: int, asked: Config) -> Trial:
+    """The trial of a record.
+
+    Args:
+        store: Of its sweep.
+        record: What was stored of it.
+        attempt: Number of the attempt that has the record.
+        asked: Says what the record does not, such as where runs lie.
+    """
+    result, config = record.result, stored_config(record.config_tree, asked)
+    return Trial(
+        record.k,
+        None if record.level == NO_LEVEL else record.level,
+        result.status.value,
+        result.score,
+        result.score_se,
+        dict(config.options),
+        dict(record.values),
+        dict(result.summary),
+        str(store.run_file(record.level, record.k, attempt)["run_id"]),
+        config,
+        result.failure,
+    )
 
 
 @dataclass(frozen=True)
@@ -201,27 +226,10 @@ class Sweep:
         """
         attempt = self._finished.get((level or NO_LEVEL, number))
         if attempt is None or attempt.record is None:
-            known = number_of(len(self._finished), "finished trial")
+            known = number_of(len(self), "finished trial")
             which = f"trial {number}" if level is None else f"trial {number} of level {level}"
             raise NotFoundError(f"sweep {self.name!r} has no finished {which}: it has {known}, see sweep.trials")
-        return self._trial(attempt.record, attempt.number)
-
-    def _trial(self, record: Record, attempt: int) -> Trial:
-        result = record.result
-        config = stored_config(record.config_tree, self._asked)
-        return Trial(
-            record.k,
-            None if record.level == NO_LEVEL else record.level,
-            result.status.value,
-            result.score,
-            result.score_se,
-            dict(config.options),
-            dict(record.values),
-            dict(result.summary),
-            str(self._identity.store.run_file(record.level, record.k, attempt)["run_id"]),
-            config,
-            result.failure,
-        )
+        return trial_of(self._identity.store, attempt.record, attempt.number, self._asked)
 
     @property
     def trials(self) -> "pd.DataFrame":
@@ -272,6 +280,8 @@ class Sweep:
             SealOpenedError: If the test set was opened before, with when and by whom.
             ConfigError: If the sweep is not finished, or has no trial that learned something.
         """
+        if any(key_of(each) == "final.dry_run" for each in overrides):
+            raise ConfigError("final.dry_run opens nothing, and so makes no Final: see sweep.best instead")
         given = {"final.retrains": retrains or None, "final.epochs": epochs, "confirm.seeds": seeds}
         given |= {"final.reopen.opening": opening}
         more = [f"{key}={value}" for key, value in given.items() if value is not None]
@@ -298,10 +308,14 @@ class Sweep:
         target = f"{action}.sweep={hydra_quoted(self.name)}"
         return Command((f"+{action}=sweep", target, *where, *overrides), self._command.config_dir)
 
+    def __len__(self) -> int:
+        """Trials that have finished."""
+        return len(self._finished)
+
     def __repr__(self) -> str:
         best = self.best
         found = "none has a score that counts" if best is None else f"best: trial {best.number}, score {best.score:.6g}"
-        return f"<Sweep {self.name!r}, {number_of(len(self._finished), 'trial')}, {found}>"
+        return f"<Sweep {self.name!r}, {number_of(len(self), 'trial')}, {found}>"
 
     def _repr_html_(self) -> str:
         table = self.trials

@@ -6,9 +6,10 @@ import importlib.util
 import json
 import sys
 from collections.abc import Iterator
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from itertools import accumulate
 from pathlib import Path
+from pkgutil import get_importer
 
 from hpsearch.config import ConfigError
 from hpsearch.nn.import_path import make_importable
@@ -84,6 +85,14 @@ def _imported(name: str, file: Path) -> Iterator[str]:
             yield from accumulate(module.split("."), "{}.{}".format)
 
 
+def _within(folders: list[str], name: str) -> ModuleSpec | None:
+    """A module of a package that lies in these folders; a folder without `__init__.py` is one, too."""
+    specs = [spec for folder in folders if (finder := get_importer(folder)) and (spec := finder.find_spec(name))]
+    with_source = [spec for spec in specs if spec.loader is not None]
+    # `PathFinder` would do the same, but for folders within folders, of which it asks that the outer one be imported.
+    return next(iter([*with_source, *specs]), None)
+
+
 def _origin(name: str) -> Path | None:
     """The source file of a module; None if there is none. Packages on the way are not run."""
     top, *parts = name.split(".")
@@ -94,6 +103,6 @@ def _origin(name: str) -> Path | None:
     for part in parts:
         if spec is None or spec.submodule_search_locations is None:
             return None
-        spec = PathFinder.find_spec(f"{spec.name}.{part}", list(spec.submodule_search_locations))
+        spec = _within(list(spec.submodule_search_locations), part)
     file = Path(spec.origin) if spec is not None and spec.origin is not None else None
     return file if file is not None and file.is_file() else None
