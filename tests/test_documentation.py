@@ -1,0 +1,33 @@
+"""What the documentation shows, done."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_the_page_about_scripts_runs_from_top_to_bottom_in_an_empty_folder(tmp_path):
+    page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    (tmp_path / "page.py").write_text("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "page.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+    assert "<Sweep 'first', 8 trials" in said
+    assert "this test set was opened 1 time already" in said
+    assert "torch.Size([2, 10])" in said
+    assert "told 1 ok" in said
+    assert "training.epoch is not a key" in said
