@@ -23,6 +23,7 @@ from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
 from tests.complete_config import config_tree
 from tests.composing import compose_once, search_apart
+from tests.specifications import DIGITS, fingerprinted, specification
 
 os.environ["MKL_CBWR"] = "AUTO,STRICT"  # as in workers: bits that do not depend on where a matrix begins
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="hpsearch-tests-")  # what a user has opened
@@ -42,7 +43,6 @@ def pytest_collection_finish():
 
 
 MakeConfig = Callable[..., Config]
-ROWS = {"development_rows": 1438, "targets": "10 classes", "test": None}
 
 
 @pytest.fixture(scope="session")
@@ -165,11 +165,10 @@ def sweep(composed, tmp_path):
     def freeze(name, *overrides, rows="3f2a9c1b" * 8, data="digits", place="mlruns", **more):
         config = composed("data=digits", *overrides).config
         store = SweepStore(tmp_path / place, name)
-        tree = {"config": config.fingerprinted(), "options": {}, "space": {}, "data": rows}
+        asked = fingerprinted(config=config.fingerprinted(), data=rows)
         store.folder.mkdir(parents=True)
-        facts = {"named": True, "started_by": None, "created_ms": 1, "version": "0.1.0", "device": "cpu"}
-        facts |= {"fingerprint": name.encode().hex(), "specification": tree, "data": {**ROWS, "name": data}}
-        store.freeze({"name": name, **facts, **more})
+        facts = {"version": "0.1.0", "device": "cpu", "fingerprint": name.encode().hex()}
+        store.freeze(specification(name, asked, **{"data": replace(DIGITS, name=data), **facts, **more}))
         return store, config
 
     return freeze

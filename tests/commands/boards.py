@@ -41,7 +41,7 @@ def tracked_copy(tracker, place, name, seed):
 def upload(tracker, store, identity, *, started_ms=1):
     """Puts a sweep with its trials into the tracking store, as running it would; its run."""
     specification = store.specification()
-    tags = {"fingerprint": specification["fingerprint"], REQUESTED: str(store.requested())}
+    tags = {"fingerprint": specification.fingerprint, REQUESTED: str(store.requested())}
     run = tracker.open_sweep(store.name, identity=identity, started_ms=started_ms, tags=tags)
     tracker.log_artifacts(run.run_id, {"sweep.json": store.folder / "sweep.json"})
     for (level, k), attempt in store.finished().items():

@@ -6,6 +6,7 @@ from hpsearch.commands.confirm import too_few_seeds
 from hpsearch.commands.evidence_levels import groups_in_words, model_in_words
 from hpsearch.config import Config
 from tests.complete_config import config_tree
+from tests.specifications import fingerprinted, stored_level
 
 
 def config(**overrides):
@@ -13,7 +14,7 @@ def config(**overrides):
 
 
 def frozen(options=(), space=None, **more):
-    return {"options": dict.fromkeys(options), "space": space or {}, **more}
+    return fingerprinted(options=dict.fromkeys(options), space=space or {}, **more)
 
 
 def test_an_option_that_trials_draw_is_no_setting_of_the_sweep():
@@ -47,7 +48,7 @@ def test_a_network_whose_size_is_drawn_is_not_named_by_the_size_that_no_trial_ha
 
 
 def test_a_network_that_is_compared_is_not_named_by_the_depth_of_one_level():
-    levels = [{"values": {"model.depth": 1}}, {"values": {"model.depth": 4}}]
+    levels = [stored_level(f"{depth}", values={"model.depth": depth}) for depth in (1, 4)]
     assert model_in_words(config(), frozen(["model.mlp"], levels=levels)) == (
         "mlp, with other depth in each trial or level"
     )

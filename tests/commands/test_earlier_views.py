@@ -1,5 +1,6 @@
 """What was seen before a report is made."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from hpsearch.commands.earlier_views import EarlierViews, seen_before, warn_of_earlier_views
@@ -8,25 +9,24 @@ from hpsearch.store.specification import judgement_of, question_of
 from hpsearch.tracking.report_views import RelatedSweep, ReportView
 from hpsearch.tracking.runs import SweepRun
 from tests.complete_config import config_tree
+from tests.specifications import fingerprinted, specification, stored_level
 
 RUN = SweepRun("mine", "", "1", "run-mine", resumed=True)
 
 
 def frozen(delta=0.01):
     config = Config.from_tree(config_tree(search={"delta": delta, "compare": "optimizer"})).fingerprinted()
-    levels = [{"name": name, "options": {"optimizer": name}, "values": {}} for name in ("sgd", "adam")]
-    return {"data": "d", "config": config, "levels": levels}
+    levels = [stored_level(name, options={"optimizer": name}) for name in ("sgd", "adam")]
+    return fingerprinted(config=config, levels=levels)
 
 
-def specification(delta=0.01, created_ms=100):
-    return {"specification": frozen(delta), "created_ms": created_ms}
+def comparison(delta=0.01, created_ms=100):
+    return specification(asked=frozen(delta), created_ms=created_ms)
 
 
 def other_levels():
     """The same question, asked of two levels that no pair shares with `frozen`."""
-    tree = frozen()
-    names = ("sgd", "adagrad")
-    return {**tree, "levels": [{"name": n, "options": {"optimizer": n}, "values": {}} for n in names]}
+    return replace(frozen(), levels=[stored_level(name, options={"optimizer": name}) for name in ("sgd", "adagrad")])
 
 
 class FakeLooks:
@@ -47,7 +47,7 @@ class FakeLooks:
 
 
 def seen(looks, digest="now", **of):
-    return seen_before(specification(**of), digest, looks, RUN)
+    return seen_before(comparison(**of), digest, looks, RUN)
 
 
 def test_a_first_report_has_seen_nothing():
@@ -89,7 +89,7 @@ def test_a_sweep_that_nobody_has_looked_at_changes_nothing():
 
 
 def test_a_sweep_that_compares_nothing_knows_its_own_looks_alone():
-    alone = {"specification": {"data": "d", "config": frozen()["config"]}, "created_ms": 100}
+    alone = specification(asked=replace(frozen(), levels=()), created_ms=100)
     assert seen_before(alone, "now", FakeLooks([ReportView("fewer", 200)]), RUN) == EarlierViews(("fewer",), None)
 
 
@@ -109,7 +109,7 @@ class FakeTerminal:
 
 def warned(looks):
     terminal = FakeTerminal()
-    warn_of_earlier_views(terminal, SimpleNamespace(specification=specification()), looks, RUN)
+    warn_of_earlier_views(terminal, SimpleNamespace(specification=comparison()), looks, RUN)
     return terminal.warned
 
 

@@ -3,23 +3,23 @@
 from hpsearch.commands.evidence_levels import _factors, confounded
 from hpsearch.config import Config
 from tests.complete_config import config_tree
+from tests.specifications import fingerprinted, stored_level
 
 BASE = Config.from_tree(config_tree(optimizer="adam", training={"epochs": 20})).fingerprinted()
 
 
 def frozen(**levels):
     """Levels by name, each with what it sets: `optimizer` is an option, `training.epochs` a value."""
-    return {
-        "levels": [
-            {
-                "name": name,
-                "options": {key: value for key, value in told.items() if "." not in key},
-                "values": {key: value for key, value in told.items() if "." in key},
-                "config": BASE,
-            }
-            for name, told in levels.items()
-        ]
-    }
+    stored = [
+        stored_level(
+            name,
+            options={key: value for key, value in told.items() if "." not in key},
+            values={key: value for key, value in told.items() if "." in key},
+            config=BASE,
+        )
+        for name, told in levels.items()
+    ]
+    return fingerprinted(config=BASE, levels=stored)
 
 
 def test_levels_of_one_group_are_not_confounded():
@@ -59,12 +59,12 @@ def test_what_has_nothing_to_do_with_effort_may_go_together():
 
 
 def test_a_sweep_without_levels_is_not_confounded():
-    assert confounded({}) == ()
+    assert confounded(frozen()) == ()
 
 
 def factors_of(**levels):
-    tree = {"config": BASE, **frozen(**levels)}
-    return {level["name"]: _factors(tree, level) for level in tree["levels"]}
+    asked = frozen(**levels)
+    return {level.name: _factors(asked, level) for level in asked.levels}
 
 
 def test_levels_that_are_every_combination_of_two_settings_are_a_factorial_design():

@@ -14,6 +14,7 @@ from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import SweepStore
+from tests.specifications import fingerprinted, specification
 
 
 def test_a_module_that_was_edited_after_the_sweep_is_refused(tmp_path, monkeypatch):
@@ -22,7 +23,9 @@ def test_a_module_that_was_edited_after_the_sweep_is_refused(tmp_path, monkeypat
     module.write_text("from torch import nn\n\nNet = nn.Flatten\n")
     config = Composer(["data=digits", "model=custom", "model.import_path=edited_later:Net"]).compose().config
     code = {"edited_later:Net": source_digest("model.import_path", "edited_later:Net")}
-    named = SweepIdentity(SweepStore(tmp_path, "nets"), {"specification": {"code": code}}, known=True, note=None)
+    named = SweepIdentity(
+        SweepStore(tmp_path, "nets"), specification("nets", fingerprinted(code=code)), known=True, note=None
+    )
     _require_same_code(named, config)
     module.write_text("from torch import nn\n\nNet = nn.Identity\n")
     with pytest.raises(ConfigError, match="the code of edited_later:Net has changed since sweep 'nets': restore it"):
@@ -41,10 +44,12 @@ SPACE["model.mlp"]["depth"] = {"values": [1, 2]}
 @pytest.fixture
 def refusals(tmp_path):
     """What a final of a sweep of a table says against these overrides."""
-    fingerprinted = Composer(CSV).compose().config.fingerprinted()
+    tree = Composer(CSV).compose().config.fingerprinted()
     result = TrialResult(Status.OK, None, 0.5, None, {}, {}, [], [])
-    champion = Record("-", 0, {}, json.loads(json.dumps(fingerprinted)), result, "0" * 64)
-    named = SweepIdentity(SweepStore(tmp_path, "tab"), {"specification": {"space": SPACE}}, known=True, note=None)
+    champion = Record("-", 0, {}, json.loads(json.dumps(tree)), result, "0" * 64)
+    named = SweepIdentity(
+        SweepStore(tmp_path, "tab"), specification("tab", fingerprinted(space=SPACE)), known=True, note=None
+    )
 
     def refuse(*overrides):
         composer = Composer(["+final=sweep", "final.sweep=tab", *overrides])

@@ -131,7 +131,7 @@ def board_of(folder):
 def test_a_sweep_that_was_run_stands_beside_another_one(pair, monkeypatch, sweep, tmp_path):
     shutil.copytree(pair.folder / "mlruns", tmp_path / "mlruns")
     stored = SweepStore(tmp_path / "mlruns", "pair")
-    finish(*sweep("lone", rows=stored.specification()["specification"]["data"]), 0, 0.3, 0.25)
+    finish(*sweep("lone", rows=stored.specification().fingerprinted.data), 0, 0.3, 0.25)
     monkeypatch.chdir(tmp_path)
     composer, shown = Composer(["+report=leaderboard", "report.data=digits"]), io.StringIO()
     terminal = Terminal(Console(file=shown, width=160))

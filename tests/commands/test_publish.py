@@ -7,14 +7,15 @@ from hpsearch.config import ConfigError
 from hpsearch.records import Status, TrialResult
 from hpsearch.store.loader import LoadedSweep
 from hpsearch.store.record_json import Record
+from tests.specifications import fingerprinted, specification, stored_level
 
 RESULT = TrialResult(Status.OK, None, 0.5, 0.1, {}, {}, [], [])
 
 
 def gathered(levels, recorded):
-    named = {"levels": [{"name": name} for name in levels]} if levels else {}
+    asked = fingerprinted(levels=[stored_level(name) for name in levels])
     records = {(level, 1): Record(level, 1, {}, {}, RESULT, "") for level in recorded}
-    return LoadedSweep({"name": "s", "specification": named}, records, lambda _: {})
+    return LoadedSweep(specification("s", asked), records, lambda _: {})
 
 
 def test_a_comparison_of_which_a_level_has_no_trial_yet_is_refused_by_name():

@@ -10,6 +10,7 @@ from hpsearch.commands.publish import publish
 from hpsearch.commands.report_target import Asked, find_target
 from hpsearch.config import ConfigError
 from hpsearch.search.sweep_identity import SweepIdentity
+from hpsearch.store.atomic_files import dump_checked_json
 from hpsearch.store.loader import SpecificationError
 from hpsearch.terminal.console import Terminal
 from hpsearch.tracking.connection import TrackingError
@@ -142,10 +143,9 @@ def test_a_run_that_does_not_say_what_it_is_is_left_out_with_a_line(asked, track
 
 def test_a_run_of_another_tool_is_left_out_by_what_it_lacks(asked, tracker, of_others, sweep):
     store, _ = sweep("shared", place="old")
-    specification = {key: value for key, value in store.specification().items() if key not in ("named", "started_by")}
-    (store.folder / "sweep.json").unlink()
-    store.freeze(specification)
-    old, run = broken(tracker, "shared", store.folder / "sweep.json"), of_others("shared", 0.5)
+    tree = store.specification().to_tree()
+    lacking = {key: tree[key] for key in tree if key not in ("named", "started_by")}
+    old, run = broken(tracker, "shared", dump_checked_json(lacking).decode()), of_others("shared", 0.5)
     line = f"! left out: run {old.run_id} of sweep 'shared' has a sweep.json without named, started_by\n"
     assert found(asked(sweep="shared"), tracker) == ([0.5], run.run_id, line)
 

@@ -1,5 +1,6 @@
 """A parent run ends with its command, however that ends."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,23 +10,12 @@ from hpsearch.config import ConfigError
 from hpsearch.errors import HpsearchError, OutputClosedError
 from hpsearch.execution.interrupts import StoppedError
 from hpsearch.tracking.runs import Ending, SweepRun
+from tests.specifications import fingerprinted, specification, stored_level
 
+HOLDOUT = {"evaluation": {"kind": "holdout"}, "options": {"data": "digits"}, "data": {}}
+SPECIFICATION = specification(asked=fingerprinted(config=HOLDOUT), device="cpu")
 NAMED = SimpleNamespace(
-    name="s",
-    identity="f-1",
-    store=SimpleNamespace(requested=lambda: 3),
-    specification={
-        "name": "s",
-        "data": {"name": "digits", "development_rows": 1438, "targets": "10 classes", "test": None},
-        "overrides": [],
-        "specification": {
-            "config": {"evaluation": {"kind": "holdout"}, "options": {"data": "digits"}, "data": {}},
-            "data": "3f2a9c1b" * 8,
-        },
-        "fingerprint": "f",
-        "engine": "auto",
-        "device": "cpu",
-    },
+    name="s", identity="f-1", store=SimpleNamespace(requested=lambda: 3), specification=SPECIFICATION
 )
 
 
@@ -96,10 +86,8 @@ def test_a_final_makes_and_ends_the_parent_run_that_a_store_does_not_have():
 
 def described(**frozen):
     """What MLflow says of a sweep called `a b`."""
-    specification = {"config": {"evaluation": {"kind": "holdout"}}, **frozen}
-    return describe_sweep(
-        SimpleNamespace(specification={**NAMED.specification, "name": "a b", "specification": specification})
-    )
+    asked = fingerprinted(**{"config": HOLDOUT, **frozen})
+    return describe_sweep(SimpleNamespace(specification=specification("a b", asked)))
 
 
 def test_of_a_single_sweep_the_report_rows_are_what_to_quote():
@@ -107,7 +95,7 @@ def test_of_a_single_sweep_the_report_rows_are_what_to_quote():
 
 
 def test_of_a_comparison_fresh_seeds_are_what_to_quote_and_the_report_is_what_to_read():
-    text = described(levels=[{"name": "adam"}, {"name": "sgd"}])
+    text = described(levels=[stored_level("adam"), stored_level("sgd")])
     assert "`report/…` is what to quote" not in text
     assert "not what the search found is to quote, but the retrainings on fresh seeds" in text
     assert "python -m hpsearch +report=sweep 'report.sweep=\"a b\"'" in text
@@ -139,7 +127,7 @@ def test_a_tag_that_is_set_anyway_is_refused_to_its_user(key):
 
 
 def test_a_description_has_the_words_of_its_user_first_then_the_result_and_the_command():
-    own = {**NAMED.specification, "description": "Why.", "overrides": ["search.trials=3"]}
+    own = replace(SPECIFICATION, description="Why.", overrides=["search.trials=3"])
     told = describe_sweep(SimpleNamespace(specification=own), "Trial 2 is the best.").split("\n\n")
     assert told[:2] == ["Why.", "**Result.** Trial 2 is the best."]
     assert told[-1].strip() == "python -m hpsearch search.trials=3"

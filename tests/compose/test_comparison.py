@@ -165,10 +165,10 @@ def test_the_first_draw_of_a_quasi_random_level_is_the_first_point_of_its_sequen
 
 
 def test_the_specification_of_a_comparison_names_its_levels():
-    levels = planned(*COMPARE).specification()["levels"]
-    assert [level["name"] for level in levels] == ["sgd", "adam", "momentum"]
-    assert next(level["draws"] for level in levels) == ["optimizer.sgd.lr"]
-    assert "levels" not in planned("search.tune=[optimizer]").specification()
+    levels = planned(*COMPARE).fingerprinted().levels
+    assert [level.name for level in levels] == ["sgd", "adam", "momentum"]
+    assert next(level.draws for level in levels) == ["optimizer.sgd.lr"]
+    assert "levels" not in planned("search.tune=[optimizer]").fingerprinted().to_tree()
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def search_in(folder, migrated, config, rows):
     plan = dataclasses.replace(plan_of(config), data_digest=data_digest(development, sealed))
     with driver_in(folder, plan, InProcess(folder / "trained", development)) as driver:
         driver.finish(3)
-    return plan.fingerprint(), record_bytes(folder)
+    return plan.fingerprinted().fingerprint, record_bytes(folder)
 
 
 def test_a_test_set_of_nan_gives_the_same_records_byte_for_byte(make_config, migrated, tmp_path):

@@ -157,18 +157,21 @@ def test_every_key_of_a_configuration_is_tried_below(make_config):
 @pytest.mark.parametrize("path", [path for path in CHANGED if not path.startswith(OUTSIDE)])
 def test_the_fingerprint_covers(make_config, path):
     changed = with_change(make_config(), path, CHANGED[path])
-    assert plan_of(changed).fingerprint() != plan_of(make_config()).fingerprint()
+    assert plan_of(changed).fingerprinted().fingerprint != plan_of(make_config()).fingerprinted().fingerprint
 
 
 @pytest.mark.parametrize("path", [path for path in CHANGED if path.startswith(OUTSIDE)])
 def test_the_fingerprint_does_not_cover(make_config, path):
     changed = with_change(make_config(), path, CHANGED[path])
     assert changed != make_config()
-    assert plan_of(changed).fingerprint() == plan_of(make_config()).fingerprint()
+    assert plan_of(changed).fingerprinted().fingerprint == plan_of(make_config()).fingerprinted().fingerprint
 
 
 def test_the_fingerprint_covers_the_data(make_config):
-    assert plan_of(make_config(), data="e" * 64).fingerprint() != plan_of(make_config()).fingerprint()
+    assert (
+        plan_of(make_config(), data="e" * 64).fingerprinted().fingerprint
+        != plan_of(make_config()).fingerprinted().fingerprint
+    )
 
 
 def test_the_fingerprint_covers_the_space(make_config):
@@ -180,7 +183,7 @@ def test_the_fingerprint_covers_the_space(make_config):
         Space({}, {"optimizer.adam": {"lr": Choices((0.1, 0.2))}}),
         Space({}, {"optimizer.adam": {"lr": Choices((0.2, 0.1))}}),
     ]
-    assert len({plan_of(make_config(), space).fingerprint() for space in spaces}) == len(spaces)
+    assert len({plan_of(make_config(), space).fingerprinted().fingerprint for space in spaces}) == len(spaces)
 
 
 def test_the_fingerprint_covers_every_option_that_a_trial_may_take(make_config):
@@ -192,7 +195,7 @@ def test_the_fingerprint_covers_every_option_that_a_trial_may_take(make_config):
 
         return plan_of(make_config(), Space({"optimizer": ("adam", "sgd")}, {}), compose=compose)
 
-    assert plan(0.1).fingerprint() != plan(0.2).fingerprint()
+    assert plan(0.1).fingerprinted().fingerprint != plan(0.2).fingerprinted().fingerprint
 
 
 def test_the_fingerprint_of_a_sweep_from_before_a_key_came_is_the_same(make_config):
@@ -201,7 +204,7 @@ def test_the_fingerprint_of_a_sweep_from_before_a_key_came_is_the_same(make_conf
 
     plan = plan_of(make_config(), Space({"optimizer": ("adam", "sgd"), "training": ("default",)}, {}), compose=compose)
     # computed by the code of before `training.precision`
-    assert plan.fingerprint() == "6a3e002c829e34761e20e0bb50ff2abe62743f0d890c2a5dbe7418bb68f61799"
+    assert plan.fingerprinted().fingerprint == "6a3e002c829e34761e20e0bb50ff2abe62743f0d890c2a5dbe7418bb68f61799"
 
 
 def test_the_fingerprint_covers_a_later_key_of_an_option_that_a_trial_may_take(make_config):
@@ -211,7 +214,7 @@ def test_the_fingerprint_covers_a_later_key_of_an_option_that_a_trial_may_take(m
 
         return plan_of(make_config(), Space({"training": ("default",)}, {}), compose=compose)
 
-    assert plan("bf16").fingerprint() != plan("float32").fingerprint()
+    assert plan("bf16").fingerprinted().fingerprint != plan("float32").fingerprinted().fingerprint
 
 
 def test_a_record_from_before_a_key_came_has_the_same_bytes(make_config):
@@ -234,8 +237,8 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_keys():
 
 def test_a_specification_survives_json(make_config):
     space = Space({}, {"model.cnn": {"filters": Choices(([4], [8, 8])), "kernel": replace(LR, low=1, high=5)}})
-    specification = plan_of(make_config(model="cnn"), space).specification()
-    assert digest(json.loads(json.dumps(specification))) == digest(specification)
+    tree = plan_of(make_config(model="cnn"), space).fingerprinted().to_tree()
+    assert digest(json.loads(json.dumps(tree))) == digest(tree)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from hpsearch.quoting import hydra_quoted
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Composed, Space
 from hpsearch.search.sweep_identity import find_sweep, identify_sweep, require_sweeps, require_target
+from tests.specifications import specification
 
 
 @pytest.fixture
@@ -29,8 +30,15 @@ def planning(tmp_path, default_composer):
     return plan
 
 
-def start(plan, default="run", started_by=None, overrides=()):
-    named = identify_sweep(plan, default, started_by, {"overrides": list(overrides)})
+def identified(plan, default="run", started_by=None, overrides=()):
+    config, asked = plan.base.config, plan.fingerprinted()
+    facts = {"named": config.name is not None, "started_by": started_by, "fingerprint": asked.fingerprint}
+    new = specification(config.name or default, asked, overrides=list(overrides), **facts)
+    return identify_sweep(new, config.tracking.directory)
+
+
+def start(plan, *args, **facts):
+    named = identified(plan, *args, **facts)
     with named.store.lock():
         named.freeze()
     return named
@@ -55,7 +63,7 @@ def test_another_sweep_without_a_name_gets_six_digits_of_its_fingerprint(plannin
     start(planning())
     plan = planning(seed=1)
     named = start(plan)
-    assert named.name == f"run-{plan.fingerprint()[:6]}"
+    assert named.name == f"run-{plan.fingerprinted().fingerprint[:6]}"
 
 
 def test_another_sweep_without_a_name_says_what_differs_and_how_to_return(planning):
@@ -74,7 +82,7 @@ def test_at_most_five_lines_of_differences_are_noted(planning, composed):
     plan = planning()
     other = composed("optimizer=sgd", "model.width=3", "seed=4", "training.epochs=2", "norm=before")
     config = replace(other.config, tracking=plan.base.config.tracking)
-    *lines, _ = identify_sweep(replace(plan, base=replace(other, config=config)), "run", None, {}).note[1:]
+    *lines, _ = identified(replace(plan, base=replace(other, config=config))).note[1:]
     assert len(lines) == 5
     assert re.fullmatch(r"… and \d+ more", lines[-1])
 
@@ -109,7 +117,7 @@ def test_a_given_name_is_kept_as_it_is(planning):
 
 
 def test_a_sweep_that_another_command_started_meanwhile_is_refused(planning):
-    late = identify_sweep(planning(name="mine"), "run", None, {})
+    late = identified(planning(name="mine"))
     start(planning(name="mine", seed=1))
     with late.store.lock(), pytest.raises(RefusedError, match="sweep 'mine' exists with another specification"):
         late.freeze()

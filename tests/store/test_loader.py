@@ -4,6 +4,7 @@ from hpsearch.records import Status, Trial, TrialResult
 from hpsearch.store.loader import _of_pairs, load_from_disk
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
+from tests.specifications import specification
 
 OLD, NEW = Provenance("cpu", "1"), Provenance("cpu", "2")
 
@@ -20,7 +21,7 @@ def test_a_seed_that_several_levels_have_counts_whoever_trained_it():
 def test_a_cut_file_of_facts_and_a_cut_record_are_told_and_refuse_nothing(tmp_path, make_config):
     store = SweepStore(tmp_path, "s")
     with store.lock():
-        store.freeze({"name": "s", "specification": {}})
+        store.freeze(specification())
         for k in range(3):
             trial, result = Trial("-", k, {}, make_config()), TrialResult(Status.OK, None, 0.5, None, {}, {}, [], [])
             store.write_attempt(store.begin_attempt("-", k), trial, result, OLD.tags)

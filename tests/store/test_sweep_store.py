@@ -24,6 +24,7 @@ from hpsearch.store.atomic_files import (
 from hpsearch.store.lock import SweepLockedError
 from hpsearch.store.record_json import decode_record, encode_record
 from hpsearch.store.sweep_store import LateWriteError, SweepStore, damaged_sweeps, list_sweeps
+from tests.specifications import fingerprinted, specification
 from tests.store.store_drivers import result, start, trial
 
 HOSTILE = [
@@ -140,7 +141,7 @@ def test_hostile_names_have_a_folder_each_also_where_case_does_not_count(tmp_pat
     assert len({store.folder.name.lower() for store in stores}) == len(names)
     for store in stores:
         with store.lock():
-            store.freeze({"name": store.name})
+            store.freeze(specification(store.name))
         assert store.folder.parent == tmp_path / "sweeps"
     assert set(list_sweeps(tmp_path)) == set(names)
     assert slug("mnist-packaged") == "mnist-packaged"
@@ -148,12 +149,13 @@ def test_hostile_names_have_a_folder_each_also_where_case_does_not_count(tmp_pat
 
 def test_a_specification_is_kept_and_found(tmp_path):
     store = SweepStore(tmp_path / "mit Leerzeichen 🙂", "mnist")
-    specification = {"name": "mnist", "started_by": "mnist", "spec": {"lr": [0.1, math.inf]}}
+    space = {"optimizer.sgd": {"lr": {"low": 0.1, "high": math.inf}}}
+    stored = specification("mnist", fingerprinted(space=space), started_by="mnist")
     assert store.specification() is None
     with store.lock():
-        store.freeze(specification)
-    assert store.specification() == specification
-    assert list_sweeps(tmp_path / "mit Leerzeichen 🙂") == {"mnist": specification}
+        store.freeze(stored)
+    assert store.specification() == stored
+    assert list_sweeps(tmp_path / "mit Leerzeichen 🙂") == {"mnist": stored}
     assert list_sweeps(tmp_path / "nowhere") == {}
 
 
@@ -161,16 +163,25 @@ def test_a_damaged_specification_is_an_error_of_its_own_sweep_that_names_file_an
     stores = [SweepStore(tmp_path, name) for name in ("mnist-ab12", "other")]
     for store in stores:
         with store.lock():
-            store.freeze({"name": store.name})
+            store.freeze(specification(store.name))
     path = stores[0].folder / "sweep.json"
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(
         BrokenFileError, match=r"sweep\.json' is not whole: .*; the run of the sweep in MLflow has a copy"
     ):
         stores[0].specification()
-    assert list_sweeps(tmp_path) == {"other": {"name": "other"}}
+    assert list_sweeps(tmp_path) == {"other": specification("other")}
     assert len(damaged_sweeps(tmp_path)) == len(damaged_sweeps(tmp_path, "mnist")) == 1
     assert damaged_sweeps(tmp_path, "digits") == []
+
+
+def test_a_whole_file_that_does_not_say_what_the_sweep_is_counts_as_damaged(tmp_path):
+    store = SweepStore(tmp_path, "s")
+    store.folder.mkdir(parents=True)
+    lacking = {key: part for key, part in specification().to_tree().items() if key != "engine"}
+    (store.folder / "sweep.json").write_bytes(dump_checked_json(lacking))
+    with pytest.raises(BrokenFileError, match=r"sweep\.json' is not whole: it is without engine; the run of the sweep"):
+        store.specification()
 
 
 def test_attempts_are_numbered_on_and_the_first_whole_one_counts(tmp_path):

@@ -16,12 +16,13 @@ from hpsearch.scoring.score import Score
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import Record
+from hpsearch.store.specification import SealedRows
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.sweep import introduce, show_sweep
+from tests.specifications import DIGITS, specification
 
 ACCURACY = Score("accuracy", 144, ("accuracy",))
-DATA = {"name": "digits", "targets": "10 classes", "development_rows": 1438}
-TEST = {"rows": 359, "duplicates": 0}
+TEST = SealedRows(359, "c0ffee", 0)
 NOTHING = Space({}, {})
 
 
@@ -47,7 +48,7 @@ def named(tmp_path):
             name="run",
             note=note,
             store=SimpleNamespace(folder=tmp_path),
-            specification={"data": {**DATA, "test": test, **data}, "specification": {}},
+            specification=specification(data=replace(DIGITS, test=test, **data)),
         )
 
     return make

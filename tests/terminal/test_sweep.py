@@ -17,6 +17,7 @@ from hpsearch.data.splits import split_sizes
 from hpsearch.records import Status, TrialResult
 from hpsearch.scoring.score import Score
 from hpsearch.store.record_json import Record
+from hpsearch.store.specification import DataFacts
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.scores import row_of
 from hpsearch.terminal.sweep import (
@@ -162,7 +163,7 @@ def test_why_other_rows_stand_in_is_said_once(known, lines):
 
 
 def test_data_without_a_test_set_say_so():
-    data = {"name": "xor", "targets": "2 classes", "development_rows": 4, "test": None}
+    data = DataFacts("xor", 4, "2 classes", None)
     assert describe_data(data) == "xor, 2 classes: 4 rows, no test set"
 
 

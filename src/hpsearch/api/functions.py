@@ -176,7 +176,7 @@ def load(
     where += [] if tracking_uri is None else [f"tracking.uri={hydra_quoted(tracking_uri)}"]
     asked = Composer(["+report=sweep", f"report.sweep={hydra_quoted(name)}", *where]).compose_uncovered().config
     identity = find_sweep(asked, name, "report")
-    command = Command((*identity.specification["overrides"], *where))
+    command = Command((*identity.specification.overrides, *where))
     return Sweep(identity, asked, command, _observer(None, progress=progress))
 
 
@@ -190,8 +190,8 @@ def sweeps(directory: str | Path = "mlruns") -> "pd.DataFrame":
         best = found.best
         rows.append({
             "name": name,
-            "data": specification["data"]["name"],
-            "created": pd.Timestamp(specification["created_ms"], unit="ms", tz="UTC"),
+            "data": specification.data.name,
+            "created": pd.Timestamp(specification.created_ms, unit="ms", tz="UTC"),
             "trials": len(found),
             "best": None if best is None else best.score,
             "metric": found.metric,

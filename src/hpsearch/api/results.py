@@ -197,8 +197,8 @@ class Sweep:
     def metric(self) -> str:
         """What trials are scored by, such as `accuracy`; for losses and errors, a score is minus the metric."""
         specification = self._identity.specification
-        config = stored_config(specification["specification"]["config"], self._asked)
-        return metric_name(config.search.metric, classes=str(specification["data"]["targets"]).endswith("classes"))
+        config = stored_config(specification.fingerprinted.config, self._asked)
+        return metric_name(config.search.metric, classes=specification.data.classes > 0)
 
     @cached_property
     def _finished(self) -> dict[tuple[str, int], Attempt]:

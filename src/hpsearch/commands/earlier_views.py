@@ -1,9 +1,8 @@
 """What was seen before a report is made: earlier looks at the same question, by this sweep or by another one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hpsearch.commands.observer import Observer
 from hpsearch.data.dataset import Development
@@ -14,7 +13,7 @@ from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import BrokenFileError, StorageError
 from hpsearch.store.loader import load_from_disk
 from hpsearch.store.provenance import Provenance
-from hpsearch.store.specification import changes, judgement_of, overlaps, question_of
+from hpsearch.store.specification import Specification, changes, judgement_of, overlaps, question_of
 from hpsearch.tracking.report_views import RelatedSweep, ReportView, ReportViews
 from hpsearch.tracking.runs import SweepRun
 
@@ -33,20 +32,20 @@ class EarlierViews:
     exploratory: str | None
 
 
-def seen_before(specification: Mapping[str, Any], digest: str, looks: ReportViews, run: SweepRun) -> EarlierViews:
+def seen_before(specification: Specification, digest: str, looks: ReportViews, run: SweepRun) -> EarlierViews:
     """What was seen before a report of these retrainings.
 
     Args:
-        specification: What `sweep.json` holds.
+        specification: Of the sweep.
         digest: Of the retrainings; empty before there are any.
         looks: Of the tracking store; what other stores keep is not known.
         run: The run of the sweep.
     """
-    frozen, own = specification["specification"], looks.of(run)
+    question, own = specification.fingerprinted, looks.of(run)
     others: list[RelatedSweep] = []
-    if "levels" in frozen:
-        asked = judgement_of(frozen)
-        found = looks.askers(question_of(frozen), digest)
+    if question.levels:
+        asked = judgement_of(question)
+        found = looks.askers(question_of(question), digest)
         others = [asker for asker in found if asker.run_id != run.run_id and overlaps(asker.asked, asked)]
     return EarlierViews(_shown(digest, own, others), _changed(specification, others) if others else None)
 
@@ -60,9 +59,9 @@ def _shown(digest: str, own: Sequence[ReportView], others: Sequence[RelatedSweep
     return tuple(dict.fromkeys(look.digest for look in taken if look.digest != digest))
 
 
-def _changed(specification: Mapping[str, Any], others: Sequence[RelatedSweep]) -> str | None:
+def _changed(specification: Specification, others: Sequence[RelatedSweep]) -> str | None:
     """Which sweep of the same question had been looked at before this one judged it by something else."""
-    asked, begun_ms = judgement_of(specification["specification"]), int(specification["created_ms"])
+    asked, begun_ms = judgement_of(specification.fingerprinted), specification.created_ms
     for asker in others:
         first: ReportView | None = next(iter(asker.looks), None)
         found = changes(asker.asked, asked)
@@ -78,7 +77,7 @@ def warn_of_earlier_views(observer: Observer, named: SweepIdentity, looks: Repor
     """Before anything is trained: what was seen of the answer already, and costs the report."""
     seen = seen_before(named.specification, "", looks, run)
     if seen.exploratory is not None:
-        seed = named.specification["specification"]["config"]["seed"] + 1
+        seed = named.specification.fingerprinted.config["seed"] + 1
         observer.warn(f"the report will be exploratory as a whole (R19): {seen.exploratory}; seed={seed} asks anew")
     elif seen.digests:
         count = len(seen.digests)

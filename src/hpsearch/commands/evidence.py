@@ -29,7 +29,7 @@ def evidence_of(found: LoadedSweep, asked: Config, finals: list[Opened], opening
         finals: Runs of the sweep that have opened the sealed test set.
         openings: Who opened it, when and why, by `opening`; of any sweep on the same split.
     """
-    config = stored_config(found.specification["specification"]["config"], asked)
+    config = stored_config(found.specification.fingerprinted.config, asked)
     reader = _Reader(found, config, asked)
     design = reader.design(openings)
     trials = tuple(reader.trial(record, design) for record in _of_one_pool(found).values())
@@ -39,7 +39,7 @@ def evidence_of(found: LoadedSweep, asked: Config, finals: list[Opened], opening
 
 def _of_one_pool(found: LoadedSweep) -> dict[tuple[str, int], Record]:
     """The records that stand side by side: of a search from coarse to fine the longest trainings alone (R02)."""
-    search = found.specification["specification"]["config"]["search"]
+    search = found.specification.fingerprinted.config["search"]
     if search["kind"] != "coarse_to_fine":
         return found.records
     epochs = {key: int(record.config_tree["training"]["epochs"]) for key, record in found.records.items()}
@@ -50,29 +50,31 @@ class _Reader:
     """Reads the parts of a sweep that share its settings."""
 
     def __init__(self, found: LoadedSweep, config: Config, asked: Config) -> None:
-        data = found.specification["data"]
+        data = found.specification.data
         self._found, self._config, self._asked = found, config, asked
-        self._sizes: SplitSizes = split_sizes(config.evaluation, data["development_rows"])
-        self._classes = int(data["targets"].split()[0]) if data["targets"].endswith("classes") else 0
+        self._sizes: SplitSizes = split_sizes(config.evaluation, data.development_rows)
+        self._classes = data.classes
         self._metric = metric_name(config.search.metric, classes=self._classes > 0)
         self._flops: dict[str, float] = {}
 
     def design(self, openings: list[dict[str, str]]) -> Design:
         specification, config = self._found.specification, self._config
-        search, data = config.search, specification["data"]
+        search, data = config.search, specification.data
         sizes, limit = self._sizes, config.data.limit
         rows = {"train": min(limit or sizes.train, sizes.train), "val": sizes.val, "report": sizes.report}
-        if data["test"]:
-            rows["test"] = data["test"]["rows"]
+        if data.test:
+            rows["test"] = data.test.rows
         numbers = [k for _, k in self._found.records]
         draws = max(numbers, default=0) + (0 if self._found.compares else 1)
         if search.kind == "coarse_to_fine":
             draws = len(_of_one_pool(self._found))
         seeds = [seed for _, seed in self._found.confirmed]
         return Design(
-            name=specification["name"],
+            name=specification.name,
             title=_title(config),
-            levels=tuple(level_design(specification, name, asked=self._asked) for name in self._found.levels),
+            levels=tuple(
+                level_design(specification.fingerprinted, name, asked=self._asked) for name in self._found.levels
+            ),
             metric=self._metric,
             classes=self._classes,
             trials=draws,
@@ -87,29 +89,29 @@ class _Reader:
             control=search.control,
             seed=config.seed,
             confirm_seeds=max(seeds, default=0),
-            data=data["name"],
-            model=model_in_words(config, specification["specification"]),
-            fingerprint=specification["fingerprint"],
+            data=data.name,
+            model=model_in_words(config, specification.fingerprinted),
+            fingerprint=specification.fingerprint,
             facts=self._facts(),
             openings=len(openings),
             devices=self._made_with("device"),
             commits=self._made_with("code"),
-            mismatched=confounded(specification["specification"]),
+            mismatched=confounded(specification.fingerprinted),
         )
 
     def _epochs(self) -> int:
         """Of each training; the most where levels differ in it."""
-        levels = self._found.specification["specification"].get("levels", ())
-        return max([self._config.training.epochs, *(int(level["config"]["training"]["epochs"]) for level in levels)])
+        levels = self._found.specification.fingerprinted.levels
+        return max([self._config.training.epochs, *(int(level.config["training"]["epochs"]) for level in levels)])
 
     def _facts(self) -> dict[str, str]:
         config, lacking = self._config, self._found.lacking
         return {
             **({"missing trials": lacking} if lacking else {}),
-            **groups_in_words(config, self._found.specification["specification"], _compared(config)),
+            **groups_in_words(config, self._found.specification.fingerprinted, _compared(config)),
             "batch size": str(config.training.batch_size),
             "precision": str(config.training.precision),
-            "device": "; ".join(self._made_with("device")) or str(self._found.specification["device"]),
+            "device": "; ".join(self._made_with("device")) or str(self._found.specification.device),
             "code": "; ".join(self._made_with("code")) or "not recorded",
             "early stopping": "no" if config.training.patience is None else f"patience {config.training.patience}",
         }
@@ -142,11 +144,9 @@ class _Reader:
         """What a trial drew; of a default recipe, the values of what others draw."""
         if not (self._found.compares and record.k == 0):
             return record.values
-        drawn = next(
-            level for level in self._found.specification["specification"]["levels"] if level["name"] == record.level
-        )
+        drawn = next(one for one in self._found.specification.fingerprinted.levels if one.name == record.level)
         tree, values = with_defaults(record.config_tree), {}
-        for name in drawn["draws"]:
+        for name in drawn.draws:
             group, _, rest = name.partition(".")
             option, _, key = rest.partition(".")
             if not rest:
@@ -198,11 +198,10 @@ class _Reader:
         """Optimizer steps times floating-point operations of a step, of all fits of a trial."""
         rows = min(config.data.limit or self._sizes.train, self._sizes.train)
         steps = epochs * math.ceil(rows / config.training.batch_size)
-        shape = self._found.specification["data"].get("input_shape")
-        outputs = self._found.specification["data"].get("outputs")
+        shape, outputs = self._found.specification.data.input_shape, self._found.specification.data.outputs
         if shape is None or outputs is None:
             return math.nan
-        flops = step_flops(config, tuple(shape), int(outputs))
+        flops = step_flops(config, tuple(shape), outputs)
         return math.nan if flops is None else steps * flops * self._sizes.folds * config.evaluation.replicates
 
 

@@ -11,6 +11,7 @@ from hpsearch.config.schema import with_defaults
 from hpsearch.nn.init_scale import formula
 from hpsearch.records import NO_LEVEL, Value
 from hpsearch.search.narrowing import typed_bounds
+from hpsearch.store.specification import Fingerprinted, StoredLevel
 from hpsearch.store.trial_config import stored_config
 
 FACTS = ("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss", "evaluation")
@@ -20,12 +21,12 @@ OWN_LINES = frozenset({"model", "evaluation"})
 """Groups that the table says more of."""
 
 
-def groups_in_words(config: Config, frozen: Mapping[str, Any], compared: AbstractSet[str]) -> dict[str, str]:
+def groups_in_words(config: Config, frozen: Fingerprinted, compared: AbstractSet[str]) -> dict[str, str]:
     """The option of each group that is not compared, or those that trials draw from: `drawn from sgd, adam`.
 
     Args:
         config: The configuration with no option varied.
-        frozen: See `Plan.specification`.
+        frozen: What makes the sweep what it is.
         compared: Groups that levels differ in.
     """
     told = [group for group in FACTS if group not in compared | OWN_LINES]
@@ -34,17 +35,17 @@ def groups_in_words(config: Config, frozen: Mapping[str, Any], compared: Abstrac
         group: f"drawn from {', '.join(drawn[group])}" if len(drawn[group]) > 1 else config.options[group]
         for group in told
     }
-    if "init" in words and len(drawn["init"]) <= 1 and f"init.{words['init']}" not in frozen["space"]:
+    if "init" in words and len(drawn["init"]) <= 1 and f"init.{words['init']}" not in frozen.space:
         # "Xavier" is another formula in every book
         words["init"] += f", standard deviation {formula(config.init)}"
     return words
 
 
-def model_in_words(config: Config, frozen: Mapping[str, Any]) -> str:
+def model_in_words(config: Config, frozen: Fingerprinted) -> str:
     """The network: `mlp 100-100`, or what varies of it: `mlp, with other depth, width in each trial or level`."""
     kinds = options_of(frozen, "model") or [config.options["model"]]
-    drawn = {name for option in frozen["space"] if option.startswith("model.") for name in frozen["space"][option]}
-    set_by_level = {key for level in frozen.get("levels", ()) for key in level["values"]}
+    drawn = {name for option in frozen.space if option.startswith("model.") for name in frozen.space[option]}
+    set_by_level = {key for level in frozen.levels for key in level.values}
     varied = sorted(drawn | {key.partition(".")[2] for key in set_by_level if key.startswith("model.")})
     if varied:
         return f"{' or '.join(kinds)}, with other {', '.join(varied)} in each trial or level"
@@ -52,9 +53,9 @@ def model_in_words(config: Config, frozen: Mapping[str, Any]) -> str:
     return f"{kinds[0]} {'-'.join(map(str, hidden))}" if hidden and len(kinds) == 1 else " or ".join(kinds)
 
 
-def options_of(frozen: Mapping[str, Any], group: str) -> list[str]:
+def options_of(frozen: Fingerprinted, group: str) -> list[str]:
     """The options of a group that trials or levels take."""
-    return [key.partition(".")[2] for key in frozen["options"] if key.startswith(f"{group}.")]
+    return [key.partition(".")[2] for key in frozen.options if key.startswith(f"{group}.")]
 
 
 FACTORIAL = {
@@ -69,27 +70,26 @@ TRAINED_WITH = ("training", "data", "schedule", "evaluation")
 """Groups that say how much and how long a level is trained, and how it is scored."""
 
 
-def level_design(specification: Mapping[str, Any], name: str, *, asked: Config) -> LevelDesign:
+def level_design(frozen: Fingerprinted, name: str, *, asked: Config) -> LevelDesign:
     """A level of a sweep.
 
     Args:
-        specification: What `sweep.json` holds.
+        frozen: What makes the sweep what it is.
         name: Of the level.
         asked: This command's settings where they change no result.
     """
-    frozen = specification["specification"]
-    spaces = _flat(frozen["space"])
+    spaces = _flat(frozen.space)
     if name == NO_LEVEL:
         return LevelDesign(name, {}, spaces)
-    level = next(level for level in frozen["levels"] if level["name"] == name)
-    space = {draw: spaces[draw] for draw in level["draws"] if draw in spaces}
-    space |= {g: {"choices": options_of(frozen, g)} for g in level["draws"] if g not in spaces}
-    settings = {**level["options"], **level["values"]}
+    level = next(level for level in frozen.levels if level.name == name)
+    space = {draw: spaces[draw] for draw in level.draws if draw in spaces}
+    space |= {g: {"choices": options_of(frozen, g)} for g in level.draws if g not in spaces}
+    settings = level.settings
     if any(key.partition(".")[0] == "init" for key in settings):
         # "Xavier" is another formula in every book: the page shows which one it is here.
-        settings["init.sd"] = formula(stored_config(level["config"], asked).init)
+        settings["init.sd"] = formula(stored_config(level.config, asked).init)
     factors = _factors(frozen, level)
-    return LevelDesign(name, settings, space, _fixed(with_defaults(level["config"]), space, level["options"]), factors)
+    return LevelDesign(name, settings, space, _fixed(with_defaults(level.config), space, level.options), factors)
 
 
 def _flat(space: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
@@ -108,14 +108,14 @@ def _fixed(config: Mapping[str, Any], space: Mapping[str, Any], options: Mapping
     return fixed
 
 
-def confounded(frozen: Mapping[str, Any]) -> tuple[str, ...]:
+def confounded(frozen: Fingerprinted) -> tuple[str, ...]:
     """What the levels are trained with that goes together with what is compared, so that nobody can tell them apart.
 
     Epochs, rows, schedules may be compared: alone, or where every one of their values meets every value of whatever
     else is compared.
 
     Args:
-        frozen: A specification, see `Plan.specification`.
+        frozen: What makes the sweep what it is.
 
     Returns:
         Names of groups and keys, sorted: `training.epochs`.
@@ -124,20 +124,18 @@ def confounded(frozen: Mapping[str, Any]) -> tuple[str, ...]:
     return () if _crossed(differing) else tuple(key for key in differing if key.partition(".")[0] in TRAINED_WITH)
 
 
-def _factors(frozen: Mapping[str, Any], level: Mapping[str, Any]) -> dict[str, str]:
+def _factors(frozen: Fingerprinted, level: StoredLevel) -> dict[str, str]:
     """The value of each factor where levels are every combination of several; empty for any other design."""
-    if with_defaults(frozen["config"])["search"]["compare"] == "regularization":
-        return FACTORIAL.get(level["name"], {})
+    if with_defaults(frozen.config)["search"]["compare"] == "regularization":
+        return FACTORIAL.get(level.name, {})
     differing = _differing(frozen)
     several = len(differing) > 1 and _crossed(differing)
     return {key: str(_setting(level, key)) for key in differing} if several else {}
 
 
-def _differing(frozen: Mapping[str, Any]) -> dict[str, list[str]]:
+def _differing(frozen: Fingerprinted) -> dict[str, list[str]]:
     """The groups and keys in which levels differ, sorted, with the value of each level."""
-    levels = frozen.get("levels", ())
-    keys = sorted({key for level in levels for key in (*level["options"], *level["values"])})
-    values = {key: [repr(_setting(level, key)) for level in levels] for key in keys}
+    values = {key: [repr(_setting(level, key)) for level in frozen.levels] for key in sorted(frozen.compared)}
     return {key: found for key, found in values.items() if len(set(found)) > 1}
 
 
@@ -147,11 +145,10 @@ def _crossed(differing: Mapping[str, Sequence[str]]) -> bool:
     return len(met) == math.prod(len(set(found)) for found in differing.values())
 
 
-def _setting(level: Mapping[str, Any], key: str) -> Any:
+def _setting(level: StoredLevel, key: str) -> Any:
     """What a level says of a group or a value, or else what its configuration holds."""
-    said = {**level["options"], **level["values"]}
-    if key in said:
-        return said[key]
+    if key in level.settings:
+        return level.settings[key]
     group, _, name = key.partition(".")
-    tree = with_defaults(level["config"])
+    tree = with_defaults(level.config)
     return tree[group].get(name) if name else tree["options"][group]

@@ -189,7 +189,7 @@ def _evaluate_champion(
         executor = stack.enter_context(build_executor(final.config, final.data, trainings))
         with observer.phase("starting workers"):
             checked = check_configs(executor, configs, final.named.engine, signals)
-        final.named.require_device(checked.device, asked)
+        final.named.on_device(checked.device, asked)
         stack.enter_context(final.named.store.lock())
         final.freeze()
         run = stack.enter_context(stored(tracker, final.named))

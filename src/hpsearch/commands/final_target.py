@@ -92,7 +92,7 @@ def choose(composer: Composer, asked: Config, wanted: Attempt | None) -> Chosen:
 def _require_finished(composer: Composer, named: SweepIdentity, found: int) -> None:
     acknowledged = composer.overrides.values.get("search.trials") == f"++search.trials={found}"
     if found < named.store.requested() and not acknowledged:
-        command = command_line(named.specification["overrides"])
+        command = command_line(named.specification.overrides)
         raise ConfigError(
             f"sweep {named.name!r} has {found} of {number_of(named.store.requested(), 'trial')}: finish it by "
             f"{command}, or add search.trials={found} to evaluate the best of what is there"
@@ -132,7 +132,7 @@ def _refuse_contradictions(composer: Composer, asked: Config, champion: Record, 
         if (old := _at(stored, key)) != (new := _at(now, key)):
             problems.append(f"{key}={new} contradicts sweep {named.name!r}, which has {old}")
     for edit in composer.overrides.edits:
-        problems += contradictions(edit, named.specification["specification"]["space"], named.name)
+        problems += contradictions(edit, named.specification.fingerprinted.space, named.name)
     if problems:
         raise ConfigError(*problems)
 

@@ -34,14 +34,12 @@ from hpsearch.store.loader import (
     tracked_specification,
 )
 from hpsearch.store.record_json import Record
-from hpsearch.store.specification import digest
+from hpsearch.store.specification import Specification, digest
 from hpsearch.store.sweep_store import SweepStore, damaged_sweeps, list_sweeps
 from hpsearch.store.trial_config import stored_config
 from hpsearch.tracking.report_views import ReportView
 from hpsearch.tracking.runs import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
-
-Specification = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Found:
 
     Attributes:
         name: Its name; of several of one name, all but the first have the beginning of their fingerprint behind it.
-        specification: What `sweep.json` holds.
+        specification: What it is.
         gather: Reads the rest.
         run: Its run in the tracking store; None if it has none there.
     """
@@ -63,7 +61,7 @@ class Found:
     @property
     def data(self) -> str:
         """Name of its data set."""
-        return str(self.specification["data"]["name"])
+        return self.specification.data.name
 
     def seen(self, tracker: Tracker, evidence: Evidence) -> EarlierViews:
         """What was seen before its retrainings."""
@@ -87,7 +85,7 @@ def find_sweeps(asked: Config, tracker: Tracker) -> tuple[list[Found], list[str]
     for at, one in enumerate(found):
         seen[one.name] += 1
         if seen[one.name] > 1:
-            found[at] = replace(one, name=f"{one.name} ({one.specification['fingerprint'][:8]})")
+            found[at] = replace(one, name=f"{one.name} ({one.specification.fingerprint[:8]})")
     return found, [*map(str, damaged_sweeps(asked.tracking.directory)), *left_out]
 
 
@@ -103,7 +101,7 @@ def _local(asked: Config, tracker: Tracker) -> list[Found]:
 def _tracked(tracker: Tracker, local: list[Found]) -> tuple[list[Found], list[str]]:
     """Sweeps that the tracking store alone has; equal ones, whose trials are equal, once."""
     here = {one.run.run_id for one in local if one.run is not None}
-    known = {(one.name, one.specification["fingerprint"]) for one in local}
+    known = {(one.name, one.specification.fingerprint) for one in local}
     found: list[Found] = []
     left_out: list[str] = []
     for run in (run for run in tracker.stored.all() if run.run_id not in here):
@@ -112,8 +110,8 @@ def _tracked(tracker: Tracker, local: list[Found]) -> tuple[list[Found], list[st
         except SpecificationError as error:
             left_out.append(str(error))
             continue
-        if (run.name, specification["fingerprint"]) not in known:
-            known.add((run.name, specification["fingerprint"]))
+        if (run.name, specification.fingerprint) not in known:
+            known.add((run.name, specification.fingerprint))
             gather = partial(load_from_mlflow, tracker.stored, run, specification)
             found.append(Found(run.name, specification, gather, run))
     return found, left_out
@@ -121,15 +119,15 @@ def _tracked(tracker: Tracker, local: list[Found]) -> tuple[list[Found], list[st
 
 def split_of(specification: Specification, asked: Config) -> Split:
     """What the trials of a sweep are scored on: equal for sweeps whose scores may stand side by side."""
-    frozen, data = specification["specification"], specification["data"]
-    config = stored_config(frozen["config"], asked)
-    metric = metric_name(config.search.metric, classes=str(data["targets"]).endswith("classes"))
+    frozen, data = specification.fingerprinted, specification.data
+    config = stored_config(frozen.config, asked)
+    metric = metric_name(config.search.metric, classes=data.classes > 0)
     settings: dict[str, Any] = to_tree(config.evaluation)
     if isinstance(config.evaluation, Holdout):  # a share, a count and auto can mean the same rows
-        sizes = split_sizes(config.evaluation, data["development_rows"])
+        sizes = split_sizes(config.evaluation, data.development_rows)
         settings |= {"val": sizes.val, "report": sizes.report}
-    loss = json.dumps(frozen["config"]["loss"], sort_keys=True) if metric in LOSSES else ""
-    return Split(str(frozen["data"]), tuple(sorted(settings.items())), config.seed, metric, loss)
+    loss = json.dumps(frozen.config["loss"], sort_keys=True) if metric in LOSSES else ""
+    return Split(frozen.data, tuple(sorted(settings.items())), config.seed, metric, loss)
 
 
 def read_sweep(found: Found, asked: Config, tracker: Tracker) -> Sweep:
@@ -140,7 +138,7 @@ def read_sweep(found: Found, asked: Config, tracker: Tracker) -> Sweep:
     design = replace(
         evidence.design,
         name=found.name,
-        commits=evidence.design.commits or (str(found.specification.get("version", "unknown")),),
+        commits=evidence.design.commits or (found.specification.version,),
         shown_before=seen.digests,
         exploratory=seen.exploratory,
     )
@@ -156,7 +154,7 @@ def _ok(gathered: LoadedSweep, level: str) -> Record | None:
 
 def _recipe(gathered: LoadedSweep, record: Record, asked: Config) -> Recipe:
     config = stored_config(record.config_tree, asked)
-    train = split_sizes(config.evaluation, gathered.specification["data"]["development_rows"]).train
+    train = split_sizes(config.evaluation, gathered.specification.data.development_rows).train
     hidden = getattr(config.model, "hidden", None)
     kind = config.options["model"]
     settings = {group: config.options[group] for group in FACTS if group not in ("model", "evaluation")}
@@ -166,7 +164,7 @@ def _recipe(gathered: LoadedSweep, record: Record, asked: Config) -> Recipe:
         "normalize": str(config.data.normalize),
         "sampler": config.search.kind,
         "pruner": config.search.pruner,
-        "device": str(gathered.specification.get("device", "unknown")),
+        "device": gathered.specification.device or "unknown",
     }
     model = f"{kind} {'-'.join(map(str, hidden))}" if hidden else kind
     rows = min(config.data.limit or train, train)

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from hpsearch.analysis.analyse import analyse, digest_of
 from hpsearch.analysis.answers import SCOPE
@@ -21,6 +20,7 @@ from hpsearch.report.write import write_report
 from hpsearch.statistics.mean_field import Layer, forward_moments
 from hpsearch.store.atomic_files import slug
 from hpsearch.store.loader import LoadedSweep
+from hpsearch.store.specification import DataFacts
 from hpsearch.store.trial_config import stored_config
 from hpsearch.tracking.report_views import ReportView
 from hpsearch.tracking.runs import SweepRun, now_ms
@@ -33,24 +33,25 @@ def signal_theory(found: LoadedSweep, asked: Config) -> Mapping[str, list[float]
     Levels are left out of which mean-field theory says nothing here: other networks than MLPs, batch normalization,
     weights that were scaled to the data.
     """
-    specification = found.specification["specification"]
     theory = {}
-    for level in specification.get("levels", ()):
-        config = stored_config(level["config"], asked)
-        moments = _moments(config, found.specification["data"])
-        varied = {draw.partition(".")[0] for draw in level["draws"]} & {"init", "activation", "norm", "model"}
+    for level in found.specification.fingerprinted.levels:
+        config = stored_config(level.config, asked)
+        moments = _moments(config, found.specification.data)
+        varied = {draw.partition(".")[0] for draw in level.draws} & {"init", "activation", "norm", "model"}
         if moments is not None and not varied:
-            theory[str(level["name"])] = moments
+            theory[level.name] = moments
     return theory
 
 
-def _moments(config: Config, data: Mapping[str, Any]) -> list[float] | None:
+def _moments(config: Config, data: DataFacts) -> list[float] | None:
     model = config.model
-    if "input_second_moment" not in data or not isinstance(model, MlpModel) or config.norm.kind != "none":
+    second, shape, outputs = data.input_second_moment, data.input_shape, data.outputs
+    if second is None or shape is None or outputs is None:
+        return None
+    if not isinstance(model, MlpModel) or config.norm.kind != "none":
         return None
     if config.init.bias or isinstance(config.init, LsuvInit):
         return None
-    second, shape, outputs = (data[key] for key in ("input_second_moment", "input_shape", "outputs"))
     widths = [math.prod(shape), *model.hidden, outputs]
     layers = [
         Layer(n_in, n_out, weight_deviation(config.init, (n_out, n_in))) for n_in, n_out in itertools.pairwise(widths)
@@ -95,8 +96,8 @@ def publish(found: LoadedSweep, asked: Config, tracker: Tracker, run: SweepRun) 
         run: Its run.
     """
     _require_trials(found)
-    test = found.specification["data"]["test"]
-    openings = tracker.ledger.openings(test["digest"]) if test else []
+    test = found.specification.data.test
+    openings = tracker.ledger.openings(test.digest) if test else []
     ledger = [
         {
             "opening": str(opening.opening),
@@ -125,7 +126,7 @@ def _require_trials(found: LoadedSweep) -> None:
     """Refuses a sweep that has hardly begun."""
     without = [level for level in found.levels if not any(name == level for name, _ in found.records)]
     if without or not found.levels:
-        name = found.specification["name"]
+        name = found.specification.name
         of = f" of level {', '.join(without)}" if without else ""
         raise ConfigError(f"sweep {name!r} has no finished trial{of} yet: go on with it first")
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Overrides
@@ -24,6 +23,7 @@ from hpsearch.store.loader import (
     load_from_mlflow,
     tracked_specification,
 )
+from hpsearch.store.specification import Specification
 from hpsearch.store.sweep_store import SweepStore, list_sweeps
 from hpsearch.tracking.connection import resolve_uri
 from hpsearch.tracking.reader import names_in_file
@@ -101,7 +101,7 @@ def require_known(config: Config, option: str) -> None:
     if option in READ or report.run is not None:
         return
     sweeps = list_sweeps(config.tracking.directory)
-    if report.sweep in sweeps or any(_is_started(found, report.started_by) for found in sweeps.values()):
+    if report.sweep in sweeps or any(found.is_default_of(report.started_by) for found in sweeps.values()):
         return
     uri = resolve_uri(config.tracking.uri, Path(config.tracking.directory))
     names = names_in_file(uri)
@@ -143,7 +143,7 @@ def find_target(asked: Asked, tracker: Tracker, observer: Observer) -> Target:
     if report.run is not None:
         return _of_run(config, report.run, tracker, observer)
     sweeps = list_sweeps(config.tracking.directory)
-    local = report.sweep in sweeps or any(_is_started(found, report.started_by) for found in sweeps.values())
+    local = report.sweep in sweeps or any(found.is_default_of(report.started_by) for found in sweeps.values())
     if not local and (tracked := _tracked(asked, tracker, observer)) is not None:
         return tracked
     named = find_sweep(config, None, "report")
@@ -165,11 +165,6 @@ def _gathered(store: SweepStore, observer: Observer) -> LoadedSweep:
 
 def _known(names: Iterable[str] | None) -> str:
     return f" (known here: {', '.join(sorted(names))})" if names else ""
-
-
-def _is_started(specification: dict[str, Any], option: str | None) -> bool:
-    """Whether `+sweep=<option>` without `name=` made this sweep."""
-    return bool(specification["started_by"] == option and not specification["named"])
 
 
 def _of_run(config: Config, run_id: str, tracker: Tracker, observer: Observer) -> Target:
@@ -195,7 +190,7 @@ def _tracked(asked: Asked, tracker: Tracker, observer: Observer) -> Target | Non
     wanted = [report.sweep] if report.sweep is not None else [n for n in names if n.startswith(str(report.started_by))]
     found, unreadable = _readable([run for name in wanted for run in tracker.stored.find(name)], tracker)
     if report.sweep is None:
-        found = [one for one in found if _is_started(one[1], report.started_by)]
+        found = [one for one in found if one[1].is_default_of(report.started_by)]
     elif not found:
         if unreadable:
             raise unreadable[0]
@@ -209,7 +204,7 @@ def _tracked(asked: Asked, tracker: Tracker, observer: Observer) -> Target | Non
 
 def _readable(
     runs: Iterable[SweepRun], tracker: Tracker
-) -> tuple[list[tuple[SweepRun, dict[str, Any]]], list[SpecificationError]]:
+) -> tuple[list[tuple[SweepRun, Specification]], list[SpecificationError]]:
     """The sweeps with what they are, and those that do not say it."""
     found, unreadable = [], []
     for run in runs:

@@ -149,6 +149,8 @@ def run_sweep(
     sweep = _prepare(base, levels, command, observer)
     with signals, ExitStack() as stack:
         workers = _hire(sweep, signals, stack)
+        if workers is not None:
+            sweep = replace(sweep, named=sweep.named.on_device(workers.checked.device, sweep.config))
         # Only now, so that what is refused does not look like a run that has begun.
         _introduce(sweep, workers, observer)
         stack.enter_context(sweep.named.store.lock())
@@ -167,7 +169,6 @@ def _hire(sweep: SweepPlan, signals: StopSignals, stack: ExitStack) -> WorkerPoo
     executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, fits))
     workers = WorkerPool(executor, sweep.named.engine, signals, sweep.rows)
     workers.probe(configs)
-    sweep.named.require_device(workers.checked.device, sweep.config)
     return workers
 
 
@@ -191,7 +192,7 @@ def _run(
     named.freeze()
     named.store.request(len(sweep.plan.keys(trials)))
     study = open_study(journal_path(config), named.name, named.identity)
-    provenance = Provenance.here(named.specification["device"] if workers is None else workers.checked.device)
+    provenance = Provenance.here(str(named.specification.device) if workers is None else workers.checked.device)
     name_score(study, sweep.score.signed)
     own = {key: str(value) for key, value in mask_secrets(config.tracking.tags).items()}
     with running(tracker, named, sweep.columns, {} if workers is None else workers.tags, own) as run:

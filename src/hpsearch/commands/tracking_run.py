@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from hpsearch.commands.observer import Observer
 from hpsearch.config import Config, ConfigError
@@ -12,7 +12,7 @@ from hpsearch.execution.interrupts import StoppedError
 from hpsearch.quoting import command_line, hydra_quoted
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.optuna_journal import JOURNAL
-from hpsearch.store.specification import judgement_of, question_of
+from hpsearch.store.specification import Specification, judgement_of, question_of
 from hpsearch.tracking.connection import check, load, resolve_uri
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.reader import REQUESTED
@@ -104,18 +104,17 @@ def _open_run(
     tracker: Tracker, named: SweepIdentity, columns: list[str], tags: Mapping[str, str], own: Mapping[str, str]
 ) -> SweepRun:
     specification = named.specification
-    data = specification["data"]
-    test = {f"test_{key}": str(value) for key, value in (data["test"] or {}).items()}
-    kept = {key: str(specification[key]) for key in ("fingerprint", "engine", "device")}
-    frozen = specification["specification"]
-    question = question_tags(question_of(frozen), judgement_of(frozen)) if "levels" in frozen else {}
+    data, asked = specification.data, specification.fingerprinted
+    test = {f"test_{key}": str(value) for key, value in asdict(data.test).items()} if data.test else {}
+    kept = {key: str(getattr(specification, key)) for key in ("fingerprint", "engine", "device")}
+    question = question_tags(question_of(asked), judgement_of(asked)) if asked.levels else {}
     ours = {
         **describe(),
         **kept,
         **test,
         **question,
         **tags,
-        "data": data["name"],
+        "data": data.name,
         REQUESTED: str(named.store.requested()),
     }
     taken = [key for key in own if key in {*ours, *OURS} or key.startswith("mlflow.")]
@@ -132,16 +131,14 @@ def _open_run(
     )
 
 
-def _datasets(specification: dict[str, Any]) -> list[Dataset]:
+def _datasets(specification: Specification) -> list[Dataset]:
     """The development rows, and those that are sealed."""
-    frozen, data = specification["specification"], specification["data"]
-    source = {"data": frozen["config"]["options"]["data"], **frozen["config"]["data"]}
-    rows = {"rows": data["development_rows"], "targets": data["targets"]}
-    found = [Dataset(data["name"], frozen["data"], "development: train, val, report", source, rows)]
-    if data["test"]:
-        found.append(
-            Dataset(data["name"], data["test"]["digest"], "sealed test", source, {"rows": data["test"]["rows"]})
-        )
+    data, config = specification.data, specification.fingerprinted.config
+    source = {"data": config["options"]["data"], **config["data"]}
+    rows = {"rows": data.development_rows, "targets": data.targets}
+    found = [Dataset(data.name, specification.fingerprinted.data, "development: train, val, report", source, rows)]
+    if data.test:
+        found.append(Dataset(data.name, data.test.digest, "sealed test", source, {"rows": data.test.rows}))
     return found
 
 
@@ -158,26 +155,25 @@ def describe_sweep(named: SweepIdentity, result: str = "") -> str:
         result: One sentence or more, once there is a result.
     """
     specification = named.specification
-    data, command = specification["data"]["name"], command_line(specification["overrides"])
+    data, command = specification.data.name, command_line(specification.overrides)
     what = (
         f"A sweep of hpsearch on `{data}`: one child run for each trial; `score` is the validation metric (higher is "
         f"better). {_to_quote(specification)}\n\n    {command}\n"
     )
-    told = [specification.get("description"), result and f"**Result.** {result}", what]
+    told = [specification.description, result and f"**Result.** {result}", what]
     return "\n\n".join(text for text in told if text)
 
 
-def _to_quote(specification: dict[str, Any]) -> str:
+def _to_quote(specification: Specification) -> str:
     """What a reader of the runs may quote: the highest of several scores flatters."""
-    frozen = specification["specification"]
-    if "levels" in frozen:
-        again = command_line(["+report=sweep", f"report.sweep={hydra_quoted(specification['name'])}"])
+    if specification.fingerprinted.levels:
+        again = command_line(["+report=sweep", f"report.sweep={hydra_quoted(specification.name)}"])
         return (
             "Levels are compared: not what the search found is to quote, but the retrainings on fresh seeds, child "
             "runs of the role `confirm`. The place to read is the report, `report/report.html` among the artifacts of "
             f"the sweep's run, which is made again by\n\n    {again}\n\nThe sweep itself:"
         )
-    if frozen["config"]["evaluation"]["kind"] == "holdout":
+    if specification.fingerprinted.config["evaluation"]["kind"] == "holdout":
         return "`report/…` is what to quote."
     return "There are no report rows, and the highest of several scores flatters."
 

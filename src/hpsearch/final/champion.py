@@ -81,9 +81,9 @@ def prepare_final(chosen: Chosen) -> Final:
     sealed = seal(config.data, source=source, development=development)
     if sealed is None:
         raise ConfigError(f"{development.name} has no test set: all its rows are searched on")
-    if data_digest(development, sealed) != named.specification["specification"]["data"]:
+    if data_digest(development, sealed) != named.specification.fingerprinted.data:
         raise ConfigError(
-            f"the data of sweep {named.name!r} ({named.specification['data']['name']}) are not the data found now "
+            f"the data of sweep {named.name!r} ({named.specification.data.name}) are not the data found now "
             f"({development.name}): restore them"
         )
     _require_same_code(named, config)
@@ -92,7 +92,7 @@ def prepare_final(chosen: Chosen) -> Final:
 
 def _require_same_code(named: SweepIdentity, config: Config) -> None:
     """The user's own module and loss must be those that were searched."""
-    stored = named.specification["specification"].get("code", {})
+    stored = named.specification.fingerprinted.code
     for option in config.own_code:
         if source_digest(f"{option.group}.import_path", option.import_path) != stored.get(option.import_path):
             raise ConfigError(f"the code of {option.import_path} has changed since sweep {named.name!r}: restore it")

@@ -16,7 +16,7 @@ from hpsearch.search.sampler import Sampler
 from hpsearch.search.space import Composed, Space
 from hpsearch.secrets import mask_secrets
 from hpsearch.store.record_json import Record
-from hpsearch.store.specification import digest
+from hpsearch.store.specification import Fingerprinted, StoredLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,8 @@ class Plan:
             settled = {key for cohort in self.cohorts(trials) if cohort[-1][1] < latest for key in cohort}
         return [key for key in keys if key not in found or (key not in settled and found[key].retried)]
 
-    def specification(self) -> dict[str, Any]:
-        """Everything that makes this sweep what it is, as a plain tree; `fingerprint` is its digest.
+    def fingerprinted(self) -> Fingerprinted:
+        """Everything that makes this sweep what it is.
 
         It holds the whole configuration except the keys that do not change a result, the configuration of every
         option that a trial may take, the space, the levels, the digest of the data, and those of the user's own code.
@@ -184,27 +184,14 @@ class Plan:
                 options[name] = fingerprinted_tree(getattr(composed.config, name.partition(".")[0]))
             for name, found in level.space.dimensions.items():
                 dimensions[name] = {**dimensions.get(name, {}), **to_tree(dict(found))}
-        code = self._own_code()
-        return {
-            "config": self.base.config.fingerprinted(),
-            "options": options,
-            "space": dimensions,
-            "data": self.data_digest,
-            **({"levels": self._level_trees()} if self.search.compares else {}),
-            **({"code": code} if code else {}),
-        }
-
-    def _level_trees(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": level.name,
-                "options": dict(level.options),
-                "values": mask_secrets(dict(level.values)),
-                "config": level.base.config.fingerprinted(),
-                "draws": level.space.names,
-            }
-            for level in self.levels
-        ]
+        return Fingerprinted(
+            config=self.base.config.fingerprinted(),
+            options=options,
+            space=dimensions,
+            data=self.data_digest,
+            levels=tuple(map(_stored, self.levels)) if self.search.compares else (),
+            code=self._own_code(),
+        )
 
     def _own_code(self) -> dict[str, str]:
         """Digests of the source files of the user's own modules and losses, by import path."""
@@ -219,6 +206,12 @@ class Plan:
             paths[pruner] = source_digest("search.pruner", pruner)
         return paths
 
-    def fingerprint(self) -> str:
-        """SHA-256 of the specification in canonical JSON, in hexadecimal."""
-        return digest(self.specification())
+
+def _stored(level: Level) -> StoredLevel:
+    return StoredLevel(
+        name=level.name,
+        options=dict(level.options),
+        values=mask_secrets(dict(level.values)),
+        config=level.base.config.fingerprinted(),
+        draws=level.space.names,
+    )

@@ -1,9 +1,8 @@
 """Which sweep a command line means: a new one, one that goes on, or one that it contradicts."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from hpsearch.errors import NotFoundError, RefusedError
 from hpsearch.nn.output_layer import output_count
 from hpsearch.quoting import command_line, hydra_quoted
 from hpsearch.secrets import mask_override, mask_text
-from hpsearch.store.specification import differences, digest
+from hpsearch.store.specification import DataFacts, SealedRows, Specification, differences
 from hpsearch.store.sweep_store import SweepStore, damaged_sweeps, list_sweeps
 from hpsearch.tracking.runs import now_ms
 
@@ -42,13 +41,13 @@ class SweepIdentity:
 
     Attributes:
         store: Its records.
-        specification: What `sweep.json` holds, or is to hold.
+        specification: What it is.
         known: Whether it was there before.
         note: What a person must be told about the name, line by line; empty if there is nothing.
     """
 
     store: SweepStore
-    specification: dict[str, Any]
+    specification: Specification
     known: bool
     note: tuple[str, ...] = ()
 
@@ -60,20 +59,21 @@ class SweepIdentity:
     @property
     def identity(self) -> str:
         """What tells this sweep from another one of the same name, here or on a shared server."""
-        return f"{self.specification['fingerprint'][:16]}-{self.specification['created_ms']}"
+        return self.specification.identity
 
-    def require_device(self, device: str, config: Config) -> None:
-        """Notes the device kind of a new sweep; refuses another one for a known sweep.
+    def on_device(self, device: str, config: Config) -> Self:
+        """The sweep with its device kind: that of a new one is this one.
 
         Raises:
-            ConfigError: If the device kind changed and that is not acknowledged.
+            ConfigError: If a known sweep was run on another device kind, and that is not acknowledged.
         """
-        stored = self.specification.setdefault("device", device)
-        if stored != device and config.extend is None:
+        stored = self.specification.device
+        if stored not in (None, device) and config.extend is None:
             raise ConfigError(
                 f"sweep {self.name!r} was run on {stored}, this is {device}: results differ in their last digits; "
                 "extend=device goes on all the same"
             )
+        return replace(self, specification=replace(self.specification, device=stored or device))
 
     @property
     def engine(self) -> Engine:
@@ -82,7 +82,7 @@ class SweepIdentity:
         Raises:
             ConfigError: If `auto` would choose by another rule now.
         """
-        stored = str(self.specification["engine"])
+        stored = self.specification.engine
         if not stored.startswith(Engine.AUTO):
             return Engine(stored)
         if stored != engine_text(Engine.AUTO):
@@ -101,8 +101,8 @@ class SweepIdentity:
         found = self.store.specification()
         if found is None:
             self.store.freeze(self.specification)
-        elif found["fingerprint"] != self.specification["fingerprint"]:
-            raise RefusedError(_refusal(self.name, found, self.specification))
+        elif found.fingerprint != self.specification.fingerprint:
+            raise RefusedError(_refusal(found, self.specification))
 
 
 def engine_text(engine: Engine) -> str:
@@ -110,39 +110,27 @@ def engine_text(engine: Engine) -> str:
     return f"{engine}, rule {RULE}" if engine is Engine.AUTO else engine.value
 
 
-def identify_sweep(plan: "Plan", default: str, started_by: str | None, more: dict[str, Any]) -> SweepIdentity:
-    """The sweep of a plan: under its given name, or under the default one with a suffix where that is taken.
+def identify_sweep(specification: Specification, directory: str) -> SweepIdentity:
+    """The sweep that this is: under its given name, or under the default one with a suffix where that is taken.
 
     Args:
-        plan: The sweep.
-        default: Its name if none was given.
-        started_by: The option of `+sweep=` that started it.
-        more: What else `sweep.json` keeps.
+        specification: Of the sweep, as if it were new.
+        directory: `tracking.directory`.
 
     Raises:
         ConfigError: If the given name belongs to a different sweep.
     """
-    config = plan.base.config
-    tree = plan.specification()
-    specification = {
-        "name": config.name or default,
-        "named": config.name is not None,
-        "started_by": started_by,
-        "fingerprint": digest(tree),
-        "specification": tree,
-        **more,
-    }
-    store = _store(config, specification["name"])
+    store = SweepStore(directory, specification.name)
     found = store.specification()
     if found is None:
         return SweepIdentity(store, specification, known=False)
-    if found["fingerprint"] == specification["fingerprint"]:
+    if found.fingerprint == specification.fingerprint:
         return SweepIdentity(store, found, known=True)
-    if config.name is not None:
-        raise RefusedError(_refusal(config.name, found, specification))
-    other = {**specification, "name": f"{default}-{specification['fingerprint'][:6]}"}
-    store = _store(config, other["name"])
-    note = _note(default, other["name"], found, specification)
+    if specification.named:
+        raise RefusedError(_refusal(found, specification))
+    other = replace(specification, name=f"{specification.name}-{specification.fingerprint[:6]}")
+    store = SweepStore(directory, other.name)
+    note = _note(found, other)
     known = store.specification()
     return SweepIdentity(store, known or other, known is not None, note[:1] if known else note)
 
@@ -163,10 +151,10 @@ def find_sweep(config: Config, name: str | None, action: str = "final") -> Sweep
     name = name or target.sweep
     if name is not None:
         if name not in sweeps:
-            _store(config, name).specification()  # which may be there, and damaged
+            SweepStore(config.tracking.directory, name).specification()  # which may be there, and damaged
             where = config.tracking.directory
             raise NotFoundError(f"{action}.sweep={name} is no sweep in {where}: {nearest(name, sweeps)}")
-        return SweepIdentity(_store(config, name), sweeps[name], known=True)
+        return SweepIdentity(SweepStore(config.tracking.directory, name), sweeps[name], known=True)
     option = str(target.started_by)
     for damaged in damaged_sweeps(config.tracking.directory, option):  # it could be the one that is meant
         raise damaged
@@ -179,13 +167,13 @@ def find_sweep(config: Config, name: str | None, action: str = "final") -> Sweep
     if len(started) > 1:
         heading = f"+sweep={option} started {len(started)} sweeps; say which one:"
         raise ConfigError("\n".join([heading, *_commands(action, started)]))
-    return SweepIdentity(_store(config, started[0]), sweeps[started[0]], known=True)
+    return SweepIdentity(SweepStore(config.tracking.directory, started[0]), sweeps[started[0]], known=True)
 
 
 def started_by_option(directory: str, option: str) -> list[str]:
     """The sweeps that `+sweep=<option>` started without `name=`."""
     sweeps = list_sweeps(directory)
-    return [name for name, found in sweeps.items() if found["started_by"] == option and not found["named"]]
+    return [name for name, found in sweeps.items() if found.is_default_of(option)]
 
 
 def require_target(config: Config, option: str) -> None:
@@ -208,28 +196,24 @@ def require_sweeps(config: Config) -> None:
         raise NotFoundError(f"there is no sweep in {config.tracking.directory}: run one first, in this folder")
 
 
-def _store(config: Config, name: str) -> SweepStore:
-    return SweepStore(Path(config.tracking.directory), name)
-
-
-def _refusal(name: str, old: dict[str, Any], new: dict[str, Any]) -> str:
-    heading = f"sweep {name!r} exists with another specification:"
+def _refusal(old: Specification, new: Specification) -> str:
+    heading = f"sweep {old.name!r} exists with another specification:"
     shown = [f"  {line}" for line in _differences(old, new, SHOWN)]
     return "\n".join([heading, *shown, "use another `name=`, or repeat the old command to go on with the old sweep"])
 
 
-def _note(default: str, name: str, old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
+def _note(old: Specification, new: Specification) -> tuple[str, ...]:
     """That the default name is taken: by what, what differs, and how to return to it."""
     return (
-        f"{default} is another sweep already; this one is called {name}",
+        f"{old.name} is another sweep already; this one is called {new.name}",
         *_differences(old, new, NOTED),
-        f"the earlier one goes on by its own command: {command_line(old.get('overrides', []))}",
+        f"the earlier one goes on by its own command: {command_line(old.overrides)}",
     )
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any], limit: int) -> list[str]:
+def _differences(old: Specification, new: Specification, limit: int) -> list[str]:
     """At most so many lines, and how many more there are; digests say nothing to a person and stay out."""
-    before, now = old["specification"], new["specification"]
+    before, now = old.fingerprinted.to_tree(), new.fingerprinted.to_tree()
     was, becomes = ({key: tree[key] for key in tree if key not in OPAQUE} for tree in (before, now))
     opaque = [line for key, line in OPAQUE.items() if before.get(key) != now.get(key)]
     lines = [*opaque, *differences(was, becomes)]
@@ -253,26 +237,30 @@ def name_of(
     default = started_by or "run"
     if development.name == "mnist-packaged":
         default = f"{default}-packaged"
-    test = {"rows": sealed.size, "digest": sealed.digest, "duplicates": sealed.duplicates} if sealed else None
-    data = {
-        "name": development.name,
-        "development_rows": development.n,
-        "targets": f"{development.classes} classes" if development.classes else "numbers",
-        "test": test,
-        "input_shape": list(development.inputs.shape[1:]),
-        "outputs": _outputs(config, development),
-        "input_second_moment": _second_moment(config, development),
-        **tell_columns(development, config.data),
-    }
-    facts = {
-        "engine": engine_text(config.engine),
-        "overrides": list(map(mask_override, overrides)),
-        "data": data,
-        "description": config.description and mask_text(config.description),
-        "version": __version__,
-        "created_ms": now_ms(),
-    }
-    named = identify_sweep(plan, default, started_by, facts)
+    fingerprinted = plan.fingerprinted()
+    specification = Specification(
+        name=config.name or default,
+        named=config.name is not None,
+        started_by=started_by,
+        fingerprint=fingerprinted.fingerprint,
+        fingerprinted=fingerprinted,
+        data=DataFacts(
+            name=development.name,
+            development_rows=development.n,
+            targets=f"{development.classes} classes" if development.classes else "numbers",
+            test=SealedRows(sealed.size, sealed.digest, sealed.duplicates) if sealed else None,
+            input_shape=development.inputs.shape[1:],
+            outputs=_outputs(config, development),
+            input_second_moment=_second_moment(config, development),
+            **tell_columns(development, config.data),
+        ),
+        engine=engine_text(config.engine),
+        overrides=list(map(mask_override, overrides)),
+        created_ms=now_ms(),
+        description=config.description and mask_text(config.description),
+        version=__version__,
+    )
+    named = identify_sweep(specification, config.tracking.directory)
     stored = named.engine
     if config.engine not in (Engine.AUTO, stored):
         raise ConfigError(

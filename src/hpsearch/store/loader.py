@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -13,6 +12,7 @@ from hpsearch.store.atomic_files import BrokenFileError, load_checked_json
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record, counts_before, decode_record, digest_arrays
 from hpsearch.store.selection import find_recipe
+from hpsearch.store.specification import Specification
 from hpsearch.store.sweep_store import Attempt as StoredAttempt
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.connection import TrackingError
@@ -23,16 +23,13 @@ Key = tuple[str, int]
 
 Arrays = Mapping[str, np.ndarray]
 
-NEEDED = ("name", "named", "started_by", "fingerprint", "specification", "data")
-"""Keys without which no `sweep.json` says what a sweep is."""
-
 
 @dataclass(frozen=True, slots=True)
 class LoadedSweep:
     """A sweep as it was found.
 
     Attributes:
-        specification: What `sweep.json` holds.
+        specification: What it is.
         records: Of its trials, by (level, k).
         confirmed: Of the levels' recipes, by (level, seed): the record, and the arrays beside it.
         predictions: The arrays beside the record of a trial, read when asked for.
@@ -41,7 +38,7 @@ class LoadedSweep:
         damaged: One sentence for each file that could not be used.
     """
 
-    specification: dict[str, Any]
+    specification: Specification
     records: dict[Key, Record]
     predictions: Callable[[Key], Arrays]
     requested: int = 0
@@ -52,12 +49,12 @@ class LoadedSweep:
     @property
     def compares(self) -> bool:
         """Whether levels are compared."""
-        return "levels" in self.specification["specification"]
+        return bool(self.specification.fingerprinted.levels)
 
     @property
     def levels(self) -> list[str]:
         """Names of the levels, in the order given."""
-        named = [str(level["name"]) for level in self.specification["specification"].get("levels", ())]
+        named = [level.name for level in self.specification.fingerprinted.levels]
         return named or sorted({level for level, _ in self.records})
 
     @property
@@ -119,32 +116,30 @@ class SpecificationError(TrackingError):
     """A sweep of which a tracking store does not say what it is: it was killed before, or another tool made its run."""
 
 
-def tracked_specification(stored: StoredSweeps, sweep: SweepRun) -> dict[str, Any]:
-    """What the `sweep.json` of a sweep in a tracking store holds.
+def tracked_specification(stored: StoredSweeps, sweep: SweepRun) -> Specification:
+    """What a sweep in a tracking store is.
 
     Raises:
         SpecificationError: There is none, or it is not ours.
     """
     of = f"run {sweep.run_id} of sweep {sweep.name!r}"
     try:
-        found = load_checked_json(stored.artifact(sweep.run_id, "sweep.json"), "sweep.json")
+        return Specification.from_tree(load_checked_json(stored.artifact(sweep.run_id, "sweep.json"), "sweep.json"))
     except TrackingError as error:
         raise SpecificationError(f"{of} has no sweep.json") from error
     except BrokenFileError as error:
         raise SpecificationError(f"{of} has a sweep.json that is not whole") from error
-    missing = [key for key in NEEDED if not isinstance(found, dict) or key not in found]
-    if missing:
-        raise SpecificationError(f"{of} has a sweep.json without {', '.join(missing)}")
-    return dict(found)
+    except ValueError as error:
+        raise SpecificationError(f"{of} has a sweep.json {error}") from error
 
 
-def load_from_mlflow(stored: StoredSweeps, sweep: SweepRun, specification: dict[str, Any]) -> LoadedSweep:
+def load_from_mlflow(stored: StoredSweeps, sweep: SweepRun, specification: Specification) -> LoadedSweep:
     """A sweep from its runs in a tracking store: the same as from its folder.
 
     Args:
         stored: The sweeps of the store.
         sweep: Its run.
-        specification: What its `sweep.json` holds.
+        specification: What it is.
     """
     counted: dict[Key, tuple[Child, Record]] = {}
     children = [child for child in stored.children(sweep, Role.SEARCH, Role.CONFIRM) if child.has_record]

@@ -33,6 +33,7 @@ from hpsearch.store.atomic_files import (
 )
 from hpsearch.store.lock import acquire_lock
 from hpsearch.store.record_json import Record, counts_before, decode_record, digest_arrays, encode_record
+from hpsearch.store.specification import Specification
 
 __all__ = ["Attempt", "LateWriteError", "Record", "SweepStore", "list_sweeps"]
 
@@ -84,7 +85,7 @@ class SweepStore:
         make_folder(self.folder)
         return acquire_lock(self.folder, self.name)
 
-    def specification(self) -> dict[str, Any] | None:
+    def specification(self) -> Specification | None:
         """What `freeze` was given; None if there is no such sweep.
 
         Raises:
@@ -92,18 +93,15 @@ class SweepStore:
         """
         return _read_specification(self.folder)
 
-    def freeze(self, specification: dict[str, Any]) -> None:
+    def freeze(self, specification: Specification) -> None:
         """Writes the specification, once and for all.
-
-        Args:
-            specification: Any JSON tree; its key `name` holds the sweep's name.
 
         Raises:
             StorageError: If it cannot be written.
         """
-        assert specification["name"] == self.name, specification["name"]
+        assert specification.name == self.name, specification.name
         assert self.specification() is None, f"{self.name} is frozen already"
-        write_atomic(self.folder / "sweep.json", dump_checked_json(specification))
+        write_atomic(self.folder / "sweep.json", dump_checked_json(specification.to_tree()))
         _sync_up_to(self.folder, self.folder.parent)
 
     def request(self, trials: int) -> None:
@@ -246,14 +244,14 @@ class SweepStore:
         return sorted((number, path) for number, path in numbered if number)
 
 
-def list_sweeps(directory: str | Path) -> dict[str, dict[str, Any]]:
+def list_sweeps(directory: str | Path) -> dict[str, Specification]:
     """The specifications of all sweeps below `tracking.directory` by name, sorted; damaged ones are left out."""
     specifications = []
     for folder in (Path(directory) / "sweeps").glob("*"):
         with contextlib.suppress(BrokenFileError):  # told to those who ask for it: `damaged_sweeps`
             specifications.append(_read_specification(folder))
-    whole = sorted((found for found in specifications if found is not None), key=lambda found: str(found["name"]))
-    return {found["name"]: found for found in whole}
+    whole = sorted((found for found in specifications if found is not None), key=lambda found: found.name)
+    return {found.name: found for found in whole}
 
 
 def damaged_sweeps(directory: str | Path, prefix: str = "") -> list[BrokenFileError]:
@@ -273,10 +271,14 @@ def _goes_before(one: Attempt, other: Attempt) -> bool:
     return counts_before((one.number, one.record.result.status), (other.number, other.record.result.status))
 
 
-def _read_specification(folder: Path) -> dict[str, Any] | None:
+def _read_specification(folder: Path) -> Specification | None:
     way_out = f"the run of the sweep in MLflow has a copy to put in its place, or move {str(folder)!r} away"
-    body = read_sealed(folder / "sweep.json", way_out)
-    return None if body is None else dict(body)
+    path = folder / "sweep.json"
+    body = read_sealed(path, way_out)
+    try:
+        return None if body is None else Specification.from_tree(body)
+    except ValueError as error:
+        raise BrokenFileError(path, f"it is {error}", way_out) from error
 
 
 def _read_record(folder: Path) -> tuple[Record | None, str | None]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpsearch.config import Config, Engine
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine
@@ -21,6 +21,7 @@ from hpsearch.search.sweep_identity import SweepIdentity, started_by_option
 from hpsearch.secrets import MASK, masked_keys
 from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion, find_recipe
+from hpsearch.store.specification import DataFacts
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.report import report_files, show_answers
 from hpsearch.terminal.scores import row_of, rows_of
@@ -44,8 +45,8 @@ def introduce(terminal: Terminal, named: SweepIdentity, plan: Plan, score: Score
         done: Trials that are finished, of those that are asked for.
         extra_trials: Finished trials that are not asked for.
     """
-    config, data = plan.base.config, named.specification["data"]
-    sizes = split_sizes(config.evaluation, data["development_rows"])
+    config, data = plan.base.config, named.specification.data
+    sizes = split_sizes(config.evaluation, data.development_rows)
     trials, fits = config.search.trials, sizes.folds * config.evaluation.replicates
     resumed = f", {done} of them finished before" if done else ""
     each = f"{fits:,} trainings of " if fits > 1 else ""
@@ -53,9 +54,9 @@ def introduce(terminal: Terminal, named: SweepIdentity, plan: Plan, score: Score
         terminal.line(f"    {line}") if at else terminal.warn(line)
     terminal.line(f"sweep {named.name}", style="bold")
     terminal.line(f"  data    {describe_data(data)}")
-    if "inputs" in data:
-        terminal.line(f"  inputs  {data['inputs']}")
-    for sentence in data.get("notes", ()):
+    if data.inputs is not None:
+        terminal.line(f"  inputs  {data.inputs}")
+    for sentence in data.notes:
         terminal.line(f"  read    {sentence}")
     terminal.line(f"  split   {describe_split(config, sizes)}")
     terminal.line(f"  trials  {describe_trials(plan)}{resumed}; {each}{describe_epochs(config)}")
@@ -66,7 +67,7 @@ def introduce(terminal: Terminal, named: SweepIdentity, plan: Plan, score: Score
     terminal.line(f"  score   {describe_score(config, score)}")
     if isinstance(config.search, CoarseToFine) and trials <= (short := sum(r.trials for r in config.search.rounds)):
         terminal.warn(f"search.trials={trials} ends before the long trainings, which come after {short} short ones")
-    for sentence in data.get("warnings", ()):
+    for sentence in data.warnings:
         terminal.warn(sentence)
     for sentence in _about_finished(config, done, extra_trials):
         terminal.warn(sentence)
@@ -173,13 +174,12 @@ def describe_rounds(config: Config) -> str:
     return "; ".join(parts)
 
 
-def describe_data(data: dict[str, Any]) -> str:
+def describe_data(data: DataFacts) -> str:
     """One line about the rows of a sweep."""
-    test, targets = data["test"], data["targets"]
-    if not test:
-        return f"{data['name']}, {targets}: {number_of(data['development_rows'], 'row')}, no test set"
-    rows = f"{number_of(data['development_rows'], 'development row')}, {number_of(test['rows'], 'sealed test row')}"
-    return f"{data['name']}, {targets}: {rows}{describe_duplicates(test['duplicates'])}"
+    if not data.test:
+        return f"{data.name}, {data.targets}: {number_of(data.development_rows, 'row')}, no test set"
+    rows = f"{number_of(data.development_rows, 'development row')}, {number_of(data.test.rows, 'sealed test row')}"
+    return f"{data.name}, {data.targets}: {rows}{describe_duplicates(data.test.duplicates)}"
 
 
 def describe_duplicates(duplicates: int) -> str:
@@ -339,7 +339,7 @@ class _Closing:
         if trials > 1 and drawn >= self.result.config.search.trials:  # fewer are all that the space holds
             more = [*command.without("search.trials"), f"search.trials={2 * trials}"]
             steps.append(("go on", command.line(more)))
-        if self.result.identity.specification["data"]["test"] and find_champion(self.result.records) is not None:
+        if self.result.identity.specification.data.test and find_champion(self.result.records) is not None:
             where = command.only("tracking", "tracking.uri", "tracking.directory")
             steps.append(("final", command.line([*self._final(), *where])))
             which = "the best trial" if trials > 1 else "it"
