@@ -1,4 +1,4 @@
-"""What the worker processes of test_local_executor.py do."""
+"""What workers do under test."""
 
 import ctypes
 import os
@@ -28,6 +28,19 @@ def die_in_setup():
 
 def slow_setup():
     time.sleep(0.5)
+
+
+def wait_for(file, patience_s=60):
+    """Until there is such a file."""
+    end = time.monotonic() + patience_s
+    while not file.exists():
+        if time.monotonic() > end:
+            raise TimeoutError(f"nobody has made {file}")
+        time.sleep(0.01)
+
+
+def wait_for_file(_, file):
+    wait_for(file)
 
 
 def pid(state, _):
@@ -65,9 +78,9 @@ def misbehave(_, how):
     match how:
         case "ok":
             return "fine"
-        case "sleep":
-            time.sleep(0.3)
-            return "slept"
+        case "pid":
+            time.sleep(0.1)
+            return os.getpid()
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "segfault":

@@ -1,4 +1,3 @@
-import math
 import subprocess
 import sys
 from unittest import mock
@@ -7,53 +6,11 @@ import pytest
 
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.seal_ledger import problems
-
-SPLIT = "d" * 64
-
-
-def grant(tracker, opening, split=SPLIT, **changes):
-    claim = {
-        "claimant": "ada@host",
-        "granted_at": "2026-01-02T03:04:05+00:00",
-        "purpose": "final",
-        "nonce": f"n{opening}",
-    }
-    return tracker.ledger.grant(split, opening, **claim | changes)
+from tests.contracts.tracker import SPLIT, SealLedgerContract, grant
 
 
-def test_the_first_claim_is_granted_and_the_second_refused(tracker):
-    first = grant(tracker, 1)
-    assert (first.opening, first.claimant, first.purpose) == (1, "ada@host", "final")
-    assert grant(tracker, 1, claimant="bob") is None
-    assert tracker.ledger.openings(SPLIT) == [first]
-
-
-def test_each_split_has_its_own_count(tracker):
-    grant(tracker, 1)
-    assert grant(tracker, 1, split="e" * 64) is not None
-    assert tracker.ledger.openings("f" * 64) == []
-
-
-def test_an_opening_cannot_skip_a_number(tracker):
-    with pytest.raises(TrackingError, match="the next opening of this test set is 1, got 2"):
-        grant(tracker, 2)
-
-
-def test_a_result_is_kept_with_its_opening_and_cannot_be_replaced(tracker):
-    first = grant(tracker, 1)
-    for _ in range(2):
-        stored = tracker.ledger.record_result(first, {"accuracy": 0.98})
-    assert stored.result == '{"accuracy": 0.98}'
-    with pytest.raises(TrackingError, match="already has a result"):
-        tracker.ledger.record_result(first, {"accuracy": 0.99})
-
-
-def test_a_result_that_another_processor_rounds_differently_is_the_same(tracker):
-    first = grant(tracker, 1)
-    tracker.ledger.record_result(first, {"loss": 0.3, "r2": math.nan})
-    again = tracker.ledger.record_result(first, {"loss": math.nextafter(0.3, 1), "r2": math.nan})
-    assert again.result == '{"loss": 0.3, "r2": NaN}'
-    assert problems([again]) == []
+class TestSealLedger(SealLedgerContract):
+    pass
 
 
 def test_a_result_that_a_kill_left_half_written_is_none_and_can_be_recorded(tracker):
@@ -82,14 +39,6 @@ def test_an_opening_whose_experiment_was_deleted_still_counts(tracker):
     client.delete_experiment(client.get_experiment_by_name(f"hpsearch-seal/{SPLIT}/1").experiment_id)
     assert [opening.opening for opening in tracker.ledger.openings(SPLIT)] == [1]
     assert grant(tracker, 1) is None
-
-
-def test_a_chain_as_written_has_no_problems(tracker):
-    tracker.ledger.record_result(grant(tracker, 1), {"accuracy": 0.98})
-    second = grant(tracker, 2, purpose="reopened: wrong labels")
-    chain = tracker.ledger.openings(SPLIT)
-    assert second.previous == chain[0].entry
-    assert problems(chain) == []
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+"""The tracker on a real database: what every tracker promises, and how that stands in MLflow."""
+
 import json
 import math
 
@@ -8,32 +10,16 @@ from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.nn.export import deploy
 from hpsearch.nn.models import build_network
-from hpsearch.records import Status, Task, TrialResult
+from hpsearch.records import Status, Task
 from hpsearch.tracking.client import Store
 from hpsearch.tracking.connection import TrackingError
-from hpsearch.tracking.runs import Attempt, Dataset, Ending, Role, table_path
+from hpsearch.tracking.runs import Dataset, Ending, table_path
 from hpsearch.tracking.tracker import Tracker
-
-START, END = 1_700_000_000_000, 1_700_000_005_000
-
-
-def result(status=Status.OK, **changes):
-    values = {
-        "status": status,
-        "failure": None,
-        "score": 0.97,
-        "score_se": 0.002,
-        "curves": {"train/loss": [0.5, 0.25], "val/accuracy": [0.9, 0.97]},
-        "summary": {"best/val/accuracy": 0.97, "last/val/accuracy": 0.97, "report/accuracy": 0.96},
-        "chosen_epochs": [2],
-        "seeds": [],
-        "measured": {"fit_s": 3.5},
-    }
-    return TrialResult(**values | changes)
+from tests.contracts.tracker import END, START, TrackerContract, opened, result
 
 
-def opened(tracker, name="mnist", identity="a", **known):
-    return tracker.open_sweep(name, identity=identity, started_ms=START, **known)
+class TestTracker(TrackerContract):
+    pass
 
 
 def client(tracker):
@@ -87,13 +73,6 @@ def test_a_sweep_is_described_anew_on_both_of_its_pages(tracker):
     tracker.describe_sweep(sweep, "ended")
     pages = [client(tracker).get_experiment(sweep.experiment_id), client(tracker).get_run(sweep.run_id).data]
     assert [page.tags["mlflow.note.content"] for page in pages] == ["ended", "ended"]
-
-
-def test_sweeps_of_one_name_and_two_identities_share_only_the_experiment(tracker):
-    mine, yours = opened(tracker, identity="mine"), opened(tracker, identity="yours")
-    tracker.start_attempt(yours, "-", 0, 1, started_ms=START)
-    assert mine.experiment_id == yours.experiment_id
-    assert tracker.attempts(mine) == []
 
 
 def test_an_attempt_carries_what_it_is_as_tags_and_params(tracker):
@@ -196,13 +175,6 @@ def test_more_metrics_and_params_than_one_batch_holds_are_all_stored(tracker):
     assert len(client(tracker).get_run(run_id).data.params) == 230
 
 
-def test_an_attempt_that_is_started_again_after_a_resume_is_the_same_run(tracker):
-    run_id = tracker.start_attempt(opened(tracker), "-", 3, 1, started_ms=START)
-    again = opened(tracker)
-    assert tracker.start_attempt(again, "-", 3, 1, started_ms=END) == run_id
-    assert tracker.start_attempt(again, "-", 3, 2, started_ms=END) != run_id
-
-
 class AnswerLost:
     """A client of a server that creates the run and then answers 500, once."""
 
@@ -229,32 +201,6 @@ def test_a_run_whose_creation_was_answered_by_an_error_is_not_made_twice(tracker
     run_id = tracker.start_attempt(sweep, "-", 0, 1, started_ms=START)
     assert client(tracker).lost == 1
     assert [attempt.run_id for attempt in tracker.attempts(sweep)] == [run_id]
-
-
-def test_attempts_left_running_are_found_and_ended(tracker):
-    sweep = opened(tracker)
-    done = tracker.start_attempt(sweep, "a'b", 0, 1, started_ms=START)
-    tracker.finish_attempt(done, result(), ended_ms=END)
-    left = tracker.start_attempt(sweep, "a'b", 1, 1, started_ms=START + 1, role=Role.CONFIRM, part="seed 3")
-    assert tracker.attempts(sweep, running=True) == [
-        Attempt(left, "mnist", Role.CONFIRM, "a'b", 1, "seed 3", 1, running=True, status="running")
-    ]
-    tracker.terminate(left, Status.INTERRUPTED, ended_ms=END)
-    tracker.close_sweep(sweep, Ending.FINISHED, ended_ms=END)
-    assert [attempt.status for attempt in tracker.attempts(sweep)] == ["ok", "interrupted"]
-    running = client(tracker).search_runs([sweep.experiment_id], "attributes.status = 'RUNNING'")
-    assert list(running) == []
-
-
-def test_a_trial_is_found_by_its_run_and_a_parent_is_none(tracker):
-    sweep = opened(tracker)
-    run_id = tracker.start_attempt(sweep, "adam", 7, 1, started_ms=START)
-    found = tracker.find_trial(run_id)
-    assert (found.sweep, found.level, found.k) == ("mnist", "adam", 7)
-    with pytest.raises(TrackingError, match=f"run {sweep.run_id} is not a trial"):
-        tracker.find_trial(sweep.run_id)
-    with pytest.raises(TrackingError, match="not found"):
-        tracker.find_trial("0" * 32)
 
 
 def test_more_attempts_than_one_page_are_all_found(tracker):
@@ -304,12 +250,6 @@ def test_artifacts_are_texts_and_files_in_folders(tracker, folder, tmp_path):
     assert (root / "figures/curve.bin").read_bytes() == b"\x00\x01"
     assert (root / "drawn.bin").read_bytes() == b"\x00\x01"
     assert (root / "notes/päth.txt").read_text(encoding="utf-8") == "é"
-
-
-def test_an_artifact_that_is_not_there_is_a_named_error(tracker, tmp_path):
-    sweep = opened(tracker)
-    with pytest.raises(TrackingError, match=r"artifact figure\.png of run .* could not be stored"):
-        tracker.log_artifacts(sweep.run_id, {"figure.png": tmp_path / "missing.png"})
 
 
 def test_a_deleted_experiment_is_refused_with_the_way_back(tracker):
