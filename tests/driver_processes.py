@@ -35,6 +35,7 @@ from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.runs import Ending
 from hpsearch.tracking.tracker import Tracker
+from tests.fakes import SilentListener
 
 NAME = "sweep"
 STEPS = (
@@ -95,20 +96,6 @@ class InProcess:
         assert now
         self._jobs.clear()
         return []
-
-
-class Silent:
-    def trial_done(self, record):
-        pass
-
-    def judged(self, rung, trials, going_on):
-        pass
-
-    def narrowed(self, trials, changes):
-        pass
-
-    def tick(self, underway):
-        pass
 
 
 @dataclass
@@ -188,7 +175,7 @@ def driver_in(folder, plan, executor, death=None):
             study.asked += death.k - first_missing(store, death.k)
         try:
             attempts = CommitLog(plan, study, store, tracker, run, Provenance("cpu", "1"))
-            yield Driver(plan, attempts, lambda jobs: FleetScheduler(executor, {}, 1), Silent(), signals)  # noqa: ARG005
+            yield Driver(plan, attempts, lambda jobs: FleetScheduler(executor, {}, 1), SilentListener(), signals)  # noqa: ARG005
         except Exception:
             tracker.close_sweep(run, Ending.FAILED, ended_ms=2)
             raise

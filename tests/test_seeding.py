@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.seeding import FitSeeds, Purpose, derive, epoch_order, fit_seeds
-
-SEEDS = st.integers(0, 2**63 - 1)
+from tests.strategies import SEEDS
 
 
 def level_words(level):

@@ -18,6 +18,7 @@ from hpsearch.compose.composer import Composer, conf_dir
 from hpsearch.compose.search_space import TUNABLE
 from hpsearch.search.space import Choices, Range, option_space
 from tests.analysis.searches import LR, SPACE, design, next_bounds, of_rows, search, trial
+from tests.strategies import BOUNDS
 
 LOG = {"low": 1e-4, "high": 0.1, "log": True}
 LINEAR = {"low": 0.1, "high": 0.5}
@@ -212,16 +213,7 @@ def test_lists_are_choices_too():
     }
 
 
-numbers = st.one_of(
-    st.tuples(st.floats(1e-8, 1e3), st.floats(1.01, 1e6)).map(
-        lambda p: {"low": p[0], "high": p[0] * p[1], "log": True}
-    ),
-    st.tuples(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3)).map(lambda p: {"low": p[0], "high": p[0] + p[1]}),
-    st.tuples(st.integers(0, 50), st.integers(1, 500)).map(lambda p: {"low": p[0], "high": p[0] + p[1]}),
-)
-
-
-@given(numbers, st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(0, 3))
+@given(BOUNDS, st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(0, 3))
 def test_a_narrowed_range_is_never_empty_and_keeps_what_was_good(bounds, places, seed):
     scale = np.geomspace if bounds.get("log") else np.linspace
     ends = scale(bounds["low"], bounds["high"], 101)
@@ -241,7 +233,7 @@ def test_a_narrowed_range_is_never_empty_and_keeps_what_was_good(bounds, places,
         assert max(good) <= found["high"]
 
 
-@given(numbers)
+@given(BOUNDS)
 def test_a_widened_range_holds_the_old_one(bounds):
     for side, other in (("low", "high"), ("high", "low")):
         wide = widened(bounds, side)

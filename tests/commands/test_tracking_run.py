@@ -9,7 +9,8 @@ from hpsearch.commands.tracking_run import describe_sweep, running, stored
 from hpsearch.config import ConfigError
 from hpsearch.errors import HpsearchError, OutputClosedError
 from hpsearch.execution.interrupts import StoppedError
-from hpsearch.tracking.runs import Ending, SweepRun
+from hpsearch.tracking.runs import Ending
+from tests.fakes import FakeTracker
 from tests.specifications import fingerprinted, specification, stored_level
 
 HOLDOUT = {"evaluation": {"kind": "holdout"}, "options": {"data": "digits"}, "data": {}}
@@ -17,27 +18,6 @@ SPECIFICATION = specification(asked=fingerprinted(config=HOLDOUT), device="cpu")
 NAMED = SimpleNamespace(
     name="s", identity="f-1", store=SimpleNamespace(requested=lambda: 3), specification=SPECIFICATION
 )
-
-
-class FakeTracker:
-    """Keeps the endings of one sweep."""
-
-    def __init__(self, *, known=False, broken=False):
-        self.known, self.broken, self.endings = known, broken, []
-
-    def open_sweep(self, name, *, identity, tags, **_):
-        self.endings.append(None)
-        self.tags = tags
-        return SweepRun(name, identity, "1", "parent", resumed=self.known)
-
-    def find_sweep(self, name, identity):
-        return SweepRun(name, identity, "1", "parent", resumed=True) if self.known else None
-
-    def close_sweep(self, run, ending, **_):
-        if self.broken:
-            raise ConnectionError
-        assert run.run_id == "parent"
-        self.endings[-1] = ending
 
 
 def test_the_parent_run_of_a_sweep_that_is_done_has_finished():

@@ -9,10 +9,7 @@ from omegaconf import OmegaConf
 
 from hpsearch.compose.composer import _parse
 from hpsearch.quoting import command_line, hydra_quoted, shell_quoted, spreadsheet_quoted, spreadsheet_unquoted
-
-HARD = st.text(st.sampled_from("ab1 .,'\"\\${}[]()=:äé😀\n\t%~@+-#!?*_/xe")) | st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-)
+from tests.strategies import SHELL_TEXTS
 
 
 def read_back(argument):
@@ -21,7 +18,7 @@ def read_back(argument):
     return OmegaConf.to_container(OmegaConf.create({"value": override.value()}), resolve=True)["value"]
 
 
-@given(HARD)
+@given(SHELL_TEXTS)
 def test_a_quoted_name_is_read_back_by_hydra(name):
     assert read_back(f"name={hydra_quoted(name)}") == name
 
@@ -52,7 +49,7 @@ def test_bash_reads_printed_words_back(tmp_path):
     assert done.stdout.decode().split("\0")[:-1] == words
 
 
-@given(HARD)
+@given(SHELL_TEXTS)
 def test_a_printed_command_is_one_printable_line(name):
     assert command_line([f"name={hydra_quoted(name)}"]).isprintable()
 
@@ -86,6 +83,6 @@ def test_numbers_and_other_texts_stay_as_they_are(text):
     assert spreadsheet_quoted(text) == spreadsheet_unquoted(text) == text
 
 
-@given(HARD | st.text("=+-@'\ta1"))
+@given(SHELL_TEXTS | st.text("=+-@'\ta1"))
 def test_every_text_is_read_back_from_its_cell(text):
     assert spreadsheet_unquoted(spreadsheet_quoted(text)) == text

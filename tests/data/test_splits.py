@@ -11,6 +11,7 @@ from hpsearch.config.search import Evaluation, Holdout, KFold, RepeatedKFold, St
 from hpsearch.data.dataset import Development
 from hpsearch.data.splits import folds, refit_fold, report_seed, split_seed
 from hpsearch.records import Task
+from tests.strategies import SEEDS, labels_of_classes
 
 
 def development(targets) -> Development:
@@ -134,17 +135,6 @@ def test_seeds_of_splits_fit_into_32_bits_and_differ():
     assert all(0 <= seed < 2**32 for seed in seeds)
 
 
-CLASSES = st.integers(2, 4)
-SEEDS = st.integers(0, 2**40)
-
-
-@st.composite
-def labelled(draw, at_least=10):
-    counts = draw(st.lists(st.integers(at_least, 30), min_size=2, max_size=4))
-    order = np.random.default_rng(draw(st.integers(0, 9))).permutation(sum(counts))
-    return np.repeat(np.arange(len(counts)), counts)[order]
-
-
 @st.composite
 def evaluations(draw):
     k = draw(st.integers(2, 6))
@@ -153,7 +143,7 @@ def evaluations(draw):
 
 
 @settings(deadline=None, max_examples=60)
-@given(labels=labelled(), evaluation=evaluations(), seed=SEEDS, monitor=st.booleans())
+@given(labels=labels_of_classes(), evaluation=evaluations(), seed=SEEDS, monitor=st.booleans())
 def test_the_parts_of_a_fold_share_no_row_and_miss_none(labels, evaluation, seed, monitor):
     for fold in folds(development(labels), evaluation, seed=seed, monitor=monitor):
         together = np.concatenate(parts(fold))
@@ -162,7 +152,7 @@ def test_the_parts_of_a_fold_share_no_row_and_miss_none(labels, evaluation, seed
 
 
 @settings(deadline=None, max_examples=60)
-@given(labels=labelled(), evaluation=evaluations(), seed=SEEDS)
+@given(labels=labels_of_classes(), evaluation=evaluations(), seed=SEEDS)
 def test_each_row_is_validated_once_in_each_repeat(labels, evaluation, seed):
     assume(not isinstance(evaluation, Holdout))
     validated = np.concatenate([fold.val for fold in folds(development(labels), evaluation, seed=seed)])
@@ -171,7 +161,7 @@ def test_each_row_is_validated_once_in_each_repeat(labels, evaluation, seed):
 
 
 @settings(deadline=None, max_examples=60)
-@given(labels=labelled(), seed=SEEDS, k=st.integers(2, 6))
+@given(labels=labels_of_classes(), seed=SEEDS, k=st.integers(2, 6))
 def test_stratified_parts_hold_each_class_in_proportion_within_one_row(labels, seed, k):
     data = development(labels)
     shares = np.bincount(labels) / len(labels)
@@ -184,14 +174,14 @@ def test_stratified_parts_hold_each_class_in_proportion_within_one_row(labels, s
 
 
 @settings(deadline=None, max_examples=40)
-@given(labels=labelled(), evaluation=evaluations(), seed=SEEDS, redraw=st.integers(0, 3))
+@given(labels=labels_of_classes(), evaluation=evaluations(), seed=SEEDS, redraw=st.integers(0, 3))
 def test_the_same_seed_draws_the_same_folds(labels, evaluation, seed, redraw):
     once, twice = (folds(development(labels), evaluation, seed=seed, redraw=redraw, monitor=True) for _ in range(2))
     assert all(same(a, b) for a, b in zip(once, twice, strict=True))
 
 
 @settings(deadline=None, max_examples=40)
-@given(labels=labelled(), seed=SEEDS, redraw=st.integers(1, 5))
+@given(labels=labels_of_classes(), seed=SEEDS, redraw=st.integers(1, 5))
 def test_a_redraw_keeps_the_report_rows_and_changes_the_others(labels, seed, redraw):
     data = development(labels)
     (search,), (again,) = folds(data, holdout(), seed=seed), folds(data, holdout(), seed=seed, redraw=redraw)
@@ -207,7 +197,7 @@ def test_redraws_of_the_hold_out_draw_other_val_rows():
 
 
 @settings(deadline=None, max_examples=60)
-@given(labels=labelled(), evaluation=evaluations(), seed=SEEDS, limit=st.integers(2, 8), monitor=st.booleans())
+@given(labels=labels_of_classes(), evaluation=evaluations(), seed=SEEDS, limit=st.integers(2, 8), monitor=st.booleans())
 def test_a_limit_takes_from_the_training_rows_alone(labels, evaluation, seed, limit, monitor):
     data = development(labels)
     whole = folds(data, evaluation, seed=seed)

@@ -6,42 +6,17 @@ import pytest
 
 from hpsearch.config import Engine
 from hpsearch.engine.fleet.grouping import shape_key
-from hpsearch.execution.executor import Done
 from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.jobs import FleetSettings
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.driver import Driver
 from hpsearch.store.record_json import Record
-from tests.driver_processes import Silent, plan_of
+from tests.driver_processes import plan_of
+from tests.fakes import InstantWorkers, SilentListener
 
 RESULT = TrialResult(Status.OK, None, 0.5, 0.1, {}, {}, [1], [])
 WORKERS, WIDTH, TRIALS = 2, 4, 60
-
-
-class Instant:
-    """Workers that are done whenever they are asked."""
-
-    def __init__(self):
-        self.tasks, self.trained = [], 0
-
-    @property
-    def free(self):
-        return WORKERS - len(self.tasks)
-
-    def submit(self, key, job):
-        self.tasks.append((key, job))
-
-    def wait(self, timeout):
-        del timeout
-        done = [Done(key, (RESULT,) * len(job.trials), None, 1.0) for key, job in self.tasks]
-        self.trained += sum(len(job.trials) for _, job in self.tasks)
-        self.tasks.clear()
-        return done
-
-    def stop(self, *, now):
-        assert now
-        self.tasks.clear()
 
 
 class Ledger:
@@ -88,7 +63,7 @@ class Ledger:
 
 
 def driver_of(config, log):
-    workers, attempts = Instant(), Ledger(log)
+    workers, attempts = InstantWorkers(WORKERS, RESULT), Ledger(log)
     pace = FleetSettings(Engine.FLEET, WIDTH, 1.0)
 
     def scheduler_for(jobs):
@@ -96,7 +71,7 @@ def driver_of(config, log):
         return FleetScheduler(workers, {shape_key(configs[0]): pace}, 1, 0, configs)
 
     signals = StopSignals()
-    return Driver(plan_of(config), attempts, scheduler_for, Silent(), signals), attempts, workers, signals
+    return Driver(plan_of(config), attempts, scheduler_for, SilentListener(), signals), attempts, workers, signals
 
 
 def test_no_more_runs_are_open_than_train_at_once_and_wait_to_be_committed(make_config):

@@ -3,61 +3,19 @@
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from hpsearch.config import Engine
 from hpsearch.engine.fleet.grouping import shape_key
-from hpsearch.execution.executor import Done, Raised, WorkerDied
+from hpsearch.execution.executor import Raised, WorkerDied
 from hpsearch.execution.scheduler import FleetScheduler
-from hpsearch.jobs import FleetSettings, PartialTrialJob, ScoreJob, TrainJob, TrialJob
-from hpsearch.records import FitResult, Status, TrialResult
+from hpsearch.jobs import FleetSettings, PartialTrialJob, ScoreJob, TrialJob
+from tests.fakes import Workshop
 
 DIED = WorkerDied(-9)
 NO_MEMORY = Raised("OutOfMemoryError", "no more", "")
 BROKEN = Raised("ZeroDivisionError", "division by zero", "")
 REFUSED = Raised("ConfigError", "loss must fit", "")
-
-
-class Workshop:
-    """Workers that do nothing; what they are asked is looked at, and answered by `fate`."""
-
-    def __init__(self, workers, fate=lambda _: None):
-        self.workers, self.fate, self.tasks, self.seen = workers, fate, [], []
-
-    @property
-    def free(self):
-        return self.workers - len(self.tasks)
-
-    def submit(self, key, job):
-        assert self.free > 0
-        self.tasks.append((key, job))
-        self.seen.append(job)
-
-    def wait(self, timeout):
-        assert timeout > 0
-        if not self.tasks:
-            return []
-        key, job = self.tasks.pop(0)
-        failure = self.fate(job)
-        return [Done(key, None if failure else answer(job), failure, 6.0)]
-
-
-def answer(job):
-    if isinstance(job, TrainJob):
-        return tuple(scored(trial) for trial in job.trials)
-    if isinstance(job, PartialTrialJob):
-        return (fitted(job.share),)
-    return scored(job.trial, sum(result.rows for results in job.results for result in results))
-
-
-def scored(trial, extra=0):
-    return TrialResult(Status.OK, None, trial.config.optimizer.lr + extra, None, {}, {}, [], [])
-
-
-def fitted(rows):
-    empty = np.zeros(0)
-    return FitResult(Status.OK, None, empty, empty, empty, empty, empty, empty, 0.5, 1, None, 0.1, rows)
 
 
 def trials(make_config, n, width=16):

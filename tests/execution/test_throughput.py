@@ -4,46 +4,12 @@ import pytest
 
 from hpsearch.config import Engine
 from hpsearch.engine.fleet.grouping import shape_key
-from hpsearch.execution.executor import Done
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.throughput import WORTH_S, WorkerPool
-from hpsearch.jobs import CheckJob, FleetSettings, ProbeResult, TimingJob
+from hpsearch.jobs import FleetSettings
+from tests.fakes import TimedWorkers
 
 ROWS = 1000
-
-
-class Workers:
-    """Finds that a member-step takes `step_ms`, and that so many processes together do `rates` of them a second."""
-
-    def __init__(self, workers, step_ms, rates):
-        self.workers, self.step_ms, self.rates, self.tasks, self.timed = workers, step_ms, rates, [], []
-
-    @property
-    def free(self):
-        return self.workers - len(self.tasks)
-
-    def submit(self, key, job):
-        assert self.free > 0
-        self.tasks.append((key, job))
-
-    def wait(self, timeout):
-        assert timeout > 0
-        tasks, self.tasks = self.tasks, []
-        if isinstance(tasks[0][1], TimingJob):
-            if tasks[0][1].seconds:
-                self.timed.append(len(tasks))
-            return [Done(key, self.rates[len(tasks)] / len(tasks), None, 0.1) for key, _ in tasks]
-        ((key, job),) = tasks
-        assert isinstance(job, CheckJob)
-        fleet_settings = {shape_key(config): FleetSettings(Engine.FLEET, 64, self.step_ms) for config in job.shapes}
-        return [
-            Done(
-                key,
-                ProbeResult("cpu", fleet_settings, {shape: f"name of {shape}" for shape in fleet_settings}),
-                None,
-                0.1,
-            )
-        ]
 
 
 def look(config, workers, trials=10):
@@ -66,25 +32,25 @@ def config(make_config):
     ],
 )
 def test_the_fewest_processes_that_get_nearly_most_done_are_taken(rates, expected, config):
-    workers = Workers(8, 100.0, rates)
+    workers = TimedWorkers(8, 100.0, rates)
     assert look(config, workers).processes == expected
     assert workers.timed == [8, 4, 2, 1]
 
 
 def test_little_work_is_not_timed(config):
     steps = 10 * 80 * 10
-    workers = Workers(8, 1000 * WORTH_S / steps * 0.99, {})
+    workers = TimedWorkers(8, 1000 * WORTH_S / steps * 0.99, {})
     assert look(config, workers).processes is None
     assert workers.timed == []
 
 
 def test_a_number_of_workers_that_was_given_is_used(make_config):
     config = make_config(execution={"workers": 8}, training={"epochs": 10, "batch_size": 10})
-    assert look(config, Workers(8, 100.0, {})).processes is None
+    assert look(config, TimedWorkers(8, 100.0, {})).processes is None
 
 
 def test_what_is_of_a_kind_that_was_looked_at_is_not_looked_at_again(config):
-    workers = Workers(1, 1.0, {})
+    workers = TimedWorkers(1, 1.0, {})
     force = WorkerPool(workers, Engine.AUTO, StopSignals(), ROWS)
     force.probe([config])
     before, workers.step_ms = force.checked, 2.0
@@ -93,14 +59,14 @@ def test_what_is_of_a_kind_that_was_looked_at_is_not_looked_at_again(config):
 
 
 def test_the_run_of_a_sweep_says_widths_and_processes(config):
-    force = WorkerPool(Workers(4, 100.0, {4: 4.0, 2: 4.0, 1: 1.0}), Engine.AUTO, StopSignals(), ROWS)
+    force = WorkerPool(TimedWorkers(4, 100.0, {4: 4.0, 2: 4.0, 1: 1.0}), Engine.AUTO, StopSignals(), ROWS)
     force.probe([config] * 10)
     assert force.tags == {"fleet_width": "64", "processes": "2"}
 
 
 def test_a_number_of_workers_that_was_given_beats_one_that_was_remembered(make_config):
     config = make_config(execution={"workers": 8}, training={"epochs": 10, "batch_size": 10})
-    workers = Workers(8, 100.0, {})
+    workers = TimedWorkers(8, 100.0, {})
     force = WorkerPool(workers, Engine.AUTO, StopSignals(), ROWS)
     pace = force._with_processes(FleetSettings(Engine.FLEET, 64, 1.0, processes=1), shape_key(config), [config], 10)
     assert pace.processes is None

@@ -8,7 +8,8 @@ from hpsearch.records import NO_LEVEL, Status, TrialResult
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import Record
-from tests.driver_processes import InProcess, Silent, driver_in
+from tests.driver_processes import InProcess, driver_in
+from tests.fakes import SilentListener
 
 OPTIMIZERS = ("sgd", "adam", "rmsprop")
 LR = Range(1e-3, 1e-1, log=True, step=None, whole=False)
@@ -111,7 +112,7 @@ def test_before_a_round_has_ended_nothing_is_told(plan):
     assert plan.narrowing([]) == []
 
 
-class Heard(Silent):
+class Heard(SilentListener):
     """Keeps what it is told of narrowed spaces."""
 
     def __init__(self):

@@ -19,6 +19,7 @@ from hpsearch.search.sampler import Sampler, add_drawn_trial, suggester
 from hpsearch.search.space import Choices, Range, Space
 from hpsearch.seeding import Purpose, derive
 from hpsearch.store.record_json import Record
+from tests.strategies import dimensions
 
 DRAWS = 256
 UNLIKELY = 1e-4  # the seeds are fixed: a test that passes once passes always
@@ -55,24 +56,6 @@ WIDE = Space(
     },
 )
 CHOSEN = {"model": "cnn", "regularization": "dropout"}
-
-
-@st.composite
-def dimensions(draw):
-    kind = draw(st.sampled_from(["float", "log", "step", "int", "intlog", "intstep", "choices", "lists"]))
-    whole = kind.startswith("int")
-    if kind in ("choices", "lists"):
-        items = st.lists(st.integers(1, 9), max_size=3) if kind == "lists" else st.sampled_from([0.1, 0.2, 0.5, 0.9])
-        return Choices(tuple(draw(st.lists(items, min_size=1, max_size=5, unique_by=repr))))
-    number = st.integers(1, 1000) if whole else st.floats(1e-6, 1e6)
-    low, high = sorted((draw(number), draw(number)))
-    step = draw(st.integers(1, 7)) if kind == "intstep" else None
-    if kind == "intstep":
-        high = low + step * draw(st.integers(0, 9))
-    if kind == "step":
-        first, width, steps = (draw(st.integers(1, 500)) for _ in range(3))
-        low, step, high = first / 100, width / 100, (first + width * steps) / 100
-    return Range(low=low, high=high, log=kind.endswith("log"), step=step, whole=whole)
 
 
 @example(Range(low=0.01, high=0.06, log=False, step=0.01, whole=False), 5, 0, "qmc")

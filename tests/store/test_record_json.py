@@ -3,24 +3,12 @@
 import json
 
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hpsearch.records import Signals
 from hpsearch.store.atomic_files import load_checked_json
 from hpsearch.store.record_json import decode_record, encode_record
 from tests.store.store_drivers import result, trial
-
-STATISTICS = 9
-
-
-@st.composite
-def signals(draw):
-    """P points by L layers, with gaps and numbers of all kinds."""
-    points, layers = draw(st.integers(1, 3)), draw(st.lists(st.text(max_size=5), min_size=1, max_size=3))
-    counts = st.lists(st.integers(0, 10**6), min_size=points, max_size=points)
-    row = st.lists(st.none() | st.floats(), min_size=len(layers), max_size=len(layers))
-    rows = st.lists(row, min_size=points, max_size=points)
-    return Signals(draw(counts), draw(counts), layers, *(draw(rows) for _ in range(STATISTICS)))
+from tests.strategies import STATISTICS, signals
 
 
 @settings(max_examples=60, deadline=None)

@@ -26,6 +26,7 @@ from hpsearch.store.record_json import decode_record, encode_record
 from hpsearch.store.sweep_store import LateWriteError, SweepStore, damaged_sweeps, list_sweeps
 from tests.specifications import fingerprinted, specification
 from tests.store.store_drivers import result, start, trial
+from tests.strategies import JSON_TEXTS, JSON_TREES
 
 HOSTILE = [
     "../../etc",
@@ -44,13 +45,6 @@ HOSTILE = [
     "\ud800",
 ]
 
-texts = st.text(st.characters(codec=None), max_size=8) | st.sampled_from(["NaN", "Infinity", "\\NaN", "\\\\-Infinity"])
-trees = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=12,
-)
-
 
 def alike(a, b):
     """Equal, of equal types, where nan equals nan and 0.0 is not -0.0."""
@@ -66,13 +60,13 @@ def alike(a, b):
 
 
 @settings(max_examples=60, deadline=None)
-@given(trees)
+@given(JSON_TREES)
 def test_any_tree_comes_back_from_its_sealed_bytes(tree):
     assert alike(load_checked_json(dump_checked_json(tree), "x"), tree)
 
 
 @settings(max_examples=60, deadline=None)
-@given(trees, st.data())
+@given(JSON_TREES, st.data())
 def test_a_file_that_was_cut_or_changed_is_recognized(tree, data):
     whole = dump_checked_json(tree)
     at = data.draw(st.integers(0, len(whole) - 1))
@@ -94,10 +88,12 @@ def test_sealed_bytes_are_canonical_and_plain_json():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    level=texts,
+    level=JSON_TEXTS,
     k=st.integers(0, 10**6),
-    tree=st.dictionaries(texts, trees, max_size=3),
-    values=st.dictionaries(texts, st.booleans() | st.integers() | st.floats() | texts | st.none(), max_size=3),
+    tree=st.dictionaries(JSON_TEXTS, JSON_TREES, max_size=3),
+    values=st.dictionaries(
+        JSON_TEXTS, st.booleans() | st.integers() | st.floats() | JSON_TEXTS | st.none(), max_size=3
+    ),
     status=st.sampled_from(list(Status)),
     score=st.none() | st.floats(),
     curve=st.lists(st.floats(), max_size=4),

@@ -13,50 +13,7 @@ from hpsearch.tracking import environment
 from hpsearch.tracking.environment import describe, dirty_diff, package_versions, requirements
 from hpsearch.tracking.sanitize import clip, display_name, key_name, param_text
 from hpsearch.tracking.system_metrics import SystemSampler
-
-
-class NoDriver:
-    class NVMLError(Exception):
-        pass
-
-    def nvmlInit(self):  # noqa: N802
-        raise self.NVMLError
-
-
-class TwoGpus:
-    """The NVIDIA library on a machine with two GPUs of 80 GiB, the second of which fell off the bus."""
-
-    class NVMLError(Exception):
-        pass
-
-    def __init__(self):
-        self.open = 0
-
-    def nvmlInit(self):  # noqa: N802
-        self.open += 1
-
-    def nvmlShutdown(self):  # noqa: N802
-        self.open -= 1
-
-    def nvmlDeviceGetCount(self):  # noqa: N802
-        return 2
-
-    def nvmlDeviceGetHandleByIndex(self, index):  # noqa: N802
-        return index
-
-    def nvmlDeviceGetName(self, handle):  # noqa: N802
-        return f"GPU {handle}"
-
-    def nvmlSystemGetDriverVersion(self):  # noqa: N802
-        return b"580.1"
-
-    def nvmlDeviceGetMemoryInfo(self, handle):  # noqa: N802, ARG002
-        return type("Memory", (), {"used": 20 * 2**30, "total": 80 * 2**30})
-
-    def nvmlDeviceGetUtilizationRates(self, handle):  # noqa: N802
-        if handle == 1:
-            raise self.NVMLError
-        return type("Rates", (), {"gpu": 37})
+from tests.fakes import NoDriver, TwoGpus
 
 
 def git(folder, *command):

@@ -7,6 +7,7 @@ import pytest
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.seal_ledger import problems
 from tests.contracts.tracker import SPLIT, SealLedgerContract, grant
+from tests.fakes import AnswerLost
 
 
 class TestSealLedger(SealLedgerContract):
@@ -61,30 +62,13 @@ def test_an_altered_entry_is_found_and_stops_further_openings(tracker, key, valu
         grant(tracker, 3)
 
 
-class AnswerLost:
-    """A client of a server that creates the experiment and then answers 500; `first` may win the race before."""
-
-    def __init__(self, inner, rival=None):
-        self._inner = inner
-        self._rival = rival
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
-
-    def create_experiment(self, name, **known):
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-        self._inner.create_experiment(name, **(known if self._rival is None else self._rival))
-        raise MlflowException("502 Bad Gateway")
-
-
 def test_a_grant_whose_answer_got_lost_is_still_ours(tracker):
-    tracker._store.client = AnswerLost(tracker._store.client)
+    tracker._store.client = AnswerLost(tracker._store.client, "create_experiment")
     assert grant(tracker, 1) is not None
 
 
 def test_a_grant_that_another_process_won_is_not_ours(tracker):
-    tracker._store.client = AnswerLost(tracker._store.client, rival={"tags": {"nonce": "other"}})
+    tracker._store.client = AnswerLost(tracker._store.client, "create_experiment", instead={"tags": {"nonce": "other"}})
     assert grant(tracker, 1) is None
 
 

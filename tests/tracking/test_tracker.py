@@ -16,6 +16,7 @@ from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.runs import Dataset, Ending, table_path
 from hpsearch.tracking.tracker import Tracker
 from tests.contracts.tracker import END, START, TrackerContract, opened, result
+from tests.fakes import AnswerLost
 
 
 class TestTracker(TrackerContract):
@@ -175,29 +176,9 @@ def test_more_metrics_and_params_than_one_batch_holds_are_all_stored(tracker):
     assert len(client(tracker).get_run(run_id).data.params) == 230
 
 
-class AnswerLost:
-    """A client of a server that creates the run and then answers 500, once."""
-
-    def __init__(self, inner):
-        self._inner = inner
-        self.lost = 0
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
-
-    def create_run(self, *args):
-        run = self._inner.create_run(*args)
-        if self.lost == 0:
-            self.lost += 1
-            from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-            raise MlflowException("502 Bad Gateway")
-        return run
-
-
 def test_a_run_whose_creation_was_answered_by_an_error_is_not_made_twice(tracker):
     sweep = opened(tracker)
-    tracker._store.client = AnswerLost(client(tracker))
+    tracker._store.client = AnswerLost(client(tracker), "create_run")
     run_id = tracker.start_attempt(sweep, "-", 0, 1, started_ms=START)
     assert client(tracker).lost == 1
     assert [attempt.run_id for attempt in tracker.attempts(sweep)] == [run_id]
