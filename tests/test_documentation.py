@@ -1,14 +1,27 @@
 """What the documentation shows, done."""
 
+import doctest
 import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+WITH_EXAMPLES = [
+    path.relative_to(ROOT / "src").with_suffix("")
+    for path in sorted((ROOT / "src").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=str)
+def test_the_examples_of_docstrings_give_what_they_show(path):
+    module = import_module(".".join(path.parts).removesuffix(".__init__"))
+    assert doctest.testmod(module).failed == 0
 
 
 @pytest.mark.slow

@@ -51,6 +51,10 @@ def show_score(score: float | None, se: float | None, rows: int | None = None) -
         score: None if there is none.
         se: Its standard error; None if it is not known.
         rows: How many rows a share was counted on; None for anything that is no share of rows.
+
+    Examples:
+        >>> show_score(0.971234, 0.002412), show_score(1.0, 0.0, rows=144)
+        ('0.9712 ± 0.0024', '1.000 (≥ 0.974)')
     """
     if score is None:
         return "none"
@@ -80,7 +84,12 @@ def show_like(value: float, se: float | None) -> str:
 
 
 def show_interval(value: float, low: float | None, high: float | None) -> str:
-    """A number with its 95 % interval, rounded to the second digit of the error it implies: `0.985 [0.962, 0.994]`."""
+    """A number with its 95 % interval, rounded to the second digit of the error it implies.
+
+    Examples:
+        >>> show_interval(0.98472, 0.96208, 0.99391)
+        '0.9847 [0.9621, 0.9939]'
+    """
     if low is None or high is None:
         return show_number(value)
     shown, below, above = _rounded((value, low, high), (high - low) / (2 * Z))

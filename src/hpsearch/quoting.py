@@ -22,7 +22,12 @@ def command_line(words: Iterable[str]) -> str:
 
 
 def shell_quoted(word: str) -> str:
-    r"""One word for the shell, with as few quotes as will do: `a`, `'a b'`, `"it's"`, `$'two\012lines'`."""
+    r"""One word for the shell, with as few quotes as will do: `a`, `'a b'`, `"it's"`, `$'two\012lines'`.
+
+    Examples:
+        >>> print(shell_quoted("seed=1"), shell_quoted("name=my sweep"), shell_quoted("name=it's"))
+        seed=1 'name=my sweep' "name=it's"
+    """
     if word.isprintable() and "'" not in word:
         return shlex.quote(word)
     if word.isprintable() and not _LIVE_IN_DOUBLE & set(word):
@@ -40,7 +45,12 @@ def _ansi_c(char: str) -> str:
 
 
 def hydra_quoted(text: str) -> str:
-    """The text as a value in Hydra's grammar: in double quotes unless it is plain and reads as text."""
+    """The text as a value in Hydra's grammar: in double quotes unless it is plain and reads as text.
+
+    Examples:
+        >>> print(hydra_quoted("adam"), hydra_quoted("my sweep"), hydra_quoted("null"))
+        adam "my sweep" "null"
+    """
     if _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT:
         return text
     return in_quotes(escaped(text))

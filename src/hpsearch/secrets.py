@@ -100,6 +100,10 @@ def mask_uri(text: str) -> str:
     """A text that is or holds addresses, without their passwords, tokens and secret parameters.
 
     Of a database's address the user is left, of any other one nothing before the host, since a token is its user.
+
+    Examples:
+        >>> mask_uri("postgresql://me:pw@host/db")
+        'postgresql://me:***@host/db'
     """
     whole = _WHOLE_URI.fullmatch(text)
     return _without_login(whole) if whole else _URI.sub(_without_login, text)

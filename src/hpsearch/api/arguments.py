@@ -42,6 +42,17 @@ def as_overrides(  # one parameter for each word of the public functions
 
     Raises:
         ConfigError: If a value is of a type that has no meaning here.
+
+    Examples:
+        >>> space = {"optimizer.lr": (1e-3, 0.1, "log")}
+        >>> for override in as_overrides(overrides=["seed=1"], name="mine", data="digits", trials=8, space=space):
+        ...     print(override)
+        name=mine
+        data=digits
+        search.trials=8
+        search.tune=[optimizer]
+        optimizer.space.lr={low:0.001,high:0.1,log:true}
+        seed=1
     """
     directory = tracking_directory(overrides)
     found = [] if name is None else [f"name={hydra_quoted(name)}"]

@@ -46,7 +46,14 @@ class Reading:
     parentheses: bool = False
 
     def number(self, word: str) -> float | None:
-        """The number that the word is, without its unit; None if it is none in this way."""
+        """The number that the word is, without its unit; None if it is none in this way.
+
+        Examples:
+            >>> Reading(decimal=",", thousands=".").number("1.250,5")
+            1250.5
+            >>> Reading(decimal=".", thousands=None, parentheses=True).number("(5)")
+            -5.0
+        """
         if self.parentheses and _PARENTHESES.fullmatch(word):
             number = self.number(re.sub(r"[()]", "", word))
             return None if number is None or number < 0 else 0 - number

@@ -26,6 +26,13 @@ def prob_best(levels: Sequence[Level], k: int) -> np.ndarray:
 
     Raises:
         ValueError: If a score is NaN or +inf, or k is more than the trials of a level.
+
+    Examples:
+        >>> scores = [np.array([0.1, 0.4]), np.array([0.2, 0.3])]
+        >>> prob_best([(each, each) for each in scores], k=1).tolist()
+        [0.5, 0.5]
+        >>> prob_best([(each, each) for each in scores], k=2).tolist()
+        [1.0, 0.0]
     """
     ladder = StepCdfs.of([report for _, report in levels])
     return ladder.prob_best([tied_weights(val, k)[:, None] for val, _ in levels])[:, 0]
@@ -87,7 +94,15 @@ class StepCdfs:
         return cls(tuple(_steps(report, node_y, node_t) for report in reports), quadrature[:, None])
 
     def prob_best(self, weights: Sequence[np.ndarray]) -> np.ndarray:
-        """(J, M) probability of each level to be best, for `weights` (N, M) of each level's trials."""
+        """(J, M) probability of each level to be best, for `weights` (N, M) of each level's trials.
+
+        Examples:
+            >>> scores = [np.array([0.1, 0.4]), np.array([0.2, 0.3])]
+            >>> prob_best([(each, each) for each in scores], k=1).tolist()
+            [0.5, 0.5]
+            >>> prob_best([(each, each) for each in scores], k=2).tolist()
+            [1.0, 0.0]
+        """
         product = np.ones((len(self.quadrature), weights[0].shape[1]))
         terms = []
         for step, of_level in zip(self.steps, weights, strict=True):

@@ -24,6 +24,11 @@ def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
         hits: Rows that are right, 0 … n.
         n: All rows, >= 1.
         level: Coverage, in (0, 1).
+
+    Examples:
+        >>> low, high = wilson(10, 10)
+        >>> round(low, 3), high
+        (0.722, 1.0)
     """
     z = NormalDist().inv_cdf((1 + level) / 2)
     share, spread = hits / n, z**2 / n
@@ -64,5 +69,10 @@ def resampled_error(scores: np.ndarray, val_per_train: float) -> float:
 
 
 def standard_error(rows: np.ndarray) -> float | None:
-    """SD / sqrt(n) of per-row values (n,); for 0/1 values this is sqrt(v (1 - v) / (n - 1)). None for one row."""
+    """SD / sqrt(n) of per-row values (n,); for 0/1 values this is sqrt(v (1 - v) / (n - 1)). None for one row.
+
+    Examples:
+        >>> standard_error(np.array([1.0, 1.0, 0.0, 1.0]))
+        0.25
+    """
     return float(rows.std(ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else None

@@ -52,6 +52,11 @@ def forward_moments(
 
     Raises:
         ValueError: If the activation is not among these.
+
+    Examples:
+        >>> he = Layer(fan_in=100, fan_out=100, sd=(2 / 100) ** 0.5)
+        >>> forward_moments("relu", [he, he, he], q0=1.0).round(6).tolist()
+        [1.0, 1.0, 1.0]
     """
     phi, _ = _functions(activation, slope, alpha)
     moments, q = [], q0

@@ -52,6 +52,10 @@ def sign_flip(d: np.ndarray, seed: int | np.random.Generator = 0) -> float:
 
     Raises:
         ValueError: If `d` is empty or not finite (`sign_flip_ranks` takes diverged runs).
+
+    Examples:
+        >>> sign_flip(np.array([1, 2, 3, 4, 5, 6]))  # all of one sign: 2 of 2^6 vectors
+        0.03125
     """
     if np.ndim(d) != 1 or not len(d) or not np.isfinite(d).all():
         raise ValueError(f"differences must be one row of at least one finite number, got {np.asarray(d)!r}")
@@ -107,7 +111,12 @@ def spread(d: np.ndarray) -> float:
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
-    """(m,) p values adjusted for the family: the largest (m - rank + 1) p up to each rank, at most 1 (Holm, 1979)."""
+    """(m,) p values adjusted for the family: the largest (m - rank + 1) p up to each rank, at most 1 (Holm, 1979).
+
+    Examples:
+        >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+        [0.03, 0.06, 0.06]
+    """
     raw = np.asarray(p, dtype=np.float64)
     order = raw.argsort(kind="stable")
     stepped = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
@@ -132,6 +141,10 @@ def minimum_seeds(comparisons: int, alpha: float = 0.05) -> int:
     """Fewest keys on which an effect of any size can pass: the smallest n with m 2^(1 - n) <= alpha, m comparisons.
 
     With fewer, the smallest sign-flip p there is stays above alpha after Holm.
+
+    Examples:
+        >>> minimum_seeds(comparisons=1), minimum_seeds(comparisons=10)
+        (6, 9)
     """
     return 1 + math.ceil(-math.log2(bonferroni_alpha(alpha, comparisons)))
 
@@ -189,6 +202,10 @@ def seeds_needed(delta: float, sd: float, alpha: float, power: float = 0.8) -> i
         sd: Standard deviation of the differences, as observed or planned, >= 0.
         alpha: Level of the test; alpha / m where m pairs are compared.
         power: Below 1.
+
+    Examples:
+        >>> seeds_needed(delta=0.5, sd=1.0, alpha=0.05)
+        34
     """
     if delta <= 0 or not alpha < power < 1:
         raise ValueError(f"seeds are needed for delta > 0 and alpha < power < 1, got {delta=}, {alpha=}, {power=}")

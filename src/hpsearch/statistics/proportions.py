@@ -21,6 +21,11 @@ def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int, alpha: float = 0.05) 
         hits_b: Runs of B that are counted.
         n_b: All runs of B, >= 1.
         alpha: 1 - coverage.
+
+    Examples:
+        >>> low, high = newcombe(56, 70, 48, 80)  # the first example of the article
+        >>> round(low, 4), round(high, 4)
+        (0.0524, 0.3339)
     """
     share_a, share_b = hits_a / n_a, hits_b / n_b
     low_a, high_a = wilson(hits_a, n_a, 1 - alpha)
@@ -30,7 +35,12 @@ def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int, alpha: float = 0.05) 
 
 
 def fisher(hits_a: int, n_a: int, hits_b: int, n_b: int) -> float:
-    """Two-sided exact p of equal shares: all tables with these margins that are no likelier (Fisher, 1935)."""
+    """Two-sided exact p of equal shares: all tables with these margins that are no likelier (Fisher, 1935).
+
+    Examples:
+        >>> round(fisher(3, 4, 1, 4), 4)  # the lady tasting tea
+        0.4857
+    """
     return float(stats.fisher_exact([[hits_a, n_a - hits_a], [hits_b, n_b - hits_b]]).pvalue)
 
 
@@ -61,6 +71,10 @@ def mcnemar(b: int, c: int, n: int, alpha: float = 0.05) -> McNemar:
         c: Rows that only B has right.
         n: All rows, >= 1 and >= b + c.
         alpha: 1 - coverage.
+
+    Examples:
+        >>> round(mcnemar(b=10, c=2, n=1000).p, 4)  # 2 (1 + 12 + 66) / 2^12
+        0.0386
     """
     if min(b, c) < 0 or n < max(1, b + c):
         raise ValueError(f"needs b, c >= 0 and n >= 1 with b + c <= n, got b={b}, c={c}, n={n}")
@@ -80,6 +94,10 @@ def reuse_half_width(n: int, openings: int, alpha: float = 0.05) -> float:
         n: Test rows, >= 1.
         openings: m >= 1.
         alpha: Probability that any of the m intervals misses.
+
+    Examples:
+        >>> round(reuse_half_width(10_000, openings=1), 4), round(reuse_half_width(10_000, openings=20), 4)
+        (0.0136, 0.0183)
     """
     if n < 1 or openings < 1:
         raise ValueError(f"needs at least one row and one opening, got n={n} and openings={openings}")

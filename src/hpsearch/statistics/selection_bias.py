@@ -78,6 +78,10 @@ def normal_best(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
     Args:
         mean: (N,).
         sd: (N,) >= 0. Of those with 0, which are fixed, only the largest can win; equal ones share equally.
+
+    Examples:
+        >>> normal_best(np.array([0.0, 0.0, 1.0]), np.array([1.0, 1.0, 1.0])).round(3).tolist()
+        [0.183, 0.183, 0.634]
     """
     fixed = sd == 0
     floor = mean[fixed].max(initial=-np.inf)
@@ -205,6 +209,10 @@ def expected_max_binomial(n_trials: int, p: float, n_rows: int) -> float:
         n_trials: N >= 1 independent trials.
         p: Probability of a hit.
         n_rows: Rows n that each share is measured on.
+
+    Examples:
+        >>> round(expected_max_binomial(n_trials=20, p=0.9, n_rows=100), 3)  # nothing but luck
+        0.952
     """
     below = binom.cdf(np.arange(n_rows), n_rows, p) ** n_trials  # Σ_x x P(max = x) = Σ_{x < n} (1 - F(x)^N)
     return float(1 - below.mean())

@@ -29,6 +29,10 @@ def u_weights(n: int, k: int) -> np.ndarray:
 
     Raises:
         ValueError: If k is not a budget of n trials.
+
+    Examples:
+        >>> u_weights(4, 2).round(3).tolist()  # of 6 pairs, the highest of 4 is in 3
+        [0.0, 0.167, 0.333, 0.5]
     """
     refuse_budget(n, k)
     ranks = np.arange(n, k, -1.0)
@@ -54,7 +58,13 @@ def tied_weights(val: np.ndarray, k: int) -> np.ndarray:
 
 
 def expected_report(val: np.ndarray, report: np.ndarray, k: int) -> float:
-    """Expected `report` score of the trial that is chosen on `val` from k: free of the optimism of the choice."""
+    """Expected `report` score of the trial that is chosen on `val` from k: free of the optimism of the choice.
+
+    Examples:
+        >>> val, report = np.array([0.7, 0.8, 0.9]), np.array([0.72, 0.81, 0.84])
+        >>> round(expected_report(val, report, k=1), 3), round(expected_report(val, report, k=3), 3)
+        (0.79, 0.84)
+    """
     return float(curves(val, report, [k])[1][0])
 
 
