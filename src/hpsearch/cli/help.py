@@ -15,6 +15,7 @@ import yaml
 from hpsearch.commands.report_target import keys_read
 from hpsearch.compose.composer import ACTIONS, as_space, conf_dir, options_of
 from hpsearch.config import KINDS, ConfigError
+from hpsearch.config.bounds import meaning
 from hpsearch.config.commands import Confirm, Report
 from hpsearch.config.conversion import describe, nearest
 from hpsearch.config.option import Option
@@ -35,7 +36,7 @@ def key_lines(group: str, kind: type, names: Sequence[str], defaults: Mapping[st
     hints = typing.get_type_hints(kind, include_extras=True)
     rows = [(f"{group}.{name}", default_text(defaults.get(name, "???")), _meaning(hints[name])) for name in names]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-    return [f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {meaning}" for key, default, meaning in rows]
+    return [f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {said}" for key, default, said in rows]
 
 
 def default_text(value: Any) -> str:
@@ -48,11 +49,9 @@ def default_text(value: Any) -> str:
 
 
 def _meaning(hint: Any) -> str:
-    if typing.get_origin(hint) is not Annotated:
-        return f"({describe(hint)})"
-    plain, meaning, *_ = typing.get_args(hint)
+    plain = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
     kind = "one list for each group" if isinstance(plain, type) and is_dataclass(plain) else describe(hint)
-    return f"{meaning} ({kind})"
+    return f"{meaning(hint)} ({kind})".lstrip()
 
 
 def option_help(arguments: Sequence[str], config_dir: Path | None) -> str:

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from hpsearch.config.option import AUTO, EXACT
-from hpsearch.config.validation import require, require_positive
+from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, EXACT, POSITIVE, at_least, check_bounds
+from hpsearch.config.validation import require
 
 
 @dataclass(kw_only=True, slots=True)
@@ -13,11 +13,14 @@ class Confirm:
     """Fresh seeds that retrain frozen recipes: the champion's before it is claimed, those of compared levels."""
 
     seeds: Annotated[
-        int | None, "fresh seeds that retrain frozen recipes, >= 0; auto: 10, or what a comparison of many needs", AUTO
+        int | None,
+        at_least(0),
+        "fresh seeds that retrain frozen recipes; auto: 10, or what a comparison of many needs",
+        AUTO,
     ]
 
     def __post_init__(self) -> None:
-        require(self.seeds is None or self.seeds >= 0, "confirm.seeds", "must be >= 0 or auto", self.seeds)
+        check_bounds(self, "confirm.")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -35,14 +38,14 @@ class Final:
     sweep: str | None
     run: str | None
     started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
-    epochs: int | None
+    epochs: Annotated[int | None, at_least(1)]
     dry_run: bool
     reopen: Reopen
-    retrains: int = 0  # more networks of the recipe; a default, since models were stored before the key existed
+    # More networks of the recipe; a default, since models were stored before the key existed.
+    retrains: Annotated[int, at_least(0)] = 0
 
     def __post_init__(self) -> None:
-        require(self.retrains >= 0, "final.retrains", "must be >= 0", self.retrains)
-        require(self.epochs is None or self.epochs >= 1, "final.epochs", "must be >= 1 or null", self.epochs)
+        check_bounds(self, "final.")
         _require_run_id("final.run", "a trial", self.run)
 
 
@@ -54,8 +57,8 @@ class Report:
     started_by: Annotated[str | None, "the only sweep that +sweep=<this> started without name="]
     path: Annotated[str | None, "the table of results that other programs made"]
     metric: Annotated[str | None, "what the scores of the table are; errors and losses come negated"]
-    delta: Annotated[float | None, "smallest difference in the table that matters, > 0; null: none is declared"]
-    alpha: Annotated[float, "error rate of all claims about the table together, between 0 and 1"]
+    delta: Annotated[float | None, POSITIVE, "smallest difference in the table that matters; null: none is declared"]
+    alpha: Annotated[float, BETWEEN_0_AND_1, "error rate of all claims about the table together"]
     control: Annotated[str | None, "level that all others of the table are compared with; null: all pairs"]
     data: Annotated[str | None, "the data set of a leaderboard"]
     directory: Annotated[str, "folder that reports lie in, by the name of the sweep"]
@@ -66,9 +69,7 @@ class Report:
 
     def __post_init__(self) -> None:
         _require_run_id("report.run", "a sweep", self.run)
-        require(0 < self.alpha < 1, "report.alpha", "must lie between 0 and 1", self.alpha)
-        if self.delta is not None:
-            require_positive("report.delta", self.delta)
+        check_bounds(self, "report.")
 
 
 def _require_run_id(key: str, what: str, run: str | None) -> None:

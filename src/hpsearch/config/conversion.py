@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from hpsearch.config.option import AUTO, EXACT, Option
+from hpsearch.config.bounds import AUTO, EXACT
+from hpsearch.config.option import Option
 from hpsearch.config.validation import shown
 from hpsearch.errors import ConfigError
 from hpsearch.quoting import list_override

@@ -1,10 +1,11 @@
 """What the options of `data` may set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
+from hpsearch.config.bounds import BETWEEN_0_AND_1, at_least
 from hpsearch.config.option import Option
 from hpsearch.config.validation import require
 
@@ -49,12 +50,12 @@ class Data(Option):
     tasks: ClassVar[tuple[TaskChoice, ...]] = (TaskChoice.AUTO, TaskChoice.AUTOENCODER)
     task: Annotated[TaskChoice, "what is predicted; autoencoder: the inputs themselves; shipped data take no other"]
     normalize: Annotated[Normalize, "how inputs are scaled, by statistics of the training rows alone"]
-    limit: Annotated[int | None, "keeps so many rows of each training part, and all scored rows; >= 1"]
+    limit: Annotated[int | None, at_least(1), "keeps so many rows of each training part, and all scored rows; {}"]
 
     def __post_init__(self) -> None:
+        super(Data, self).__post_init__()
         rule = "must be one of " + ", ".join(self.tasks) + f" with data={self.kind}"
         require(self.task in self.tasks, "data.task", rule, self.task.value)
-        require(self.limit is None or self.limit >= 1, "data.limit", "must be >= 1 or null", self.limit)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -64,6 +65,9 @@ class MnistData(Data):
     packaged: Annotated[Packaged, "whether 5,000 packaged images stand in: auto, where no mirror gives all 70,000"]
 
 
+_TEST_SHARE = replace(BETWEEN_0_AND_1, rule="must lie between 0 and 1, both excluded")
+
+
 @dataclass(kw_only=True, slots=True)
 class OwnData(Data):
     """A user's own file."""
@@ -71,11 +75,10 @@ class OwnData(Data):
     tasks: ClassVar[tuple[TaskChoice, ...]] = tuple(TaskChoice)
     path: Annotated[str, "the file"]
     target: Annotated[str | None, "the column or array to predict; null only with data.task=autoencoder"]
-    test: Annotated[float, "share of the rows that is sealed; between 0 and 1"]
+    test: Annotated[float, _TEST_SHARE, "share of the rows that is sealed; {}"]
 
     def __post_init__(self) -> None:
         super(OwnData, self).__post_init__()
-        require(0 < self.test < 1, "data.test", "must lie between 0 and 1, both excluded", self.test)
         named = self.target is not None or self.task is TaskChoice.AUTOENCODER
         require(named, "data.target", "must name the target unless data.task=autoencoder", self.target)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.option import AUTO, Option
-from hpsearch.config.validation import require, require_positive
+from hpsearch.config.bounds import AUTO, POSITIVE, at_least
+from hpsearch.config.option import Option
 
 
 class Device(StrEnum):
@@ -22,16 +22,11 @@ class Execution(Option):
     """Worker processes of one thread each; null: one a core, at most one a trial, and one on a GPU."""
 
     group: ClassVar[str] = "execution"
-    workers: Annotated[int | None, "worker processes, >= 1; auto: one a core, one on a GPU", AUTO]
+    workers: Annotated[int | None, at_least(1), "worker processes; auto: one a core, one on a GPU", AUTO]
     device: Annotated[Device, "where fits are trained"]
     memory_gib: Annotated[
-        float | None, "what the fleets of one worker may take, > 0; auto: its share of half of what is free", AUTO
+        float | None, POSITIVE, "what the fleets of one worker may take; auto: its share of half of what is free", AUTO
     ]
-
-    def __post_init__(self) -> None:
-        require(self.workers is None or self.workers >= 1, "execution.workers", "must be >= 1 or auto", self.workers)
-        if self.memory_gib is not None:
-            require_positive("execution.memory_gib", self.memory_gib)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -4,11 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-AUTO = object()
-"""Annotates a key that may be given as `auto`, which stands for null."""
-
-EXACT = object()
-"""Annotates a whole number that acknowledges something: it is typed as it is shown, `2` and never `2.0`."""
+from hpsearch.config.bounds import check_bounds
 
 
 @dataclass(kw_only=True, slots=True)
@@ -27,3 +23,6 @@ class Option:
     replaces: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {}
     kind: str
+
+    def __post_init__(self) -> None:
+        check_bounds(self, f"{self.group}.")

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
+from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, IMPORT_PATH, POSITIVE, Bound, at_least, check_bounds
 from hpsearch.config.conversion import nearest
-from hpsearch.config.option import AUTO, Option
-from hpsearch.config.validation import require, require_import_path, require_positive
+from hpsearch.config.option import Option
+from hpsearch.config.validation import require
 from hpsearch.errors import ConfigError
 
 
@@ -17,10 +18,14 @@ class Evaluation(Option):
     """Truth table and leave-one-out: no parameters but `replicates`, the number of seeds each fold is trained with."""
 
     group: ClassVar[str] = "evaluation"
-    replicates: Annotated[int, "seeds that each fold is trained with, >= 1"]
+    replicates: Annotated[int, at_least(1), "seeds that each fold is trained with"]
 
-    def __post_init__(self) -> None:
-        require(self.replicates >= 1, "evaluation.replicates", "must be >= 1", self.replicates)
+
+def _is_count_or_share(value: float) -> bool:
+    return value >= 1 if isinstance(value, int) else 0 < value < 1
+
+
+_COUNT_OR_SHARE = Bound(_is_count_or_share, "must be a count >= 1 or a share between 0 and 1")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -29,28 +34,20 @@ class Holdout(Evaluation):
 
     val: Annotated[
         int | float | None,
+        _COUNT_OR_SHARE,
         "rows that selection reads: a count, or a share; auto: 5,000 of 60,000 or more, otherwise 10 %",
         AUTO,
     ]
-    report: Annotated[int | float | None, "rows that readers are shown, never selected on: as val", AUTO]
-
-    def __post_init__(self) -> None:
-        super(Holdout, self).__post_init__()
-        for key, value in (("evaluation.val", self.val), ("evaluation.report", self.report)):
-            rows = isinstance(value, int) and value >= 1
-            share = isinstance(value, float) and 0 < value < 1
-            require(value is None or rows or share, key, "must be a count >= 1 or a share between 0 and 1", value)
+    report: Annotated[
+        int | float | None, _COUNT_OR_SHARE, "rows that readers are shown, never selected on: as val", AUTO
+    ]
 
 
 @dataclass(kw_only=True, slots=True)
 class KFold(Evaluation):
     """K folds, each the validation part once."""
 
-    folds: Annotated[int, "number of folds, >= 2"]
-
-    def __post_init__(self) -> None:
-        super(KFold, self).__post_init__()
-        require(self.folds >= 2, "evaluation.folds", "must be >= 2", self.folds)
+    folds: Annotated[int, at_least(2), "number of folds"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -64,12 +61,8 @@ class StratifiedKFold(KFold):
 class RepeatedKFold(StratifiedKFold):
     """K folds, drawn anew `repeats` times; `stratified` keeps the class shares."""
 
-    repeats: Annotated[int, "how often the folds are drawn anew, >= 1"]
+    repeats: Annotated[int, at_least(1), "how often the folds are drawn anew"]
     stratified: Annotated[bool, "keeps the class shares in each fold"]
-
-    def __post_init__(self) -> None:
-        super(RepeatedKFold, self).__post_init__()
-        require(self.repeats >= 1, "evaluation.repeats", "must be >= 1", self.repeats)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -144,13 +137,15 @@ class Search(Option):
         "delta": None,
         "alpha": ALPHA,
     }
-    trials: Annotated[int, "trials in all, >= 1, or of each level where levels are compared; more of them go on"]
+    trials: Annotated[
+        int, at_least(1), "trials in all, {}, or of each level where levels are compared; more of them go on"
+    ]
     choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]
     tune: Annotated[list[str], "groups whose spaces are sampled"]
     space: Annotated[dict[str, Any], "changed bounds: search.space.GROUP.OPTION.NAME={low: ..., high: ...}"]
     metric: Annotated[Metric, "what the score is made of"]
     cohort: Annotated[
-        int | None, "trials that are judged together and that later ones learn from, >= 2; auto: 10", AUTO
+        int | None, at_least(2), "trials that are judged together and that later ones learn from; auto: 10", AUTO
     ]
     pruner: Annotated[str, "none, halving, median, or a pruner of Optuna's kind as package.module:Class"]
     pruner_options: Annotated[dict[str, Any], "keyword arguments of the pruner, such as {reduction_factor: 2}"]
@@ -161,29 +156,24 @@ class Search(Option):
     levels: Annotated[dict[str, Any], "named levels to compare: {he_relu: {init: he, activation: relu}, ...}"]
     cross: Annotated[list[str], "groups whose options are crossed, for a factorial: [norm, init]"]
     control: Annotated[str | None, "level that all others are compared with; null: all pairs"]
-    delta: Annotated[float | None, "smallest difference of the metric that matters, > 0; null: none is declared"]
-    alpha: Annotated[float, "error rate of all claims of a report together, between 0 and 1"]
+    delta: Annotated[float | None, POSITIVE, "smallest difference of the metric that matters; null: none is declared"]
+    alpha: Annotated[float, BETWEEN_0_AND_1, "error rate of all claims of a report together"]
 
     def __post_init__(self) -> None:
-        require(self.trials >= 1, "search.trials", "must be >= 1", self.trials)
-        require(self.cohort is None or self.cohort >= 2, "search.cohort", "must be >= 2 or auto", self.cohort)
+        super(Search, self).__post_init__()
         known = self.pruner in PRUNERS
         if not known and ":" not in self.pruner:
             rule = f"must be one of {', '.join(PRUNERS)}, or read as package.module:Class"
             near = nearest(self.pruner, PRUNERS)
             hint = near if near.startswith("did") else "Optuna's read as optuna.pruners:HyperbandPruner, with a colon"
             raise ConfigError(f"search.pruner {rule}, got {self.pruner!r}: {hint}")
-        if not known:
-            require_import_path("search.pruner", self.pruner)
+        require(known or IMPORT_PATH.holds(self.pruner), "search.pruner", IMPORT_PATH.rule, self.pruner)
         rungs = self.rungs
         ascending = rungs is None or (rungs == sorted(set(rungs)) and min(rungs, default=0) >= 1)
         require(ascending, "search.rungs", "must be epochs >= 1 in ascending order, or auto", rungs)
         self._check_comparison()
 
     def _check_comparison(self) -> None:
-        require(0 < self.alpha < 1, "search.alpha", "must lie between 0 and 1", self.alpha)
-        if self.delta is not None:
-            require_positive("search.delta", self.delta)
         given = [key for key in ("compare", "levels", "cross") if getattr(self, key)]
         if len(given) > 1:
             raise ConfigError(f"{' and '.join(f'search.{key}' for key in given)} both say what is compared: give one")
@@ -238,12 +228,11 @@ class Search(Option):
 class Round:
     """A round of a search from coarse to fine."""
 
-    trials: Annotated[int, "trials of the round, >= 2"]
-    epochs: Annotated[int, "epochs of each of them, >= 1"]
+    trials: Annotated[int, at_least(2), "trials of the round"]
+    epochs: Annotated[int, at_least(1), "epochs of each of them"]
 
     def __post_init__(self) -> None:
-        require(self.trials >= 2, "search.rounds: trials", "must be >= 2", self.trials)
-        require(self.epochs >= 1, "search.rounds: epochs", "must be >= 1", self.epochs)
+        check_bounds(self, "search.rounds: ")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -273,8 +262,4 @@ class CoarseToFine(Search):
 class AdaptiveSearch(Search):
     """The tree-structured Parzen estimator (TPE): each cohort learns from the scores of those before."""
 
-    startup: Annotated[int, "trials that are drawn at random, as by search=random, before it learns, >= 1"]
-
-    def __post_init__(self) -> None:
-        super(AdaptiveSearch, self).__post_init__()
-        require(self.startup >= 1, "search.startup", "must be >= 1", self.startup)
+    startup: Annotated[int, at_least(1), "trials that are drawn at random, as by search=random, before it learns"]

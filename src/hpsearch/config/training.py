@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
+from hpsearch.config.bounds import IMPORT_PATH, NOT_NEGATIVE, POSITIVE, at_least, within
 from hpsearch.config.option import Option
-from hpsearch.config.validation import require, require_import_path, require_kwargs, require_positive, require_share
+from hpsearch.config.validation import require_kwargs
 
 
 @dataclass(kw_only=True, slots=True)
@@ -14,60 +15,38 @@ class Optimizer(Option):
     """Plain stochastic gradient descent with learning rate `lr`."""
 
     group: ClassVar[str] = "optimizer"
-    lr: Annotated[float, "learning rate, > 0"]
-
-    def __post_init__(self) -> None:
-        require_positive("optimizer.lr", self.lr)
+    lr: Annotated[float, POSITIVE, "learning rate"]
 
 
 @dataclass(kw_only=True, slots=True)
 class Momentum(Optimizer):
     """Heavy-ball or Nesterov momentum."""
 
-    momentum: Annotated[float, "share of the last step that is repeated, in [0, 1)"]
-
-    def __post_init__(self) -> None:
-        super(Momentum, self).__post_init__()
-        require_share("optimizer.momentum", self.momentum)
+    momentum: Annotated[float, within("[0, 1)"), "share of the last step that is repeated"]
 
 
 @dataclass(kw_only=True, slots=True)
 class AdaGrad(Optimizer):
     """AdaGrad (Duchi, Hazan & Singer, 2011)."""
 
-    eps: Annotated[float, "added to the denominator, > 0"]
-
-    def __post_init__(self) -> None:
-        super(AdaGrad, self).__post_init__()
-        require_positive("optimizer.eps", self.eps)
+    eps: Annotated[float, POSITIVE, "added to the denominator"]
 
 
 @dataclass(kw_only=True, slots=True)
 class RmsProp(Optimizer):
     """RMSprop; `alpha` is the decay of the mean square."""
 
-    alpha: Annotated[float, "decay of the mean square, in [0, 1)"]
-    eps: Annotated[float, "added to the denominator, > 0"]
-
-    def __post_init__(self) -> None:
-        super(RmsProp, self).__post_init__()
-        require_share("optimizer.alpha", self.alpha)
-        require_positive("optimizer.eps", self.eps)
+    alpha: Annotated[float, within("[0, 1)"), "decay of the mean square"]
+    eps: Annotated[float, POSITIVE, "added to the denominator"]
 
 
 @dataclass(kw_only=True, slots=True)
 class Adam(Optimizer):
     """Adam (Kingma & Ba, 2015) or AdamW (Loshchilov & Hutter, 2019)."""
 
-    beta1: Annotated[float, "decay of the mean gradient, in [0, 1)"]
-    beta2: Annotated[float, "decay of the mean square, in [0, 1)"]
-    eps: Annotated[float, "added to the denominator, > 0"]
-
-    def __post_init__(self) -> None:
-        super(Adam, self).__post_init__()
-        require_share("optimizer.beta1", self.beta1)
-        require_share("optimizer.beta2", self.beta2)
-        require_positive("optimizer.eps", self.eps)
+    beta1: Annotated[float, within("[0, 1)"), "decay of the mean gradient"]
+    beta2: Annotated[float, within("[0, 1)"), "decay of the mean square"]
+    eps: Annotated[float, POSITIVE, "added to the denominator"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -75,59 +54,39 @@ class Schedule(Option):
     """A constant learning rate, after a linear warm-up over `warmup_epochs` (0: none; fractions are allowed)."""
 
     group: ClassVar[str] = "schedule"
-    warmup_epochs: Annotated[float, "epochs of linear warm-up, fractions allowed, >= 0 and < training.epochs"]
-
-    def __post_init__(self) -> None:
-        epochs = self.warmup_epochs
-        require(0 <= epochs < float("inf"), "schedule.warmup_epochs", "must be >= 0 and finite", epochs)
+    warmup_epochs: Annotated[
+        float, NOT_NEGATIVE, "epochs of linear warm-up, fractions allowed, {} and < training.epochs"
+    ]
 
 
 @dataclass(kw_only=True, slots=True)
 class StepSchedule(Schedule):
     """The learning rate times `gamma` after every `every` epochs."""
 
-    every: Annotated[int, "epochs between two steps, >= 1"]
-    gamma: Annotated[float, "factor of each step, in (0, 1]"]
-
-    def __post_init__(self) -> None:
-        super(StepSchedule, self).__post_init__()
-        require(self.every >= 1, "schedule.every", "must be >= 1", self.every)
-        require(0 < self.gamma <= 1, "schedule.gamma", "must lie in (0, 1]", self.gamma)
+    every: Annotated[int, at_least(1), "epochs between two steps"]
+    gamma: Annotated[float, within("(0, 1]"), "factor of each step"]
 
 
 @dataclass(kw_only=True, slots=True)
 class ExponentialSchedule(Schedule):
     """The learning rate times `gamma` after every epoch."""
 
-    gamma: Annotated[float, "factor after every epoch, in (0, 1]"]
-
-    def __post_init__(self) -> None:
-        super(ExponentialSchedule, self).__post_init__()
-        require(0 < self.gamma <= 1, "schedule.gamma", "must lie in (0, 1]", self.gamma)
+    gamma: Annotated[float, within("(0, 1]"), "factor after every epoch"]
 
 
 @dataclass(kw_only=True, slots=True)
 class CosineSchedule(Schedule):
     """Half a cosine from the learning rate down to `floor` times it, over all epochs (Loshchilov & Hutter, 2017)."""
 
-    floor: Annotated[float, "share of the learning rate that is left at the end, in [0, 1]"]
-
-    def __post_init__(self) -> None:
-        super(CosineSchedule, self).__post_init__()
-        require(0 <= self.floor <= 1, "schedule.floor", "must lie in [0, 1]", self.floor)
+    floor: Annotated[float, within("[0, 1]"), "share of the learning rate that is left at the end"]
 
 
 @dataclass(kw_only=True, slots=True)
 class PlateauSchedule(Schedule):
     """The learning rate times `factor` when the loss on `monitor` has not improved for `patience` epochs."""
 
-    factor: Annotated[float, "factor at each plateau, in (0, 1)"]
-    patience: Annotated[int, "epochs without a better loss on 10 % of the training rows, >= 0"]
-
-    def __post_init__(self) -> None:
-        super(PlateauSchedule, self).__post_init__()
-        require(0 < self.factor < 1, "schedule.factor", "must lie in (0, 1)", self.factor)
-        require(self.patience >= 0, "schedule.patience", "must be >= 0", self.patience)
+    factor: Annotated[float, within("(0, 1)"), "factor at each plateau"]
+    patience: Annotated[int, at_least(0), "epochs without a better loss on 10 % of the training rows"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -141,10 +100,7 @@ class Loss(Option):
 class SmoothedLoss(Loss):
     """Cross entropy and binary cross entropy on logits, with label smoothing (Szegedy et al., 2016)."""
 
-    label_smoothing: Annotated[float, "share of the target that is spread over all classes, in [0, 1)"]
-
-    def __post_init__(self) -> None:
-        require_share("loss.label_smoothing", self.label_smoothing)
+    label_smoothing: Annotated[float, within("[0, 1)"), "share of the target that is spread over all classes"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -152,13 +108,15 @@ class CustomLoss(Loss):
     """The user's own `loss(outputs, targets)`, one value a row: a function, or a class that is called with `kwargs`."""
 
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"kwargs": {}}
-    import_path: Annotated[str, "your loss(outputs, targets), as package.module:function or package.module:Class"]
+    import_path: Annotated[
+        str, IMPORT_PATH, "your loss(outputs, targets), as package.module:function or package.module:Class"
+    ]
     kwargs: Annotated[
         dict[str, Any], "keyword arguments of its constructor or of the function: loss.kwargs.NAME=..."
     ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        require_import_path("loss.import_path", self.import_path)
+        super(CustomLoss, self).__post_init__()
         require_kwargs("loss.kwargs", self.kwargs)
 
 
@@ -176,20 +134,15 @@ class Training(Option):
 
     group: ClassVar[str] = "training"
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"precision": "float32"}
-    epochs: Annotated[int, "passes over the training rows, >= 1"]
-    batch_size: Annotated[int, "rows of a minibatch, >= 1"]
+    epochs: Annotated[int, at_least(1), "passes over the training rows"]
+    batch_size: Annotated[int, at_least(1), "rows of a minibatch"]
     patience: Annotated[
-        int | None, "stops after so many epochs without a better loss on 10 % of the training rows, >= 1; null: never"
+        int | None,
+        at_least(1),
+        "stops after so many epochs without a better loss on 10 % of the training rows; null: never",
     ]
-    clip_norm: Annotated[float | None, "bound on the norm of the gradient, > 0; null: none"]
+    clip_norm: Annotated[float | None, POSITIVE, "bound on the norm of the gradient; null: none"]
     precision: Annotated[
         Precision,
         "of matrix products and convolutions; tf32 needs a CUDA device; weights, gradients and losses stay float32",
     ]
-
-    def __post_init__(self) -> None:
-        require(self.epochs >= 1, "training.epochs", "must be >= 1", self.epochs)
-        require(self.batch_size >= 1, "training.batch_size", "must be >= 1", self.batch_size)
-        require(self.patience is None or self.patience >= 1, "training.patience", "must be >= 1 or null", self.patience)
-        if self.clip_norm is not None:
-            require_positive("training.clip_norm", self.clip_norm)

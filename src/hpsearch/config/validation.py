@@ -18,30 +18,7 @@ def shown(value: object) -> str:
     return "null" if value is None else repr(value)
 
 
-def require_finite(key: str, value: float) -> None:
-    """Refuse infinity and NaN."""
-    require(isfinite(value), key, "must be finite", value)
-
-
-def require_positive(key: str, value: float) -> None:
-    """Refuse zero, negative and non-finite values."""
-    require(0 < value < float("inf"), key, "must be > 0 and finite", value)
-
-
-def require_share(key: str, value: float) -> None:
-    """Refuse what does not lie in [0, 1)."""
-    require(0 <= value < 1, key, "must lie in [0, 1)", value)
-
-
-def require_import_path(key: str, path: str) -> None:
-    """Refuse what does not read as `package.module:name`."""
-    module, _, name = path.partition(":")
-    valid = bool(module) and all(part.isidentifier() for part in [*module.split("."), name])
-    require(valid, key, "must read as package.module:name", path)
-
-
 def require_kwargs(key: str, kwargs: Mapping[str, Any]) -> None:
     """Refuse keyword arguments for the user's own code that are infinite or NaN."""
     for name, value in kwargs.items():
-        if isinstance(value, float):
-            require_finite(f"{key}.{name}", value)
+        require(not isinstance(value, float) or isfinite(value), f"{key}.{name}", "must be finite", value)
