@@ -15,7 +15,7 @@ from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.next_space import CHANCE, chance_of_span, edge_of, override_of, widened
 from hpsearch.compose.comparison import plan_levels
 from hpsearch.compose.composer import Composer, conf_dir
-from hpsearch.compose.search_space import TUNABLE
+from hpsearch.config.schema import TUNABLE
 from hpsearch.search.space import Choices, Range, option_space
 from tests.analysis.searches import LR, SPACE, design, next_bounds, of_rows, search, trial
 from tests.strategies import BOUNDS

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from hpsearch.compose.composer import Composer, conf_dir
-from hpsearch.compose.search_space import TUNABLE
 from hpsearch.config import KINDS, Config
+from hpsearch.config.schema import TUNABLE
 from hpsearch.search.space import Choices, apply_values, option_space
 
 SHIPPED = {group: sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) for group in KINDS}

@@ -108,7 +108,7 @@ def _plan_sweep(composer: Composer, base: Composed) -> Action:
 
 def _options_of(composer: Composer, base: Composed, group: str) -> list[Composed]:
     """Each option that a trial may take, composed; names that no option has are refused elsewhere."""
-    names = getattr(base.config.search.choose, group)
+    names = base.config.search.chosen(group)
     if not names or group in composer.overrides.options:
         return [base]
     return [composer.compose({group: name}) for name in names if name in composer.known_options(group)]

@@ -7,14 +7,14 @@ from typing import Any
 
 from hpsearch.analysis.evidence import LevelDesign
 from hpsearch.config import Config
-from hpsearch.config.schema import with_defaults
+from hpsearch.config.schema import OPTION_GROUPS, with_defaults
 from hpsearch.nn.init_scale import formula
 from hpsearch.records import NO_LEVEL, Value
 from hpsearch.search.narrowing import typed_bounds
 from hpsearch.store.specification import Fingerprinted, StoredLevel
 from hpsearch.store.trial_config import stored_config
 
-FACTS = ("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss", "evaluation")
+FACTS = tuple(name for name, group in OPTION_GROUPS.items() if group.in_design)
 """Groups whose option the design table names, unless they are compared."""
 
 OWN_LINES = frozenset({"model", "evaluation"})
@@ -65,9 +65,6 @@ FACTORIAL = {
     "both": {"weight decay": "yes", "dropout": "yes"},
 }
 """The options of `regularization` as a 2 x 2 design."""
-
-TRAINED_WITH = ("training", "data", "schedule", "evaluation")
-"""Groups that say how much and how long a level is trained, and how it is scored."""
 
 
 def level_design(frozen: Fingerprinted, name: str, *, asked: Config) -> LevelDesign:
@@ -121,7 +118,9 @@ def confounded(frozen: Fingerprinted) -> tuple[str, ...]:
         Names of groups and keys, sorted: `training.epochs`.
     """
     differing = _differing(frozen)
-    return () if _crossed(differing) else tuple(key for key in differing if key.partition(".")[0] in TRAINED_WITH)
+    if _crossed(differing):
+        return ()
+    return tuple(key for key in differing if OPTION_GROUPS[key.partition(".")[0]].confounds)
 
 
 def _factors(frozen: Fingerprinted, level: StoredLevel) -> dict[str, str]:

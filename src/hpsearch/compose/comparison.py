@@ -6,18 +6,15 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hpsearch.compose.composer import Composer
-from hpsearch.compose.search_space import TUNABLE, Asked, Within, plan_space, without_effect
+from hpsearch.compose.search_space import Asked, Within, plan_space, without_effect
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.conversion import nearest
-from hpsearch.config.schema import UNCOVERED
-from hpsearch.config.search import Choose, Search, compared_groups
+from hpsearch.config.schema import SEARCHABLE, TUNABLE, UNCOVERED
+from hpsearch.config.search import Search, compared_groups
 from hpsearch.config.synonyms import nearest_option
 from hpsearch.records import NO_LEVEL, Value
 from hpsearch.search.levels import Level
 from hpsearch.search.space import Composed
-
-GROUPS = tuple(f.name for f in fields(Choose))
-"""Groups whose options can be compared."""
 
 LONGEST_NAME = 60
 """Characters of a level's name, which stands in tables and figures."""
@@ -83,7 +80,7 @@ class _Comparison:
         for group in sorted(
             compared_groups({"compare": search.compare, "cross": search.cross, "levels": search.levels})
         ):
-            known = GROUPS if by != "levels" else (*TUNABLE, "data")
+            known = SEARCHABLE if by != "levels" else (*TUNABLE, "data")
             if group not in known:
                 self.problems.append(f"search.{by}: {group} is no group that can be compared: {nearest(group, known)}")
             elif group in self.composer.overrides.options and group != "data":
@@ -111,7 +108,7 @@ class _Comparison:
     def _options(self, group: str) -> list[str]:
         """The options of a compared group: those of `search.choose`, or else all there are."""
         known = self.composer.known_options(group)
-        options: list[str] = getattr(self.search.choose, group) or known
+        options = self.search.chosen(group) or known
         for option in options:
             if option not in known:
                 self.problems.append(
@@ -119,7 +116,7 @@ class _Comparison:
                 )
         if len(set(options)) < len(options):
             self.problems.append(f"search.choose.{group} must not repeat an option, got {options}")
-        if "custom" in options and not getattr(self.search.choose, group):
+        if "custom" in options and not self.search.chosen(group):
             return [option for option in options if option != "custom"]  # nobody said which code
         return options
 
@@ -131,7 +128,7 @@ class _Comparison:
         for key, value in level.items():
             group, dot, _ = str(key).partition(".")
             if not dot:
-                known = self.composer.known_options(group) if group in GROUPS else []
+                known = self.composer.known_options(group) if group in SEARCHABLE else []
                 option = "none" if value is None else str(value)
                 if option not in known:
                     hint = nearest_option(group, option, known)
@@ -205,7 +202,7 @@ class _Comparison:
         compared = compared_groups(
             {"compare": self.search.compare, "cross": self.search.cross, "levels": self.search.levels}
         )
-        within = Within(frozenset(compared & set(GROUPS)), fixed, tuple(composed.values()))
+        within = Within(frozenset(compared & set(SEARCHABLE)), fixed, tuple(composed.values()))
         try:
             space = plan_space(compose, self.composer.overrides, self.composer.known_options, within)
         except ConfigError as error:

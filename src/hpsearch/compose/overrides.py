@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from hydra.core.override_parser.types import Override
 
 from hpsearch.config import KINDS, Config, ConfigError
-from hpsearch.config.schema import UNCOVERED, suggestion
-from hpsearch.config.search import PRUNERS, Choose
+from hpsearch.config.schema import SEARCHABLE, UNCOVERED, suggestion
+from hpsearch.config.search import PRUNERS
 from hpsearch.config.synonyms import GROUPS, meant_key, meant_option, nearest_option
 from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
 
@@ -271,7 +271,7 @@ def _add_option(options: dict[str, str], group: str, value: object, groups: Mapp
 def _about_lists(override: Override, key: str, is_group: bool) -> str:
     given = override.input_line or key
     values = given.partition("=")[2]
-    if is_group and key not in {f.name for f in fields(Choose)}:
+    if is_group and key not in SEARCHABLE:
         return f"{given}: {key} takes one option"
     if is_group:
         return f"{given}: to search over options, write 'search.choose.{key}=[{values}]'"

@@ -7,22 +7,13 @@ from typing import Any
 from hpsearch.compose.overrides import Overrides, SpaceEdit
 from hpsearch.config import KINDS, ConfigError
 from hpsearch.config.conversion import nearest
-from hpsearch.config.model import CustomModel
+from hpsearch.config.model import NO_HIDDEN_UNITS, CustomModel
 from hpsearch.config.option import Option
-from hpsearch.config.search import Choose
+from hpsearch.config.schema import OPTION_GROUPS, SEARCHABLE, TUNABLE
 from hpsearch.config.synonyms import nearest_option
 from hpsearch.config.training import CustomLoss
 from hpsearch.search.space import Choices, Composed, Dimension, Space, merged_bounds, option_space, searchable
 from hpsearch.secrets import mask_secrets
-
-DENSE_ONLY = ("activation", "norm")
-
-UNREAD: Mapping[str, Sequence[str]] = {
-    "perceptron": DENSE_ONLY,
-    "linear": DENSE_ONLY,
-    "custom": (*DENSE_ONLY, "init"),
-}
-"""The groups that do not reach a kind of model: one affine layer has no hidden units, a module of a user its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +48,17 @@ def without_effect(models: Collection[str], asked: Mapping[str, Asked]) -> list[
         models: Kinds of model that a trial may take.
         asked: Group to what asks for it.
     """
-    dead = set.intersection(*(set(UNREAD.get(model, ())) for model in models))
     named = f"model={' or '.join(sorted(models))}"
-    return [found.refusal(named, "drop it", "[]") for group, found in asked.items() if group in dead]
+    return [
+        found.refusal(named, "drop it", "[]")
+        for group, found in asked.items()
+        if group in OPTION_GROUPS and OPTION_GROUPS[group].unread_by >= set(models)
+    ]
 
 
 def drops_nothing(models: Collection[str], regularizations: Collection[str], asked: Asked) -> list[str]:
     """The sentence about dropout where no chosen model has hidden units of ours to drop; none if there is no such."""
-    if set(models) <= set(UNREAD) and {"dropout", "both"} & set(regularizations):
+    if set(models) <= NO_HIDDEN_UNITS and {"dropout", "both"} & set(regularizations):
         named = f"model={' or '.join(sorted(models))}, which has no hidden units to drop"
         return [asked.refusal(named, "choose none or weight_decay", "[none,weight_decay]")]
     return []
@@ -85,10 +79,6 @@ def adamw_without_decay(base: Composed, options_of: Callable[[str], list[Compose
     if any(found.config.optimizer.kind == "adamw" for found in options_of("optimizer")):
         return "adamw without weight decay is adam: add regularization=weight_decay"
     return None
-
-
-TUNABLE = (*(f.name for f in fields(Choose)), "training")
-"""Groups whose spaces can be sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +188,8 @@ class _Planning:
         return fixed
 
     def vary_options(self) -> None:
-        for choose in fields(Choose):
-            group, options = choose.name, getattr(self.base.config.search.choose, choose.name) or []
+        for group in SEARCHABLE:
+            options = self.base.config.search.chosen(group)
             key = f"search.choose.{group}"
             if group in self.within.compared:
                 continue

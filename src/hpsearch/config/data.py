@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.bounds import BETWEEN_0_AND_1, at_least
-from hpsearch.config.option import Option
+from hpsearch.config.option import Option, OptionGroup
 from hpsearch.config.validation import require
 
 
@@ -111,3 +111,23 @@ class NpzData(OwnData):
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"layout": None}
     inputs: Annotated[str, "the array of the inputs, first axis rows"]
     layout: Annotated[Layout | None, "which axis of images holds the channels; null: seen from the shape"]
+
+
+GROUPS = (
+    OptionGroup(
+        name="data",
+        kinds={
+            "mnist": MnistData,
+            "fashion": Data,
+            "digits": Data,
+            "breast_cancer": Data,
+            "diabetes": Data,
+            "xor": Data,
+            "csv": CsvData,
+            "npz": NpzData,
+        },
+        shapes_fleet=True,
+        per_member=("normalize",),
+        confounds=True,
+    ),
+)

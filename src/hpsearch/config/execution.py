@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.bounds import AUTO, POSITIVE, at_least
-from hpsearch.config.option import Option
+from hpsearch.config.option import Option, OptionGroup
 
 
 class Device(StrEnum):
@@ -38,3 +38,9 @@ class Tracking(Option):
     uri: Annotated[str | None, "of MLflow; null: MLFLOW_TRACKING_URI, or else a SQLite file in the directory"]
     directory: Annotated[str, "where records and the default MLflow store are kept"]
     tags: Annotated[dict[str, Any], "of the sweep's run in MLflow, such as {team: vision}"]
+
+
+GROUPS = (
+    OptionGroup(name="execution", kinds={"local": Execution}, fingerprinted=False),
+    OptionGroup(name="tracking", kinds={"mlflow": Tracking}, fingerprinted=False),
+)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.bounds import FINITE, IMPORT_PATH, NOT_NEGATIVE, POSITIVE, at_least, each_at_least, within
-from hpsearch.config.option import Option
+from hpsearch.config.option import Option, OptionGroup
 from hpsearch.config.validation import require, require_kwargs
 
 
@@ -199,3 +199,71 @@ class WeightDecayAndDropout(Regularization):
 
     weight_decay: Annotated[float, NOT_NEGATIVE, "decay of the weights alone, not of biases"]
     dropout: Annotated[float, within("[0, 1)"), "probability that a hidden unit is dropped"]
+
+
+NO_HIDDEN_UNITS = frozenset({"perceptron", "linear", "custom"})
+"""Kinds of model that have no hidden units of ours: one affine layer has none, a module of a user its own."""
+
+GROUPS = (
+    OptionGroup(
+        name="model",
+        kinds={"perceptron": Model, "linear": Model, "mlp": MlpModel, "cnn": CnnModel, "custom": CustomModel},
+        searchable=True,
+        tunable=True,
+        shapes_fleet=True,
+        in_design=True,
+    ),
+    OptionGroup(
+        name="activation",
+        kinds={
+            "step": Activation,
+            "identity": Activation,
+            "sigmoid": Activation,
+            "tanh": Activation,
+            "relu": Activation,
+            "leaky_relu": LeakyRelu,
+            "elu": Elu,
+        },
+        searchable=True,
+        tunable=True,
+        shapes_fleet=True,
+        per_member=("slope", "alpha"),
+        unread_by=NO_HIDDEN_UNITS,
+        in_design=True,
+    ),
+    OptionGroup(
+        name="init",
+        kinds={
+            "zeros": Init,
+            "normal": NormalInit,
+            "uniform": UniformInit,
+            "scaled_normal": ScaledInit,
+            "scaled_uniform": ScaledInit,
+            "orthogonal": OrthogonalInit,
+            "lsuv": LsuvInit,
+        },
+        searchable=True,
+        tunable=True,
+        unread_by=frozenset({"custom"}),
+        in_design=True,
+    ),
+    OptionGroup(
+        name="norm",
+        kinds={"none": Norm, "before": BatchNorm, "after": BatchNorm},
+        searchable=True,
+        tunable=True,
+        shapes_fleet=True,
+        unread_by=NO_HIDDEN_UNITS,
+        in_design=True,
+    ),
+    OptionGroup(
+        name="regularization",
+        kinds={"none": Regularization, "weight_decay": WeightDecay, "dropout": Dropout, "both": WeightDecayAndDropout},
+        searchable=True,
+        tunable=True,
+        shapes_fleet=True,
+        per_member=("kind", "weight_decay"),
+        per_member_if_any=("dropout", "max_norm"),
+        in_design=True,
+    ),
+)

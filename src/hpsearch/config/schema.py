@@ -19,100 +19,32 @@ from hpsearch.config.training import CustomLoss
 from hpsearch.config.validation import require, shown
 from hpsearch.errors import ConfigError
 
-KINDS: dict[str, dict[str, type[Option]]] = {
-    "data": {
-        "mnist": data.MnistData,
-        "fashion": data.Data,
-        "digits": data.Data,
-        "breast_cancer": data.Data,
-        "diabetes": data.Data,
-        "xor": data.Data,
-        "csv": data.CsvData,
-        "npz": data.NpzData,
-    },
-    "model": {
-        "perceptron": network.Model,
-        "linear": network.Model,
-        "mlp": network.MlpModel,
-        "cnn": network.CnnModel,
-        "custom": network.CustomModel,
-    },
-    "activation": {
-        "step": network.Activation,
-        "identity": network.Activation,
-        "sigmoid": network.Activation,
-        "tanh": network.Activation,
-        "relu": network.Activation,
-        "leaky_relu": network.LeakyRelu,
-        "elu": network.Elu,
-    },
-    "init": {
-        "zeros": network.Init,
-        "normal": network.NormalInit,
-        "uniform": network.UniformInit,
-        "scaled_normal": network.ScaledInit,
-        "scaled_uniform": network.ScaledInit,
-        "orthogonal": network.OrthogonalInit,
-        "lsuv": network.LsuvInit,
-    },
-    "norm": {"none": network.Norm, "before": network.BatchNorm, "after": network.BatchNorm},
-    "regularization": {
-        "none": network.Regularization,
-        "weight_decay": network.WeightDecay,
-        "dropout": network.Dropout,
-        "both": network.WeightDecayAndDropout,
-    },
-    "optimizer": {
-        "sgd": training.Optimizer,
-        "momentum": training.Momentum,
-        "nesterov": training.Momentum,
-        "adagrad": training.AdaGrad,
-        "rmsprop": training.RmsProp,
-        "adam": training.Adam,
-        "adamw": training.Adam,
-    },
-    "schedule": {
-        "constant": training.Schedule,
-        "step": training.StepSchedule,
-        "exponential": training.ExponentialSchedule,
-        "cosine": training.CosineSchedule,
-        "plateau": training.PlateauSchedule,
-    },
-    "loss": {
-        "cross_entropy": training.SmoothedLoss,
-        "bce": training.SmoothedLoss,
-        "mse": training.Loss,
-        "mae": training.Loss,
-        "sse": training.Loss,
-        "perceptron": training.Loss,
-        "custom": training.CustomLoss,
-    },
-    "training": {"default": training.Training},
-    "evaluation": {
-        "holdout": sweep.Holdout,
-        "kfold": sweep.KFold,
-        "stratified_kfold": sweep.StratifiedKFold,
-        "repeated_kfold": sweep.RepeatedKFold,
-        "loocv": sweep.Evaluation,
-        "truth_table": sweep.Evaluation,
-    },
-    "search": {
-        "random": sweep.Search,
-        "qmc": sweep.Search,
-        "tpe": sweep.AdaptiveSearch,
-        "coarse_to_fine": sweep.CoarseToFine,
-    },
-    "execution": {"local": machine.Execution},
-    "tracking": {"mlflow": machine.Tracking},
+OPTION_GROUPS = {
+    group.name: group for group in (*data.GROUPS, *network.GROUPS, *training.GROUPS, *sweep.GROUPS, *machine.GROUPS)
 }
+"""Every config group by its name."""
+
+KINDS = {name: group.kinds for name, group in OPTION_GROUPS.items()}
+
+SEARCHABLE = tuple(name for name, group in OPTION_GROUPS.items() if group.searchable)
+"""Groups of which trials may take other options, and whose options can be compared."""
+
+TUNABLE = tuple(name for name, group in OPTION_GROUPS.items() if group.tunable)
+"""Groups whose spaces can be sampled."""
+
+LATER_GROUPS = {
+    name: group.fingerprint_default for name, group in OPTION_GROUPS.items() if group.fingerprint_default is not None
+}
+"""Of each group that came later than the first records, the option with which it says nothing."""
 
 UNCOVERED = (
-    "execution", "tracking", "confirm", "report", "final", "engine", "name", "description", "extend",
-    "trust",
-)  # fmt: skip
+    *(name for name, group in OPTION_GROUPS.items() if not group.fingerprinted),
+    *("confirm", "report", "final", "engine", "name", "description", "extend", "trust"),
+)
 """Keys that do not change what a sweep is; with `search.trials` they are the only ones outside its fingerprint.
 
-Of the others, a key that is `fingerprint_defaults` is left out where it says nothing new, see `Option`."""
+Of the others, keys and groups that came later are left out where they say nothing: `fingerprint_defaults` of `Option`,
+and `LATER_GROUPS`."""
 
 
 class Engine(StrEnum):
@@ -200,18 +132,33 @@ class Config:
 
     def fingerprinted(self) -> dict[str, Any]:
         """What the fingerprint of a sweep covers: the tree without `UNCOVERED`, `search.trials` and what is quiet."""
-        tree = {key: value for key, value in self.to_tree().items() if key not in UNCOVERED}
+        quiet = [
+            name
+            for name, default in LATER_GROUPS.items()
+            if getattr(self, name) == default and self.options.get(name) == default.kind
+        ]
+        tree = {key: value for key, value in self.to_tree().items() if key not in (*UNCOVERED, *quiet)}
         tree |= {group: fingerprinted_tree(getattr(self, group)) for group in KINDS if group in tree}
+        tree["options"] = {group: option for group, option in self.options.items() if group not in quiet}
         tree["search"] = {key: value for key, value in tree["search"].items() if key != "trials"}
+        tree["search"]["choose"] = {
+            group: chosen
+            for group, chosen in tree["search"]["choose"].items()
+            if chosen is not None or group not in LATER_GROUPS
+        }
         return tree
 
 
 def with_defaults(fingerprinted: Mapping[str, Any]) -> dict[str, Any]:
-    """A tree that `fingerprinted` gave, with the quiet keys that it left out."""
-    return {
+    """A tree that `fingerprinted` gave, with the quiet keys and groups that it left out."""
+    quiet = {name: to_tree(option) for name, option in LATER_GROUPS.items() if name not in fingerprinted}
+    full = {
         key: {**KINDS[key][node["kind"]].fingerprint_defaults, **node} if key in KINDS else node
-        for key, node in fingerprinted.items()
+        for key, node in {**fingerprinted, **quiet}.items()
     }
+    if quiet:
+        full["options"] = {**full["options"], **{name: node["kind"] for name, node in quiet.items()}}
+    return full
 
 
 @dataclass(kw_only=True, slots=True)

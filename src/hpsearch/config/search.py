@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
+from hpsearch.config import model, training
 from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, IMPORT_PATH, POSITIVE, Bound, at_least, check_bounds
 from hpsearch.config.conversion import nearest
-from hpsearch.config.option import Option
+from hpsearch.config.option import Option, OptionGroup
 from hpsearch.config.validation import require
 from hpsearch.errors import ConfigError
 
@@ -65,18 +66,14 @@ class RepeatedKFold(StratifiedKFold):
     stratified: Annotated[bool, "keeps the class shares in each fold"]
 
 
-@dataclass(kw_only=True, slots=True)
-class Choose:
-    """The options that a trial may take, a list for each group that varies; null or an empty list: it does not."""
-
-    model: list[str] | None = None
-    activation: list[str] | None = None
-    init: list[str] | None = None
-    norm: list[str] | None = None
-    regularization: list[str] | None = None
-    optimizer: list[str] | None = None
-    schedule: list[str] | None = None
-    loss: list[str] | None = None
+Choose = make_dataclass(
+    "Choose",
+    [(group.name, list[str] | None, None) for group in (*model.GROUPS, *training.GROUPS) if group.searchable],
+    namespace={"__module__": __name__},
+    kw_only=True,
+    slots=True,
+)
+"""The options that a trial may take, a list for each group that varies; null or an empty list: it does not."""
 
 
 def compared_groups(search: Mapping[str, Any]) -> set[str]:
@@ -125,6 +122,7 @@ class Search(Option):
     """
 
     group: ClassVar[str] = "search"
+    learns: ClassVar[bool] = False  # whether trials are drawn by what the scores of earlier cohorts taught
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {
         "cohort": None,
         "pruner": "none",
@@ -140,7 +138,7 @@ class Search(Option):
     trials: Annotated[
         int, at_least(1), "trials in all, {}, or of each level where levels are compared; more of them go on"
     ]
-    choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]
+    choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]  # type: ignore[valid-type]  # made above
     tune: Annotated[list[str], "groups whose spaces are sampled"]
     space: Annotated[dict[str, Any], "changed bounds: search.space.GROUP.OPTION.NAME={low: ..., high: ...}"]
     metric: Annotated[Metric, "what the score is made of"]
@@ -187,6 +185,10 @@ class Search(Option):
                 "search=random or search=qmc without a pruner"
             )
 
+    def chosen(self, group: str) -> list[str]:
+        """The options of a group that a trial may take; empty if the group does not vary."""
+        return getattr(self.choose, group) or []
+
     @property
     def compares(self) -> bool:
         """Whether levels are compared, each with trials of its own."""
@@ -200,19 +202,15 @@ class Search(Option):
     @property
     def cohort_size(self) -> int | None:
         """Trials of a cohort; None where no trial depends on another, so that there are no cohorts."""
-        return self.cohort or COHORT if self.prunes or isinstance(self, AdaptiveSearch) else None
+        return self.cohort or COHORT if self.prunes or self.learns else None
 
     @property
     def depends(self) -> bool:
         """Whether what becomes of a trial depends on others."""
-        return self.cohort_size is not None or isinstance(self, CoarseToFine)
+        return self.cohort_size is not None
 
     def portions(self, trials: int) -> list[int]:
         """Into how many trials each a sweep is divided: those of one can run side by side, the next learn from them."""
-        if isinstance(self, CoarseToFine):
-            sizes = [each.trials for each in self.rounds]
-            starts = [start for start in itertools.accumulate(sizes, initial=0) if start < trials]
-            return [min(size, trials - start) for size, start in zip([*sizes, trials], starts, strict=False)]
         size = self.cohort_size or max(1, trials)
         return [min(size, trials - start) for start in range(0, trials, size)]
 
@@ -252,6 +250,17 @@ class CoarseToFine(Search):
         if self.prunes:
             raise ConfigError(f"search.pruner={self.pruner} and search=coarse_to_fine both end trials early: drop one")
 
+    @property
+    def depends(self) -> bool:
+        """Always: each round narrows the space of the next."""
+        return True
+
+    def portions(self, trials: int) -> list[int]:
+        """The rounds, and all the others together."""
+        sizes = [each.trials for each in self.rounds]
+        starts = [start for start in itertools.accumulate(sizes, initial=0) if start < trials]
+        return [min(size, trials - start) for size, start in zip([*sizes, trials], starts, strict=False)]
+
     def round_of(self, k: int) -> int:
         """Which round a trial belongs to, from 0; the long one comes after those of `rounds`."""
         ends = itertools.accumulate(each.trials for each in self.rounds)
@@ -262,4 +271,26 @@ class CoarseToFine(Search):
 class AdaptiveSearch(Search):
     """The tree-structured Parzen estimator (TPE): each cohort learns from the scores of those before."""
 
+    learns: ClassVar[bool] = True
     startup: Annotated[int, at_least(1), "trials that are drawn at random, as by search=random, before it learns"]
+
+
+GROUPS = (
+    OptionGroup(
+        name="evaluation",
+        kinds={
+            "holdout": Holdout,
+            "kfold": KFold,
+            "stratified_kfold": StratifiedKFold,
+            "repeated_kfold": RepeatedKFold,
+            "loocv": Evaluation,
+            "truth_table": Evaluation,
+        },
+        in_design=True,
+        confounds=True,
+    ),
+    OptionGroup(
+        name="search",
+        kinds={"random": Search, "qmc": Search, "tpe": AdaptiveSearch, "coarse_to_fine": CoarseToFine},
+    ),
+)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from hpsearch.config.bounds import IMPORT_PATH, NOT_NEGATIVE, POSITIVE, at_least, within
-from hpsearch.config.option import Option
+from hpsearch.config.option import Option, OptionGroup
 from hpsearch.config.validation import require_kwargs
 
 
@@ -146,3 +146,61 @@ class Training(Option):
         Precision,
         "of matrix products and convolutions; tf32 needs a CUDA device; weights, gradients and losses stay float32",
     ]
+
+
+GROUPS = (
+    OptionGroup(
+        name="optimizer",
+        kinds={
+            "sgd": Optimizer,
+            "momentum": Momentum,
+            "nesterov": Momentum,
+            "adagrad": AdaGrad,
+            "rmsprop": RmsProp,
+            "adam": Adam,
+            "adamw": Adam,
+        },
+        searchable=True,
+        tunable=True,
+        in_design=True,
+    ),
+    OptionGroup(
+        name="schedule",
+        kinds={
+            "constant": Schedule,
+            "step": StepSchedule,
+            "exponential": ExponentialSchedule,
+            "cosine": CosineSchedule,
+            "plateau": PlateauSchedule,
+        },
+        searchable=True,
+        tunable=True,
+        in_design=True,
+        confounds=True,
+    ),
+    OptionGroup(
+        name="loss",
+        kinds={
+            "cross_entropy": SmoothedLoss,
+            "bce": SmoothedLoss,
+            "mse": Loss,
+            "mae": Loss,
+            "sse": Loss,
+            "perceptron": Loss,
+            "custom": CustomLoss,
+        },
+        searchable=True,
+        tunable=True,
+        shapes_fleet=True,
+        per_member_if_any=("label_smoothing",),
+        in_design=True,
+    ),
+    OptionGroup(
+        name="training",
+        kinds={"default": Training},
+        tunable=True,
+        shapes_fleet=True,
+        per_member_if_any=("clip_norm",),
+        confounds=True,
+    ),
+)

@@ -12,6 +12,7 @@ import joblib
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.execution import Device
+from hpsearch.config.schema import SEARCHABLE
 from hpsearch.data.splits import split_sizes
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.errors import HpsearchError
@@ -242,7 +243,7 @@ def fits_of(config: Config, n: int) -> int:
 
 def traits(config: Config) -> str:
     """What decides whether a configuration can be trained; values such as learning rates do not."""
-    kinds = [option.kind for option in (config.activation, config.norm, config.regularization, config.optimizer)]
+    kinds = [getattr(config, group).kind for group in SEARCHABLE]
     training = config.training
-    monitored = (config.schedule.kind, training.patience is None, training.batch_size, training.precision)
-    return repr((config.model, config.loss, config.evaluation, config.init.kind, kinds, monitored))
+    trained = (training.patience is None, training.batch_size, training.precision)
+    return repr((config.model, config.loss, config.evaluation, kinds, trained))

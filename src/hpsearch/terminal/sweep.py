@@ -214,7 +214,7 @@ def describe_score(config: Config, score: Score) -> str:
         return score.name
     text = f"-{score.name}, shown as {score.name}: lower is better"
     loss = config.loss.kind
-    if loss in ("mse", "mae") and loss != score.metric and not config.search.choose.loss:
+    if loss in ("mse", "mae") and loss != score.metric and not config.search.chosen("loss"):
         text += f"; trained with loss={loss} (search.metric={loss} would score by it)"
     return text
 

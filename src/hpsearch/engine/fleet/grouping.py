@@ -7,17 +7,9 @@ from typing import Any
 
 from hpsearch.config import Config
 from hpsearch.config.conversion import fingerprinted_tree
+from hpsearch.config.schema import OPTION_GROUPS
 from hpsearch.engine.minibatches import row_shape
 from hpsearch.records import Fit
-
-_SHAPING = ("data", "model", "activation", "norm", "regularization", "loss", "training")
-"""The groups that shapes and steps depend on."""
-
-_OF_EACH = {"data": ("normalize",), "activation": ("slope", "alpha"), "regularization": ("kind", "weight_decay")}
-"""Keys of theirs that each member has for itself."""
-
-_BY_PRESENCE = {"regularization": ("dropout", "max_norm"), "loss": ("label_smoothing",), "training": ("clip_norm",)}
-"""Numbers that each member has for itself, but all have them or none has: they change the program."""
 
 _APART = 750_000
 """Input numbers of a step, over the members of a fold, from which the fold gets fleets of its own. Members that do not
@@ -26,13 +18,12 @@ see the same minibatch cost a copy of it each, 0.4 ns a number; a step costs som
 
 def shape_key(config: Config) -> str:
     """Equal for configurations whose fits can train in one fleet: everything that shapes or steps depend on."""
-    shape: dict[str, Any] = {group: fingerprinted_tree(getattr(config, group)) for group in _SHAPING}
-    for group, keys in _OF_EACH.items():
-        for key in keys:
-            shape[group].pop(key, None)
-    for group, keys in _BY_PRESENCE.items():
-        for key in keys:
-            shape[group][key] = bool(shape[group].get(key))
+    shape: dict[str, Any] = {}
+    for group in OPTION_GROUPS.values():
+        if group.shapes_fleet:
+            keys = fingerprinted_tree(getattr(config, group.name))
+            shape[group.name] = {key: value for key, value in keys.items() if key not in group.per_member}
+            shape[group.name] |= {key: bool(keys.get(key)) for key in group.per_member_if_any}
     shape["monitor"] = config.needs_monitor
     return json.dumps(shape, sort_keys=True)
 
