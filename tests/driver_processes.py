@@ -26,10 +26,11 @@ from hpsearch.execution.executor import Done
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.records import Task
-from hpsearch.search.commit import CommitLog
 from hpsearch.search.driver import Driver
 from hpsearch.search.plan import Plan
+from hpsearch.search.search_loop import SearchLoop
 from hpsearch.search.space import Composed, Range, Space
+from hpsearch.search.trial_log import TrialLog
 from hpsearch.store.optuna_journal import JOURNAL, open_study
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
@@ -98,6 +99,10 @@ class InProcess:
         return []
 
 
+def ignore(_):
+    pass
+
+
 @dataclass
 class Death:
     """Kills this process after a step of trial k."""
@@ -160,8 +165,8 @@ class MortalStudy(optuna.Study):
 
 
 @contextlib.contextmanager
-def driver_in(folder, plan, executor, death=None):
-    """A driver with the real store, journal and database in `folder`, whose parent run ends as the command ends it."""
+def search_in(folder, plan, executor, death=None):
+    """The loop of a search with the real store, journal and database in `folder`; its parent run ends with it."""
     death = death or Death(None, -1)
     store = MortalStore(folder, NAME)
     store.death = death
@@ -174,8 +179,9 @@ def driver_in(folder, plan, executor, death=None):
         if death.step == "asked without a name":
             study.asked += death.k - first_missing(store, death.k)
         try:
-            attempts = CommitLog(plan, study, store, tracker, run, Provenance("cpu", "1"))
-            yield Driver(plan, attempts, lambda jobs: FleetScheduler(executor, {}, 1), SilentListener(), signals)  # noqa: ARG005
+            log = TrialLog(tracker, run, Provenance("cpu", "1"), plan, study, store)
+            driver = Driver(log, lambda _: FleetScheduler(executor, {}, 1), signals, ignore, ignore)
+            yield SearchLoop(plan, driver, SilentListener())
         except Exception:
             tracker.close_sweep(run, Ending.FAILED, ended_ms=2)
             raise
@@ -188,8 +194,8 @@ def first_missing(store, k):
 
 
 def drive(folder, tree, trials, step, k):
-    with driver_in(folder, plan_of(Config.from_tree(tree)), InProcess(folder / "trained"), Death(step, k)) as driver:
-        driver.finish(trials)
+    with search_in(folder, plan_of(Config.from_tree(tree)), InProcess(folder / "trained"), Death(step, k)) as search:
+        search.finish(trials)
 
 
 def trainings(folder):

@@ -113,16 +113,10 @@ class InstantWorkers:
 class SilentListener:
     """Is told of a sweep, and says nothing."""
 
-    def trial_done(self, record):
-        pass
-
     def judged(self, rung, trials, going_on):
         pass
 
     def narrowed(self, trials, changes):
-        pass
-
-    def tick(self, underway):
         pass
 
 

@@ -12,7 +12,7 @@ from hpsearch.data.dataset import Rows
 from hpsearch.data.datasets import Source
 from hpsearch.data.seal import TEST_STATE, SealedTest, data_digest, load_development, seal
 from hpsearch.records import Task
-from tests.driver_processes import InProcess, driver_in, plan_of, record_bytes
+from tests.driver_processes import InProcess, plan_of, record_bytes, search_in
 from tests.program import new_program
 
 SWEEP = ("model.width=8", "training.epochs=3", "search.trials=2", "search.tune=[optimizer]")
@@ -34,7 +34,7 @@ def sealed_rows():
     return train_test_split(np.arange(100), test_size=20, stratify=rows.targets, random_state=TEST_STATE)[1]
 
 
-def search_in(folder, migrated, config, rows):
+def searched(folder, migrated, config, rows):
     """Runs a sweep on these rows, whose test set declares one and the same digest; gives its records."""
     folder.mkdir()
     shutil.copy(migrated / "mlflow.db", folder / "mlflow.db")
@@ -42,8 +42,8 @@ def search_in(folder, migrated, config, rows):
     development = load_development(DIGITS, source=source)
     sealed = SealedTest(size=20, digest="d" * 64, duplicates=0, read=lambda: rows)
     plan = dataclasses.replace(plan_of(config), data_digest=data_digest(development, sealed))
-    with driver_in(folder, plan, InProcess(folder / "trained", development)) as driver:
-        driver.finish(3)
+    with search_in(folder, plan, InProcess(folder / "trained", development)) as search:
+        search.finish(3)
     return plan.fingerprinted().fingerprint, record_bytes(folder)
 
 
@@ -52,13 +52,13 @@ def test_a_test_set_of_nan_gives_the_same_records_byte_for_byte(make_config, mig
         data={"kind": "digits", "normalize": "standard"}, training={"epochs": 2, "batch_size": 16}, model={"width": 4}
     )
     of = {
-        "real": search_in(tmp_path / "real", migrated, config, table([], 0)),
-        "nan": search_in(tmp_path / "nan", migrated, config, table(sealed_rows(), np.nan)),
+        "real": searched(tmp_path / "real", migrated, config, table([], 0)),
+        "nan": searched(tmp_path / "nan", migrated, config, table(sealed_rows(), np.nan)),
     }
     assert len(of["real"][1]) == 3
     assert of["nan"] == of["real"]
     development_row = next(row for row in range(100) if row not in sealed_rows())
-    other = search_in(tmp_path / "other", migrated, config, table([development_row], 9.0))
+    other = searched(tmp_path / "other", migrated, config, table([development_row], 9.0))
     assert other[1][0] != of["real"][1][0], "a development row does reach the records"
 
 

@@ -1,6 +1,7 @@
 """Workers that train faster than the driver writes down: what has an attempt, what is safe, what is lost."""
 
 import types
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +11,11 @@ from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.jobs import FleetSettings
 from hpsearch.records import Status, TrialResult
+from hpsearch.search.commit import Finished
 from hpsearch.search.driver import Driver
+from hpsearch.search.search_loop import SearchLoop
 from hpsearch.store.record_json import Record
-from tests.driver_processes import plan_of
+from tests.driver_processes import ignore, plan_of
 from tests.fakes import InstantWorkers, SilentListener
 
 RESULT = TrialResult(Status.OK, None, 0.5, 0.1, {}, {}, [1], [])
@@ -40,12 +43,12 @@ class Ledger:
         del more
         self._note("written", key)
         self.open.remove(key)
-        return key, result
+        return Finished(key, 1, result, Path(), "", 0)
 
-    def log_and_tell(self, finished):
-        (level, k), result = finished
+    def commit(self, finished):
+        level, k = finished.key
         self._note("committed", (level, k))
-        return Record(level, k, {}, {}, result, "")
+        return Record(level, k, {}, {}, finished.result, "")
 
     def close(self, key, failure):
         raise AssertionError((key, failure))
@@ -62,7 +65,7 @@ class Ledger:
         return sum(event == what for event, _ in self.events)
 
 
-def driver_of(config, log):
+def search_of(config, log):
     workers, attempts = InstantWorkers(WORKERS, RESULT), Ledger(log)
     pace = FleetSettings(Engine.FLEET, WIDTH, 1.0)
 
@@ -70,8 +73,8 @@ def driver_of(config, log):
         configs = [job.config for job in jobs.values()]
         return FleetScheduler(workers, {shape_key(configs[0]): pace}, 1, 0, configs)
 
-    signals = StopSignals()
-    return Driver(plan_of(config), attempts, scheduler_for, SilentListener(), signals), attempts, workers, signals
+    driver = Driver(attempts, scheduler_for, StopSignals(), ignore, ignore)
+    return SearchLoop(plan_of(config), driver, SilentListener()), attempts, workers
 
 
 def test_no_more_runs_are_open_than_train_at_once_and_wait_to_be_committed(make_config):
@@ -80,17 +83,17 @@ def test_no_more_runs_are_open_than_train_at_once_and_wait_to_be_committed(make_
     def log(ledger):
         most.append(ledger.count("begun") - ledger.count("committed"))
 
-    driver, attempts, workers, _ = driver_of(make_config(), log)
-    assert len(driver.finish(TRIALS)) == TRIALS
+    search, attempts, workers = search_of(make_config(), log)
+    assert len(search.finish(TRIALS)) == TRIALS
     assert attempts.count("committed") == workers.trained == TRIALS
     assert max(most) <= 2 * WORKERS * WIDTH + WIDTH
 
 
 def test_what_came_back_is_made_safe_before_anything_is_committed_or_begun(make_config):
-    driver, attempts, workers, _ = driver_of(make_config(), lambda _: None)
+    search, attempts, workers = search_of(make_config(), lambda _: None)
     unsafe = []
     attempts.log = lambda ledger: unsafe.append((ledger.events[-1][0], workers.trained - ledger.count("written")))
-    driver.finish(TRIALS)
+    search.finish(TRIALS)
     assert {left for what, left in unsafe if what == "committed"} == {0}
 
 
@@ -102,10 +105,10 @@ def test_a_signal_loses_nothing_that_came_back_and_what_never_trained_has_no_att
         if ledger.count("written") == trained:
             signals.number = 15
 
-    driver, attempts, workers, _ = driver_of(make_config(), log)
-    driver.signals = signals
+    search, attempts, workers = search_of(make_config(), log)
+    search.driver.signals = signals
     with pytest.raises(StoppedError):
-        driver.finish(TRIALS)
+        search.finish(TRIALS)
     begun = [key for what, key in attempts.events if what == "begun"]
     assert attempts.count("committed") == attempts.count("written") == workers.trained
     assert workers.trained <= len(begun) <= workers.trained + WORKERS * WIDTH

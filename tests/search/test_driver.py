@@ -13,7 +13,7 @@ from hpsearch.store.optuna_journal import JOURNAL, open_study
 from hpsearch.store.selection import find_champion
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
-from tests.driver_processes import NAME, STEPS, InProcess, driver_in, plan_of, record_bytes, trainings
+from tests.driver_processes import NAME, STEPS, InProcess, plan_of, record_bytes, search_in, trainings
 from tests.search import driver_tasks
 
 pytestmark = pytest.mark.long
@@ -155,8 +155,8 @@ def misbehaving(config, place):
     folder, plan = place(), plan_of(config)
     rates = [plan.trial(("-", k)).config.optimizer.lr for k in range(len(BEHAVIOURS))]
     set_up = partial(driver_tasks.set_up, str(folder), dict(zip(rates, BEHAVIOURS, strict=True)))
-    with LocalExecutor(set_up, driver_tasks.work, workers=2) as executor, driver_in(folder, plan, executor) as driver:
-        records = driver.finish(len(BEHAVIOURS))
+    with LocalExecutor(set_up, driver_tasks.work, workers=2) as executor, search_in(folder, plan, executor) as search:
+        records = search.finish(len(BEHAVIOURS))
     tries = Counter((folder / "tries").read_text().splitlines())
     return folder, records, [tries[repr(rate)] for rate in rates]
 
@@ -218,8 +218,8 @@ def drive_workers(folder, config, behaviours, *, workers=2):
     by_rate = {plan.trial(("-", k)).config.optimizer.lr: how for k, how in behaviours.items()}
     set_up = partial(driver_tasks.set_up, str(folder), by_rate)
     executor = LocalExecutor(set_up, driver_tasks.work, workers=workers)
-    with executor, driver_in(folder, plan, executor) as driver:
-        return driver.finish(TRIALS)
+    with executor, search_in(folder, plan, executor) as search:
+        return search.finish(TRIALS)
 
 
 def assert_nothing_runs(folder):
@@ -282,8 +282,8 @@ def diverging(sgd, place):
     """A sweep in which some learning rates are far too high."""
     folder, plan = place(), plan_of(sgd, rates_of(*RATES))
     high = {k for k in range(TRIALS) if plan.trial(("-", k)).config.optimizer.lr > 1}
-    with driver_in(folder, plan, InProcess(folder / "trained")) as driver:
-        records = driver.finish(TRIALS)
+    with search_in(folder, plan, InProcess(folder / "trained")) as search:
+        records = search.finish(TRIALS)
     return folder, records, high
 
 
@@ -313,7 +313,7 @@ def test_diverged_trials_fail_in_mlflow_without_a_score_and_in_optuna(diverging)
 def test_a_neighbour_of_a_diverged_trial_trains_to_the_same_bytes_as_without_it(diverging, sgd, place):
     folder, _, high = diverging
     alone = place()
-    with driver_in(alone, plan_of(sgd, rates_of(*MODERATE)), InProcess(alone / "trained")) as driver:
-        driver.finish(TRIALS)
+    with search_in(alone, plan_of(sgd, rates_of(*MODERATE)), InProcess(alone / "trained")) as search:
+        search.finish(TRIALS)
     of, expected = record_bytes(folder), record_bytes(alone)
     assert {k: of[k] for k in of if k not in high} == {k: expected[k] for k in expected if k not in high}

@@ -8,7 +8,7 @@ from hpsearch.records import NO_LEVEL, Status, TrialResult
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import Record
-from tests.driver_processes import InProcess, driver_in
+from tests.driver_processes import InProcess, search_in
 from tests.fakes import SilentListener
 
 OPTIMIZERS = ("sgd", "adam", "rmsprop")
@@ -134,9 +134,9 @@ def test_a_driver_tells_at_the_beginning_of_a_round_what_it_goes_without(make_co
     spaces = {"optimizer.sgd": {"lr": none}, "optimizer.adam": {"lr": replace(LR, low=0.02)}}
     plan = Plan.single(compose({}), Space({"optimizer": ("sgd", "adam")}, spaces), compose, "0" * 64)
     folder, heard = place(), Heard()
-    with driver_in(folder, plan, InProcess(folder / "trained")) as driver:
-        driver.watch = heard
-        records = driver.finish(14)
+    with search_in(folder, plan, InProcess(folder / "trained")) as search:
+        search.listener = heard
+        records = search.finish(14)
     assert {each.values["optimizer"] for each in records[:12]} == {"sgd", "adam"}
     assert {each.values["optimizer"] for each in records[12:]} == {"adam"}
     ((trials, told),) = heard.told

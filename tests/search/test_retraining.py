@@ -10,11 +10,12 @@ from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.records import Status
-from hpsearch.search.retraining import FrozenRecipe, RetrainingDriver
+from hpsearch.search.driver import Driver
+from hpsearch.search.retraining import FrozenRecipe, RetrainingLog, Retrainings
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
-from tests.driver_processes import plan_of
+from tests.driver_processes import ignore, plan_of
 from tests.search import driver_tasks
 
 MADE_WITH = Provenance("cpu", "0.1.0 (1f0c2b9a), torch 2.15.0")
@@ -27,18 +28,22 @@ def place(migrated, tmp_path):
 
 
 def confirm(place, config, seeds, behaviour="answer"):
-    """The statuses of the seeds, and the numbers that were told on the way."""
+    """The statuses of the seeds, and those that were trained on the way."""
     trial, told = plan_of(config).trial(("-", 0)), []
     set_up = partial(driver_tasks.set_up, str(place), {trial.config.optimizer.lr: behaviour})
     executor = LocalExecutor(set_up, driver_tasks.work, workers=1)
     with executor, Tracker.connect(None, place) as tracker, StopSignals() as signals:
         run = tracker.open_sweep("sweep", identity="a", started_ms=1)
         store = SweepStore(place, "sweep").confirmation("-", 0)
-        recipes = [FrozenRecipe(trial, store)]
-        scheduler = FleetScheduler(executor, {}, 1)
-        confirmation = RetrainingDriver(recipes, tracker, run, scheduler, signals, told.append, MADE_WITH)
-        (results,) = confirmation.finish(seeds)
-    return [result.status for result in results], told
+        statuses = retrain(FrozenRecipe(trial, store), seeds, tracker, run, signals, told, executor)
+    return statuses, told
+
+
+def retrain(recipe, seeds, tracker, run, signals, told, executor=None):
+    retrainings, log = Retrainings([recipe], seeds), RetrainingLog(tracker, run, MADE_WITH, [recipe])
+    driver = Driver(log, lambda _: FleetScheduler(executor, {}, 1), signals, lambda r: told.append(r.k), ignore)
+    (records,) = retrainings.finish(driver)
+    return [record.result.status for record in records]
 
 
 def ended(place):
@@ -100,8 +105,7 @@ def test_a_run_that_a_killed_driver_left_open_behind_a_whole_record_is_ended_wit
         for attempt in tracker.attempts(run):
             tracker._store.reopen(attempt.run_id)
         assert {status for _, status in ended(place)} == {"RUNNING"}
-        recipes = [FrozenRecipe(trial, SweepStore(place, "sweep").confirmation("-", 0))]
-        (results,) = RetrainingDriver(recipes, tracker, run, None, signals, lambda _: None, MADE_WITH).finish(1)
-    assert [result.status for result in results] == [Status.OK]
+        recipe = FrozenRecipe(trial, SweepStore(place, "sweep").confirmation("-", 0))
+        assert retrain(recipe, 1, tracker, run, signals, []) == [Status.OK]
     assert ended(place) == {("seed 1", "FINISHED"): 1, ("seed 2", "FINISHED"): 1}
     assert trainings(place) == 2

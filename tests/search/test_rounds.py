@@ -8,6 +8,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
+from hpsearch.jobs import TrialJob
 from hpsearch.records import Status, TrialResult, rung_scores
 from hpsearch.seeding import Purpose, derive
 from hpsearch.store.optuna_journal import JOURNAL, open_study
@@ -15,7 +16,7 @@ from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
-from tests.driver_processes import NAME, InProcess, driver_in, plan_of, record_bytes, trainings
+from tests.driver_processes import NAME, InProcess, plan_of, record_bytes, search_in, trainings
 
 pytestmark = pytest.mark.long
 
@@ -69,9 +70,9 @@ def test_what_goes_to_the_end_is_what_it_would_be_without_a_pruner(undisturbed, 
     assert {record.k < COHORT for record in survivors} == {True, False}
     plain = plan_of(replace(config, search=replace(config.search, pruner="none", rungs=None)))
     given = [plain.realize(record.key, record.values) for record in survivors]
-    with driver_in(folder, plain, InProcess(folder / "trained")) as driver:
-        records = {}
-        driver._train({t.key: t for t in given}, {t.key: () for t in given}, None, records)
+    with search_in(folder, plain, InProcess(folder / "trained")) as search:
+        search.driver.train({t.key: t for t in given}, {t.key: TrialJob(t.config) for t in given})
+        records = search.driver.records
     for record in survivors:
         alone = records[record.key].result
         rungs = {key for key in record.result.summary if key.startswith("rung/")}

@@ -1,22 +1,17 @@
 """The recipes of compared levels on fresh seeds, at the end of their search."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from itertools import count
 
 from hpsearch.commands.observer import Observer
 from hpsearch.config import Config
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.formatting import number_of, plural
-from hpsearch.jobs import TrialJob
-from hpsearch.records import Key
+from hpsearch.search.driver import Driver, SchedulerFactory
 from hpsearch.search.plan import Plan
-from hpsearch.search.retraining import FrozenRecipe, RetrainingDriver
+from hpsearch.search.retraining import FrozenRecipe, RetrainingLog, Retrainings
 from hpsearch.store.loader import load_from_disk
-from hpsearch.store.provenance import Provenance
+from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import SweepStore
-from hpsearch.tracking.runs import SweepRun
-from hpsearch.tracking.tracker import Tracker
 
 
 def comparisons(config: Config, levels: int) -> int:
@@ -54,68 +49,49 @@ def _in_folds(config: Config) -> bool:
     return config.evaluation.kind not in ("holdout", "truth_table")
 
 
-@dataclass(frozen=True, slots=True)
-class Confirming:
-    """What is left to retrain of a comparison.
+def retrain(
+    retrainings: Retrainings,
+    log: RetrainingLog,
+    scheduler_for: SchedulerFactory,
+    signals: StopSignals,
+    observer: Observer,
+) -> list[list[Record]]:
+    """Retrains what is missing; see `Retrainings.finish`."""
+    total = len(retrainings.recipes) * retrainings.seeds
+    done = count(total - len(retrainings.jobs) + 1)
+    driver = Driver(log, scheduler_for, signals, lambda _: observer.seed_finished(next(done), total), observer.underway)
+    return retrainings.finish(driver)
 
-    Attributes:
-        recipes: A trial for each level that has one with a score, with the store of its fresh seeds.
-        seeds: Fresh seeds of each.
-    """
 
-    recipes: tuple[FrozenRecipe, ...]
-    seeds: int
-
-    @property
-    def jobs(self) -> dict[Key, TrialJob]:
-        """The trainings that no record is there for, by (level, seed)."""
-        missing = {}
-        for recipe in self.recipes:
-            done = {seed for (_, seed), record in recipe.store.records().items() if not record.result.status.retried}
-            for seed in range(1, self.seeds + 1):
-                if seed not in done:
-                    missing[recipe.trial.level, seed] = TrialJob(recipe.trial.config, redraw=seed)
-        return missing
-
-    def finish(
-        self,
-        scheduler_for: Callable[[Mapping[Key, TrialJob]], FleetScheduler],
-        tracker: Tracker,
-        run: SweepRun,
-        signals: StopSignals,
-        observer: Observer,
-        provenance: Provenance,
-    ) -> None:
-        """Retrains what is missing, and adopts what an earlier command has left; it is in the stores afterwards."""
-        jobs, total = self.jobs, len(self.recipes) * self.seeds
-        if jobs:
-            observer.line(f"confirm: {_recipes(len(self.recipes))} on {number_of(self.seeds, 'fresh seed')}")
-
-        def told(done: int) -> None:
-            observer.seed_finished(done, total)
-
-        # Also where nothing is left to train: a driver may have died between a record and the end of its run.
-        scheduler = scheduler_for(jobs) if jobs else None
-        confirmation = RetrainingDriver(
-            self.recipes, tracker, run, scheduler, signals, told, provenance, observer.underway
-        )
-        results = confirmation.finish(self.seeds)
-        failures = {result.failure for each in results for result in each if result.status.retried}
-        for failure in sorted(map(str, failures))[:3]:
-            observer.warn(f"a retraining failed: {failure} (the same command tries it again)")
+def confirm(
+    retrainings: Retrainings,
+    log: RetrainingLog,
+    scheduler_for: SchedulerFactory,
+    signals: StopSignals,
+    observer: Observer,
+) -> None:
+    """Retrains what is missing of a comparison; it is in the stores afterwards."""
+    if retrainings.jobs:
+        recipes, seeds = _recipes(len(retrainings.recipes)), number_of(retrainings.seeds, "fresh seed")
+        observer.line(f"confirm: {recipes} on {seeds}")
+    # Also where nothing is left to train: a driver may have died between a record and the end of its run.
+    records = retrain(retrainings, log, scheduler_for, signals, observer)
+    failures = {record.result.failure for each in records for record in each if record.result.status.retried}
+    for failure in sorted(map(str, failures))[:3]:
+        observer.warn(f"a retraining failed: {failure} (the same command tries it again)")
 
 
 def _recipes(levels: int) -> str:
     return f"the {plural(levels, 'recipe')} of {number_of(levels, 'level')}{', each' if levels > 1 else ''}"
 
 
-def plan_confirming(plan: Plan, store: SweepStore, seeds: int) -> Confirming:
-    """The recipes of a finished search."""
-    found = load_from_disk(store)
+def plan_retrainings(plan: Plan, store: SweepStore, seeds: int) -> Retrainings:
+    """The recipe of each level of a finished search that has a trial with a score, on so many fresh seeds."""
+    sweep = load_from_disk(store)
     recipes = []
     for level in plan.levels:
-        record = found.recipe(level.name)
+        record = sweep.recipe(level.name)
         if record is not None:
             trial = plan.realize(record.key, record.values)
             recipes.append(FrozenRecipe(trial, store.confirmation(level.name, record.k)))
-    return Confirming(tuple(recipes), seeds)
+    return Retrainings(recipes, seeds)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
+from hpsearch.commands.confirm import retrain
 from hpsearch.commands.earlier_views import noted_by_user
 from hpsearch.commands.final_target import choose
 from hpsearch.commands.observer import Observer
@@ -20,17 +20,18 @@ from hpsearch.config.conversion import to_tree
 from hpsearch.data.opened_rows import OpenedRows
 from hpsearch.errors import SealOpenedError
 from hpsearch.execution.interrupts import StopSignals
+from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.throughput import build_executor, build_scheduler, check_configs, fits_of
 from hpsearch.final.champion import Chosen, Final, prepare_final
 from hpsearch.final.claims import Request, begin_claim, claim, end_claim, pending_nonce, require_right
 from hpsearch.final.earlier_openings import noted, noted_in, recurring, remember, unknown_to, user_folder
 from hpsearch.final.evaluation import BITMAPS, Evaluated, described, evaluate, pack, result_text, right_of
 from hpsearch.final.model import Model, Models, deployed, load_model, save_model
-from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan
+from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan, train_refits
 from hpsearch.formatting import number_of
 from hpsearch.jobs import RefitJob, TrialJob
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.retraining import FrozenRecipe, RetrainingDriver
+from hpsearch.search.retraining import FrozenRecipe, RetrainingLog, Retrainings
 from hpsearch.search.space import Composed
 from hpsearch.secrets import mask_uri
 from hpsearch.store.atomic_files import StorageError, write_atomic
@@ -42,33 +43,28 @@ from hpsearch.tracking.seal_ledger import Opening, require_unaltered
 from hpsearch.tracking.tracker import Tracker
 
 
-def confirm_and_refit(
-    final: Final, asked: Config, confirmation: RetrainingDriver, seeds: int, observer: Observer
+def _refit(
+    final: Final,
+    asked: Config,
+    confirmed: Sequence[TrialResult],
+    scheduler: FleetScheduler,
+    signals: StopSignals,
+    observer: Observer,
 ) -> Models:
-    """The fresh seeds, then the networks that are evaluated; what is stored of either is not trained again."""
-    with observer.phase(f"confirming on {number_of(seeds, 'fresh seed')}"):
-        (results,) = confirmation.finish(seeds)
-    if results:
-        observer.champion_confirmed(final, results)
-    job = plan_refit(final.config, asked.final.epochs, results)
+    """The networks that are evaluated; what is stored of them is not trained again."""
+    job = plan_refit(final.config, asked.final.epochs, confirmed)
     jobs = [replace(job, retrain=number) for number in range(asked.final.retrains + 1)]
-    found = {job.retrain: load_model(_folder(final.folder, job), job.config) for job in jobs}
-    known = {number: model for number, model in found.items() if model is not None}
-    return _train_missing(final, confirmation, jobs, known, observer)
-
-
-def _train_missing(
-    final: Final, confirmation: RetrainingDriver, jobs: Sequence[RefitJob], known: dict[int, Model], observer: Observer
-) -> Models:
-    missing = [job for job in jobs if job.retrain not in known]
+    stored_models = {job.retrain: load_model(_folder(final.folder, job), job.config) for job in jobs}
+    models = {number: model for number, model in stored_models.items() if model is not None}
+    missing = [job for job in jobs if job.retrain not in models]
     if missing:
         observer.refit_started(final, missing)
     with observer.phase("refitting") if missing else nullcontext():
-        for job, result in confirmation.refit(missing):
-            known[job.retrain] = save_model(_folder(final.folder, job), job, result)
+        for job, result in train_refits(missing, scheduler, signals, observer.underway):
+            models[job.retrain] = save_model(_folder(final.folder, job), job, result)
             if job.retrain:
-                observer.retrain_finished(sum(number > 0 for number in known), len(jobs) - 1)
-    shipped, *retrained = (known[job.retrain] for job in jobs)
+                observer.retrain_finished(sum(number > 0 for number in models), len(jobs) - 1)
+    shipped, *retrained = (models[job.retrain] for job in jobs)
     return Models(shipped, tuple(retrained))
 
 
@@ -148,10 +144,6 @@ def run_final(
         return FinalResult(final, _evaluate_champion(final, asked, tracker, elsewhere, observer, signals))
 
 
-def _tell_seed(observer: Observer, seeds: int, done: int) -> None:
-    observer.seed_finished(done, seeds)
-
-
 def _elsewhere(
     openings: Sequence[Opening], final: Final, directory: Path, tracker: Tracker, observer: Observer
 ) -> list[str]:
@@ -193,13 +185,15 @@ def _evaluate_champion(
         stack.enter_context(final.named.store.lock())
         final.freeze()
         run = stack.enter_context(stored(tracker, final.named))
-        store = final.named.store.confirmation(final.champion.level, final.champion.k)
-        told = partial(_tell_seed, observer, seeds)
         scheduler = build_scheduler(executor, checked, [TrialJob(config) for config in configs], rows)
-        provenance = Provenance.here(checked.device)
-        recipes, tick = [FrozenRecipe(final.trial, store)], observer.underway
-        confirmation = RetrainingDriver(recipes, tracker, run, scheduler, signals, told, provenance, tick)
-        models = confirm_and_refit(final, asked, confirmation, seeds, observer)
+        recipe = FrozenRecipe(final.trial, final.named.store.confirmation(final.champion.level, final.champion.k))
+        log = RetrainingLog(tracker, run, Provenance.here(checked.device), [recipe])
+        with observer.phase(f"confirming on {number_of(seeds, 'fresh seed')}"):
+            (records,) = retrain(Retrainings([recipe], seeds), log, lambda _: scheduler, signals, observer)
+        results = [record.result for record in records]
+        if results:
+            observer.champion_confirmed(final, results)
+        models = _refit(final, asked, results, scheduler, signals, observer)
         return _Evaluation(final, asked, models, tracker, run, observer).open(elsewhere)
 
 

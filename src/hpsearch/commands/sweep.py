@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hpsearch.commands.best_config import write_best
-from hpsearch.commands.confirm import Confirming, confirm_seeds, plan_confirming, too_few_seeds
+from hpsearch.commands.confirm import confirm, confirm_seeds, plan_retrainings, too_few_seeds
 from hpsearch.commands.earlier_views import tell_opened, tell_other_code, warn_of_earlier_views
 from hpsearch.commands.observer import Observer
 from hpsearch.commands.progress import ProgressReporter
@@ -23,12 +23,14 @@ from hpsearch.jobs import TrialJob
 from hpsearch.records import Key, Status
 from hpsearch.scoring.score import Score
 from hpsearch.search.checks import check_truth_table, exhausted
-from hpsearch.search.commit import CommitLog
 from hpsearch.search.driver import Driver
 from hpsearch.search.levels import Level
 from hpsearch.search.plan import Plan
+from hpsearch.search.retraining import RetrainingLog, Retrainings
+from hpsearch.search.search_loop import SearchLoop
 from hpsearch.search.space import Composed
 from hpsearch.search.sweep_identity import SweepIdentity, name_of
+from hpsearch.search.trial_log import TrialLog
 from hpsearch.secrets import mask_secrets
 from hpsearch.store.atomic_files import check_directory
 from hpsearch.store.loader import load_from_disk
@@ -73,16 +75,16 @@ class SweepPlan:
     seeds: int
 
     @property
-    def confirming(self) -> Confirming:
-        """What is left to retrain, as far as the search has come."""
-        return plan_confirming(self.plan, self.named.store, self.seeds)
+    def retrainings(self) -> Retrainings:
+        """The recipes on fresh seeds, as far as the search has come."""
+        return plan_retrainings(self.plan, self.named.store, self.seeds)
 
     @property
     def to_train(self) -> list[Config]:
         """The configurations that are known to be trained: of trials, or else of recipes."""
         if self.missing or not self.seeds:
             return self.missing
-        return [job.config for job in self.confirming.jobs.values()]
+        return [job.config for job in self.retrainings.jobs.values()]
 
     @property
     def config(self) -> Config:
@@ -203,18 +205,21 @@ def _run(
         if sweep.plan.search.compares and workers is not None:
             warn_of_earlier_views(observer, named, tracker.looks, run)
             tell_other_code(observer, named, provenance)
-        attempts = CommitLog(sweep.plan, study, named.store, tracker, run, provenance)
+        log = TrialLog(tracker, run, provenance, sweep.plan, study, named.store)
         scheduler_for = _no_scheduler if workers is None else workers.scheduler_for
         total = len(sweep.plan.keys(trials))
         with ProgressReporter(observer, tracker, run, sweep.score, total, sweep.finished) as watch:
-            Driver(sweep.plan, attempts, scheduler_for, watch, signals).finish(trials)
+            driver = Driver(log, scheduler_for, signals, watch.trial_done, watch.tick)
+            SearchLoop(sweep.plan, driver, watch).finish(trials)
         records = list(named.store.records().values())  # more than were asked for, if the sweep had more already
         best = write_best(named.store.folder, named.name, records, command.config_dir)
         if best is not None:
             tracker.log_artifacts(run.run_id, {"best.yaml": best})
         tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
         if sweep.plan.search.compares:
-            sweep.confirming.finish(scheduler_for, tracker, run, signals, observer, provenance)
+            retrainings = sweep.retrainings
+            seed_log = RetrainingLog(tracker, run, provenance, retrainings.recipes)
+            confirm(retrainings, seed_log, scheduler_for, signals, observer)
         report = _report(sweep, tracker, run) if sweep.plan.search.compares else None
         tracker.describe_sweep(run, describe_sweep(named, _result(sweep.score, records, report)))
     return SweepResult(named, config, sweep.score, records, command, tracker.uri, run, report)

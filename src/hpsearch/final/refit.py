@@ -1,6 +1,6 @@
 """What is left of a champion's score on fresh seeds, and how it is trained on all development rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,9 +8,14 @@ import numpy as np
 from hpsearch.config import Config, ConfigError
 from hpsearch.engine.schedules import recorded_factors
 from hpsearch.errors import HpsearchError
+from hpsearch.execution.interrupts import StoppedError, StopSignals
+from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.formatting import number_of
 from hpsearch.jobs import RefitJob
-from hpsearch.records import TrialResult
+from hpsearch.records import FitResult, TrialResult
+
+WAIT_S = 0.2
+"""How long workers are listened to before signals are looked at."""
 
 DEFAULT_SEEDS = 10
 """Fresh seeds of `confirm` where nothing is compared."""
@@ -102,3 +107,38 @@ def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResu
     stop = max(1, int(np.median(middle.chosen_epochs))) if early else config.training.epochs
     factors = recorded_factors(config.schedule, config.optimizer.lr, middle.curves["train/lr"])
     return RefitJob(config, stop, tuple(factors))
+
+
+def train_refits(
+    jobs: Sequence[RefitJob], scheduler: FleetScheduler, signals: StopSignals, on_tick: Callable[[str], None]
+) -> Iterator[tuple[RefitJob, FitResult]]:
+    """Trains on all development rows, side by side where there are workers.
+
+    Args:
+        jobs: Refits; no two have the same `retrain`.
+        scheduler: Has them trained.
+        signals: End the training.
+        on_tick: Called again and again with what is being trained, in words; empty if nothing is.
+
+    Yields:
+        Each job as soon as it is done, with what came out.
+
+    Raises:
+        StoppedError: By a signal.
+        HpsearchError: If a worker failed.
+    """
+    waiting = {job.name: job for job in jobs}
+    for name, job in waiting.items():
+        scheduler.submit(name, job)
+    signals.underway = lambda: scheduler.underway
+    while waiting:
+        if signals.number is not None:
+            scheduler.stop(now=True)
+            raise StoppedError(signals.number)
+        on_tick(scheduler.underway)
+        for done in scheduler.wait(WAIT_S):
+            name = str(done.key)
+            if not isinstance(done.value, FitResult):
+                cause = done.failure.cause if done.failure else "no result"
+                raise HpsearchError(f"{name} on all development rows failed: {cause}; nothing was opened")
+            yield waiting.pop(name), done.value

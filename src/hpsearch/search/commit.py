@@ -1,25 +1,19 @@
-"""The attempts at the trials of a sweep, in the three places where they are written down: store, MLflow, Optuna.
+"""The commit order of an attempt at a trial, of whatever kind: how it is written down in the store and in MLflow.
 
-The commit order of an attempt: a worker begins to train; Optuna is asked; the MLflow run is created; the record is
-written; the run gets its results; Optuna is told, which is the commit. Each step can be repeated, so that a driver may
-be killed between any two of them. What waits for a worker has no attempt, and leaves nothing behind.
+A worker begins to train; the attempt gets a number in the store; the MLflow run is created; the record is written; the
+run gets its results. Each step can be repeated, so that a driver may be killed between any two of them. What waits for
+a worker has no attempt, and leaves nothing behind.
 """
 
 import contextlib
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import optuna
-from optuna.trial import TrialState
-
-from hpsearch.records import Status, Trial, TrialResult, rung_scores
-from hpsearch.search.narrowing import widened_to_hold
-from hpsearch.search.plan import Plan
-from hpsearch.search.sampler import add_drawn_trial
+from hpsearch.records import Key, Status, Trial, TrialResult
 from hpsearch.store.atomic_files import BrokenFileError
-from hpsearch.store.optuna_journal import report_rungs
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record, decode_record
 from hpsearch.store.sweep_store import Attempt, SweepStore
@@ -29,181 +23,179 @@ from hpsearch.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the attempts at a trial are written down.
+
+    Attributes:
+        store: Takes its records.
+        recorded: The trial under the name that its records have.
+        tracked: The trial under the name that its runs have.
+        role: What its runs are for.
+        part: Which of several runs of this role and trial they are; see `Tracker.start_attempt`.
+    """
+
+    store: SweepStore
+    recorded: Trial
+    tracked: Trial
+    role: Role
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenAttempt:
-    """An attempt that Optuna and MLflow know of and that is not committed yet."""
+    """An attempt that has a run and no record yet."""
 
     trial: Trial
     number: int
-    optuna_number: int
     run_id: str
     started_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An attempt whose record is whole; what is left is to log it and to tell Optuna."""
+    """An attempt whose record is whole, and which tracking does not have yet."""
 
+    key: Key
+    number: int
     result: TrialResult
     folder: Path
     run_id: str
-    optuna_number: int
     ended_ms: int
 
 
-@dataclass(slots=True)
-class CommitLog:
-    """The only writer of a sweep's study, records and runs."""
+@dataclass
+class CommitLog(ABC):
+    """The only writer of the records and runs of some trials; a subclass says where they are.
 
-    plan: Plan
-    study: optuna.Study
-    store: SweepStore
+    Attributes:
+        tracker: Of the tracking store.
+        run: The sweep.
+        provenance: What the trials are trained with.
+    """
+
     tracker: Tracker
     run: SweepRun
     provenance: Provenance
-    _open: dict[tuple[str, int], OpenAttempt] = field(default_factory=dict)
+    _open: dict[Key, OpenAttempt] = field(default_factory=dict, init=False)
 
-    def reconcile(self) -> dict[tuple[str, int], Record]:
+    @abstractmethod
+    def reconcile(self) -> dict[Key, Record]:
         """Adopts every whole record that is not committed, and closes every other open attempt.
 
         Returns:
-            The committed records by (level, k).
+            The committed records by the keys of their trials.
         """
-        finished, damaged = self.store.survey()
-        if damaged:
-            self._mark_replaced()
-        asked = {_identity(trial): trial for trial in self.study.get_trials(deepcopy=False)}
-        for key, attempt in finished.items():
-            trial = asked.get((*key, attempt.number))
-            if trial is None or not trial.state.is_finished():
-                self._tell(self._log(attempt, trial))
-            elif not self.run.resumed:  # this tracking store does not have it yet
-                self._log(attempt, trial)
-        for identity, trial in asked.items():
-            adopted = identity[:2] in finished and finished[identity[:2]].number == identity[2]
-            if not trial.state.is_finished() and not adopted:
-                self.study.tell(trial.number, state=TrialState.FAIL)
-        self._close_open_runs(finished)
-        return {key: _record(attempt) for key, attempt in finished.items()}
 
-    def _log(self, attempt: Attempt, trial: optuna.trial.FrozenTrial | None) -> Finished:
-        """Gives tracking an attempt whose record is whole, without training."""
-        record = _record(attempt)
-        planned = self.plan.realize(record.key, record.values)
-        run = run_facts(self.store, attempt)
-        run_id = self._start_run(planned, attempt.number, run["started_ms"], Provenance.read(run))
-        number = trial.number if trial is not None else self._ask(planned, attempt.number)
-        result = replace(record.result, measured=run["measured"])
-        finished = Finished(result, attempt.folder, run_id, number, run["ended_ms"])
-        self._finish_run(finished)
-        return finished
+    @abstractmethod
+    def _place(self, trial: Trial) -> Place:
+        """Where the attempts at a trial are written down."""
 
-    def _mark_replaced(self) -> None:
-        """The runs of attempts whose record is damaged: they have ended well, and their trials are trained again."""
-        for run in self.tracker.attempts(self.run):
-            if run.role is Role.SEARCH and run.status != Status.INTERRUPTED:
-                for attempt in self.store.attempts(run.level, run.k):
-                    if attempt.number == run.attempt and attempt.problem is not None:
-                        why = f"replaced by a later attempt: {attempt.problem}"
-                        self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=why)
-
-    def _close_open_runs(self, finished: Mapping[tuple[str, int], Attempt]) -> None:
-        for run in self.tracker.attempts(self.run, running=True):
-            committed = finished.get((run.level, run.k))
-            if run.role is Role.SEARCH and (committed is None or committed.number != run.attempt):
-                self.tracker.terminate(run.run_id, Status.INTERRUPTED, ended_ms=now_ms())
-
-    def is_open(self, key: tuple[str, int]) -> bool:
-        """Whether an attempt at the trial (level, k) was begun and has not ended."""
+    def is_open(self, key: Key) -> bool:
+        """Whether an attempt at a trial was begun and has not ended."""
         return key in self._open
 
     def begin(self, trial: Trial, started_ms: int) -> None:
-        """A new attempt at a trial whose training has begun: Optuna is asked, and there is a run."""
-        number = self.store.begin_attempt(trial.level, trial.k)
-        optuna_number = self._ask(trial, number)
+        """Opens a new attempt at a trial whose training has begun.
+
+        Args:
+            trial: What is trained.
+            started_ms: When that began, in milliseconds since 1970.
+        """
+        self._open_run(trial, self._new_number(trial), started_ms)
+
+    def _new_number(self, trial: Trial) -> int:
+        place = self._place(trial)
+        return place.store.begin_attempt(place.recorded.level, place.recorded.k)
+
+    def _open_run(self, trial: Trial, number: int, started_ms: int) -> None:
         run_id = self._start_run(trial, number, started_ms, self.provenance)
-        self._open[trial.key] = OpenAttempt(trial, number, optuna_number, run_id, started_ms)
+        self._open[trial.key] = OpenAttempt(trial, number, run_id, started_ms)
 
-    def _ask(self, trial: Trial, attempt: int) -> int:
-        level = self.plan.level(trial.level)
-        # A default recipe draws nothing, and its values may lie outside the space.
-        default, space = self.plan.is_default(trial.key), widened_to_hold(level.space, trial.values)
-        asked = self.study.ask() if default else add_drawn_trial(self.study, space, trial.values, level.chosen)
-        for key, value in (("level", trial.level), ("k", trial.k), ("attempt", attempt)):
-            asked.set_user_attr(key, value)
-        return asked.number
-
-    def _start_run(self, trial: Trial, attempt: int, started_ms: int, provenance: Provenance | None) -> str:
+    def _start_run(self, trial: Trial, number: int, started_ms: int, provenance: Provenance | None) -> str:
+        place = self._place(trial)
         return self.tracker.start_attempt(
             self.run,
-            trial.level,
-            trial.k,
-            attempt,
+            place.tracked.level,
+            place.tracked.k,
+            number,
             started_ms=started_ms,
+            role=place.role,
+            part=place.part,
             params=option_params(trial.config),
             tags=None if provenance is None else provenance.tags,
             config=config_text(trial.config),
         )
 
-    def write(self, key: tuple[str, int], result: TrialResult, more: Mapping[str, str]) -> Finished:
+    def write(self, key: Key, result: TrialResult, more: Mapping[str, str]) -> Finished:
         """Writes the record of an open attempt, which is finished by that.
 
         Args:
-            key: (level, k).
+            key: Of the trial.
             result: What came out.
             more: What else goes to `run.json`.
         """
-        running, ended_ms = self._open[key], now_ms()
-        times = {"started_ms": running.started_ms, "ended_ms": ended_ms, "run_id": running.run_id}
+        attempt, ended_ms = self._open[key], now_ms()
+        place = self._place(attempt.trial)
+        times = {"started_ms": attempt.started_ms, "ended_ms": ended_ms, "run_id": attempt.run_id}
         run = {**times, **self.provenance.tags, **more}
-        folder = self.store.write_attempt(running.number, running.trial, result, run)
+        folder = place.store.write_attempt(attempt.number, place.recorded, result, run)
         del self._open[key]  # from here on it is adopted, whatever fails
-        return Finished(result, folder, running.run_id, running.optuna_number, ended_ms)
+        return Finished(key, attempt.number, result, folder, attempt.run_id, ended_ms)
 
-    def log_and_tell(self, finished: Finished) -> Record:
-        """Tracking gets the results, then Optuna, which is the commit; gives back the record."""
+    def commit(self, finished: Finished) -> Record:
+        """Gives tracking the results of an attempt; returns its record."""
         self._finish_run(finished)
-        self._tell(finished)
         return decode_record((finished.folder / "record.json").read_bytes())
 
     def _finish_run(self, finished: Finished) -> None:
         files = {path.name: path for path in sorted(finished.folder.iterdir()) if path.name != "run.json"}
         self.tracker.finish_attempt(finished.run_id, finished.result, ended_ms=finished.ended_ms, artifacts=files)
 
-    def _tell(self, finished: Finished) -> None:
-        result = finished.result
-        report_rungs(self.study, finished.optuna_number, rung_scores(result))
-        if result.score is not None:
-            self.study.tell(finished.optuna_number, result.score)
-        else:
-            state = TrialState.PRUNED if result.status is Status.PRUNED else TrialState.FAIL
-            self.study.tell(finished.optuna_number, state=state)
+    def _adopt(self, trial: Trial, attempt: Attempt) -> Finished:
+        """Gives tracking an attempt whose record is whole, without training."""
+        run = run_facts(self._place(trial).store, attempt)
+        run_id = self._start_run(trial, attempt.number, run["started_ms"], Provenance.read(run))
+        result = replace(record_of(attempt).result, measured=run["measured"])
+        finished = Finished(trial.key, attempt.number, result, attempt.folder, run_id, run["ended_ms"])
+        self._finish_run(finished)
+        return finished
 
-    def close(self, key: tuple[str, int], failure: str | None) -> None:
-        """Gives up an open attempt."""
-        running = self._open.pop(key)
-        self.tracker.terminate(running.run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=failure)
-        self.study.tell(running.optuna_number, state=TrialState.FAIL)
+    def close(self, key: Key, failure: str | None) -> OpenAttempt:
+        """Gives up an open attempt, which is returned.
+
+        Args:
+            key: Of the trial.
+            failure: Why; None if it was only interrupted.
+        """
+        attempt = self._open.pop(key)
+        self._interrupt_run(attempt.run_id, failure)
+        return attempt
 
     def close_all(self) -> None:
         """Gives up everything that is open."""
         for key in list(self._open):
             self.close(key, None)
 
+    def _close_runs(self, role: Role, committed: Container[tuple[str, int, int]] = ()) -> None:
+        """Ends the runs of a role that MLflow takes for running, except those of (level, k, attempt) committed."""
+        for run in self.tracker.attempts(self.run, running=True):
+            if run.role is role and (run.level, run.k, run.attempt) not in committed:
+                self._interrupt_run(run.run_id)
 
-def _identity(trial: optuna.trial.FrozenTrial) -> tuple[str, int, int]:
-    attrs = trial.user_attrs
-    return attrs.get("level", ""), attrs.get("k", -1), attrs.get("attempt", -trial.number)
+    def _interrupt_run(self, run_id: str, failure: str | None = None) -> None:
+        self.tracker.terminate(run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=failure)
 
 
 def run_facts(store: SweepStore, attempt: Attempt) -> dict[str, Any]:
     """When and by what a finished attempt was made; with a `run.json` that is damaged, only what is needed, of now."""
     facts = {"started_ms": now_ms(), "ended_ms": now_ms(), "measured": {}}
-    record = _record(attempt)
+    record = record_of(attempt)
     with contextlib.suppress(BrokenFileError):
         facts |= store.run_file(record.level, record.k, attempt.number)
     return facts
 
 
-def _record(attempt: Attempt) -> Record:
+def record_of(attempt: Attempt) -> Record:
+    """The record of a finished attempt."""
     assert attempt.record is not None, attempt.folder
     return attempt.record

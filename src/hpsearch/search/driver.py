@@ -1,21 +1,17 @@
-"""The driver of a sweep: cohort by cohort and rung by rung, it asks, hands out, and has committed what comes back."""
+"""The driver: has trials trained, whoever drew them, and has committed what comes back."""
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from hpsearch.config import ConfigError
 from hpsearch.execution.executor import Done, Raised, WorkerDied
 from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.jobs import JobResult, Rung, TrialJob
-from hpsearch.records import NO_LEVEL, FitResult, Key, Status, Trial, TrialResult, rung_key, rung_scores
+from hpsearch.records import Key, Status, Trial, TrialResult, rung_key
 from hpsearch.search.commit import CommitLog, Finished
-from hpsearch.search.narrowing import Change
-from hpsearch.search.plan import Plan
-from hpsearch.search.pruning import Judge, judge_of
 from hpsearch.store.record_json import Record
 from hpsearch.tracking.runs import now_ms
 
@@ -26,23 +22,7 @@ WAIT_S = 0.2
 """How long the driver listens to workers before it looks at signals."""
 
 SchedulerFactory = Callable[[Mapping[Key, TrialJob]], FleetScheduler]
-"""Gives who has these jobs done, by (level, k)."""
-
-
-class SweepListener(Protocol):
-    """Is told what happens."""
-
-    def trial_done(self, record: Record) -> None:
-        """One more trial is committed."""
-
-    def judged(self, rung: int, trials: int, going_on: int) -> None:
-        """So many trials have come to a rung, and so many of them go on."""
-
-    def narrowed(self, trials: int, changes: Sequence[Change]) -> None:
-        """A round of a search from coarse to fine begins: what the one before has made of each value of the space."""
-
-    def tick(self, underway: str) -> None:
-        """Time passes, while this is trained; empty if nothing is."""
+"""Gives who has these jobs done, by the keys of their trials."""
 
 
 @dataclass(slots=True)
@@ -50,7 +30,7 @@ class _Round:
     """Trials that are trained to the end, or to a rung.
 
     Attributes:
-        trials: By (level, k).
+        trials: By key.
         jobs: What each of them asks for.
         scheduler: Has them trained.
         waiting: Those that nobody was handed yet.
@@ -77,68 +57,59 @@ class _Round:
 
 @dataclass(slots=True)
 class Driver:
-    """Runs the trials of one sweep."""
+    """Has trials trained and commits them: those of a search, or retrainings on fresh seeds.
 
-    plan: Plan
-    attempts: CommitLog
+    Attributes:
+        log: Writes them down.
+        scheduler_for: Has them trained; not called where nothing is missing.
+        signals: End a training.
+        on_commit: Called with the record of each trial that is committed.
+        on_tick: Called again and again with what is being trained, in words; empty if nothing is.
+        records: What is committed, by the keys of the trials.
+    """
+
+    log: CommitLog
     scheduler_for: SchedulerFactory
-    watch: SweepListener
     signals: StopSignals
-    _deaths: dict[Key, int] = field(default_factory=dict)
-    _scores: dict[Key, dict[int, float]] = field(default_factory=dict)  # by rung, of trials that are open
-    _now: _Round | None = None
+    on_commit: Callable[[Record], None]
+    on_tick: Callable[[str], None]
+    records: dict[Key, Record] = field(default_factory=dict, init=False)
+    _deaths: dict[Key, int] = field(default_factory=dict, init=False)
+    _rung_scores: dict[Key, dict[str, float]] = field(default_factory=dict, init=False)  # as their record names them
+    _now: _Round | None = field(default=None, init=False)
 
-    def finish(self, trials: int) -> list[Record]:
-        """Runs what is missing of the first `trials` trials (of each level).
+    @contextlib.contextmanager
+    def resuming(self) -> Iterator[dict[Key, Record]]:
+        """A context to train in: adopts what an earlier driver has left; whatever fails in it, nothing stays open.
 
-        Returns:
-            All records of these trials, in the order of `Plan.keys`.
-
-        Raises:
-            StoppedError: By a signal, after everything open was closed.
-            ConfigError: If a configuration turns out not to be trainable.
+        Yields:
+            `records`, which grow with each commit.
         """
-        records = self.attempts.reconcile()
-        missing = self.plan.missing(records, trials)
-        judge = judge_of(self.plan.search) if missing else None
+        self.records = self.log.reconcile()
         try:
-            for cohort in self.plan.cohorts(trials) if missing else ():
-                within = set(cohort)
-                self._run_cohort(cohort, [key for key in missing if key in within], records, judge)
+            yield self.records
         except Exception:
             # What cannot be closed now, because tracking is what failed, is closed by the next start.
             with contextlib.suppress(Exception):
                 self._interrupt()
             raise
-        return [records[key] for key in self.plan.keys(trials)]
 
-    def _run_cohort(
-        self, cohort: list[Key], wanted: list[Key], records: dict[Key, Record], judge: Judge | None
-    ) -> None:
-        """Brings the trials of a cohort to their end, rung by rung; those with a record are judged by what it says."""
-        past = [] if self.plan.search.compares else [records[NO_LEVEL, k] for k in range(cohort[0][1])]
-        trials = {trial.key: trial for trial in self.plan.trials(cohort, wanted, past)} if wanted else {}
-        standing: dict[Key, tuple[FitResult, ...]] = dict.fromkeys(trials, ())
-        if wanted and (changes := self.plan.narrowing(past)):
-            self.watch.narrowed(len(past), changes)
-        for rung in [*self.plan.rungs, None]:
-            stopped = self._train(trials, standing, rung, records)
-            if rung is not None and judge is not None:
-                standing = self._judge(judge, rung, cohort, trials, stopped, records)
-        if judge is not None:
-            judge.close({key[1]: records[key].result for key in cohort})
+    def train(self, trials: Mapping[Key, Trial], jobs: Mapping[Key, TrialJob]) -> dict[Key, Rung]:
+        """Has jobs done, and commits the trials that come to their end.
 
-    def _train(
-        self,
-        trials: Mapping[Key, Trial],
-        standing: Mapping[Key, tuple[FitResult, ...]],
-        rung: int | None,
-        records: dict[Key, Record],
-    ) -> dict[Key, Rung]:
-        """Trains to a rung, or to the end, and commits what has come to its end; gives back the others."""
-        if not standing:
+        Args:
+            trials: By key; all those of `jobs`, at least.
+            jobs: What is asked of each, by key.
+
+        Returns:
+            Where the others have stopped: their attempts stay open.
+
+        Raises:
+            StoppedError: By a signal, after everything open was closed.
+            ConfigError: If a configuration turns out not to be trainable.
+        """
+        if not jobs:
             return {}
-        jobs = {key: _job(trials[key], rung, resume_from) for key, resume_from in standing.items()}
         scheduler = self.scheduler_for(jobs)
         waiting = deque(scheduler.order({key: job.config for key, job in jobs.items()}))
         now = self._now = _Round(trials, jobs, scheduler, waiting)
@@ -148,11 +119,15 @@ class Driver:
                 self._interrupt()
                 raise StoppedError(self.signals.number)
             self._hand_out(now)
-            self._write_down(now, records)
+            self._write_down(now)
             if scheduler.busy:
                 now.ended.extend(scheduler.wait(0.0 if now.behind else WAIT_S))
-            self.watch.tick(scheduler.underway)
+            self.on_tick(scheduler.underway)
         return now.stopped
+
+    def commit(self, key: Key, result: TrialResult) -> None:
+        """Ends a trial that has stopped, with this result."""
+        self._commit(self._write_result(key, result, {}))
 
     def _hand_out(self, now: _Round) -> None:
         """Gives workers what they take, unless as many results as they train at once have still to be written down.
@@ -170,10 +145,10 @@ class Driver:
     def _note_started(self, now: _Round) -> None:
         for started in now.scheduler.started():
             assert isinstance(started, tuple)
-            if not self.attempts.is_open(started):  # unless it goes on from a rung, or its batch is tried again
+            if not self.log.is_open(started):  # unless it goes on from a rung, or its batch is tried again
                 now.started.setdefault(started, now_ms())
 
-    def _write_down(self, now: _Round, records: dict[Key, Record]) -> None:
+    def _write_down(self, now: _Round) -> None:
         """Writes down one thing, so that a worker that ends meanwhile gets its next work at once.
 
         What came back is made safe before what is safe is committed, and that before what is only begun.
@@ -181,71 +156,49 @@ class Driver:
         if now.ended:
             self._receive(now.ended.popleft(), now)
         elif now.written:
-            self._commit(now.written.popleft(), records)
+            self._commit(now.written.popleft())
         elif now.started:
             self._begin(next(iter(now.started)), now)
 
     def _begin(self, key: Key, now: _Round) -> None:
-        self.attempts.begin(now.trials[key], now.started.pop(key))
+        self.log.begin(now.trials[key], now.started.pop(key))
 
     def _receive(self, done: Done[JobResult], now: _Round) -> None:
         assert isinstance(done.key, tuple)
         if done.key in now.started:
             self._begin(done.key, now)
         if isinstance(done.value, Rung):
+            rung, score = now.jobs[done.key].stop_after, done.value.result.score
+            assert rung is not None, done
+            assert score is not None, done
             now.stopped[done.key] = done.value
+            self._rung_scores.setdefault(done.key, {})[rung_key(rung)] = score
         elif (finished := self._write(done, now)) is not None:
             now.written.append(finished)
 
-    def _commit(self, finished: Finished, records: dict[Key, Record]) -> None:
-        record = self.attempts.log_and_tell(finished)
-        records[record.key] = record
-        self.watch.trial_done(record)
-
-    def _judge(
-        self,
-        judge: Judge,
-        rung: int,
-        cohort: list[Key],
-        trials: Mapping[Key, Trial],
-        stopped: Mapping[Key, Rung],
-        records: dict[Key, Record],
-    ) -> dict[Key, tuple[FitResult, ...]]:
-        """Ends the trials that fall at a rung; gives back what the others take to go on."""
-        recorded = {key: rung_scores(records[key].result) for key in cohort if key in records}
-        scores = {key[1]: found[rung] for key, found in recorded.items() if rung in found}
-        for key, stop in stopped.items():
-            assert stop.result.score is not None, stop.result
-            scores[key[1]] = self._scores.setdefault(key, {})[rung] = stop.result.score
-        judged_bad = judge.pruned(rung, dict(sorted(scores.items())))
-        pruned = [key for key in sorted(stopped) if key[1] in judged_bad]
-        if stopped:
-            self.watch.judged(rung, len(scores), len(scores) - len(judged_bad))
-        for key in pruned:
-            result = _pruned(stopped[key].result, rung, trials[key].config.training.epochs)
-            self._commit(self._write_result(key, result, {}), records)
-        return {key: stopped[key].fits for key in sorted(stopped) if key[1] not in judged_bad}
+    def _commit(self, finished: Finished) -> None:
+        record = self.records[finished.key] = self.log.commit(finished)
+        self.on_commit(record)
 
     def _write(self, done: Done[JobResult], now: _Round) -> Finished | None:
         """Writes the record of what came back; None if the trial is tried again."""
         assert isinstance(done.key, tuple)
         if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
-            self.attempts.close(done.key, done.failure.message)
+            self.log.close(done.key, done.failure.message)
             raise ConfigError(*done.failure.message.splitlines())
         if isinstance(done.failure, WorkerDied):
             deaths = self._deaths[done.key] = self._deaths.get(done.key, 0) + 1
             if deaths < MAX_DEATHS:
-                self.attempts.close(done.key, done.failure.cause)
+                self.log.close(done.key, done.failure.cause)
                 now.waiting.appendleft(done.key)
                 return None
-        result = done.value if isinstance(done.value, TrialResult) else failed_result(done.failure)
+        result = done.value if isinstance(done.value, TrialResult) else _failed_result(done.failure)
         more = {"traceback": done.failure.traceback} if isinstance(done.failure, Raised) else {}
         return self._write_result(done.key, result, more)
 
     def _write_result(self, key: Key, result: TrialResult, more: Mapping[str, str]) -> Finished:
-        """Writes the record of a result, with the scores that the trial was judged by."""
-        scores = {rung_key(rung): score for rung, score in self._scores.get(key, {}).items()}
-        return self.attempts.write(key, replace(result, summary=result.summary | scores), more)
+        """Writes the record of a result, with the scores of the rungs that the trial has come to."""
+        return self.log.write(key, replace(result, summary=result.summary | self._rung_scores.get(key, {})), more)
 
     def _interrupt(self) -> None:
         """Kills the workers, commits what came back, and closes every other open attempt, to start anew on resume."""
@@ -254,23 +207,11 @@ class Driver:
             self._note_started(now)  # what was handed out and ended within one wait
             now.ended = deque(done for done in now.ended if done.failure is None)
             while now.ended or now.written:
-                self._write_down(now, {})
-        self.attempts.close_all()
+                self._write_down(now)
+        self.log.close_all()
 
 
-def _job(trial: Trial, rung: int | None, resume_from: tuple[FitResult, ...]) -> TrialJob:
-    """Trains a trial on to a rung, or to the end, which may come before the rung."""
-    stop_after = None if rung is None else min(rung, trial.config.training.epochs)
-    return TrialJob(trial.config, stop_after=stop_after, resume_from=resume_from)
-
-
-def _pruned(result: TrialResult, rung: int, epochs: int) -> TrialResult:
-    """The result of a trial that falls at a rung: what it has learned stays, its score does not count."""
-    failure = f"pruned after epoch {rung} (of {epochs})"
-    return replace(result, status=Status.PRUNED, failure=failure, score=None, score_se=None)
-
-
-def failed_result(failure: Raised | WorkerDied | None) -> TrialResult:
+def _failed_result(failure: Raised | WorkerDied | None) -> TrialResult:
     """The result of a trial whose worker gave none: `oom` or `error`, with the cause."""
     assert failure is not None
     status = Status.OOM if failure.out_of_memory else Status.ERROR
