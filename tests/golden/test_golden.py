@@ -12,8 +12,6 @@ import pytest
 
 from tests.golden.outputs import CASES, EVERYWHERE, EXPECTED, MADE_ON, differences, machine, outputs_of_cases
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture(scope="session")
 def other_machine():
@@ -26,6 +24,8 @@ def made(tmp_path_factory, other_machine):
     return outputs_of_cases(tmp_path_factory.mktemp("golden"), EVERYWHERE if other_machine else CASES)
 
 
+@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_outputs_are_as_they_were(case, made, other_machine):
     if other_machine and case not in EVERYWHERE:
