@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hpsearch.commands.final_target import _refuse_contradictions
+from hpsearch.commands.final_target import _champion_config, _refuse_contradictions
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 from hpsearch.final.champion import _frozen_champion, _require_same_code
@@ -54,7 +54,8 @@ def refusals(tmp_path):
     def refuse(*overrides):
         composer = Composer(["+final=sweep", "final.sweep=tab", *overrides])
         try:
-            _refuse_contradictions(composer, composer.compose_uncovered().config, champion, named)
+            config = _champion_config(composer, composer.compose_uncovered().config, champion, named)
+            _refuse_contradictions(composer, config, named)
         except ConfigError as error:
             return error.problems
         return ()

@@ -13,9 +13,10 @@ from hpsearch.formatting import number_of
 from hpsearch.quoting import command_line
 from hpsearch.search.space import Composed
 from hpsearch.search.sweep_identity import SweepIdentity, find_sweep, require_sweeps, require_target
-from hpsearch.secrets import filled, masked_keys
+from hpsearch.secrets import masked_keys
 from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion
+from hpsearch.store.trial_config import stored_config
 from hpsearch.tracking.runs import Attempt
 
 
@@ -84,8 +85,8 @@ def choose(composer: Composer, asked: Config, wanted: Attempt | None) -> Chosen:
     if wanted is None:
         _require_finished(composer, named, len(records))
         champion, note = _frozen_champion(named, records, champion)
-    _refuse_contradictions(composer, asked, champion, named)
-    config = Config.from_tree(_champion_tree(composer, asked, champion, named))
+    config = _champion_config(composer, asked, champion, named)
+    _refuse_contradictions(composer, config, named)
     return Chosen(named, champion, config, len(records), note)
 
 
@@ -99,26 +100,24 @@ def _require_finished(composer: Composer, named: SweepIdentity, found: int) -> N
         )
 
 
-def _champion_tree(composer: Composer, asked: Config, champion: Record, named: SweepIdentity) -> dict[str, Any]:
+def _champion_config(composer: Composer, asked: Config, champion: Record, named: SweepIdentity) -> Config:
     """The champion's configuration, with this command's settings where they change no result, and its secrets.
 
     Raises:
         ConfigError: If it was trained with a secret, which is not stored, and the command does not give that.
     """
-    now = asked.to_tree()
-    tree = {**now, **champion.config_tree, **{key: now[key] for key in UNCOVERED if key in now}}
-    tree["search"] = {**champion.config_tree["search"], "trials": 1}
-    found: dict[str, Any] = filled(tree, _with_values({}, composer.given_values()))
-    if masked := masked_keys({key: node for key, node in found.items() if key not in ("search", *UNCOVERED)}):
+    config = stored_config(champion.config_tree, asked, _with_values({}, composer.given_values()))
+    tree = {key: node for key, node in config.to_tree().items() if key not in ("search", *UNCOVERED)}
+    if masked := masked_keys(tree):
         raise ConfigError(
             *(f"{key} of sweep {named.name!r} is a secret, which is not stored: give it, {key}=…" for key in masked)
         )
-    return found
+    return config
 
 
-def _refuse_contradictions(composer: Composer, asked: Config, champion: Record, named: SweepIdentity) -> None:
+def _refuse_contradictions(composer: Composer, config: Config, named: SweepIdentity) -> None:
     """The stored specification is authoritative: what the command says otherwise must say the same."""
-    stored = Config.from_tree(_champion_tree(composer, asked, champion, named)).to_tree()
+    stored = config.to_tree()
     problems = []
     for group, option in composer.overrides.options.items():
         if group in stored["options"] and group not in UNCOVERED and stored["options"][group] != option:

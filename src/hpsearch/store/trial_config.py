@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from hpsearch.config import Config
-from hpsearch.config.schema import UNCOVERED, with_defaults
+from hpsearch.config.schema import UNCOVERED
 from hpsearch.records import Value
-from hpsearch.secrets import mask_secrets
+from hpsearch.secrets import filled, mask_secrets
 
 
 def option_params(config: Config) -> dict[str, Value]:
@@ -42,8 +42,14 @@ def _entry_text(entry: str) -> str:
     return text
 
 
-def stored_config(tree: Mapping[str, Any], asked: Config) -> Config:
-    """A stored configuration, with this command's settings where they change no result."""
+def stored_config(tree: Mapping[str, Any], asked: Config, given: Mapping[str, Any] | None = None) -> Config:
+    """A stored configuration, with this command's settings where they change no result.
+
+    Args:
+        tree: What is stored: fingerprinted keys only.
+        asked: This command's settings.
+        given: What its command line gives, nested: secrets, which are not stored, are read from there.
+    """
     now = asked.to_tree()
-    full = {**now, **with_defaults(tree), **{key: now[key] for key in UNCOVERED if key in now}}
-    return Config.from_tree({**full, "search": {**full["search"], "trials": 1}})
+    full = {**now, **tree, **{key: now[key] for key in UNCOVERED if key in now}}
+    return Config.from_tree(filled({**full, "search": {**full["search"], "trials": 1}}, given))
