@@ -1,5 +1,7 @@
 """How the documentation is built: `sphinx-build -W docs <folder>`."""
 
+from sphinx.domains.python import PyObject
+
 import hpsearch
 
 project = "hpsearch"
@@ -30,3 +32,5 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
+
+next(field for field in PyObject.doc_field_types if field.name == "variable").label = "Attributes"  # not "Variables"

@@ -48,27 +48,27 @@ def sweep(
     Args:
         option: The option of `+sweep=`, such as `mnist`; None: everything is said by what follows.
         overrides: In the words of the command line, such as `"data=digits"` or `"optimizer.lr=0.1"`.
-        name: Of the sweep; None: that of the option.
+        name: The name of the sweep; None: that of the option.
         data: An option (`"digits"`), a file (CSV or NPZ), a pandas DataFrame with `target`, a pair of arrays or tensors
             (X (N, ...), y (N,)), or a torch `Dataset` of (inputs, target) pairs. Rows in memory are kept once, below
             the folder of runs, by a digest of their content: the same rows go on with the same sweep.
-        target: The column to predict.
+        target: The column to predict, where `data` is a file or a DataFrame.
         model: An option (`"mlp"`), `"package.module:Class"`, or a class or function that builds a `torch.nn.Module`;
             one that is defined in a notebook's cell is kept as a module with what it uses.
         loss: An option (`"mse"`), `"package.module:function"`, or a function of outputs and targets that returns the
             loss of each row.
-        trials: How many; of each level in a comparison.
+        trials: The number of trials; in a comparison, of each level.
         space: What is searched, by key: `(low, high)`, `(low, high, "log")`, `(low, high, step)`, or a list of choices.
         choose: The options that a trial may take, by group: `{"optimizer": ["adam", "sgd"]}`.
-        metric: What trials are scored by.
+        metric: What trials are scored by, such as `macro_f1`; None: accuracy for classes, else the mean squared error.
         evaluation: How rows are split: `holdout`, `kfold`, `stratified_kfold`, ….
-        seed: Of everything random.
-        workers: Processes; None: one a core.
-        tracking_uri: Of MLflow; None: a SQLite file below `mlruns`.
-        config_dir: A folder of the user's own option files.
+        seed: The seed from which every random number is derived.
+        workers: The number of worker processes; None: one a core.
+        tracking_uri: The address of an MLflow store; None: a SQLite file below `mlruns`.
+        config_dir: A folder of option files of your own.
         progress: Whether a progress bar and warnings are shown.
-        observer: Is told what happens, too.
-        callbacks: Called as `callback(sweep, trial)` after each trial.
+        observer: An observer of your own, which is told what happens.
+        callbacks: Functions that are called as `callback(sweep, trial)` after each trial.
 
     Returns:
         The sweep; `sweep.best`, `sweep.trials`, `sweep.report()`, `sweep.final()`.
@@ -117,13 +117,13 @@ def train(*overrides: str, **arguments: Any) -> Trial:
 
     Args:
         overrides: In the words of the command line, such as `"model.width=300"`.
-        arguments: Those of `sweep` but `trials`, `space` and `choose`.
+        arguments: Those of `sweep`, except `trials`, `space` and `choose`.
 
     Returns:
         Its trial, the stored one if this configuration was trained before; `failure` says why if it has no score.
 
     Raises:
-        ConfigError: As `sweep`.
+        ConfigError: As from `sweep`.
     """
     known = {"trials", "space", "choose"} & arguments.keys()
     if known:
@@ -139,14 +139,14 @@ def compare(group: str, *overrides: str, options: Sequence[str] | None = None, *
     Args:
         group: A config group, such as `optimizer` or `init`.
         overrides: In the words of the command line.
-        options: Of the group; None: all of them.
+        options: The options that are compared; None: all of the group.
         arguments: Those of `sweep`; `trials` is the number for each option.
 
     Returns:
         The sweep; `sweep.report()` says what was found.
 
     Raises:
-        ConfigError: As `sweep`.
+        ConfigError: As from `sweep`.
     """
     chosen = {} if options is None else {group: options}
     arguments["choose"] = {**(arguments.get("choose") or {}), **chosen}
@@ -161,9 +161,9 @@ def load(
     """A sweep that was run before, in this process or any other.
 
     Args:
-        name: Its name.
+        name: The name of the sweep.
         directory: The folder of runs.
-        tracking_uri: Of MLflow, where another one was given.
+        tracking_uri: The address of the MLflow store, if the sweep was given one.
         progress: Whether its methods show progress and warnings.
 
     Raises:
@@ -181,7 +181,14 @@ def load(
 
 
 def sweeps(directory: str | Path = "mlruns") -> "pd.DataFrame":
-    """The sweeps of a folder, one row each: name, data, when it was begun, finished trials, best score, metric."""
+    """A table of the sweeps in a folder, one row each.
+
+    Args:
+        directory: The folder of runs.
+
+    Returns:
+        The columns `name`, `data`, `created`, `trials` (finished ones), `best` (the highest score) and `metric`.
+    """
     import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
 
     rows = []

@@ -51,7 +51,7 @@ class Trial:
         options: The option of each config group, such as `{"optimizer": "adam"}`.
         params: What was drawn, such as `{"optimizer.adam.lr": 0.002}`.
         metrics: What was measured beside the score, such as `report/accuracy`.
-        run_id: Of its run in MLflow.
+        run_id: The id of its run in MLflow.
         config: Its whole configuration.
         failure: Why it has no score; None if nothing failed.
     """
@@ -104,9 +104,9 @@ class Report:
     """The report of a sweep; a notebook shows the whole page.
 
     Attributes:
-        name: Of the sweep.
+        name: The name of the sweep.
         path: The page, `report.html`; Markdown, JSON, tables and figures lie beside it.
-        answers: Status and sentence of each answer.
+        answers: The status of each answer, such as `inconclusive`, and its sentence.
     """
 
     name: str
@@ -133,11 +133,11 @@ class Final:
     Attributes:
         trial: The champion.
         opening: Number of the opening of this test set, from 1.
-        opened_by: User, host, sweep and trial.
-        opened_at: When, ISO 8601.
-        scores: Metric to value with the ends of its 95 % interval, such as `{"accuracy": (0.97, 0.95, 0.98)}`.
+        opened_by: Who opened it: user, host, sweep and trial.
+        opened_at: When it was opened, in ISO 8601.
+        scores: For each metric its value and the ends of its 95 % interval: `{"accuracy": (0.97, 0.95, 0.98)}`.
         path: The folder of the refitted weights.
-        model_uri: Address of the model in MLflow; None if it could not be exported.
+        model_uri: The address of the model in MLflow; None if it could not be exported.
     """
 
     trial: Trial
@@ -218,8 +218,8 @@ class Sweep:
         """One trial.
 
         Args:
-            number: Its number.
-            level: Of a comparison, its level.
+            number: Its number, as `trials` lists it.
+            level: Its level, in a comparison.
 
         Raises:
             NotFoundError: If there is no such finished trial.
@@ -233,7 +233,11 @@ class Sweep:
 
     @property
     def trials(self) -> "pd.DataFrame":
-        """One row a trial: number, level in a comparison, status, score, metrics on report rows, and what was drawn."""
+        """A table with one row a trial.
+
+        Its columns are `number`, in a comparison `level`, `status`, `score`, `score_se`, the metric on `val` rows and
+        all metrics on `report` rows, one for each value that was drawn, and `run_id`.
+        """
         import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
 
         metric, rows = self.metric, []
@@ -270,9 +274,9 @@ class Sweep:
 
         Args:
             overrides: More of what `+final=sweep` takes, such as `final.run=<run id>`.
-            retrains: Further refits with other seeds, tested in the same opening.
-            epochs: Of the refit; None: those of the sweep.
-            seeds: Fresh seeds; None: 10.
+            retrains: How many more networks are refitted with other seeds, and tested in the same opening.
+            epochs: The epochs of the refit; None: those of the sweep.
+            seeds: The number of fresh seeds; None: 10.
             reason: Why a test set that was opened before is opened again.
             opening: The number of that opening.
 

@@ -65,7 +65,12 @@ class Observer:
         """The search for so many trials begins; some may have finished before."""
 
     def trial_finished(self, record: "Record") -> None:
-        """One more trial has ended, whatever its status, and is committed."""
+        """One more trial has ended, whatever its status, and is committed.
+
+        Args:
+            record: Its number is `record.k`, its level `record.level`, what it drew `record.values`; `record.result`
+                has `status`, `score`, `score_se` and `summary`, the metrics beside the score.
+        """
 
     def rung_finished(self, epoch: int, trials: int, remaining: int) -> None:
         """A pruner has judged so many trials after an epoch, and so many go on."""
