@@ -13,6 +13,7 @@ from hpsearch.analysis.comparison.levels import compare_levels, family_of
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign, TestRow, TrialRow
 from hpsearch.analysis.findings import Action
 from hpsearch.analysis.rules.design_and_search import design_gates
+from hpsearch.metrics import ACCURACY, MACRO_F1, MSE
 
 LR = "optimizer.sgd.lr"
 SPACE = {LR: {"low": 1e-3, "high": 1.0, "log": True}}
@@ -25,7 +26,7 @@ def level(name: str, **changes: object) -> LevelDesign:
 
 def design(*levels: LevelDesign, **changes: object) -> Design:
     plain = {
-        "name": "optimizers", "title": "optimizer", "levels": levels, "metric": "accuracy", "classes": 10, "trials": 50,
+        "name": "optimizers", "title": "optimizer", "levels": levels, "metric": ACCURACY, "classes": 10, "trials": 50,
         "epochs": 5, "sampler": "random", "pruner": "none", "evaluation": "holdout", "rows": ROWS, "folds": 1,
         "delta": 0.01, "alpha": 0.05, "control": None, "seed": 0, "confirm_seeds": 10, "data": "digits",
         "model": "64-100-10", "fingerprint": "f" * 64, "devices": ("cpu",), "commits": ("abc",),
@@ -143,7 +144,7 @@ def pairs_of(evidence, looks=1):
 
 
 def in_folds(a, b, **changes):
-    plan = {"folds": 5, "evaluation": "kfold", "rows": {"train": 800, "val": 1000}, "metric": "macro_f1"}
+    plan = {"folds": 5, "evaluation": "kfold", "rows": {"train": 800, "val": 1000}, "metric": MACRO_F1}
     return of(folded("a", a), folded("b", b), **{**plan, **changes})
 
 
@@ -161,7 +162,7 @@ def odd_evidences(draw) -> Evidence:
     rows = draw(st.sampled_from([{}, {"train": 8, "val": 4}, {"train": 8, "val": 4, "report": 4}]))
     plan = design(
         *(level(name, space=draw(st.sampled_from([{}, SPACE, {LR: {"choices": [0.1, 0.2]}}]))) for name in names),
-        metric="mse" if regression else draw(st.sampled_from(["accuracy", "macro_f1"])),
+        metric=MSE if regression else draw(st.sampled_from([ACCURACY, MACRO_F1])),
         classes=0 if regression else 3,
         rows=rows,
         folds=folds,
@@ -190,7 +191,7 @@ def odd_evidences(draw) -> Evidence:
 def _trial(draw, plan, name, k, score) -> TrialRow:
     status, val, report = draw(st.sampled_from(STATUSES)), draw(score), draw(score)
     if status == "diverged":
-        val = report = plan.worst
+        val = report = plan.metric.worst
     elif status in ("oom", "error"):
         val = report = math.nan
     report = report if plan.rows.get("report") and draw(st.integers(0, 9)) != 0 else math.nan
@@ -205,13 +206,13 @@ def _retraining(draw, plan, name, key, score, *, trouble) -> ConfirmRow:
     val, report = draw(score), draw(score)
     correct, folds, curves = None, (), {}
     if status == "diverged":
-        val = report = plan.worst
+        val = report = plan.metric.worst
     elif status == "oom":
         val = report = math.nan
     elif plan.folds > 1 and not lacking:
         folds = tuple(draw(st.lists(score, min_size=plan.folds, max_size=plan.folds)))
         report = draw(st.sampled_from([float(np.mean(folds)), math.nan]))
-    elif plan.metric == "accuracy" and not lacking:
+    elif plan.metric == ACCURACY and not lacking:
         correct = np.arange(4) < round(4 * report)
         curves = {"val/accuracy": draw(st.lists(score, max_size=3))}
     trial = draw(st.sampled_from([None, 0, 1, 99]))

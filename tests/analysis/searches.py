@@ -10,6 +10,7 @@ import numpy as np
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign, TrialRow
 from hpsearch.analysis.exploration.trial_pool import ranked, space_of, trial_pool
 from hpsearch.analysis.next_space import narrowed, near_the_highest
+from hpsearch.metrics import ACCURACY
 
 LR = "optimizer.adam.lr"
 SPACE: Mapping[str, Any] = {
@@ -21,7 +22,7 @@ SPACE: Mapping[str, Any] = {
 
 def design(levels=("adam",), space=SPACE, **changes):
     values = {
-        "name": "specimen", "title": "optimizer", "metric": "accuracy", "classes": 10, "trials": 40, "epochs": 20,
+        "name": "specimen", "title": "optimizer", "metric": ACCURACY, "classes": 10, "trials": 40, "epochs": 20,
         "levels": tuple(LevelDesign(name, {"optimizer": name}, space) for name in levels), "data": "digits",
         "sampler": "random", "pruner": "none", "evaluation": "holdout", "folds": 1, "delta": 0.01, "alpha": 0.05,
         "rows": {"train": 3000, "val": 1000, "report": 1000}, "control": None, "seed": 0, "confirm_seeds": 0,

@@ -13,6 +13,7 @@ from hpsearch.analysis.analyse import analyse, digest_of
 from hpsearch.analysis.comparison.sentences import ClaimKind
 from hpsearch.analysis.evidence import ConfirmRow, Evidence, TrialRow
 from hpsearch.analysis.findings import Action
+from hpsearch.metrics import MSE
 from hpsearch.statistics.paired_tests import minimum_seeds
 from tests.analysis.comparison.claim_words import forbidden
 from tests.analysis.evidences import (
@@ -135,7 +136,7 @@ def folds_without_report():
 
 
 def regression_with_losses_of_infinity():
-    plain = with_design(clear(), metric="mse", classes=0, delta=1.0)
+    plain = with_design(clear(), metric=MSE, classes=0, delta=1.0)
     rows = [replace(row, val=-10 * row.val, report=-10 * row.report) for row in plain.trials]
     rows[3] = replace(rows[3], status="diverged", val=-math.inf, report=-math.inf)
     confirm = [*scored("adam", [-1.0, -1.1] * 5), *scored("sgd", [-3.0, -math.inf] * 5)]

@@ -8,6 +8,7 @@ from scipy.stats import hypergeom
 
 from hpsearch.analysis.exploration.trial_pool import trial_pool
 from hpsearch.analysis.next_space import kept_choices
+from hpsearch.metrics import MSE
 from tests.analysis.searches import of_rows, trial
 
 NAME = "optimizer"
@@ -23,7 +24,7 @@ def kept(drawn, scores=None, *, declared=None, inside=(), statuses=None):
         trial(k, float(score), values={} if value is None else {NAME: value}, status=(statuses or {}).get(k, "ok"))
         for k, (value, score) in enumerate(zip(drawn, scores, strict=True))
     ]
-    pool = trial_pool(of_rows(*rows, metric="mse"), "adam")
+    pool = trial_pool(of_rows(*rows, metric=MSE), "adam")
     declared = declared or sorted({value for value in drawn if value is not None})
     return kept_choices(declared, NAME, pool, np.isin(np.arange(len(pool)), inside))
 

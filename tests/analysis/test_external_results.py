@@ -8,8 +8,8 @@ import pytest
 
 from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.external_results import TableError, read_table
+from hpsearch.metrics import ACCURACY, METRICS, MSE, R2
 from hpsearch.records import Status
-from hpsearch.scoring.metrics import NAMES
 from tests.analysis.evidences import LR, clear, diverged
 
 HEADER = "phase,level,trial,key,select,report,n,status,hp.lr,hp.net"
@@ -39,7 +39,7 @@ def test_a_table_becomes_evidence(write):
     evidence = read_table(write(*SMALL))
     plan = evidence.design
     assert [level.name for level in plan.levels] == ["adam", "sgd"]
-    assert (plan.metric, plan.trials, plan.confirm_seeds, plan.sampler) == ("accuracy", 2, 1, "unknown")
+    assert (plan.metric, plan.trials, plan.confirm_seeds, plan.sampler) == (ACCURACY, 2, 1, "unknown")
     assert plan.rows == {"val": 1000, "report": 1000}
     assert plan.name == "results"
     assert [(row.level, row.k, row.status, row.val, row.report) for row in evidence.trials] == [
@@ -183,9 +183,9 @@ def test_a_mistake_in_the_header_is_named(write, header, message):
         read_table(write("explore,a,0.5,0.5", header=header))
 
 
-@pytest.mark.parametrize("metric", [*NAMES])
+@pytest.mark.parametrize("metric", METRICS.values(), ids=str)
 def test_no_score_lies_above_what_its_metric_can_reach(write, metric):
-    highest = {"accuracy": "1", "macro_f1": "1", "r2": "1"}.get(metric, "0")
+    highest = {"accuracy": "1", "macro_f1": "1", "r2": "1"}.get(metric.name, "0")
     assert read_table(write(f"confirm,a,1,1,,{highest},10,,,"), metric=metric).confirm
     with pytest.raises(TableError, match=f"line 2, column report: must be .* for {metric}.*, got '96.9'"):
         read_table(write("confirm,a,1,1,,96.9,10,,,"), metric=metric)
@@ -211,7 +211,7 @@ def test_nothing_that_is_said_of_foreign_results_is_an_override(write):
 
 
 def test_r2_has_no_lowest_score(write):
-    assert read_table(write("confirm,a,1,1,,-40.5,10,,,"), metric="r2").confirm[0].report == -40.5
+    assert read_table(write("confirm,a,1,1,,-40.5,10,,,"), metric=R2).confirm[0].report == -40.5
 
 
 def test_a_name_that_a_spreadsheet_would_compute_is_read_back_from_our_tables(write):
@@ -220,9 +220,9 @@ def test_a_name_that_a_spreadsheet_would_compute_is_read_back_from_our_tables(wr
 
 def test_losses_come_negated(write):
     lines = "explore,a,1,,-0.5,-0.6,10,,1,x", "explore,a,2,,,,10,diverged,1,x"
-    assert [row.val for row in read_table(write(*lines), metric="mse").trials] == [-0.5, -math.inf]
+    assert [row.val for row in read_table(write(*lines), metric=MSE).trials] == [-0.5, -math.inf]
     with pytest.raises(TableError, match="column report: must be <= 0 for mse, which comes negated: higher is better"):
-        read_table(write("explore,a,1,,-0.5,0.6,10,,1,x"), metric="mse")
+        read_table(write("explore,a,1,,-0.5,0.6,10,,1,x"), metric=MSE)
 
 
 @pytest.mark.parametrize(("phase", "column"), [("explore", "trial"), ("confirm", "key")])

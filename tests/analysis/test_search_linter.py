@@ -9,6 +9,7 @@ import pytest
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.summary import explore_level
 from hpsearch.analysis.search_linter import lint
+from hpsearch.metrics import MSE
 from tests.analysis.comparison.claim_words import forbidden
 from tests.analysis.searches import LR, SPACE, confirmed, design, of_rows, search, trial
 
@@ -143,7 +144,7 @@ def test_five_good_trials_are_enough():
 
 def test_without_a_yardstick_nothing_is_said_about_good_trials():
     rows = [trial(k, -float(k), values={"x": float(k)}) for k in range(1, 40)]
-    assert hints(of_rows(*rows, space=LINEAR, metric="mse", classes=0, delta=None), "few_good") == []
+    assert hints(of_rows(*rows, space=LINEAR, metric=MSE, classes=0, delta=None), "few_good") == []
 
 
 def trained(curves, **changes):
@@ -168,9 +169,9 @@ def test_scores_that_still_rise_ask_for_more_epochs():
 
 
 def test_an_error_that_still_falls_asks_for_more_epochs():
-    rising = trained({"val/mse": lambda e, g: 5 - 0.2 * e + noise(g)}, metric="mse", classes=0, delta=None)
+    rising = trained({"val/mse": lambda e, g: 5 - 0.2 * e + noise(g)}, metric=MSE, classes=0, delta=None)
     assert [hint.code for hint in hints(rising)] == ["still_improving"]
-    falling = trained({"val/mse": lambda e, g: 1 + 0.2 * e + noise(g)}, metric="mse", classes=0, delta=None)
+    falling = trained({"val/mse": lambda e, g: 1 + 0.2 * e + noise(g)}, metric=MSE, classes=0, delta=None)
     assert hints(falling, "still_improving") == []
 
 

@@ -9,6 +9,7 @@ from scipy import stats
 
 from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.test_results import errors_of, repeated, shipped_pairs
+from hpsearch.metrics import ACCURACY, CROSS_ENTROPY, MACRO_F1
 from tests.analysis.evidences import clear, opened
 
 RIGHT = np.arange(100) < 90
@@ -18,7 +19,7 @@ def shipped(opening, correct=RIGHT, weights="", **more):
     return replace(opened(opening), correct=correct, weights=weights or f"w{opening}", **more)
 
 
-def errors(metric="accuracy", **more):
+def errors(metric=ACCURACY, **more):
     row = replace(opened(1), value=0.9, n=100, **more)
     (found,) = errors_of(replace(clear(metric=metric), tests=(row,)))
     return found
@@ -52,13 +53,13 @@ def test_without_retrained_networks_there_is_no_mean():
 
 @pytest.mark.parametrize("missing", [math.nan, math.inf])
 def test_a_retrained_network_without_a_value_is_counted_and_leaves_no_mean(missing):
-    found = errors(metric="cross_entropy", retrained=(0.3, missing, 0.4))
+    found = errors(metric=CROSS_ENTROPY, retrained=(0.3, missing, 0.4))
     assert found.retrains == 3
     assert math.isnan(found.mean)
     assert math.isnan(found.retrain_se)
 
 
-@pytest.mark.parametrize("metric", ["macro_f1", "cross_entropy"])
+@pytest.mark.parametrize("metric", [MACRO_F1, CROSS_ENTROPY], ids=str)
 def test_what_is_no_share_of_rows_has_no_error_of_images(metric):
     found = errors(metric=metric, retrained=(0.3, 0.4))
     assert math.isnan(found.image_se)

@@ -8,6 +8,7 @@ import pytest
 from hpsearch.analysis.evidence import Design
 from hpsearch.commands.evidence_tests import Opened, opened_by, rows_of
 from hpsearch.final.evaluation import BITMAPS, pack
+from hpsearch.metrics import ACCURACY, CROSS_ENTROPY
 from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.reader import Child
@@ -46,12 +47,12 @@ def final(metrics=METRICS, run_id="r1", **tags):
     return Child(attempt, {**TAGS, **tags}, metrics)
 
 
-def design(metric="accuracy"):
+def design(metric=ACCURACY):
     unread = dict.fromkeys(Design.__dataclass_fields__)
     return Design(**{**unread, "metric": metric, "rows": {"test": 20}})
 
 
-def row(child, correct=None, metric="accuracy"):
+def row(child, correct=None, metric=ACCURACY):
     (found,) = rows_of([Opened(child, correct)], design(metric), LEDGER)
     return found
 
@@ -73,7 +74,7 @@ def test_retrained_values_are_of_the_metric_in_the_order_of_their_numbers():
 
 
 def test_a_retrained_value_that_was_not_logged_is_missing_and_not_left_out():
-    found = row(final({**METRICS, "test/cross_entropy/retrain/2": 0.5}, retrains="2"), metric="cross_entropy")
+    found = row(final({**METRICS, "test/cross_entropy/retrain/2": 0.5}, retrains="2"), metric=CROSS_ENTROPY)
     assert math.isnan(found.retrained[0])
     assert found.retrained[1] == 0.5
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hpsearch.analysis.evidence import ConfirmRow, Design, LevelDesign, TrialRow
+from hpsearch.metrics import ACCURACY
 
 LAYERS = ("hidden1", "hidden2", "hidden3", "hidden4", "output")
 EPOCHS = 20
@@ -51,7 +52,7 @@ def design_of(shape: Shape, title: str, parameter: str, more: Mapping[str, objec
         "name": "specimen",
         "title": title,
         "levels": levels,
-        "metric": "accuracy",
+        "metric": ACCURACY,
         "classes": 10,
         "trials": shape.trials,
         "epochs": EPOCHS,
@@ -82,7 +83,9 @@ def trials_of(shape: Shape, plan: Design, at: int, parameter: str, generator: np
         noise = 0.004 * shape.scale
         failed = lr > 0.4 and generator.random() < 0.7
         val, report = (
-            (plan.worst,) * 2 if failed else (clean + generator.normal(0, noise), clean + generator.normal(0, noise))
+            (plan.metric.worst,) * 2
+            if failed
+            else (clean + generator.normal(0, noise), clean + generator.normal(0, noise))
         )
         values = {
             f"optimizer.adam.{parameter}": lr,

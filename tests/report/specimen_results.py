@@ -91,7 +91,7 @@ def pair_of(evidence: Evidence, a: str, b: str) -> Pair:
         "inconclusive": f"These data do not separate {a} and {b}: {diff:+.4f}. About 40 seeds would be needed.",
     }[state]
     p = 2.0 ** (1 - len(keys)) if claimed else 0.31
-    images = (diff - 4 * se, diff + 4 * se) if evidence.design.is_share else None
+    images = (diff - 4 * se, diff + 4 * se) if evidence.design.metric.is_share else None
     return Pair(
         a, b, len(keys), 0, differences, diff, (diff - 2.2 * se, diff + 2.2 * se), (low, high), images,
         se**2 if images else math.nan, se**2 / 2 if images else math.nan, p, min(1.0, 3 * p),

@@ -9,6 +9,7 @@ from hpsearch.analysis.comparison.paired_scores import NOWHERE
 from hpsearch.analysis.evidence import TestRow
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Factorial, Findings, Flip, Hint, TimeRatio
 from hpsearch.analysis.test_results import errors_of, shipped_pairs
+from hpsearch.metrics import MACRO_F1, MSE
 from tests.report.specimen_parts import Shape
 from tests.report.specimen_results import calibrated_of, draw, gate, pair_of
 
@@ -92,7 +93,7 @@ def kfold() -> Findings:
     shape = Shape(
         levels=("dropout", "none"), tops=(0.953, 0.949), trials=60, seeds=10, rows={"train": 1437, "val": 360}
     )
-    return draw(shape, title="regularization", folds=5, evaluation="stratified_kfold", metric="macro_f1")
+    return draw(shape, title="regularization", folds=5, evaluation="stratified_kfold", metric=MACRO_F1)
 
 
 def refused() -> Findings:
@@ -182,7 +183,7 @@ def regression() -> Findings:
     shape = Shape(
         levels=("huber", "mae", "mse"), tops=(-2900.0, -2950.0, -2870.0), trials=60, seeds=11, scale=3000.0, delta=50.0
     )
-    return draw(shape, title="loss", metric="mse", classes=0)
+    return draw(shape, title="loss", metric=MSE, classes=0)
 
 
 def with_a_missing_key() -> Findings:

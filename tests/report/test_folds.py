@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hpsearch.analysis.analyse import analyse
+from hpsearch.metrics import ACCURACY
 from hpsearch.report.blocks import ALPHA
 from hpsearch.report.figures import render as rendering
 from hpsearch.report.page import compose, markdown
@@ -46,7 +47,7 @@ def with_losses(row, generator):
 def evidence():
     """Accuracies of 5 folds, with the losses of rows."""
     plain, generator = kfold().evidence, np.random.default_rng(2)
-    design = replace(plain.design, metric="accuracy", rows={"train": 400, "val": 500, "report": 0}, delta=0.05)
+    design = replace(plain.design, metric=ACCURACY, rows={"train": 400, "val": 500, "report": 0}, delta=0.05)
     trials = tuple(with_losses(row, generator) for row in plain.trials if not row.default)
     confirm = tuple(row for row in plain.confirm if row.key <= 4)
     return replace(plain, design=design, trials=trials, confirm=confirm)

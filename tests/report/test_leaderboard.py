@@ -15,13 +15,14 @@ import pytest
 
 from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, State, Statement, sentence
 from hpsearch.analysis.leaderboard.standings import Comparison, Entry, Leaderboard, Recipe, Split
+from hpsearch.metrics import ACCURACY, MSE
 from hpsearch.report.blocks import DASH, MINUS
 from hpsearch.report.leaderboard import compose, entries_csv, to_json, write_leaderboard
 from hpsearch.report.page import html, markdown
 from tests.analysis.comparison.claim_words import forbidden
 from tests.report.specimens import HOSTILE
 
-SPLIT = Split("3f2a9c1b" * 8, (("kind", "holdout"), ("report", 400), ("val", 400)), 0, "accuracy")
+SPLIT = Split("3f2a9c1b" * 8, (("kind", "holdout"), ("report", 400), ("val", 400)), 0, ACCURACY)
 OTHER = replace(SPLIT, seed=1)
 FIRST = Entry(
     "wide / adam", "wide", "adam", Recipe(7, "mlp 100", 1000, {"optimizer": "adam", "loss": "bce"}), 50,
@@ -169,7 +170,7 @@ def test_equal_budgets_are_called_equal():
 
 
 def test_losses_are_named_as_the_negated_ones_they_are():
-    shown = board(split=replace(SPLIT, metric="mse"), luck=math.nan)
+    shown = board(split=replace(SPLIT, metric=MSE), luck=math.nan)
     assert "in the order of report -mse." in markdown(compose(shown))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats import qmc
 
-from hpsearch.config.search import AdaptiveSearch, Choose, Metric, Search
+from hpsearch.config.search import AdaptiveSearch, Choose, Search
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.sampler import Sampler, add_drawn_trial, suggester
 from hpsearch.search.space import Choices, Range, Space
@@ -28,7 +28,7 @@ KINDS = ("random", "qmc")
 
 def search_of(kind):
     """A search of this kind with nothing set."""
-    settings = {"trials": 1, "choose": Choose(), "tune": [], "space": {}, "metric": Metric.AUTO}
+    settings = {"trials": 1, "choose": Choose(), "tune": [], "space": {}, "metric": "auto"}
     kinds = {"tpe": partial(AdaptiveSearch, startup=2)}
     return kinds.get(kind, Search)(kind=kind, **settings, **Search.fingerprint_defaults)
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from hpsearch import metrics
 from hpsearch.commands.publish import PublishedReport
 from hpsearch.commands.sweep import SweepResult
 from hpsearch.compose.overrides import Command
@@ -21,7 +22,7 @@ from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.sweep import introduce, show_sweep
 from tests.specifications import DIGITS, specification
 
-ACCURACY = Score("accuracy", 144, ("accuracy",))
+ACCURACY = Score(metrics.ACCURACY, 144, (metrics.ACCURACY,))
 TEST = SealedRows(359, "c0ffee", 0)
 NOTHING = Space({}, {})
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from hpsearch import metrics
 from hpsearch.commands.sweep import tell_stand_in
 from hpsearch.compose.overrides import key_of
-from hpsearch.config.search import Metric
 from hpsearch.data.dataset import Column, tell_columns
 from hpsearch.data.datasets import Source
 from hpsearch.data.splits import split_sizes
@@ -30,8 +30,8 @@ from hpsearch.terminal.sweep import (
     explain,
 )
 
-ACCURACY = Score("accuracy", 144, ("accuracy",))
-MSE = Score("mse", None, ("mse", "r2", "mae"))
+ACCURACY = Score(metrics.ACCURACY, 144, (metrics.ACCURACY,))
+MSE = Score(metrics.MSE, None, (metrics.MSE, metrics.R2, metrics.MAE))
 
 
 def record(k, score, se=None, status=Status.OK, *, summary=None, epochs=(), run=0, patience=None):
@@ -50,18 +50,18 @@ def explained(score, records):
 
 def test_the_score_of_classes_is_the_accuracy_of_the_val_rows(make_config, make_rows):
     score = Score.of(make_config(), make_rows(100))
-    assert (score.name, score.share_of, score.report) == ("val/accuracy", 10, ("accuracy",))
+    assert (score.name, score.share_of, score.report) == ("val/accuracy", 10, (metrics.ACCURACY,))
 
 
 def test_the_score_of_numbers_is_shown_with_r2_and_mae(make_config, make_rows):
     score = Score.of(make_config(data="diabetes", loss="mae"), make_rows(100, task="regression"))
-    assert (score.name, score.share_of, score.report) == ("val/mse", None, ("mse", "r2", "mae"))
+    assert (score.name, score.share_of, score.report) == ("val/mse", None, (metrics.MSE, metrics.R2, metrics.MAE))
 
 
 def test_the_metric_that_was_asked_for_comes_first(make_config, make_rows):
     config = make_config(data="diabetes", loss="mae")
-    config = replace(config, search=replace(config.search, metric=Metric.MAE))
-    assert Score.of(config, make_rows(100, task="regression")).report == ("mae", "r2")
+    config = replace(config, search=replace(config.search, metric="mae"))
+    assert Score.of(config, make_rows(100, task="regression")).report == (metrics.MAE, metrics.R2)
 
 
 def test_the_rows_of_a_truth_table_are_no_sample(make_config, make_rows):

@@ -326,7 +326,7 @@ def _no_overfitting(evidence: Evidence) -> list[str]:
             for row in evidence.confirmed(plain[0])
             if row.curves.get(f"train/{design.metric}") and row.curves.get(f"val/{design.metric}")]  # fmt: skip
     gap = sum(gaps) / len(gaps) if gaps else math.nan
-    if math.isnan(gap) or not design.is_share or gap >= design.delta:
+    if math.isnan(gap) or not design.metric.is_share or gap >= design.delta:
         return []
     small = f"Without regularization training and val rows differ by {show_number(gap)}, less than {design.delta:g}"
     return [f"{small}: there is no overfitting that regularization could reduce."]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hpsearch.metrics import Metric
 from hpsearch.records import Value
 
 Space = Mapping[str, Mapping[str, Any]]
@@ -43,7 +44,7 @@ class Design:
         name: Of the sweep.
         title: What is compared, in words: `optimizer`.
         levels: In the order given.
-        metric: Such as `accuracy`; `mse` and other losses are shown as `-mse`.
+        metric: What scores are made of.
         classes: Number of classes; 0 for regression.
         trials: Draws asked for in each level; the default recipe, trial 0, is not counted.
         epochs: Of each training; 0 if they are not known.
@@ -75,7 +76,7 @@ class Design:
     name: str
     title: str
     levels: tuple[LevelDesign, ...]
-    metric: str
+    metric: Metric
     classes: int
     trials: int
     epochs: int
@@ -104,19 +105,9 @@ class Design:
     openings: int = 0
 
     @property
-    def worst(self) -> float:
-        """The score of a training that diverged: accuracy 0, otherwise minus infinity."""
-        return 0.0 if self.metric in ("accuracy", "macro_f1") else -math.inf
-
-    @property
     def is_foreign(self) -> bool:
         """Whether other programs have trained, of which no more is known than their table says."""
         return self.sampler == "unknown"
-
-    @property
-    def is_share(self) -> bool:
-        """Whether the metric is a share of rows that are right."""
-        return self.metric == "accuracy"
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

@@ -31,9 +31,9 @@ from pathlib import Path
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign, TrialRow
 from hpsearch.config.conversion import nearest, one_of
 from hpsearch.errors import HpsearchError
+from hpsearch.metrics import ACCURACY, Metric
 from hpsearch.quoting import spreadsheet_unquoted
 from hpsearch.records import Status, Value
-from hpsearch.scoring.metrics import BOUNDS
 
 EXPLORE, CONFIRM = "explore", "confirm"
 
@@ -102,7 +102,7 @@ class Typed:
         return [row for row in self.rows if row.phase == phase]
 
 
-def read_cells(path: Path, metric: str) -> Typed:
+def read_cells(path: Path, metric: Metric) -> Typed:
     """The trainings of a table.
 
     Raises:
@@ -133,18 +133,19 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return header, [(number, cells) for number, cells in lines if any(cells)]
 
 
-def _rule(metric: str) -> str:
+def _rule(metric: Metric) -> str:
     """Which scores there are."""
-    low, high = BOUNDS[metric]
-    if low == 0:
+    if metric.worst == 0:
         return f"must be a share between 0 and 1 for {metric}"
-    return f"must be <= {high:g} for {metric}" + (", which comes negated: higher is better" if high == 0 else "")
+    return f"must be <= {metric.best:g} for {metric}" + (
+        ", which comes negated: higher is better" if metric.lower_is_better else ""
+    )
 
 
 @dataclass(slots=True)
 class _Reader:
     path: Path
-    metric: str
+    metric: Metric
     header: list[str]
     problems: list[str] = field(default_factory=list)
 
@@ -246,8 +247,7 @@ class _Reader:
         if needed and not math.isfinite(value):
             self._wrong(line, column, "must be a finite number unless status says why there is none", text)
             return value
-        low, high = BOUNDS[self.metric]
-        if value < low or value > high:
+        if value < self.metric.worst or value > self.metric.best:
             self._wrong(line, column, _rule(self.metric), text)
         return value
 
@@ -273,7 +273,7 @@ MOST_CHOICES = 10
 def read_table(
     path: Path,
     *,
-    metric: str = "accuracy",
+    metric: Metric = ACCURACY,
     delta: float | None = None,
     alpha: float = 0.05,
     control: str | None = None,
@@ -357,13 +357,13 @@ def _numbers(table: Typed) -> list[int]:
 
 def _trial(row: Cells, number: int, design: Design) -> TrialRow:
     failed = row.status == Status.DIVERGED
-    val, report = (design.worst if failed else score for score in (row.select, row.report))
+    val, report = (design.metric.worst if failed else score for score in (row.select, row.report))
     return TrialRow(row.level, number, row.status, val, report, row.drawn, row.default, row.epochs, row.cost)
 
 
 def _confirm(row: Cells, key: int, design: Design) -> ConfirmRow:
     failed = row.status == Status.DIVERGED
-    val, report = (design.worst if failed else score for score in (row.select, row.report))
+    val, report = (design.metric.worst if failed else score for score in (row.select, row.report))
     return ConfirmRow(row.level, key, row.status, val, report, trial=row.trial)
 
 

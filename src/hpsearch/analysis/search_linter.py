@@ -20,7 +20,6 @@ from hpsearch.analysis.findings import Hint
 from hpsearch.analysis.next_space import ENOUGH, Axis, calmer, edge_of, narrowed, near_the_highest, override_of, widened
 from hpsearch.formatting import number_of, plural, show_number, show_value, visible
 from hpsearch.records import NO_LEVEL
-from hpsearch.scoring.metrics import LOWER_IS_BETTER
 
 
 def is_exhausted(evidence: Evidence, level: str) -> bool:
@@ -199,7 +198,7 @@ def _still_improving(level: _Level) -> Iterator[Hint]:
     curves = _curves(level, f"val/{level.design.metric}")
     if curves is None:
         return
-    curves = -curves if level.design.metric in LOWER_IS_BETTER else curves
+    curves = -curves if level.design.metric.lower_is_better else curves
     epochs = curves.shape[1]
     steps = max(1, round(END * epochs))
     gain = _changes(curves, steps)
@@ -214,7 +213,7 @@ def _worthwhile(level: _Level, curves: np.ndarray) -> float:
     rows, last = level.design.rows.get("val", 0), float(curves[:, -1].mean())
     if level.design.delta is not None:
         return level.design.delta
-    if level.design.is_share and rows > 1 and 0 < last < 1:
+    if level.design.metric.is_share and rows > 1 and 0 < last < 1:
         return math.sqrt(last * (1 - last) / (rows - 1))
     return float((curves[:, -1] - curves[:, 0]).mean()) / 20
 

@@ -55,7 +55,7 @@ class ShippedPair:
 
 def errors_of(evidence: Evidence) -> tuple[Tested, ...]:
     """The errors of every opening by this sweep."""
-    return tuple(_tested(row, share=evidence.design.is_share) for row in evidence.tests)
+    return tuple(_tested(row, share=evidence.design.metric.is_share) for row in evidence.tests)
 
 
 def _tested(row: TestRow, *, share: bool) -> Tested:

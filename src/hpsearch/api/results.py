@@ -14,9 +14,9 @@ from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import Config, ConfigError
 from hpsearch.errors import NotFoundError
 from hpsearch.formatting import number_of, show_interval
+from hpsearch.metrics import METRICS, metric_of
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Status, Value
-from hpsearch.scoring.metrics import metric_name, to_score
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.record_json import Record
 from hpsearch.store.selection import find_champion
@@ -198,7 +198,7 @@ class Sweep:
         """What trials are scored by, such as `accuracy`; for losses and errors, a score is minus the metric."""
         specification = self._identity.specification
         config = stored_config(specification.fingerprinted.config, self._asked)
-        return metric_name(config.search.metric, classes=specification.data.classes > 0)
+        return metric_of(config.search.metric, classes=specification.data.classes > 0).name
 
     @cached_property
     def _finished(self) -> dict[tuple[str, int], Attempt]:
@@ -247,7 +247,7 @@ class Sweep:
             trial = self.trial(number, level=level)
             row: dict[str, Any] = {"number": number} | ({} if trial.level is None else {"level": level})
             row |= {"status": trial.status, "score": trial.score, "score_se": trial.score_se}
-            row[f"val/{metric}"] = None if trial.score is None else to_score(metric, trial.score)
+            row[f"val/{metric}"] = None if trial.score is None else METRICS[metric].score(trial.score)
             row |= {key: value for key, value in trial.metrics.items() if key.startswith("report/")}
             rows.append({**row, **trial.params, "run_id": trial.run_id})
         return pd.DataFrame(rows)

@@ -12,9 +12,9 @@ from hpsearch.commands.evidence_tests import Opened, rows_of
 from hpsearch.config import Config
 from hpsearch.config.schema import with_defaults
 from hpsearch.data.splits import SplitSizes, split_sizes
+from hpsearch.metrics import metric_of
 from hpsearch.nn.flops import step_flops
 from hpsearch.records import Status, TrialResult, Value
-from hpsearch.scoring.metrics import fold_key, metric_name, to_score
 from hpsearch.store.loader import LoadedSweep
 from hpsearch.store.record_json import Record
 from hpsearch.store.trial_config import stored_config
@@ -54,7 +54,7 @@ class _Reader:
         self._found, self._config, self._asked = found, config, asked
         self._sizes: SplitSizes = split_sizes(config.evaluation, data.development_rows)
         self._classes = data.classes
-        self._metric = metric_name(config.search.metric, classes=self._classes > 0)
+        self._metric = metric_of(config.search.metric, classes=self._classes > 0)
         self._flops: dict[str, float] = {}
 
     def design(self, openings: list[dict[str, str]]) -> Design:
@@ -177,7 +177,7 @@ class _Reader:
             key=seed,
             status=str(result.status),
             val=_val(result, design),
-            report=design.worst if result.status is Status.DIVERGED else report,
+            report=design.metric.worst if result.status is Status.DIVERGED else report,
             correct=correct[0] if correct is not None and len(correct) == 1 else None,
             folds=tuple(self._folds(result)),
             curves=result.curves,
@@ -187,12 +187,12 @@ class _Reader:
         )
 
     def _folds(self, result: TrialResult) -> list[float]:
-        names = [f"fold/{fold}/{fold_key(self._metric)}" for fold in range(self._sizes.folds)]
-        return [to_score(self._metric, result.summary[name]) for name in names if name in result.summary]
+        names = [f"fold/{fold}/{self._metric.fold_key}" for fold in range(self._sizes.folds)]
+        return [self._metric.score(result.summary[name]) for name in names if name in result.summary]
 
     def _report(self, result: TrialResult) -> float:
         value = result.summary.get(f"report/{self._metric}")
-        return math.nan if value is None else to_score(self._metric, value)
+        return math.nan if value is None else self._metric.score(value)
 
     def _cost(self, config: Config, epochs: int) -> float:
         """Optimizer steps times floating-point operations of a step, of all fits of a trial."""
@@ -221,4 +221,4 @@ def _compared(config: Config) -> set[str]:
 def _val(result: TrialResult, design: Design) -> float:
     if result.score is not None:
         return result.score
-    return design.worst if result.status is Status.DIVERGED else math.nan
+    return design.metric.worst if result.status is Status.DIVERGED else math.nan

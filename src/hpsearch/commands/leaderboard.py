@@ -11,7 +11,6 @@ from typing import Any
 from hpsearch.analysis.analyse import digest_of
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.leaderboard.standings import Leaderboard, Recipe, Split, Sweep, standings
-from hpsearch.analysis.rules.design_and_search import LOSSES
 from hpsearch.commands.earlier_views import EarlierViews, seen_before
 from hpsearch.commands.evidence import evidence_of
 from hpsearch.commands.evidence_levels import FACTS
@@ -20,10 +19,10 @@ from hpsearch.config import Config, ConfigError
 from hpsearch.config.conversion import nearest, to_tree
 from hpsearch.config.search import Holdout
 from hpsearch.data.splits import split_sizes
+from hpsearch.metrics import metric_of
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import Status
 from hpsearch.report.leaderboard import write_leaderboard
-from hpsearch.scoring.metrics import metric_name
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import slug
 from hpsearch.store.loader import (
@@ -121,12 +120,12 @@ def split_of(specification: Specification, asked: Config) -> Split:
     """What the trials of a sweep are scored on: equal for sweeps whose scores may stand side by side."""
     frozen, data = specification.fingerprinted, specification.data
     config = stored_config(frozen.config, asked)
-    metric = metric_name(config.search.metric, classes=data.classes > 0)
+    metric = metric_of(config.search.metric, classes=data.classes > 0)
     settings: dict[str, Any] = to_tree(config.evaluation)
     if isinstance(config.evaluation, Holdout):  # a share, a count and auto can mean the same rows
         sizes = split_sizes(config.evaluation, data.development_rows)
         settings |= {"val": sizes.val, "report": sizes.report}
-    loss = json.dumps(frozen.config["loss"], sort_keys=True) if metric in LOSSES else ""
+    loss = json.dumps(frozen.config["loss"], sort_keys=True) if metric.is_of_loss else ""
     return Split(frozen.data, tuple(sorted(settings.items())), config.seed, metric, loss)
 
 

@@ -13,8 +13,8 @@ from hpsearch.config.conversion import nearest, one_of
 from hpsearch.config.schema import UNCOVERED
 from hpsearch.errors import NotFoundError
 from hpsearch.formatting import visible
+from hpsearch.metrics import METRICS
 from hpsearch.quoting import command_line
-from hpsearch.scoring.metrics import NAMES
 from hpsearch.search.sweep_identity import SweepIdentity, find_sweep
 from hpsearch.store.loader import (
     LoadedSweep,
@@ -120,10 +120,10 @@ def require_known(config: Config, option: str) -> None:
 def _require_table(report: Report) -> None:
     problems = [] if report.path is not None else ["report.path must be given: report.path=<file.csv>"]
     if report.metric is None:  # no default: losses, read as accuracies, would turn every claim round
-        scores = f"what the scores of the table are, one of {', '.join(NAMES)}"
+        scores = f"what the scores of the table are, one of {', '.join(METRICS)}"
         problems.append(f"report.metric must be given: {scores}; errors and losses come negated, higher is better")
-    elif report.metric not in NAMES:
-        problems.append(one_of("report.metric", report.metric, NAMES))
+    elif report.metric not in METRICS:
+        problems.append(one_of("report.metric", report.metric, METRICS))
     if problems:
         raise ConfigError(*problems)
 

@@ -18,6 +18,13 @@ EXACT = object()
 
 
 @dataclass(frozen=True, slots=True)
+class OneOf:
+    """Annotates a text that is one of these words."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """What a value must be, as an annotation: `lr: Annotated[float, POSITIVE, "learning rate"]`.
 

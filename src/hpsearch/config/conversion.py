@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from hpsearch.config.bounds import AUTO, EXACT
+from hpsearch.config.bounds import AUTO, EXACT, OneOf
 from hpsearch.config.option import Option
 from hpsearch.config.validation import shown
 from hpsearch.errors import ConfigError
@@ -82,6 +82,9 @@ def convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
     """The value as the annotated type; a sentence is added to `problems` where it does not fit."""
     plain, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
     if AUTO in notes and value == "auto":
+        return None
+    if any(isinstance(note, OneOf) and value not in note.words for note in notes):
+        problems.append(f"{path} must be {describe(hint)}, got {shown(value)}")
         return None
     try:
         return _convert_exactly(plain, value) if EXACT in notes else _convert(plain, value, path, problems)
@@ -196,7 +199,9 @@ def describe(hint: Any) -> str:
     """What a value of this annotation must be, in words."""
     if typing.get_origin(hint) is Annotated:
         inner, *notes = typing.get_args(hint)
-        return describe(inner).replace(" or null", " or auto") if AUTO in notes else describe(inner)
+        words = [word for note in notes if isinstance(note, OneOf) for word in note.words]
+        plain = f"one of {', '.join(words)}" if words else describe(inner)
+        return plain.replace(" or null", " or auto") if AUTO in notes else plain
     if isinstance(hint, type) and issubclass(hint, Enum):
         return "one of " + ", ".join(str(member.value) for member in hint)
     names = {

@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, make_dataclass
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
+from hpsearch import metrics
 from hpsearch.config import model, training
-from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, IMPORT_PATH, POSITIVE, Bound, at_least, check_bounds
+from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, IMPORT_PATH, POSITIVE, Bound, OneOf, at_least, check_bounds
 from hpsearch.config.conversion import nearest
 from hpsearch.config.option import Option, OptionGroup
 from hpsearch.config.validation import require
@@ -89,18 +89,6 @@ def compared_groups(search: Mapping[str, Any]) -> set[str]:
     return found
 
 
-class Metric(StrEnum):
-    """What the score of a trial is; losses and errors are negated, so that a higher score is always better."""
-
-    AUTO = "auto"  # accuracy for classes, MSE for regression
-    ACCURACY = "accuracy"
-    CROSS_ENTROPY = "cross_entropy"
-    MACRO_F1 = "macro_f1"
-    MSE = "mse"
-    MAE = "mae"
-    R2 = "r2"
-
-
 ALPHA = 0.05
 """Error rate of the claims of a report, unless `search.alpha` says otherwise."""
 
@@ -141,7 +129,7 @@ class Search(Option):
     choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]  # type: ignore[valid-type]  # made above
     tune: Annotated[list[str], "groups whose spaces are sampled"]
     space: Annotated[dict[str, Any], "changed bounds: search.space.GROUP.OPTION.NAME={low: ..., high: ...}"]
-    metric: Annotated[Metric, "what the score is made of"]
+    metric: Annotated[str, "what the score is made of", OneOf((metrics.AUTO, *map(str, metrics.SEARCHED)))]
     cohort: Annotated[
         int | None, at_least(2), "trials that are judged together and that later ones learn from; auto: 10", AUTO
     ]

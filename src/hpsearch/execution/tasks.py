@@ -41,7 +41,7 @@ from hpsearch.jobs import (
 from hpsearch.nn.export import deploy
 from hpsearch.nn.import_path import described, trying
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
-from hpsearch.scoring.metrics import search_metric
+from hpsearch.scoring.evaluate import search_metric
 from hpsearch.scoring.trial_score import score_trial
 from hpsearch.seeding import Purpose, derive, fit_seeds
 

@@ -4,7 +4,7 @@ M networks, the shipped one first; S = M - 1 retrained ones; n test rows; C outp
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,9 +19,9 @@ from hpsearch.data.seal import Claim, SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import predict
 from hpsearch.final.model import Models, refit_scaling
+from hpsearch.metrics import ACCURACY, LOSS, METRICS, Metric
 from hpsearch.records import Task
-from hpsearch.scoring.evaluate import own_units, score_outputs
-from hpsearch.scoring.metrics import macro_f1, predicted, r2_of_rows, says_loss
+from hpsearch.scoring.evaluate import available, own_units, says_loss, score_outputs
 from hpsearch.statistics.intervals import bootstrap_interval, wilson
 from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.tracking.seal_ledger import Opening
@@ -81,43 +81,35 @@ def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scal
     scores = score_test(config, rows, outputs[0], scaling)
     measured = [score_outputs(config, rows, np.arange(rows.n), one[None], scaling) for one in outputs]
     retrained = {name: np.array([one.values[name][0] for one in measured[1:]]) for name in scores}
-    correct = np.stack([one.rows["accuracy"][0] == 1 for one in measured]) if rows.classes else None
+    correct = np.stack([one.rows[ACCURACY.name][0] == 1 for one in measured]) if rows.classes else None
     return Evaluated(scores, retrained, correct)
 
 
 def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling) -> dict[str, TestScore]:
     """Every metric of the outputs (n, C) for the n test rows, by name.
 
-    Accuracy has the Wilson interval, all others that of the percentile bootstrap: see `intervals`. `loss` is left out
-    where another metric says it.
+    A share of rows has the Wilson interval, all others that of the percentile bootstrap: see `intervals`. `loss` is
+    left out where another metric says it.
     """
     scored = score_outputs(config, rows, np.arange(rows.n), outputs[None], scaling)
     means = {name: values[0] for name, values in scored.rows.items()}
     if says_loss(config, rows.task):
-        del means["loss"]
-    scores = {name: _of_rows(name, values) for name, values in means.items()}
-    name, statistic = _of_all_rows(config, rows, outputs, scaling)
-    low, high = bootstrap_interval(statistic, rows.n)
-    return {**scores, name: TestScore(float(scored.values[name][0]), low, high, "bootstrap")}
+        del means[LOSS.name]
+    scores = {name: _of_rows(METRICS[name], values) for name, values in means.items()}
+    read = own_units(config, outputs, scaling) if rows.task is Task.REGRESSION else outputs
+    for metric in available(config, rows.task):
+        if metric.pooling:
+            low, high = bootstrap_interval(metric.pooling.of_rows(read, rows.targets), rows.n)
+            scores[metric.name] = TestScore(float(scored.values[metric.name][0]), low, high, "bootstrap")
+    return scores
 
 
-def _of_rows(name: str, values: np.ndarray) -> TestScore:
+def _of_rows(metric: Metric, values: np.ndarray) -> TestScore:
     """A metric that is a mean over rows, from its values (n,)."""
-    if name == "accuracy":
+    if metric.is_share:
         return TestScore(float(values.mean()), *wilson(int(values.sum()), len(values)), "Wilson")
     low, high = bootstrap_interval(lambda index: float(values[index].mean()), len(values))
     return TestScore(float(values.mean()), low, high, "bootstrap")
-
-
-def _of_all_rows(
-    config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling
-) -> tuple[str, Callable[[np.ndarray], float]]:
-    """The metric that is no mean over rows, by name, and its value on any (n,) row numbers."""
-    if rows.task is Task.REGRESSION:
-        predictions, targets = own_units(config, outputs, scaling), rows.targets.astype(np.float64)
-        return "r2", r2_of_rows(predictions, targets)
-    classes = predicted(outputs)
-    return "macro_f1", lambda index: float(macro_f1(classes[None, index], rows.targets[index], rows.classes)[0])
 
 
 def described(opening: Opening, found: Evaluated) -> bytes:

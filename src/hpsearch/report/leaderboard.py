@@ -30,7 +30,7 @@ from hpsearch.report.blocks import (
 )
 from hpsearch.report.export import csv_text
 from hpsearch.report.figures.style import short, short_names
-from hpsearch.report.levels import LOSSES, numbers_of
+from hpsearch.report.levels import numbers_of
 from hpsearch.report.number_format import difference, format_interval, interval, p_value, two_digits, values
 from hpsearch.report.write import replace_files
 
@@ -57,7 +57,7 @@ def to_json(board: Leaderboard) -> str:
 
 
 def _split(split: Split) -> dict[str, Any]:
-    return {**asdict(split), "evaluation": dict(split.evaluation), "digest": split.digest}
+    return {**asdict(split), "metric": split.metric.name, "evaluation": dict(split.evaluation), "digest": split.digest}
 
 
 def _plain(value: Any) -> Any:
@@ -130,8 +130,7 @@ def compose(board: Leaderboard) -> Report:
 
 def score_name(board: Leaderboard) -> str:
     """What entries are put in order by: `report accuracy`, `report -mse`, `val accuracy, corrected`."""
-    metric = board.split.metric
-    name = f"-{metric}" if metric in LOSSES else metric
+    name = board.split.metric.score_name
     return f"val {name}, corrected" if board.folded else f"report {name}"
 
 
@@ -183,7 +182,7 @@ def val_text(board: Leaderboard, entry: Entry) -> str:
     n, val = board.val_rows, entry.val
     if math.isnan(val):
         return DASH
-    share = board.split.metric == "accuracy" and n > 1 and 0 < val < 1
+    share = board.split.metric.is_share and n > 1 and 0 < val < 1
     return show_like(val, math.sqrt(val * (1 - val) / (n - 1)) if share else None)
 
 

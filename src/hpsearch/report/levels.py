@@ -11,9 +11,6 @@ from hpsearch.records import Status
 from hpsearch.report.blocks import DASH
 from hpsearch.report.figures.style import Look, look, short, short_names
 
-LOSSES = frozenset({"loss", "cross_entropy", "mse", "mae"})
-"""Metrics that are negated, so that higher is better."""
-
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -46,8 +43,7 @@ def level_series(findings: Findings, length: int = 26) -> list[Series]:
 
 def score_name(design: Design, part: str = "") -> str:
     """`report accuracy`; a loss is shown as its negation, `val -mse`."""
-    name = f"-{design.metric}" if design.metric in LOSSES else design.metric
-    return f"{rows_name(design, part)} {name}".strip()
+    return f"{rows_name(design, part)} {design.metric.score_name}".strip()
 
 
 def rows_name(design: Design, part: str) -> str:
@@ -103,7 +99,7 @@ def shown_score(row: TrialRow, part: str) -> float:
 def share_error(design: Design, score: float, part: str) -> float | None:
     """Standard error of a share over the rows it was counted on; None for any other metric."""
     rows = design.rows.get(part, 0)
-    if not design.is_share or rows < 2 or not 0 <= score <= 1:
+    if not design.metric.is_share or rows < 2 or not 0 <= score <= 1:
         return None
     return math.sqrt(score * (1 - score) / (rows - 1))
 

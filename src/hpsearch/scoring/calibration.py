@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpsearch.data.dataset import Development
+from hpsearch.metrics import cross_entropy_rows
 from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE, Fit, FitResult, Task
-from hpsearch.scoring.metrics import cross_entropy_rows
 
 FLATTEST, SHARPEST = 1e-6, 1e3
 """Bounds of the spread of outputs / T: probabilities that are nearly equal for all classes, and nearly 0 or 1."""

@@ -12,10 +12,11 @@ from hpsearch.config import Config
 from hpsearch.config.training import CustomLoss
 from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import Scaling
+from hpsearch.errors import ConfigError
+from hpsearch.metrics import AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_of
 from hpsearch.nn.losses import prepare_targets, row_losses
 from hpsearch.nn.output_layer import sigmoid_predicts
 from hpsearch.records import Task
-from hpsearch.scoring.metrics import available, class_counts, cross_entropy_rows, pooled, predicted, target_moments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +25,7 @@ class Scored:
 
     Attributes:
         rows: Metric name to (E, n) values, one a row, for metrics that are means over rows.
-        statistics: Metric name to what `metrics.pooled` makes the others of, for these rows and more together.
+        statistics: Metric name to what the others are pooled from, for these rows and more together.
         values: Metric name to (E,), all metrics.
     """
 
@@ -52,18 +53,50 @@ def score_outputs(
     if data.task is Task.REGRESSION:
         assert scaling is not None
         shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
-        predictions = own_units(config, outputs, scaling)  # in float64
-        rows = {
-            "loss": _loss_rows(config, data, outputs, (targets - shift) * scale),
-            "mse": np.square(predictions - targets).mean(axis=-1),
-            "mae": np.abs(predictions - targets).mean(axis=-1),
-        }
-        return _scored(rows, {"r2": target_moments(predictions, targets.astype(np.float64))})
-    classes = predicted(outputs)
-    rows = {"loss": _loss_rows(config, data, outputs, targets), "accuracy": (classes == targets).astype(np.float64)}
-    if "cross_entropy" in available(config, data.task):
-        rows["cross_entropy"] = cross_entropy_rows(outputs.astype(np.float64), targets)
-    return _scored(rows, {"macro_f1": class_counts(classes, targets, data.classes)})
+        losses = _loss_rows(config, data, outputs, (targets - shift) * scale)
+        outputs = own_units(config, outputs, scaling)
+    else:
+        losses = _loss_rows(config, data, outputs, targets)
+    given = available(config, data.task)
+    rows = {LOSS.name: losses} | {one.name: one.rows(outputs, targets) for one in given if one.rows}
+    statistics = {one.name: one.pooling.statistics(outputs, targets) for one in given if one.pooling}
+    means = {name: values.mean(axis=1) for name, values in rows.items()}
+    pooled = {one.name: one.pooling.value([statistics[one.name]]) for one in given if one.pooling}
+    return Scored(rows, statistics, means | pooled)
+
+
+def available(config: Config, task: Task) -> tuple[Metric, ...]:
+    """The metrics that this task and loss give, besides the loss itself.
+
+    Outputs are logits of class probabilities under the losses `cross_entropy`, and `bce` on two classes.
+    """
+    probable = config.loss.kind == "cross_entropy" or (config.loss.kind == "bce" and task is Task.BINARY)
+    of_task = (one for one in SEARCHED if one.of_classes is (task is not Task.REGRESSION))
+    return tuple(one for one in of_task if probable or not one.needs_probabilities)
+
+
+def says_loss(config: Config, task: Task) -> bool:
+    """Whether a metric of this task is the loss already, up to the scale of the targets."""
+    if task is Task.REGRESSION:
+        return config.loss.kind in ("mse", "mae", "sse")
+    return CROSS_ENTROPY in available(config, task)
+
+
+def search_metric(config: Config, task: Task) -> Metric:
+    """The metric that the score is made of.
+
+    Raises:
+        ConfigError: If task and loss do not give it.
+    """
+    given = available(config, task)
+    metric = metric_of(config.search.metric, classes=task is not Task.REGRESSION)
+    if metric not in given:
+        raise ConfigError(
+            f"search.metric must be one of {', '.join([AUTO, *map(str, given)])} for the {task} task of "
+            f"data={config.options.get('data', config.data.kind)} with loss {config.loss.kind}, "
+            f"got {metric.name!r}"
+        )
+    return metric
 
 
 def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarray:
@@ -73,11 +106,6 @@ def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarr
     scaled = torch.from_numpy(outputs).sigmoid().numpy() if sigmoid_predicts(config) else outputs
     predictions: np.ndarray = scaled / scale + shift
     return predictions
-
-
-def _scored(rows: dict[str, np.ndarray], statistics: dict[str, np.ndarray]) -> Scored:
-    means = {name: values.mean(axis=1) for name, values in rows.items()}
-    return Scored(rows, statistics, means | {name: pooled(name, [each]) for name, each in statistics.items()})
 
 
 def _loss_rows(config: Config, data: Rows, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -9,24 +9,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hpsearch import metrics
 from hpsearch.config import Config
 from hpsearch.data.dataset import Development
 from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.engine.minibatches import probe_rows
+from hpsearch.metrics import LOSS, METRICS, ROUNDING, Metric, predicted
 from hpsearch.nn.baselines import constant_loss, stall_threshold
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
 from hpsearch.scoring.calibration import calibrated
-from hpsearch.scoring.evaluate import Scored, score_outputs
-from hpsearch.scoring.metrics import (
-    AVERAGED,
-    LOWER_IS_BETTER,
-    ROUNDING,
-    fold_key,
-    pooled,
-    predicted,
-    search_metric,
-    to_score,
-)
+from hpsearch.scoring.evaluate import Scored, score_outputs, search_metric
 from hpsearch.statistics.intervals import resampled_error, standard_error
 
 
@@ -63,7 +55,7 @@ def extremes(curves: dict[str, list[float]]) -> dict[str, float]:
     for name, curve in curves.items():
         group, metric = name.split("/")
         if group == "val":
-            summary[f"best/{name}"] = min(curve) if metric in LOWER_IS_BETTER else max(curve)
+            summary[f"best/{name}"] = (min if METRICS[metric].lower_is_better else max)(curve)
         if metric != "lr":
             summary[f"last/{name}"] = curve[-1]
     return summary
@@ -84,7 +76,7 @@ class _Part:
     @property
     def n(self) -> int:
         """Validation rows."""
-        return int(self.scored.rows["loss"].shape[1])
+        return int(self.scored.rows[LOSS.name].shape[1])
 
 
 def score_trial(
@@ -119,17 +111,17 @@ def score_trial(
     single_rows = config.evaluation.kind == "loocv"
     parts = (_parts_of_replicates if single_rows else _parts)(config, development, fits, results)
     signals, constant = _signals(results), _constant_loss(config, development, fits)
-    curves = train_curves(results) | {f"val/{name}": _curve(name, parts) for name in parts[0].scored.values}
+    curves = train_curves(results) | {f"val/{name}": _curve(METRICS[name], parts) for name in parts[0].scored.values}
     return TrialResult(
         status=_status(config, development, fits, results, constant),
         failure=None,
-        score=to_score(metric, float(np.mean(_at_end(metric, parts)))),
+        score=metric.score(float(np.mean(_at_end(metric, parts)))),
         score_se=_score_error(config, metric, parts),
         curves=curves,
         summary=extremes(curves)
         | {FINAL_LOSS: float(np.mean([result.final_loss for result in results]))}
         | ({} if constant is None else {CONSTANT_LOSS: constant})
-        | ({R2: float(np.mean(_at_end("r2", parts)))} if development.task is Task.REGRESSION else {})
+        | ({R2: float(np.mean(_at_end(metrics.R2, parts)))} if development.task is Task.REGRESSION else {})
         | _folds(metric, parts)
         | _report(config, development, fits, results)
         | (calibrated(development, fits, results) if retrained else {})
@@ -231,55 +223,56 @@ def _held(result: FitResult, epochs: int) -> np.ndarray:
     return outputs
 
 
-def _curve(name: str, parts: list[_Part]) -> list[float]:
+def _curve(metric: Metric, parts: list[_Part]) -> list[float]:
     """A metric after each epoch."""
-    if name in AVERAGED:
-        return mean_curve([part.scored.values[name][:-1] for part in parts])
-    epochs = max(len(part.scored.statistics[name]) - 1 for part in parts)
+    if metric.pooling is None:
+        return mean_curve([part.scored.values[metric.name][:-1] for part in parts])
+    epochs = max(len(part.scored.statistics[metric.name]) - 1 for part in parts)
     curves = []
     for mine in _by_replicate(parts):
-        ends = [part.scored.statistics[name] for part in mine]
-        curves.append(pooled(name, [each[np.minimum(np.arange(epochs), len(each) - 2)] for each in ends]))
+        ends = [part.scored.statistics[metric.name] for part in mine]
+        curves.append(metric.pooling.value([each[np.minimum(np.arange(epochs), len(each) - 2)] for each in ends]))
     return mean_curve(curves)
 
 
-def _at_end(name: str, parts: list[_Part]) -> np.ndarray:
+def _at_end(metric: Metric, parts: list[_Part]) -> np.ndarray:
     """A metric at the chosen epochs: of each part, or of those of each replicate together where it is a pooled one."""
-    if name in AVERAGED:
-        return np.array([part.scored.values[name][-1] for part in parts])
-    return np.array([_together(name, mine) for mine in _by_replicate(parts)])
+    if metric.pooling is None:
+        return np.array([part.scored.values[metric.name][-1] for part in parts])
+    return np.array([_together(metric, mine) for mine in _by_replicate(parts)])
 
 
-def _together(name: str, parts: Sequence[_Part]) -> float:
-    return float(pooled(name, [part.scored.statistics[name][-1:] for part in parts])[0])
+def _together(metric: Metric, parts: Sequence[_Part]) -> float:
+    assert metric.pooling is not None
+    return float(metric.pooling.value([part.scored.statistics[metric.name][-1:] for part in parts])[0])
 
 
 def _by_replicate(parts: list[_Part]) -> list[list[_Part]]:
     return [[part for part in parts if part.replicate == r] for r in sorted({part.replicate for part in parts})]
 
 
-def _of_folds(name: str, parts: list[_Part]) -> np.ndarray:
+def _of_folds(metric: Metric, parts: list[_Part]) -> np.ndarray:
     """(R, J) of each replicate what its J folds add to the score, whose mean over folds is the score.
 
     That is the metric on the fold or, of a pooled one, the value of all folds plus J - 1 times what is lost without
     this one: the pseudo-values of the jackknife (Tukey, 1958) about the value of all folds. For a mean over folds of
     one size both are the same.
     """
-    if name in AVERAGED:
-        return np.array([[part.scored.values[name][-1] for part in mine] for mine in _by_replicate(parts)])
-    return np.array([_pseudo_values(name, mine) for mine in _by_replicate(parts)])
+    if metric.pooling is None:
+        return np.array([[part.scored.values[metric.name][-1] for part in mine] for mine in _by_replicate(parts)])
+    return np.array([_pseudo_values(metric, mine) for mine in _by_replicate(parts)])
 
 
-def _pseudo_values(name: str, parts: list[_Part]) -> np.ndarray:
+def _pseudo_values(metric: Metric, parts: list[_Part]) -> np.ndarray:
     rest = len(parts) - 1
     if not rest:
-        return _at_end(name, parts)
-    without = np.array([_together(name, [*parts[:j], *parts[j + 1 :]]) for j in range(len(parts))])
-    values: np.ndarray = _together(name, parts) + rest * (without.mean() - without)
+        return _at_end(metric, parts)
+    without = np.array([_together(metric, [*parts[:j], *parts[j + 1 :]]) for j in range(len(parts))])
+    values: np.ndarray = _together(metric, parts) + rest * (without.mean() - without)
     return values
 
 
-def _score_error(config: Config, metric: str, parts: list[_Part]) -> float | None:
+def _score_error(config: Config, metric: Metric, parts: list[_Part]) -> float | None:
     """The standard error of the score.
 
     One fold and one replicate: the standard error of the per-row values. One fold and R replicates: that of the rows'
@@ -295,9 +288,9 @@ def _score_error(config: Config, metric: str, parts: list[_Part]) -> float | Non
     last = _at_end(metric, parts)
     if config.evaluation.kind == "truth_table":
         return standard_error(last)
-    if metric not in AVERAGED:
+    if metric.pooling is not None:
         return None
-    rows = np.mean([part.scored.rows[metric][-1] for part in parts], axis=0)
+    rows = np.mean([part.scored.rows[metric.name][-1] for part in parts], axis=0)
     if config.evaluation.kind == "loocv":
         return resampled_error(rows, 1 / parts[0].n_train)
     error = standard_error(rows)
@@ -306,7 +299,7 @@ def _score_error(config: Config, metric: str, parts: list[_Part]) -> float | Non
     return math.hypot(error, float(last.std(ddof=1)) / math.sqrt(len(parts)))
 
 
-def _folds(metric: str, parts: list[_Part]) -> dict[str, float]:
+def _folds(metric: Metric, parts: list[_Part]) -> dict[str, float]:
     """`fold/<i>/val/…` of score metric and loss at the chosen epochs, and of each replicate if there are several.
 
     Of a pooled metric it is `fold/<i>/pooled/…`, what the fold adds to the score.
@@ -315,9 +308,9 @@ def _folds(metric: str, parts: list[_Part]) -> dict[str, float]:
     if len(parts) == 1:
         return summary
     folds, replicates = (sorted({getattr(part, of) for part in parts}) for of in ("fold", "replicate"))
-    for name in dict.fromkeys((metric, "loss")):
-        key = fold_key(name)
-        for fold, values in zip(folds, _of_folds(name, parts).T, strict=True):
+    for each in (metric, LOSS):
+        key = each.fold_key
+        for fold, values in zip(folds, _of_folds(each, parts).T, strict=True):
             summary[f"fold/{fold}/{key}"] = float(values.mean())
             if len(replicates) > 1:
                 for replicate, value in zip(replicates, values, strict=True):
@@ -340,7 +333,7 @@ def _report(
 
 
 def _predictions(
-    development: Development, metric: str, parts: list[_Part], fits: Sequence[Fit], results: Sequence[FitResult]
+    development: Development, metric: Metric, parts: list[_Part], fits: Sequence[Fit], results: Sequence[FitResult]
 ) -> dict[str, np.ndarray]:
     """Hold-out on classes: `report_correct` (R, n_report). K-fold: `out_of_fold` (M, C), `rows`, `fold`, `replicate`.
 
@@ -358,11 +351,11 @@ def _predictions(
     sizes = [len(fit.fold.val) for fit in fits]
     chosen = [result.val_outputs[result.chosen_epoch - 1] for result in results]
     losses = {}
-    if metric in AVERAGED:
-        scored = [part.scored.rows[metric][-1] for part in parts]
+    if metric.pooling is None:
+        scored = [part.scored.rows[metric.name][-1] for part in parts]
         # Leave-one-out pools the rows of a replicate, and fits come fold by fold.
         values = np.concatenate(scored) if len(parts) == len(fits) else np.stack(scored, axis=1).ravel()
-        losses = {"row_losses": 1 - values if metric == "accuracy" else values}
+        losses = {"row_losses": values if metric.lower_is_better else metric.best - values}
     return losses | {
         "out_of_fold": np.concatenate(chosen).astype(np.float32),
         "rows": np.concatenate([fit.fold.val for fit in fits]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hpsearch import metrics
 from hpsearch.formatting import show_like, show_number
 from hpsearch.records import R2, Status
 from hpsearch.scoring.score import Score
@@ -30,11 +31,11 @@ def row_of(score: Score, record: Record, *, epochs: bool = False) -> Row:
 def _more(score: Score, record: Record, *, epochs: bool) -> dict[str, str]:
     """Further columns of the table, the most important first: what is to be quoted."""
     summary, more = record.result.summary, {}
-    for name in score.report:
-        if f"report/{name}" in summary:
-            error = record.result.score_se if name == score.metric else None
-            more[f"report/\n{name}"] = show_like(summary[f"report/{name}"], error)
-    if R2 in summary and "report/r2" not in summary and score.metric != "r2":
+    for metric in score.report:
+        if f"report/{metric}" in summary:
+            error = record.result.score_se if metric == score.metric else None
+            more[f"report/\n{metric}"] = show_like(summary[f"report/{metric}"], error)
+    if R2 in summary and "report/r2" not in summary and score.metric != metrics.R2:
         more["val/\nr2"] = show_number(summary[R2])
     if epochs and record.config_tree["training"]["patience"] is None and _is_scored(record):
         more["epochs"] = str(_epochs_run(record))

@@ -10,6 +10,7 @@ from hpsearch.config.search import AdaptiveSearch, CoarseToFine
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.formatting import number_of, plural, show_number, show_value
 from hpsearch.jobs import ProbeResult
+from hpsearch.metrics import METRICS
 from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Status
 from hpsearch.scoring.score import Score
@@ -213,8 +214,8 @@ def describe_score(config: Config, score: Score) -> str:
     if not score.negated:
         return score.name
     text = f"-{score.name}, shown as {score.name}: lower is better"
-    loss = config.loss.kind
-    if loss in ("mse", "mae") and loss != score.metric and not config.search.chosen("loss"):
+    loss = METRICS.get(config.loss.kind, score.metric)
+    if loss.of_classes is False and loss != score.metric and not config.search.chosen("loss"):
         text += f"; trained with loss={loss} (search.metric={loss} would score by it)"
     return text
 

@@ -9,6 +9,7 @@ from scipy import stats
 
 from hpsearch.analysis.analyse import analyse, digest_of
 from hpsearch.analysis.findings import Action
+from hpsearch.metrics import LOSS
 from tests.analysis.evidences import bitmaps, clear, level, of, retrained, scored, with_design
 
 NAMES = ("bce", "cross_entropy", "mse")
@@ -147,7 +148,7 @@ def test_levels_that_may_not_be_compared_have_no_differences(broken):
 
 
 def test_losses_that_may_not_be_compared_are_described_by_it_nevertheless():
-    evidence = compared(losses_of(10), metric="loss", accuracies={name: np.full(10, -0.5) for name in NAMES})
+    evidence = compared(losses_of(10), metric=LOSS, accuracies={name: np.full(10, -0.5) for name in NAMES})
     findings = analyse(evidence)
     assert {gate.action for gate in findings.gates if gate.code == "R10"} == {Action.REFUSE}
     assert all(math.isfinite(pair.diff) for pair in findings.calibrated.pairs)

@@ -12,6 +12,7 @@ from hpsearch.analysis.comparison.factorial import effects_of
 from hpsearch.analysis.comparison.levels import confirm_levels, contenders_of
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.summary import explore_level
+from hpsearch.metrics import ACCURACY, CROSS_ENTROPY, MSE
 from tests.analysis.evidences import (
     bitmaps,
     clear,
@@ -69,7 +70,7 @@ def test_a_retrained_default_recipe_has_the_optimism_of_its_own_score():
     assert optimism_of(evidence) == pytest.approx(0.5 - np.mean(A))
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "mse"])
+@pytest.mark.parametrize("metric", [ACCURACY, MSE], ids=str)
 def test_a_seed_that_diverged_leaves_no_mean(metric):
     evidence = of(scored("a", [-0.9, -0.8, -math.inf]), scored("b", [-0.1, -0.2, -0.3]), metric=metric)
     found = analyse(evidence).confirmed
@@ -118,11 +119,11 @@ def test_curves_of_losses_are_negated():
     curves = {"val/cross_entropy": [2.0, 0.5, 0.2]}
     a = [replace(row, curves=curves) for row in scored("a", [-0.1, -0.1, -0.1])]
     # -ln 10 + 0.9 (-0.1 + ln 10) = -0.32
-    found = confirm_levels(of(a, scored("b", [-0.3] * 3), metric="cross_entropy"), {}, ())
+    found = confirm_levels(of(a, scored("b", [-0.3] * 3), metric=CROSS_ENTROPY), {}, ())
     assert found["a"].to_target[:2] == (3.0, 1.0)
 
 
-@pytest.mark.parametrize("changes", [{"classes": 0}, {"metric": "mse"}])
+@pytest.mark.parametrize("changes", [{"classes": 0}, {"metric": MSE}])
 def test_without_a_known_chance_level_there_is_no_target(changes):
     a = [replace(row, curves={"val/accuracy": [0.9], "val/mse": [0.1]}) for row in scored("a", [-0.1, -0.1])]
     assert confirm_levels(of(a, scored("b", [-0.3] * 2), **changes), {}, ())["a"].to_target is None

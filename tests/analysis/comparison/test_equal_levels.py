@@ -7,6 +7,7 @@ import pytest
 
 from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.evidence import Evidence
+from hpsearch.metrics import MACRO_F1
 from tests.analysis.evidences import design, folded, level, retrained, trials
 
 ALPHA = 0.05
@@ -43,7 +44,7 @@ def overlapping_folds(draw):
     for name in NAMES:
         shared = draw.normal(0, 0.005)
         found += folded(name, 0.9 + shared + draw.normal(0, 0.01, (3, 5)))
-    return found, {"folds": 5, "evaluation": "kfold", "rows": {"train": 800, "val": 1000}, "metric": "macro_f1"}
+    return found, {"folds": 5, "evaluation": "kfold", "rows": {"train": 800, "val": 1000}, "metric": MACRO_F1}
 
 
 def share_with_a_claim(made, reports, kinds=("full", "on_this_report_set_only"), seed=11):

@@ -10,6 +10,7 @@ from scipy import stats
 from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.comparison.factorial import effects_of, why_no_effects
 from hpsearch.analysis.evidence import Evidence
+from hpsearch.metrics import MACRO_F1
 from tests.analysis.evidences import design, folded, level, scored, trials
 
 CELLS = [("no", "no"), ("yes", "no"), ("no", "yes"), ("yes", "yes")]
@@ -26,7 +27,7 @@ def crossed_levels(scores, row_of, **changes):
 
 def in_folds(scores, **changes):
     """(4, S, 5) scores of folds."""
-    return crossed_levels(scores, folded, **{**FIVE, "metric": "macro_f1", **changes})
+    return crossed_levels(scores, folded, **{**FIVE, "metric": MACRO_F1, **changes})
 
 
 def by_hand():
@@ -61,7 +62,7 @@ def test_under_k_fold_cell_means_are_those_of_all_folds():
 
 def test_the_overlap_of_folds_makes_intervals_wider_than_those_of_as_many_keys():
     scores = by_hand()
-    over_keys = effects_of(crossed_levels(scores.reshape(4, 10), scored, metric="macro_f1"), 0.05)
+    over_keys = effects_of(crossed_levels(scores.reshape(4, 10), scored, metric=MACRO_F1), 0.05)
     over_folds = effects_of(in_folds(scores), 0.05)
     ratio = np.diff(over_folds.interaction[1:]) / np.diff(over_keys.interaction[1:])
     assert ratio == pytest.approx(math.sqrt((1 / 10 + 1 / 4) / (1 / 10)))

@@ -12,6 +12,7 @@ from scipy import stats
 
 from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.comparison.paired_scores import pair_up, val_per_train
+from hpsearch.metrics import MACRO_F1
 from hpsearch.statistics.crossed_effects import crossed
 from hpsearch.statistics.paired_tests import power_paired
 from tests.analysis.evidences import bitmaps, clear, design, in_folds, level, of, pairs_of, retrained, scored
@@ -104,7 +105,7 @@ def test_without_bitmaps_a_claim_is_about_this_report_set_only():
 
 def test_bitmaps_of_another_metric_are_not_read():
     correct = bitmaps({"a": 0.95, "b": 0.8}, 10)
-    (pair,) = pairs_of(of(retrained("a", correct["a"]), retrained("b", correct["b"]), metric="macro_f1"))
+    (pair,) = pairs_of(of(retrained("a", correct["a"]), retrained("b", correct["b"]), metric=MACRO_F1))
     assert pair.ci_images is None
 
 

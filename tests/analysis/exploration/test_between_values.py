@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hpsearch.analysis.exploration.summary import best_probability, flips
+from hpsearch.metrics import MSE
 from tests.analysis.searches import of_rows, search, trial, with_rows
 
 A = [(0.1, 0.2), (0.5, 0.4), (0.5, 0.8), (0.9, 0.6)]
@@ -73,7 +74,7 @@ def test_without_report_rows_val_scores_judge():
 def test_a_level_in_which_everything_diverged_is_never_ahead():
     rows = [trial(k, val, report, "a") for k, (val, report) in enumerate(A, 1)]
     rows += [trial(k, -math.inf, level="b", status="diverged") for k in range(1, 5)]
-    found = best_probability(of_rows(*rows, metric="mse", classes=0), seed=0)
+    found = best_probability(of_rows(*rows, metric=MSE, classes=0), seed=0)
     assert found[2][0] == pytest.approx([1, 0])
 
 
@@ -143,6 +144,6 @@ def test_further_levels_make_the_intervals_of_a_flip_wider():
 
 
 def test_a_regression_that_diverged_takes_no_part_in_flips():
-    rows = turning(metric="mse", classes=0).trials
+    rows = turning(metric=MSE, classes=0).trials
     lost = replace(rows[0], status="diverged")
-    assert flips(of_rows(lost, *rows[1:], metric="mse", classes=0), seed=0) == ()
+    assert flips(of_rows(lost, *rows[1:], metric=MSE, classes=0), seed=0) == ()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.summary import best_probability, explore_level, flips
 from hpsearch.analysis.search_linter import lint
+from hpsearch.metrics import ACCURACY, MACRO_F1, MSE, R2
 from tests.analysis.searches import LR, confirmed, design, next_bounds, of_rows, search, trial
 
 SPACE = {
@@ -69,7 +70,7 @@ def evidences(draw):
     rows += [replace(draw(trials(level, 99, kind)), default=True) for level in levels if draw(st.booleans())]
     confirm = confirmed("a", *draw(st.lists(st.sampled_from([0.5, math.nan, -math.inf]), max_size=3)))
     changes = {
-        "metric": draw(st.sampled_from(["mse", "r2"] if regression else ["accuracy", "macro_f1"])),
+        "metric": draw(st.sampled_from([MSE, R2] if regression else [ACCURACY, MACRO_F1])),
         "delta": draw(st.sampled_from([None, 0.01, 2.0])),
         "epochs": draw(st.integers(0, 6)),
         "sampler": draw(st.sampled_from(["random", "qmc", "tpe", "unknown"])),
@@ -150,7 +151,7 @@ def test_a_regression_of_which_some_trials_diverged():
         else replace(row, val=-1.0 / (1 + row.k), report=-1.0 / (1 + row.k))
         for row in evidence.trials
     ]
-    found, _, best, turned, hints = everything(of_rows(*rows, metric="mse", classes=0, delta=None))
+    found, _, best, turned, hints = everything(of_rows(*rows, metric=MSE, classes=0, delta=None))
     curve = found["a"].curve
     assert curve.expected[0] == -math.inf
     assert np.isfinite(curve.median[1:]).all()

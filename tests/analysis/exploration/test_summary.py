@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hpsearch.analysis.exploration.summary import explore_level
+from hpsearch.metrics import MACRO_F1, MSE, R2
 from tests.analysis.searches import confirmed, of_rows, search, trial, with_rows
 
 SCORES = [(0.6, 0.5), (0.8, 0.9), (0.7, 0.6), (0.8, 0.7), (0.1, 0.2), (0.5, 0.4)]
@@ -190,7 +191,7 @@ def test_trials_that_all_get_every_row_right_are_not_told_from_noise():
     assert explored(of_rows(*(trial(k, 1.0) for k in range(1, 9)), rows={"val": 50})).shrinkage == 0
 
 
-@pytest.mark.parametrize("changes", [{"metric": "mse", "classes": 0}, {"rows": {}}])
+@pytest.mark.parametrize("changes", [{"metric": MSE, "classes": 0}, {"rows": {}}])
 def test_where_noise_is_not_known_nothing_is_said_about_luck(changes):
     found = explored(of_rows(trial(1, -0.4), trial(2, -0.2), trial(3, -0.3), **changes))
     assert found.contending == 0
@@ -237,12 +238,12 @@ def test_of_pure_noise_the_corrected_score_is_below_the_selected_one():
 def test_a_loss_is_corrected_as_a_negated_score():
     losses = np.random.default_rng(0).exponential(2.0, size=(3, 100))
     rows = [trial(k, -float(one.mean()), losses=one) for k, one in enumerate(losses, 1)]
-    estimate, low, high = explored(of_rows(*rows, metric="mse", classes=0, rows={"val": 100})).corrected
+    estimate, low, high = explored(of_rows(*rows, metric=MSE, classes=0, rows={"val": 100})).corrected
     assert low < estimate < high < 0
     assert estimate == pytest.approx(-losses.mean(axis=1).min(), abs=0.4)
 
 
-@pytest.mark.parametrize("metric", ["macro_f1", "r2"])
+@pytest.mark.parametrize("metric", [MACRO_F1, R2], ids=str)
 def test_a_metric_that_is_no_mean_over_rows_has_no_corrected_score(metric):
     assert explored(folded([np.zeros(100)], metric=metric)).corrected is None
 
@@ -282,7 +283,7 @@ def test_without_retrainings_the_good_region_begins_delta_below_the_recipe():
 
 def test_without_delta_the_good_region_begins_one_standard_error_below_the_recipe():
     assert explored(scored(delta=None)).good.threshold == pytest.approx(0.9 - math.sqrt(0.09 / 999))
-    assert explored(scored(delta=None, metric="macro_f1")).good is None
+    assert explored(scored(delta=None, metric=MACRO_F1)).good is None
 
 
 def test_the_same_evidence_gives_the_same_numbers():

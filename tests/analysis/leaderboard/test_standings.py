@@ -13,10 +13,11 @@ from statsmodels.stats.proportion import proportion_confint
 from hpsearch.analysis.comparison.sentences import ClaimKind, State
 from hpsearch.analysis.evidence import Evidence, TrialRow
 from hpsearch.analysis.leaderboard.standings import Recipe, Split, Sweep, standings
+from hpsearch.metrics import ACCURACY, MACRO_F1, MSE
 from hpsearch.statistics.crossed_effects import crossed
 from tests.analysis.evidences import bitmaps, design, folded, level, retrained, scored
 
-SPLIT = Split("3f2a9c1b" * 8, (("kind", "holdout"), ("report", 400), ("val", 400)), 0, "accuracy")
+SPLIT = Split("3f2a9c1b" * 8, (("kind", "holdout"), ("report", 400), ("val", 400)), 0, ACCURACY)
 FOLDED = {"folds": 5, "evaluation": "kfold", "rows": {"train": 800, "val": 1000}}
 
 
@@ -84,7 +85,7 @@ def test_levels_are_entries_of_their_own_and_no_two_share_a_name():
 
 @pytest.mark.parametrize(
     "change",
-    [{"rows": "0" * 64}, {"evaluation": (("kind", "holdout"), ("report", 399))}, {"seed": 1}, {"metric": "f1"}],
+    [{"rows": "0" * 64}, {"evaluation": (("kind", "holdout"), ("report", 399))}, {"seed": 1}, {"metric": MACRO_F1}],
 )
 def test_another_split_is_not_mixed_in(change):
     other = replace(SPLIT, **change)
@@ -97,7 +98,7 @@ def test_another_split_is_not_mixed_in(change):
 
 def test_the_digest_of_a_split_is_that_of_everything_that_makes_it():
     text = f'["{SPLIT.rows}", [["kind", "holdout"], ["report", 400]], 0, "accuracy", ""]'
-    plain = replace(SPLIT, evaluation=(("kind", "holdout"), ("report", 400)), seed=0, metric="accuracy", loss="")
+    plain = replace(SPLIT, evaluation=(("kind", "holdout"), ("report", 400)), seed=0, metric=ACCURACY, loss="")
     assert plain.digest == hashlib.sha256(text.encode()).hexdigest()[:8]
     assert replace(plain, loss="mse").digest != plain.digest
 
@@ -123,8 +124,8 @@ def test_so_does_the_highest_val_score_of_equal_trials():
 
 
 def test_scores_that_are_no_shares_have_neither_interval_nor_luck():
-    split = replace(SPLIT, metric="mse")
-    errors = [sweep(name, trial(1, -2.0, -3.0), split=split, metric="mse", classes=0) for name in "ab"]
+    split = replace(SPLIT, metric=MSE)
+    errors = [sweep(name, trial(1, -2.0, -3.0), split=split, metric=MSE, classes=0) for name in "ab"]
     board = standings(errors)
     assert math.isnan(board.luck)
     assert math.isnan(board.entries[0].curse)

@@ -9,6 +9,7 @@ import pytest
 from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.evidence import TrialRow
 from hpsearch.analysis.findings import Action
+from hpsearch.metrics import CROSS_ENTROPY, LOSS, MSE
 from tests.analysis.evidences import broken, clear, diverged, gates_of, lost, opened, with_design, without
 
 REFUSE, DOWNGRADE, WARN = Action.REFUSE, Action.DOWNGRADE, Action.WARN
@@ -53,7 +54,7 @@ def with_smoothing(evidence):
     first, second = evidence.design.levels
     smooth = replace(first, fixed={"loss.cross_entropy.label_smoothing": 0.1})
     plain = replace(second, fixed={"loss.cross_entropy.label_smoothing": 0.0})
-    return with_design(evidence, levels=(smooth, plain), metric="cross_entropy")
+    return with_design(evidence, levels=(smooth, plain), metric=CROSS_ENTROPY)
 
 
 def negated(evidence):
@@ -113,9 +114,9 @@ BROKEN = [
         "differ in training.batch_size besides",
         EQUAL.format("batch_size"),
     ),
-    ("R10", negated(with_losses(clear(), "loss")), REFUSE, "so that their loss has", "search.metric=accuracy"),
+    ("R10", negated(with_losses(clear(), LOSS)), REFUSE, "so that their loss has", "search.metric=accuracy"),
     ("R10", negated(with_smoothing(clear())), REFUSE, "so that their cross_entropy has", "search.metric=accuracy"),
-    ("R10", negated(with_losses(clear(), "mse")), WARN, "mse is one formula for all levels", ""),
+    ("R10", negated(with_losses(clear(), MSE)), WARN, "mse is one formula for all levels", ""),
     ("R11", with_folds(clear()), REFUSE, "only means over 5 folds are known", ""),
     ("R11", with_folds(clear(), (0.9, math.nan)), REFUSE, "only means over 5 folds are known", ""),
     ("R12", first_seeds(clear(), 3), WARN, "2 contenders: no words of rank, levels by the alphabet", ""),

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from hpsearch.analysis.test_results import errors_of, shipped_pairs
+from hpsearch.metrics import MACRO_F1
 from hpsearch.report.blocks import DASH, MINUS, Table, Text
 from hpsearch.report.export import openings_csv, shipped_csv, to_json
 from hpsearch.report.sections.test_set import test_set as section_of
@@ -65,7 +66,7 @@ def test_without_retrained_networks_nothing_is_said_of_them(found):
 
 
 def test_what_is_no_share_has_no_error_of_images(found):
-    table = tables(with_tests(found, *found.evidence.tests, metric="macro_f1"))[0]
+    table = tables(with_tests(found, *found.evidence.tests, metric=MACRO_F1))[0]
     assert "SE of images" not in table.columns
     assert "√(p" not in table.caption
     assert "mean of S retrained ± s/√S" in table.columns

@@ -112,7 +112,7 @@ def _rows(evidence: Evidence, level: str, keys: Sequence[int]) -> list[ConfirmRo
 def _bitmaps(design: Design, a: Sequence[ConfirmRow], b: Sequence[ConfirmRow]) -> tuple[np.ndarray, np.ndarray] | None:
     """Only of an accuracy on one fixed set of rows: of other metrics they say something else."""
     kept = [np.asarray(row.correct) for row in (*a, *b) if row.correct is not None]
-    if not design.is_share or design.folds > 1 or not kept or len(kept) < len(a) + len(b):
+    if not design.metric.is_share or design.folds > 1 or not kept or len(kept) < len(a) + len(b):
         return None
     if any(one.ndim != 1 or one.shape != kept[0].shape for one in kept):
         return None

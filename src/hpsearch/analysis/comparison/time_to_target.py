@@ -8,7 +8,7 @@ import numpy as np
 from hpsearch.analysis.comparison.paired_scores import outcomes
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence
 from hpsearch.analysis.findings import TimeRatio
-from hpsearch.scoring.metrics import to_score
+from hpsearch.metrics import Metric
 from hpsearch.statistics.tunability import TimeToTarget, median_ratio, time_to_target
 
 FEWEST_PAIRS = 5
@@ -23,13 +23,9 @@ SHARE = 0.9
 
 def chance(design: Design) -> float | None:
     """The score of guessing without looking; None where it depends on the targets."""
-    if design.metric == "r2":
-        return 0.0
-    if design.classes < 2:
+    if design.metric.chance is None or (design.metric.of_classes and design.classes < 2):
         return None
-    if design.metric == "cross_entropy":
-        return -math.log(design.classes)
-    return 1 / design.classes if design.metric in ("accuracy", "macro_f1") else None
+    return design.metric.chance(design.classes)
 
 
 def target_of(evidence: Evidence) -> float | None:
@@ -84,6 +80,6 @@ def _times(evidence: Evidence, level: str, keys: Sequence[int], target: float | 
     return time_to_target(np.array([[*curve, *[math.nan] * (epochs - len(curve))] for curve in curves]), target)
 
 
-def _curve(row: ConfirmRow, metric: str) -> list[float]:
+def _curve(row: ConfirmRow, metric: Metric) -> list[float]:
     """The score on `val` rows after each epoch, higher is better."""
-    return [to_score(metric, value) for value in row.curves.get(f"val/{metric}", [])]
+    return [metric.score(value) for value in row.curves.get(f"val/{metric}", [])]

@@ -109,7 +109,7 @@ def _score(evidence: Evidence, row: TrialRow | None, part: str) -> float:
     """Of the default recipe; the worst possible one if it diverged."""
     if row is None or (part == "report" and not has_reports(evidence)):
         return math.nan
-    return evidence.design.worst if row.status == Status.DIVERGED else float(getattr(row, part))
+    return evidence.design.metric.worst if row.status == Status.DIVERGED else float(getattr(row, part))
 
 
 def _mean_cost(draws: Sequence[TrialRow]) -> float:

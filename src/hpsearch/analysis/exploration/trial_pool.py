@@ -52,7 +52,7 @@ def trial_pool(evidence: Evidence, level: str) -> TrialPool:
     Where any trial has a report score, one without it counts as missing, unless it diverged: a mean over the others
     would mix two kinds of rows.
     """
-    return pool_of(evidence.draws(level), evidence.design.worst, reported=has_reports(evidence))
+    return pool_of(evidence.draws(level), evidence.design.metric.worst, reported=has_reports(evidence))
 
 
 def pool_of(rows: Iterable[TrialRow], worst: float, *, reported: bool) -> TrialPool:

@@ -17,9 +17,6 @@ from hpsearch.statistics.selection_bias import (
     shrink_best,
 )
 
-ROW_MEANS = ("accuracy", "cross_entropy", "mse", "mae")
-"""Metrics that are means over rows, so that the losses of rows say what a configuration scores."""
-
 UNKNOWN = (math.nan, math.nan)
 
 
@@ -77,7 +74,7 @@ def _rows(design: Design, pool: TrialPool, part: str, scores: np.ndarray) -> int
     rows = design.rows.get(part, 0)
     if not rows and part == "val":
         rows = next((len(row.losses) for row in pool.rows if row.losses is not None), 0)
-    shares = design.is_share and bool(((scores >= 0) & (scores <= 1)).all())
+    shares = design.metric.is_share and bool(((scores >= 0) & (scores <= 1)).all())
     return rows if shares and rows > 1 else None
 
 
@@ -99,10 +96,10 @@ def corrected_score(design: Design, pool: TrialPool, seed: int) -> tuple[float, 
     """
     losses = [row.losses for row, gone in zip(pool.rows, pool.diverged, strict=True) if not gone]
     matrix = _matrix(losses)
-    if design.metric not in ROW_MEANS or matrix is None:
+    if design.metric.rows is None or matrix is None:
         return None
     loss, low, high = bbc_cv(matrix, seed)
-    base = 1.0 if design.is_share else 0.0
+    base = design.metric.best
     return base - loss, base - high, base - low
 
 

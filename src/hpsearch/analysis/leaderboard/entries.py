@@ -18,6 +18,7 @@ from hpsearch.analysis.evidence import Design, Evidence, TrialRow
 from hpsearch.analysis.exploration.findings import Interval
 from hpsearch.analysis.exploration.trial_pool import TrialPool, order_refused, trial_pool
 from hpsearch.analysis.exploration.winners_curse import corrected_score, luck_of
+from hpsearch.metrics import Metric
 from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.statistics.corrected_resampling import corrected_se
 from hpsearch.statistics.intervals import BOOTSTRAP_SEED, wilson
@@ -39,7 +40,7 @@ class Split:
     rows: str
     evaluation: tuple[tuple[str, Value], ...]
     seed: int
-    metric: str
+    metric: Metric
     loss: str = ""
 
     @property
@@ -54,7 +55,7 @@ class Split:
     @property
     def digest(self) -> str:
         """Eight hexadecimal digits that tell it from other splits: the beginning of a SHA-256."""
-        known = [self.rows, self.evaluation, self.seed, self.metric, self.loss]
+        known = [self.rows, self.evaluation, self.seed, self.metric.name, self.loss]
         return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:8]
 
 
@@ -212,7 +213,7 @@ def _shown(evidence: Evidence, pool: TrialPool, trial: TrialRow) -> tuple[float,
 def report_interval(design: Design, report: float) -> Interval:
     """Wilson 95 % of an accuracy on the report rows: would other rows differ? NaN for any other score."""
     n = design.rows.get("report", 0)
-    if not (design.is_share and n and 0 <= report <= 1):
+    if not (design.metric.is_share and n and 0 <= report <= 1):
         return NOWHERE
     return wilson(round(report * n), n)
 

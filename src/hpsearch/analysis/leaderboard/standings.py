@@ -280,7 +280,7 @@ def luck_of_first(design: Design, entries: Sequence[Entry]) -> float:
     """
     shown = np.array([entry.shown for entry in entries if not math.isnan(entry.shown)])
     n = design.rows.get("report", 0)
-    if not (design.is_share and n and len(shown) > 1 and ((shown >= 0) & (shown <= 1)).all()):
+    if not (design.metric.is_share and n and len(shown) > 1 and ((shown >= 0) & (shown <= 1)).all()):
         return math.nan
     mean = float(shown.mean())
     return expected_max_binomial(len(shown), mean, n) - mean

@@ -144,7 +144,7 @@ def single_opening(evidence: Evidence) -> list[RuleResult]:
     recipes = {(row.level, row.trial, row.config) for row in tests}
     if len(recipes) > 1 or len(tests) < openings or design.exploratory is not None:
         reason += " for different recipes: adaptive reuse, no interval of a later number is valid"
-    elif design.is_share:
+    elif design.metric.is_share:
         shown = sum(1 + len(row.retrained) for row in tests)  # every network that was scored on these rows
         half = reuse_half_width(min(row.n for row in tests), shown, design.alpha)
         sure = f"with {show_coverage(design.alpha)} confidence"

@@ -32,12 +32,6 @@ from hpsearch.statistics.importance import FEWEST_TOP
 from hpsearch.statistics.importance import FEWEST_TRIALS as FEWEST_FOR_IMPORTANCE
 from hpsearch.statistics.tuning_curves import FEWEST_TRIALS, largest_claim
 
-LOSSES = frozenset({"loss", "cross_entropy"})
-"""Metrics whose values mean something else under another loss or label smoothing."""
-
-ERRORS = frozenset({"mse", "mae"})
-"""Metrics that are one formula for all levels, yet the loss that some of them are trained on."""
-
 OF_R04 = ("training.epochs", "data", "schedule")
 """What equal effort needs: equal epochs, rows and schedules."""
 
@@ -196,9 +190,9 @@ def alike_but_for_the_factor(evidence: Evidence) -> list[RuleResult]:
 def comparable_losses(evidence: Evidence) -> list[RuleResult]:
     """R10: values of a loss are not compared across losses or label smoothing."""
     design = evidence.design
-    if not losses_differ(design) or design.metric not in LOSSES | ERRORS:
-        return [RuleResult("R10", Action.PASS, f"{visible(design.metric)} means the same for all levels")]
-    if design.metric in ERRORS:
+    if not losses_differ(design) or not design.metric.lower_is_better:
+        return [RuleResult("R10", Action.PASS, f"{visible(design.metric.name)} means the same for all levels")]
+    if not design.metric.is_of_loss:
         reason = f"{design.metric} is one formula for all levels, but the loss that some of them are trained on"
         return [RuleResult("R10", Action.WARN, reason)]
     reason = f"levels differ in the loss or in label smoothing, so that their {design.metric} has different meanings"

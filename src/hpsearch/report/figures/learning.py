@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from hpsearch.analysis.evidence import TrialRow
 from hpsearch.analysis.findings import Findings
+from hpsearch.metrics import LOSS, Metric
 from hpsearch.report.figures.axes import (
     Entry,
     Layout,
@@ -25,7 +26,7 @@ from hpsearch.report.figures.axes import (
     styled,
 )
 from hpsearch.report.figures.style import INK, MUTED
-from hpsearch.report.levels import LOSSES, Series, level_series, parameter_names, score_name, selection_rows
+from hpsearch.report.levels import Series, level_series, parameter_names, score_name, selection_rows
 
 
 @styled
@@ -77,13 +78,13 @@ def learning_curves(findings: Findings) -> Figure | None:
     groups = [(series, _top(findings, series.name)) for series in level_series(findings, 20)]
     groups = [(series, rows) for series, rows in groups if rows]
     design = findings.evidence.design
-    name = _curve_name(design.metric, [row for _, rows in groups for row in rows])
-    if name is None:
+    metric = _curve_metric(design.metric, [row for _, rows in groups for row in rows])
+    if metric is None:
         return None
-    sign = -1.0 if name in LOSSES else 1.0
+    name, sign = metric.name, metric.score(1.0)
     every = [sign * v for _, rows in groups for row in rows for v in row.curves.get(f"val/{name}", [])]
     top = max(filter(np.isfinite, every), default=np.nan)
-    delta = design.delta if name == design.metric else None
+    delta = design.delta if metric == design.metric else None
     legend = [
         *_curve_legend(selection_rows(findings)),
         *delta_entries(delta, f"below the highest {selection_rows(findings)} score"),
@@ -95,7 +96,7 @@ def learning_curves(findings: Findings) -> Figure | None:
         scale(one, "y", low, high, count=4, broken=True)
         _draw_group(one, series, rows, findings.explored[series.name].recipe, (name, sign))
         one.set_xlabel("epoch", labelpad=3)
-        one.set_ylabel(score_name(design) if name == design.metric else f"-{name}")
+        one.set_ylabel(score_name(design) if metric == design.metric else f"-{name}")
         name_panel(one, series.label, f"n = {len(rows)}")
         if at % 2:
             hide_left(one)
@@ -116,12 +117,9 @@ def _top(findings: Findings, level: str) -> list[TrialRow]:
     return [rows[k] for k in (explored.top if explored else ()) if k in rows and rows[k].curves]
 
 
-def _curve_name(metric: str, rows: Sequence[TrialRow]) -> str | None:
+def _curve_metric(metric: Metric, rows: Sequence[TrialRow]) -> Metric | None:
     """The metric itself where there are curves of it, else the loss."""
-    for name in (metric, "loss"):
-        if any(f"val/{name}" in row.curves for row in rows):
-            return name
-    return None
+    return next((one for one in (metric, LOSS) if any(f"val/{one}" in row.curves for row in rows)), None)
 
 
 def _train(groups: Sequence[tuple[Series, list[TrialRow]]], name: str, sign: float) -> list[float]:

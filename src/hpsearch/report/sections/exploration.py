@@ -105,7 +105,9 @@ def _gain(plan: Design, tuned: float, untuned: float, part: str) -> str:
     gain = tuned - untuned
     if not math.isfinite(gain):
         return DASH
-    text = show_search_score(plan, abs(gain), part) if not plan.is_share else f"{abs(gain):.{_digits(plan, part)}f}"
+    text = (
+        show_search_score(plan, abs(gain), part) if not plan.metric.is_share else f"{abs(gain):.{_digits(plan, part)}f}"
+    )
     return f"{'+' if gain > 0 else '-' if gain < 0 else ''}{text}"
 
 

@@ -8,7 +8,6 @@ from hpsearch.analysis.test_results import Tested, repeated
 from hpsearch.formatting import number_of, show_score, visible
 from hpsearch.records import NO_LEVEL
 from hpsearch.report.blocks import DASH, MINUS, Block, Cell, Section, Text, table
-from hpsearch.report.levels import LOSSES
 from hpsearch.report.number_format import difference, interval, p_value, two_digits
 
 
@@ -51,14 +50,14 @@ def _caption(findings: Findings) -> str:
         "does not shrink with more seeds."
     )
     said = [first]
-    if findings.evidence.design.is_share:
+    if findings.evidence.design.metric.is_share:
         said.append("SE of images: √(p (1 - p) / n), would other rows give another number?")
     if any(one.retrains for one in findings.tested):
         said.append(
             "s/√S: would other retrained networks of the recipe, on the same development rows, give another mean? The "
             "two errors answer different questions; more networks make the second smaller, never the first."
         )
-    if findings.evidence.design.metric in LOSSES:
+    if findings.evidence.design.metric.lower_is_better:
         said.append("Lower is better.")
     return " ".join(said)
 
