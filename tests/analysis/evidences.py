@@ -102,9 +102,9 @@ def opened(opening: int, trial: int = 1, **more: object) -> TestRow:
 
 def gates_of(evidence, code):
     if code in ("R07", "R12", "R15", "R17", "R18", "R21"):
-        return [gate for gate in analyse(evidence).gates if gate.code == code]
+        return [gate for gate in analyse(evidence).gates if gate.rule == code]
     known = design_gates(evidence, count_looks(evidence, digest_of(evidence)))
-    return [gate for gate in known if gate.code == code]
+    return [gate for gate in known if gate.rule == code]
 
 
 def broken(evidence, code):

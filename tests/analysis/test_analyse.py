@@ -58,7 +58,7 @@ def assert_honest(findings):
         assert not MISCOUNTED.search(text), text
     assert findings.contenders
     assert set(findings.contenders) <= set(_names(findings))
-    assert {gate.code for gate in findings.gates} == CODES
+    assert {gate.rule for gate in findings.gates} == CODES
     assert findings.answers[-1].sentence.startswith("Applies to: ")
     assert {one.status for one in findings.answers} <= {
         "claim",
@@ -93,9 +93,9 @@ def assert_honest_pair(pair, plan, looks):
 def assert_allowed(pair, broken):
     """A rule about a level holds in every pair with it, a rule about all levels in every pair."""
     behind = {pair.a if pair.diff < 0 else pair.b} if pair.claim != "none" else set()
-    excused = {gate.level for gate in broken if gate.code in ("R17", "R18")}
+    excused = {gate.level for gate in broken if gate.rule in ("R17", "R18")}
     assert not behind & excused
-    unequal = {gate.level for gate in broken if gate.code in ("R06", "R08", "R09", "R10", "R11")}
+    unequal = {gate.level for gate in broken if gate.rule in ("R06", "R08", "R09", "R10", "R11")}
     assert pair.refused or not {None, pair.a, pair.b} & unequal
 
 
@@ -295,7 +295,7 @@ def test_keys_that_the_search_had_leave_the_search_as_it_is():
 
 
 def test_gates_are_sorted_by_code():
-    codes = [gate.code for gate in analyse(clear()).gates]
+    codes = [gate.rule for gate in analyse(clear()).gates]
     assert codes == sorted(codes)
 
 

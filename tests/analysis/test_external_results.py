@@ -131,12 +131,12 @@ def test_keys_that_the_search_had_are_no_fresh_ones(write):
     lines = ["explore,a,1,7,0.5,0.5,10,,1,x", *(f"confirm,a,1,{key},,0.5,10,,," for key in (7, 8))]
     evidence = read_table(write(*lines))
     assert evidence.design.search_keys == (7,)
-    assert [gate.action for gate in analyse(evidence).gates if gate.code == "R06"] == ["refuse"]
+    assert [gate.action for gate in analyse(evidence).gates if gate.rule == "R06"] == ["refuse"]
 
 
 def test_keys_may_be_counted_from_zero(write):
     lines = ["explore,a,0,,0.5,0.5,10,,1,x", *(f"confirm,a,0,{key},,0.5,10,,," for key in (0, 1))]
-    assert [gate.action for gate in analyse(read_table(write(*lines))).gates if gate.code == "R06"] == ["pass"]
+    assert [gate.action for gate in analyse(read_table(write(*lines))).gates if gate.rule == "R06"] == ["pass"]
 
 
 FINITE = "must be a finite number unless status says why there is none"
@@ -295,7 +295,7 @@ def test_default_recipes_of_a_table_are_no_draws(write):
 
 def test_a_table_of_foreign_results_is_analysed(write):
     findings = analyse(read_table(write(*SMALL)))
-    codes = {gate.code: gate.action for gate in findings.gates}
+    codes = {gate.rule: gate.action for gate in findings.gates}
     assert codes["R02"] == "warn"
     assert findings.contenders == ("adam", "sgd")
     assert re.fullmatch(r"Applies to: results\.csv; spaces [0-9a-f]{8}; 2 trials each\.", findings.answers[-1].sentence)

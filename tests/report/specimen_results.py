@@ -9,7 +9,7 @@ import numpy as np
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedLevel, CalibratedPair
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.findings import Curve, GoodRegion, Importance, Isolation, SearchSummary
-from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Pair, RuleResult
+from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Pair, Rule, RuleResult
 from tests.report.specimen_parts import Shape, design_of, retrainings_of, trials_of
 
 
@@ -45,7 +45,7 @@ def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed:
 
 
 def gate(code: str, action: Action, reason: str, fix: str, level: str | None = None) -> RuleResult:
-    return RuleResult(code, action, reason, fix, level)
+    return RuleResult(Rule(code), action, reason, fix, level)
 
 
 def _gates() -> tuple[RuleResult, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from hpsearch.analysis.comparison.paired_scores import NOWHERE
 from hpsearch.analysis.evidence import TestRow
-from hpsearch.analysis.findings import Action, Answer, Confirmed, Factorial, Findings, Flip, Hint, TimeRatio
+from hpsearch.analysis.findings import Action, Answer, Confirmed, Factorial, Findings, Flip, Hint, Rule, TimeRatio
 from hpsearch.analysis.test_results import errors_of, shipped_pairs
 from hpsearch.metrics import MACRO_F1, MSE
 from tests.report.specimen_parts import Shape
@@ -115,7 +115,7 @@ def refused() -> Findings:
     pairs = tuple(
         replace(
             pair,
-            refused=("R07", "R09"),
+            refused=(Rule.ENOUGH_SEEDS, Rule.LEVELS_OTHERWISE_ALIKE),
             state="refused",
             claim="none",
             sentence="Not compared: different kinds of devices (R09). Fix: extend=device.",
@@ -194,7 +194,10 @@ def with_a_missing_key() -> Findings:
         for row in found.evidence.confirm
     )
     evidence = replace(found.evidence, confirm=rows)
-    confirmed = {**found.confirmed, "none": Confirmed(12, 1, *[math.nan] * 2, NOWHERE, math.nan, refused=("R08",))}
+    confirmed = {
+        **found.confirmed,
+        "none": Confirmed(12, 1, *[math.nan] * 2, NOWHERE, math.nan, refused=(Rule.NO_MISSING_PAIR,)),
+    }
     pair = replace(pair_of(evidence, "batch norm before", "none"), ci=(math.nan, math.nan), ci_sim=(math.nan, math.nan))
     gates = (*found.gates, gate("R08", Action.DOWNGRADE, "1 of 12 seeds diverged: no t interval", ""))
     return replace(found, evidence=evidence, confirmed=confirmed, pairs=(pair,), gates=gates)

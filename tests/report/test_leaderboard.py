@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 import pytest
 
 from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, State, Statement, sentence
+from hpsearch.analysis.findings import Rule
 from hpsearch.analysis.leaderboard.standings import Comparison, Entry, Leaderboard, Recipe, Split
 from hpsearch.metrics import ACCURACY, MSE
 from hpsearch.report.blocks import DASH, MINUS
@@ -41,8 +42,9 @@ CLAIMED = Comparison(
 )  # fmt: skip
 REFUSED = Comparison(
     "wide / adam", "few", 3, math.nan, (math.nan, math.nan), (math.nan, math.nan), math.nan, math.nan, State.REFUSED,
-    ClaimKind.NONE, sentence(State.REFUSED, Refusal("wide / adam", "few", "R07", "3 common seeds", "confirm.seeds=10")),
-    "R07",
+    ClaimKind.NONE,
+    sentence(State.REFUSED, Refusal("wide / adam", "few", Rule.ENOUGH_SEEDS, "3 common seeds", "confirm.seeds=10")),
+    Rule.ENOUGH_SEEDS,
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from hpsearch.analysis.comparison.refusals import is_refused, refusing_rules
 from hpsearch.analysis.comparison.time_to_target import time_ratios
 from hpsearch.analysis.evidence import ConfirmRow, Evidence
 from hpsearch.analysis.exploration.summary import best_probability, explore_level, flips
-from hpsearch.analysis.findings import Findings, Pair, RuleResult
+from hpsearch.analysis.findings import Findings, Pair, Rule, RuleResult
 from hpsearch.analysis.rules.design_and_search import claim_gates, design_gates, in_order, search_gates
 from hpsearch.analysis.search_linter import lint
 from hpsearch.analysis.test_results import errors_of, shipped_pairs
@@ -38,12 +38,12 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
     digest = digest_of(evidence)
     looks = count_looks(evidence, digest)
     gates = design_gates(evidence, looks)
-    refused = is_refused(gates, "R02", "R03")
+    refused = is_refused(gates, Rule.INDEPENDENT_DRAWS, Rule.NO_PRUNING)
     explored = {
         level.name: explore_level(evidence, level.name, refused=refused, seed=seed) for level in evidence.design.levels
     }
     gates += search_gates(evidence, explored)
-    apart = refused or is_refused(gates, "R09", "R10")
+    apart = refused or is_refused(gates, Rule.LEVELS_OTHERWISE_ALIKE, Rule.COMPARABLE_LOSSES)
     confirmed = confirm_levels(evidence, explored, gates)
     family = family_of(evidence, looks)
     pairs, included = compare_levels(evidence, family, gates)
@@ -68,7 +68,9 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         digest=digest,
         seed=seed,
         notes=_notes(evidence, family.alpha, pairs, gates),
-        calibrated=calibrated_losses(evidence, family, comparable=not is_refused(gates, "R06", "R09")),
+        calibrated=calibrated_losses(
+            evidence, family, comparable=not is_refused(gates, Rule.FRESH_SEEDS, Rule.LEVELS_OTHERWISE_ALIKE)
+        ),
         no_effects="" if refusing_rules(gates) else why_no_effects(evidence, family.alpha),
         tested=errors_of(evidence),
         shipped=shipped_pairs(evidence.tests),

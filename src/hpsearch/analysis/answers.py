@@ -14,7 +14,7 @@ from hpsearch.analysis.comparison.sentences import ClaimKind, State
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.trial_pool import has_reports
-from hpsearch.analysis.findings import Action, Answer, Confirmed, Pair, RuleResult
+from hpsearch.analysis.findings import Action, Answer, Confirmed, Pair, Rule, RuleResult
 from hpsearch.formatting import number_of, show_interval, show_number, visible
 from hpsearch.statistics.intervals import wilson
 from hpsearch.statistics.tuning_curves import FEWEST_TRIALS
@@ -28,10 +28,10 @@ RELIABLE = (State.MORE_RELIABLE, State.LESS_RELIABLE)
 RANK = ("claim", "equivalent", "inconclusive", "refused")
 """Pairs are told in this order, the larger difference first."""
 
-HIDING = ("R02", "R03", "R21")
+HIDING = (Rule.INDEPENDENT_DRAWS, Rule.NO_PRUNING, Rule.ABOVE_NOISE)
 """Gates that take a question out of the report, and so belong into its answer."""
 
-APART = ("R04", "R09", "R10")
+APART = (Rule.EQUAL_EFFORT, Rule.LEVELS_OTHERWISE_ALIKE, Rule.COMPARABLE_LOSSES)
 """Gates that keep scores of the search from standing side by side."""
 
 SCOPE = "scope"
@@ -208,14 +208,18 @@ def _size(pair: Pair) -> float:
 
 def _because(gate: RuleResult) -> str:
     fix = f" Fix: {gate.fix}." if gate.fix else ""
-    return f"{gate.reason} ({gate.code}).{fix}"
+    return f"{gate.reason} ({gate.rule}).{fix}"
 
 
 def _hidden(gates: Sequence[RuleResult]) -> list[Answer]:
     """What the report does not show."""
-    what = {"R02": "No tuning curves: ", "R03": "No tuning curves: ", "R21": "No leaderboard: "}
-    closed = [gate for gate in gates if gate.code in HIDING and gate.action is Action.REFUSE]
-    return [Answer("refused", f"{what[gate.code]}{_because(gate)}") for gate in closed]
+    what = {
+        Rule.INDEPENDENT_DRAWS: "No tuning curves: ",
+        Rule.NO_PRUNING: "No tuning curves: ",
+        Rule.ABOVE_NOISE: "No leaderboard: ",
+    }
+    closed = [gate for gate in gates if gate.rule in HIDING and gate.action is Action.REFUSE]
+    return [Answer("refused", f"{what[gate.rule]}{_because(gate)}") for gate in closed]
 
 
 def scope(evidence: Evidence) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 import numpy as np
 
@@ -21,19 +22,71 @@ class Action(StrEnum):
     REFUSE = "refuse"
 
 
+class Rule(StrEnum):
+    """The rules of honesty: the code that a report names each by, and what it demands."""
+
+    demand: str
+
+    NO_TEST_NUMBERS = "R01", "no test number before the final evaluation"
+    INDEPENDENT_DRAWS = "R02", "order statistics of independent draws only"
+    NO_PRUNING = "R03", "no pruning that depends on other trials"
+    EQUAL_EFFORT = "R04", "equally many trials, epochs and data for each level"
+    ENOUGH_TRIALS = "R05", "at least 20 trials for each level"
+    FRESH_SEEDS = "R06", "confirm seeds are fresh"
+    ENOUGH_SEEDS = "R07", "enough seeds for a claim to be possible"
+    NO_MISSING_PAIR = "R08", "no pair is missing"
+    LEVELS_OTHERWISE_ALIKE = "R09", "levels differ in what is compared alone"
+    COMPARABLE_LOSSES = "R10", "no loss values across losses"
+    CORRECTED_FOLD_ERROR = "R11", "no naive error of folds"
+    NO_RANKING = "R12", "no ranking while there are several contenders"
+    ENOUGH_FOR_IMPORTANCE = "R13", "enough trials for importance"
+    SINGLE_OPENING = "R14", "the test set is opened once"
+    ONE_DATA_SET = "R15", "nothing is said about other data sets"
+    NO_SECONDS = "R16", "no seconds across machines"
+    INSIDE_ITS_RANGE = "R17", "the recipe lies inside of its range"
+    SPECIAL_CASE_INCLUDED = "R18", "a general optimizer includes its special case"
+    UNCHANGED_DESIGN = "R19", "metric, δ, \N{GREEK SMALL LETTER ALPHA} and levels as before the first look"
+    NOTHING_ADDED = "R20", "no seeds or trials added after a look"
+    ABOVE_NOISE = "R21", "the search found something above noise"
+    QUASI_RANDOM_NAMED = "R22", "quasi-random draws are named"
+    SHUFFLED_PARTS = "R23", "the parts of the data are shuffled"
+
+    def __new__(cls, code: str, demand: str) -> Self:
+        """The code is its value, and what it is equal to, sorted by and shown as."""
+        rule = str.__new__(cls, code)
+        rule._value_, rule.demand = code, demand
+        return rule
+
+    def holds(self, reason: str, level: str | None = None) -> "RuleResult":
+        """Nothing is wrong."""
+        return RuleResult(self, Action.PASS, reason, level=level)
+
+    def warns(self, reason: str, fix: str = "", level: str | None = None) -> "RuleResult":
+        """What is found is told, and forbids nothing."""
+        return RuleResult(self, Action.WARN, reason, fix, level)
+
+    def weakens(self, reason: str, fix: str = "", level: str | None = None) -> "RuleResult":
+        """What is found allows weaker words only."""
+        return RuleResult(self, Action.DOWNGRADE, reason, fix, level)
+
+    def refuses(self, reason: str, fix: str = "", level: str | None = None) -> "RuleResult":
+        """What is found forbids to say what the rule is about."""
+        return RuleResult(self, Action.REFUSE, reason, fix, level)
+
+
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule of honesty, R01 … R23, and whether it holds.
+    """One rule of honesty, and whether it holds.
 
     Attributes:
-        code: `R05`.
+        rule: Which.
         action: What it does to the report.
         reason: What was found, in a sentence.
         fix: The override or command that would satisfy it; empty where nothing would, or it passes.
         level: The level that it is about; None: the report as a whole.
     """
 
-    code: str
+    rule: Rule
     action: Action
     reason: str
     fix: str = ""
@@ -65,7 +118,7 @@ class Confirmed:
         interval: 95 % t interval of the mean over seeds (corrected for overlap under K-fold); NaN where `sd` is.
         optimism: Search score on `val` minus this mean.
         to_target: Median epoch at which the target was reached, and the hit rate with its Wilson interval.
-        refused: Codes of the gates that leave no mean: a seed diverged (R08), or is not fresh (R06).
+        refused: The rules that leave no mean: a seed diverged (R08), or is not fresh (R06).
     """
 
     n: int
@@ -75,7 +128,7 @@ class Confirmed:
     interval: Interval
     optimism: float
     to_target: tuple[float, float, float, float] | None = None
-    refused: tuple[str, ...] = ()
+    refused: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +158,7 @@ class Pair:
         state: A `verdicts.State`.
         claim: A `verdicts.ClaimKind`.
         sentence: What may be said.
-        refused: Codes of the gates that forbid a comparison of means; empty if none does.
+        refused: The rules that forbid a comparison of means; empty if none does.
     """
 
     a: str
@@ -126,7 +179,7 @@ class Pair:
     state: str
     claim: str
     sentence: str
-    refused: tuple[str, ...] = ()
+    refused: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from hpsearch.analysis.findings import Rule
+
 DASH = "\N{EN DASH}"
 
 MINUS = "\N{MINUS SIGN}"
@@ -108,13 +110,13 @@ class RuleNote:
     """One gate that forbids something.
 
     Attributes:
-        code: Of the gate.
+        rule: Which.
         level: The level that it is about; empty for all.
         reason: What was found.
         fix: What would satisfy it; may be empty.
     """
 
-    code: str
+    rule: Rule
     level: str
     reason: str
     fix: str

@@ -5,7 +5,7 @@ are none: every row is scored by networks that did not train on it, and this out
 With neither, so does the `val` score.
 """
 
-from hpsearch.analysis.findings import Findings
+from hpsearch.analysis.findings import Findings, Rule
 from hpsearch.formatting import show_coverage
 from hpsearch.report.blocks import ALPHA
 from hpsearch.report.levels import (
@@ -19,7 +19,7 @@ from hpsearch.report.levels import (
     shown_rows,
 )
 
-NO_MEAN = {"R06": "Where seeds are not fresh", "R08": "Where a seed diverged"}
+NO_MEAN = {Rule.FRESH_SEEDS: "Where seeds are not fresh", Rule.NO_MISSING_PAIR: "Where a seed diverged"}
 
 CORRECTED = "corrected for the overlap of training rows (S-10)"
 
@@ -177,8 +177,8 @@ def interaction(findings: Findings) -> str:
 
 def levels(findings: Findings) -> str:
     """Of T1."""
-    codes = dict.fromkeys(code for one in findings.confirmed.values() for code in one.refused)
-    why = [f" {NO_MEAN[code]}: there is no mean ({code})." for code in codes]
+    rules = dict.fromkeys(rule for one in findings.confirmed.values() for rule in one.refused)
+    why = [f" {NO_MEAN[rule]}: there is no mean ({rule})." for rule in rules]
     return f"{_levels(findings)}{''.join(why)}"
 
 

@@ -122,7 +122,7 @@ def _calibrated(found: Calibrated) -> dict[str, Json]:
 
 def _gate(gate: RuleResult) -> dict[str, Json]:
     """`{code, action, level?}`, with reason and fix."""
-    found = {"code": gate.code, "action": gate.action.value, "reason": gate.reason, "fix": gate.fix}
+    found = {"code": gate.rule, "action": gate.action.value, "reason": gate.reason, "fix": gate.fix}
     return found if gate.level is None else {**found, "level": gate.level}
 
 

@@ -150,7 +150,7 @@ def test_levels_that_may_not_be_compared_have_no_differences(broken):
 def test_losses_that_may_not_be_compared_are_described_by_it_nevertheless():
     evidence = compared(losses_of(10), metric=LOSS, accuracies={name: np.full(10, -0.5) for name in NAMES})
     findings = analyse(evidence)
-    assert {gate.action for gate in findings.gates if gate.code == "R10"} == {Action.REFUSE}
+    assert {gate.action for gate in findings.gates if gate.rule == "R10"} == {Action.REFUSE}
     assert all(math.isfinite(pair.diff) for pair in findings.calibrated.pairs)
 
 
@@ -169,5 +169,5 @@ def test_a_test_number_beside_a_retraining_breaks_the_rule_of_sealed_rows():
     evidence = compared(losses_of(10))
     first, *others = evidence.confirm
     spoiled = replace(first, summary={**first.summary, "test/accuracy": 0.9})
-    (gate,) = [one for one in analyse(replace(evidence, confirm=(spoiled, *others))).gates if one.code == "R01"]
+    (gate,) = [one for one in analyse(replace(evidence, confirm=(spoiled, *others))).gates if one.rule == "R01"]
     assert gate.action is Action.REFUSE

@@ -75,7 +75,7 @@ def test_other_pairs_are_compared_all_the_same():
     more = [replace(row, level="lion") for row in adam.trials if row.level == "sgd"]
     findings = analyse(searched(replace(adam, trials=(*adam.trials, *more)), "diverged", "lion"))
     assert [pair.refused for pair in findings.pairs] == [(), ("R08",), ("R08",)]
-    seeds = [one for one in findings.gates if one.code == "R07"]
+    seeds = [one for one in findings.gates if one.rule == "R07"]
     assert [(one.action, one.reason) for one in seeds] == [
         (Action.PASS, "10 common seeds or more, of 7 that are needed")
     ]

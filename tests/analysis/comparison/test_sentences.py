@@ -17,6 +17,7 @@ from hpsearch.analysis.comparison.sentences import (
     sentence,
     verdict,
 )
+from hpsearch.analysis.findings import Rule
 from tests.analysis.comparison.claim_words import forbidden
 
 NONE, HERE, FULL = ClaimKind.NONE, ClaimKind.ON_THIS_REPORT_SET_ONLY, ClaimKind.FULL
@@ -216,10 +217,10 @@ def test_levels_are_equivalent_on_this_report_set_only_unless_new_images_keep_wi
 
 
 def test_a_comparison_that_is_refused_says_why_and_what_helps():
-    refusal = Refusal("Adam", "SGD", "R07", "5 common seeds are fewer than the 6 that one comparison needs")
+    refusal = Refusal("Adam", "SGD", Rule.ENOUGH_SEEDS, "5 common seeds are fewer than the 6 that one comparison needs")
     text = "Not compared: Adam and SGD, 5 common seeds are fewer than the 6 that one comparison needs (R07)."
     assert sentence(State.REFUSED, refusal) == text
-    fixable = Refusal(refusal.a, refusal.b, refusal.code, refusal.reason, "confirm.seeds=6")
+    fixable = Refusal(refusal.a, refusal.b, refusal.rule, refusal.reason, "confirm.seeds=6")
     assert sentence(State.REFUSED, fixable) == f"{text} Fix: confirm.seeds=6."
 
 
@@ -255,7 +256,7 @@ def test_no_words_without_their_numbers(state):
 
 def test_a_refusal_is_no_other_state():
     with pytest.raises(ValueError, match="must be refused, got better"):
-        sentence(State.BETTER, Refusal("Adam", "SGD", "R07", "too few"))
+        sentence(State.BETTER, Refusal("Adam", "SGD", Rule.ENOUGH_SEEDS, "too few"))
 
 
 EVERY = [
@@ -287,7 +288,7 @@ def test_a_sentence_with_a_claim_needs_the_claim():
 
 @pytest.mark.parametrize(("ahead", "state"), [("a", State.MORE_RELIABLE), ("b", State.LESS_RELIABLE)])
 def test_reliability_names_first_what_diverges_less_often(ahead, state):
-    told = Reliability("a", "b", ahead, "1 of 9 …", "R08")
+    told = Reliability("a", "b", ahead, "1 of 9 …", Rule.NO_MISSING_PAIR)
     behind = {"a": "b", "b": "a"}[ahead]
     text = sentence(state, told)
     assert text == f"{ahead} trains more reliably than {behind}: 1 of 9 …. Their means are not compared (R08)."

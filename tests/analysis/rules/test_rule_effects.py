@@ -144,7 +144,7 @@ def test_folds_that_one_level_lacks_close_the_pairs_with_it_alone():
         ("none", ("R11",)),
     ]
     assert "Not compared: a and c, of c only means over 5 folds are known" in findings.pairs[1].sentence
-    assert [gate.level for gate in findings.gates if gate.code == "R11"] == ["c"]
+    assert [gate.level for gate in findings.gates if gate.rule == "R11"] == ["c"]
 
 
 def test_a_lost_seed_is_dropped_and_said():

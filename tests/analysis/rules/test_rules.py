@@ -16,7 +16,7 @@ REFUSE, DOWNGRADE, WARN = Action.REFUSE, Action.DOWNGRADE, Action.WARN
 
 
 def test_evidence_without_fault_passes_every_rule():
-    actions = {gate.code: gate.action for gate in analyse(clear()).gates}
+    actions = {gate.rule: gate.action for gate in analyse(clear()).gates}
     assert actions == dict.fromkeys((f"R{at:02d}" for at in range(1, 24)), Action.PASS)
 
 

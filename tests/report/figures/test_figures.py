@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hpsearch.analysis.findings import Rule
 from hpsearch.report.blocks import TIMES
 from hpsearch.report.figures import (
     confirmation as figures_confirm,
@@ -166,7 +167,7 @@ def test_what_was_not_measured_is_not_drawn():
 
 def test_with_too_few_seeds_only_dots_are_drawn():
     found = two_levels()
-    pair = replace(found.pairs[0], refused=("R07",), state="refused")
+    pair = replace(found.pairs[0], refused=(Rule.ENOUGH_SEEDS,), state="refused")
     figure = figures_confirm.paired_differences(replace(found, pairs=(pair,)))
     assert "mean, simultaneous" not in legends(figure)
     assert "R07" in texts(figure)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hpsearch.analysis.comparison.calibrated_losses import CalibratedPair
-from hpsearch.analysis.findings import Action, RuleResult
+from hpsearch.analysis.findings import Action, Rule, RuleResult
 from hpsearch.report.blocks import DASH, MINUS
 from hpsearch.report.sections.confirmation import calibrated
 from tests.analysis.comparison.claim_words import forbidden
@@ -50,7 +50,7 @@ def test_a_pair_without_a_difference_has_a_dash_and_the_reason(found):
 
 
 def test_a_level_that_is_under_tuned_is_said_to_be_so_whether_or_not_t2_refuses_it(found):
-    edge = RuleResult("R17", Action.DOWNGRADE, "lr lies at the edge", "", "nesterov")
+    edge = RuleResult(Rule.INSIDE_ITS_RANGE, Action.DOWNGRADE, "lr lies at the edge", "", "nesterov")
     (_, _, plain), (_, _, cautious) = calibrated(found), calibrated(replace(found, gates=(*found.gates, edge)))
     assert cautious.rows == plain.rows
     assert "under-tuned" not in plain.caption

@@ -134,9 +134,9 @@ def _pair(grounds: JudgingContext, case: PairCase) -> Pair:
         told = replace(told, fix=in_words(told.fix))
     if isinstance(told, Refusal):
         plain = _as_pair(unknown_if_refused(case, told), State.REFUSED, sentence(State.REFUSED, told))
-        return replace(plain, refused=(told.code,))
+        return replace(plain, refused=(told.rule,))
     if isinstance(told, Reliability):
-        return replace(_as_pair(case, told.state, sentence(told.state, told)), refused=(told.code,))
+        return replace(_as_pair(case, told.state, sentence(told.state, told)), refused=(told.rule,))
     return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=told.claim.value)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hpsearch.analysis.comparison.paired_scores import FEWEST_FOLDS, ComparisonFamily, PairedScores, outcomes
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.exploration.trial_pool import ranked, space_of
-from hpsearch.analysis.findings import Action, RuleResult
+from hpsearch.analysis.findings import Action, Rule, RuleResult
 from hpsearch.analysis.next_space import calmer
 from hpsearch.formatting import number_of, plural, visible
 from hpsearch.records import Status
@@ -27,14 +27,20 @@ class Withheld(StrEnum):
     """A claim that the level is behind another: what it found of the level excuses it, whatever it lost to."""
 
 
-WITHHELD: Mapping[str, Withheld] = {
-    "R06": Withheld.COMPARISON, "R08": Withheld.COMPARISON, "R09": Withheld.COMPARISON, "R10": Withheld.COMPARISON,
-    "R11": Withheld.COMPARISON, "R17": Withheld.LOSS, "R18": Withheld.LOSS, "R19": Withheld.CLAIM,
-}  # fmt: skip
+WITHHELD: Mapping[Rule, Withheld] = {
+    Rule.FRESH_SEEDS: Withheld.COMPARISON,
+    Rule.NO_MISSING_PAIR: Withheld.COMPARISON,
+    Rule.LEVELS_OTHERWISE_ALIKE: Withheld.COMPARISON,
+    Rule.COMPARABLE_LOSSES: Withheld.COMPARISON,
+    Rule.CORRECTED_FOLD_ERROR: Withheld.COMPARISON,
+    Rule.INSIDE_ITS_RANGE: Withheld.LOSS,
+    Rule.SPECIAL_CASE_INCLUDED: Withheld.LOSS,
+    Rule.UNCHANGED_DESIGN: Withheld.CLAIM,
+}
 """Of each rule that stands against comparisons or claims. R07 is about the common seeds of one pair, R20 is in alpha,
 R12 and R15 follow from claims, and the others are about the search, seconds or test rows."""
 
-NO_MEAN = ("R06", "R08")
+NO_MEAN = (Rule.FRESH_SEEDS, Rule.NO_MISSING_PAIR)
 """Of these, the ones that leave no mean of a level either: seeds that are not fresh, seeds that diverged."""
 
 
@@ -54,25 +60,25 @@ def in_words(fix: str) -> str:
     return "" if "=" in fix else fix
 
 
-def without_mean(gates: Sequence[RuleResult], level: str) -> tuple[str, ...]:
-    """Codes of the gates that refuse the mean of a level over fresh seeds, by itself or beside others."""
-    concerned = [gate for gate in gates if gate.code in NO_MEAN and gate.level in (None, level)]
-    return tuple(dict.fromkeys(gate.code for gate in concerned if _withholds(gate, Withheld.COMPARISON)))
+def without_mean(gates: Sequence[RuleResult], level: str) -> tuple[Rule, ...]:
+    """The rules that refuse the mean of a level over fresh seeds, by itself or beside others."""
+    concerned = [gate for gate in gates if gate.rule in NO_MEAN and gate.level in (None, level)]
+    return tuple(dict.fromkeys(gate.rule for gate in concerned if _withholds(gate, Withheld.COMPARISON)))
 
 
 def possibly_under_tuned(gates: Sequence[RuleResult], *levels: str) -> list[str]:
     """A sentence on each of these levels that may not be claimed to be behind another."""
     found = {level: against(gates, Withheld.LOSS, level) for level in levels}
-    return [f"{visible(level)} is possibly under-tuned ({gate.code})." for level, gate in found.items() if gate]
+    return [f"{visible(level)} is possibly under-tuned ({gate.rule})." for level, gate in found.items() if gate]
 
 
 def _withholds(gate: RuleResult, what: Withheld) -> bool:
-    return gate.action in (Action.DOWNGRADE, Action.REFUSE) and WITHHELD.get(gate.code) is what
+    return gate.action in (Action.DOWNGRADE, Action.REFUSE) and WITHHELD.get(gate.rule) is what
 
 
-def is_refused(gates: Sequence[RuleResult], *codes: str) -> bool:
-    """Whether any gate of these codes refuses something."""
-    return any(gate.code in codes and gate.action is Action.REFUSE for gate in gates)
+def is_refused(gates: Sequence[RuleResult], *rules: Rule) -> bool:
+    """Whether any of these rules refuses something."""
+    return any(gate.rule in rules and gate.action is Action.REFUSE for gate in gates)
 
 
 def about_seeds(design: Design, family: ComparisonFamily, paired: PairedScores) -> tuple[str, str]:

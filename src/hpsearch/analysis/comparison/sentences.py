@@ -6,6 +6,7 @@ Intervals are of A minus B, where higher is better: `low` and `high` hold for al
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
+from hpsearch.analysis.findings import Rule
 from hpsearch.formatting import number_of, show_coverage, show_like, visible
 
 REPORT_SET_ONLY = " on this report set only"
@@ -94,14 +95,14 @@ class Refusal:
     Attributes:
         a: One level.
         b: The other.
-        code: Of the gate, `R07`.
+        rule: Which refuses it.
         reason: What stands against it, to follow "Not compared: ".
         fix: The override that would help; empty where none does.
     """
 
     a: str
     b: str
-    code: str
+    rule: Rule
     reason: str
     fix: str = ""
 
@@ -115,7 +116,7 @@ class Reliability:
         b: The other.
         ahead: The one that diverges less often.
         shares: How often each of them diverged, with interval and p.
-        code: Of the gate that refuses the means.
+        rule: Which refuses the means.
         fix: The override that would give them; empty where none does.
     """
 
@@ -123,7 +124,7 @@ class Reliability:
     b: str
     ahead: str
     shares: str
-    code: str
+    rule: Rule
     fix: str = ""
 
     @property
@@ -201,11 +202,11 @@ def sentence(state: State, about: Statement | Reliability | Refusal) -> str:
         raise ValueError(f"state of {about.a} against {about.b} must be {allowed}, got {state}")
     fix = f" Fix: {about.fix}." if not isinstance(about, Statement) and about.fix else ""
     if isinstance(about, Refusal):
-        return f"Not compared: {visible(about.a)} and {visible(about.b)}, {about.reason} ({about.code}).{fix}"
+        return f"Not compared: {visible(about.a)} and {visible(about.b)}, {about.reason} ({about.rule}).{fix}"
     if isinstance(about, Reliability):
         behind = about.b if about.ahead == about.a else about.a
         head = f"{visible(about.ahead)} trains more reliably than {visible(behind)}"
-        return f"{head}: {about.shares}. Their means are not compared ({about.code}).{fix}"
+        return f"{head}: {about.shares}. Their means are not compared ({about.rule}).{fix}"
     ordered = about.mirrored() if about.side < 0 else about
     ordered = replace(ordered, a=visible(ordered.a), b=visible(ordered.b))
     head, more = _HEADS[ordered.state](ordered)

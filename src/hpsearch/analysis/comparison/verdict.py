@@ -26,7 +26,7 @@ from hpsearch.analysis.comparison.refusals import (
 from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, Reliability, State, Statement
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.trial_pool import trial_pool
-from hpsearch.analysis.findings import RuleResult
+from hpsearch.analysis.findings import Rule, RuleResult
 from hpsearch.analysis.rules.inclusion import tuned_in_part
 from hpsearch.formatting import number_of, plural, show_like, show_score, visible
 from hpsearch.statistics.paired_tests import differences, spread
@@ -91,7 +91,7 @@ def judge(grounds: JudgingContext, case: PairCase) -> Refusal | Reliability | St
     equivalent = told.state is State.EQUIVALENT
     unclaimed = against(grounds.gates, Withheld.CLAIM, told.a, told.b)
     if unclaimed is not None and (case.side or equivalent):
-        return Refusal(told.a, told.b, unclaimed.code, unclaimed.reason)
+        return Refusal(told.a, told.b, unclaimed.rule, unclaimed.reason)
     if withheld is not None and not equivalent:
         return withheld
     if withheld is not None:  # equivalence within delta needs no claim, and makes none
@@ -103,19 +103,21 @@ def never_compared(grounds: JudgingContext, case: PairCase) -> Refusal | None:
     """Why no number of the pair says anything, if so."""
     design, names = grounds.evidence.design, (case.paired.a, case.paired.b)
     for closed in refusing_rules(grounds.gates):
-        return Refusal(*names, closed.code, closed.reason, closed.fix)
+        return Refusal(*names, closed.rule, closed.reason, closed.fix)
     lack = missing_score_of_any(grounds.evidence, names)
     if not enough(case.paired, grounds.family):
         about = about_seeds(design, grounds.family, case.paired)
-        return Refusal(*names, "R07", *about) if lack is None else Refusal(*names, "R08", *lack)
+        if lack is None:
+            return Refusal(*names, Rule.ENOUGH_SEEDS, *about)
+        return Refusal(*names, Rule.NO_MISSING_PAIR, *lack)
     gate = against(grounds.gates, Withheld.COMPARISON, *names)
     if gate is None:
         return None
     if not case.paired.diverged:
         assert gate.level is not None, gate
-        return Refusal(*names, gate.code, f"of {visible(gate.level)} {gate.reason}", gate.fix)
+        return Refusal(*names, gate.rule, f"of {visible(gate.level)} {gate.reason}", gate.fix)
     reason = about_divergence(case.paired, case.numbers.p, case.p_holm)
-    return Refusal(*names, gate.code, reason, "" if lack is None else lack.fix)
+    return Refusal(*names, gate.rule, reason, "" if lack is None else lack.fix)
 
 
 def _reliability(grounds: JudgingContext, case: PairCase, never: Refusal) -> Reliability | None:
@@ -125,14 +127,14 @@ def _reliability(grounds: JudgingContext, case: PairCase, never: Refusal) -> Rel
     at the level of one of all comparisons. The first alone, on ranks, might have come from the scores of other seeds.
     """
     paired, family = case.paired, grounds.family
-    if not paired.diverged or never.code != "R08" or not case.p_holm <= family.alpha:
+    if not paired.diverged or never.rule is not Rule.NO_MISSING_PAIR or not case.p_holm <= family.alpha:
         return None
     (a, of_a), (b, of_b) = paired.failed
     ahead, loser = (paired.a, paired.b) if a / of_a < b / of_b else (paired.b, paired.a)
     barred = against(grounds.gates, Withheld.LOSS, loser) or against(grounds.gates, Withheld.CLAIM, ahead, loser)
     if fisher(a, of_a, b, of_b) > family.each or barred is not None:
         return None
-    return Reliability(paired.a, paired.b, ahead, shares_diverged(paired), never.code, never.fix)
+    return Reliability(paired.a, paired.b, ahead, shares_diverged(paired), never.rule, never.fix)
 
 
 def _withheld(grounds: JudgingContext, case: PairCase) -> Refusal | None:
@@ -142,12 +144,12 @@ def _withheld(grounds: JudgingContext, case: PairCase) -> Refusal | None:
         return None
     if case.order in grounds.cyclic_claims:
         fix = f"confirm.seeds={grounds.evidence.design.confirm_seeds + 2}"
-        return Refusal(*names, "R08", "claims on different keys go round in a circle", fix)
+        return Refusal(*names, Rule.NO_MISSING_PAIR, "claims on different keys go round in a circle", fix)
     gate = against(grounds.gates, Withheld.LOSS, loser)
     if gate is None:
         return None
     found = f"a difference of {_difference(case)} was found, but {visible(loser)} is possibly under-tuned"
-    return Refusal(*names, gate.code, f"{found}: {gate.reason}", gate.fix)
+    return Refusal(*names, gate.rule, f"{found}: {gate.reason}", gate.fix)
 
 
 def _difference(case: PairCase) -> str:
@@ -232,6 +234,7 @@ def _below(ahead: Mapping[str, set[str]], level: str) -> set[str]:
 
 def unknown_if_refused(case: PairCase, refusal: Refusal) -> PairCase:
     """The case without numbers where a gate about all levels says that they mean nothing."""
-    if WITHHELD.get(refusal.code) is not Withheld.COMPARISON or refusal.code == "R08":  # which leaves ranks
+    leaves_ranks = refusal.rule is Rule.NO_MISSING_PAIR
+    if leaves_ranks or WITHHELD.get(refusal.rule) is not Withheld.COMPARISON:
         return case
     return replace(case, numbers=PairStatistics(case.paired.n), p_holm=math.nan)

@@ -13,7 +13,7 @@ from hpsearch.analysis.comparison.refusals import in_words
 from hpsearch.analysis.evidence import Evidence, LevelDesign
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.trial_pool import trial_pool
-from hpsearch.analysis.findings import Action, Pair, RuleResult
+from hpsearch.analysis.findings import Pair, Rule, RuleResult
 from hpsearch.analysis.rules.confirmation import (
     fewer_contenders,
     fresh_keys,
@@ -74,7 +74,7 @@ def in_order(gates: Sequence[RuleResult], *, ours: bool) -> tuple[RuleResult, ..
         ours: Whether we have trained: of foreign results nothing can be trained again by an override.
     """
     told = gates if ours else [replace(gate, fix=in_words(gate.fix)) for gate in gates]
-    return tuple(sorted(told, key=lambda gate: gate.code))
+    return tuple(sorted(told, key=lambda gate: gate.rule))
 
 
 def no_test_numbers(evidence: Evidence) -> list[RuleResult]:
@@ -84,32 +84,32 @@ def no_test_numbers(evidence: Evidence) -> list[RuleResult]:
     seen = sorted(name for name in names if name.startswith("test/"))
     if seen:
         reason = f"{visible(', '.join(seen))} was measured before the final evaluation"
-        return [RuleResult("R01", Action.REFUSE, reason, "train again without test rows")]
-    return [RuleResult("R01", Action.PASS, "no number of the search or of fresh seeds is of test rows")]
+        return [Rule.NO_TEST_NUMBERS.refuses(reason, "train again without test rows")]
+    return [Rule.NO_TEST_NUMBERS.holds("no number of the search or of fresh seeds is of test rows")]
 
 
 def independent_draws(evidence: Evidence) -> list[RuleResult]:
     """R02: order statistics need trials of which none learned from another."""
     sampler = evidence.design.sampler
     if sampler in ("random", "qmc"):
-        return [RuleResult("R02", Action.PASS, f"trials were drawn by {sampler}, none depends on another's score")]
+        return [Rule.INDEPENDENT_DRAWS.holds(f"trials were drawn by {sampler}, none depends on another's score")]
     if evidence.design.is_foreign:
         reason = (
             "how trials were drawn is not known: order statistics hold if none learned from another, nor was pruned"
         )
-        return [RuleResult("R02", Action.WARN, reason)]
+        return [Rule.INDEPENDENT_DRAWS.warns(reason)]
     reason = f"trials were drawn by {visible(sampler)}, which learns from the scores of earlier ones"
-    return [RuleResult("R02", Action.REFUSE, reason, "search=random")]
+    return [Rule.INDEPENDENT_DRAWS.refuses(reason, "search=random")]
 
 
 def no_pruning(evidence: Evidence) -> list[RuleResult]:
     """R03: a trial that was ended because of others has no score that order statistics could read."""
     pruned = sum(row.status == Status.PRUNED for row in evidence.trials)
     if evidence.design.pruner == "none" and not pruned:
-        return [RuleResult("R03", Action.PASS, "no trial was ended because of another")]
+        return [Rule.NO_PRUNING.holds("no trial was ended because of another")]
     by = "" if evidence.design.pruner == "none" else f" by {visible(evidence.design.pruner)}"
     reason = f"trials may end because of others{by}, {pruned} of {len(evidence.trials)} did"
-    return [RuleResult("R03", Action.REFUSE, reason, "search.pruner=none")]
+    return [Rule.NO_PRUNING.refuses(reason, "search.pruner=none")]
 
 
 def equal_effort(evidence: Evidence) -> list[RuleResult]:
@@ -123,20 +123,18 @@ def equal_effort(evidence: Evidence) -> list[RuleResult]:
         listed = ", ".join(f"{visible(name)} {count}" for name, count in counts.items())
         most = max(design.trials, *counts.values())
         reason = f"levels have unequally many trials with a result ({listed}): compared at common budgets alone"
-        gates.append(RuleResult("R04", Action.REFUSE, reason, f"search.trials={most}"))
+        gates.append(Rule.EQUAL_EFFORT.refuses(reason, f"search.trials={most}"))
     if unequal:
-        gates.append(
-            RuleResult("R04", Action.REFUSE, f"levels differ in {visible(', '.join(unequal))}", _equal(evidence))
-        )
+        gates.append(Rule.EQUAL_EFFORT.refuses(f"levels differ in {visible(', '.join(unequal))}", _equal(evidence)))
     compared = sorted({key for level in design.levels for key in level.settings if key.startswith(OF_R04)})
     if compared and not unequal:
         reason = (
             f"levels differ in {visible(', '.join(compared))}, which is compared: equal trials are not equal effort"
         )
-        gates.append(RuleResult("R04", Action.WARN, reason))
+        gates.append(Rule.EQUAL_EFFORT.warns(reason))
     but = f", or every configuration of its space ({visible(', '.join(whole))})" if whole else ""
     trials = number_of(max(counts.values()), "trial") if any(counts.values()) else "no trial"
-    return gates or [RuleResult("R04", Action.PASS, f"{trials} of each level{but}, trained alike")]
+    return gates or [Rule.EQUAL_EFFORT.holds(f"{trials} of each level{but}, trained alike")]
 
 
 def _again(evidence: Evidence) -> str:
@@ -161,10 +159,10 @@ def _enough(evidence: Evidence, level: str) -> RuleResult:
         fix = "search=random" if evidence.design.sampler == "coarse_to_fine" else more
         if is_exhausted(evidence, level):
             reason = f"its space has {number_of(n, 'configuration')}, fewer than {FEWEST_TRIALS}: no bands"
-            return RuleResult("R05", Action.REFUSE, reason, level=level)
+            return Rule.ENOUGH_TRIALS.refuses(reason, level=level)
         few = f"{number_of(n, 'trial')} {plural(n, 'is', 'are')} fewer than {FEWEST_TRIALS}"
-        return RuleResult("R05", Action.REFUSE, f"{few}: no bands", fix, level)
-    return RuleResult("R05", Action.PASS, f"{n} trials: bands and claims up to k = {largest_claim(n)}", level=level)
+        return Rule.ENOUGH_TRIALS.refuses(f"{few}: no bands", fix, level)
+    return Rule.ENOUGH_TRIALS.holds(f"{n} trials: bands and claims up to k = {largest_claim(n)}", level=level)
 
 
 def alike_but_for_the_factor(evidence: Evidence) -> list[RuleResult]:
@@ -181,9 +179,12 @@ def alike_but_for_the_factor(evidence: Evidence) -> list[RuleResult]:
         if design.devices and design.commits:
             where = f"all trainings ran on {visible(design.devices[0])}, with {visible(design.commits[0])}"
             known = f"levels differ in what is compared alone; {where}"
-        return [RuleResult("R09", Action.PASS, known)]
+        return [Rule.LEVELS_OTHERWISE_ALIKE.holds(known)]
     return [
-        RuleResult("R09", Action.REFUSE, "; ".join(found), _equal(evidence) if design.mismatched else _again(evidence))
+        Rule.LEVELS_OTHERWISE_ALIKE.refuses(
+            "; ".join(found),
+            _equal(evidence) if design.mismatched else _again(evidence),
+        )
     ]
 
 
@@ -191,12 +192,12 @@ def comparable_losses(evidence: Evidence) -> list[RuleResult]:
     """R10: values of a loss are not compared across losses or label smoothing."""
     design = evidence.design
     if not losses_differ(design) or not design.metric.lower_is_better:
-        return [RuleResult("R10", Action.PASS, f"{visible(design.metric.name)} means the same for all levels")]
+        return [Rule.COMPARABLE_LOSSES.holds(f"{visible(design.metric.name)} means the same for all levels")]
     if not design.metric.is_of_loss:
         reason = f"{design.metric} is one formula for all levels, but the loss that some of them are trained on"
-        return [RuleResult("R10", Action.WARN, reason)]
+        return [Rule.COMPARABLE_LOSSES.warns(reason)]
     reason = f"levels differ in the loss or in label smoothing, so that their {design.metric} has different meanings"
-    return [RuleResult("R10", Action.REFUSE, reason, "search.metric=accuracy")]
+    return [Rule.COMPARABLE_LOSSES.refuses(reason, "search.metric=accuracy")]
 
 
 def enough_for_importance(evidence: Evidence) -> list[RuleResult]:
@@ -212,12 +213,12 @@ def _important(evidence: Evidence, level: LevelDesign) -> RuleResult:
     if len(pool) < FEWEST_FOR_IMPORTANCE:
         few = number_of(len(pool), "trial")
         reason = f"{few} {plural(len(pool), 'is', 'are')} fewer than {FEWEST_FOR_IMPORTANCE}: no importance"
-        return RuleResult("R13", Action.REFUSE, reason, fix, level.name)
+        return Rule.ENOUGH_FOR_IMPORTANCE.refuses(reason, fix, level.name)
     if finite < FEWEST_TOP:
         few = f"{number_of(finite, 'trial')} that did not diverge {plural(finite, 'is', 'are')}"
         reason = f"{few} fewer than {FEWEST_TOP}: no importance"
-        return RuleResult("R13", Action.REFUSE, reason, fix, level.name)
-    return RuleResult("R13", Action.PASS, f"{len(pool)} trials are enough for importance", level=level.name)
+        return Rule.ENOUGH_FOR_IMPORTANCE.refuses(reason, fix, level.name)
+    return Rule.ENOUGH_FOR_IMPORTANCE.holds(f"{len(pool)} trials are enough for importance", level=level.name)
 
 
 def no_seconds(evidence: Evidence) -> list[RuleResult]:
@@ -228,37 +229,35 @@ def no_seconds(evidence: Evidence) -> list[RuleResult]:
     if design.concurrent > 1:
         found.append(f"{design.concurrent} trainings ran at a time")
     if not found:
-        return [RuleResult("R16", Action.PASS, "effort is told in epochs and FLOP, not in seconds")]
+        return [Rule.NO_SECONDS.holds("effort is told in epochs and FLOP, not in seconds")]
     reason = f"seconds are not compared, for {' and '.join(found)}: effort is told in epochs and FLOP"
-    return [
-        RuleResult("R16", Action.REFUSE, reason, "execution.workers=1" if design.concurrent > 1 else _again(evidence))
-    ]
+    return [Rule.NO_SECONDS.refuses(reason, "execution.workers=1" if design.concurrent > 1 else _again(evidence))]
 
 
 def unchanged_design(evidence: Evidence) -> list[RuleResult]:
     """R19: metric, delta, alpha and levels are those of before the first look."""
     if evidence.design.exploratory is None and evidence.design.is_foreign:
         return [
-            RuleResult("R19", Action.WARN, "whether metric, delta, alpha and levels were fixed in advance is not known")
+            Rule.UNCHANGED_DESIGN.warns("whether metric, delta, alpha and levels were fixed in advance is not known")
         ]
     if evidence.design.exploratory is None:
         known = (
             "metric, delta, alpha and levels were fixed before any report in this tracking store has shown an answer"
         )
-        return [RuleResult("R19", Action.PASS, known)]
+        return [Rule.UNCHANGED_DESIGN.holds(known)]
     reason = f"the whole report is exploratory: {visible(evidence.design.exploratory)}"
     seed = 0 if evidence.design.seed is None else evidence.design.seed
     fresh = f"seed={seed + 1} {_again(evidence)}"  # other rows and seeds, which nobody has looked at
-    return [RuleResult("R19", Action.DOWNGRADE, reason, fresh)]
+    return [Rule.UNCHANGED_DESIGN.weakens(reason, fresh)]
 
 
 def looks_taken(evidence: Evidence, looks: int) -> list[RuleResult]:
     """R20: alpha is shared by all looks at growing sets of retrainings."""
     alpha = evidence.design.alpha
     if looks <= 1:
-        return [RuleResult("R20", Action.PASS, "no report has shown other retrainings of this question before")]
+        return [Rule.NOTHING_ADDED.holds("no report has shown other retrainings of this question before")]
     shared = f"alpha is divided by {looks}, {alpha / looks:.3g} instead of {alpha:g}"
-    return [RuleResult("R20", Action.DOWNGRADE, f"look {looks} at retrainings of this question: {shared}")]
+    return [Rule.NOTHING_ADDED.weakens(f"look {looks} at retrainings of this question: {shared}")]
 
 
 def above_noise(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> list[RuleResult]:
@@ -268,19 +267,12 @@ def above_noise(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> li
     """
     known = [one.shrinkage for one in explored.values() if one.recipe is not None and not math.isnan(one.shrinkage)]
     if not known or any(known):
-        return [
-            RuleResult(
-                "R21", Action.PASS, "the scores of at least one level spread more than noise does, as far as known"
-            )
-        ]
+        return [Rule.ABOVE_NOISE.holds("the scores of at least one level spread more than noise does, as far as known")]
     more = 4 * evidence.design.rows.get("val", 0)
     fix = f"evaluation.val={more}" if evidence.design.evaluation == "holdout" and more else ""
     return [
-        RuleResult(
-            "R21",
-            Action.REFUSE,
-            "the search found nothing above noise near the highest scores: lambda is 0 in every level",
-            fix,
+        Rule.ABOVE_NOISE.refuses(
+            "the search found nothing above noise near the highest scores: lambda is 0 in every level", fix
         )
     ]
 
@@ -288,18 +280,18 @@ def above_noise(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> li
 def quasi_random(evidence: Evidence) -> list[RuleResult]:
     """R22: quasi-random draws are no independent ones."""
     if evidence.design.sampler != "qmc":
-        return [RuleResult("R22", Action.PASS, "no quasi-random draws")]
+        return [Rule.QUASI_RANDOM_NAMED.holds("no quasi-random draws")]
     reason = (
         "quasi-random draws: bands are conservative, order statistics approximate; blocks are aligned powers of two"
     )
-    return [RuleResult("R22", Action.WARN, reason)]
+    return [Rule.QUASI_RANDOM_NAMED.warns(reason)]
 
 
 def shuffled_parts(evidence: Evidence) -> list[RuleResult]:
     """R23: the order of a source is seldom random."""
     if evidence.design.is_foreign:
-        return [RuleResult("R23", Action.WARN, "how the parts of the data were drawn is not known")]
+        return [Rule.SHUFFLED_PARTS.warns("how the parts of the data were drawn is not known")]
     if not evidence.design.contiguous:
-        return [RuleResult("R23", Action.PASS, "the parts of the data are drawn at random, not slices of its order")]
+        return [Rule.SHUFFLED_PARTS.holds("the parts of the data are drawn at random, not slices of its order")]
     reason = "the parts of the data are contiguous slices of the source's order, which may follow its origin"
-    return [RuleResult("R23", Action.WARN, reason, "split by a seeded, stratified shuffle")]
+    return [Rule.SHUFFLED_PARTS.warns(reason, "split by a seeded, stratified shuffle")]

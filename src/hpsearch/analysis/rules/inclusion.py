@@ -7,7 +7,7 @@ momentum with the learning rate lr (1 - beta1) / eps, and RMSprop, which has no 
 from collections.abc import Mapping, Sequence
 
 from hpsearch.analysis.evidence import Design, LevelDesign
-from hpsearch.analysis.findings import Action, RuleResult
+from hpsearch.analysis.findings import Rule, RuleResult
 from hpsearch.formatting import visible
 
 SPECIAL: Mapping[str, Mapping[str, str]] = {
@@ -82,8 +82,8 @@ def inclusion(design: Design, found: Sequence[tuple[str, str]]) -> list[RuleResu
         name, general = needed
         if _includes(name, general):
             reason = f"{between} is inconsistent with inclusion, for its space includes that"
-            gates.append(RuleResult("R18", Action.DOWNGRADE, reason, f"search.trials={2 * design.trials}", loser))
+            gates.append(Rule.SPECIAL_CASE_INCLUDED.weakens(reason, f"search.trials={2 * design.trials}", loser))
         else:
             reason = f"{between} holds for a space that does not include it ({_tuned_names(general)})"
-            gates.append(RuleResult("R18", Action.WARN, reason, f"tune {name} of {visible(loser)}", loser))
-    return gates or [RuleResult("R18", Action.PASS, "no optimizer was found behind a special case of itself")]
+            gates.append(Rule.SPECIAL_CASE_INCLUDED.warns(reason, f"tune {name} of {visible(loser)}", loser))
+    return gates or [Rule.SPECIAL_CASE_INCLUDED.holds("no optimizer was found behind a special case of itself")]

@@ -9,7 +9,7 @@ from scipy import stats
 from hpsearch.analysis.evidence import Evidence, LevelDesign
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.trial_pool import TrialPool, trial_pool
-from hpsearch.analysis.findings import Action, RuleResult
+from hpsearch.analysis.findings import Rule, RuleResult
 from hpsearch.analysis.next_space import Axis, edge_of, widened
 from hpsearch.formatting import number_of, show_value, visible
 from hpsearch.quoting import shell_quoted
@@ -39,7 +39,7 @@ def under_tuned(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> li
 def _of_level(evidence: Evidence, level: LevelDesign, explored: SearchSummary | None) -> list[RuleResult]:
     values, pool = _recipe(evidence, level.name, explored), trial_pool(evidence, level.name)
     if len(pool) > 1 and len(np.unique(pool.val)) == 1:  # such as weights of zero, which nothing trains
-        return [RuleResult("R17", Action.PASS, "every trial has the same score, wherever it lies", level=level.name)]
+        return [Rule.INSIDE_ITS_RANGE.holds("every trial has the same score, wherever it lies", level=level.name)]
     found = _behind_its_default(evidence, level, explored)
     for name, bounds in level.space.items():
         edge = edge_of(bounds, values.get(name))
@@ -47,9 +47,9 @@ def _of_level(evidence: Evidence, level: LevelDesign, explored: SearchSummary | 
         wider = widened(bounds, side) if side else None
         if side and wider is not None:
             reason = _at_edge(name, bounds, values[name]) if edge else _still_rising(name, bounds, side)
-            found.append(RuleResult("R17", Action.DOWNGRADE, reason, _override(name, side, wider), level.name))
+            found.append(Rule.INSIDE_ITS_RANGE.weakens(reason, _override(name, side, wider), level.name))
     inside = "the recipe lies inside of its ranges" if values else "it draws nothing, or has no recipe"
-    return found or [RuleResult("R17", Action.PASS, inside, level=level.name)]
+    return found or [Rule.INSIDE_ITS_RANGE.holds(inside, level=level.name)]
 
 
 def _behind_its_default(evidence: Evidence, level: LevelDesign, explored: SearchSummary | None) -> list[RuleResult]:
@@ -59,7 +59,7 @@ def _behind_its_default(evidence: Evidence, level: LevelDesign, explored: Search
         return []
     reason = f"its default recipe scores higher on val than the recipe of {number_of(explored.n, 'draw')}"
     fix = f"search.trials={2 * evidence.design.trials}"
-    return [RuleResult("R17", Action.DOWNGRADE, reason, fix, level.name)]
+    return [Rule.INSIDE_ITS_RANGE.weakens(reason, fix, level.name)]
 
 
 def _recipe(evidence: Evidence, level: str, explored: SearchSummary | None) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from hpsearch.analysis.findings import Findings
+from hpsearch.analysis.findings import Findings, Rule
 from hpsearch.report import captions
 from hpsearch.report.figures.confirmation import interaction, paired_differences, seed_strips, shrinkage
 from hpsearch.report.figures.learning import importance, learning_curves
@@ -26,10 +26,24 @@ from hpsearch.report.figures.tuning import (
 )
 from hpsearch.report.levels import level_series
 
-ORDER_STATISTICS = ("R01", "R02", "R03", "R04", "R05", "R09")
+ORDER_STATISTICS = (
+    Rule.NO_TEST_NUMBERS,
+    Rule.INDEPENDENT_DRAWS,
+    Rule.NO_PRUNING,
+    Rule.EQUAL_EFFORT,
+    Rule.ENOUGH_TRIALS,
+    Rule.LEVELS_OTHERWISE_ALIKE,
+)
 """Gates that can forbid what is computed from the order of trials."""
 
-COMPARISON = ("R06", "R07", "R08", "R09", "R10", "R11")
+COMPARISON = (
+    Rule.FRESH_SEEDS,
+    Rule.ENOUGH_SEEDS,
+    Rule.NO_MISSING_PAIR,
+    Rule.LEVELS_OTHERWISE_ALIKE,
+    Rule.COMPARABLE_LOSSES,
+    Rule.CORRECTED_FOLD_ERROR,
+)
 """Gates that can forbid a comparison of frozen recipes."""
 
 
@@ -86,7 +100,7 @@ DISTRIBUTION = FigureSpec(
     "Distribution of the search's scores",
     captions.distribution,
     score_distribution,
-    ("R01",),
+    (Rule.NO_TEST_NUMBERS,),
     "No trial was scored.",
 )
 
@@ -123,7 +137,7 @@ GOOD = FigureSpec(
     "fresh seeds, the recipe's score in the search minus δ, or minus its standard error where no δ is declared. The "
     "wider, the less tuning it asks for. Bars: Wilson 95 %.",
     good_region,
-    ("R02", "R03"),
+    (Rule.INDEPENDENT_DRAWS, Rule.NO_PRUNING),
     "No level has a recipe, or no δ is declared.",
 )
 
@@ -135,7 +149,7 @@ IMPORTANCE = FigureSpec(
     "Association, not cause. The dummy is random numbers: what is not clearly above it shows no evidence of "
     "importance. Bars: 95 % bootstrap.",
     importance,
-    ("R13", "R02", "R03"),
+    (Rule.ENOUGH_FOR_IMPORTANCE, Rule.INDEPENDENT_DRAWS, Rule.NO_PRUNING),
     "No importance was computed.",
 )
 

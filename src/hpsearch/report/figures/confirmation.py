@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hpsearch.analysis.findings import Confirmed, Findings, Pair
+from hpsearch.analysis.findings import Confirmed, Findings, Pair, Rule
 from hpsearch.formatting import number_of
 from hpsearch.report.blocks import MINUS, TIMES
 from hpsearch.report.figures.axes import (
@@ -41,7 +41,7 @@ from hpsearch.report.levels import (
     selection_rows,
 )
 
-DOTS_ONLY = frozenset({"R07", "R08"})
+DOTS_ONLY = frozenset({Rule.ENOUGH_SEEDS, Rule.NO_MISSING_PAIR})
 """Where no other gate is closed, seeds are shown, but no interval."""
 
 

@@ -8,7 +8,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from hpsearch.analysis.findings import Action, Findings, RuleResult
+from hpsearch.analysis.findings import Action, Findings, Rule, RuleResult
 from hpsearch.formatting import visible
 from hpsearch.report.blocks import Block, Gallery, Picture, Refused, RuleNote
 from hpsearch.report.figures.style import DARK, drawing, short
@@ -102,7 +102,7 @@ class FigureSpec:
         title: What it is.
         caption: How it is read, or what says so of findings.
         draw: Makes it; None if there is nothing to draw.
-        codes: Gates that can forbid it.
+        rules: Those that can forbid it.
         otherwise: Why it may be missing although no gate forbids it.
     """
 
@@ -111,7 +111,7 @@ class FigureSpec:
     title: str
     caption: str | Callable[[Findings], str]
     draw: Callable[[Findings], Figure | None]
-    codes: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
     otherwise: str = "There are no data for it."
 
 
@@ -133,31 +133,31 @@ def shown(drawing: FigureSpec, findings: Findings) -> Picture | Refused:
     """The figure, or why it is missing."""
     figure, title = drawing.draw(findings), f"{drawing.number}. {drawing.title}"
     if figure is None:
-        return refusal(title, findings, drawing.codes, drawing.otherwise)
+        return refusal(title, findings, drawing.rules, drawing.otherwise)
     vector = svg(figure, drawing.stem, title)
     caption = drawing.caption if isinstance(drawing.caption, str) else drawing.caption(findings)
-    caption += _left_out(findings, drawing.codes)
+    caption += _left_out(findings, drawing.rules)
     return Picture(drawing.number, drawing.stem, drawing.title, caption, vector, png(figure))
 
 
-def _left_out(findings: Findings, codes: Iterable[str]) -> str:
+def _left_out(findings: Findings, rules: Iterable[Rule]) -> str:
     """Levels that a gate of their own keeps out of a figure."""
-    named = [f"{short(one.level)} ({one.code}: {one.reason})" for one in banned(findings, codes) if one.level]
+    named = [f"{short(one.level)} ({one.rule}: {one.reason})" for one in banned(findings, rules) if one.level]
     return f" Not shown: {'; '.join(map(visible, named))}." if named else ""
 
 
-def refusal(title: str, findings: Findings, codes: Iterable[str], otherwise: str) -> Refused:
+def refusal(title: str, findings: Findings, rules: Iterable[Rule], otherwise: str) -> Refused:
     """What stands in place of something: the gates that forbid it, or else this sentence."""
-    bans = banned(findings, codes)
+    bans = banned(findings, rules)
     return Refused(title, "" if bans else otherwise, bans)
 
 
-def banned(findings: Findings, codes: Iterable[str]) -> tuple[RuleNote, ...]:
+def banned(findings: Findings, rules: Iterable[Rule]) -> tuple[RuleNote, ...]:
     """Those of the gates that refuse something."""
-    closed = [gate for gate in findings.gates if gate.action is Action.REFUSE and gate.code in codes]
+    closed = [gate for gate in findings.gates if gate.action is Action.REFUSE and gate.rule in rules]
     return tuple(map(ban, closed))
 
 
 def ban(gate: RuleResult) -> RuleNote:
     """A gate as it stands in place of what it forbids."""
-    return RuleNote(gate.code, visible(gate.level or ""), visible(gate.reason), visible(gate.fix))
+    return RuleNote(gate.rule, visible(gate.level or ""), visible(gate.reason), visible(gate.fix))

@@ -8,7 +8,7 @@ from hpsearch.analysis.comparison.levels import retrained_of, searched_as
 from hpsearch.analysis.comparison.refusals import missing_score, possibly_under_tuned
 from hpsearch.analysis.comparison.sentences import State
 from hpsearch.analysis.comparison.time_to_target import SHARE, target_of
-from hpsearch.analysis.findings import Factorial, Findings, Pair, TimeRatio
+from hpsearch.analysis.findings import Factorial, Findings, Pair, Rule, TimeRatio
 from hpsearch.formatting import ROUNDING, show_coverage, show_number, visible
 from hpsearch.report import captions
 from hpsearch.report.blocks import (
@@ -220,7 +220,9 @@ def _blocks(findings: Findings) -> list[Block]:
     if not findings.confirmed:
         what = "No retraining has a score" if findings.evidence.confirm else "No recipe was retrained on fresh seeds"
         why = f"{what}, so nothing can be claimed."
-        return [refusal("T1 to T3, F9 to F11", findings, ("R01", "R06", "R07"), why)]
+        return [
+            refusal("T1 to T3, F9 to F11", findings, (Rule.NO_TEST_NUMBERS, Rule.FRESH_SEEDS, Rule.ENOUGH_SEEDS), why)
+        ]
     blocks: list[Block] = [_levels(findings), *timing(findings)]
     if findings.pairs:
         blocks += [Text(_contenders(findings)), _pairs(findings), _sentences(findings)]

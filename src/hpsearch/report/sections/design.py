@@ -137,32 +137,6 @@ def _deviations(findings: Findings) -> list[str]:
     return found
 
 
-RULES = {
-    "R01": "no test number before the final evaluation",
-    "R02": "order statistics of independent draws only",
-    "R03": "no pruning that depends on other trials",
-    "R04": "equally many trials, epochs and data for each level",
-    "R05": "at least 20 trials for each level",
-    "R06": "confirm seeds are fresh",
-    "R07": "enough seeds for a claim to be possible",
-    "R08": "no pair is missing",
-    "R09": "levels differ in what is compared alone",
-    "R10": "no loss values across losses",
-    "R11": "no naive error of folds",
-    "R12": "no ranking while there are several contenders",
-    "R13": "enough trials for importance",
-    "R14": "the test set is opened once",
-    "R15": "nothing is said about other data sets",
-    "R16": "no seconds across machines",
-    "R17": "the recipe lies inside of its range",
-    "R18": "a general optimizer includes its special case",
-    "R19": f"metric, δ, {ALPHA} and levels as before the first look",
-    "R20": "no seeds or trials added after a look",
-    "R21": "the search found something above noise",
-    "R22": "quasi-random draws are named",
-    "R23": "the parts of the data are shuffled",
-}
-
 GROWING = ("search.trials=", "confirm.seeds=")
 """Fixes that change what a report shows of the same question."""
 
@@ -177,7 +151,7 @@ _ORDER = (Action.REFUSE, Action.DOWNGRADE, Action.WARN)
 def gates(findings: Findings) -> Section:
     """Failures first, passes folded."""
     open_, closed = ([g for g in findings.gates if (g.action is Action.PASS) is passes] for passes in (True, False))
-    closed.sort(key=lambda gate: (_ORDER.index(gate.action), gate.code, gate.level or ""))
+    closed.sort(key=lambda gate: (_ORDER.index(gate.action), gate.rule, gate.level or ""))
     blocks: list[Block] = [Text(_summary(findings), "plain")]
     if closed:
         columns = ("rule", "does", "level", "found", "fix")
@@ -187,7 +161,7 @@ def gates(findings: Findings) -> Section:
     if open_:
         passed = table(
             ("rule", "level", "demands"),
-            [_passed(gate) for gate in sorted(open_, key=lambda g: (g.code, g.level or ""))],
+            [_passed(gate) for gate in sorted(open_, key=lambda g: (g.rule, g.level or ""))],
         )
         blocks.append(Fold(f"{number_of(len(open_), 'rule')} {plural(len(open_), 'holds', 'hold')}", (passed,)))
     return Section(2, "gates", "Gates", "Gates", tuple(blocks))
@@ -203,10 +177,10 @@ _WORDS = {Action.REFUSE: "refuse", Action.DOWNGRADE: "weaken", Action.WARN: "war
 
 
 def _row(gate: RuleResult) -> tuple[Cell, str, str, str, Cell]:
-    rule = Cell(f"{gate.code}: {RULES[gate.code]}" if gate.code in RULES else gate.code)
+    rule = Cell(f"{gate.rule}: {gate.rule.demand}")
     fix = Cell(visible(gate.fix), code="=" in gate.fix)
     return rule, _WORDS[gate.action], short(gate.level or "all", 60), visible(gate.reason), fix
 
 
 def _passed(gate: RuleResult) -> tuple[str, str, str]:
-    return gate.code, short(gate.level or "all", 60), RULES.get(gate.code, visible(gate.reason))
+    return gate.rule, short(gate.level or "all", 60), gate.rule.demand

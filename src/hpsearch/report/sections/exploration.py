@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.exploration.findings import SearchSummary
-from hpsearch.analysis.findings import Findings, Flip
+from hpsearch.analysis.findings import Findings, Flip, Rule
 from hpsearch.formatting import number_of, show_coverage, show_score, visible
 from hpsearch.report import captions
 from hpsearch.report.blocks import DASH, Block, Commands, Listing, Refused, Section, Subtitle, Table, Text, table
@@ -54,10 +54,10 @@ def _found(findings: Findings) -> list[Block]:
 
 def _tables(findings: Findings) -> list[Block]:
     names = [name for name in level_order(findings) if name in findings.explored]
-    nothing_found = banned(findings, ("R21",))
+    nothing_found = banned(findings, (Rule.ABOVE_NOISE,))
     if nothing_found:
         return [Refused("Scores of the selected trials", "", nothing_found), _counts(findings, names)]
-    side_by_side = banned(findings, ("R04",))
+    side_by_side = banned(findings, (Rule.EQUAL_EFFORT,))
     scores = (
         Refused("Scores of the selected trials side by side", "", side_by_side)
         if side_by_side

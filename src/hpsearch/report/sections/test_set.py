@@ -3,7 +3,7 @@
 import math
 
 from hpsearch.analysis.evidence import TestRow
-from hpsearch.analysis.findings import Action, Findings
+from hpsearch.analysis.findings import Action, Findings, Rule
 from hpsearch.analysis.test_results import Tested, repeated
 from hpsearch.formatting import number_of, show_score, visible
 from hpsearch.records import NO_LEVEL
@@ -136,5 +136,7 @@ def _first(row: TestRow) -> str:
 
 
 def _warnings(findings: Findings) -> list[Block]:
-    said = [gate.reason for gate in findings.gates if gate.code == "R14" and gate.action is not Action.PASS]
+    said = [
+        gate.reason for gate in findings.gates if gate.rule == Rule.SINGLE_OPENING and gate.action is not Action.PASS
+    ]
     return [Text(visible(text), "warning") for text in said]
