@@ -1,4 +1,4 @@
-"""What a driver asks of a worker, and what comes back."""
+"""Jobs that the driver sends to workers, and the results that come back."""
 
 from dataclasses import dataclass, field
 
@@ -12,34 +12,34 @@ class TrialJob:
 
     Attributes:
         config: The configuration.
-        redraw: >= 1 is a fresh seed of `confirm`, 0 the search.
-        stop_after: The rung: epochs in all after which to stop; None: not before the end.
-        resume_from: Where the fits stand that go on from the rung before; empty at the beginning.
+        confirm_seed: Number of the fresh seed when confirming, >= 1; 0 in the search.
+        stop_after: Total number of epochs at which the rung stops training; None: train to the end.
+        resume_from: The fits paused at the rung before; empty for a new trial.
     """
 
     config: Config
-    redraw: int = 0
+    confirm_seed: int = 0
     stop_after: int | None = None
     resume_from: tuple[FitResult, ...] = ()
 
     @property
     def epochs(self) -> int:
-        """Epochs that were run before."""
+        """Number of epochs already run."""
         return max((result.epochs for result in self.resume_from), default=0)
 
     @property
     def epochs_to_run(self) -> int:
-        """Epochs that this job takes, unless training stops early."""
+        """Number of epochs that this job runs, unless training stops early."""
         return (self.stop_after or self.config.training.epochs) - self.epochs
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A trial that has stopped at a rung.
+    """A trial that is paused at a rung.
 
     Attributes:
-        result: What it would be if it ended here.
-        fits: `TrialJob.so_far` of the job by which it goes on.
+        result: Its result if it ended here.
+        fits: `TrialJob.resume_from` of the job that continues it.
     """
 
     result: TrialResult
@@ -48,12 +48,12 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
-    """Train all fits of some trials, and score them; answers with a `TrialResult` each, or a `Rung` if it stops there.
+    """Train and score trials; returns for each a `TrialResult`, or a `Rung` if it pauses there.
 
     Attributes:
-        trials: Of one `shape_key`, at one rung, for the fleet engine; one alone for the reference engine.
+        trials: For the fleet engine, trials with equal `shape_key` at one rung; for the reference engine, one trial.
         engine: `reference` or `fleet`.
-        width: Most members of a fleet.
+        width: Maximum number of members of a fleet.
     """
 
     trials: tuple[TrialJob, ...]
@@ -63,7 +63,15 @@ class TrainJob:
 
 @dataclass(frozen=True, slots=True)
 class PartialTrialJob:
-    """Train every `shares`-th fit of one trial, from number `share` on; answers with their `FitResult`s."""
+    """Train every `shares`-th fit of a trial, starting with number `share`; returns their `FitResult` values.
+
+    Attributes:
+        trial: The trial.
+        engine: `reference` or `fleet`.
+        width: Maximum number of members of a fleet.
+        share: Number of this part, in [0, shares).
+        shares: Number of parts, >= 1.
+    """
 
     trial: TrialJob
     engine: Engine
@@ -74,11 +82,11 @@ class PartialTrialJob:
 
 @dataclass(frozen=True, slots=True)
 class ScoreJob:
-    """Score a trial whose fits were trained in shares; answers with its `TrialResult`, or a `Rung` if it stopped there.
+    """Score a trial whose fits were trained in parts; returns its `TrialResult`, or a `Rung` if it pauses there.
 
     Attributes:
         trial: The trial.
-        results: The answers to its `PartialTrialJob`s, in the order of `share`.
+        results: The results of its `PartialTrialJob`s, in the order of `share`.
     """
 
     trial: TrialJob
@@ -87,13 +95,13 @@ class ScoreJob:
 
 @dataclass(frozen=True, slots=True)
 class RefitJob:
-    """Train on all development rows, and give the weights back.
+    """Train on all development rows; returns a `FitResult` with weights.
 
     Attributes:
         config: The configuration; schedules span its `training.epochs`.
-        stop_after: Epochs to train.
-        recorded: Plateau factor of each epoch, from runs that had monitor rows; None for other schedules.
-        retrain: 0 is the network that ships, >= 1 the same recipe with fit seeds of its own.
+        stop_after: Number of epochs to train.
+        recorded: Plateau factor of each epoch, from fits that had monitor rows; None for other schedules.
+        retrain: 0 for the network that is shipped, >= 1 for retrainings with seeds of their own.
     """
 
     config: Config
@@ -103,22 +111,22 @@ class RefitJob:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return f"retraining {self.retrain}" if self.retrain else "the refit"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckJob:
-    """Find out, without training, whether configurations can be trained at all, and how; answers with a `ProbeResult`.
+    """Check whether configurations can be trained, and find the fastest settings; returns a `ProbeResult`.
 
     Attributes:
-        configs: The distinct ones of a sweep.
-        shapes: One of each `shape_key`.
-        engine: What is asked for.
-        memory_gib: What the fleets of one worker may take; None: its share of what is free.
-        workers: That share is one in so many.
-        known: Paces that were measured before, by `autotune.key`.
-        expected: How many trials of each `shape_key` are to come; not known if it is missing.
+        configs: The distinct configurations of a sweep.
+        shapes: One configuration per `shape_key`.
+        engine: The configured engine.
+        memory_gib: Memory for the fleets of one worker, in GiB; None: an equal share of the free memory.
+        workers: Number of workers that share the memory.
+        known: Settings measured earlier, by `autotune.key`.
+        expected: Number of trials to come of each `shape_key`; unknown where missing.
     """
 
     configs: tuple[Config, ...]
@@ -132,14 +140,14 @@ class CheckJob:
 
 @dataclass(frozen=True, slots=True)
 class FleetSettings:
-    """How the fits of one shape train best.
+    """How the fits of one shape train fastest.
 
     Attributes:
         engine: `reference` or `fleet`.
         width: Members of a fleet; 1 for the reference engine.
-        member_step_ms: Milliseconds of one step of one member at this width; 0 where it was not measured.
-        problem: Why they cannot train in a fleet although they should; None if there is no such reason.
-        processes: Workers that get most done side by side; None: all there are, it was not measured.
+        member_step_ms: Milliseconds per step and member at this width; 0 where not measured.
+        problem: Why these fits cannot train in a fleet although that was requested; otherwise None.
+        processes: Number of worker processes with the highest throughput; None: not measured, use all.
     """
 
     engine: Engine
@@ -151,14 +159,13 @@ class FleetSettings:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a worker found out.
+    """The result of a `CheckJob`.
 
     Attributes:
-        device: Kind of device: `cpu`, `cuda`.
-        fleet_settings: By `shape_key`.
-        measured: Of those that were timed just now, by `shape_key`, the name to remember them by: of shape, device and
-            torch version.
-        missing_signals: What the user's own modules lack of signals and why, a line each.
+        device: Kind of device: `cpu` or `cuda`.
+        fleet_settings: Fastest settings by `shape_key`.
+        measured: For settings measured just now, by `shape_key`: the `autotune.key` under which to store them.
+        missing_signals: What diagnostics the user's modules lack and why, one line each.
     """
 
     device: str
@@ -169,12 +176,12 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True)
 class TimingJob:
-    """Train a fleet that leads nowhere for a while; answers with member-steps a second.
+    """Train a fleet for timing only; returns member-steps per second.
 
     Attributes:
-        config: Of all members.
-        width: Members.
-        seconds: How long, at least; 0 gets everything ready.
+        config: Configuration of all members.
+        width: Number of members.
+        seconds: Minimum duration; 0 only warms up.
     """
 
     config: Config

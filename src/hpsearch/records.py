@@ -1,4 +1,4 @@
-"""What flows through hpsearch: folds, fits, trials and their results, all frozen."""
+"""The immutable values that hpsearch passes around: folds, fits, trials and their results."""
 
 import math
 import re
@@ -12,34 +12,37 @@ from hpsearch.config import Config
 from hpsearch.seeding import FitSeeds
 
 Rows = list[list[float | None]]
-"""P points by L layers; None where a layer has no such number."""
+"""P points by L layers; None where a layer has no such statistic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
     """Statistics of the layers of one training at P points, on up to 100 of its training rows.
 
-    Measured with the weights of the moment, without dropout, and with batch normalization by the statistics of these
-    rows. The loss is that of the fit, mean over the rows, without penalties. A layer is a block of our own networks,
-    `convolutions.0`, `hidden.1`, and `output`; of a user's module a call of a module that has parameters and no part
-    that has some, or of an activation, by its name (`stack.0`; `relu#2` is the second call). Its units are the elements
-    of one row of its output: for a convolution channels by positions, before pooling. Its weights are its parameters of
-    two or more dimensions. Numbers may be infinite or NaN.
+    Measured at the current weights, without dropout, and with batch normalization by the statistics of these rows. The
+    loss is the fit's, averaged over the rows, without penalties.
+
+    A layer of our own networks is a block, `convolutions.0` or `hidden.1`, or `output`. A layer of a user's module is a
+    call of a module that has parameters and no child with parameters, or a call of an activation, by its name
+    (`stack.0`; `relu#2` is the second call). Its units are the elements of one row of its output: for a convolution
+    channels times positions, before pooling. Its weights are its parameters with two or more dimensions. Values may be
+    infinite or NaN.
 
     Attributes:
-        steps: Steps done before each point: 0, 1, 10, then those of 1, 2, 4, 8 … epochs and of the last one.
-        epochs: Epochs completed at each point.
+        steps: Number of steps before each point: 0, 1, 10, then after 1, 2, 4, 8, … epochs and after the last one.
+        epochs: Number of finished epochs at each point.
         layers: Names, in the order of the forward pass.
-        activation_mean: Mean over units and rows of the layer's output after its activation; of `output`, the logits.
-        activation_sd: Their standard deviation, by n.
+        activation_mean: Mean over units and rows of the layer's output after its activation; for `output`, of the
+            logits.
+        activation_sd: Their standard deviation (divisor n).
         activation_second_moment: The mean of their squares.
-        dead: Share of units that are exactly 0 on every row; of ReLU, leaky ReLU and ELU alone.
-        saturated: Share of outputs below 0.01 or above 0.99 (sigmoid), or beyond 0.98 either way (tanh).
+        dead: Share of units that are exactly 0 on every row; for ReLU, leaky ReLU and ELU only.
+        saturated: Share of outputs below 0.01 or above 0.99 (sigmoid), or beyond 0.98 in absolute value (tanh).
         gradient_norm: Euclidean norm of the gradient of the loss with respect to the weights.
-        gradient_second_moment: Mean square of its gradient with respect to the layer's output.
+        gradient_second_moment: Mean square of the gradient of the loss with respect to the layer's output.
         weight_norm: Euclidean norm of the weights.
-        update_ratio: Norm of the change of the weights by the step that led to the point, over their norm before it;
-            None at step 0.
+        update_ratio: Norm of the last step's change of the weights over the norm of the weights before it; None at step
+            0.
     """
 
     steps: list[int]
@@ -56,11 +59,11 @@ class Signals:
     update_ratio: Rows
 
     def summary(self) -> dict[str, float]:
-        """What is said of a trial: the largest shares at the last point, and how gradients begin.
+        """Summarize: the largest shares of dead and saturated units at the last point, and the initial gradient ratio.
 
-        `signals/gradient_ratio` is the norm for the first layer with weights over that for the last one at
-        initialization: far below 1 gradients vanish on their way back, far above they explode. What is not defined is
-        left out.
+        `signals/gradient_ratio` is the gradient norm of the first layer with weights over that of the last one at
+        initialization: gradients vanish if it is far below 1, and explode if it is far above. Undefined values are left
+        out.
         """
         summary = {}
         for name, rows in (("dead_units", self.dead), ("saturated", self.saturated)):
@@ -90,8 +93,8 @@ class Status(StrEnum):
     """How a trial ended."""
 
     OK = "ok"
-    STALLED = "stalled"  # on training rows no better than a constant output: learned nothing, keeps its score
-    PRUNED = "pruned"  # judged not worth going on, after the epochs of a rung
+    STALLED = "stalled"  # no better than a constant output on the training rows; keeps its score
+    PRUNED = "pruned"  # stopped at a rung as not promising
     DIVERGED = "diverged"  # a loss, weight or output was not finite
     OOM = "oom"
     ERROR = "error"
@@ -104,7 +107,7 @@ class Status(StrEnum):
 
     @property
     def retried(self) -> bool:
-        """Whether the trial is tried again when its sweep is started again: the machine or foreign code failed it."""
+        """Whether resuming a sweep runs the trial again: the machine or the user's code failed, not the settings."""
         return self in (Status.OOM, Status.ERROR)
 
 
@@ -114,11 +117,11 @@ class Fold:
 
     Attributes:
         index: Number of the fold, from 0.
-        train: (n,) int64 rows that are trained on.
-        monitor: (n,) int64 rows cut from the training rows, which early stopping
-            and plateau schedules watch; may be empty.
-        val: (n,) int64 rows that selection reads.
-        report: (n,) int64 rows that readers are shown; empty for K-fold.
+        train: Shape (n,) int64: rows to train on.
+        monitor: Shape (n,) int64: rows held out of the training rows for early stopping and plateau schedules; may be
+            empty.
+        val: Shape (n,) int64: rows that select configurations.
+        report: Shape (n,) int64: rows for reported scores; empty for K-fold.
     """
 
     index: int
@@ -140,26 +143,26 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """What one training gives back. E epochs run, C outputs of the network.
+    """The result of one training. E epochs run, C outputs of the network.
 
     Attributes:
-        status: `ok` or `diverged`; scoring decides about `stalled`.
+        status: `ok` or `diverged`; `stalled` is decided when scoring.
         failure: Why it diverged, with the epoch; None if it did not.
-        train_loss: (E,) mean loss of the epoch's minibatches, in training mode, without penalties.
-        train_accuracy: (E,) share of training rows classified correctly, in training mode; empty for regression.
-        monitor_loss: (E,) mean loss on the monitor rows; empty without any.
-        lr: (E,) learning rate at the last step of each epoch.
-        val_outputs: (E, n_val, C) float32 network outputs (logits) after each epoch.
-        report_outputs: (n_report, C) float32 network outputs after the chosen epoch.
+        train_loss: Shape (E,), mean loss of each epoch's minibatches, in training mode, without penalties.
+        train_accuracy: Shape (E,), share of training rows classified correctly, in training mode; empty for regression.
+        monitor_loss: Shape (E,), mean loss on the monitor rows; empty if there are none.
+        lr: Shape (E,), learning rate at the last step of each epoch.
+        val_outputs: Shape (E, n_val, C) float32, network outputs (logits) after each epoch.
+        report_outputs: Shape (n_report, C) float32, network outputs after the chosen epoch.
         final_loss: Mean loss of up to 1,000 training rows in evaluation mode, at the kept weights; NaN if it diverged.
-        chosen_epoch: The epoch, from 1, whose weights were kept: the last, or the best of `monitor`; 0 if it
+        chosen_epoch: The epoch, from 1, whose weights were kept: the last, or the best by monitor loss; 0 if it
             diverged in the first.
-        state: Weights after the chosen epoch by name, if they were asked for.
+        state: Weights after the chosen epoch by name, if requested.
         fit_s: Seconds of training and prediction.
-        rows: Training rows seen, counted over all epochs.
-        width: Members of the fleet it was trained in; 0 if it was trained alone, by the reference engine.
-        checkpoint: What its engine takes to go on as if it had not stopped; None where it has come to its end.
-        signals: What flowed through the network; None of all fits of a trial but the first, and of a refit.
+        rows: Number of training rows processed, over all epochs.
+        width: Members of the fleet it was trained in; 0 for the reference engine.
+        checkpoint: State from which its engine can continue; None if the training is complete.
+        signals: Training diagnostics; only of the first fit of a trial, otherwise None.
     """
 
     status: Status
@@ -181,7 +184,7 @@ class FitResult:
 
     @property
     def epochs(self) -> int:
-        """Epochs that were run."""
+        """Number of epochs run."""
         return len(self.train_loss)
 
 
@@ -192,8 +195,8 @@ class Trial:
     Attributes:
         level: Level of the compared factor; `NO_LEVEL` in sweeps that compare nothing.
         k: Number of the trial within its level, from 0.
-        values: What was drawn, flat: `{"optimizer": "adam", "optimizer.adam.lr": 0.001}`.
-        config: The complete configuration, drawn values included.
+        values: The sampled values, flat: `{"optimizer": "adam", "optimizer.adam.lr": 0.001}`.
+        config: The complete configuration, including the sampled values.
     """
 
     level: str
@@ -203,7 +206,7 @@ class Trial:
 
     @property
     def key(self) -> tuple[str, int]:
-        """(level, k): unique within a sweep."""
+        """(level, k), unique within a sweep."""
         return self.level, self.k
 
 
@@ -216,14 +219,14 @@ class TrialResult:
         failure: Why there is no score; None if there is one.
         score: Higher is better; None unless `status.scored`.
         score_se: Standard error of the score; None where it cannot be estimated.
-        curves: Metric name to one value for each epoch, averaged over fits: `train/loss`, `val/accuracy` …
+        curves: Metric name to one value per epoch, averaged over fits: `train/loss`, `val/accuracy`, …
         summary: Metric name to value: `best/val/accuracy`, `last/val/loss`, `report/accuracy`, `fold/3/val/accuracy`,
-            `fold/3/pooled/macro_f1`, `signals/dead_units` …
+            `fold/3/pooled/macro_f1`, `signals/dead_units`, …
         chosen_epochs: For each fit, the epoch whose weights were scored.
         seeds: For each fit, its seeds.
-        predictions: Arrays that are kept beside the record, not in it (out-of-fold outputs, correctness).
-        measured: What depends on machine and moment: `fit_s`, `rows_per_s`, `peak_mib` …
-        signals: Of the first fit: fold 0, replicate 0; None where nothing was trained.
+        predictions: Arrays stored next to the record, not in it (out-of-fold outputs, correctness).
+        measured: Values that depend on machine and moment: `fit_s`, `rows_per_s`, `peak_mib`, …
+        signals: Diagnostics of the first fit (fold 0, replicate 0); None where nothing was trained.
     """
 
     status: Status
@@ -240,33 +243,33 @@ class TrialResult:
 
 
 FINAL_LOSS = "chosen/train/loss"
-"""The key in `TrialResult.summary` of the training loss at the chosen epochs, mean of `final_loss`."""
+"""Key in `TrialResult.summary`: training loss at the chosen epochs, the mean of `final_loss`."""
 
 CONSTANT_LOSS = "chosen/train/constant_loss"
-"""The key in `TrialResult.summary` of the training loss of the best output that is the same for every row."""
+"""Key in `TrialResult.summary`: training loss of the best output that is the same for every row."""
 
 R2 = "chosen/val/r2"
-"""The key of the R^2 of the scored rows at the chosen epochs."""
+"""Key in `TrialResult.summary`: R^2 of the scored rows at the chosen epochs."""
 
 CALIBRATED_LOSS = "report/calibrated_loss"
-"""The key in `TrialResult.summary` of a retraining's log loss on calibrated probabilities; see `calibration`."""
+"""Key in `TrialResult.summary`: a retraining's log loss of calibrated probabilities; see `calibration`."""
 
 TEMPERATURE = "chosen/temperature"
-"""The key of the temperature that calibrated them."""
+"""Key in `TrialResult.summary`: the temperature that calibrated them."""
 
 RUNG = re.compile(r"rung/(\d+)/score")
 
 
 def rung_key(epochs: int) -> str:
-    """The key in `TrialResult.summary` of the score that a trial was judged by after so many epochs."""
+    """Return the key in `TrialResult.summary` of the score at the rung after this many epochs."""
     return f"rung/{epochs}/score"
 
 
 def rung_scores(result: TrialResult) -> dict[int, float]:
-    """The scores that a trial was judged by: epochs of each rung to score, ascending."""
-    found = {int(match[1]): value for key, value in result.summary.items() if (match := RUNG.fullmatch(key))}
-    return dict(sorted(found.items()))
+    """Return the scores of a trial at its rungs, by number of epochs, ascending."""
+    scores = {int(match[1]): value for key, value in result.summary.items() if (match := RUNG.fullmatch(key))}
+    return dict(sorted(scores.items()))
 
 
 Key = tuple[str, int]
-"""(level, k): a trial of a sweep."""
+"""(level, k) of a trial within a sweep."""

@@ -1,8 +1,8 @@
 """Every seed of hpsearch, derived from the sweep seed alone.
 
-A seed is a pure function of (sweep seed, purpose, indices): never of time, order, process or a global generator.
-Level and trial number enter only the seed of the parameters, so that all trials of a sweep share split,
-initialization, order and dropout streams: they are paired by common random numbers.
+A seed is a pure function of (sweep seed, purpose, indices), never of time, order, process or a global generator. Level
+and trial number enter only the seed of the sampled parameters: all trials of a sweep share splits, initialization,
+order and dropout streams, so that they are paired by common random numbers.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a seed is for; the numbers are part of the format and never change."""
+    """What a seed is for; the numbers determine the seeds and must never change."""
 
     PARAMETERS = 1
     TEST_SPLIT = 2
@@ -31,7 +31,7 @@ class Purpose(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class FitSeeds:
-    """The three streams of one training: initial weights, minibatch order, dropout bits."""
+    """The three random streams of one fit: initial weights, minibatch order, dropout bits."""
 
     init: int
     order: int
@@ -39,10 +39,10 @@ class FitSeeds:
 
 
 def derive(seed: int, purpose: Purpose, *path: int | str) -> int:
-    """A 63-bit seed for one purpose.
+    """Derive a 63-bit seed for one purpose.
 
     Args:
-        seed: The sweep seed, or a seed derived before; >= 0.
+        seed: The sweep seed, or a derived seed; >= 0.
         purpose: What the seed is for.
         path: Further coordinates: level name, trial, fold, replicate, epoch.
 
@@ -57,7 +57,13 @@ def derive(seed: int, purpose: Purpose, *path: int | str) -> int:
 
 
 def fit_seeds(seed: int, fold: int, replicate: int) -> FitSeeds:
-    """The streams of the fit with this fold and replicate number, the same for every trial of a sweep."""
+    """Return the seeds of a fit; they are the same for every trial of a sweep.
+
+    Args:
+        seed: The sweep seed.
+        fold: Number of the fold, from 0.
+        replicate: Number of the replicate, from 0.
+    """
     return FitSeeds(
         init=derive(seed, Purpose.INIT, fold, replicate),
         order=derive(seed, Purpose.ORDER, fold, replicate),
@@ -66,11 +72,11 @@ def fit_seeds(seed: int, fold: int, replicate: int) -> FitSeeds:
 
 
 def epoch_order(order_seed: int, epoch: int, n: int) -> np.ndarray:
-    """A permutation of 0 … n-1: the order of the training rows in one epoch.
+    """Return the order of the training rows in one epoch: a permutation of 0 to n - 1, shape (n,).
 
     Args:
         order_seed: `FitSeeds.order`.
-        epoch: From 0.
+        epoch: Number of the epoch, from 0.
         n: Number of training rows.
     """
     return np.random.default_rng(derive(order_seed, Purpose.EPOCH, epoch)).permutation(n)

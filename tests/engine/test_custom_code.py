@@ -207,7 +207,7 @@ def test_a_module_without_anything_to_train_is_refused(make_config, make_rows, m
 def test_class_weights_are_trained_and_scored_in_one_type(loss, gamma, engine, make_config, make_rows):
     bench = WorkerState(to_device(make_rows(40)))
     config = make_config(loss=loss, training={"epochs": 2, "batch_size": 8}, evaluation="kfold")
-    trial = TrialJob(config, redraw=1)
+    trial = TrialJob(config, confirm_seed=1)
     check(bench, CheckJob((config,)))
     (result,) = run_job(bench, TrainJob((trial,), engine, 4))
     logits, labels = (result.predictions["out_of_fold"], bench.development.targets[result.predictions["rows"]])

@@ -53,7 +53,7 @@ def test_trials_trained_together_have_the_results_of_trials_trained_apart(bench,
 @pytest.mark.parametrize("loss", ["cross_entropy", "bce", "mse"])
 def test_both_engines_calibrate_a_retraining_alike_and_a_trial_of_the_search_not_at_all(loss, bench, make_config):
     config = make_config(loss=loss, training={"epochs": 5, "batch_size": 8})
-    jobs = TrialJob(config), TrialJob(config, redraw=1)
+    jobs = TrialJob(config), TrialJob(config, confirm_seed=1)
     by_engine = {engine: _trained_apart(bench, jobs, engine) for engine in (Engine.REFERENCE, Engine.FLEET)}
     for searched, _ in by_engine.values():
         assert not {CALIBRATED_LOSS, TEMPERATURE} & searched.summary.keys()

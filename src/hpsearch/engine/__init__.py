@@ -1,4 +1,4 @@
-"""Training: whatever trains a fit takes (fit, data) and gives back a `FitResult`; torch is loaded on first use only."""
+"""Training engines: each takes fits and data and returns `FitResult` values. Torch is loaded on first use only."""
 
 RULE = 1
-"""Number of the rule by which `engine=auto` chooses, see `autotune.engine_for`; it is stored with a sweep."""
+"""Version of the rule by which `engine=auto` chooses, see `autotune.engine_for`; stored with each sweep."""

@@ -1,10 +1,10 @@
-"""Where a fit of the reference engine stands between two epochs, as arrays by name.
+"""The state of a fit of the reference engine between two epochs, as arrays by name.
 
-weights/<name>              parameters and buffers
-hidden/<name>               buffers that are no part of the state dict, but for those of our dropout
-best/<name>                 those of the best epoch of `monitor`, if training watches it
-memory/<number>/<name>      what the optimizer remembers of each parameter
-generator/cpu, generator/cuda  random layers that have no stream of bits of their own
+- `weights/<name>`: parameters and buffers
+- `hidden/<name>`: buffers that are not in the state dict, except those of our dropout
+- `best/<name>`: weights of the best epoch by monitor loss, with early stopping
+- `memory/<number>/<name>`: optimizer state of each parameter
+- `generator/cpu`, `generator/cuda`: default generators, which random layers other than our dropout use
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ State = dict[str, torch.Tensor]
 
 
 def take(network: nn.Module, optimizer: torch.optim.Optimizer, best: State | None, device: torch.device) -> Arrays:
-    """Everything that the next epoch depends on, copied."""
+    """Return copies of everything that the next epoch depends on."""
     memory = {
         f"{number}/{name}": value
         for number, values in optimizer.state_dict()["state"].items()
@@ -47,7 +47,7 @@ def take(network: nn.Module, optimizer: torch.optim.Optimizer, best: State | Non
 def restore(
     arrays: Mapping[str, np.ndarray], network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> State | None:
-    """Puts network, optimizer and generators where `take` found them; returns the weights of the best epoch."""
+    """Restore network, optimizer and generators from what `take` copied; return the weights of the best epoch."""
     network.load_state_dict(part(arrays, "weights"))
     hidden = part(arrays, "hidden")
     for name, buffer in _hidden(network).items():
@@ -66,14 +66,14 @@ def restore(
 
 
 def _hidden(network: nn.Module) -> State:
-    """Buffers of a user's module that its state dict leaves out; our dropout sets its own from seed and step."""
+    """Return the buffers that the state dict omits, except our dropout's, which follow from seed and step."""
     ours = {id(buffer) for module in network.modules() if isinstance(module, Dropout) for buffer in module.buffers()}
     known = network.state_dict().keys()
     return {name: x for name, x in network.named_buffers() if name not in known and id(x) not in ours}
 
 
 def part(arrays: Mapping[str, np.ndarray], name: str) -> State:
-    """The tensors below `<name>/`, copied."""
+    """Return copies of the tensors whose names start with `<name>/`."""
     prefix = f"{name}/"
     return {key.removeprefix(prefix): torch.tensor(x) for key, x in arrays.items() if key.startswith(prefix)}
 
@@ -85,7 +85,7 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
 
 @dataclass(slots=True)
 class History:
-    """Each list has one entry for each finished epoch; the monitor's is empty without monitor rows."""
+    """Learning curves of a fit, one entry per finished epoch; `monitor_loss` is empty without monitor rows."""
 
     train_loss: list[float] = field(default_factory=list)
     train_accuracy: list[float] = field(default_factory=list)
@@ -94,7 +94,7 @@ class History:
 
     @classmethod
     def of(cls, result: FitResult | None) -> Self:
-        """That of a training which goes on; an empty one without any."""
+        """Return the history of a training to continue; an empty one for None."""
         if result is None:
             return cls()
         lists = (result.train_loss, result.train_accuracy, result.monitor_loss, result.lr)
@@ -102,10 +102,10 @@ class History:
 
     @property
     def epochs(self) -> int:
-        """Epochs that were finished."""
+        """Number of finished epochs."""
         return len(self.lr)
 
     @property
     def best(self) -> int:
-        """The epoch, from 0, with the lowest monitor loss, the first of equals."""
+        """Epoch, counted from 0, with the lowest monitor loss; the first on ties."""
         return int(np.argmin(self.monitor_loss))

@@ -1,4 +1,4 @@
-"""The user's own module and loss, tried before anything is trained.
+"""Checks of the user's module and loss before any training.
 
 B rows of a minibatch, C outputs.
 """
@@ -26,26 +26,30 @@ from hpsearch.nn.losses import batch_loss, loss_function, own_loss
 from hpsearch.records import Fit
 
 PASSES = 12
-"""Forward passes after which a module is looked at for what it has counted or kept."""
+"""Forward passes after which a module is searched for attributes that it has changed."""
 
 DRAWS = 20
-"""Orders of the targets that are tried."""
+"""Number of permutations of the targets that are tried."""
 
 REGISTERED = frozenset(vars(nn.Module()))
-"""What every module has: what it registers, which is compared elsewhere, and its mode."""
+"""Attributes of every module: its registries, whose contents are compared elsewhere, and its mode."""
 
 
 def owner(config: Config) -> str:
-    """Keys and import paths of the user's own code, for messages."""
+    """Return the keys and import paths of the user's code, for messages."""
     return " with ".join(f"{option.group}.import_path {option.import_path}" for option in config.own_code)
 
 
 def try_step(fit: Fit, data: DeviceData) -> None:
-    """Does a training step in single moves, so that what fails in one of them is told.
+    """Do one training step piece by piece, so that an error can name the piece that failed.
+
+    Args:
+        fit: Configuration, rows and seeds.
+        data: The development set.
 
     Raises:
-        ConfigError: If anything fails; or the loss has no gradient, does not give one value a row, or does not tell
-            whose target is whose.
+        ConfigError: If anything fails; or the loss has no gradient, does not return one value per row, or does not pair
+            each row with its own target.
     """
     config = fit.config
     seen = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
@@ -73,13 +77,13 @@ def try_step(fit: Fit, data: DeviceData) -> None:
 
 
 def _rows(fit: Fit, outputs: int) -> np.ndarray:
-    """(B,) training rows, so many that B is not mistaken for C, nor for a single row."""
+    """Return (B,) training rows, with a B that cannot be mistaken for C or for a single row."""
     train = fit.fold.train
     return np.resize(train, next(n for n in (7, 6) if n != outputs))
 
 
 def _losses(loss: Loss, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(B,) losses of the outputs (B, C)."""
+    """Return the losses (B,) of the outputs (B, C)."""
     if not isinstance(loss, CustomLoss):
         return loss_function(loss)(outputs, targets)
     try:
@@ -95,7 +99,7 @@ def _losses(loss: Loss, outputs: torch.Tensor, targets: torch.Tensor) -> torch.T
 
 
 def _check_pairs(loss: CustomLoss, outputs: torch.Tensor, targets: torch.Tensor) -> None:
-    """Refuses a loss that stays the same whichever target belongs to which row: one that broadcasts (B,) to (B, B)."""
+    """Refuse a loss that is invariant under permutation of the targets: one that broadcasts (B,) to (B, B)."""
     draw = np.random.default_rng(0)
     outputs = outputs + torch.as_tensor(draw.normal(size=outputs.shape)).to(outputs)
 
@@ -106,7 +110,7 @@ def _check_pairs(loss: CustomLoss, outputs: torch.Tensor, targets: torch.Tensor)
     others = [order for order in orders if not torch.equal(order, targets)]
     alone = targets[:1].expand_as(targets)
     if not others or np.isclose(mean(alone), mean(targets), rtol=1e-4):
-        return  # one target for all, or a loss that reads none
+        return  # all targets are equal, or the loss does not read them
     if np.allclose([mean(order) for order in others], mean(targets), rtol=1e-5, atol=1e-7):
         raise ConfigError(
             f"loss.import_path {loss.import_path} must compare each row's outputs with its own targets, got the "
@@ -116,17 +120,24 @@ def _check_pairs(loss: CustomLoss, outputs: torch.Tensor, targets: torch.Tensor)
 
 
 def _forms(outputs: torch.Tensor, targets: torch.Tensor) -> str:
-    """`outputs (7, 10) float32 and targets (7,) int64`."""
+    """Describe shapes and types, such as `outputs (7, 10) float32 and targets (7,) int64`."""
     shown = [f"{tuple(x.shape)} {str(x.dtype).removeprefix('torch.')}" for x in (outputs, targets)]
     return f"outputs {shown[0]} and targets {shown[1]}"
 
 
 def kept_besides(fit: Fit, data: DeviceData) -> str:
-    """What forward passes change in a module or loss of the user's own besides parameters and buffers, by name.
+    """Name the attributes that forward passes change in the user's module or loss besides parameters and buffers.
 
-    A fleet has one module for all its members and for all passes, and weights that are stored do not hold it: who
-    counts or collects in Python attributes trains differently there. Empty if nothing changes; of attributes with
-    tensors what a first pass changes does not count: many keep their last activations there.
+    A fleet has one module for all members and all passes, and stored weights do not contain such attributes, so code
+    that counts or collects in Python attributes would train differently there. For attributes that hold tensors, the
+    change by the first pass is ignored: many modules keep their last activations.
+
+    Args:
+        fit: Configuration, rows and seeds.
+        data: The development set.
+
+    Returns:
+        The names, separated by commas; empty if nothing changes.
     """
     config = fit.config
     seen = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
@@ -153,14 +164,14 @@ def kept_besides(fit: Fit, data: DeviceData) -> str:
 
 
 def _attributes(network: nn.Module, loss: Any, *, tensors: bool) -> dict[str, Any]:
-    """Attributes of a module, its parts and the loss by name, as values that stay as they are and can be compared."""
+    """Return attributes of the module, its parts and the loss by name, as immutable values that can be compared."""
     owners = {name: part for name, part in network.named_modules() if not isinstance(part, Dropout)}
     owners |= {f"loss.{name}".rstrip("."): part for name, part in loss.named_modules()} if _is_module(loss) else {}
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for name, part in owners.items():
         own = {key: value for key, value in vars(part).items() if key not in REGISTERED}
-        found |= {f"{name}.{key}".lstrip("."): _frozen(value, (), tensors=tensors) for key, value in own.items()}
-    return found
+        attributes |= {f"{name}.{key}".lstrip("."): _frozen(value, (), tensors=tensors) for key, value in own.items()}
+    return attributes
 
 
 def _is_module(loss: Any) -> bool:
@@ -168,7 +179,7 @@ def _is_module(loss: Any) -> bool:
 
 
 def _frozen(value: Any, within: tuple[int, ...], *, tensors: bool) -> Any:
-    """A value that compares equal as long as nothing changes in this one; without tensors if they do not count."""
+    """Return a snapshot that compares equal as long as `value` does not change; tensors only if `tensors` is set."""
     inner = partial(_frozen, within=(*within, id(value)), tensors=tensors)
     parts: Any = vars(value) if isinstance(getattr(value, "__dict__", None), dict) and not callable(value) else value
     if id(value) in within:
@@ -183,6 +194,6 @@ def _frozen(value: Any, within: tuple[int, ...], *, tensors: bool) -> Any:
     else:
         try:
             frozen = pickle.dumps(value)  # generators of random numbers, counters
-        except Exception:  # noqa: BLE001 - whatever cannot be looked into is known by its name
+        except Exception:  # noqa: BLE001 - what cannot be pickled is compared by its representation
             frozen = repr(value)
     return frozen

@@ -1,4 +1,4 @@
-"""A data set on the device: one copy, as bytes or floats, normalized on the fly.
+"""A data set on a device: one copy, as bytes or floats, normalized on the fly.
 
 N rows of the data set, B rows of a minibatch, C outputs, T targets.
 """
@@ -18,7 +18,7 @@ from hpsearch.records import Task
 
 
 class OutOfSpaceError(HpsearchError):
-    """A data set that does not fit in the memory of its device."""
+    """The data set does not fit in the memory of its device."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,10 +26,10 @@ class DeviceData:
     """All rows of a data set on one device, shared by all fits there.
 
     Attributes:
-        rows: The data set they come from.
-        inputs: (N, *shape) uint8, or floats of type `wide`.
-        targets: (N,) int64, or (N, T) floats of at least type `dtype`.
-        dtype: Float type of networks and batches.
+        rows: The data set on the host.
+        inputs: Shape (N, *shape), uint8 or floating point of at least type `dtype`.
+        targets: Shape (N,) int64, or (N, T) floating point of at least type `dtype`.
+        dtype: Float type of networks and minibatches.
     """
 
     rows: Rows
@@ -39,7 +39,7 @@ class DeviceData:
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors are."""
+        """Device of the tensors."""
         return self.inputs.device
 
     @property
@@ -48,23 +48,23 @@ class DeviceData:
         return tuple(self.inputs.shape[1:])
 
     def constant(self, value: np.ndarray) -> torch.Tensor:
-        """A shift or a factor on the device, in the type in which rows of its type are scaled."""
-        found = torch.tensor(value, device=self.device)
-        return found.to(torch.promote_types(found.dtype, self.dtype))
+        """Copy a shift or factor to the device, in the type in which rows of its type are scaled."""
+        tensor = torch.tensor(value, device=self.device)
+        return tensor.to(torch.promote_types(tensor.dtype, self.dtype))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitData:
-    """The data as one fit sees them: scaled by its training rows, targets in the form of its loss.
+    """The data as one fit sees them: scaled by its training rows, with targets in the form of its loss.
 
     Attributes:
-        inputs: (N, *shape), not yet scaled.
-        targets: (N,) int64 or (N, C) floats, as the loss reads them.
-        labels: (N,) int64 classes; None for regression.
-        shift: Subtracted from the inputs, in its type.
-        scale: Multiplies the inputs afterwards.
+        inputs: Shape (N, *shape), not yet scaled.
+        targets: Shape (N,) int64 or (N, C) floating point, as the loss takes them.
+        labels: Shape (N,) int64 classes; None for regression.
+        shift: Subtracted from the inputs.
+        scale: Multiplies the shifted inputs.
         outputs: Number of network outputs C.
-        dtype: Float type of networks and batches.
+        dtype: Float type of networks and minibatches.
     """
 
     inputs: torch.Tensor
@@ -76,7 +76,7 @@ class FitData:
     dtype: torch.dtype
 
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
-        """(B, *shape) scaled inputs of the rows (B,): one index operation, then arithmetic on the minibatch alone."""
+        """Return the (B, *shape) scaled inputs of the rows (B,); only the minibatch is copied and scaled."""
         chosen = self.inputs.index_select(0, rows).to(self.shift.dtype)
         return chosen.sub_(self.shift).mul_(self.scale).to(self.dtype)
 
@@ -87,7 +87,7 @@ def to_device(rows: Rows, device: str | torch.device = "cpu", *, dtype: torch.dt
     Args:
         rows: The development set, or the opened test rows.
         device: `cpu` or a CUDA device.
-        dtype: Float type of networks and batches; float64 for checks of exactness.
+        dtype: Float type of networks and minibatches; float64 for tests of exactness.
 
     Raises:
         OutOfSpaceError: If the copy does not fit in the free memory.
@@ -99,7 +99,12 @@ def to_device(rows: Rows, device: str | torch.device = "cpu", *, dtype: torch.dt
 
 
 def fit_data(config: Config, data: DeviceData, scaling: Scaling) -> FitData:
-    """The view of one fit on shared data.
+    """Return the view of one fit on shared data.
+
+    Args:
+        config: The configuration of the fit.
+        data: The shared data.
+        scaling: Scaling fitted to the training rows of the fit.
 
     Raises:
         ConfigError: If the loss does not fit the targets.
@@ -121,7 +126,7 @@ def fit_data(config: Config, data: DeviceData, scaling: Scaling) -> FitData:
 
 
 def outputs_of(config: Config, data: DeviceData) -> int:
-    """How many outputs C a network needs for loss and data.
+    """Return the number of outputs C that a network needs for loss and data.
 
     Raises:
         ConfigError: If the loss does not fit the targets.

@@ -1,7 +1,8 @@
-"""The signal statistics of networks: a forward and a backward pass of a few training rows, and sums over them.
+"""Training diagnostics: statistics of activations, gradients and weights, measured on a few training rows.
 
-S networks of one shape, B probe rows, H units of a layer, C outputs. What is measured of a network depends on its own
-weights alone, on a CPU bit for bit. Of gradients, squares are summed in float64: small ones would vanish in float32.
+S networks of one shape, B probe rows, H units of a layer, C outputs. A measurement is one forward and one backward
+pass. The statistics of a network depend on its own weights alone, on a CPU bit for bit. Squared gradients are summed in
+float64: small ones would underflow in float32.
 """
 
 import math
@@ -31,34 +32,34 @@ from hpsearch.nn.models import Network, Step, build_network
 from hpsearch.records import Fit, Signals
 
 ROWS = 100
-"""Most rows of a probe."""
+"""Maximum number of probe rows."""
 
 PORTION = 32
-"""Most networks that are measured at once: bounds the memory."""
+"""Maximum number of networks measured at once; bounds the memory."""
 
 RECTIFIERS = (nn.ReLU, nn.LeakyReLU, nn.ELU)
 
 HOLDERS = (nn.ParameterList, nn.ParameterDict)
-"""Modules that hold parameters for the one that they belong to, and are never called."""
+"""Modules that only hold parameters of their parent, and are never called."""
 
 NAMED = 3
-"""Weights without signals that are named, at the most."""
+"""Maximum number of unmeasured weights named in a message."""
 
 Tensors = dict[str, torch.Tensor]
 
 Statistics = dict[str, dict[str, float]]
-"""By layer and by field of `Signals`; what a layer does not have is missing."""
+"""Values by layer and by field of `Signals`; fields that a layer does not have are missing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What came out of a layer.
+    """The recorded output of a layer.
 
     Attributes:
-        layer: Its name.
+        layer: Name of the layer.
         weights: Names of its weights.
-        activation: The module that it came from; None for an affine layer of ours.
-        outputs: (S, H, B), or (B, S * channels, …) if `rows_first`.
+        activation: The module that produced the output; None for an affine layer of our networks.
+        outputs: Shape (S, H, B), or (B, S * channels, …) if `rows_first`.
         rows_first: Whether the rows come first.
     """
 
@@ -69,13 +70,13 @@ class _Seen:
     rows_first: bool
 
     def units(self, values: torch.Tensor, members: int) -> torch.Tensor:
-        """(S, H, B) from values in the shape of `outputs`, those in bfloat16 as float32."""
+        """Reshape values that have the shape of `outputs` to (S, H, B), with bfloat16 widened to float32."""
         values = values.detach().to(torch.promote_types(values.dtype, torch.float32))
         return values.reshape(len(values), members, -1).permute(1, 2, 0) if self.rows_first else values
 
 
 class _OurNetworks:
-    """Networks of ours, all at once: in float32, 64-50-10, a CPU thread measures 32 of them in the time of five."""
+    """Measures our networks as one batch: 32 of 64-50-10 take as long as five one by one (float32, one CPU thread)."""
 
     portion = PORTION
 
@@ -88,7 +89,7 @@ class _OurNetworks:
         self._forward = in_precision(StackedNetwork(template), fit.config.training.precision, device)
 
     def __call__(self, fits: Sequence[Fit], state: Tensors, inputs: torch.Tensor) -> tuple[torch.Tensor, list[_Seen]]:
-        """Outputs (S, C, B) for inputs (B, *shape), and what came out of each layer; running statistics change."""
+        """Return outputs (S, C, B) for inputs (B, *shape), and the output of each layer; updates running statistics."""
         seen: list[_Seen] = []
 
         def watch(name: str, outputs: torch.Tensor) -> None:
@@ -101,17 +102,17 @@ class _OurNetworks:
 
 
 class _UsersModule:
-    """A module of the user's own, one after the other, by hooks on its layers: not all of them can be batched."""
+    """Measures the user's modules one by one, with hooks on their layers, since not every module can be batched."""
 
     portion = 1
 
     def __init__(self, template: nn.Module, fit: Fit, device: torch.device) -> None:
         self._device = device
         self._seen: list[_Seen] = []
-        template.eval()  # nothing random, as far as the module knows
+        template.eval()  # turns off dropout; batch normalization is put back in training mode below
         for module in template.modules():
             module.train(isinstance(module, _BatchNorm))
-        weights = {id(x): name for name, x in template.named_parameters() if x.ndim >= 2}  # of tied ones the first
+        weights = {id(x): name for name, x in template.named_parameters() if x.ndim >= 2}  # tied weights: first name
         self.trained = {weights[id(x)] for x in template.parameters() if x.ndim >= 2 and x.requires_grad}
         for name, layer in _layers(template).items():
             own = list(dict.fromkeys(weights[id(x)] for x in layer.parameters() if x.ndim >= 2))
@@ -119,7 +120,7 @@ class _UsersModule:
         self._forward = in_precision(partial(functional_call, template), fit.config.training.precision, device)
 
     def __call__(self, fits: Sequence[Fit], state: Tensors, inputs: torch.Tensor) -> tuple[torch.Tensor, list[_Seen]]:
-        """See `_OurNetworks`; S is 1."""
+        """See `_OurNetworks.__call__`; S is 1."""
         self._seen, self._rows, self._calls = [], len(inputs), Counter[str]()
         with own_generator(fits[0].seeds.dropout, self._device):
             outputs = self._forward({name: x[0] for name, x in state.items()}, (inputs,))
@@ -133,23 +134,23 @@ class _UsersModule:
         self._calls[name] += 1
         name = name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
         self._seen.append(_Seen(name, weights, module, outputs, rows_first=True))
-        return outputs.clone()  # what comes next may change it in place
+        return outputs.clone()  # the next layer may change it in place
 
 
 class Probe:
-    """Measures networks of one shape.
+    """Measures the statistics of networks of one shape.
 
     Attributes:
-        missing: What the last of them lacks and why, in one line; empty if nothing.
+        missing: Why the last measurement lacks statistics, in one line; empty if it has all.
     """
 
     def __init__(self, fit: Fit, data: DeviceData, see: Callable[[Fit], FitData]) -> None:
-        """Builds a network.
+        """Build a template network.
 
         Args:
-            fit: Any one of the shape.
+            fit: Any fit of this shape.
             data: The development set.
-            see: The data as a fit sees them.
+            see: Returns the data scaled for a fit.
         """
         template = build_network(fit.config, data.input_shape, outputs_of(fit.config, data))
         template.to(data.device, data.dtype)
@@ -160,28 +161,28 @@ class Probe:
         self._batches: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor]] = {}
 
     def measure(self, fits: Sequence[Fit], after: Tensors, before: Tensors | None) -> list[Statistics | None]:
-        """The statistics of each network; None where the user's own code cannot be measured, whatever it raises.
+        """Return the statistics of each network; None where the user's code raises an exception.
 
         Args:
-            fits: Theirs, S of them.
-            after: Parameters and buffers by name, (S, …).
+            fits: The fits of the S networks.
+            after: Parameters and buffers by name, each (S, …).
             before: The same before the last step; None if there was none.
         """
-        alike: dict[tuple[object, ...], list[int]] = {}
+        by_batch: dict[tuple[object, ...], list[int]] = {}
         for place, fit in enumerate(fits):
-            alike.setdefault(_batch_key(fit), []).append(place)
-        found: dict[int, Statistics | None] = {}
-        for places in alike.values():
+            by_batch.setdefault(_batch_key(fit), []).append(place)
+        statistics: dict[int, Statistics | None] = {}
+        for places in by_batch.values():
             for start in range(0, len(places), self._networks.portion):
-                some = places[start : start + self._networks.portion]
-                measured = self._try([fits[place] for place in some], some, after, before)
-                found |= zip(some, measured, strict=False)
-        return [found[place] for place in range(len(fits))]
+                chunk = places[start : start + self._networks.portion]
+                measured = self._try([fits[place] for place in chunk], chunk, after, before)
+                statistics |= zip(chunk, measured, strict=False)
+        return [statistics[place] for place in range(len(fits))]
 
     def _try(
         self, fits: list[Fit], places: list[int], after: Tensors, before: Tensors | None
     ) -> list[Statistics] | list[None]:
-        """See `_portion`; a measurement never ends a training, unless for lack of memory, which fewer members need."""
+        """Call `_portion`; errors in the user's code are recorded in `missing`, but lack of memory is raised."""
         try:
             return self._portion(fits, places, after, before)
         except (MemoryError, torch.OutOfMemoryError):
@@ -193,10 +194,10 @@ class Probe:
             return [None] * len(fits)
 
     def _portion(self, fits: list[Fit], places: list[int], after: Tensors, before: Tensors | None) -> list[Statistics]:
-        """Those of networks that see the same rows, at `places` of the states."""
+        """Return the statistics of networks that see the same rows, at `places` of the states."""
         inputs, targets = self._batch(fits[0])
         if len(fits) == 1 and isinstance(self._networks, _OurNetworks) and 1 in {*self._sides, len(inputs)}:
-            fits, places = fits * 2, places * 2  # see `members.lonely`
+            fits, places = fits * 2, places * 2  # see `networks.needs_duplicate`
         state = _at(places, after)
         state |= {name: state[name].requires_grad_() for name in self._networks.trained}
         outputs, seen = self._networks(fits, state, inputs)
@@ -210,14 +211,14 @@ class Probe:
         return _listed([_sums(each, state, old, gradient, len(fits)) for each in seen], seen, len(inputs))
 
     def _unseen(self, state: Tensors, gradient: Mapping[int, torch.Tensor | None], seen: Sequence[_Seen]) -> str:
-        """Which weights have a gradient, and belong to no layer that was measured; empty if there are none."""
-        known = {name for each in seen for name in each.weights}
-        unseen = [name for name in sorted(self._networks.trained - known) if gradient[id(state[name])] is not None]
+        """Describe the weights that have a gradient but belong to no measured layer; empty if there are none."""
+        measured = {name for each in seen for name in each.weights}
+        unseen = [name for name in sorted(self._networks.trained - measured) if gradient[id(state[name])] is not None]
         more = f" and {len(unseen) - NAMED} more" if len(unseen) > NAMED else ""
         return f"no layer that can be measured has {', '.join(unseen[:NAMED])}{more}" if unseen else ""
 
     def _batch(self, fit: Fit) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, *shape) scaled inputs and (B,) or (B, …) targets of a fit's probe rows."""
+        """Return (B, *shape) scaled inputs and (B,) or (B, …) targets of a fit's probe rows."""
         key = _batch_key(fit)
         if key not in self._batches:
             seen, rows = self._see(fit), torch.as_tensor(probe_rows(fit)[:ROWS], device=self._device)
@@ -226,7 +227,7 @@ class Probe:
 
 
 def _at(places: list[int], state: Tensors) -> Tensors:
-    """(s, …) of those at these places; as views where they are neighbours: a copy takes as long as a norm."""
+    """Return the tensors (s, …) at these places; adjacent places as views, since a copy takes as long as a norm."""
     first, stop = places[0], places[-1] + 1
     if places == list(range(first, stop)):
         return {name: x[first:stop] for name, x in state.items()}
@@ -234,7 +235,7 @@ def _at(places: list[int], state: Tensors) -> Tensors:
 
 
 def _batch_key(fit: Fit) -> tuple[object, ...]:
-    """Equal for fits with the same probe rows; folds are drawn once per worker."""
+    """Return a key that is equal for fits with the same probe rows; folds are drawn once per worker."""
     return id(fit.fold), fit.seeds.order, fit.config.data.normalize
 
 
@@ -243,25 +244,25 @@ def _without_dropout(_: nn.Module, features: torch.Tensor) -> torch.Tensor:
 
 
 def _layers(template: nn.Module) -> dict[str, nn.Module]:
-    """The modules of a user's module that are measured, by name: layers, and activations.
+    """Return the layers and activations of a user's module that are measured, by name.
 
-    A layer has parameters, and no part that has some; parametrizations, such as weight normalization, and `HOLDERS`
-    are no parts.
+    A layer is a module that has parameters and no child with parameters; parametrizations, such as weight
+    normalization, and `HOLDERS` do not count as children.
     """
     held = {id(part) for module in template.modules() for holder in _held(module) for part in holder.modules()}
-    found = {}
+    layers = {}
     for name, module in template.named_modules():
         parts = [child for child in module.children() if id(child) not in held]
         with_parameters = any(True for _ in module.parameters()) and not any(
             any(True for _ in x.parameters()) for x in parts
         )
         if id(module) not in held and (with_parameters or (not parts and _is_activation(module))):
-            found[name] = module
-    return found
+            layers[name] = module
+    return layers
 
 
 def _held(module: nn.Module) -> list[nn.Module]:
-    """Its children that are never called for themselves."""
+    """Return the children that are never called themselves."""
     holders: list[nn.Module] = [child for child in module.children() if isinstance(child, HOLDERS)]
     if parametrize.is_parametrized(module):
         holders.append(module.get_submodule("parametrizations"))
@@ -273,11 +274,11 @@ def _is_activation(module: nn.Module) -> bool:
 
 
 def _losses(fits: Sequence[Fit], outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(S, B) losses of the outputs (S, C, B)."""
+    """Return the losses (S, B) of the outputs (S, C, B)."""
     losses = [fit.config.loss for fit in fits]
-    if isinstance(losses[0], CustomLoss):  # one network after the other: not every user's function can be batched
-        one = loss_function(losses[0])
-        return torch.stack([one(own.T.contiguous(), targets) for own in outputs])
+    if isinstance(losses[0], CustomLoss):  # one by one: not every function of a user can be batched
+        function = loss_function(losses[0])
+        return torch.stack([function(own.T.contiguous(), targets) for own in outputs])
     rows_last = targets if targets.ndim == 1 else targets.T
     return stacked_loss(losses, outputs, smooth=True)(outputs, rows_last.unsqueeze(0))
 
@@ -286,7 +287,7 @@ def _losses(fits: Sequence[Fit], outputs: torch.Tensor, targets: torch.Tensor) -
 def _sums(
     seen: _Seen, state: Tensors, old: Tensors | None, gradient: Mapping[int, torch.Tensor | None], members: int
 ) -> Tensors:
-    """What `_finished` takes of one layer, (S,) each."""
+    """Return the counts and norms of one layer that `_finished` takes, (S,) each."""
     units = seen.units(seen.outputs, members)
     values = units.reshape(members, -1)
     mean = values.mean(1)
@@ -300,8 +301,8 @@ def _sums(
     if (of_outputs := gradient.get(id(seen.outputs))) is not None:
         sums["gradient_second_moment"] = _norm([seen.units(of_outputs, members)], torch.float64)
     of_weights = [gradient.get(id(state[name])) for name in seen.weights]
-    if known := [grad for grad in of_weights if grad is not None]:
-        sums["gradient_norm"] = _norm(known, torch.float64)
+    if grads := [grad for grad in of_weights if grad is not None]:
+        sums["gradient_norm"] = _norm(grads, torch.float64)
     if seen.weights:
         sums["weight_norm"] = _norm([state[name] for name in seen.weights])
     if seen.weights and old is not None:
@@ -311,13 +312,13 @@ def _sums(
 
 
 def _norm(tensors: Sequence[torch.Tensor], dtype: torch.dtype | None = None) -> torch.Tensor:
-    """(S,) Euclidean norm over all but the first dimension of all of them, summed in `dtype`."""
+    """Return the Euclidean norm (S,) over all but the first dimension of all tensors, summed in `dtype`."""
     norms = [torch.linalg.vector_norm(x.reshape(len(x), -1), dim=1, dtype=dtype) for x in tensors]
     return torch.stack(norms).square().sum(0).sqrt() if len(norms) > 1 else norms[0]
 
 
 def _listed(layers: Sequence[Tensors], seen: Sequence[_Seen], rows: int) -> list[Statistics]:
-    """By network, layer and field; copied from the device at once."""
+    """Return the statistics of each network by layer and field, with a single copy from the device."""
     table = torch.stack([sums for layer in layers for sums in layer.values()]).T.tolist()  # in float64
     listed: list[Statistics] = []
     for numbers in map(iter, table):
@@ -329,29 +330,32 @@ def _listed(layers: Sequence[Tensors], seen: Sequence[_Seen], rows: int) -> list
 
 
 def _finished(sums: dict[str, float], units: int, values: int) -> dict[str, float]:
-    """Fields of `Signals` from counts and norms of a layer with so many units, and values over all rows."""
+    """Compute fields of `Signals` from counts and norms of a layer with `units` units and `values` outputs in all."""
     mean, sd = sums["activation_mean"], sums["activation_sd"] / math.sqrt(values)
-    found = sums | {"activation_sd": sd, "activation_second_moment": mean * mean + sd * sd}
+    statistics = sums | {"activation_sd": sd, "activation_second_moment": mean * mean + sd * sd}
     divisors = {"dead": units, "saturated": values}
-    found |= {name: sums[name] / n for name, n in divisors.items() if name in sums}
+    statistics |= {name: sums[name] / n for name, n in divisors.items() if name in sums}
     if (norm := sums.get("gradient_second_moment")) is not None:
-        found["gradient_second_moment"] = norm * norm / values
-    return found
+        statistics["gradient_second_moment"] = norm * norm / values
+    return statistics
 
 
 STEPS = (0, 1, 10)
-"""Steps after which signals are measured, within whichever epoch; the others come at the ends of epochs."""
+"""Steps after which diagnostics are recorded even within an epoch; all other records are at ends of epochs."""
 
 STATISTICS = tuple(field.name for field in fields(Signals) if field.name not in ("steps", "epochs", "layers"))
 
 
 def probed(fit: Fit) -> bool:
-    """Whether signals of this fit are recorded: of each trial those of one."""
+    """Return whether diagnostics of this fit are recorded: only one fit per trial is."""
     return fit.fold.index == 0 and fit.replicate == 0
 
 
-class SweepListener:
-    """The signals of those that are probed among fits of one shape, which train side by side."""
+class DiagnosticsRecorder:
+    """Records diagnostics of the probed fits among fits of one shape that train side by side.
+
+    Raises no exception for the user's code: from the step at which it cannot be measured, a fit has no further records.
+    """
 
     def __init__(
         self,
@@ -360,13 +364,13 @@ class SweepListener:
         see: Callable[[Fit], FitData],
         read: Callable[[Sequence[int]], Tensors],
     ) -> None:
-        """Measures nothing yet.
+        """Prepare to record; nothing is measured yet.
 
         Args:
-            fits: By number.
+            fits: All fits; their index is the `number` in other methods.
             data: The development set.
-            see: The data as a fit sees them.
-            read: Copies of parameters and buffers by name, (S, …), of those at these places.
+            see: Returns the data scaled for a fit.
+            read: Returns copies of the parameters and buffers by name, each (S, …), of the networks at these places.
         """
         self._fits = {number: fit for number, fit in enumerate(fits) if probed(fit)}
         self._places = {number: number for number in self._fits}  # of those that still train
@@ -378,37 +382,41 @@ class SweepListener:
         self._before: Tensors | None = None
 
     def resume(self, signals: Sequence[Signals | None]) -> None:
-        """Goes on from these; a point that was there only because training stopped is dropped."""
+        """Continue from earlier records; a record made only because the training paused is dropped.
+
+        Args:
+            signals: Records of each fit; None for a fit that could not be measured.
+        """
         for number, points in self._points.items():
-            if (known := signals[number]) is None:
-                self._places.pop(number)  # it could not be measured
+            if (earlier := signals[number]) is None:
+                self._places.pop(number)  # could not be measured
             else:
-                kept = [place for place, step in enumerate(known.steps) if self._regular(step)]
-                points["layers"] = list(known.layers)
+                regular = [place for place, step in enumerate(earlier.steps) if self._regular(step)]
+                points["layers"] = list(earlier.layers)
                 for name in ("steps", "epochs", *STATISTICS):
-                    points[name] = [getattr(known, name)[place] for place in kept]
+                    points[name] = [getattr(earlier, name)[place] for place in regular]
 
     def start(self, until: int) -> None:
-        """Before the first step of a training that goes on up to this epoch at the most."""
+        """Record the initial networks of a training that runs up to epoch `until`, counted from 1."""
         self._until = until
         self._measure(0, [number for number in self._places if not self._points[number]["steps"]])
 
     def before(self, step: int) -> None:
-        """Before the step of this number, from 1: keeps the weights if it may lead to a point."""
+        """Prepare for step `step`, counted from 1: copy the weights if a record may follow it."""
         if self._places and (step in STEPS or (step % self._per_epoch == 0 and self._may_count(step))):
             self._before = self._read(list(self._places.values()))
 
     def after(self, step: int) -> None:
-        """After that step."""
+        """Record after step `step`, if one is due within an epoch."""
         if step in STEPS and step % self._per_epoch:
             self._measure(step, self._places)
 
     def end_epoch(self, epochs: int, ends: Mapping[int, bool]) -> None:
-        """After so many epochs.
+        """Record at the end of an epoch, if one is due.
 
         Args:
-            epochs: How many.
-            ends: Of those who are well and still train, whether it was their last.
+            epochs: Number of finished epochs.
+            ends: By number of each fit that still trains and has not diverged, whether this was its last epoch.
         """
         step = epochs * self._per_epoch
         due = self._regular(step)
@@ -416,21 +424,21 @@ class SweepListener:
         self._places = {number: place for number, place in self._places.items() if not ends.get(number, True)}
 
     def follow(self, numbers: Sequence[int]) -> None:
-        """These are left, in their new places."""
+        """Continue with the fits of these numbers only, at their new places."""
         self._places = {number: place for place, number in enumerate(numbers) if number in self._places}
 
     def signals(self, number: int) -> Signals | None:
-        """What was found out about a fit, up to where it could not be measured; None if that is nothing."""
+        """Return the records of a fit, up to where it could not be measured; None if there are none."""
         points = self._points.get(number)
         return Signals(**points) if points and points["layers"] else None
 
     def _regular(self, step: int) -> bool:
-        """Whether there is a point after this step however long the training is."""
+        """Return whether a record is due after this step whatever the length of the training."""
         epochs, rest = divmod(step, self._per_epoch)
         return step in STEPS or (rest == 0 and epochs.bit_count() == 1)
 
     def _may_count(self, step: int) -> bool:
-        """Whether there may be a point after this step, the last one of an epoch."""
+        """Return whether a record may be due after this step, the last of an epoch."""
         return self._patient or self._regular(step) or step == self._until * self._per_epoch
 
     def _measure(self, step: int, numbers: Iterable[int]) -> None:
@@ -440,31 +448,31 @@ class SweepListener:
             if self._probe is None:
                 self._probe = Probe(fits[0], self._data, self._see)
             after = self._read([self._places[number] for number in numbers])
-            for number, found in zip(numbers, self._probe.measure(fits, after, self._kept(numbers)), strict=True):
-                if found:
-                    self._add(self._points[number], step, found)
+            for number, statistics in zip(numbers, self._probe.measure(fits, after, self._kept(numbers)), strict=True):
+                if statistics:
+                    self._add(self._points[number], step, statistics)
                 else:
                     self._places.pop(number)
         self._before = None
 
     def _kept(self, numbers: Sequence[int]) -> Tensors | None:
-        """Of these, what `before` kept."""
+        """Return what `before` copied of these fits."""
         if self._before is None or len(numbers) == len(self._places):
             return self._before
         at = {number: place for place, number in enumerate(self._places)}
         index = [at[number] for number in numbers]
         return {name: x[index] for name, x in self._before.items()}
 
-    def _add(self, points: dict[str, list[Any]], step: int, found: Statistics) -> None:
+    def _add(self, points: dict[str, list[Any]], step: int, statistics: Statistics) -> None:
         points["steps"].append(step)
         points["epochs"].append(step // self._per_epoch)
-        points["layers"] = points["layers"] or list(found)
+        points["layers"] = points["layers"] or list(statistics)
         for name in STATISTICS:
-            points[name].append([found.get(layer, {}).get(name) for layer in points["layers"]])
+            points[name].append([statistics.get(layer, {}).get(name) for layer in points["layers"]])
 
 
 def missing_signals(fit: Fit, data: DeviceData) -> str:
-    """Which signals a fit of the user's own code will not have, and why, in one line; empty if it has all."""
+    """Say which diagnostics a fit of the user's code will lack, and why, in one line; empty if it has all."""
     seen = fit_data(fit.config, data, fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize))
     network = initial_network(fit, data, seen.outputs).to(data.device, data.dtype)
     probe = Probe(fit, data, lambda _: seen)
@@ -473,7 +481,7 @@ def missing_signals(fit: Fit, data: DeviceData) -> str:
 
 
 def copied_state(network: nn.Module) -> Tensors:
-    """(1, …) parameters and buffers by name, those too that the state dict leaves out."""
+    """Return copies (1, …) of all parameters and buffers by name, including those not in the state dict."""
     tensors = [*network.named_parameters(), *network.named_buffers()]
     return {name: tensor.detach().clone().unsqueeze(0) for name, tensor in tensors}
 

@@ -1,4 +1,4 @@
-"""The network that a fit starts from: the same for every engine."""
+"""The network that a fit starts from, the same for every engine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from hpsearch.seeding import epoch_order
 
 
 def initial_network(fit: Fit, data: DeviceData, outputs: int) -> nn.Module:
-    """The initialized network of a fit, in float32 on the CPU.
+    """Build the initialized network of a fit, in float32 on the CPU.
 
     Args:
         fit: Configuration, rows and seeds.
@@ -37,7 +37,7 @@ def initial_network(fit: Fit, data: DeviceData, outputs: int) -> nn.Module:
 
 
 def same_start(fit: Fit) -> str:
-    """Equal for fits of one shape that start from the same weights."""
+    """Return a key that is equal for fits of one shape that start from the same weights."""
     config = fit.config
     key = repr((fit.seeds.init, config.init, config.model))
     if not isinstance(config.init, LsuvInit):
@@ -47,7 +47,7 @@ def same_start(fit: Fit) -> str:
 
 @contextmanager
 def own_generator(seed: int, device: torch.device) -> Iterator[None]:
-    """A seeded default generator for random layers that know no other; the process's own are restored afterwards."""
+    """Seed the default generators of the CPU and `device` within the block, and restore their states afterwards."""
     cuda = device.type == "cuda"
     with torch.random.fork_rng([device] if cuda else []):
         torch.default_generator.manual_seed(seed)

@@ -10,18 +10,18 @@ from hpsearch.config.training import AdaGrad, Adam, Momentum, RmsProp
 
 
 def weights(network: nn.Module) -> list[nn.Parameter]:
-    """The parameters that weight decay and max-norm act on: those of two or more dimensions that are not frozen.
+    """Return the parameters that weight decay and max-norm act on: trainable ones with two or more dimensions.
 
-    In our networks these are the weights of linear and convolution layers; biases, gamma and beta have one.
+    In our networks these are the weights of linear and convolution layers; biases, gamma and beta have one dimension.
     """
     return [parameter for parameter in network.parameters() if parameter.ndim >= 2 and parameter.requires_grad]
 
 
 def build_optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer, with weight decay on the weights alone: decoupled for AdamW, added to the gradient for others."""
+    """Build the optimizer with weight decay on `weights` only: decoupled for AdamW, otherwise added to the gradient."""
     decay = config.regularization.weight_decay
     groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
-    if decay > 0:  # two groups only where they differ: each is a call of its own, 20 microseconds a step
+    if decay > 0:  # two groups only where they differ: each costs a kernel call of 20 microseconds a step
         rest = [parameter for parameter in network.parameters() if parameter.ndim < 2]
         groups = [{"params": weights(network), "weight_decay": decay}, {"params": rest}]
     # Fused kernels exist for all but RMSprop. Measured on a CPU thread, 397,510 parameters, microseconds a step,
@@ -43,7 +43,7 @@ def build_optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Use this learning rate from the next step on."""
+    """Set the learning rate of the following steps."""
     for group in optimizer.param_groups:
         group["lr"] = lr
 
@@ -53,11 +53,11 @@ def limit_norms(parameters: list[nn.Parameter], max_norm: float) -> None:
     """Shrink each unit's incoming weights to norm `max_norm` where theirs is larger (Srivastava et al., 2014).
 
     Args:
-        parameters: Weights (units, inputs, *kernel); the rest of a unit is flattened. One without a gradient stays.
-        max_norm: Largest Euclidean norm; > 0.
+        parameters: Weights (units, inputs, *kernel), flattened per unit. Those without a gradient are left unchanged.
+        max_norm: Largest Euclidean norm, > 0.
     """
     for weight in parameters:
-        if weight.grad is None:  # of a user's module that never reads it
+        if weight.grad is None:  # a parameter that the user's module never uses
             continue
         norm = weight.flatten(1).norm(dim=1).clamp_min(max_norm)  # (units,), so that shorter ones keep their bits
         weight.mul_((max_norm / norm).view(-1, *[1] * (weight.ndim - 1)))

@@ -1,8 +1,8 @@
-"""Reduced precision of matrix products and convolutions, off by default: how it is switched on, and off again.
+"""Reduced precision of matrix products and convolutions, off by default, and how it is switched on and off.
 
-`float32` is what torch does by itself on a CPU. `tf32` is a switch of torch for the whole process, set around a
-training and put back. `bf16` is automatic mixed precision (Micikevicius et al., 2018) around each forward pass;
-weights, gradients, the optimizer's memories, running statistics and losses stay in float32.
+`float32` is torch's default on a CPU. `tf32` is a process-wide switch of torch, set around a training and restored.
+`bf16` is automatic mixed precision (Micikevicius et al., 2018) around each forward pass; weights, gradients, optimizer
+state, running statistics and losses stay in float32.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,22 +24,22 @@ AMPERE = (8, 0)
 """The first compute capability with TF32."""
 
 AGREEMENT = {Precision.FLOAT32: 1e-3, Precision.TF32: 1e-2, Precision.BF16: 5e-2}
-"""How far outputs may lie apart, relatively or absolutely, that differ by the order of operations alone."""
+"""Tolerance, relative or absolute, between outputs that differ only by the order of operations."""
 
 PRODUCTS = frozenset(
     ["linear", "matmul", "__matmul__", "__rmatmul__", "mm", "mv", "bmm", "addmm", "addmv", "addbmm", "baddbmm"]
     + [f"conv{transposed}{n}d" for transposed in ("", "_transpose") for n in (1, 2, 3)]
 )
-"""Functions that autocast gives bfloat16, by name."""
+"""Names of the functions that autocast runs in bfloat16."""
 
 
 @contextmanager
 def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Within it, and in no case longer, products of float32 matrices and convolutions are done in `precision`.
+    """Compute float32 matrix products and convolutions in `precision` within the block.
 
-    Only CUDA devices have the switch: torch's own default there does convolutions in TF32, which `float32` and `bf16`
-    switch off. Elsewhere products stay in float32, for `tf32` too: that is for predictions of a trained network; a
-    training is refused there, see `require_precision`.
+    Only CUDA devices have the switch. Torch's default there is TF32 for convolutions, which `float32` and `bf16` turn
+    off. Elsewhere products stay in float32 even for `tf32`, so that a trained network can predict there; training is
+    refused, see `require_precision`.
     """
     if device.type != "cuda":
         yield
@@ -58,12 +58,12 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
 def in_precision(
     forward: Callable[P, torch.Tensor], precision: Precision, device: torch.device
 ) -> Callable[P, torch.Tensor]:
-    """The same forward pass; under `bf16` in mixed precision, with outputs in float32."""
+    """Wrap a forward pass: under `bf16` it runs in mixed precision with float32 outputs, otherwise unchanged."""
     if precision is not Precision.BF16:
         return forward
 
     def mixed(*args: P.args, **kwargs: P.kwargs) -> torch.Tensor:
-        # The cache of cast weights is off: it would not survive the capture of a step in a CUDA graph.
+        # No cache of cast weights: it would not survive the capture of a step in a CUDA graph.
         with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
             return _wide(forward(*args, **kwargs))
 
@@ -71,10 +71,10 @@ def in_precision(
 
 
 class _AboveVmap(TorchFunctionMode):
-    """`torch.autocast` as it acts on a single network, for calls of batched ones.
+    """Applies `torch.autocast` to layers under `vmap` as it applies to a single network.
 
-    `vmap` takes layers apart before autocast sees them: of a convolution it sees nothing, of a batch normalization
-    inputs and statistics of two types, which fail.
+    `vmap` decomposes layers before autocast sees them: it does not see convolutions, and batch normalization fails
+    because its inputs and statistics have different types.
     """
 
     def __torch_function__(
@@ -84,7 +84,7 @@ class _AboveVmap(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Calls `func` with its floats as autocast would give them."""
+        """Call `func` with floating-point arguments cast as autocast would cast them."""
         kwargs = kwargs or {}
         if func is functional.batch_norm:
             outputs: torch.Tensor = func(_wide(args[0]), *args[1:], **kwargs)
@@ -95,16 +95,16 @@ class _AboveVmap(TorchFunctionMode):
 
 
 def batched(device: torch.device) -> AbstractContextManager[object]:
-    """Within it, layers that are called under `vmap` are in mixed precision, if that is on."""
+    """Return a context in which layers called under `vmap` use mixed precision, if autocast is on."""
     return _AboveVmap() if torch.is_autocast_enabled(device.type) else nullcontext()
 
 
 def require_precision(precision: Precision, data: DeviceData) -> None:
-    """Refuses a training whose device or data know no such precision.
+    """Refuse to train in a precision that the device or the data does not support.
 
     Raises:
-        ConfigError: If TF32 is asked for and the device has none, or any reduced precision of data in float64, which
-            torch would compute in float64 all the same.
+        ConfigError: If the device has no TF32, or if the data are float64, for which torch would ignore a reduced
+            precision.
     """
     if precision is Precision.FLOAT32:
         return

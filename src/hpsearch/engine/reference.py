@@ -1,4 +1,4 @@
-"""The reference engine: one fit, one plain loop, `torch.optim`. It is the specification; faster engines must equal it.
+"""The reference engine: one fit, one plain loop, `torch.optim`. It is the specification that faster engines must match.
 
 N rows of the data set, B rows of a minibatch, C outputs; a suffix gives the shape: `outputs_bc` is (B, C).
 """
@@ -17,7 +17,7 @@ from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.engine import checkpoint as checkpoints
 from hpsearch.engine.checkpoint import History
 from hpsearch.engine.device_data import DeviceData, FitData, fit_data
-from hpsearch.engine.diagnostics import SweepListener, copied_state
+from hpsearch.engine.diagnostics import DiagnosticsRecorder, copied_state
 from hpsearch.engine.initial_network import initial_network, own_generator
 from hpsearch.engine.minibatches import batch_sizes, probe_rows
 from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, weights
@@ -30,9 +30,10 @@ from hpsearch.records import Fit, FitResult, Status, Task
 from hpsearch.seeding import epoch_order
 
 PREDICTION_ROWS = 1000
+"""Rows per forward pass of a prediction; fixed, so that results do not depend on free memory."""
 
 ROUNDING = 1e-5
-"""How far from [0, 1] a probability may lie that was scaled in float32."""
+"""How far outside [0, 1] a probability that was scaled in float32 may lie."""
 
 
 def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
@@ -47,18 +48,21 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
 ) -> FitResult:
     """Train one network and predict its validation rows after each epoch.
 
-    The result is a pure function of the arguments (on a CPU: bit for bit, with one thread); no global generator is
-    read or changed. Random layers other than our dropout run under a generator of the fit's own.
+    The result is a pure function of the arguments (on a CPU with one thread, bit for bit); no global generator is read
+    or changed. Random layers other than our dropout run under a generator seeded per fit.
 
     Args:
         fit: Configuration, rows and seeds.
         data: The development set.
         keep_state: Whether the result carries the weights.
-        stop_after: Epochs in all after which to stop, while schedules still span `training.epochs`; None: those.
-            A result that has not come to its end can be given as `resume`.
-        resume: Where to go on; the result is then that of one training without a stop.
-        refit: Whether the fit follows others and has no monitor rows.
-        recorded: For a refit: plateau factor of each epoch, see `schedules.recorded_factors`; the last one holds on.
+        stop_after: Total number of epochs after which to pause, while schedules still span `training.epochs`; None: do
+            not pause. The result of a paused training can be passed as `resume`.
+        resume: The paused training to continue; the result equals that of an uninterrupted training.
+        refit: Whether this is a refit on all development rows, which has no monitor rows.
+        recorded: Plateau factor of each epoch for a refit, see `schedules.recorded_factors`; the last one is kept.
+
+    Returns:
+        Learning curves, predictions and, as requested, weights; a diverged fit has status DIVERGED and is not an error.
 
     Raises:
         ConfigError: If model, loss and data do not fit together, or monitor rows are needed and missing.
@@ -66,14 +70,14 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
     started = time.perf_counter()
     config, training = fit.config, fit.config.training
     check_fit(fit, data, refit=refit)
-    seen = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
+    view = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
     row_losses = loss_function(config.loss)
     sizes = batch_sizes(len(fit.fold.train), training.batch_size)
     history, all_val_outputs = History.of(resume), [] if resume is None else list(resume.val_outputs)
     failure, best_state, ended, checkpoint = None, None, False, None
 
     with arithmetic(training.precision, data.device), own_generator(fit.seeds.dropout, data.device):
-        network = initial_network(fit, data, seen.outputs)
+        network = initial_network(fit, data, view.outputs)
         network.to(data.device, data.dtype)
         network.forward = in_precision(network.forward, training.precision, data.device)
         dropouts = seed_dropout(network, fit.seeds.dropout)
@@ -82,10 +86,10 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
         if resume is not None and resume.checkpoint is not None:
             best_state = checkpoints.restore(resume.checkpoint, network, optimizer, data.device)
         step, until = history.epochs * len(sizes), stop_after or training.epochs
-        watch = SweepListener([] if refit else [fit], data, lambda _: seen, lambda _: copied_state(network))
+        recorder = DiagnosticsRecorder([] if refit else [fit], data, lambda _: view, lambda _: copied_state(network))
         if resume is not None:
-            watch.resume([resume.signals])
-        watch.start(until)
+            recorder.resume([resume.signals])
+        recorder.start(until)
 
         for epoch in range(history.epochs, until):
             network.train()
@@ -95,12 +99,12 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
             factor = _factor(recorded, epoch) if refit else plateau_factor(config.schedule, history.monitor_loss)
 
             for rows_b in torch.split(torch.tensor(order, device=data.device), sizes):
-                watch.before(step + 1)
+                recorder.before(step + 1)
                 lr = config.optimizer.lr * factor * multiplier(config.schedule, step, len(sizes), training.epochs)
                 set_lr(optimizer, lr)
                 set_step(dropouts, step)
-                outputs_bc = network(seen.batch(rows_b))
-                losses_b = row_losses(outputs_bc, seen.targets[rows_b])
+                outputs_bc = network(view.batch(rows_b))
+                losses_b = row_losses(outputs_bc, view.targets[rows_b])
                 optimizer.zero_grad()
                 torch.autograd.backward(batch_loss(config.loss, losses_b))
                 if training.clip_norm is not None:
@@ -109,19 +113,19 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
                 if config.regularization.max_norm is not None:
                     limit_norms(limited, config.regularization.max_norm)
                 loss_sum += losses_b.detach().sum(dtype=torch.float64)
-                if seen.labels is not None:
-                    correct += (predicted_classes(outputs_bc.detach()) == seen.labels[rows_b]).sum()
+                if view.labels is not None:
+                    correct += (predicted_classes(outputs_bc.detach()) == view.labels[rows_b]).sum()
                 step += 1
-                watch.after(step)
+                recorder.after(step)
 
-            val_outputs = _predict(network, seen, fit.fold.val)
+            val_outputs = _predict(network, view, fit.fold.val)
             watched = not refit and len(fit.fold.monitor) > 0
-            monitor_loss = _mean_loss(network, seen, fit, fit.fold.monitor, smooth=False) if watched else None
-            if found := _non_finite(network, loss_sum, val_outputs, monitor_loss):
-                failure = f"non-finite {found} in epoch {epoch + 1} (of {training.epochs})"
+            monitor_loss = _mean_loss(network, view, fit, fit.fold.monitor, smooth=False) if watched else None
+            if non_finite := _non_finite(network, loss_sum, val_outputs, monitor_loss):
+                failure = f"non-finite {non_finite} in epoch {epoch + 1} (of {training.epochs})"
                 break
             history.train_loss.append(loss_sum.item() / len(order))
-            if seen.labels is not None:
+            if view.labels is not None:
                 history.train_accuracy.append(correct.item() / len(order))
             history.lr.append(lr)
             all_val_outputs.append(val_outputs)
@@ -131,7 +135,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
                 if history.best == epoch:
                     best_state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
                 ended = epoch - history.best >= training.patience
-            watch.end_epoch(epoch + 1, {0: ended or epoch + 1 == until})
+            recorder.end_epoch(epoch + 1, {0: ended or epoch + 1 == until})
             if ended:
                 break
 
@@ -139,8 +143,8 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
             checkpoint = checkpoints.take(network, optimizer, best_state, data.device)
         if best_state is not None:
             network.load_state_dict(best_state)
-        report_outputs = _predict(network, seen, fit.fold.report[:0] if failure else fit.fold.report)
-        final_loss = math.nan if failure else _mean_loss(network, seen, fit, probe_rows(fit), smooth=True)
+        report_outputs = _predict(network, view, fit.fold.report[:0] if failure else fit.fold.report)
+        final_loss = math.nan if failure else _mean_loss(network, view, fit, probe_rows(fit), smooth=True)
         failure = failure or final_failure(config, final_loss)
 
     return FitResult(
@@ -150,7 +154,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
         train_accuracy=np.array(history.train_accuracy),
         monitor_loss=np.array(history.monitor_loss),
         lr=np.array(history.lr),
-        val_outputs=_stack(all_val_outputs, (len(fit.fold.val), seen.outputs)),
+        val_outputs=_stack(all_val_outputs, (len(fit.fold.val), view.outputs)),
         report_outputs=report_outputs[:0] if failure else report_outputs,
         final_loss=math.nan if failure else final_loss,
         chosen_epoch=history.epochs if best_state is None or failure else history.best + 1,
@@ -158,53 +162,61 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
         fit_s=time.perf_counter() - started + (resume.fit_s if resume else 0.0),
         rows=history.epochs * len(fit.fold.train),
         checkpoint=None if failure else checkpoint,
-        signals=None if refit else watch.signals(0),
+        signals=None if refit else recorder.signals(0),
     )
 
 
 def predict(config: Config, state: dict[str, np.ndarray], data: DeviceData, scaling: Scaling) -> np.ndarray:
-    """Outputs (N, C) of a trained network for all rows of `data`, in evaluation mode.
+    """Predict all rows of `data` with a trained network in evaluation mode.
 
     Args:
         config: The configuration it was trained with.
-        state: `FitResult.state`.
-        data: Any rows of the same kind, such as the opened test set.
-        scaling: Scaling by the rows it was trained on.
+        state: Weights by name, as in `FitResult.state`.
+        data: Rows of the same kind as the training rows, such as the opened test set.
+        scaling: Scaling fitted to its training rows.
+
+    Returns:
+        Shape (N, C) outputs.
     """
-    seen = fit_data(config, data, scaling)
-    network = build_network(config, data.input_shape, seen.outputs).to(data.device, data.dtype)
+    view = fit_data(config, data, scaling)
+    network = build_network(config, data.input_shape, view.outputs).to(data.device, data.dtype)
     network.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
     precision = config.training.precision
     network.forward = in_precision(network.forward, precision, data.device)
     with arithmetic(precision, data.device):
-        return _predict(network, seen, np.arange(data.rows.n))
+        return _predict(network, view, np.arange(data.rows.n))
 
 
 @torch.no_grad()
-def _predict(network: nn.Module, seen: FitData, rows: np.ndarray) -> np.ndarray:
-    """(n, C) outputs in evaluation mode, in portions of one fixed size, so that they do not depend on free memory."""
+def _predict(network: nn.Module, view: FitData, rows: np.ndarray) -> np.ndarray:
+    """Return (n, C) outputs in evaluation mode, computed in chunks of one fixed size."""
     network.eval()
-    parts = [network(seen.batch(part)) for part in _portions(rows, seen)]
-    return torch.cat(parts).cpu().numpy() if parts else np.zeros((0, seen.outputs), _float_type(seen))
+    parts = [network(view.batch(part)) for part in _portions(rows, view)]
+    return torch.cat(parts).cpu().numpy() if parts else np.zeros((0, view.outputs), _float_type(view))
 
 
 def final_failure(config: Config, final_loss: float) -> str | None:
-    """What is wrong with the loss at the kept weights, in words; None if it is finite."""
+    """Describe what is wrong with the loss at the kept weights; None if it is finite.
+
+    Args:
+        config: The configuration, for the number of epochs in the message.
+        final_loss: Mean loss of training rows at the kept weights.
+    """
     if math.isfinite(final_loss):
         return None
     return f"non-finite loss of training rows at the end (of {config.training.epochs} epochs)"
 
 
 @torch.no_grad()
-def _mean_loss(network: nn.Module, seen: FitData, fit: Fit, rows: np.ndarray, *, smooth: bool) -> float:
-    """Mean loss of these rows (n,) in evaluation mode."""
-    outputs = torch.from_numpy(_predict(network, seen, rows)).to(seen.shift.device)
-    targets = seen.targets[torch.tensor(rows, device=seen.shift.device)]
+def _mean_loss(network: nn.Module, view: FitData, fit: Fit, rows: np.ndarray, *, smooth: bool) -> float:
+    """Return the mean loss of these rows (n,) in evaluation mode."""
+    outputs = torch.from_numpy(_predict(network, view, rows)).to(view.shift.device)
+    targets = view.targets[torch.tensor(rows, device=view.shift.device)]
     return loss_function(fit.config.loss, smooth=smooth)(outputs, targets).double().mean().item()
 
 
 def _non_finite(network: nn.Module, loss_sum: torch.Tensor, val_outputs: np.ndarray, monitor_loss: float | None) -> str:
-    """What is not finite after an epoch, in words; empty if all is."""
+    """Name what is not finite after an epoch; empty if everything is."""
     tensors = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
     finite = {
         "training loss": bool(loss_sum.isfinite()),
@@ -221,11 +233,11 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
     Args:
         fit: Configuration and rows.
         data: The development set.
-        refit: Whether the fit follows others and needs no monitor rows.
+        refit: Whether this is a refit, which needs no monitor rows.
 
     Raises:
-        ConfigError: If monitor rows are needed and missing, batch normalization meets a minibatch of one row, `bce`
-            targets that are no probabilities, or the precision a device or data without it.
+        ConfigError: If monitor rows are needed and missing, a minibatch of batch normalization has one row, targets of
+            `bce` are not probabilities, or the device or data does not support the precision.
     """
     config, rows = fit.config, fit.fold.train
     require_precision(config.training.precision, data)
@@ -244,7 +256,7 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
 
 
 def _require_probabilities(fit: Fit, data: DeviceData) -> None:
-    """Refuses training rows whose targets are no probabilities; other rows may lie outside, by another's scaling."""
+    """Refuse training targets outside [0, 1]; other rows may lie outside, since they did not set the scaling."""
     scaling = fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize)
     targets = (data.rows.targets[fit.fold.train] - scaling.target_shift) * scaling.target_scale
     low, high = targets.min(), targets.max()
@@ -259,12 +271,12 @@ def _factor(recorded: Sequence[float] | None, epoch: int) -> float:
     return recorded[min(epoch, len(recorded) - 1)] if recorded else 1.0
 
 
-def _portions(rows: np.ndarray, seen: FitData) -> tuple[torch.Tensor, ...]:
-    return torch.split(torch.tensor(rows, device=seen.shift.device), PREDICTION_ROWS) if len(rows) else ()
+def _portions(rows: np.ndarray, view: FitData) -> tuple[torch.Tensor, ...]:
+    return torch.split(torch.tensor(rows, device=view.shift.device), PREDICTION_ROWS) if len(rows) else ()
 
 
-def _float_type(seen: FitData) -> type:
-    return np.float64 if seen.dtype == torch.float64 else np.float32
+def _float_type(view: FitData) -> type:
+    return np.float64 if view.dtype == torch.float64 else np.float32
 
 
 def _stack(outputs: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:

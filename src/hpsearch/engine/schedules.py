@@ -1,4 +1,4 @@
-"""Learning-rate schedules as pure functions of the step, so that a batch of fits can evaluate them at once."""
+"""Learning-rate schedules as pure functions of the step, so that many fits can be evaluated at once."""
 
 import math
 from collections.abc import Sequence
@@ -10,30 +10,30 @@ from hpsearch.config.training import CosineSchedule, ExponentialSchedule, Platea
 
 
 def multiplier(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:
-    """What the learning rate is multiplied by at one step, warm-up included, plateau reductions excluded.
+    """Return the factor of the learning rate at one step: warm-up and schedule, without plateau reductions.
 
-    Warm-up and schedule run on the same clock and multiply each other (Goyal et al., 2017): `step` and `exponential`
-    change at the start of an epoch, `cosine` at each step.
+    Warm-up and schedule run on the same clock and multiply (Goyal et al., 2017): `step` and `exponential` change at the
+    start of an epoch, `cosine` at each step.
 
     Args:
         schedule: The schedule.
-        step: From 0.
-        steps_per_epoch: Minibatches of an epoch.
-        epochs: All epochs that the schedule spans.
+        step: Number of the step, from 0.
+        steps_per_epoch: Minibatches per epoch.
+        epochs: Number of epochs that the schedule spans.
     """
     return _warm_up(schedule, (step + 1) / steps_per_epoch) * _decay(schedule, step, steps_per_epoch, epochs)
 
 
 def plateau_factor(schedule: Schedule, monitor_losses: Sequence[float]) -> float:
-    """The reductions that the losses of the finished epochs have caused, as `torch`'s ReduceLROnPlateau counts them.
+    """Return the factor after plateau reductions, as torch's `ReduceLROnPlateau` counts them.
 
     Args:
-        schedule: The schedule; 1 for any but `plateau`.
-        monitor_losses: Loss on the monitor rows after each finished epoch.
+        schedule: The schedule; anything but `plateau` gives 1.
+        monitor_losses: Monitor loss after each finished epoch.
 
     Returns:
-        `factor` to the power of the reductions: one whenever more than `patience` epochs in a row were not better
-        than the best before, after which the count starts anew.
+        `factor` to the power of the number of reductions. One happens whenever more than `patience` consecutive epochs
+        did not improve on the best; the count then restarts.
     """
     if not isinstance(schedule, PlateauSchedule):
         return 1.0
@@ -46,7 +46,7 @@ def plateau_factor(schedule: Schedule, monitor_losses: Sequence[float]) -> float
 
 
 def recorded_factors(schedule: Schedule, base_lr: float, lr: Sequence[float]) -> list[float]:
-    """The plateau factor of each epoch, read back from a fit's learning rates, for a refit that has no monitor rows.
+    """Recover the plateau factor of each epoch from a fit's learning rates, for a refit without monitor rows.
 
     Args:
         schedule: The schedule of that fit.
@@ -61,13 +61,16 @@ def recorded_factors(schedule: Schedule, base_lr: float, lr: Sequence[float]) ->
 def epoch_rates(
     configs: Sequence[Config], monitor_losses: Sequence[Sequence[float]], steps: int, epoch: int
 ) -> np.ndarray:
-    """(S, M) learning rates of several fits at the S steps of an epoch.
+    """Return the learning rates of several fits at each step of an epoch.
 
     Args:
-        configs: Of the M fits, with equally many epochs.
-        monitor_losses: Of each fit, see `plateau_factor`.
-        steps: S.
-        epoch: From 0.
+        configs: Configurations of the M fits, with the same number of epochs.
+        monitor_losses: Monitor losses of each fit, see `plateau_factor`.
+        steps: Steps per epoch S.
+        epoch: Number of the epoch, from 0.
+
+    Returns:
+        Shape (S, M).
     """
     factors: dict[str, np.ndarray] = {}
     columns = []

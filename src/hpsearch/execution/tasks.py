@@ -130,7 +130,7 @@ def score(bench: WorkerState, job: ScoreJob) -> TrialResult | Rung:
 
 def _answer(bench: WorkerState, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
     """The result of a trial; with what it takes to go on, if any of its fits does and none has diverged."""
-    result = score_trial(trial.config, bench.development, fits, results, retrained=trial.redraw > 0)
+    result = score_trial(trial.config, bench.development, fits, results, retrained=trial.confirm_seed > 0)
     goes_on = result.status.scored and any(one.checkpoint is not None for one in results)
     return Rung(result, tuple(results)) if goes_on else result
 
@@ -162,10 +162,10 @@ def _train(
 def plan_fits(bench: WorkerState, job: TrialJob) -> list[Fit]:
     """The fits of a trial: folds times replicates, each with its own seeds."""
     config = job.config
-    seed = derive(config.seed, Purpose.CONFIRM, job.redraw) if job.redraw else config.seed
+    seed = derive(config.seed, Purpose.CONFIRM, job.confirm_seed) if job.confirm_seed else config.seed
     return [
         Fit(config, fold, replicate, fit_seeds(seed, fold.index, replicate))
-        for fold in _folds(bench, config, job.redraw)
+        for fold in _folds(bench, config, job.confirm_seed)
         for replicate in range(config.evaluation.replicates)
     ]
 
@@ -228,7 +228,7 @@ def _pace(bench: WorkerState, fits: list[Fit], job: CheckJob) -> tuple[FleetSett
     known = None if foreign else autotune.recall(fits[0], data, limit, job.known, job.workers)
     if known is not None:
         return known, None
-    found = autotune.pace(fits, data, limit)
+    found = autotune.fastest_settings(fits, data, limit)
     remembered = not foreign and (found.width < limit or limit == autotune.WIDTHS[-1])
     return found, autotune.key(fits[0], data, job.workers) if remembered else None
 

@@ -1,4 +1,4 @@
-"""What the best constant output costs on training rows, and the loss from which on a network has learned nothing.
+"""The loss of the best constant output, and the training loss above which a network has learned nothing.
 
 n rows, C outputs, T targets.
 """
@@ -13,30 +13,31 @@ from hpsearch.nn.losses import loss_function, output_count, prepare_targets
 from hpsearch.records import Task
 
 STALLED_SHARE = 0.95
-"""On classes, a final training loss above this share of what guessing costs means that nothing was learned."""
+"""For classes, a final training loss above this share of the loss of a constant guess means nothing was learned."""
 
 UNLEARNED = 1e-3
-"""Of numbers, a final training loss below that of the best constant by less than this share of it is no better."""
+"""For regression, a network has learned only if its final training loss is lower than that of the best constant by this
+share."""
 
 STEPS = 30
-"""Of the descent to the best constant under a loss of the user's own."""
+"""Maximum number of L-BFGS iterations when searching for the best constant under a custom loss."""
 
 
 def constant_loss(loss: Loss, task: Task, classes: int, targets: np.ndarray) -> float | None:
-    """The lowest mean training loss of outputs that are the same for every row.
+    """Return the lowest mean training loss of outputs that are the same for every row.
 
-    For `cross_entropy` and `bce` these are the logits of the mean target, for `mse` and `sse` it is the mean target,
-    for `mae` the median. Under a loss of the user's own it is the lowest that a descent finds: an output that is no
-    better than any constant is no better than the best one.
+    For `cross_entropy` and `bce` the best constant is the logits of the mean target, for `mse` and `sse` the mean
+    target, for `mae` the median. For a custom loss the minimum is found by gradient descent, since it has no closed
+    form.
 
     Args:
-        loss: The loss of the configuration.
+        loss: The configured loss.
         task: What is predicted.
-        classes: C; not read for regression.
-        targets: (n,) classes or (n, T) scaled numbers of the rows that the training loss is measured on.
+        classes: Number of classes C; ignored for regression.
+        targets: Shape (n,) class labels, or (n, T) scaled numbers, of the rows on which the training loss is measured.
 
     Returns:
-        None for `perceptron`, whose criterion is 0 wherever the output is.
+        The loss, or None for `perceptron`, whose criterion is 0 at a constant output of 0.
     """
     if isinstance(loss, CustomLoss):
         return _lowest(loss, task, classes, targets)
@@ -57,17 +58,17 @@ def constant_loss(loss: Loss, task: Task, classes: int, targets: np.ndarray) -> 
 
 
 def stall_threshold(loss: Loss, task: Task, classes: int, constant: float) -> float:
-    """The training loss from which on a network has learned nothing.
+    """Return the training loss above which a network has learned nothing.
 
-    Of numbers, and under a loss of the user's own, that is what the best constant costs, but for a thousandth: noise
-    may leave little to learn. On classes it lies 95 % of the way up to that from what no network can get below, which
-    is 0 or, with label smoothing e, the entropy of one smoothed target.
+    For regression and for custom losses this is the loss of the best constant less 0.1 %: with noisy targets there may
+    be little to learn. For classes it lies 95 % of the way from the lowest attainable loss to that of the best
+    constant; the lowest is 0 or, with label smoothing e, the entropy of one smoothed target.
 
     Args:
-        loss: The loss of the configuration.
+        loss: The configured loss.
         task: What is predicted.
-        classes: C; not read for regression.
-        constant: See `constant_loss`.
+        classes: Number of classes C; ignored for regression.
+        constant: The result of `constant_loss`.
     """
     if task is Task.REGRESSION or isinstance(loss, CustomLoss):
         return constant - UNLEARNED * abs(constant)
@@ -83,37 +84,37 @@ def stall_threshold(loss: Loss, task: Task, classes: int, constant: float) -> fl
 
 
 def _one_hot(loss: Loss, task: Task, classes: int, labels: np.ndarray) -> np.ndarray:
-    """(C, n) targets of each output: one alone where there is one output for two classes."""
+    """Return the (C, n) targets of each output; a single row where one output serves two classes."""
     if output_count(loss, task, classes, 0) == 1:
         return labels[None].astype(np.float64)
     return np.eye(classes)[:, labels]
 
 
 def _surprise(p: np.ndarray) -> np.ndarray:
-    """-p log p, and 0 at 0."""
-    positive = np.clip(p, 0, None)  # targets that were scaled in float32 may lie a rounding below 0
+    """Return -p log p elementwise, with 0 at p = 0."""
+    positive = np.clip(p, 0, None)  # targets scaled in float32 may be slightly below 0 by rounding
     values: np.ndarray = -positive * np.log(np.where(positive > 0, positive, 1))
     return values
 
 
 def _lowest(loss: CustomLoss, task: Task, classes: int, targets: np.ndarray) -> float:
-    """The lowest loss on the way down from outputs of 0, and on that from the mean target."""
-    dtype = torch.float32  # of the networks that the function was written for
+    """Return the lowest loss that L-BFGS finds, started from outputs of 0 and from the mean target."""
+    dtype = torch.float32  # the type of the networks that the loss was written for
     prepared = prepare_targets(loss, task, torch.tensor(targets), classes, dtype)
-    row_losses, found = loss_function(loss), math.inf
+    row_losses, lowest = loss_function(loss), math.inf
     outputs = output_count(loss, task, classes, targets.shape[-1])
     frequencies = np.bincount(targets, minlength=classes) / len(targets) if classes else targets.mean(axis=0)
     for start in (np.zeros(outputs), frequencies):
         constant = torch.tensor(start, dtype=dtype, requires_grad=True)
         optimizer: torch.optim.Optimizer = torch.optim.LBFGS([constant], max_iter=STEPS, line_search_fn="strong_wolfe")
-        seen = [math.inf]
+        losses = [math.inf]
 
-        def closure(constant: torch.Tensor = constant, seen: list[float] = seen) -> float:
+        def closure(constant: torch.Tensor = constant, losses: list[float] = losses) -> float:
             value = row_losses(constant.expand(len(targets), -1), prepared).mean()
             (constant.grad,) = torch.autograd.grad(value, [constant])
-            seen.append(value.item())
-            return seen[-1]
+            losses.append(value.item())
+            return losses[-1]
 
         optimizer.step(closure)
-        found = min(found, *(value for value in seen if math.isfinite(value)), math.inf)
-    return found
+        lowest = min(lowest, *(value for value in losses if math.isfinite(value)), math.inf)
+    return lowest

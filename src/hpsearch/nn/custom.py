@@ -1,4 +1,4 @@
-"""The user's own module, imported, checked and made reproducible."""
+"""The user's own module: imported, checked and initialized reproducibly."""
 
 import torch
 from torch import nn
@@ -10,21 +10,21 @@ from hpsearch.nn.import_path import build_named, described
 
 
 def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int, seed: int) -> nn.Module:
-    """The user's module with its own initialization, drawn under the fit's seed, and with our dropout.
+    """Build the user's module with its own initialization, seeded per fit, and with our dropout.
 
-    The class is called with `model.kwargs`, and with `input_shape` and `outputs` if its signature names them.
+    The class is called with `model.kwargs`, plus `input_shape` and `outputs` if its signature has them.
 
     Args:
         model: Import path and keyword arguments of the class.
         input_shape: Shape of one row.
-        outputs: Number of outputs C that loss and data need.
+        outputs: Number of outputs C that the loss and the data require.
         seed: `FitSeeds.init`.
 
     Raises:
-        ConfigError: If it cannot be imported or called, is no module, or does not map (B, *shape) to (B, C).
+        ConfigError: If the class cannot be imported or called, is not a module, or does not map (B, *shape) to (B, C).
     """
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # the CPU's alone: `torch.manual_seed` would reset every device's
+        torch.default_generator.manual_seed(seed)  # CPU only: `torch.manual_seed` would reseed every device
         offered = {"input_shape": input_shape, "outputs": outputs}
         network = build_named("model", model.import_path, model.kwargs, offered)
         if not isinstance(network, nn.Module):
@@ -36,7 +36,7 @@ def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int,
 
 
 def _check_shape(model: CustomModel, network: nn.Module, input_shape: tuple[int, ...], outputs: int) -> None:
-    network.eval()  # batch normalization must not learn from the probe
+    network.eval()  # the probe must not change running statistics
     probe = torch.zeros(2, *input_shape)
     try:
         with torch.no_grad():

@@ -1,11 +1,11 @@
-"""Dropout whose bits are a pure function of (seed, step, layer, position): counter-based, like Salmon et al. (2011).
+"""Counter-based dropout: a mask is a pure function of (seed, step, layer, position), as in Salmon et al. (2011).
 
-No generator is advanced, so a mask depends neither on other layers, other fits or devices, nor on what ran before;
-the same bits come out of a plain loop and of `vmap` over members with their own seeds, steps and probabilities.
+No generator is advanced, so a mask depends neither on other layers, fits or devices, nor on what ran before. A plain
+loop and `vmap` over members with their own seeds, steps and probabilities produce the same bits.
 
 The mixer is `lowbias32` (Wellons, 2018, "Prospecting for hash functions", public domain): xor-shifts by 16, 15, 16
 around two odd multipliers. All arithmetic is 32-bit, which on a CPU is twice as fast as the same hash in masked int64
-and as `torch.rand` (80 against 166 and 143 microseconds for 50,000 bits on one thread).
+or as `torch.rand` (80 against 166 and 143 microseconds for 50,000 values on one thread).
 """
 
 import torch
@@ -23,14 +23,14 @@ _WORD = 2**32
 
 
 class Dropout(nn.Module):
-    """Sets each element to zero with probability `p` and scales the rest by 1 / (1 - p); the identity in eval mode.
+    """Zero each element with probability `p` and scale the rest by 1 / (1 - p); the identity in evaluation mode.
 
-    Its buffers hold everything a fit may vary, so `torch.func.functional_call` and `vmap` can stack them:
-    `seed` (2,) int32, `step` () int32, `threshold` () int32 and `scale` () float. None is part of the state dict.
+    Everything that may vary between fits is a buffer, so `torch.func.functional_call` and `vmap` can stack it: `seed`
+    (2,) int32, `step` () int32, `threshold` () int32 and `scale` () float. None is part of the state dict.
 
     Attributes:
-        p: Probability of zero, in [0, 1).
-        calls: Passes since `set_step`; a module that is used twice in one pass draws two masks.
+        p: Probability of zeroing an element, in [0, 1).
+        calls: Forward passes since `set_step`; a module that is used twice in one pass draws two masks.
     """
 
     seed: torch.Tensor
@@ -44,7 +44,7 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
         self.calls = 0
-        # A uniform signed 32-bit number lies below the threshold with probability p.
+        # A uniform signed 32-bit integer is below the threshold with probability p.
         threshold = min(round(p * _WORD), _WORD - 1) - _WORD // 2
         self.register_buffer("seed", torch.zeros(2, dtype=torch.int32), persistent=False)
         self.register_buffer("step", torch.zeros((), dtype=torch.int32), persistent=False)
@@ -53,7 +53,7 @@ class Dropout(nn.Module):
         self._positions = torch.empty(0, dtype=torch.int32)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """`x` of any shape with its mask applied; position 0 is the first element of the minibatch."""
+        """Apply the mask to `x` of any shape; position 0 is the first element of the minibatch."""
         if not self.training:
             return x
         bits = uniform_bits(self._mixed_positions(x), self.seed, self.step, self.calls).view(x.shape)
@@ -66,42 +66,42 @@ class Dropout(nn.Module):
         return f"p={self.p}"
 
     def _mixed_positions(self, x: torch.Tensor) -> torch.Tensor:
-        # Neither seed nor step enters the first mixing of the positions, so it is done once for the largest minibatch.
+        # The first mixing round depends on neither seed nor step, so it is done once, for the largest minibatch.
         if self._positions.numel() < x.numel() or self._positions.device != x.device:
             self._positions = mixed_positions(x.numel(), x.device)
         return self._positions[: x.numel()]
 
 
 def uniform_bits(mixed_positions: torch.Tensor, seed: torch.Tensor, step: torch.Tensor, call: int = 0) -> torch.Tensor:
-    """One uniform signed 32-bit number for each position.
+    """Return one uniform signed 32-bit integer per position.
 
     Args:
-        mixed_positions: (n,) int32, the positions after one mixing.
-        seed: (2,) int32, the stream of one layer of one fit, or (G, 2), of G fits.
-        step: () int32, number of the minibatch.
-        call: Number of the pass within the step.
+        mixed_positions: Shape (n,) int32: the result of `mixed_positions`.
+        seed: Shape (2,) int32, the stream of one layer of one fit, or (G, 2) for G fits.
+        step: Shape () int32: number of the minibatch.
+        call: Number of the forward pass within the step.
 
     Returns:
-        (n,) int32, or (G, n).
+        Shape (n,) int32, or (G, n).
     """
     keys = _mix(seed + (step * _STEP + _wrap(call * _CALL))).unsqueeze(-1)
     bits = mixed_positions ^ keys[..., 0, :]
     bits ^= (bits >> 16) & 0xFFFF
     bits *= _MULTIPLY_1
     bits ^= (bits >> 15) & 0x1FFFF
-    bits += keys[..., 1, :]  # 64 bits of key: with 32, a pair among some 65,000 fits and steps would share its mask
+    bits += keys[..., 1, :]  # a 64-bit key: with 32 bits, two of about 65,000 fits and steps would share a mask
     bits *= _MULTIPLY_2
     bits ^= (bits >> 16) & 0xFFFF
     return bits
 
 
 def mixed_positions(n: int, device: torch.device | None = None) -> torch.Tensor:
-    """(n,) int32: the positions 0 … n-1 after one mixing, as `uniform_bits` takes them."""
+    """Return the positions 0 to n - 1 after one mixing round, shape (n,) int32, as `uniform_bits` takes them."""
     return _mix(torch.arange(n, dtype=torch.int32, device=device))
 
 
 def seed_dropout(network: nn.Module, seed: int) -> list[Dropout]:
-    """Give each dropout layer of `network` its own stream of bits, by its number; returns the layers in that order.
+    """Give each dropout layer of `network` its own stream of bits, and return the layers in module order.
 
     Args:
         network: The network of one fit.
@@ -116,17 +116,17 @@ def seed_dropout(network: nn.Module, seed: int) -> list[Dropout]:
 
 
 def set_step(layers: list[Dropout], step: int) -> None:
-    """Number the next forward pass of these layers."""
+    """Set the step number that the next forward pass of these layers uses."""
     for layer in layers:
         layer.step.fill_(step)
         layer.calls = 0
 
 
 def replace_dropout(network: nn.Module) -> None:
-    """Put our `Dropout` in the place of every `torch.nn.Dropout`, at any depth.
+    """Replace every `torch.nn.Dropout`, at any depth, with our `Dropout`.
 
-    Other random layers (Dropout1d to 3d, AlphaDropout, RReLU …) stay: the reference engine runs them under a
-    generator of the fit's own.
+    Other random layers (Dropout1d to 3d, AlphaDropout, RReLU, …) stay: the reference engine runs them under a generator
+    seeded per fit.
     """
     for parent in list(network.modules()):
         for name, child in parent.named_children():
@@ -135,12 +135,12 @@ def replace_dropout(network: nn.Module) -> None:
 
 
 def _mix(x: torch.Tensor) -> torch.Tensor:
-    """lowbias32; `>>` keeps the sign of an int32, hence the masks."""
+    """Apply lowbias32; `>>` keeps the sign of an int32, hence the bit masks."""
     x = (x ^ ((x >> 16) & 0xFFFF)) * _MULTIPLY_1
     x = (x ^ ((x >> 15) & 0x1FFFF)) * _MULTIPLY_2
     return x ^ ((x >> 16) & 0xFFFF)
 
 
 def _wrap(value: int) -> int:
-    """`value` modulo 2**32 as a signed number."""
+    """Return `value` modulo 2**32 as a signed number."""
     return (value + _WORD // 2) % _WORD - _WORD // 2

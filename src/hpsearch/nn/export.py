@@ -1,4 +1,4 @@
-"""A trained network as one module that takes raw inputs: what is stored to be served."""
+"""A trained network as a single module that takes raw inputs, for storing and serving."""
 
 import numpy as np
 import torch
@@ -11,10 +11,10 @@ from hpsearch.nn.output_layer import sigmoid_predicts
 
 
 class Deployed(nn.Module):
-    """Scales raw inputs by the statistics of the training rows, then applies the network.
+    """Scale raw inputs by the statistics of the training rows, then apply the network.
 
-    Takes (B, *shape) raw inputs, as float64 if `shift` is (float32 would lose what tells them apart), otherwise as
-    float32, and gives (B, C) outputs: logits of classes, or regression targets in their own units.
+    Takes (B, *shape) raw inputs: float64 if `shift` is float64 (float32 would lose the differences between rows),
+    otherwise float32. Returns (B, C) outputs: class logits, or regression targets in their original units.
     """
 
     shift: torch.Tensor
@@ -30,7 +30,7 @@ class Deployed(nn.Module):
             self.register_buffer(name, torch.tensor(getattr(scaling, name)))
 
     def forward(self, raw: torch.Tensor) -> torch.Tensor:
-        """Outputs (B, C) for raw inputs (B, *shape)."""
+        """Return the (B, C) outputs for raw inputs (B, *shape)."""
         scaled = (raw - self.shift) * self.scale
         outputs: torch.Tensor = self.network(scaled.to(next(self.network.parameters()).dtype))
         if self.sigmoid:
@@ -41,14 +41,14 @@ class Deployed(nn.Module):
 def deploy(
     config: Config, state: dict[str, np.ndarray], shape: tuple[int, ...], outputs: int, scaling: Scaling
 ) -> Deployed:
-    """The network with these weights, in evaluation mode.
+    """Return the network with these weights as a `Deployed` module in evaluation mode.
 
     Args:
-        config: What it was trained with.
-        state: Its weights by name, as `FitResult.state` holds them.
-        shape: Of one input row.
+        config: The configuration it was trained with.
+        state: Weights by name, as in `FitResult.state`.
+        shape: Shape of one input row.
         outputs: Number of outputs C.
-        scaling: Of the rows that it was trained on.
+        scaling: Scaling fitted to its training rows.
     """
     network = build_network(config, shape, outputs)
     network.load_state_dict({name: torch.tensor(array) for name, array in state.items()})

@@ -1,7 +1,7 @@
-"""Floating-point operations of one optimizer step: what a comparison of costs is made of, on any machine.
+"""Floating-point operations of an optimizer step: a measure of cost that does not depend on the machine.
 
-Products and convolutions alone are counted, two operations for each multiplication with its addition; the backward pass
-takes twice as many as the forward pass.
+Only matrix products and convolutions are counted, two operations per multiply-add; the backward pass counts as two
+forward passes.
 """
 
 import math
@@ -11,16 +11,16 @@ from hpsearch.config import Config
 from hpsearch.config.model import CnnModel, CustomModel, MlpModel, Pooling
 
 PASSES = 3
-"""Forward and backward pass, in forward passes."""
+"""Cost of a forward and a backward pass, in forward passes."""
 
 
 def step_flops(config: Config, input_shape: tuple[int, ...], outputs: int) -> float | None:
-    """Operations of one step on one minibatch; None for a user's own module, of which nothing is known.
+    """Return the operations of one step on one minibatch, or None for a custom module, whose layers are unknown.
 
     Args:
         config: Model and batch size.
-        input_shape: Of one row: (D,), or (channels, height, width).
-        outputs: Number of outputs of the network.
+        input_shape: Shape of one row: (D,), or (channels, height, width).
+        outputs: Number of network outputs.
     """
     rows, inputs = config.training.batch_size, math.prod(input_shape)
     match config.model:
@@ -36,12 +36,12 @@ def step_flops(config: Config, input_shape: tuple[int, ...], outputs: int) -> fl
 
 
 def _dense(widths: list[int]) -> float:
-    """Forward operations of a row through affine layers."""
+    """Return the forward operations per row of a stack of affine layers."""
     return float(sum(2 * before * after for before, after in pairwise(widths)))
 
 
 def _convolutions(model: CnnModel, input_shape: tuple[int, ...]) -> tuple[float, int]:
-    """Forward operations of a row through the convolution blocks, and the number of features they give."""
+    """Return the forward operations per row of the convolution blocks, and the number of features they produce."""
     channels, *size = input_shape
     padding = model.kernel // 2 if model.padding is None else model.padding
     total = 0.0

@@ -1,4 +1,4 @@
-"""A user's own classes and functions, named by import path, and how their errors are told."""
+"""Import of the user's classes and functions by path, and reporting of the errors that they raise."""
 
 import importlib
 import inspect
@@ -16,15 +16,15 @@ from hpsearch.errors import HpsearchError
 
 
 def make_importable() -> str:
-    """Puts the current directory, which is returned, on the path of imports."""
+    """Append the current directory to `sys.path`, and return it."""
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.append(here)  # last, so that a user's file never hides an installed package
+        sys.path.append(here)  # last, so that a user's file never shadows an installed package
     return here
 
 
 def import_named(key: str, path: str) -> Any:
-    """The object that `package.module:name` names; the current directory is importable.
+    """Return the object that `package.module:name` names; modules in the current directory can be imported.
 
     Args:
         key: The configuration key that holds the path, for messages.
@@ -46,19 +46,19 @@ def import_named(key: str, path: str) -> Any:
             f"{key} must name an importable module, got {path!r}: {error.__cause__} (searched {here})"
         ) from error
     if not hasattr(module, name):
-        hint = nearest(name, [known for known in dir(module) if not known.startswith("_")])
+        hint = nearest(name, [public for public in dir(module) if not public.startswith("_")])
         raise ConfigError(f"{key} must name something in {module_name}, got {path!r}: it has no {name}: {hint}")
     return getattr(module, name)
 
 
 def build_named(key: str, path: str, kwargs: Mapping[str, Any], offered: Mapping[str, Any]) -> Any:
-    """What the class or function that `package.module:name` names returns.
+    """Call the class or function that `package.module:name` names, and return its result.
 
     Args:
-        key: The group of the configuration that holds the path: `model`.
+        key: The configuration group that holds the path, such as `model`.
         path: `package.module:name`.
         kwargs: Its keyword arguments.
-        offered: More of them, for those that it asks for by name.
+        offered: Further keyword arguments, passed only if its signature has them.
 
     Raises:
         ConfigError: If it cannot be imported or called, or does not take these arguments.
@@ -79,39 +79,39 @@ def build_named(key: str, path: str, kwargs: Mapping[str, Any], offered: Mapping
 
 @contextmanager
 def trying(who: str, what: str) -> Iterator[None]:
-    """Within it, what the user's own code raises becomes an error that says where, and what was tried.
+    """Turn whatever the user's code raises in the block into a `ConfigError` that says what was tried and where.
 
     Args:
-        who: The configuration key and the import path: `model.import_path my_nets:Net`.
-        what: What is being tried: `its constructor`.
+        who: The configuration key and the import path, such as `model.import_path my_nets:Net`.
+        what: What is being tried, such as `its constructor`.
 
     Raises:
-        ConfigError: For whatever is raised; our own errors and lack of memory pass as they are.
+        ConfigError: For any exception except our own errors and lack of memory, which pass unchanged.
     """
     try:
         yield
     except (HpsearchError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for a digest
+        if type(error).__name__ == "OutOfMemoryError":  # by name: this module must not import torch
             raise
         raise ConfigError(f"{who} fails in {what}: {described(error)}") from error
 
 
 def described(error: BaseException) -> str:
-    """One line: kind and text of an exception, and the innermost line of the user's own files that it passed."""
+    """Return type and message of an exception in one line, with the innermost line of the user's code it passed."""
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     if isinstance(error, SyntaxError):
         text, place = f"{type(error).__name__}: {error.msg}", (error.filename, error.lineno)
     else:
         frames = traceback.extract_tb(error.__traceback__)
-        place = next(((one.filename, one.lineno) for one in reversed(frames) if _is_own(one.filename)), (None, None))
+        place = next(((x.filename, x.lineno) for x in reversed(frames) if _is_own(x.filename)), (None, None))
     return text if place[0] is None else f"{text} ({_relative(place[0])}, line {place[1]})"
 
 
 def _is_own(filename: str) -> bool:
-    """Whether a file is the user's: neither installed nor ours."""
+    """Return whether a file belongs to the user: neither installed, nor in the standard library, nor ours."""
     parts = Path(filename).parts
     ours = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"))
     installed = {"site-packages", "dist-packages"} & {*parts} or any(map(Path(filename).is_relative_to, ours))

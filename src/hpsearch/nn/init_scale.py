@@ -1,4 +1,4 @@
-"""How widely initial weights are spread: the formulas of the initializers, without the drawing."""
+"""The standard deviation of initial weights: the initializers' formulas, without the sampling."""
 
 import math
 
@@ -6,10 +6,10 @@ from hpsearch.config.model import Fan, Init, LsuvInit, NormalInit, OrthogonalIni
 
 
 def standard_deviation(init: ScaledInit, shape: tuple[int, ...]) -> float:
-    """`gain / sqrt(fan)` of a weight tensor (units, inputs, *kernel).
+    """Return `gain / sqrt(fan)` for a weight tensor (units, inputs, *kernel).
 
-    Xavier: gain 1, fan average (Glorot & Bengio, 2010, eq. 12) or, in textbooks, fan in. He: gain sqrt(2), fan in
-    (He et al., 2015, eq. 10). LeCun: gain 1, fan in (LeCun et al., 1998, eq. 16).
+    Xavier: gain 1, average fan (Glorot & Bengio, 2010, eq. 12) or, in textbooks, fan-in. He: gain sqrt(2), fan-in (He
+    et al., 2015, eq. 10). LeCun: gain 1, fan-in (LeCun et al., 1998, eq. 16).
     """
     fan_in, fan_out = _fans(shape)
     fan = {Fan.IN: fan_in, Fan.OUT: fan_out, Fan.AVERAGE: (fan_in + fan_out) / 2}[init.fan]
@@ -17,10 +17,10 @@ def standard_deviation(init: ScaledInit, shape: tuple[int, ...]) -> float:
 
 
 def weight_deviation(init: Init, shape: tuple[int, ...]) -> float:
-    """Root mean square of the weights of a tensor (units, inputs, *kernel) that any initializer draws.
+    """Return the root mean square of the weights (units, inputs, *kernel) that an initializer draws.
 
-    Uniform in [-a, a]: a / sqrt(3). Orthogonal: rows or columns of norm `gain`, whichever are fewer. Layer-sequential
-    unit variance depends on the data: NaN.
+    Uniform in [-a, a]: a / sqrt(3). Orthogonal: rows or columns, whichever are fewer, have norm `gain`.
+    Layer-sequential unit variance depends on the data: NaN.
     """
     match init:
         case NormalInit():
@@ -38,7 +38,7 @@ def weight_deviation(init: Init, shape: tuple[int, ...]) -> float:
 
 
 def formula(init: Init) -> str:
-    """The standard deviation in words: `1.41 / sqrt(n_in)`."""
+    """Return the standard deviation as text, such as `1.41 / sqrt(n_in)`."""
     match init:
         case NormalInit():
             return f"{init.std:.3g}"

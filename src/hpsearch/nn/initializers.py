@@ -1,4 +1,4 @@
-"""Initial weights: a function of the seed and the order of the layers, never of a global generator."""
+"""Initial weights as a function of the seed and the order of the layers; no global generator is used."""
 
 import math
 
@@ -14,10 +14,10 @@ LAYERS = (nn.Linear, nn.Conv2d)
 def initialize(network: nn.Module, init: Init, seed: int) -> None:
     """Overwrite the weights of all linear and convolution layers, and set their biases to `init.bias`.
 
-    Weights are drawn in float32 on the CPU, layer after layer from one generator: move and cast the network
-    afterwards, and every device and precision starts from the same numbers. Batch normalization keeps gamma 1, beta 0.
+    Weights are drawn in float32 on the CPU, layer by layer from one generator, so that every device and precision
+    starts from the same numbers: move and cast the network afterwards. Batch normalization keeps gamma 1, beta 0.
 
-    Layer-sequential unit variance begins with orthogonal weights, see `scale_outputs` for the rest.
+    Layer-sequential unit variance starts from orthogonal weights; `scale_outputs` does the rest.
 
     Args:
         network: A float32 network on the CPU.
@@ -36,15 +36,14 @@ def initialize(network: nn.Module, init: Init, seed: int) -> None:
 def scale_outputs(network: nn.Module, inputs: torch.Tensor, sd: float) -> None:
     """Scale the weights of each linear and convolution layer so that its outputs have this standard deviation.
 
-    Layer by layer from the inputs on, over all units and rows (Mishkin & Matas, 2016, algorithm 1). A layer is linear
-    in its weights, so that one division is exact and nothing has to be repeated. Dropout is off, and batch
-    normalization passes on what it gets, as its running statistics do before training. A layer of equal outputs, which
-    has no spread to scale, keeps its weights.
+    Works layer by layer from the inputs, over all units and rows (Mishkin & Matas, 2016, algorithm 1). A layer is
+    linear in its weights, so one division is exact and no iteration is needed. Dropout is off, and batch normalization
+    is the identity, as its running statistics are before training. A layer with constant outputs keeps its weights.
 
     Args:
-        network: A float32 network on the CPU, of layers that run in the order of `modules()`, equal biases in each.
-        inputs: (n, *shape) scaled rows, n >= 2.
-        sd: What the standard deviation is to be, > 0.
+        network: A float32 network on the CPU, whose layers run in the order of `modules()` and have equal biases each.
+        inputs: Shape (n, *shape) scaled rows, n >= 2.
+        sd: Target standard deviation, > 0.
     """
 
     def scale(layer: nn.Module, _: object, outputs: torch.Tensor) -> torch.Tensor:

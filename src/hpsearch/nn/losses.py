@@ -1,4 +1,4 @@
-"""Losses: one value a row, and how the rows of a minibatch are reduced.
+"""Losses: one value per row, and their reduction over a minibatch.
 
 B minibatch rows, C outputs.
 """
@@ -31,22 +31,30 @@ RowLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def row_losses(loss: Loss, outputs: torch.Tensor, targets: torch.Tensor, *, smooth: bool = True) -> torch.Tensor:
-    """The loss of each row.
+    """Return the loss of each row.
 
     Args:
-        loss: The loss of the configuration.
-        outputs: (B, C) network outputs (logits).
+        loss: The configured loss.
+        outputs: Shape (B, C) network outputs (logits).
         targets: As `prepare_targets` returns them.
-        smooth: Whether label smoothing is applied, where the loss has it.
+        smooth: Whether to apply label smoothing, if the loss has it.
 
     Returns:
-        (B,) values.
+        Shape (B,).
     """
     return loss_function(loss, smooth=smooth)(outputs, targets)
 
 
 def loss_function(loss: Loss, *, smooth: bool = True) -> RowLoss:
-    """The function (outputs, targets) -> (B,) of this loss, with whatever it imports already imported."""
+    """Return the function (outputs, targets) -> (B,) of a loss; a custom loss is imported now, not at the first call.
+
+    Args:
+        loss: The configured loss.
+        smooth: Whether to apply label smoothing, if the loss has it.
+
+    Raises:
+        ConfigError: If a custom loss cannot be imported or built.
+    """
     if isinstance(loss, CustomLoss):
         return _custom(loss)
     if isinstance(loss, SmoothedLoss):
@@ -59,75 +67,84 @@ def loss_function(loss: Loss, *, smooth: bool = True) -> RowLoss:
 
 
 def batch_loss(loss: Loss, rows: torch.Tensor) -> torch.Tensor:
-    """What a step minimizes: the mean of the row losses (B,), but their sum for SSE, as its name says."""
+    """Reduce the row losses (B,) to what a step minimizes: their mean, except for SSE, which sums them."""
     return rows.sum() if loss.kind == "sse" else rows.mean()
 
 
 def cross_entropy(outputs: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
-    """Cross entropy of softmax(outputs): -sum_c q_c log p_c, with q = (1 - smoothing) t + smoothing / C.
+    """Return the cross entropy of softmax(outputs): -sum_c q_c log p_c, with q = (1 - smoothing) t + smoothing / C.
 
     Args:
-        outputs: (B, C) logits.
-        targets: (B,) int64 labels, or (B, C) class probabilities (one-hot gives the same number as labels).
-        smoothing: Share of the target spread over all classes (Szegedy et al., 2016, section 7).
+        outputs: Shape (B, C) logits.
+        targets: Shape (B,) int64 labels, or (B, C) class probabilities (one-hot targets give the same loss as labels).
+        smoothing: Share of the target spread over all classes, in [0, 1) (Szegedy et al., 2016, section 7).
+
+    Returns:
+        Shape (B,).
     """
     return functional.cross_entropy(outputs, targets, reduction="none", label_smoothing=smoothing)
 
 
 def binary_cross_entropy(outputs: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
-    """Binary cross entropy of sigmoid(outputs), mean over the outputs of a row.
+    """Return the binary cross entropy of sigmoid(outputs), averaged over the outputs of a row.
 
     Args:
-        outputs: (B, C) logits; C = 1 for two classes, otherwise one against the rest.
-        targets: (B, C) probabilities in [0, 1].
+        outputs: Shape (B, C) logits; C = 1 for two classes, otherwise one against the rest.
+        targets: Shape (B, C) probabilities in [0, 1].
         smoothing: Moves each target towards 1/2: t (1 - smoothing) + smoothing / 2.
+
+    Returns:
+        Shape (B,).
     """
     smoothed = targets * (1 - smoothing) + smoothing / 2
     return functional.binary_cross_entropy_with_logits(outputs, smoothed, reduction="none").mean(dim=1)
 
 
 def squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean over the outputs (B, C) of (output - target)^2."""
+    """Return the mean over the outputs (B, C) of (output - target)^2, shape (B,)."""
     return (outputs - targets).square().mean(dim=1)
 
 
 def absolute_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean over the outputs (B, C) of |output - target|."""
+    """Return the mean over the outputs (B, C) of |output - target|, shape (B,)."""
     return (outputs - targets).abs().mean(dim=1)
 
 
 def sum_of_squared_errors(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Sum over the outputs (B, C) of (output - target)^2: its gradient is twice output - target."""
+    """Return the sum over the outputs (B, C) of (output - target)^2, shape (B,); there is no factor 1/2."""
     return (outputs - targets).square().sum(dim=1)
 
 
 def perceptron(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The perceptron criterion (step(z) - t) z: |z| where the step output is wrong, 0 where it is right.
+    """Return the perceptron criterion (step(z) - t) z: |z| where the step output is wrong, 0 where it is right.
 
-    Its gradient with respect to z is step(z) - t, so that gradient descent on one row is Rosenblatt's (1958) rule
-    w <- w + lr (t - step(z)) x.
+    Its gradient with respect to z is step(z) - t, so gradient descent on one row is Rosenblatt's (1958) rule w <- w +
+    lr (t - step(z)) x.
 
     Args:
-        outputs: (B, 1) weighted sums z; step(0) = 0.
-        targets: (B, 1), 0 or 1.
+        outputs: Shape (B, 1) weighted sums z; step(0) = 0.
+        targets: Shape (B, 1), each 0 or 1.
+
+    Returns:
+        Shape (B,).
     """
     fired = (outputs.detach() > 0).to(outputs.dtype)
     return ((fired - targets) * outputs).squeeze(1)
 
 
 def prepare_targets(loss: Loss, task: Task, targets: torch.Tensor, classes: int, dtype: torch.dtype) -> torch.Tensor:
-    """Targets in the form that the loss reads.
+    """Convert targets to the form that the loss takes.
 
     Args:
-        loss: The loss of the configuration.
+        loss: The configured loss.
         task: What is predicted.
-        targets: (N,) int64 labels, or (N, T) numbers, already scaled.
+        targets: Shape (N,) int64 labels, or (N, T) numbers, already scaled.
         classes: Number of classes.
         dtype: Float type of the network.
 
     Returns:
-        (N,) int64 labels for `cross_entropy` and the user's own loss on classes; (N, 1) 0/1 numbers for `bce` and
-        `perceptron` on two classes; (N, C) one-hot numbers for other losses on classes; (N, T) numbers in regression.
+        (N,) int64 labels for `cross_entropy` and custom losses on classes; (N, 1) numbers, 0 or 1, for `bce` and
+        `perceptron` on two classes; (N, C) one-hot numbers for other losses on classes; (N, T) numbers for regression.
     """
     if task is Task.REGRESSION:
         return targets.to(dtype)
@@ -139,17 +156,20 @@ def prepare_targets(loss: Loss, task: Task, targets: torch.Tensor, classes: int,
 
 
 def predicted_classes(outputs: torch.Tensor) -> torch.Tensor:
-    """(B,) int64: the largest of (B, C) outputs, the first of equals; a single output above zero is class 1."""
+    """Return the index of the largest of (B, C) outputs, the first on ties, shape (B,) int64.
+
+    A single output (B, 1) predicts class 1 if it is > 0, otherwise class 0.
+    """
     if outputs.shape[-1] == 1:
         return (outputs.squeeze(-1) > 0).long()
     return outputs.argmax(dim=-1)
 
 
 def own_loss(loss: CustomLoss) -> Any:
-    """The user's function of (outputs, targets), or what their class makes with `loss.kwargs`.
+    """Return the user's function of (outputs, targets), or the instance of their class built with `loss.kwargs`.
 
     Raises:
-        ConfigError: If it cannot be imported or made, is no function, or has parameters, which nothing would train.
+        ConfigError: If it cannot be imported or built, is not callable, or has parameters, which would not be trained.
     """
     function = import_named("loss.import_path", loss.import_path)
     if isinstance(function, type):
@@ -175,7 +195,7 @@ def _custom(loss: CustomLoss) -> RowLoss:
 
     def checked(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if isinstance(function, nn.Module):
-            function.to(outputs.device, outputs.dtype)  # class weights and other constants
+            function.to(outputs.device, outputs.dtype)  # moves buffers such as class weights
         rows = function(outputs, targets)
         if not isinstance(rows, torch.Tensor) or rows.shape != outputs.shape[:1]:
             shape = tuple(rows.shape) if isinstance(rows, torch.Tensor) else type(rows).__name__
@@ -189,7 +209,7 @@ def _custom(loss: CustomLoss) -> RowLoss:
 
 
 def _way_out(rows: Any, outputs: torch.Tensor, targets: torch.Tensor, *, built: bool) -> str:
-    """How a loss gets to one value a row."""
+    """Return advice on how to return one value per row."""
     if isinstance(rows, torch.Tensor) and rows.ndim > 1 and len(rows) == len(outputs):
         way_out = (
             f"take the mean over all but the rows, {'.mean(dim=1)' if rows.ndim == 2 else '.flatten(1).mean(dim=1)'}"

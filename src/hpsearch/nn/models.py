@@ -1,4 +1,4 @@
-"""Networks by option: one affine layer, MLP, CNN, or the user's own module."""
+"""Networks by option: a single affine layer, MLP, CNN, or the user's own module."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from hpsearch.nn.initializers import initialize
 
 
 class Step(nn.Module):
-    """1 above zero, 0 elsewhere, 0 at zero; its gradient is zero everywhere, so nothing below it learns."""
+    """The step function: 1 for x > 0, otherwise 0. Its gradient is zero everywhere, so no layer below it learns."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The step of each element of `x` (any shape)."""
-        # Through `sign`, whose derivative is 0, so that gradients exist and are zero; a comparison would cut the graph.
+        """Return the step of each element of `x` (any shape)."""
+        # `sign` has derivative 0, so gradients exist and are zero; a comparison would cut the graph.
         return torch.sign(x).clamp(min=0.0)
 
 
 def build_activation(activation: Activation) -> nn.Module:
-    """The module of the chosen activation; softmax is no activation here, it belongs to the loss."""
+    """Build the module of an activation; softmax is not among them, it belongs to the loss."""
     if isinstance(activation, LeakyRelu):
         return nn.LeakyReLU(activation.slope)
     if isinstance(activation, Elu):
@@ -39,16 +39,22 @@ def build_activation(activation: Activation) -> nn.Module:
 
 
 def build_norm(norm: BatchNorm, features: int, *, image: bool) -> nn.Module:
-    """Batch normalization (Ioffe & Szegedy, 2015) of `features` units or, for images, channels; gamma 1, beta 0."""
+    """Build batch normalization (Ioffe & Szegedy, 2015) with gamma 1 and beta 0.
+
+    Args:
+        norm: Its options.
+        features: Number of units or, for images, channels.
+        image: Whether inputs are images (B, channels, height, width) rather than (B, features).
+    """
     kind = nn.BatchNorm2d if image else nn.BatchNorm1d
     return kind(features, eps=norm.eps, momentum=norm.momentum, affine=norm.affine)
 
 
 def needs_bias(norm: Norm) -> bool:
-    """Whether the layer beside `norm` keeps its own bias.
+    """Return whether the layer next to `norm` keeps its own bias.
 
-    A bias before batch normalization is cancelled by the mean, and beta takes its place. It is left out in both
-    placements, so that `before` and `after` differ in the placement alone and have equally many parameters.
+    The mean of batch normalization cancels a bias before it, and beta replaces it. The bias is left out for both
+    placements, so that `before` and `after` differ only in placement and have equally many parameters.
     """
     return not (isinstance(norm, BatchNorm) and norm.affine)
 
@@ -57,7 +63,7 @@ class Network(nn.Module):
     """Convolution blocks, then hidden dense blocks, then one affine output layer; both lists may be empty.
 
     Names in the state dict: `convolutions.0.conv.weight`, `hidden.0.linear.weight`, `hidden.0.norm.bias`,
-    `output.weight` …
+    `output.weight`, …
     """
 
     def __init__(self, convolutions: Sequence[nn.Module], hidden: Sequence[nn.Module], output: nn.Module) -> None:
@@ -67,18 +73,18 @@ class Network(nn.Module):
         self.output = output
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """(B, *shape) inputs to (B, C) outputs: logits, never probabilities."""
+        """Map (B, *shape) inputs to (B, C) outputs: logits, never probabilities."""
         features = self.convolutions(inputs).flatten(1)  # (B, D)
         outputs: torch.Tensor = self.output(self.hidden(features))
         return outputs
 
 
 def build_network(config: Config, input_shape: tuple[int, ...], outputs: int, *, seed: int = 0) -> nn.Module:
-    """The initialized network of a configuration, in float32 on the CPU.
+    """Build the initialized network of a configuration, in float32 on the CPU.
 
     Args:
-        config: The model and what belongs to it; a custom module sets its own activations, normalization, dropout and
-            initial weights, so `activation`, `init`, `norm` and `regularization.dropout` do not reach it.
+        config: The model and its options. A custom module sets its own activations, normalization, dropout and initial
+            weights: `activation`, `init`, `norm` and `regularization.dropout` do not apply to it.
         input_shape: Shape of one row: (D,), or (channels, height, width).
         outputs: Number of outputs C.
         seed: `FitSeeds.init`.
@@ -130,8 +136,8 @@ def _dense_network(
 
 
 def _dense_block(config: Config, inputs: int, width: int) -> nn.Module:
-    """Linear, [norm], activation, [norm], [dropout]."""
-    # By way of "meta", like torch's `skip_init`: weights to be replaced are not drawn from the global generator.
+    """Build linear, [norm], activation, [norm], [dropout]."""
+    # Through "meta", like torch's `skip_init`: weights that are overwritten must not advance the global generator.
     linear = nn.Linear(inputs, width, bias=needs_bias(config.norm), device="meta").to_empty(device="cpu")
     block = _activated(config, OrderedDict(linear=linear), width, image=False)
     if config.regularization.dropout > 0:
@@ -140,7 +146,7 @@ def _dense_block(config: Config, inputs: int, width: int) -> nn.Module:
 
 
 def _conv_block(config: Config, model: CnnModel, channels: int, filters: int) -> nn.Module:
-    """Convolution, [norm], activation, [norm], [pooling]; no dropout: it is for the dense units."""
+    """Build convolution, [norm], activation, [norm], [pooling]; dropout applies to dense units only."""
     conv = nn.Conv2d(
         channels,
         filters,
@@ -174,7 +180,7 @@ def _padding(model: CnnModel) -> int:
 
 
 def _remaining(model: CnnModel, length: int) -> int:
-    """Pixels along one side after a block; 0 or less if the kernel or the pool does not fit."""
+    """Return the pixels along one side after a block; 0 or less if the kernel or the pool does not fit."""
     length = (length + 2 * _padding(model) - model.kernel) // model.stride + 1
     if model.pool is not Pooling.NONE and length >= 1:
         length //= model.pool_size

@@ -1,4 +1,4 @@
-"""What losses ask of data and networks; free of torch, so that a driver can ask first."""
+"""Number and meaning of a network's outputs; free of torch, so that the driver can check configurations without it."""
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import TaskChoice
@@ -11,26 +11,27 @@ CLASSES = frozenset({Task.BINARY, Task.MULTICLASS})
 
 FITS: dict[str, frozenset[Task]] = {
     "cross_entropy": CLASSES,
-    "bce": ALL,  # in regression on targets within [0, 1] alone: those of an autoencoder
+    "bce": ALL,
     "mse": ALL,
     "mae": ALL,
     "sse": ALL,
     "perceptron": frozenset({Task.BINARY}),
     "custom": ALL,
 }
+"""Tasks that each loss can be computed on. `bce` on regression needs targets in [0, 1], as an autoencoder has."""
 
 
 def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, data: str = "this data set") -> int:
-    """How many outputs a network needs.
+    """Return how many outputs a network needs.
 
-    One for `bce` and `perceptron` on two classes, otherwise one a class (`mse`, `mae` and `sse` learn one-hot
-    targets), or one a target in regression.
+    One for `bce` and `perceptron` on two classes; otherwise one per class (`mse`, `mae` and `sse` learn one-hot
+    targets), or one per target in regression.
 
     Args:
-        loss: The loss of the configuration.
+        loss: The configured loss.
         task: What is predicted.
-        classes: Number of classes; not read for regression.
-        target_width: Number of targets of a row; not read for classes.
+        classes: Number of classes; ignored for regression.
+        target_width: Number of targets per row; ignored for classes.
         data: Name of the data set, for the message.
 
     Raises:
@@ -53,5 +54,5 @@ def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, dat
 
 
 def sigmoid_predicts(config: Config) -> bool:
-    """Whether predicted numbers are the sigmoid of the outputs: those of an autoencoder trained with `bce`."""
+    """Return whether predictions are the sigmoid of the outputs: true for an autoencoder trained with `bce`."""
     return config.loss.kind == "bce" and config.data.task is TaskChoice.AUTOENCODER

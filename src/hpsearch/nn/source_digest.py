@@ -1,4 +1,4 @@
-"""Which of the user's files their module consists of, found without running any."""
+"""Digest of the user's module and of the local files it imports, found without running any of them."""
 
 import ast
 import hashlib
@@ -16,11 +16,11 @@ from hpsearch.nn.import_path import make_importable
 
 
 def source_digest(key: str, path: str) -> str:
-    """SHA-256 of the source of the module that `package.module:name` names, and of what it imports beside itself.
+    """Return the SHA-256 of the source of the module that `package.module:name` names, including its local imports.
 
-    Of a module that imports nothing from its own folder or package it is that of its file; otherwise that of the
-    digests of all these files by name, those included that they import in turn. What is installed is not covered,
-    unless the module itself is: then its package is.
+    If the module imports nothing from its own folder or package, this is the digest of its file; otherwise it covers
+    the digests of all these files by name, transitively. Installed packages are excluded, unless the module itself is
+    installed: then its own package is covered.
 
     Args:
         key: The configuration key that holds the path, for messages.
@@ -42,20 +42,20 @@ def source_digest(key: str, path: str) -> str:
 
 
 def _with_imports(name: str, origin: Path) -> dict[str, Path]:
-    """By name, the file of a module and those of all modules of its folder or package that it needs."""
+    """Return the files, by module name, of a module and of all modules of its folder or package that it imports."""
     depth = name.count(".") + (origin.name == "__init__.py")
-    found, waiting = {name: origin}, [name]
-    while waiting:
-        module = waiting.pop()
-        for imported in _imported(module, found[module]):
-            if imported not in found and (file := _local(imported, name, origin.parents[depth])):
-                found[imported] = file
-                waiting.append(imported)
-    return found
+    files, pending = {name: origin}, [name]
+    while pending:
+        module = pending.pop()
+        for imported in _imported(module, files[module]):
+            if imported not in files and (file := _local(imported, name, origin.parents[depth])):
+                files[imported] = file
+                pending.append(imported)
+    return files
 
 
 def _local(name: str, root: str, folder: Path) -> Path | None:
-    """The file of a module in this folder, or in the package of the module `root`; None for any other."""
+    """Return the file of a module in this folder, or in the package of the module `root`; None for any other."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names or top == "hpsearch" or (file := _origin(name)) is None:
         return None
@@ -66,11 +66,11 @@ def _local(name: str, root: str, folder: Path) -> Path | None:
 
 
 def _imported(name: str, file: Path) -> Iterator[str]:
-    """Names that may be modules which a file imports, each after the packages that it lies in."""
+    """Yield the names that a file imports and that may be modules, each after the packages that contain it."""
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):
-        return  # importing it will fail, and say where
+        return  # importing it later raises an error with the location
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -94,11 +94,11 @@ def _within(folders: list[str], name: str) -> ModuleSpec | None:
 
 
 def _origin(name: str) -> Path | None:
-    """The source file of a module; None if there is none. Packages on the way are not run."""
+    """Return the source file of a module, or None if there is none; parent packages are not executed."""
     top, *parts = name.split(".")
     try:
         spec: ModuleSpec | None = importlib.util.find_spec(top)
-    except ValueError:  # of what was made without a file
+    except ValueError:  # a module that was created without a file
         return None
     for part in parts:
         if spec is None or spec.submodule_search_locations is None:

@@ -36,7 +36,7 @@ def test_a_fleet_is_as_narrow_as_its_memory_budget(make_config, make_rows, make_
     narrow, wide = (autotune.widest(fit, data, gib, 1) for gib in (0.1, 1.0))
     assert 1 <= narrow < wide <= 256
     assert autotune.widest(fit, data, 1e-9, 1) == 1
-    assert autotune.pace([fit], data, narrow).width <= narrow
+    assert autotune.fastest_settings([fit], data, narrow).width <= narrow
 
 
 def test_a_pace_is_recalled_for_the_same_shape_alone(make_config, make_rows, make_fit):
@@ -50,11 +50,11 @@ def test_a_pace_is_recalled_for_the_same_shape_alone(make_config, make_rows, mak
 
 
 def test_a_measured_pace_names_a_width_that_was_tried(make_config, make_rows, make_fit):
-    found = autotune.pace([make_fit(make_config(), 40)], to_device(make_rows(40)), 256)
+    found = autotune.fastest_settings([make_fit(make_config(), 40)], to_device(make_rows(40)), 256)
     assert found.width in autotune.WIDTHS
     assert 0 < found.member_step_ms < math.inf
 
 
 def test_the_few_members_that_there_will_be_are_not_timed(make_config, make_rows, make_fit):
     fit, data = make_fit(make_config(), 40), to_device(make_rows(40))
-    assert autotune.pace([fit], data, 3) == FleetSettings(Engine.FLEET, 3, 0.0)
+    assert autotune.fastest_settings([fit], data, 3) == FleetSettings(Engine.FLEET, 3, 0.0)

@@ -1,8 +1,8 @@
-"""Which engine trains what, and how wide fleets are.
+"""Which engine trains which fit, and how wide fleets are.
 
-The kind of engine follows a rule, so that a sweep gives the same records wherever and whenever it is resumed. The width
-of a fleet changes no result on a CPU, so that it is measured: a few steps of a few widths, once for each shape, device
-and version of torch.
+The engine follows a fixed rule, so that a sweep gives the same records wherever and whenever it is resumed. The width
+of a fleet changes no result on a CPU, so it is measured: a few steps at a few widths, once per shape, device and torch
+version.
 """
 
 import hashlib
@@ -33,18 +33,18 @@ from hpsearch.nn.models import build_network
 from hpsearch.records import Fit, Fold
 
 KEPT = 4
-"""Copies of the outputs of every layer that are alive at the end of a forward pass: the layer's own, its activation,
-its mask and its gradient."""
+"""Copies of the outputs of every layer that are alive at the end of a forward pass: layer, activation, mask and
+gradient."""
 
 
 def member_bytes(fit: Fit, data: DeviceData) -> int:
-    """Bytes of one member: an upper estimate."""
+    """Return an upper estimate of the bytes that one member needs."""
     config, fold = fit.config, fit.fold
     outputs = outputs_of(config, data)
     network = build_network(config, data.input_shape, outputs)
     parameters = sum(p.numel() for p in network.parameters())
     units = _units(network, data)
-    narrow = config.training.precision is Precision.BF16  # a step holds the weights in bfloat16 too
+    narrow = config.training.precision is Precision.BF16  # a step also holds the weights in bfloat16
     copies = 6 + MEMORIES[config.optimizer.kind] + narrow + probed(fit)
     inputs = torch.Size(data.input_shape).numel()
     rows = max(config.training.batch_size * (KEPT * units + 2 * inputs), PREDICTION_ROWS * 2 * (units + inputs))
@@ -53,7 +53,7 @@ def member_bytes(fit: Fit, data: DeviceData) -> int:
 
 
 def _units(network: nn.Module, data: DeviceData) -> int:
-    """Outputs of all layers for one row."""
+    """Return the number of outputs of all layers for one row."""
     counts: list[int] = []
     hooks = [
         module.register_forward_hook(lambda _m, _i, out: counts.append(out.numel()))
@@ -72,7 +72,7 @@ def _predictions(fold: Fold, epochs: int) -> int:
 
 
 class TimingRun:
-    """Steps that are all on the first minibatch."""
+    """Repeats a step on the first minibatch, for timing."""
 
     def __init__(
         self,
@@ -81,42 +81,42 @@ class TimingRun:
         stepper: Callable[[Step, torch.device], Step] = stepper,
     ) -> None:
         self._fleet = Fleet(sorted(fits, key=sort_key), data, stepper)
-        crew, size = self._fleet.crew, self._fleet.config.training.batch_size
-        self._rows = torch.as_tensor(crew.orders(0)[:, :size], device=data.device)
-        self._lr = torch.zeros(len(crew.fits), dtype=data.dtype, device=data.device)
+        batch, size = self._fleet.batch, self._fleet.config.training.batch_size
+        self._rows = torch.as_tensor(batch.orders(0)[:, :size], device=data.device)
+        self._lr = torch.zeros(len(batch.fits), dtype=data.dtype, device=data.device)
 
     def step(self) -> None:
-        """One step of all members."""
+        """Do one step of all members."""
         with arithmetic(self._fleet.config.training.precision, self._rows.device):
             self._fleet.run(self._rows, self._lr)
 
 
 WIDTHS = (4, 16, 64, 128, 256)
-"""Widths that are tried, and the widest."""
+"""Widths that are tried, ascending; the last is the maximum."""
 
 STEPS, LONG_S = 3, 0.05
-"""Steps that are timed at least, after some that are not; and seconds until which more of them are, since the quickest
-of three short ones is chance."""
+"""Minimum number of timed steps after warm-up, and the seconds they must add up to: the fastest of three short steps is
+noise."""
 
 WORTH = 0.95
-"""A wider fleet is tried as long as it takes less than this share of a member's time."""
+"""A wider fleet is accepted only if a member's step takes less than this share of its time in the narrower one."""
 
 DENSE_WEIGHTS = 250_000
-"""Weights of the hidden layers up to which fleets are faster on a CPU, see benchmarks/NOTES.md."""
+"""Number of weights in hidden layers up to which fleets are faster on a CPU, see benchmarks/NOTES.md."""
 
 FREE_SHARE = 0.5
-"""Share of the free memory that all fleets on this machine may take, unless `execution.memory_gib` says otherwise."""
+"""Share of the free memory that all fleets on this machine may take, unless `execution.memory_gib` is set."""
 
 
 def engine_for(asked: Engine, fit: Fit, data: DeviceData) -> Engine:
-    """The engine of a fit by rule number `RULE`.
+    """Return the engine of a fit, by version `RULE` of the rule.
 
-    On a CPU, fleets for dense networks of up to `DENSE_WEIGHTS` weights; on a GPU, fleets for everything.
+    On a CPU, dense networks of up to `DENSE_WEIGHTS` weights train in fleets; on a GPU, everything does.
 
     Args:
-        asked: `engine` of the configuration; anything but `auto` is obeyed.
+        asked: `engine` of the configuration; anything but `auto` is returned unchanged.
         fit: The fit.
-        data: The development set, on the device that trains.
+        data: The development set, on the training device.
     """
     if asked is not Engine.AUTO:
         return asked
@@ -130,24 +130,24 @@ def engine_for(asked: Engine, fit: Fit, data: DeviceData) -> Engine:
     return Engine.FLEET if weights <= DENSE_WEIGHTS else Engine.REFERENCE
 
 
-def pace(fits: Sequence[Fit], data: DeviceData, limit: int) -> FleetSettings:
-    """The best width for fits like these, measured; not where only the narrowest would come into question.
+def fastest_settings(fits: Sequence[Fit], data: DeviceData, limit: int) -> FleetSettings:
+    """Measure which width is fastest for fits like these; nothing is measured if only the narrowest is allowed.
 
     Args:
-        fits: Of one trial, whose parts of the data are representative.
+        fits: All fits of one trial, whose parts of the data are representative.
         data: The development set.
-        limit: Most members, >= 1: what memory holds, see `widest`, or all that there will be.
+        limit: Maximum number of members, >= 1: by memory, see `widest`, or by the number of fits to come.
     """
     if limit <= WIDTHS[0]:
         return FleetSettings(Engine.FLEET, limit, 0.0)
-    alike = _alike(fits, data)
+    compatible = _alike(fits, data)
     best = FleetSettings(Engine.FLEET, 1, math.inf)
     for width in WIDTHS:
         if best.width == limit:
             break
         width = min(width, limit)  # noqa: PLW2901 - never wider than the limit
-        crowd = [alike[i % len(alike)] for i in range(width)]
-        step_ms = _step_ms(crowd, data) / width
+        members = [compatible[i % len(compatible)] for i in range(width)]
+        step_ms = _step_ms(members, data) / width
         if step_ms >= WORTH * best.member_step_ms:
             break
         best = replace(best, width=width, member_step_ms=step_ms)
@@ -155,39 +155,49 @@ def pace(fits: Sequence[Fit], data: DeviceData, limit: int) -> FleetSettings:
 
 
 def throughput(fits: Sequence[Fit], data: DeviceData, width: int, seconds: float) -> float:
-    """Member-steps a second of a fleet of fits like these.
+    """Measure the throughput of a fleet of fits like these.
 
     Args:
-        fits: Of one trial.
+        fits: Fits of one trial.
         data: The development set.
-        width: Members, >= 1.
-        seconds: >= 0; 0 gets everything ready and measures nothing.
+        width: Number of members, >= 1.
+        seconds: Duration of the measurement, >= 0; 0 only warms up.
+
+    Returns:
+        Member-steps per second.
     """
-    alike = _alike(fits, data)
-    rehearsal = TimingRun([alike[i % len(alike)] for i in range(width)], data)
+    compatible = _alike(fits, data)
+    run = TimingRun([compatible[i % len(compatible)] for i in range(width)], data)
     for _ in range(WARM + 1):
-        rehearsal.step()
+        run.step()
     steps, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
-        rehearsal.step()
+        run.step()
         _synchronize(data.device)
         steps += 1
     return width * steps / (time.perf_counter() - started)
 
 
 def _alike(fits: Sequence[Fit], data: DeviceData) -> list[Fit]:
-    """Those of the fits that can share a fleet with the first."""
+    """Return those fits that can share a fleet with the first one."""
     return [fits[place] for place in group_into_fleets(fits, len(fits), data.inputs[0].numel())[0]]
 
 
 def widest(fit: Fit, data: DeviceData, memory_gib: float | None, workers: int) -> int:
-    """Members that the memory budget holds, at least one, at most the widest that is tried."""
+    """Return how many members fit into the memory budget: at least 1, at most the largest of `WIDTHS`.
+
+    Args:
+        fit: A representative fit.
+        data: The development set, on the training device.
+        memory_gib: Budget of one worker in GiB; None: its part of `FREE_SHARE` of the free memory.
+        workers: Number of workers that share the device.
+    """
     budget = _free_bytes(data.device) * FREE_SHARE / workers if memory_gib is None else memory_gib * 2**30
     return max(1, min(WIDTHS[-1], int(budget // member_bytes(fit, data))))
 
 
 def key(fit: Fit, data: DeviceData, workers: int) -> str:
-    """Names what a pace depends on: shape, rows, device, number of workers and torch version."""
+    """Return a name for a measurement that covers all it depends on: shape, rows, device, workers and torch version."""
     device = torch.cuda.get_device_name(data.device) if data.device.type == "cuda" else "cpu"
     shape = (shape_key(fit.config), tuple(data.input_shape), len(fit.fold.train), str(data.dtype))
     digest = hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
@@ -197,20 +207,28 @@ def key(fit: Fit, data: DeviceData, workers: int) -> str:
 def recall(
     fit: Fit, data: DeviceData, limit: int, known: Mapping[str, FleetSettings], workers: int
 ) -> FleetSettings | None:
-    """A pace that was measured before, within the limit of now; None if there is none."""
-    found = known.get(key(fit, data, workers))
-    return None if found is None else replace(found, width=min(found.width, limit))
+    """Return earlier measured settings with the width limited to `limit`; None if there are none.
+
+    Args:
+        fit: A representative fit.
+        data: The development set.
+        limit: Maximum number of members now.
+        known: Earlier measurements by `key`.
+        workers: Number of workers that share the device.
+    """
+    settings = known.get(key(fit, data, workers))
+    return None if settings is None else replace(settings, width=min(settings.width, limit))
 
 
 def _step_ms(fits: Sequence[Fit], data: DeviceData) -> float:
-    rehearsal = TimingRun(fits, data)
+    run = TimingRun(fits, data)
     for _ in range(WARM + 1):
-        rehearsal.step()
+        run.step()
     times: list[float] = []
     while len(times) < STEPS or sum(times) < LONG_S:
         _synchronize(data.device)
         started = time.perf_counter()
-        rehearsal.step()
+        run.step()
         _synchronize(data.device)
         times.append(time.perf_counter() - started)
     return min(times) * 1000

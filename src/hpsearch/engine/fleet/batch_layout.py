@@ -1,4 +1,4 @@
-"""The members of a fleet: fits of one shape, sorted, and the rows that they share.
+"""The members of a fleet: sorted fits of one shape, and the data rows that they share.
 
 M members, G groups of members that see the same minibatches, N rows of the data set, B rows of a minibatch.
 """
@@ -12,7 +12,7 @@ import torch
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import DeviceData, FitData, outputs_of
 from hpsearch.engine.fleet.update_rules import order
-from hpsearch.engine.minibatches import last_counts, length, minibatches, pad_rows
+from hpsearch.engine.minibatches import last_batch_rows, minibatches, pad_rows, padded_length
 from hpsearch.nn.losses import prepare_targets
 from hpsearch.records import Fit, Task
 from hpsearch.seeding import epoch_order
@@ -20,12 +20,12 @@ from hpsearch.seeding import epoch_order
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FleetBatch:
-    """Who trains together.
+    """The fits of a fleet, grouped by the minibatches they see.
 
     Attributes:
-        fits: Of the M members, sorted: those that are updated by one rule are neighbours.
+        fits: The fits of the M members, sorted so that those with the same update rule are adjacent.
         representatives: One fit of each of the G groups.
-        groups: (M,) number of each member's group.
+        groups: Shape (M,) index of each member's group.
     """
 
     fits: list[Fit]
@@ -35,90 +35,90 @@ class FleetBatch:
 
     @classmethod
     def of(cls, fits: Sequence[Fit]) -> "FleetBatch":
-        """The crew of these fits, which are already sorted."""
+        """Group these fits, which must be sorted by `sort_key`."""
         representatives: dict[tuple[object, ...], int] = {}
         groups = [representatives.setdefault(_group_key(fit), len(representatives)) for fit in fits]
         first = dict(zip(reversed(groups), reversed(fits), strict=True))
         return cls(list(fits), [first[number] for number in range(len(representatives))], np.array(groups))
 
     def broadcast_groups(self, of_groups: torch.Tensor) -> torch.Tensor:
-        """(M, …) from (G, …); left at (1, …) where all members are in one group."""
+        """Expand (G, …) to (M, …), or leave it at (1, …) if all members are in one group."""
         if len(self.representatives) == 1 or len(self.representatives) == len(self.fits):
             return of_groups
         return of_groups[self.places(of_groups.device)]
 
     def places(self, device: torch.device) -> torch.Tensor:
-        """(M,) int64 number of each member's group, copied to the device once."""
+        """Return the group index of each member (M,) int64 on the device; copied once per device."""
         if device not in self._places:
             self._places[device] = torch.as_tensor(self.groups, device=device)
         return self._places[device]
 
     def orders(self, epoch: int) -> np.ndarray:
-        """(G, n) training rows in the order of this epoch, filled up as `filling.minibatches` says."""
-        found: dict[tuple[int, int], np.ndarray] = {}
+        """Return the padded training rows (G, n) of each group in the order of this epoch."""
+        permutations: dict[tuple[int, int], np.ndarray] = {}
         for fit in self.representatives:
             key = (fit.seeds.order, len(fit.fold.train))
-            if key not in found:
-                found[key] = epoch_order(key[0], epoch, key[1])
-        rows = [fit.fold.train[found[fit.seeds.order, len(fit.fold.train)]] for fit in self.representatives]
+            if key not in permutations:
+                permutations[key] = epoch_order(key[0], epoch, key[1])
+        rows = [fit.fold.train[permutations[fit.seeds.order, len(fit.fold.train)]] for fit in self.representatives]
         return np.stack([pad_rows(own, sum(minibatches(self.representatives[0]))) for own in rows])
 
     def counted(self, device: torch.device) -> torch.Tensor | None:
-        """(G, B) which rows of the last minibatch of an epoch count; None if all do."""
-        counts = [count for fit in self.representatives if (count := last_counts(fit)) is not None]
+        """Return which rows of the last minibatch of an epoch count, (G, B) bool; None if all do."""
+        counts = [count for fit in self.representatives if (count := last_batch_rows(fit)) is not None]
         numbers = torch.arange(minibatches(self.representatives[0])[-1], device=device)
         return numbers < torch.tensor(counts, device=device).unsqueeze(1) if counts else None
 
     def rows(self, part: str) -> "PartRows":
-        """The rows of `monitor`, `val` or `report`."""
+        """Return the rows of the part `monitor`, `val` or `report` of each group."""
         rows = [getattr(fit.fold, part) for fit in self.representatives]
-        return self.part(rows, length(self.representatives[0], len(rows[0])))
+        return self.part(rows, padded_length(self.representatives[0], len(rows[0])))
 
     def part(self, rows: Sequence[np.ndarray], n: int) -> "PartRows":
-        """These rows of each group, filled up to n and side by side."""
+        """Return the rows of each group, padded to length n and stacked."""
         return PartRows(np.stack([pad_rows(own, n) for own in rows]), np.array([len(own) for own in rows])[self.groups])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartRows:
-    """Rows of a part of the data, filled up to one length.
+    """Rows of a part of the data, padded to a common length.
 
     Attributes:
-        rows: (G, n).
-        counts: (M,) how many of them, the first ones, count for each member.
+        rows: Shape (G, n).
+        counts: Shape (M,), how many leading rows count for each member.
     """
 
     rows: np.ndarray
     counts: np.ndarray
 
     def mean(self, values: np.ndarray) -> np.ndarray:
-        """(M,) of the values (M, n) that count."""
+        """Return the mean (M,) of those values (M, n) that count."""
         return np.stack([own[:count].mean() for own, count in zip(values, self.counts, strict=True)])
 
 
 class FleetData:
-    """The data set as the groups of a crew see it: one copy of the rows, a scaling for each group."""
+    """The data set as the groups of a fleet see it: one copy of the rows, one scaling per group."""
 
-    def __init__(self, crew: FleetBatch, data: DeviceData) -> None:
-        """Computes the scalings.
+    def __init__(self, batch: FleetBatch, data: DeviceData) -> None:
+        """Compute the scaling of each group.
 
         Args:
-            crew: Its groups.
+            batch: The members and their groups.
             data: The development set.
 
         Raises:
             ConfigError: If the loss does not fit the targets.
         """
-        config, rows = crew.fits[0].config, data.rows
+        config, rows = batch.fits[0].config, data.rows
         self._data, self.classes = data, rows.task is not Task.REGRESSION
-        self._groups = {_group_key(fit): number for number, fit in enumerate(crew.representatives)}
+        self._groups = {_group_key(fit): number for number, fit in enumerate(batch.representatives)}
         self.outputs = outputs_of(config, data)
         self._targets = (
             prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
             if self.classes
             else data.targets
         )
-        scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in crew.representatives]
+        scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in batch.representatives]
         # (G, 1, *shape): broadcast over the rows of a minibatch
         self._shift, self._scale = (
             torch.stack([data.constant(getattr(s, name)) for s in scalings]).unsqueeze(1) for name in ("shift", "scale")
@@ -129,24 +129,24 @@ class FleetData:
         )
 
     def inputs(self, rows: torch.Tensor) -> torch.Tensor:
-        """(G, B, *shape) scaled inputs of the rows (G, B)."""
+        """Return the scaled inputs (G, B, *shape) of the rows (G, B)."""
         batch = self._data.inputs.index_select(0, rows.flatten()).to(self._shift.dtype)
         batch = batch.view(*rows.shape, *batch.shape[1:]).sub_(self._shift).mul_(self._scale)
         return batch.to(self._data.dtype)
 
     def targets(self, rows: torch.Tensor) -> torch.Tensor:
-        """(G, B) labels or (G, C, B) numbers, as the loss reads them."""
+        """Return labels (G, B) or numbers (G, C, B) of the rows (G, B), as the loss takes them."""
         batch = self._targets.index_select(0, rows.flatten()).view(*rows.shape, *self._targets.shape[1:])
         if not self.classes:
             batch = ((batch - self._target_shift) * self._target_scale).to(self._data.dtype)
         return batch.transpose(1, 2) if batch.ndim == 3 else batch
 
     def labels(self, rows: torch.Tensor) -> torch.Tensor:
-        """(G, B) classes."""
+        """Return the classes (G, B) of the rows (G, B)."""
         return self._data.targets.index_select(0, rows.flatten()).view(rows.shape)
 
     def of(self, fit: Fit) -> FitData:
-        """What a member sees."""
+        """Return the data as one member sees them."""
         group, targets = self._groups[_group_key(fit)], self._targets
         if not self.classes:
             targets = ((targets - self._target_shift[group]) * self._target_scale[group]).to(self._data.dtype)
@@ -156,10 +156,10 @@ class FleetData:
 
 
 def sort_key(fit: Fit) -> tuple[object, ...]:
-    """Members are sorted by this: first what updates them, then whose rows they see."""
+    """Return the sort key of members: first their update rule, then the rows they see."""
     return *order(fit.config.optimizer), fit.fold.index, fit.replicate, fit.seeds.order
 
 
 def _group_key(fit: Fit) -> tuple[object, ...]:
-    """Equal for fits that see the same minibatches with the same dropout bits; folds are drawn once per worker."""
+    """Return a key that is equal for fits with the same minibatches and dropout bits; a worker draws each fold once."""
     return id(fit.fold), fit.seeds.order, fit.seeds.dropout, fit.config.data.normalize

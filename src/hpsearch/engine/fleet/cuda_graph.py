@@ -1,8 +1,8 @@
-"""Steps that are recorded once and replayed: on a GPU, launching a step's hundred kernels costs more than running them.
+"""Record a step once and replay it: on a GPU, launching a step's hundred kernels takes longer than running them.
 
-Everything that changes from step to step lies in tensors that stay where they are: weights, memories, counters, and the
-copies of the minibatch's rows and the learning rates that are made here. A last minibatch of another size runs as it
-is.
+Everything that changes from step to step lies in tensors at fixed addresses: weights, optimizer state, counters, and
+the copies made here of the minibatch's rows and the learning rates. A last minibatch of another size runs without
+replay.
 """
 
 from collections.abc import Callable
@@ -14,43 +14,43 @@ Step = Callable[[torch.Tensor, torch.Tensor], None]
 """Trains all members on the rows (G, B) with the learning rates (M,)."""
 
 WARM = 3
-"""Steps that run as they are before one is recorded: they load kernels and find workspaces."""
+"""Steps that run directly before one is recorded: they load kernels and allocate workspaces."""
 
 
 class Recorder(Protocol):
-    """Records what a function does to tensors, and does it again."""
+    """Records what a function does to tensors, and repeats it."""
 
     def record(self, work: Callable[[], None]) -> None:
-        """Records `work` without effect on any tensor."""
+        """Record `work`; no tensor needs to hold its result afterwards."""
 
     def replay(self) -> None:
-        """Does it."""
+        """Repeat the recorded work on the same tensors."""
 
 
 class CudaRecorder:
-    """A CUDA graph."""
+    """A recorder by CUDA graph."""
 
     def __init__(self) -> None:
         self._graph = torch.cuda.CUDAGraph()
 
     def record(self, work: Callable[[], None]) -> None:
-        """See `Recorder`; torch captures on a stream of its own."""
+        """Capture `work` on torch's capture stream; see `Recorder`."""
         with torch.cuda.graph(self._graph):
             work()
 
     def replay(self) -> None:
-        """See `Recorder`."""
+        """Launch the captured graph; see `Recorder`."""
         self._graph.replay()
 
 
 class Replayed:
-    """A step that records itself once it is warm."""
+    """A step that records itself after `WARM` calls and is replayed from then on."""
 
     def __init__(self, step: Step, recorder: Callable[[], Recorder]) -> None:
-        """Nothing is recorded yet.
+        """Wrap a step; nothing is recorded yet.
 
         Args:
-            step: What is done each time; reads nothing but its arguments and tensors that stay where they are.
+            step: The step; it must read only its arguments and tensors at fixed addresses.
             recorder: Makes a recorder.
         """
         self._step, self._make = step, recorder
@@ -58,7 +58,7 @@ class Replayed:
         self._done = 0
 
     def __call__(self, rows: torch.Tensor, lr: torch.Tensor) -> None:
-        """One step."""
+        """Do one step."""
         if self._recorder is None and self._done == WARM:
             self._begin(rows, lr)
         self._done += 1
@@ -76,10 +76,10 @@ class Replayed:
 
 
 def stepper(step: Step, device: torch.device) -> Step:
-    """The step as it is best done on this device."""
+    """Wrap the step as is fastest on this device: replayed on CUDA, unchanged elsewhere."""
     return Replayed(step, CudaRecorder) if device.type == "cuda" else step
 
 
 def plain(step: Step, _: torch.device) -> Step:
-    """The step as it is written."""
+    """Return the step unchanged."""
     return step

@@ -13,10 +13,10 @@ Tensors = dict[str, torch.Tensor]
 
 
 class FleetDropout:
-    """The streams of bits of all dropout layers of a fleet, and how far they are."""
+    """The streams of bits of all dropout layers of a fleet, and their current step."""
 
     def __init__(self, template: nn.Module) -> None:
-        """Finds the layers.
+        """Find the dropout layers.
 
         Args:
             template: A network of the same shapes; its dropout is reseeded.
@@ -25,55 +25,55 @@ class FleetDropout:
         self._names = {layer: name for name, layer in template.named_modules() if isinstance(layer, Dropout)}
         self._positions: dict[tuple[int, int], torch.Tensor] = {}
 
-    def seed(self, crew: FleetBatch, like: torch.Tensor) -> None:
-        """Takes the streams and probabilities of these members; the number of the step goes on.
+    def seed(self, batch: FleetBatch, like: torch.Tensor) -> None:
+        """Set the streams and probabilities of these members; the step number is kept.
 
         Args:
-            crew: The members.
-            like: Of the type and device of the weights.
+            batch: The members.
+            like: A tensor of the type and device of the weights.
         """
-        self._crew = crew
+        self._batch = batch
         if not hasattr(self, "_step"):
             self._step = torch.zeros((), dtype=torch.int32, device=like.device)
         self._seeds: dict[Dropout, torch.Tensor] = {}
         drawn: list[list[torch.Tensor]] = []
-        for fit in crew.representatives:
+        for fit in batch.representatives:
             drawn.append([layer.seed.clone() for layer in seed_dropout(self._template, fit.seeds.dropout)])
         for number, layer in enumerate(self._names):
             self._seeds[layer] = torch.stack([seeds[number] for seeds in drawn]).to(like.device)  # (G, 2)
-        layers = [Dropout(fit.config.regularization.dropout) for fit in crew.fits] if self._names else []
+        layers = [Dropout(fit.config.regularization.dropout) for fit in batch.fits] if self._names else []
         self._threshold = torch.tensor([int(layer.threshold) for layer in layers], dtype=torch.int32).to(like.device)
         self._scale = torch.tensor([layer.scale.item() for layer in layers], dtype=like.dtype).to(like.device)
 
     def resume(self, steps: int) -> None:
-        """Goes on after so many minibatches."""
+        """Continue after this many minibatches."""
         self._step.fill_(steps)
 
     def advance(self) -> None:
-        """Goes on to the next minibatch."""
+        """Move to the next minibatch."""
         self._step += 1
 
     def apply(self, layer: Dropout, features: torch.Tensor) -> torch.Tensor:
-        """Dropout of one layer of our own networks, (M, H, B)."""
+        """Apply the dropout of one layer of our networks to features (M, H, B)."""
         _, units, rows = features.shape
         bits = uniform_bits(self._places(units, rows, features.device), self._seeds[layer], self._step)
-        bits = self._crew.broadcast_groups(bits.view(-1, units, rows))
+        bits = self._batch.broadcast_groups(bits.view(-1, units, rows))
         kept = bits >= self._threshold.view(-1, 1, 1)
         return features * (kept * self._scale.view(-1, 1, 1))
 
     def state(self) -> Tensors:
-        """The buffers of the dropout layers of a user's module by name, (M, …)."""
+        """Return the buffers of the dropout layers of a user's module by name, each (M, …)."""
         state = {}
-        members = len(self._crew.fits)
+        members = len(self._batch.fits)
         for layer, name in self._names.items():
-            seeds = self._seeds[layer][self._crew.places(self._step.device)]
+            seeds = self._seeds[layer][self._batch.places(self._step.device)]
             numbers = {"seed": seeds, "step": self._step.expand(members)}
             for key, value in numbers.items():
                 state[f"{name}.{key}"] = value
         return state
 
     def _places(self, units: int, rows: int, device: torch.device) -> torch.Tensor:
-        """(H * B,) mixed positions, rows last; the position of unit h in row b is b * H + h."""
+        """Return the mixed positions (H * B,), rows last: unit h of row b has position b * H + h."""
         if (units, rows) not in self._positions:
             mixed = mixed_positions(units * rows, device).view(rows, units)
             self._positions[units, rows] = mixed.T.flatten()

@@ -1,8 +1,8 @@
-"""Functions of single elements whose bits depend on the element alone.
+"""Elementwise functions whose result depends only on the element's value, not on its position.
 
-torch computes the last elements of a tensor by other instructions than the rest, and for sigmoid, ELU and softplus the
-two differ in the last bit (measured on torch 2.15, AVX-512; exp, expm1, tanh and arithmetic do not). Within a fleet an
-element's place depends on who else is in it, so that these functions are put together from ones that do not differ.
+Torch computes the last elements of a tensor with other instructions than the rest, and for sigmoid, ELU and softplus
+the two differ in the last bit (measured on torch 2.15, AVX-512; exp, expm1, tanh and arithmetic do not). In a fleet, an
+element's position depends on the other members, so these functions are composed of operations that do not differ.
 
 Elements in bfloat16 are computed in float32 and rounded once, as torch does.
 """
@@ -52,24 +52,34 @@ class _BinaryCrossEntropy(torch.autograd.Function):
 
 
 def sigmoid(x: torch.Tensor) -> torch.Tensor:
-    """1 / (1 + exp(-x)) of each element of `x` (any shape)."""
+    """Return 1 / (1 + exp(-x)) for each element of `x` (any shape)."""
     y: torch.Tensor = _Sigmoid.apply(_wide(x))
     return y.to(x.dtype)
 
 
 def elu(x: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
-    """`x` above zero, `alpha * (exp(x) - 1)` below, of each element of `x`; `alpha` broadcasts and gets no gradient."""
+    """Return `x` where it is positive and `alpha * (exp(x) - 1)` elsewhere.
+
+    Args:
+        x: Any shape.
+        alpha: Broadcasts to the shape of `x`; gets no gradient.
+    """
     y: torch.Tensor = _Elu.apply(_wide(x), alpha)
     return y.to(x.dtype)
 
 
 def leaky_relu(x: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-    """`x` above zero, `slope * x` below, of each element of `x`; `slope` broadcasts and gets no gradient."""
+    """Return `x` where it is positive and `slope * x` elsewhere.
+
+    Args:
+        x: Any shape.
+        slope: Broadcasts to the shape of `x`; gets no gradient.
+    """
     return torch.where(x > 0, x, (x * slope).to(x.dtype))
 
 
 def binary_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """-t log s - (1 - t) log(1 - s) with s = sigmoid(logits), for each element; the targets t get no gradient."""
+    """Return -t log s - (1 - t) log(1 - s) elementwise, s = sigmoid(logits); the targets t get no gradient."""
     y: torch.Tensor = _BinaryCrossEntropy.apply(logits, targets)
     return y
 

@@ -1,4 +1,4 @@
-"""Which fits can train in one fleet, and how they are portioned out."""
+"""Which fits can train in one fleet, and how they are divided into fleets."""
 
 import json
 import math
@@ -12,8 +12,8 @@ from hpsearch.engine.minibatches import row_shape
 from hpsearch.records import Fit
 
 _APART = 750_000
-"""Input numbers of a step, over the members of a fold, from which the fold gets fleets of its own. Members that do not
-see the same minibatch cost a copy of it each, 0.4 ns a number; a step costs some 0.3 ms however few take it."""
+"""Number of input values per step, over the members of a fold, above which each fold gets fleets of its own. Members
+with different minibatches each need a copy, 0.4 ns per value; a step costs about 0.3 ms however few members it has."""
 
 
 def shape_key(config: Config) -> str:
@@ -29,22 +29,23 @@ def shape_key(config: Config) -> str:
 
 
 def group_into_fleets(fits: Sequence[Fit], width: int, row_size: int) -> list[list[int]]:
-    """The fleets that these fits train in, as places in `fits`.
-
-    Members of a fleet have equal shapes, and rows that can stand side by side.
+    """Divide fits into fleets whose members have equal shapes and rows that can be stacked.
 
     Args:
-        fits: Any.
-        width: Most members of a fleet, >= 1.
-        row_size: Numbers in one row of inputs.
+        fits: Fits of any shapes.
+        width: Maximum number of members of a fleet, >= 1.
+        row_size: Number of values in one row of inputs.
+
+    Returns:
+        For each fleet, indices into `fits`.
     """
     keys: dict[int, str] = {}
-    alike: dict[tuple[Any, ...], list[int]] = {}
+    by_shape: dict[tuple[Any, ...], list[int]] = {}
     for place, fit in enumerate(fits):
         key = keys.setdefault(id(fit.config), shape_key(fit.config))
-        alike.setdefault((key, row_shape(fit)), []).append(place)
+        by_shape.setdefault((key, row_shape(fit)), []).append(place)
     fleets: list[list[int]] = []
-    for places in alike.values():
+    for places in by_shape.values():
         by_fold: dict[tuple[int, int], list[int]] = {}
         for place in places:
             by_fold.setdefault((fits[place].fold.index, fits[place].replicate), []).append(place)
@@ -57,6 +58,6 @@ def group_into_fleets(fits: Sequence[Fit], width: int, row_size: int) -> list[li
 
 
 def _portions(places: list[int], width: int) -> list[list[int]]:
-    """Of at most `width`, as even as can be."""
+    """Split into portions of at most `width`, of sizes as equal as possible."""
     size = math.ceil(len(places) / math.ceil(len(places) / width))
     return [places[start : start + size] for start in range(0, len(places), size)]

@@ -1,11 +1,12 @@
-"""Our own networks, M of them at once: every layer as one batched operation on stacked weights.
+"""Our own networks, M of them at once: every layer is one batched operation on stacked weights.
 
-M members, B rows of a minibatch, C outputs, H units; rows come last, (M, H, B), so that a softmax over the classes runs
-along memory. Between the blocks of a convolutional network a tensor is (B, M * channels, height, width).
+M members, B rows of a minibatch, C outputs, H units; rows come last, (M, H, B), so that a softmax over the classes has
+its rows contiguous in memory. Between the blocks of a convolutional network a tensor is (B, M * channels, height,
+width).
 
-Each operation treats a member by itself and by the same instructions whatever stands beside it, so that on a CPU a
-member's bits depend on the member alone. `vmap` over the module would do the same work; measured on a CPU thread for
-64-50-10 with 320 members it takes 1.2 times as long, twice with the softmax along the short side.
+Each operation computes a member with the same instructions whatever stands beside it, so that on a CPU a member's bits
+depend on the member alone. `vmap` over the module would do the same work; on one CPU thread, 64-50-10 with 320 members
+takes 1.2 times as long, and twice as long with the softmax along the short side.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,18 +28,18 @@ Tensors = dict[str, torch.Tensor]
 Mask = Callable[[Dropout, torch.Tensor], torch.Tensor]
 """Applies the dropout of one layer to its inputs (M, H, B)."""
 
-SweepListener = Callable[[str, torch.Tensor], None]
-"""Is shown what comes out of a layer, by the layer's name."""
+ActivationObserver = Callable[[str, torch.Tensor], None]
+"""Called with the name and the output of a layer."""
 
 PARAMETER = "activation parameter"
 """Key of `state` for the slope or alpha (M,) of the members' activation."""
 
 
 class StackedNetwork:
-    """The forward pass of M networks that are built like `template`."""
+    """The forward pass of M networks that have the structure of `template`."""
 
     def __init__(self, template: Network) -> None:
-        """Reads the layers off.
+        """Read the layers of the template.
 
         Args:
             template: A network of the same shapes; its own weights are not used.
@@ -49,19 +50,19 @@ class StackedNetwork:
         self.dropouts = [layer for _, layer in self._hidden if isinstance(layer, Dropout)]
 
     def __call__(
-        self, state: Tensors, inputs: torch.Tensor, mask: Mask | None, watch: SweepListener | None = None
+        self, state: Tensors, inputs: torch.Tensor, mask: Mask | None, watch: ActivationObserver | None = None
     ) -> torch.Tensor:
-        """Outputs of all members.
+        """Return the outputs of all members.
 
         Args:
             state: Weights and running statistics by name, each (M, *shape); in training mode the statistics are updated
                 in place.
-            inputs: (M, B, *shape), or (1, B, *shape) for all members alike.
+            inputs: Shape (M, B, *shape), or (1, B, *shape) shared by all members.
             mask: Applies dropout; None in evaluation mode.
-            watch: Is shown what comes out of each activation, and the outputs.
+            watch: Called with the output of each activation, and with the outputs.
 
         Returns:
-            (M, C, B).
+            Shape (M, C, B).
         """
         members, training = len(state["output.weight"]), mask is not None
         if self._convolutions:
@@ -85,9 +86,9 @@ class StackedNetwork:
         return outputs
 
     def _convolve(
-        self, state: Tensors, inputs: torch.Tensor, members: int, watch: SweepListener | None, *, training: bool
+        self, state: Tensors, inputs: torch.Tensor, members: int, watch: ActivationObserver | None, *, training: bool
     ) -> torch.Tensor:
-        """(M, D, B): the flattened features of the convolution blocks."""
+        """Return the flattened features (M, D, B) of the convolution blocks."""
         rows = inputs.shape[1]
         images = inputs.expand(members, *inputs.shape[1:]).transpose(0, 1).flatten(1, 2)  # (B, M * channels, …)
         for name, layer in self._convolutions:
@@ -105,9 +106,14 @@ class StackedNetwork:
 
 
 def activation_parameters(configs: Sequence[Config], like: torch.Tensor) -> Tensors:
-    """The slope or alpha (M,) of the members' activation as a part of `state`, if it has one; of the type of `like`."""
-    found = [config.activation for config in configs]
-    numbers = [a.slope if isinstance(a, LeakyRelu) else a.alpha for a in found if isinstance(a, LeakyRelu | Elu)]
+    """Return the slope or alpha (M,) of the members' activation as part of `state`; empty if it has none.
+
+    Args:
+        configs: Configurations of the M members, with one kind of activation.
+        like: A tensor of the desired type and device.
+    """
+    activations = [config.activation for config in configs]
+    numbers = [a.slope if isinstance(a, LeakyRelu) else a.alpha for a in activations if isinstance(a, LeakyRelu | Elu)]
     return {PARAMETER: torch.tensor(numbers, dtype=like.dtype, device=like.device)} if numbers else {}
 
 
@@ -118,7 +124,7 @@ def _layers(name: str, blocks: nn.Sequential) -> Iterator[tuple[str, nn.Module]]
 
 
 def _affine(state: Tensors, name: str, features: torch.Tensor) -> torch.Tensor:
-    """(M, H, B) from (M, D, B)."""
+    """Map (M, D, B) to (M, H, B)."""
     weight, bias = state[f"{name}.weight"], state.get(f"{name}.bias")
     if bias is None:
         return torch.bmm(weight, features)
@@ -128,15 +134,16 @@ def _affine(state: Tensors, name: str, features: torch.Tensor) -> torch.Tensor:
 def _convolution(
     layer: nn.Conv2d, images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:
-    """(B, M * filters, …) from (B, M * channels, …): one group of channels a member.
+    """Map (B, M * channels, …) to (B, M * filters, …), with one convolution group per member.
 
-    A convolution of a single group goes other ways, with other bits, than one of several: it gets a silent twin.
+    A convolution with a single group uses other kernels, with other bits, than one with several, so a single member is
+    computed with a duplicate whose gradient is cut off.
     """
     members, filters = weight.shape[:2]
     if members == 1:
         images, weight = torch.cat([images, images.detach()], 1), torch.cat([weight, weight.detach()])
         bias = None if bias is None else torch.cat([bias, bias.detach()])
-    both = functional.conv2d(
+    maps = functional.conv2d(
         images,
         weight.flatten(0, 1),
         None if bias is None else bias.flatten(),
@@ -144,13 +151,13 @@ def _convolution(
         layer.padding,
         groups=max(members, 2),
     )
-    return both[:, : members * filters].contiguous()  # as it is in wider fleets
+    return maps[:, : members * filters].contiguous()  # the memory layout of wider fleets
 
 
 def _normalize(
     state: Tensors, name: str, layer: nn.BatchNorm1d, features: torch.Tensor, *, training: bool
 ) -> torch.Tensor:
-    """Batch normalization of (M, H, B) over the rows: M * H channels of one image that is B pixels long."""
+    """Apply batch normalization to (M, H, B) over the rows, as M * H channels of one image of B pixels."""
     members, units, rows = features.shape
     flat = features.reshape(1, members * units, rows)
     return _batch_norm(state, name, layer, flat, training=training).view(members, units, rows)
@@ -182,13 +189,13 @@ def _batch_norm(
 
 
 def _activate(layer: nn.Module, x: torch.Tensor, parameter: torch.Tensor | None, channels: int) -> torch.Tensor:
-    """The activation by the functions of `elementwise` where torch's own would not do.
+    """Apply the activation, with the functions of `elementwise` where torch's bits depend on the position.
 
     Args:
         layer: The module of the template.
-        x: (M, H, B), or (B, M * channels, height, width).
-        parameter: (M,) slope or alpha, if the activation has one.
-        channels: Of a member's image.
+        x: Shape (M, H, B), or (B, M * channels, height, width).
+        parameter: Shape (M,) slope or alpha, if the activation has one.
+        channels: Channels of one member's image.
     """
     if isinstance(layer, nn.Sigmoid):
         return sigmoid(x)
@@ -203,29 +210,29 @@ def _activate(layer: nn.Module, x: torch.Tensor, parameter: torch.Tensor | None,
 
 
 class VmapNetwork:
-    """The forward pass of M modules that are built like `template`; dropout reads its bits from the state."""
+    """The forward pass of M modules that have the structure of `template`; dropout reads its bits from the state."""
 
     def __init__(self, template: nn.Module) -> None:
         self._template = template
         self.dropouts = {name: layer for name, layer in template.named_modules() if isinstance(layer, Dropout)}
 
     def __call__(self, state: Tensors, inputs: torch.Tensor, mask: Mask | None) -> torch.Tensor:
-        """Outputs (M, C, B); see `StackedNetwork`.
+        """Return the outputs (M, C, B); see `StackedNetwork`.
 
         Raises:
-            RuntimeError: From `vmap`, if the module does what cannot be batched: control flow that depends on numbers,
-                or random layers other than dropout.
+            RuntimeError: From `vmap`, if the module cannot be batched: control flow that depends on values, or random
+                layers other than dropout.
         """
         self._template.train(mask is not None)
-        set_step(list(self.dropouts.values()), 0)  # the number of the pass starts anew; the step is in the state
+        set_step(list(self.dropouts.values()), 0)  # restarts the count of passes; the step itself is in the state
         shared = len(inputs) == 1
 
-        def one(own: Tensors, rows: torch.Tensor) -> torch.Tensor:
+        def forward(own: Tensors, rows: torch.Tensor) -> torch.Tensor:
             with batched(rows.device):
                 outputs: torch.Tensor = functional_call(self._template, own, (rows,))
             return outputs
 
-        outputs: torch.Tensor = vmap(one, in_dims=(0, None if shared else 0), randomness="error")(
+        outputs: torch.Tensor = vmap(forward, in_dims=(0, None if shared else 0), randomness="error")(
             state, inputs[0] if shared else inputs
         )
         return outputs.transpose(1, 2)

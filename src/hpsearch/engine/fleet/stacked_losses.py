@@ -17,20 +17,20 @@ StackedLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def stacked_loss(losses: Sequence[Loss], like: torch.Tensor, *, smooth: bool) -> StackedLoss:
-    """The function from outputs (M, C, B) and targets to the loss of each row, (M, B).
+    """Return the function from outputs (M, C, B) and targets to the losses (M, B) of the rows.
 
-    Targets are (M, B) labels or (M, C, B) numbers; M may be 1 in them, for all members alike.
+    Targets are labels (M, B) or numbers (M, C, B); M may be 1 for targets shared by all members.
 
     Args:
-        losses: Of the members: one kind, all with label smoothing or all without.
-        like: Of the type and device of the outputs.
-        smooth: Whether label smoothing is applied.
+        losses: Losses of the members: one kind, all with label smoothing or all without.
+        like: A tensor of the type and device of the outputs.
+        smooth: Whether to apply label smoothing.
     """
     loss = losses[0]
     if isinstance(loss, CustomLoss):
         return _custom(loss)
     if not isinstance(loss, SmoothedLoss):
-        return loss_function(loss)  # they read the outputs along dimension 1
+        return loss_function(loss)  # they reduce the outputs along dimension 1
     shares = [each.label_smoothing for each in losses if isinstance(each, SmoothedLoss)] if smooth else [0.0]
     smoothing = torch.tensor(shares, dtype=like.dtype, device=like.device).unsqueeze(1) if any(shares) else None
     if loss.kind == "cross_entropy":
@@ -39,9 +39,14 @@ def stacked_loss(losses: Sequence[Loss], like: torch.Tensor, *, smooth: bool) ->
 
 
 def hits(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """(M, B) whether the label has the largest of (M, C, B) outputs, and no class before it an equal one.
+    """Return whether each row is classified correctly, (M, B) bool.
 
-    As `predicted_classes` decides; an argmax along C takes a third of the time of a step of 64-50-10 (one CPU thread).
+    Ties go to the first class, as in `predicted_classes`; an argmax along C would take a third of the time of a step of
+    64-50-10 (one CPU thread).
+
+    Args:
+        outputs: Shape (M, C, B).
+        labels: Shape (M, B) or (1, B).
     """
     if outputs.shape[1] == 1:
         return (outputs.squeeze(1) > 0) == (labels > 0)
@@ -67,14 +72,14 @@ def _binary_cross_entropy(outputs: torch.Tensor, targets: torch.Tensor, smoothin
 
 
 def _custom(loss: CustomLoss) -> StackedLoss:
-    """The user's function, member by member under `vmap`; it is given (B, C) outputs."""
-    one = loss_function(loss)
+    """Apply the user's function to the (B, C) outputs of each member by `vmap`."""
+    function = loss_function(loss)
 
     def stacked(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         targets = targets.expand(len(outputs), *targets.shape[1:])
         rows = outputs.transpose(1, 2)
         rows_t = targets.transpose(1, 2) if targets.ndim == 3 else targets
-        values: torch.Tensor = vmap(one)(rows, rows_t)
+        values: torch.Tensor = vmap(function)(rows, rows_t)
         return values
 
     return stacked

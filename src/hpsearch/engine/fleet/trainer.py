@@ -1,11 +1,11 @@
-"""The fleet engine: many fits of the same shapes trained as one batched network, each equal to training it alone.
+"""The fleet engine: many fits of the same shapes trained as one batched network, each as if trained alone.
 
 M members, G groups that see the same minibatches, B rows of a minibatch, C outputs.
 
-What may differ between members: rows and seeds, initialization, optimizer and its numbers, learning-rate schedule, and
-the strength of weight decay, dropout, label smoothing, max-norm and clipping. On a CPU, in a process with the
-environment of our workers (`execution.worker.REPEATABLE`), a member's result is the same, bit for bit, whoever else is
-in its fleet; the reference engine's differs from it by rounding.
+Members may differ in rows and seeds, initialization, optimizer and its hyperparameters, learning-rate schedule, and the
+strength of weight decay, dropout, label smoothing, max-norm and clipping. On a CPU, in a process with the environment
+of our workers (`execution.worker_process`), a member's result is the same, bit for bit, whatever else is in its fleet;
+it differs from the reference engine's by rounding.
 """
 
 import math
@@ -20,13 +20,13 @@ import torch
 
 from hpsearch.engine.checkpoint import History
 from hpsearch.engine.device_data import DeviceData
-from hpsearch.engine.diagnostics import SweepListener
+from hpsearch.engine.diagnostics import DiagnosticsRecorder
 from hpsearch.engine.fleet.batch_layout import FleetBatch, FleetData, PartRows, sort_key
 from hpsearch.engine.fleet.cuda_graph import Step, stepper
 from hpsearch.engine.fleet.grouping import group_into_fleets
 from hpsearch.engine.fleet.networks import FleetNetworks, Weights, needs_duplicate
 from hpsearch.engine.fleet.stacked_losses import StackedLoss, hits, stacked_loss
-from hpsearch.engine.minibatches import length, minibatches, probe_length, probe_rows
+from hpsearch.engine.minibatches import minibatches, padded_length, probe_length, probe_rows
 from hpsearch.engine.precision import arithmetic
 from hpsearch.engine.reference import check_fit, final_failure
 from hpsearch.engine.schedules import epoch_rates
@@ -35,11 +35,11 @@ from hpsearch.records import Fit, FitResult, Status
 
 @dataclass(slots=True)
 class _Log(History):
-    """What is known of one member."""
+    """Learning curves and state of one member."""
 
     failure: str | None = None
-    kept: Weights | None = None  # of the best epoch, or of a member that has left
-    left: bool = False  # trains on only as long as somebody needs its company
+    kept: Weights | None = None  # weights of the best epoch, or final weights of a member that has left
+    left: bool = False  # finished; may still be computed so that the last other member is not alone
     checkpoint: dict[str, np.ndarray] | None = None
     fit_s: float = 0.0
 
@@ -56,15 +56,15 @@ def train_fleet(
     """Train networks of one shape together.
 
     Args:
-        fits: Of one `shape_key` and one `filling.row_shape`.
+        fits: Fits with equal `shape_key` and equal `minibatches.row_shape`.
         data: The development set.
         keep_state: Whether the results carry the weights.
         stop_after: See `reference.train`.
-        resume: Where each fit goes on, all of them after the same number of epochs; see `reference.train`.
-        stepper: How a step is done on a device.
+        resume: The paused training of each fit to continue, all after the same number of epochs; see `reference.train`.
+        stepper: Wraps a step for a device.
 
     Returns:
-        One result a fit, in the order of `fits`. `fit_s` is the member's share of the time.
+        One result per fit, in the order of `fits`. `fit_s` is the member's share of the time.
 
     Raises:
         ConfigError: If model, loss and data do not fit together, or monitor rows are needed and missing.
@@ -86,29 +86,30 @@ def train_fleet(
 
 
 class Fleet:
-    """One training from the first to the last epoch."""
+    """One training of a fleet, from the first to the last epoch."""
 
     def __init__(self, fits: list[Fit], data: DeviceData, stepper: Callable[[Step, torch.device], Step]) -> None:
         self.config, self.data, self.stepper = fits[0].config, data, stepper
-        self.everyone = self.crew = FleetBatch.of(fits)
-        self.seen = FleetData(self.crew, data)
-        self.members = FleetNetworks(self.crew, data, self.seen.outputs)
-        # Not by bound methods: crew and members change, and who has left takes memory.
-        self.watch = SweepListener(fits, data, lambda fit: self.seen.of(fit), lambda at: self.members.state(at))  # noqa: PLW0108
-        self.alive = np.arange(len(fits))  # numbers of the members that still train
+        self.all_members = self.batch = FleetBatch.of(fits)
+        self.data_view = FleetData(self.batch, data)
+        self.members = FleetNetworks(self.batch, data, self.data_view.outputs)
+        # Not bound methods: `data_view` and `members` are replaced, and the old ones would be kept in memory.
+        see, read = lambda fit: self.data_view.of(fit), lambda at: self.members.state(at)  # noqa: PLW0108
+        self.recorder = DiagnosticsRecorder(fits, data, see, read)
+        self.alive = np.arange(len(fits))  # indices of the members that are still computed
         self.logs = [_Log() for _ in fits]
-        n = length(fits[0], len(fits[0].fold.val))
-        shape = (len(fits), self.config.training.epochs, n, self.seen.outputs)
+        n = padded_length(fits[0], len(fits[0].fold.val))
+        shape = (len(fits), self.config.training.epochs, n, self.data_view.outputs)
         self.val_outputs = np.empty(shape, np.float64 if data.dtype == torch.float64 else np.float32)
         self._lay_out()
 
     def resume(self, results: list[FitResult]) -> None:
-        """Goes on where these trainings stopped, each after the same number of epochs."""
+        """Continue trainings that were paused after the same number of epochs."""
         (epochs,) = {result.epochs for result in results}
         checkpoints = [result.checkpoint or {} for result in results]
-        steps = epochs * len(minibatches(self.crew.fits[0]))
+        steps = epochs * len(minibatches(self.batch.fits[0]))
         self.members.resume(checkpoints, steps)
-        self.watch.resume([result.signals for result in results])
+        self.recorder.resume([result.signals for result in results])
         self.logs = [_Log.of(result) for result in results]
         for i, result in enumerate(results):
             self.logs[i].fit_s = result.fit_s
@@ -116,13 +117,13 @@ class Fleet:
             self.val_outputs[i, :epochs, : result.val_outputs.shape[1]] = result.val_outputs
 
     def results(self, stop_after: int | None, *, keep_state: bool, started: float) -> list[FitResult]:
-        """Trains, and gives the result of each member."""
+        """Train, and return the result of each member."""
         until = stop_after or self.config.training.epochs
-        self.watch.start(until)
+        self.recorder.start(until)
         for epoch in range(self.logs[0].epochs, until):
             self._train_epoch(epoch)
             leaves = self._leaves(epoch)
-            self.watch.end_epoch(epoch + 1, self._ends(leaves | (epoch + 1 == until)))
+            self.recorder.end_epoch(epoch + 1, self._ends(leaves | (epoch + 1 == until)))
             self._let_go(leaves)
             if leaves.all():
                 break
@@ -132,62 +133,66 @@ class Fleet:
         return [self._result(i, report[i], final[i], share, keep_state=keep_state) for i in range(len(self.logs))]
 
     def _take_checkpoints(self) -> None:
-        """Of those who have not come to their end."""
+        """Keep checkpoints of members that have not finished training."""
         for i, member in enumerate(self.alive):
             log = self.logs[member]
             if not log.left and log.failure is None and log.epochs < self.config.training.epochs:
                 log.checkpoint = self.members.checkpoint(i, log.kept)
 
     def _train_epoch(self, epoch: int) -> None:
-        """One pass over the training rows of each member, then its validation and monitor rows."""
-        sizes = minibatches(self.crew.representatives[0])
+        """Do one pass over the training rows of each member, then predict its validation and monitor rows."""
+        sizes = minibatches(self.batch.representatives[0])
         monitored = [self.logs[member].monitor_loss for member in self.alive]
-        rates_sm = epoch_rates([fit.config for fit in self.crew.fits], monitored, len(sizes), epoch)
+        rates_sm = epoch_rates([fit.config for fit in self.batch.fits], monitored, len(sizes), epoch)
         lr_sm = torch.as_tensor(rates_sm).to(self.members.parameters)
-        orders_gn = torch.as_tensor(self.crew.orders(epoch), device=self.data.device)
+        orders_gn = torch.as_tensor(self.batch.orders(epoch), device=self.data.device)
         self.losses_m.zero_()
         self.correct_m.zero_()
         run_last = self.run if self.counted_gb is None else partial(self.step, counted_gb=self.counted_gb)
         runs = [self.run] * (len(sizes) - 1) + [run_last]
         for step, (rows_gb, run) in enumerate(zip(torch.split(orders_gn, sizes, dim=1), runs, strict=True)):
-            self.watch.before(epoch * len(sizes) + step + 1)
+            self.recorder.before(epoch * len(sizes) + step + 1)
             run(rows_gb, lr_sm[step])
-            self.watch.after(epoch * len(sizes) + step + 1)
+            self.recorder.after(epoch * len(sizes) + step + 1)
         self._note(epoch, self.losses_m / self.rows_m, self.correct_m / self.rows_m, rates_sm[-1])
 
     def step(self, rows_gb: torch.Tensor, lr_m: torch.Tensor, counted_gb: torch.Tensor | None = None) -> None:
-        """One step of every member on its minibatch; its losses and hits are added up.
+        """Do one step of every member on its minibatch, and add up losses and hits.
 
-        It reads and writes tensors that stay where they are, and waits for none of them, so that it can be captured.
-        `counted_gb` says which rows count; all do without it.
+        It works on tensors at fixed addresses and never synchronizes, so that it can be captured in a CUDA graph.
+
+        Args:
+            rows_gb: Rows of the minibatch of each group.
+            lr_m: Learning rates.
+            counted_gb: Which rows count; None: all.
         """
-        outputs_mcb = self.members.forward(self.crew.broadcast_groups(self.seen.inputs(rows_gb)))
-        losses_mb = self.smoothed(outputs_mcb, self.crew.broadcast_groups(self.seen.targets(rows_gb)))
+        outputs_mcb = self.members.forward(self.batch.broadcast_groups(self.data_view.inputs(rows_gb)))
+        losses_mb = self.smoothed(outputs_mcb, self.batch.broadcast_groups(self.data_view.targets(rows_gb)))
         rows_m1: int | torch.Tensor = rows_gb.shape[1]
-        counted_mb = None if counted_gb is None else self.crew.broadcast_groups(counted_gb)
+        counted_mb = None if counted_gb is None else self.batch.broadcast_groups(counted_gb)
         if counted_mb is not None:
             losses_mb, rows_m1 = losses_mb.where(counted_mb, 0), counted_mb.sum(1, keepdim=True)
         objective = losses_mb.sum() if self.config.loss.kind == "sse" else (losses_mb / rows_m1).sum()
         self.members.backward(objective, lr_m)
         self.losses_m += losses_mb.detach().sum(1, dtype=torch.float64)
-        if self.seen.classes:
-            right_mb = hits(outputs_mcb.detach(), self.crew.broadcast_groups(self.seen.labels(rows_gb)))
+        if self.data_view.classes:
+            right_mb = hits(outputs_mcb.detach(), self.batch.broadcast_groups(self.data_view.labels(rows_gb)))
             self.correct_m += (right_mb if counted_mb is None else right_mb & counted_mb).sum(1)
 
     def _lay_out(self) -> None:
-        """What follows from who is there."""
-        m, device = len(self.crew.fits), self.data.device
+        """Rebuild everything that depends on which members are present."""
+        m, device = len(self.batch.fits), self.data.device
         self.smoothed = self.loss(smooth=True)
         self.losses_m = torch.zeros(m, dtype=torch.float64, device=device)
         self.correct_m = torch.zeros(m, dtype=torch.int64, device=device)
-        self.rows_m = torch.tensor([len(fit.fold.train) for fit in self.crew.fits], dtype=torch.float64, device=device)
-        self.counted_gb = self.crew.counted(device)
+        self.rows_m = torch.tensor([len(fit.fold.train) for fit in self.batch.fits], dtype=torch.float64, device=device)
+        self.counted_gb = self.batch.counted(device)
         self.run = self.stepper(self.step, device)
 
     def _note(self, epoch: int, loss_m: torch.Tensor, accuracy_m: torch.Tensor, lr_m: np.ndarray) -> None:
-        """Writes down what an epoch brought, or for whom it brought something that is not finite."""
-        val_mnc = self.members.predict(self.crew, self.seen, self.crew.rows("val").rows).cpu().numpy()
-        monitor_m = self._mean_losses(self.crew.rows("monitor"), smooth=False)
+        """Append an epoch's results to the members' logs, or the failure of those with a value that is not finite."""
+        val_mnc = self.members.predict(self.batch, self.data_view, self.batch.rows("val").rows).cpu().numpy()
+        monitor_m = self._mean_losses(self.batch.rows("monitor"), smooth=False)
         bad = {
             "training loss": ~np.isfinite(loss_m.cpu().numpy()),
             "weight": ~self.members.finite().cpu().numpy(),
@@ -199,19 +204,19 @@ class Fleet:
             log = self.logs[member]
             if log.left:
                 continue
-            if found := next((name for name, of in bad.items() if of[i]), ""):
-                log.failure = f"non-finite {found} in epoch {epoch + 1} (of {self.config.training.epochs})"
+            if non_finite := next((name for name, of in bad.items() if of[i]), ""):
+                log.failure = f"non-finite {non_finite} in epoch {epoch + 1} (of {self.config.training.epochs})"
                 continue
             log.train_loss.append(losses[i])
             log.lr.append(float(lr_m[i]))
             self.val_outputs[member, epoch] = val_mnc[i]
-            if self.seen.classes:
+            if self.data_view.classes:
                 log.train_accuracy.append(accuracies[i])
             if monitor_m is not None:
                 log.monitor_loss.append(float(monitor_m[i]))
 
     def _leaves(self, epoch: int) -> np.ndarray:
-        """(M,) whether a member is done: it diverged, or stops early."""
+        """Return which members are finished, (M,) bool: diverged, or stopped early."""
         patience = self.config.training.patience
         leaves = np.zeros(len(self.alive), bool)
         for i, member in enumerate(self.alive):
@@ -225,12 +230,12 @@ class Fleet:
         return leaves
 
     def _ends(self, leaves: np.ndarray) -> dict[int, bool]:
-        """Of the members who are well and have not left, whether they do now."""
+        """Return for each member that is well and has not left whether it leaves now."""
         logs = {int(member): (self.logs[member], bool(leaves[i])) for i, member in enumerate(self.alive)}
         return {member: ends for member, (log, ends) in logs.items() if not log.left and log.failure is None}
 
     def _let_go(self, leaves: np.ndarray) -> None:
-        """Keeps the weights of those that leave, and goes on with the rest: at least two, see `needs_duplicate`."""
+        """Keep the weights of leaving members and continue with the rest: at least two, see `needs_duplicate`."""
         for i in np.flatnonzero(leaves):
             log = self.logs[self.alive[i]]
             log.kept, log.left = log.kept or self.members.weights(int(i)), True
@@ -239,41 +244,45 @@ class Fleet:
             stay = np.sort(np.append(stay, np.flatnonzero(leaves)[:1]))
         if 0 < len(stay) < len(self.alive):
             self.alive = self.alive[stay]
-            self.crew = FleetBatch.of([self.everyone.fits[i] for i in self.alive])
-            self.seen = FleetData(self.crew, self.data)
-            self.members.keep(stay, self.crew)
-            self.watch.follow(self.alive.tolist())
+            self.batch = FleetBatch.of([self.all_members.fits[i] for i in self.alive])
+            self.data_view = FleetData(self.batch, self.data)
+            self.members.keep(stay, self.batch)
+            self.recorder.follow(self.alive.tolist())
             self._lay_out()
 
     def _last_predictions(self) -> tuple[np.ndarray, np.ndarray]:
-        """(M, n, C) outputs for the report rows and (M,) mean losses of training rows, at the kept weights."""
+        """Return outputs (M, n, C) for the report rows and mean losses (M,) of training rows, at the kept weights."""
         if any(log.kept for log in self.logs):
             current = {int(member): i for i, member in enumerate(self.alive)}
             kept = [log.kept or self.members.weights(current[i]) for i, log in enumerate(self.logs)]
-            del self.members  # its memory goes before that of the successor comes
-            self.crew, self.alive = self.everyone, np.arange(len(self.logs))
-            self.seen = FleetData(self.crew, self.data)
-            self.members = FleetNetworks(self.crew, self.data, self.seen.outputs, kept)
-        report = self.members.predict(self.crew, self.seen, self.crew.rows("report").rows).cpu().numpy()
-        probe = self.crew.part([probe_rows(fit) for fit in self.crew.representatives], probe_length(self.crew.fits[0]))
+            del self.members  # frees its memory before the next ones are allocated
+            self.batch, self.alive = self.all_members, np.arange(len(self.logs))
+            self.data_view = FleetData(self.batch, self.data)
+            self.members = FleetNetworks(self.batch, self.data, self.data_view.outputs, kept)
+        report = self.members.predict(self.batch, self.data_view, self.batch.rows("report").rows).cpu().numpy()
+        probe = self.batch.part(
+            [probe_rows(fit) for fit in self.batch.representatives], probe_length(self.batch.fits[0])
+        )
         final = self._mean_losses(probe, smooth=True)
         assert final is not None
         return report, final
 
     def _mean_losses(self, part: PartRows, *, smooth: bool) -> np.ndarray | None:
-        """(M,) mean losses of these rows in evaluation mode; None if there are none."""
+        """Return the mean losses (M,) of these rows in evaluation mode; None if there are no rows."""
         if not part.rows.shape[1]:
             return None
-        outputs_mnc = self.members.predict(self.crew, self.seen, part.rows)
-        targets = self.crew.broadcast_groups(self.seen.targets(torch.as_tensor(part.rows, device=self.data.device)))
+        outputs_mnc = self.members.predict(self.batch, self.data_view, part.rows)
+        targets = self.batch.broadcast_groups(
+            self.data_view.targets(torch.as_tensor(part.rows, device=self.data.device))
+        )
         return part.mean(self.loss(smooth=smooth)(outputs_mnc.transpose(1, 2), targets).double().cpu().numpy())
 
     def loss(self, *, smooth: bool) -> StackedLoss:
-        """The losses of the members who are there."""
-        return stacked_loss([fit.config.loss for fit in self.crew.fits], self.members.parameters, smooth=smooth)
+        """Return the loss function of the members that are present."""
+        return stacked_loss([fit.config.loss for fit in self.batch.fits], self.members.parameters, smooth=smooth)
 
     def _result(self, i: int, report: np.ndarray, final: float, share: float, *, keep_state: bool) -> FitResult:
-        log, fit, epochs = self.logs[i], self.everyone.fits[i], self.logs[i].epochs
+        log, fit, epochs = self.logs[i], self.all_members.fits[i], self.logs[i].epochs
         log.failure = log.failure or final_failure(fit.config, final)
         best = self.config.training.patience is not None and log.failure is None
         return FitResult(
@@ -292,7 +301,7 @@ class Fleet:
             rows=epochs * len(fit.fold.train),
             width=len(self.logs),
             checkpoint=None if log.failure else log.checkpoint,
-            signals=self.watch.signals(i),
+            signals=self.recorder.signals(i),
         )
 
 
@@ -304,7 +313,18 @@ def train_fits(
     stop_after: int | None = None,
     resume: Sequence[FitResult] | None = None,
 ) -> list[FitResult]:
-    """Trains any fits, in fleets of at most `width` members; one result a fit, in their order."""
+    """Train fits of any shapes, in fleets of at most `width` members.
+
+    Args:
+        fits: The fits.
+        data: The development set.
+        width: Maximum number of members of a fleet, >= 1.
+        stop_after: See `reference.train`.
+        resume: See `train_fleet`.
+
+    Returns:
+        One result per fit, in the order of `fits`.
+    """
     results: dict[int, FitResult] = {}
     for places in group_into_fleets(fits, width, data.inputs[0].numel()):
         together = [fits[place] for place in places]

@@ -1,9 +1,8 @@
-"""Update rules for M members with their own hyperparameters, as `torch.optim` computes them.
+"""Update rules for M members with their own hyperparameters, matching `torch.optim`.
 
-The members of one rule stand side by side, and a rule works on their rows of the parameter matrix (M, P). What an
-element becomes depends on its own member alone, also in its last bit. Adam goes through torch's fused kernel, which
-takes one learning rate for all: it writes the step for a rate of 1 into a buffer, which then moves each member by its
-own rate.
+Members with the same rule are adjacent, and a rule works on their rows of the parameter matrix (M, P). Each element
+depends on its own member alone, to the last bit. Adam uses torch's fused kernel, which takes one learning rate for all:
+it writes the step for a rate of 1 to a buffer, which is then scaled by each member's own rate.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -15,67 +14,67 @@ from hpsearch.config import Config
 from hpsearch.config.training import AdaGrad, Adam, Momentum, Optimizer, RmsProp
 
 PORTION = 2**22
-"""Elements that are updated before the next ones, at least one member: bounds the buffers. Smaller portions, which
-would stay in a core's cache, are slower: 0.9 ns a weight of Adam at 2**17, 0.7 at 2**22, by one CPU thread."""
+"""Number of elements updated at a time (at least one member), which bounds the buffers. Smaller portions, which would
+fit a core's cache, are slower: Adam takes 0.9 ns per weight at 2**17 and 0.7 at 2**22 on one CPU thread."""
 
 MEMORIES: dict[str, int] = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
-"""How many numbers a rule remembers of each parameter; all start at zero."""
+"""Number of state values per parameter of each rule; all start at zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """Neighbours of one rule: m members; `decay`, `first`, `second` and `eps` are (m, 1)."""
+    """Adjacent members with one rule: m of them; `decay`, `beta1_or_momentum`, `beta2_or_alpha`, `eps` are (m, 1)."""
 
     rule: str
     members: slice
     optimizer: Optimizer
     decay: torch.Tensor
     decays: bool
-    first: torch.Tensor
-    second: torch.Tensor
+    beta1_or_momentum: torch.Tensor
+    beta2_or_alpha: torch.Tensor
     eps: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """A portion of a run: weights, gradient, what is remembered and two buffers (m, P); numbers (m, 1)."""
+    """A portion of a run: weights, gradients, optimizer state and two buffers, each (m, P); hyperparameters (m, 1)."""
 
     p: torch.Tensor
     g: torch.Tensor
     memory: list[torch.Tensor]
     buffers: list[torch.Tensor]
     lr: torch.Tensor
-    first: torch.Tensor
-    second: torch.Tensor
+    beta1_or_momentum: torch.Tensor
+    beta2_or_alpha: torch.Tensor
     eps: torch.Tensor
 
 
 class FleetOptimizer:
-    """The optimizers of a fleet, whose members are sorted by `order`."""
+    """The optimizers of a fleet whose members are sorted by `order`."""
 
     def __init__(self, configs: Sequence[Config], parameters: torch.Tensor, decayed: int) -> None:
-        """Starts with empty memories.
+        """Start with optimizer state of zero.
 
         Args:
-            configs: Of the M members, sorted by `order`.
-            parameters: (M, P).
-            decayed: Weight decay acts on this many parameters, the first ones.
+            configs: Configurations of the M members, sorted by `order`.
+            parameters: Shape (M, P).
+            decayed: Number of leading parameters that weight decay acts on.
         """
         self._decayed = decayed
         rules = {config.optimizer.kind for config in configs}
         self._memory = [torch.zeros_like(parameters) for _ in range(max(MEMORIES[rule] for rule in rules))]
         self._portion = max(1, PORTION // parameters.shape[1])
-        self._count = torch.zeros((), device=parameters.device)  # steps done; a tensor, so that a graph can hold it
+        self._count = torch.zeros((), device=parameters.device)  # steps done; a tensor, for CUDA graphs
         self._buffers = [torch.empty_like(parameters[: self._portion]) for _ in range(2)]
         self._lay_out(list(configs), parameters)
 
     def step(self, parameters: torch.Tensor, grads: torch.Tensor, lr: torch.Tensor) -> None:
-        """One step of all members, in place.
+        """Do one step of all members, in place.
 
         Args:
-            parameters: (M, P).
-            grads: (M, P); are overwritten.
-            lr: (M,) learning rates.
+            parameters: Shape (M, P).
+            grads: Shape (M, P); overwritten.
+            lr: Shape (M,) learning rates.
         """
         self._count += 1
         for run in self._runs:
@@ -87,7 +86,7 @@ class FleetOptimizer:
                     _decay(run, p[:, : self._decayed], g[:, : self._decayed], run.decay[own], rates)
                 memory = [memory[rows] for memory in self._memory[: MEMORIES[run.rule]]]
                 buffers = [buffer[: len(p)] for buffer in self._buffers]
-                numbers = (run.first[own], run.second[own], run.eps[own])
+                numbers = (run.beta1_or_momentum[own], run.beta2_or_alpha[own], run.eps[own])
                 share = _Rows(p, g, memory, buffers, rates, *numbers)
                 if isinstance(run.optimizer, Adam):
                     _adam(share, run.optimizer, self._count)
@@ -95,23 +94,28 @@ class FleetOptimizer:
                     _RULES[run.rule](share)
 
     def memory(self, member: int) -> list[torch.Tensor]:
-        """(P,) what the rule of one member remembers of its parameters."""
+        """Return copies of the optimizer state of one member, (P,) each."""
         rule = self._configs[member].optimizer.kind
         return [memory[member].clone() for memory in self._memory[: MEMORIES[rule]]]
 
     def resume(self, memories: Sequence[Sequence[torch.Tensor]], steps: int) -> None:
-        """Goes on after `steps` steps with what `memory` gave of each member."""
+        """Continue after `steps` steps from the optimizer state of each member.
+
+        Args:
+            memories: For each member, what `memory` returned.
+            steps: Number of steps done.
+        """
         self._count.fill_(steps)
         for member, memory in enumerate(memories):
-            for own, kept in zip(self._memory, memory, strict=False):  # another rule may have more of them
+            for own, kept in zip(self._memory, memory, strict=False):  # other rules of the fleet may have more
                 own[member].copy_(kept)
 
     def keep(self, members: torch.Tensor, parameters: torch.Tensor) -> None:
-        """Goes on with some of the members.
+        """Drop all but some of the members.
 
         Args:
-            members: (m,) int64 numbers of those that stay, ascending.
-            parameters: (m, P), theirs.
+            members: Shape (m,) int64 indices of the members to keep, ascending.
+            parameters: Shape (m, P): their parameters.
         """
         self._memory = [memory[members] for memory in self._memory]
         self._lay_out([self._configs[i] for i in members.tolist()], parameters)
@@ -132,17 +136,17 @@ class FleetOptimizer:
 
 
 def order(optimizer: Optimizer) -> tuple[str, tuple[float, float, float]]:
-    """What members of a fleet are sorted by, so that those that are updated together are neighbours."""
+    """Return the sort key of members, by which those that are updated together become adjacent."""
     return optimizer.kind, _numbers(optimizer)
 
 
 def _run_key(optimizer: Optimizer) -> Hashable:
-    """Equal for neighbours that are updated at once: torch's fused kernel has one beta1, beta2 and epsilon for all."""
+    """Return a key that is equal for members updated at once; torch's fused Adam shares beta1, beta2 and epsilon."""
     return order(optimizer) if isinstance(optimizer, Adam) else optimizer.kind
 
 
 def _numbers(optimizer: Optimizer) -> tuple[float, float, float]:
-    """(momentum or beta1, alpha or beta2, epsilon), 0 where a rule has no such number."""
+    """Return (momentum or beta1, alpha or beta2, epsilon), with 0 for those that a rule does not have."""
     match optimizer:
         case Adam() as o:
             return o.beta1, o.beta2, o.eps
@@ -157,7 +161,7 @@ def _numbers(optimizer: Optimizer) -> tuple[float, float, float]:
 
 
 def _runs(keys: Sequence[Hashable]) -> Iterator[slice]:
-    """The stretches of equal neighbours."""
+    """Yield the slices of equal adjacent keys."""
     start = 0
     for i in range(1, len(keys) + 1):
         if i == len(keys) or keys[i] != keys[start]:
@@ -166,7 +170,11 @@ def _runs(keys: Sequence[Hashable]) -> Iterator[slice]:
 
 
 def _decay(run: _Run, p: torch.Tensor, g: torch.Tensor, decay: torch.Tensor, lr: torch.Tensor) -> None:
-    """Adds the penalty to the gradient; decoupled (Loshchilov & Hutter, 2019, algorithm 2, line 12), shrinks `p`."""
+    """Apply weight decay.
+
+    AdamW's is decoupled and shrinks `p` (Loshchilov & Hutter, 2019, algorithm 2, line 12); others add an L2 penalty to
+    `g`.
+    """
     if run.rule == "adamw":
         p.mul_(1 - lr * decay)
     else:
@@ -178,16 +186,16 @@ def _sgd(x: _Rows) -> None:
 
 
 def _momentum(x: _Rows) -> None:
-    """As heavy ball: v <- momentum v + g, p <- p - lr v, as `torch.optim.SGD` has it."""
+    """Heavy ball: v <- momentum v + g, p <- p - lr v, as in `torch.optim.SGD`."""
     (velocity,) = x.memory
-    velocity.mul_(x.first).add_(x.g)
+    velocity.mul_(x.beta1_or_momentum).add_(x.g)
     x.p.addcmul_(velocity, x.lr, value=-1)
 
 
 def _nesterov(x: _Rows) -> None:
     (velocity,) = x.memory
-    velocity.mul_(x.first).add_(x.g)
-    x.p.addcmul_(x.g.addcmul_(velocity, x.first), x.lr, value=-1)
+    velocity.mul_(x.beta1_or_momentum).add_(x.g)
+    x.p.addcmul_(x.g.addcmul_(velocity, x.beta1_or_momentum), x.lr, value=-1)
 
 
 def _adagrad(x: _Rows) -> None:
@@ -198,7 +206,7 @@ def _adagrad(x: _Rows) -> None:
 
 def _rmsprop(x: _Rows) -> None:
     (squares,) = x.memory
-    squares.lerp_(torch.mul(x.g, x.g, out=x.buffers[0]), 1 - x.second)
+    squares.lerp_(torch.mul(x.g, x.g, out=x.buffers[0]), 1 - x.beta2_or_alpha)
     x.p.addcmul_(_over_root(x, squares), x.lr, value=-1)
 
 
@@ -207,7 +215,7 @@ def _over_root(x: _Rows, squares: torch.Tensor) -> torch.Tensor:
 
 
 def _adam(x: _Rows, adam: Adam, count: torch.Tensor) -> None:
-    """Kingma & Ba, 2015, algorithm 1, for a rate of 1 into a buffer, then by each member's own rate."""
+    """Kingma & Ba, 2015, algorithm 1; the step for a rate of 1 goes to a buffer, then each member applies its rate."""
     step = x.buffers[0].zero_()
     mean, squares = x.memory
     torch._fused_adam_(
