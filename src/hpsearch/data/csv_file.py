@@ -1,8 +1,8 @@
 """A user's own table in a CSV file.
 
-A column whose cells are all numbers is one feature. A column of text is a category: it becomes one 0/1 feature for
-each of its categories, in sorted order. Categories are part of the table's schema, as are how its numbers are written
-and whether float32 keeps them apart: these are found over all rows; no other statistic is computed here.
+A column whose cells are all numbers is one feature. A text column is categorical: it becomes one 0/1 feature per
+category, in sorted order. Categories, number formats and the need for float64 belong to the table's schema and are
+determined from all rows; no other statistic is computed here.
 """
 
 import csv
@@ -30,13 +30,13 @@ MAX_CATEGORIES = 100
 """A text column with more distinct values is taken for an identifier, and refused."""
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
-"""Cells that count as missing, whatever their case."""
+"""Cells that count as missing, in any case."""
 
 _GROUPED = r"^\s*[+-]?(\d+|[1-9]\d{0,2}\.\d{3})\s*$"
-"""A whole number of which a program reads at most the point wrongly."""
+"""A whole number, or one whose only ambiguity is whether its point separates thousands."""
 
 _FIRST = 100
-"""Cells that are looked at before all are."""
+"""Number of cells examined before all are."""
 
 _TAB = frozenset({"tab", "\\t"})
 
@@ -45,12 +45,12 @@ _DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
 
 _BETWEEN_WORDS = str.maketrans(dict.fromkeys(',;\t|"', " "))
-"""What separates and quotes cells in the usual ways, for `csv_digest`."""
+"""Usual separators and quotation marks, replaced by spaces for `csv_digest`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """The text of a file, and what had to be recognized to read it."""
+    """The text of a file, and notes about how it was decoded."""
 
     path: Path
     content: bytes  # UTF-8, without a byte order mark, lines ended by \n or \r\n
@@ -71,11 +71,11 @@ class _Table:
         return self.text.path
 
     def line(self, row: int) -> int:
-        """The line of the row in the file, for messages."""
+        """Return the line number of a row in the file, for messages."""
         return next(line for at, (line, _) in enumerate(self.rows()) if at == row)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """The rows below the header with their lines, slowly: for messages."""
+        """Yield line number and cells of each row below the header; slow, used for messages only."""
         reader = csv.reader(io.StringIO(self.text.content.decode(), newline=""), delimiter=self.delimiter)
         numbered = ((reader.line_num, row) for row in reader if row)
         for line, _ in numbered:
@@ -86,7 +86,7 @@ class _Table:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """How the numbers of a column are written, and a cell that a program would read otherwise, or not at all."""
+    """How a column's numbers are written, with an example that `float` would misread or reject."""
 
     name: str
     reading: Reading
@@ -102,7 +102,7 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """A column: (N,) float64 numbers or (N,) text, and how its numbers are written if that is not the usual way."""
+    """A column: (N,) float64 numbers or (N,) text, and how its numbers are written if not as `float` reads them."""
 
     name: str
     array: np.ndarray
@@ -110,32 +110,34 @@ class _Values:
 
 
 def read_csv(data: CsvData) -> Rows:
-    """The rows of the file at `data.path`.
+    """Read the rows of the file at `data.path`.
 
-    Inputs (N, D) are floats, see `as_floats`, in the order of the columns, without the target and those of `data.drop`.
+    Inputs (N, D) are floating point, see `as_floats`, in the order of the columns, without the target and the columns
+    of `data.drop`.
 
     Raises:
-        DataError: If the file is no table of at least two columns with a header line, or a cell that is used is
-            missing, not finite or text among numbers; with the line and the column.
+        DataError: If the file is not a table of at least two columns with a header line, or a cell in use is missing,
+            not finite or text among numbers; the message gives line and column.
     """
-    found = _contents(_read_table(data), data)
-    name, inputs = Path(data.path).stem, np.concatenate(found.features, axis=1)
-    if found.targets is None:
-        rows = Rows(name, Task.REGRESSION, inputs, inputs, 0, columns=found.columns, notes=found.notes)
+    contents = _contents(_read_table(data), data)
+    name, inputs = Path(data.path).stem, np.concatenate(contents.features, axis=1)
+    if contents.targets is None:
+        rows = Rows(name, Task.REGRESSION, inputs, inputs, 0, columns=contents.columns, notes=contents.notes)
         return reconstructed(rows)
-    of = found.targets
-    return Rows(name, of.task, inputs, of.values, of.classes, of.class_names, columns=found.columns, notes=found.notes)
+    of = contents.targets
+    return Rows(
+        name, of.task, inputs, of.values, of.classes, of.class_names, columns=contents.columns, notes=contents.notes
+    )
 
 
 def csv_digest(data: CsvData) -> str:
-    """SHA-256 of the whole file at `data.path`: of the words of every line, whatever any other key says.
+    """Return the SHA-256 of the whole file at `data.path`: the words of every line, whatever other options say.
 
-    All columns of all rows count, in their order, as the text that is written there. What lies between two cells does
-    not: commas, semicolons, tabs, bars and quotation marks, spaces at the ends of cells, blank lines, kinds of line
-    ends, a byte order mark and the encoding.
+    All columns of all rows count, in order, as written. What lies between cells does not: commas, semicolons, tabs,
+    bars and quotation marks, spaces around cells, blank lines, line endings, a byte order mark and the encoding.
 
     Raises:
-        DataError: If the file is no text.
+        DataError: If the file is not text.
     """
     sha = hashlib.sha256()
     for line in io.TextIOWrapper(io.BytesIO(_read_text(data).content), encoding="utf-8", newline=""):
@@ -146,7 +148,7 @@ def csv_digest(data: CsvData) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """What a table is to a network; its text is not held on to."""
+    """The arrays made from a table; its text is released."""
 
     columns: tuple[Column, ...]
     features: list[np.ndarray]
@@ -158,16 +160,16 @@ def _contents(table: _Table, data: CsvData) -> _Contents:
     columns, features, read = [], [], []
     inputs = _input_names(table, data)
     target = None if data.task is TaskChoice.AUTOENCODER else data.target
-    known = _keys_of_columns(table, data, [*inputs, *([target] if target else [])])
+    options = _keys_of_columns(table, data, [*inputs, *([target] if target else [])])
     for name in inputs:
-        values = _values(table, known[name], name, as_text=False)
+        values = _values(table, options[name], name, as_text=False)
         numbers, categories = _features(table, values, data.drop)
         features.append(numbers)
         columns.append(Column(name, numbers.shape[1], categories))
         read.append(values.read)
     targets = None
     if target is not None:
-        values = _values(table, known[target], target, as_text=data.task is TaskChoice.CLASSIFICATION)
+        values = _values(table, options[target], target, as_text=data.task is TaskChoice.CLASSIFICATION)
         if values.array.dtype.kind == "f":
             _to_floats(table, values)
         targets = encode_targets(values.array, data.task, f"column {target!r} of {table.path}")
@@ -189,7 +191,7 @@ def _input_names(table: _Table, data: CsvData) -> list[str]:
 
 
 def _unquoted(name: str, names: list[str]) -> str:
-    """Advice where Hydra took a name in a list for a number, and `1_000` became `1000`."""
+    """Return advice for the case that Hydra parsed a list item as a number, so that `1_000` became `1000`."""
     number = plain_number(name)
     meant = [] if number is None else [each for each in names if plain_number(each.replace("_", "")) == number]
     return f" A name that reads as a number goes in quotes: {list_override('data.drop', meant)}" if meant else ""
@@ -210,7 +212,7 @@ def _read_text(data: CsvData) -> _Text:
 
 
 def _in_utf8(content: bytes, path: Path) -> tuple[bytes, str]:
-    """The text in UTF-8 without byte order mark, and the name of its encoding if that was another one."""
+    """Return the text in UTF-8 without byte order mark, and the name of its encoding if it was another."""
     try:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             return content.decode("utf-16").encode(), "UTF-16"
@@ -233,18 +235,18 @@ def _read_table(data: CsvData) -> _Table:
         raise DataError(f"data.delimiter must be one character, or tab, got {data.delimiter!r}")
     text = _read_text(data)
     notes, start = text.notes, 0
-    # Excel's way to name the delimiter
-    if said := re.match(rb'"?sep=([^\w\s"]|\t)"?\r?\n', text.content):
-        delimiter, start = said[1].decode(), said.end()
+    # Excel names the delimiter in a first line such as `sep=;`
+    if sep_line := re.match(rb'"?sep=([^\w\s"]|\t)"?\r?\n', text.content):
+        delimiter, start = sep_line[1].decode(), sep_line.end()
         notes = (*notes, f"columns are separated by {_named(delimiter)}, as line 1 says")
     names, end = _header(text, start, delimiter)
-    if not said and len(names) == 1:
+    if not sep_line and len(names) == 1:
         other = max(_DELIMITERS, key=lambda each: len(_header(text, start, each)[0]))
         if len(_header(text, start, other)[0]) > 1:
             delimiter = other
             names, end = _header(text, start, delimiter)
             notes = (*notes, f"columns are separated by {_named(delimiter)}")
-    skipped = 1 if said else 0
+    skipped = 1 if sep_line else 0
     cells = _parsed(_Table(text, delimiter, names, None, skipped, ()), end)
     return _named_columns(_Table(text, delimiter, names, cells, skipped, notes))
 
@@ -254,7 +256,7 @@ def _named(delimiter: str) -> str:
 
 
 def _header(text: _Text, start: int, delimiter: str) -> tuple[list[str], int]:
-    """The names of the columns, and where the line after them begins in the content."""
+    """Return the column names, and the offset of the line after them."""
     stream = io.BytesIO(text.content)
     stream.seek(start)
     try:
@@ -267,7 +269,7 @@ def _header(text: _Text, start: int, delimiter: str) -> tuple[list[str], int]:
 
 
 def _parsed(table: _Table, start: int) -> Any:
-    """The cells below the header as a pyarrow.Table of text without spaces around it."""
+    """Return the cells below the header as a pyarrow.Table of text."""
     import pyarrow as pa  # noqa: PLC0415 - only for tables, and it takes a while
     import pyarrow.csv as reader  # noqa: PLC0415
 
@@ -278,7 +280,7 @@ def _parsed(table: _Table, start: int) -> Any:
     try:
         return reader.read_csv(
             pa.py_buffer(memoryview(content)[start:]),
-            # one thread: workers are as many as there are cores
+            # one thread: there is already one worker per core
             read_options=reader.ReadOptions(use_threads=False, block_size=2**24, column_names=numbers),
             parse_options=reader.ParseOptions(delimiter=table.delimiter, newlines_in_values=b'"' in content),
             convert_options=reader.ConvertOptions(column_types=dict.fromkeys(numbers, pa.string())),
@@ -304,7 +306,7 @@ def _check_names(table: _Table) -> None:
 
 
 def _named_columns(table: _Table) -> _Table:
-    """The table without empty lines at its end, an unnamed index in front, and unnamed empty columns behind."""
+    """Return the table without empty trailing lines, an unnamed leading index and unnamed empty trailing columns."""
     names, cells, notes = list(table.names), table.cells, list(table.notes)
     if empty := _empty_tail(cells):
         cells = cells.slice(0, len(cells) - empty)
@@ -335,7 +337,7 @@ def _is_empty(column: Any) -> bool:
 
 
 def _empty_tail(cells: Any) -> int:
-    """How many rows at the end have no value in any column."""
+    """Return how many rows at the end have no value in any column."""
     count = 0
     while count < len(cells) and not any(column[-1 - count].as_py().strip() for column in cells.columns):
         count += 1
@@ -347,12 +349,12 @@ def _numbers_rows(column: list[str]) -> bool:
 
 
 def _features(table: _Table, values: _Values, dropped: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(N, 1) numbers, or (N, categories) zeros and ones and what they stand for.
+    """Return (N, 1) numbers and no categories, or (N, categories) zeros and ones and the categories.
 
     Args:
-        table: What is read.
+        table: The table.
         values: One of its columns.
-        dropped: The columns that are left out already.
+        dropped: The columns that are already dropped, for the advice in the message.
     """
     if values.array.dtype.kind == "f":
         return _to_floats(table, values)[:, None], ()
@@ -389,7 +391,7 @@ def _cell(table: _Table, name: str, row: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """The cells of a column as (N,) numbers of its distinct words."""
+    """The cells of a column, encoded as (N,) indices into its distinct words."""
 
     table: _Table
     name: str
@@ -405,13 +407,13 @@ class _Words:
         where = f"{self.table.path}: line {self.table.line(row)}, column {self.name!r}"
         return DataError(f"{where} {rule.format(repr(self.words[code]))}")
 
-    def numbers(self, found: list[float | None]) -> np.ndarray:
-        numbers: np.ndarray = np.array(found, np.float64)[self.codes]
+    def numbers(self, values: list[float | None]) -> np.ndarray:
+        numbers: np.ndarray = np.array(values, np.float64)[self.codes]
         return numbers
 
 
 def _values(table: _Table, data: CsvData, name: str, *, as_text: bool) -> _Values:
-    """The values of a column: numbers where every cell is one, else text; numbers among text only if `as_text`."""
+    """Return a column: numbers if every cell is one, otherwise text; a mix is refused unless `as_text`."""
     column = table.cells.column(table.names.index(name))
     usual = data.decimal != "," and data.thousands != "."
     if usual and (numbers := _plain_numbers(column)) is not None:
@@ -430,9 +432,9 @@ def _values(table: _Table, data: CsvData, name: str, *, as_text: bool) -> _Value
 
 
 def _keys_of_columns(table: _Table, data: CsvData, names: list[str]) -> dict[str, CsvData]:
-    """The keys by which each column is read: `1.250` among whole numbers is 1250 in a file with decimal commas.
+    """Return the options with which each column is read: in a file with decimal commas, `1.250` is 1250.
 
-    A column of 1.250 and 900 cannot say so itself; any other can, one that is left out too.
+    A column of 1.250 and 900 is ambiguous by itself; any other column can decide it, even one that is dropped.
     """
     keys = dict.fromkeys(names, data)
     if data.decimal or data.thousands or not any(_may_be_grouped(table, name, _FIRST) for name in names):
@@ -443,7 +445,7 @@ def _keys_of_columns(table: _Table, data: CsvData, names: list[str]) -> dict[str
 
 
 def _may_be_grouped(table: _Table, name: str, first: int | None = None) -> bool:
-    """Whether the first cells, or all, are whole numbers if points separate thousands, and some cell has a point."""
+    """Return whether the first cells, or all, are whole numbers with points as thousands separators, at least one."""
     from pyarrow import compute  # noqa: PLC0415
 
     column = table.cells.column(table.names.index(name))
@@ -466,7 +468,7 @@ def _has_decimal_commas(table: _Table, name: str) -> bool:
 
 
 def _plain_numbers(column: Any) -> np.ndarray | None:
-    """(N,) float64, read at once; None if that cannot be done."""
+    """Convert the column to (N,) float64 at once; None if a cell is not a plain number."""
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415
 
@@ -479,11 +481,11 @@ def _plain_numbers(column: Any) -> np.ndarray | None:
 
 
 def _words(table: _Table, name: str, column: Any) -> _Words:
-    """The cells as words, none of which is missing."""
+    """Return the cells as words; a missing one is refused."""
     from pyarrow import compute  # noqa: PLC0415
 
-    found = compute.utf8_trim_whitespace(column).combine_chunks().dictionary_encode()
-    cells = _Words(table, name, found.dictionary.to_pylist(), found.indices.to_numpy())
+    encoded = compute.utf8_trim_whitespace(column).combine_chunks().dictionary_encode()
+    cells = _Words(table, name, encoded.dictionary.to_pylist(), encoded.indices.to_numpy())
     for code, word in enumerate(cells.words):
         if word.lower() in MISSING:
             raise cells.refused(code, "is missing, got {}; fill it in, or remove the line")
@@ -501,20 +503,20 @@ def _read_as(cells: _Words, reading: Reading) -> _Values:
 
 
 def _reading(cells: _Words, data: CsvData) -> Reading | None:
-    """How the column's numbers are written, if they are numbers in another way than a program's.
+    """Return how the column's numbers are written, if not as `float` reads them.
 
     Raises:
-        DataError: If they may be either thousands or decimals.
+        DataError: If a separator may mark thousands or decimals.
     """
-    found = readings_of(cells.words, cells.counts(), data.decimal, data.thousands)
-    if len(found) <= 1:
-        return next(iter(found), None)
-    # between commas, a number with a comma was quoted: a table in which a comma is no decimal mark
-    grouped = next((each for each in found if each.thousands == ","), None)
+    readings = readings_of(cells.words, cells.counts(), data.decimal, data.thousands)
+    if len(readings) <= 1:
+        return next(iter(readings), None)
+    # in a comma-separated file a number with a comma was quoted, so the comma separates thousands
+    grouped = next((each for each in readings if each.thousands == ","), None)
     if cells.table.delimiter == "," and grouped:
         return grouped
-    word = next(word for word in cells.words if len({each.number(word) for each in found}) > 1)
-    values = " or ".join(f"{each.number(word):.12g}" for each in found)
+    word = next(word for word in cells.words if len({each.number(word) for each in readings}) > 1)
+    values = " or ".join(f"{each.number(word):.12g}" for each in readings)
     raise DataError(
         f"{cells.table.path}: column {cells.name!r} holds numbers such as {word!r}, which may be {values}: say "
         f"which by {_override('decimal', ',')} or {_override('thousands', ',')}"
@@ -526,9 +528,9 @@ def _override(key: str, mark: str) -> str:
 
 
 def _tell(read: Iterable[_Read | None]) -> list[str]:
-    """A sentence for each way in which columns are read that a program would not."""
-    found: dict[str, list[_Read]] = {}
+    """Return a sentence for each way of writing numbers that `float` would not read."""
+    columns: dict[str, list[_Read]] = {}
     for each in read:
         if each is not None:
-            found.setdefault(str(each.reading), []).append(each)
-    return [f"{name_columns([each.name for each in those])}: {those[0]}" for those in found.values()]
+            columns.setdefault(str(each.reading), []).append(each)
+    return [f"{name_columns([each.name for each in those])}: {those[0]}" for those in columns.values()]

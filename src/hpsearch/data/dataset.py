@@ -1,4 +1,4 @@
-"""What a data set is once it has been read: rows of inputs and targets."""
+"""A data set in memory: rows of inputs and targets."""
 
 import dataclasses
 import hashlib
@@ -15,17 +15,17 @@ from hpsearch.quoting import list_override
 from hpsearch.records import Task
 
 SHOWN = 8
-"""Columns that are named; of more, the rest are counted."""
+"""Maximum number of columns named in a message; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that is an input.
+    """An input column of a user's table.
 
     Attributes:
-        name: In the header.
-        width: How many numbers it is to the network: 1, or one for each category of text.
-        categories: The words of a column of text, in the order of its numbers; empty for numbers.
+        name: Name in the header.
+        width: Number of input features it becomes: 1, or one per category of text.
+        categories: The words of a text column, in the order of its features; empty for numbers.
     """
 
     name: str
@@ -34,24 +34,24 @@ class Column:
 
 
 def name_columns(names: Sequence[str]) -> str:
-    """`area`, or `area, rooms, … 3 more`."""
+    """List column names for a message: `area`, or `area, rooms, … 3 more`."""
     more = [f"… {len(names) - SHOWN} more"] if len(names) > SHOWN else []
     return ", ".join([*names[:SHOWN], *more])
 
 
 def describe_columns(columns: Sequence[Column]) -> str:
-    """`area, rooms, city (3 categories) → 5 numbers`."""
+    """Describe columns for a message: `area, rooms, city (3 categories) → 5 numbers`."""
     named = [f"{each.name} ({each.width} categories)" if each.width > 1 else each.name for each in columns]
     width = sum(each.width for each in columns)
     return f"{name_columns(named)} → {width:,} number{'s' if width > 1 else ''}"
 
 
 def constants(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
-    """The columns that hold one value throughout.
+    """Return the names of columns that hold a single value.
 
     Args:
-        columns: All that are inputs, in their order.
-        inputs: (N, D) rows that a search may see; D is the sum of their widths.
+        columns: All input columns, in order.
+        inputs: Shape (N, D) development rows; D is the sum of the columns' widths.
     """
     same = inputs.min(axis=0) == inputs.max(axis=0)
     starts = np.cumsum([0, *(each.width for each in columns)])
@@ -59,23 +59,23 @@ def constants(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
 
 
 def identifiers(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
-    """The columns of whole numbers that all differ, as row numbers do.
+    """Return the names of columns of distinct whole numbers, as row numbers are.
 
     Args:
-        columns: All that are inputs, in their order.
-        inputs: (N, D) rows that a search may see; D is the sum of their widths.
+        columns: All input columns, in order.
+        inputs: Shape (N, D) development rows; D is the sum of the columns' widths.
     """
     starts = np.cumsum([0, *(each.width for each in columns)])
-    found = []
+    names = []
     for each, start in zip(columns, starts, strict=False):
         values = inputs[:, start]
         if each.width == 1 and bool((values == np.round(values)).all()) and len(np.unique(values)) == len(values):
-            found.append(each.name)
-    return found
+            names.append(each.name)
+    return names
 
 
 class DataError(HpsearchError):
-    """A data set that cannot be used; the message names file or key, what was expected and found, and the way out."""
+    """A data set cannot be used; the message names the file or key, what was expected and found, and the way out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,16 +83,16 @@ class Rows:
     """N rows of a data set.
 
     Attributes:
-        name: Of the data set; differs for the packaged and the full MNIST.
+        name: Name of the data set; differs between the packaged and the full MNIST.
         task: What is predicted.
-        inputs: (N, channels, height, width) images, uint8 or floats, or (N, D) float features. Floats are float32, or
-            float64 where a user's own numbers need it, see `as_floats`.
-        targets: (N,) int64 in 0 … C-1, or (N, T) floats for regression.
-        classes: C; 0 for regression.
+        inputs: Shape (N, channels, height, width) images, uint8 or floating point, or (N, D) floating-point features.
+            Floats are float32, or float64 where the user's numbers require it, see `as_floats`.
+        targets: Shape (N,) int64 in [0, C), or (N, T) floating point for regression.
+        classes: Number of classes C; 0 for regression.
         class_names: The C names in the order of the class numbers; empty for regression.
         autoencoder: Whether the targets are the inputs, flattened to (N, T).
-        columns: What the inputs are made of, of a user's own table; empty for others.
-        notes: What was recognized in a user's own file and must be said: one sentence each.
+        columns: The columns that make up the inputs, for a user's own table; otherwise empty.
+        notes: What was recognized in a user's file and must be reported, one sentence each.
     """
 
     name: str
@@ -107,17 +107,17 @@ class Rows:
 
     @property
     def n(self) -> int:
-        """N."""
+        """Number of rows N."""
         return len(self.inputs)
 
     @property
     def images(self) -> bool:
-        """Whether a row is an image: one scale for all pixels, where features have one each."""
+        """Whether rows are images, which have one scale for all pixels; features have one each."""
         return self.inputs.ndim == 4
 
     @property
     def strata(self) -> np.ndarray | None:
-        """(N,) class numbers to stratify by; None for regression."""
+        """Class numbers (N,) to stratify by; None for regression."""
         return self.targets if self.classes else None
 
 
@@ -129,24 +129,24 @@ class Development(Rows):
 
 
 def take(rows: Rows, index: np.ndarray) -> Rows:
-    """The rows with these numbers, in this order."""
+    """Return the rows with these indices, in this order."""
     return Rows(**_values(rows) | {"inputs": rows.inputs[index], "targets": rows.targets[index]})
 
 
 def reconstructed(rows: Rows) -> Rows:
-    """The same rows as the task of an autoencoder: the targets are the inputs, flattened to (N, T) floats."""
+    """Return the same rows as an autoencoder's task: the targets are the inputs, flattened to (N, T) floats."""
     flat = rows.inputs.reshape(rows.n, -1).astype(np.result_type(rows.inputs, np.float32))
     changed = {"task": Task.REGRESSION, "targets": flat, "classes": 0, "class_names": (), "autoencoder": True}
     return Rows(**_values(rows) | changed)
 
 
 def to_development(rows: Rows) -> Development:
-    """The same rows with the digest of their content."""
+    """Return the same rows with the digest of their content."""
     return Development(**_values(rows), digest=content_digest(rows))
 
 
 def content_digest(rows: Rows) -> str:
-    """SHA-256 of inputs and targets with their shapes, whatever the data set or its file is called."""
+    """Return the SHA-256 of inputs and targets with their shapes, independent of the names of data set and file."""
     sha = hashlib.sha256()
     for array in (rows.inputs, rows.targets):
         little = _canonical(array)
@@ -156,7 +156,7 @@ def content_digest(rows: Rows) -> str:
 
 
 def row_keys(inputs: np.ndarray) -> list[bytes]:
-    """One hash for each of the N rows of inputs (N, …): equal rows have equal hashes."""
+    """Return one hash per row of inputs (N, …); equal rows have equal hashes."""
     flat = _canonical(inputs.reshape(len(inputs), -1))
     return [hashlib.blake2b(row.data, digest_size=16).digest() for row in flat]
 
@@ -166,29 +166,28 @@ def _values(rows: Rows) -> dict[str, Any]:
 
 
 def _canonical(array: np.ndarray) -> np.ndarray:
-    """Contiguous, little-endian, and without negative zeros."""
+    """Return the array contiguous, little-endian and without negative zeros."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return little + little.dtype.type(0) if little.dtype.kind == "f" else little
 
 
 KEPT = 1e-6
-"""Share of its range by which rounding may move a value."""
+"""Largest shift by rounding to accept, as a share of the range of the values."""
 
 
 def as_floats(values: np.ndarray, label: str, *, together: bool = False) -> np.ndarray:
-    """The same numbers as float32, or as float64 where float32 would lose what tells them apart.
+    """Convert numbers to float32, or to float64 where float32 would blur the differences between them.
 
-    Numbers are scaled before they are trained on: 1700000000 and 1700000050 become 0 and 1, but only if they still
-    differ then. float32 moves them by up to 64; a column whose values it moves by more than a millionth of their range
-    stays float64.
+    Numbers are scaled before training: 1700000000 and 1700000050 become 0 and 1, provided they still differ by then.
+    Rounding to float32 shifts them by up to 64; a column with a shift above a millionth of its range stays float64.
 
     Args:
-        values: (N,) or (N, …) finite real numbers, within the range of float32.
-        label: Names the values in messages.
-        together: Whether all have one range, as the pixels of images do; otherwise each column has its own.
+        values: Shape (N,) or (N, …) finite real numbers, within the range of float32.
+        label: Name of the values in messages.
+        together: Whether all values share one range, as pixels of images do; otherwise each column has its own.
 
     Raises:
-        DataError: If float64 loses too much of a column, too.
+        DataError: If float64 also shifts a column too much.
     """
     narrow = values.astype(np.float32)
     if np.can_cast(values.dtype, np.float32, "safe"):
@@ -211,20 +210,20 @@ def as_floats(values: np.ndarray, label: str, *, together: bool = False) -> np.n
 
 
 def tell_columns(rows: Development, data: Data) -> dict[str, Any]:
-    """What `sweep.json` keeps of the contents of a user's own file, as sentences."""
-    found: dict[str, Any] = {"notes": list(rows.notes)} if rows.notes else {}
+    """Return what `sweep.json` stores about the contents of a user's own file, as sentences."""
+    facts: dict[str, Any] = {"notes": list(rows.notes)} if rows.notes else {}
     if not isinstance(data, OwnData) or rows.images:
-        return found
+        return facts
     columns, warnings = rows.columns or [Column(str(at), 1) for at in range(rows.inputs.shape[1])], []
     if rows.columns:
-        found["inputs"] = describe_columns(columns)
+        facts["inputs"] = describe_columns(columns)
     if isinstance(data, CsvData) and (names := identifiers(columns, rows.inputs)):
         way_out = list_override("data.drop", [*data.drop, *names])
         holds = _hold(names)
         warnings.append(f"{holds} whole numbers that all differ, as identifiers do; to leave them out: {way_out}")
     if names := constants(columns, rows.inputs):
         warnings.append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
-    return found | ({"warnings": warnings} if warnings else {})
+    return facts | ({"warnings": warnings} if warnings else {})
 
 
 def _hold(names: list[str]) -> str:

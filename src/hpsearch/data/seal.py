@@ -1,20 +1,20 @@
 """The sealed test set: the only code that touches its rows.
 
-Before a claim is granted, the rows are hashed and nothing else: `SealedTest` shows their number, their digest, how
-many of them occur in the development set, and which of them an earlier opening has shown.
+Before a claim is granted, the rows are only hashed: `SealedTest` shows their number, their digest, how many of them
+occur in the development set, and which of them an earlier opening has shown.
 
-Which rows are sealed: the official ones of MNIST and Fashion-MNIST. Of other data sets, those that
-`train_test_split(arange(N), test_size=max(1, round(share * N)), stratify=classes, random_state=TEST_STATE)` puts aside,
-stratified unless it is a regression or an autoencoder of one's own: never a matter of a sweep's seed. Of a shipped data
-set they are the same whatever the configuration says, `data.task=autoencoder` included; the packaged MNIST images are
-a data set of their own. Of a user's own file `data.target`, `data.task` and `data.test` draw other rows; `data.drop`,
-`data.inputs` and all other keys do not.
+Which rows are sealed: for MNIST and Fashion-MNIST, the official test rows. For other data sets, those that
+`train_test_split(arange(N), test_size=max(1, round(share * N)), stratify=classes, random_state=TEST_STATE)` holds out,
+stratified unless the task is a regression or an autoencoder of the user's data; they never depend on a sweep's seed.
+For a shipped data set they are the same whatever the configuration says, including `data.task=autoencoder`; the
+packaged MNIST images are a data set of their own. For a user's own file, `data.target`, `data.task` and `data.test`
+change the rows; `data.drop`, `data.inputs` and all other options do not.
 
-What openings are counted by, `SealedTest.digest`: of a shipped data set the content of the sealed rows; of a user's own
-file the content of the whole file (`csv_digest`, `npz_digest`), so that all that is sealed in one file is opened once,
-whatever is predicted, left out or set aside. A copy of the file is the same content. A file with one more row, one
-changed cell or a renamed column is another content with a seal of its own; the rows that an opening has shown are
-known again in it, see `opened_rows`.
+What identifies a test set when openings are counted, `SealedTest.digest`: for a shipped data set the content of the
+sealed rows; for a user's own file the content of the whole file (`csv_digest`, `npz_digest`), so that whatever is
+sealed in one file is opened once, whatever is predicted, dropped or set aside. A copy of the file has the same content.
+A file with one more row, one changed cell or a renamed column has another content and a seal of its own; rows that an
+opening has shown are recognized in it, see `opened_rows`.
 """
 
 import hashlib
@@ -52,11 +52,11 @@ SAME_FILE = (
 )
 
 TEST_STATE = derive(0, Purpose.TEST_SPLIT) % 2**32
-"""The random state that cuts off sealed rows, the same for all sweeps and seeds."""
+"""The random state that selects the sealed rows, the same for all sweeps and seeds."""
 
 
 class SealError(HpsearchError):
-    """A test set that may not be opened this way."""
+    """A test set may not be opened this way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,11 @@ class Claim:
     """The right to read a sealed test set, granted before any of its rows is read.
 
     Attributes:
-        digest: Of the test set it was granted for.
+        digest: Digest of the test set it was granted for.
         opening: Number of this opening, from 1.
-        claimant: Who asked: run, user, host.
-        granted_at: When, ISO 8601 in UTC.
-        purpose: What for, or why once more.
+        claimant: Who requested it: run, user, host.
+        granted_at: Time, ISO 8601 in UTC.
+        purpose: Reason for the opening, or for a further one.
     """
 
     digest: str
@@ -79,11 +79,11 @@ class Claim:
 
 
 class SealedTest:
-    """A test set that nobody looks into: it shows size, digest and duplicates, and cannot be copied to a process."""
+    """A test set that cannot be read without a claim: it shows size, digest and duplicates, and cannot be pickled."""
 
     __slots__ = ("_cells", "_content", "_digest", "_duplicates", "_read", "_size")
 
-    def __init__(  # what is known of rows that nobody sees
+    def __init__(
         self,
         *,
         size: int,
@@ -107,17 +107,17 @@ class SealedTest:
 
     @property
     def digest(self) -> str:
-        """SHA-256 by which openings are counted: of the rows, or of the whole file if it is a user's own."""
+        """SHA-256 by which openings are counted: of the rows, or of the whole file if it is the user's own."""
         return self._digest
 
     @property
     def content(self) -> str:
-        """SHA-256 of what a sweep depends on: of the rows; of them and the whole file if it is a user's own."""
+        """SHA-256 that a sweep depends on: of the rows, and also of the whole file if it is the user's own."""
         return self._content or self._digest
 
     @property
     def shared(self) -> str:
-        """The sentence about who shares the openings where that is more than those who have the same rows."""
+        """Sentence that says with what else openings are shared; empty if only with the same rows."""
         return "" if self._content is None else SAME_FILE
 
     @property
@@ -126,12 +126,15 @@ class SealedTest:
         return self._duplicates
 
     def among(self, openings: Sequence[OpenedRows]) -> list[np.ndarray]:
-        """Digests of those rows that each of these openings, of any test set, has shown; hashed anew, and not kept."""
+        """Return, for each opening of any test set, digests of the rows here that it has shown.
+
+        The rows are hashed anew at each call; the hashes are not kept.
+        """
         cells = self._cells()
         return [opened.among(cells) for opened in openings]
 
     def open(self, claim: Claim) -> Rows:
-        """The rows.
+        """Return the rows.
 
         Raises:
             SealError: If the claim was granted for another test set.
@@ -141,7 +144,11 @@ class SealedTest:
         return self._read()
 
     def opened(self, claim: Claim, development: Development) -> OpenedRows:
-        """What is kept of the rows that a claim opens, so that they are known again.
+        """Return fingerprints of the rows that a claim opens, so that they can be recognized later.
+
+        Args:
+            claim: The claim.
+            development: The development rows.
 
         Raises:
             SealError: If the claim was granted for another test set.
@@ -164,16 +171,16 @@ class SealedTest:
 
 
 def load_development(data: Data, *, source: Source | None = None) -> Development:
-    """The rows that a search may see.
+    """Return the rows that a search may see.
 
-    Of MNIST and Fashion-MNIST, no file of the test set is opened; of other sets, the sealed rows are cut off.
+    For MNIST and Fashion-MNIST, no file of the test set is opened; for other data sets, the sealed rows are removed.
 
     Args:
-        data: What was configured.
-        source: Where it was found; None: it is looked for.
+        data: The data options.
+        source: The located data set; None: locate it.
 
     Raises:
-        DataError: If the data cannot be had, read or split.
+        DataError: If the data cannot be obtained, read or split.
     """
     source = source or find_source(data)
     rows = source.read()
@@ -187,32 +194,32 @@ def _as_asked(data: Data, rows: Rows) -> Rows:
 
 
 def seal(data: Data, *, source: Source | None = None, development: Development | None = None) -> SealedTest | None:
-    """The sealed test set, hashed and not decoded; None where there is none.
+    """Return the sealed test set, hashed but not decoded; None if there is none.
 
     Args:
-        data: What was configured.
-        source: Where it was found; None: it is looked for.
-        development: As `load_development` gave it; None: it is read again to count duplicates.
+        data: The data options.
+        source: The located data set; None: locate it.
+        development: The result of `load_development`; None: read it again to count duplicates.
 
     Raises:
-        DataError: If the data cannot be had, read or split.
+        DataError: If the data cannot be obtained, read or split.
     """
     source = source or find_source(data)
     if source.test is None:
         return None
     development = development or load_development(data, source=source)
-    known = set(row_keys(development.inputs))
+    development_keys = set(row_keys(development.inputs))
     if isinstance(source.test, IdxTest):
-        return _seal_files(data, source.test, known)
-    return _seal_share(data, source, source.test, known)
+        return _seal_files(data, source.test, development_keys)
+    return _seal_share(data, source, source.test, development_keys)
 
 
 def data_digest(development: Development, sealed: SealedTest | None) -> str:
-    """SHA-256 that covers both parts, and all else that a user's own file holds."""
+    """Return the SHA-256 of both parts, and of everything else in a user's own file."""
     return _joined(development.digest, sealed.content if sealed else "-")
 
 
-def _seal_files(data: Data, test: IdxTest, known: set[bytes]) -> SealedTest:
+def _seal_files(data: Data, test: IdxTest, development_keys: set[bytes]) -> SealedTest:
     idx_set, root = test.idx_set, test.root
     images, labels = (read_raw(idx_set, file, root) for file in (idx_set.test_images, idx_set.test_labels))
     digest = hashlib.sha256(images.data)
@@ -225,11 +232,11 @@ def _seal_files(data: Data, test: IdxTest, known: set[bytes]) -> SealedTest:
     def cells() -> np.ndarray:
         return image_cells(records(read_raw(idx_set, idx_set.test_images, root)))
 
-    shared = _shared(keys, known)
+    shared = _shared(keys, development_keys)
     return SealedTest(size=len(keys), digest=digest.hexdigest(), duplicates=shared, read=read, cells=cells)
 
 
-def _seal_share(data: Data, source: Source, share: float, known: set[bytes]) -> SealedTest:
+def _seal_share(data: Data, source: Source, share: float, development_keys: set[bytes]) -> SealedTest:
     def cut_off() -> tuple[Rows, str, str | None]:
         rows = source.read()
         sealed = take(rows, _cut(rows, share)[1])
@@ -238,15 +245,15 @@ def _seal_share(data: Data, source: Source, share: float, known: set[bytes]) -> 
     sealed, content, whole = cut_off()
 
     def read() -> Rows:
-        rows, *found = cut_off()
-        if found != [content, whole]:
+        rows, *digests = cut_off()
+        if digests != [content, whole]:
             raise DataError(f"the file of {rows.name} has changed since its test set was sealed: restore it")
         return _as_asked(data, rows)
 
     def cells() -> np.ndarray:
         return row_cells(read())
 
-    duplicates = _shared(row_keys(sealed.inputs), known)
+    duplicates = _shared(row_keys(sealed.inputs), development_keys)
     if whole is None:
         return SealedTest(size=sealed.n, digest=content, duplicates=duplicates, read=read, cells=cells)
     both = _joined(content, whole)
@@ -257,12 +264,12 @@ def _joined(*digests: str) -> str:
     return hashlib.sha256("/".join(digests).encode()).hexdigest()
 
 
-def _shared(keys: list[bytes], known: set[bytes]) -> int:
-    return sum(key in known for key in keys)
+def _shared(keys: list[bytes], development_keys: set[bytes]) -> int:
+    return sum(key in development_keys for key in keys)
 
 
 def _cut(rows: Rows, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of the development set and of the sealed test set, both ascending."""
+    """Return the row indices of the development set and of the sealed test set, both ascending."""
     if rows.n < MIN_ROWS:
         raise DataError(f"{rows.name} has {rows.n} rows, at least {MIN_ROWS} are needed")
     size = max(1, round(share * rows.n))

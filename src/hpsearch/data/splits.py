@@ -1,7 +1,7 @@
-"""Which rows a fit is trained, watched, selected and reported on.
+"""Which rows each fit uses for training, monitoring, selection and reporting.
 
-Every part is ascending, and comes from scikit-learn's splitters with the random states that this file exports, so that
-a plain loop can draw it again: `StratifiedKFold(K, shuffle=True, random_state=split_seed(seed))` gives the folds of
+Every part is ascending, and comes from scikit-learn's splitters with the random states that this module exports, so
+that a plain loop can reproduce it: `StratifiedKFold(K, shuffle=True, random_state=split_seed(seed))` gives the folds of
 `evaluation=stratified_kfold`, `KFold` those of `kfold`, `RepeatedStratifiedKFold` or `RepeatedKFold` those of
 `repeated_kfold`. The hold-out is `train_test_split(arange(n), test_size=report, stratify=classes,
 random_state=report_seed(seed))`, and `val` is split off the rest in the same way with `split_seed(seed)`.
@@ -21,15 +21,15 @@ from hpsearch.seeding import Purpose, derive
 
 
 def draw(rows: np.ndarray, n: int, random_state: int, labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """The n rows that were drawn, and the others, both ascending.
+    """Draw n of the rows, and return them and the others, both ascending.
 
     Equals `train_test_split(rows, test_size=n, stratify=labels, random_state=random_state)` of scikit-learn, sorted.
 
     Args:
-        rows: (m,) int64.
-        n: How many are drawn; at least 1, less than m.
-        random_state: At least 0, below 2**32.
-        labels: (m,) class of each row, for which `obstacle` found none; None draws without classes.
+        rows: Shape (m,) int64.
+        n: Number of rows to draw, in [1, m).
+        random_state: In [0, 2**32).
+        labels: Shape (m,) class of each row, for which `obstacle` returns None; None: do not stratify.
     """
     from sklearn.model_selection import train_test_split  # noqa: PLC0415 - takes a second, which a driver may not need
 
@@ -38,7 +38,7 @@ def draw(rows: np.ndarray, n: int, random_state: int, labels: np.ndarray | None)
 
 
 def obstacle(labels: np.ndarray, n: int, names: tuple[str, ...]) -> str | None:
-    """Why n rows cannot be drawn in proportion to the classes of these labels; None if they can."""
+    """Say why n rows cannot be drawn in proportion to the classes of these labels; None if they can."""
     present, counts = np.unique(labels, return_counts=True)
     rare = int(np.argmin(counts))
     if counts[rare] < 2:
@@ -52,7 +52,7 @@ def obstacle(labels: np.ndarray, n: int, names: tuple[str, ...]) -> str | None:
 def draw_in_proportion(
     rows: np.ndarray, n: int, random_state: int, strata: np.ndarray | None, names: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `draw`, in proportion to the classes where that can be done, and without regard to them where it cannot."""
+    """Draw as `draw` does, stratified by class where that is possible and otherwise without strata."""
     labels = None if strata is None else strata[rows]
     if labels is not None and obstacle(labels, n, names) is not None:
         labels = None
@@ -60,14 +60,15 @@ def draw_in_proportion(
 
 
 MONITOR_SHARE = 0.1
+"""Share of a fold's training rows that is held out for monitoring."""
 
 LARGE = 60_000
-"""Development rows from which a hold-out takes `LARGE_PART` rows for each part instead of a tenth."""
+"""Number of development rows from which a hold-out takes `LARGE_PART` rows per part instead of a tenth."""
 
 LARGE_PART = 5_000
 
 MAX_LOOCV = 10_000
-"""More folds than this would fill the memory with row numbers alone."""
+"""Maximum number of leave-one-out folds: the row numbers alone take n^2 entries of memory."""
 
 _NONE = np.empty(0, np.int64)
 
@@ -81,13 +82,13 @@ class _Parts:
 
 @dataclass(frozen=True, slots=True)
 class SplitSizes:
-    """How many rows a split has, before it is drawn.
+    """Sizes of a split before it is drawn.
 
     Attributes:
-        folds: Trainings, not counting replicates.
-        train: Rows that each trains on, before `data.limit`; of stratified folds, give or take a few.
+        folds: Number of trainings, not counting replicates.
+        train: Training rows of each, before `data.limit`; approximate for stratified folds.
         val: Rows that are scored, each counted once.
-        report: Rows that readers are shown.
+        report: Rows for reported scores.
     """
 
     folds: int
@@ -97,7 +98,7 @@ class SplitSizes:
 
 
 def split_sizes(evaluation: Evaluation, n: int) -> SplitSizes:
-    """The sizes of the parts of n development rows."""
+    """Return the sizes of the parts of n development rows."""
     match evaluation:
         case Holdout():
             report, val = _size(evaluation.report, n), _size(evaluation.val, n)
@@ -112,12 +113,12 @@ def split_sizes(evaluation: Evaluation, n: int) -> SplitSizes:
 
 
 def split_seed(seed: int, redraw: int = 0) -> int:
-    """scikit-learn's `random_state` of folds and of the `val` rows; differs for each redraw."""
+    """Return scikit-learn's `random_state` of the folds and the `val` rows; it differs for each redraw."""
     return derive(seed, Purpose.SPLIT, *([redraw] if redraw else [])) % 2**32
 
 
 def report_seed(seed: int) -> int:
-    """scikit-learn's `random_state` of the `report` rows, the same for every redraw."""
+    """Return scikit-learn's `random_state` of the `report` rows, the same for every redraw."""
     return derive(seed, Purpose.SPLIT, "report") % 2**32
 
 
@@ -130,20 +131,20 @@ def folds(
     monitor: bool = False,
     redraw: int = 0,
 ) -> tuple[Fold, ...]:
-    """The folds of a trial.
+    """Return the folds of a trial.
 
     Args:
-        development: The rows, n of them.
+        development: The n development rows.
         evaluation: How they are split.
-        seed: Of the sweep.
-        limit: Training rows kept in each fold, drawn in proportion to the classes where that can be done.
-        monitor: Whether a tenth of each fold's training rows, at least one, is cut off for early stopping and
-            plateau schedules.
-        redraw: 0 is the search. Each s >= 1 draws anew all but the `report` rows; leave-one-out and truth table have
-            nothing to draw.
+        seed: Seed of the sweep.
+        limit: Number of training rows to keep in each fold, stratified where possible; None: all.
+        monitor: Whether to hold out a tenth of each fold's training rows, at least one, for early stopping and plateau
+            schedules.
+        redraw: 0 for the search; each value >= 1 redraws everything but the `report` rows. Leave-one-out and truth
+            table draw nothing.
 
     Returns:
-        One fold for `holdout` and `truth_table`, K for the others, K x repeats for `repeated_kfold`.
+        One fold for `holdout` and `truth_table`, K for the others, K * repeats for `repeated_kfold`.
 
     Raises:
         ConfigError: If the rows cannot be split like this.
@@ -161,7 +162,12 @@ def folds(
 
 
 def refit_fold(development: Development, *, seed: int, limit: int | None = None) -> Fold:
-    """All development rows, or `limit` of them, to train on, and none to score: the fold of a final refit.
+    """Return the fold of a final refit: all development rows, or `limit` of them, to train on and none to score.
+
+    Args:
+        development: The n development rows.
+        seed: Seed of the sweep.
+        limit: Number of training rows to keep, in [1, n]; None: all.
 
     Raises:
         ConfigError: If `limit` exceeds the development rows.
@@ -197,13 +203,13 @@ def _holdout(development: Development, evaluation: Holdout, seed: int, redraw: i
     return _Parts(train, val, report)
 
 
-def _size(asked: float | None, n: int) -> int:
-    """Rows of a hold-out part: a count, a share, or automatic."""
-    if isinstance(asked, int):
-        return asked
-    if asked is None and n >= LARGE:
+def _size(requested: float | None, n: int) -> int:
+    """Return the number of rows of a hold-out part, given a count, a share, or None for automatic."""
+    if isinstance(requested, int):
+        return requested
+    if requested is None and n >= LARGE:
         return LARGE_PART
-    return max(1, round((0.1 if asked is None else asked) * n))
+    return max(1, round((0.1 if requested is None else requested) * n))
 
 
 def _hold_out(
@@ -227,7 +233,7 @@ def _kfold(development: Development, evaluation: KFold, state: int) -> list[_Par
         _check_classes(development, evaluation)
     splitter = _splitter(evaluation, state, stratified=stratified)
     with warnings.catch_warnings():
-        # the rare class was allowed by the user, who is not to be told at every start
+        # the user allowed rare classes, so the warning would be noise
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         return _all(splitter, development.n, development.strata if stratified else None)
 

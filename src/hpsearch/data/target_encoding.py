@@ -23,15 +23,15 @@ class Targets:
 
 
 def encode_targets(values: np.ndarray, choice: TaskChoice, label: str) -> Targets:
-    """Class numbers in the sorted order of the labels, or numbers as `as_floats` gives them.
+    """Encode labels as class numbers in sorted order, or convert numbers by `as_floats`.
 
     Args:
-        values: (N,) or (N, T) labels or finite numbers.
-        choice: What they are; `auto` decides.
-        label: Names the values in messages.
+        values: Shape (N,) or (N, T) labels or finite numbers.
+        choice: Whether they are classes or numbers; `auto` decides by their values.
+        label: Name of the values in messages.
 
     Raises:
-        DataError: If the values do not fit the task, or hold one class, or one number, only.
+        DataError: If the values do not fit the task, or hold only one class or one number.
     """
     columns = values.reshape(len(values), -1)
     if not _are_classes(columns, choice):
@@ -40,11 +40,11 @@ def encode_targets(values: np.ndarray, choice: TaskChoice, label: str) -> Target
         return Targets(Task.REGRESSION, _numbers(columns, label), 0, ())
     if columns.shape[1] != 1:
         raise DataError(f"{label} must hold one class a row, got shape {values.shape}: use data.task=regression")
-    found, numbers = np.unique(columns[:, 0], return_inverse=True)
-    if len(found) < 2:
-        raise DataError(f"{label} holds one class only, {_name(found[0])}: at least 2 are needed")
-    task = Task.BINARY if len(found) == 2 else Task.MULTICLASS
-    return Targets(task, numbers.astype(np.int64), len(found), tuple(_name(value) for value in found))
+    labels, numbers = np.unique(columns[:, 0], return_inverse=True)
+    if len(labels) < 2:
+        raise DataError(f"{label} holds one class only, {_name(labels[0])}: at least 2 are needed")
+    task = Task.BINARY if len(labels) == 2 else Task.MULTICLASS
+    return Targets(task, numbers.astype(np.int64), len(labels), tuple(_name(value) for value in labels))
 
 
 def _numbers(columns: np.ndarray, label: str) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""The champion's refit, the claim and the one evaluation."""
+"""The final: refit of the champion, claim of the test set, and its single evaluation."""

@@ -1,4 +1,4 @@
-"""The trial that a final evaluates: which one, frozen before anything more is learned about it, and what it needs."""
+"""The trial that a final evaluates, which is frozen beforehand, and what its evaluation needs."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from hpsearch.store.record_json import Record, trial_name
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """What one `+final` command works on."""
+    """The inputs of one `+final` command."""
 
     named: SweepIdentity
     champion: Record
@@ -36,13 +36,13 @@ class Final:
 
     @property
     def folder(self) -> Path:
-        """Where the final of this champion is kept."""
+        """Folder of this champion's final."""
         return self.named.store.final_folder(self.champion.level, self.champion.k)
 
     def freeze(self) -> None:
-        """Writes down which trial is evaluated, before anything more is learned about it.
+        """Record which trial is evaluated, before anything else is learned about it.
 
-        Until its result is there, every later `+final` of the sweep means this trial, even if the sweep has grown.
+        Until its result exists, every later `+final` of the sweep evaluates this trial, even if the sweep has grown.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         result = self.champion.result
@@ -56,10 +56,10 @@ class Chosen:
 
     Attributes:
         named: Its sweep.
-        champion: The trial.
-        config: Its configuration, with this command's settings where they change no result.
-        trials: Those that the sweep has.
-        note: What a person must be told about the choice; None if there is nothing.
+        champion: The record of the trial.
+        config: Its configuration, with this command's settings where they do not affect results.
+        trials: Number of trials of the sweep.
+        note: What the user must be told about the choice; None if there is nothing.
     """
 
     named: SweepIdentity
@@ -70,7 +70,7 @@ class Chosen:
 
 
 def prepare_final(chosen: Chosen) -> Final:
-    """Reads what a final needs; trains, writes and opens nothing.
+    """Load what a final needs, without training, writing or opening anything.
 
     Raises:
         ConfigError: If the data or the code have changed.
@@ -91,7 +91,7 @@ def prepare_final(chosen: Chosen) -> Final:
 
 
 def _require_same_code(named: SweepIdentity, config: Config) -> None:
-    """The user's own module and loss must be those that were searched."""
+    """Refuse a custom module or loss whose code differs from the one that was searched."""
     stored = named.specification.fingerprinted.code
     for option in config.own_code:
         if source_digest(f"{option.group}.import_path", option.import_path) != stored.get(option.import_path):
@@ -105,7 +105,7 @@ def _frozen(named: SweepIdentity) -> Path:
 def _frozen_champion(
     named: SweepIdentity, records: dict[tuple[str, int], Record], champion: Record
 ) -> tuple[Record, str | None]:
-    """The trial that an unfinished final has frozen, and what is to be said of that; or else the champion of now."""
+    """Return the trial frozen by an unfinished final, with a note; otherwise the current champion."""
     path = _frozen(named)
     data = read_bytes(path)
     if data is None:

@@ -1,4 +1,4 @@
-"""Who may open a sealed test set: the first claim, an acknowledged one, or the one whose result is not told yet."""
+"""Who may open a sealed test set: the first claim, an acknowledged one, or one whose result was not reported yet."""
 
 import json
 import re
@@ -15,11 +15,11 @@ from hpsearch.store.atomic_files import dump_checked_json, read_sealed, write_at
 from hpsearch.tracking.seal_ledger import Opening, SealLedger
 
 PENDING = "claim.json"
-"""What a final keeps from before its claim until its result is told: by this it knows its own claim again."""
+"""A final's file from before its claim until its result is reported; it identifies the claim as its own."""
 
 
 def pending_nonce(folder: Path) -> str | None:
-    """What marks the claims of the final in this folder; None if every result that it claimed was told.
+    """Return the nonce of the claims of the final in this folder; None if all its results were reported.
 
     Raises:
         BrokenFileError: If the file is damaged.
@@ -30,7 +30,7 @@ def pending_nonce(folder: Path) -> str | None:
 
 
 def begin_claim(folder: Path) -> str:
-    """What is to mark the claim: written down before anything is claimed, so that a crash leaves a claim of ours."""
+    """Return the nonce for a claim, stored before anything is claimed, so that the claim survives a crash as ours."""
     nonce = pending_nonce(folder)
     if nonce is None:
         nonce = uuid.uuid4().hex
@@ -39,21 +39,21 @@ def begin_claim(folder: Path) -> str:
 
 
 def end_claim(folder: Path) -> None:
-    """The result is told: from now on, the same command is a second look."""
+    """Mark the result as reported: from now on, the same command is a second look."""
     (folder / PENDING).unlink()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a claim says.
+    """The content of a claim.
 
     Attributes:
         claimant: User, host, sweep and trial.
-        now: ISO 8601.
-        weights: `Models.digest` of the weights that will be evaluated.
-        nonce: From `begin_claim`.
+        now: Time, ISO 8601.
+        weights: `Models.digest` of the weights to evaluate.
+        nonce: The result of `begin_claim`.
         reason: Acknowledges that the set was opened before; None the first time.
-        opening: The number of the opening that is acknowledged.
+        opening: Number of the acknowledged opening; None the first time.
     """
 
     claimant: str
@@ -65,22 +65,22 @@ class Request:
 
     @property
     def purpose(self) -> str:
-        """What the ledger stores: the reason and the weights, so that a crashed evaluation may finish."""
+        """Purpose stored in the ledger: the reason and the weights, so that a crashed evaluation can finish."""
         return f"{self.reason or 'final evaluation'} [weights {self.weights}]"
 
 
 def stated(purpose: str) -> str:
-    """The reason of a purpose that the ledger stores, without the weights."""
+    """Return the reason in a stored purpose, without the weights."""
     return purpose.rpartition(" [weights ")[0] or purpose
 
 
 def unfinished(openings: Sequence[Opening], nonce: str | None) -> Opening | None:
-    """The last opening, if no result was recorded, or if it is marked as one whose result this folder has not told."""
+    """Return the last opening, if it has no result or this folder has not reported it yet; otherwise None."""
     last = openings[-1] if openings else None
     return last if last is not None and (last.result is None or last.nonce == nonce) else None
 
 
-def require_right(  # what is known, and what is said
+def require_right(
     openings: Sequence[Opening],
     reason: str | None,
     opening: int | None,
@@ -89,23 +89,23 @@ def require_right(  # what is known, and what is said
     elsewhere: Sequence[str] = (),
     shared: str = "",
 ) -> int:
-    """The number of the opening that this command has a right to: the first, an acknowledged one, or its own.
+    """Return the number of the opening that this command may use: the first, an acknowledged one, or its own.
 
-    Its own is the last one if it carries the mark of this folder and was claimed for the same weights, whether its
-    result was recorded or not: the command that claimed it was killed before it had told the result.
+    Its own is the last one, if it has this folder's nonce and was claimed for the same weights, with or without a
+    recorded result: the command that claimed it was killed before it reported the result.
 
     Args:
-        openings: Those that the ledger knows.
+        openings: The openings in the ledger.
         reason: `final.reopen.reason`.
         opening: `final.reopen.opening`.
-        weights: `Models.digest`; None if it is not known yet, and an opening of this folder may be of these weights.
-        nonce: `pending_nonce`.
-        elsewhere: One sentence for each opening that another ledger counts.
+        weights: `Models.digest`; None if not known yet, in which case an opening of this folder may be for them.
+        nonce: The result of `pending_nonce`.
+        elsewhere: One sentence for each opening counted by another ledger.
         shared: `SealedTest.shared`.
 
     Raises:
         SealOpenedError: With when, by whom and with what result the set was opened.
-        ConfigError: If the acknowledgement is not the next one.
+        ConfigError: If the acknowledgment does not name the next opening.
     """
     following = len(openings) + 1
     last = openings[-1] if openings else None
@@ -116,7 +116,7 @@ def require_right(  # what is known, and what is said
         if openings or elsewhere:
             raise SealOpenedError(_spent(openings, nonce, elsewhere, shared))
         return following
-    # The line that is printed for pasting has no reason yet, and must not become one.
+    # The printed command line contains "…" as its reason, which must not be accepted.
     if not reason or not any(letter.isalpha() for letter in reason) or opening != following:
         raise ConfigError(
             f"final.reopen needs a reason in words and the number of the next opening: {_way_out(following)}, "
@@ -126,7 +126,7 @@ def require_right(  # what is known, and what is said
 
 
 def _way_out(opening: int) -> str:
-    """The acknowledgement as it is typed: the shell takes the outer quotes, Hydra the inner ones."""
+    """Return the acknowledgment as typed: the shell takes the outer quotes, Hydra the inner ones."""
     return f"\"final.reopen.reason='…'\" final.reopen.opening={opening}"
 
 
@@ -144,7 +144,7 @@ def _spent(openings: Sequence[Opening], nonce: str | None, elsewhere: Sequence[s
 
 
 def _how_to_finish(opening: Opening) -> str:
-    """Who may finish an opening that was claimed."""
+    """Return advice about who may finish a claimed opening."""
     retrained = re.search(r"\[weights \w+ and (\d+) retrained", opening.purpose)
     state = "has no result" if opening.result is None else "was not told to its end"
     return (
@@ -154,23 +154,23 @@ def _how_to_finish(opening: Opening) -> str:
 
 
 def _show_result(result: str | None) -> str:
-    """What the ledger says of an opening: `accuracy 0.9851, macro_f1 0.9850`."""
+    """Format a result stored in the ledger: `accuracy 0.9851, macro_f1 0.9850`."""
     if result is None:
         return "no result was recorded"
     return ", ".join(f"{name} {show_number(value)}" for name, value in json.loads(result).items())
 
 
 def claim(ledger: SealLedger, sealed: SealedTest, request: Request, elsewhere: Sequence[str] = ()) -> Opening:
-    """The right to open the test set; granted to one process, before any of its rows is read.
+    """Obtain the right to open the test set; it is granted to one process, before any row is read.
 
     Args:
-        ledger: Where openings are counted.
+        ledger: The ledger that counts openings.
         sealed: The test set.
-        request: Who asks, and with what acknowledgement.
-        elsewhere: One sentence for each opening that another ledger counts.
+        request: The content of the claim.
+        elsewhere: One sentence for each opening counted by another ledger.
 
     Raises:
-        SealOpenedError: If it was opened before and that is not acknowledged, or another process was faster.
+        SealOpenedError: If it was opened before without acknowledgment, or another process was faster.
     """
     openings = ledger.openings(sealed.digest)
     nonce, weights = request.nonce, request.weights

@@ -1,8 +1,8 @@
-"""What is remembered of openings beside the ledger: it notices when the ledger that a command asks is another one.
+"""Openings remembered outside the ledger, to notice when a command uses another ledger.
 
-Two files of the same form: `openings.json` beside the sweeps, which counts as the ledger does, and one for everything
-that this user has opened on this machine, from any folder and with any tracking store, which is told and refuses
-nothing. Each opening is noted with its rows, so that they are known again in other data.
+Two files of the same format: `openings.json` beside the sweeps, which counts as the ledger does, and one for everything
+that this user has opened on this machine, from any folder and with any tracking store, which is reported but refuses
+nothing. Each opening is stored with fingerprints of its rows, which are recognized in other data.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ KEYS = ("digest", "entry", "opening", "claimant", "granted_at", "ledger")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Noted:
-    """An opening as it was noted; `rows` is None of what was opened before rows were noted."""
+    """A remembered opening; `rows` is None if it was stored before fingerprints of rows were."""
 
     digest: str
     entry: str
@@ -39,22 +39,22 @@ class Noted:
 
 
 def user_folder() -> Path:
-    """Where the openings of this user are noted, whatever folder they were made from."""
+    """Return the folder of this user's remembered openings, whatever folder they were made from."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "hpsearch"
 
 
 def remember(folder: Path, opening: Opening, uri: str, rows: OpenedRows) -> None:
-    """Notes a granted opening, before anything is evaluated; noting it again changes nothing.
+    """Store a granted opening, before anything is evaluated; storing it again changes nothing.
 
     Args:
-        folder: `tracking.directory`, or `user_folder`.
-        opening: What the ledger granted.
-        uri: Where the ledger is.
-        rows: What was opened.
+        folder: `tracking.directory`, or `user_folder()`.
+        opening: The granted opening.
+        uri: Address of the ledger.
+        rows: Fingerprints of the opened rows.
 
     Raises:
         StorageError: If it cannot be written.
-        BrokenFileError: If what was noted before is damaged.
+        BrokenFileError: If the existing file is damaged.
     """
     path = folder / FILE
     note = {**_facts(opening, uri), "rows": rows.tree()}
@@ -69,7 +69,7 @@ def remember(folder: Path, opening: Opening, uri: str, rows: OpenedRows) -> None
 
 
 def noted(folder: Path) -> list[Noted]:
-    """Every opening that was noted in a folder.
+    """Return every opening remembered in a folder.
 
     Raises:
         BrokenFileError: If the file is damaged.
@@ -82,14 +82,14 @@ def noted(folder: Path) -> list[Noted]:
 
 
 def noted_in(ledger: SealLedger, uri: str) -> list[Noted]:
-    """Every opening of which a ledger has kept the rows, whatever the test set; without rows that cannot be read."""
-    found = []
+    """Return every opening whose rows a ledger has stored, of any test set; unreadable rows become None."""
+    openings = []
     for opening, text in ledger.openings_with_rows():
         rows = None
         with contextlib.suppress(ValueError, KeyError, TypeError):
             rows = OpenedRows.from_tree(json.loads(text or ""))
-        found.append(Noted(opening.split_digest, opening.entry, _sentence(_facts(opening, uri)), rows))
-    return found
+        openings.append(Noted(opening.split_digest, opening.entry, _sentence(_facts(opening, uri)), rows))
+    return openings
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,10 @@ class Recurring:
     """Rows of a data set that an opening of another one has shown.
 
     Attributes:
-        opening: The sentence about it.
-        development: Of the development rows.
-        test: Of the sealed test rows.
-        chance: Whether they are no more than chance explains.
+        opening: The sentence about the opening.
+        development: Number of development rows shown.
+        test: Number of sealed test rows shown.
+        chance: Whether there are no more than chance explains.
     """
 
     opening: str
@@ -110,7 +110,7 @@ class Recurring:
 
     @property
     def sentence(self) -> str:
-        """How many rows, and which opening."""
+        """Sentence that says how many rows were shown, and by which opening."""
         parts = ((self.development, "development row"), (self.test, "sealed test row"))
         counted = [number_of(n, what) for n, what in parts if n]
         have = plural(self.development + self.test, "was", "were")
@@ -121,33 +121,33 @@ class Recurring:
 def recurring(
     openings: Iterable[Noted], development: Development, sealed: SealedTest, *, other: bool
 ) -> list[Recurring]:
-    """The openings of which rows turn up in this data set.
+    """Return the openings whose rows recur in this data set.
 
     Args:
-        openings: All that are known.
-        development: Its development rows.
-        sealed: Its sealed test rows.
-        other: Leave out openings of this very test set, which are counted by its digest. If not, they are told where
-            rows that they have shown are development rows now.
+        openings: All remembered openings.
+        development: The development rows.
+        sealed: The sealed test rows.
+        other: Whether to leave out openings of this very test set, which are counted by its digest. Otherwise they are
+            reported if rows that they have shown are development rows now.
     """
-    known = [
+    candidates = [
         (opening, opening.rows)
         for opening in openings
         if opening.rows is not None and not (other and opening.digest == sealed.digest)
     ]
-    if not known:
+    if not candidates:
         return []
-    cells, found = row_cells(development), []
-    for (opening, rows), shown in zip(known, sealed.among([rows for _, rows in known]), strict=True):
+    cells, recurrences = row_cells(development), []
+    for (opening, rows), shown in zip(candidates, sealed.among([rows for _, rows in candidates]), strict=True):
         ours, theirs = rows.among(cells), shown[:0] if opening.digest == sealed.digest else shown
         if len(ours) or len(theirs):
             chance = not rows.recur(np.concatenate([ours, theirs]))
-            found.append(Recurring(opening.sentence, len(ours), len(theirs), chance))
-    return found
+            recurrences.append(Recurring(opening.sentence, len(ours), len(theirs), chance))
+    return recurrences
 
 
 def unknown_to(openings: Sequence[Opening], remembered: Iterable[Noted], digest: str) -> list[Noted]:
-    """The remembered openings of this test set that the ledger does not list."""
+    """Return the remembered openings of this test set that the ledger does not list."""
     listed = {opening.entry for opening in openings}
     return [note for note in remembered if note.digest == digest and note.entry not in listed]
 

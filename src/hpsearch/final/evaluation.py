@@ -1,4 +1,4 @@
-"""The one look at the test rows, and the interval of what was seen.
+"""The single evaluation on the test rows, with confidence intervals.
 
 M networks, the shipped one first; S = M - 1 retrained ones; n test rows; C outputs.
 """
@@ -29,9 +29,9 @@ from hpsearch.tracking.seal_ledger import Opening
 
 @dataclass(frozen=True, slots=True)
 class TestScore:
-    """One metric on the test rows with its 95 % interval, and the method of that; no interval for a single row."""
+    """A metric on the test rows with its 95 % interval and the interval's method; no interval for a single row."""
 
-    __test__ = False  # no test class, whatever pytest takes the name for
+    __test__ = False  # keeps pytest from collecting it by its name
 
     value: float
     low: float | None
@@ -41,12 +41,12 @@ class TestScore:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluated:
-    """What one opening has shown.
+    """The results of one opening.
 
     Attributes:
         scores: Metric name to score of the shipped network.
-        retrained: Metric name to (S,) values of the retrained networks.
-        correct: (M, n) whether each network classifies each test row correctly; None where nothing is classified.
+        retrained: Metric name to values (S,) of the retrained networks.
+        correct: Shape (M, n), whether each network classifies each test row correctly; None for regression.
     """
 
     scores: dict[str, TestScore]
@@ -55,21 +55,25 @@ class Evaluated:
 
 
 def right_of(opening: Opening) -> Claim:
-    """The right that the ledger has granted."""
+    """Return the claim that the ledger has granted."""
     return Claim(opening.split_digest, opening.opening, opening.claimant, opening.granted_at, opening.purpose)
 
 
 def evaluate(models: Models, development: Development, sealed: SealedTest, right: Claim) -> Evaluated:
-    """Opens the test set, once, and scores every model on it.
+    """Open the test set, once, and score every model on it.
 
     Args:
         models: The networks.
         development: The rows that they were trained on.
         sealed: The test set.
         right: The granted claim.
+
+    Raises:
+        SealError: If the claim was granted for another test set.
+        DataError: If the files have changed since they were sealed.
     """
     rows = sealed.open(right)
-    torch.set_num_threads(1)  # as in every fit: the last digits depend on it
+    torch.set_num_threads(1)  # as in every fit, since the last digits depend on it
     config, scaling = models.shipped.config, refit_scaling(models.shipped, development)
     data = to_device(rows)
     every = [predict(config, model.weights, data, scaling) for model in (models.shipped, *models.retrained)]
@@ -77,7 +81,14 @@ def evaluate(models: Models, development: Development, sealed: SealedTest, right
 
 
 def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scaling: Scaling) -> Evaluated:
-    """Scores of M networks from the outputs (n, C) of each, the shipped one first; see `evaluate`."""
+    """Score M networks by their outputs; see `evaluate`.
+
+    Args:
+        config: The shipped network's configuration.
+        rows: The n test rows.
+        outputs: Outputs (n, C) of each network, the shipped one first.
+        scaling: Scaling fitted to their training rows.
+    """
     scores = score_test(config, rows, outputs[0], scaling)
     measured = [score_outputs(config, rows, np.arange(rows.n), one[None], scaling) for one in outputs]
     retrained = {name: np.array([one.values[name][0] for one in measured[1:]]) for name in scores}
@@ -86,7 +97,7 @@ def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scal
 
 
 def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling) -> dict[str, TestScore]:
-    """Every metric of the outputs (n, C) for the n test rows, by name.
+    """Return every metric of the outputs (n, C) for the n test rows, by name.
 
     A share of rows has the Wilson interval, all others that of the percentile bootstrap: see `intervals`. `loss` is
     left out where another metric says it.
@@ -113,7 +124,7 @@ def _of_rows(metric: Metric, values: np.ndarray) -> TestScore:
 
 
 def described(opening: Opening, found: Evaluated) -> bytes:
-    """`result.json`: the scores of an opening with their intervals, and the retrained networks' values."""
+    """Return `result.json`: the scores of an opening with their intervals, and the retrained networks' values."""
     scores = {name: asdict(score) for name, score in found.scores.items()}
     retrained = {name: values.tolist() for name, values in found.retrained.items() if len(values)}
     result = {"opening": opening.opening, "scores": scores, **({"retrained": retrained} if retrained else {})}
@@ -121,29 +132,33 @@ def described(opening: Opening, found: Evaluated) -> bytes:
 
 
 def result_text(scores: dict[str, TestScore]) -> str:
-    """The scores as JSON, for the ledger."""
+    """Return the scores as JSON, for the ledger."""
     return json.dumps({name: score.value for name, score in sorted(scores.items())})
 
 
 BITMAPS = "correct.safetensors"
-"""Name of the file among the artifacts of a final run."""
+"""Name of the file of correctness bitmaps among the artifacts of a final run."""
 
 
 def pack(correct: np.ndarray) -> bytes:
-    """The file: `correct` (M, ceil(n / 8)) uint8, eight rows a byte as `numpy.packbits` packs them, and `rows`, n.
+    """Return the file content: `correct` (M, ceil(n / 8)) uint8, packed by `numpy.packbits`, and `rows`, n.
 
     Args:
-        correct: (M, n) bool.
+        correct: Shape (M, n) bool.
     """
     packed = np.packbits(correct, axis=1)
     return save({"correct": np.ascontiguousarray(packed), "rows": np.array([correct.shape[1]])})
 
 
 def unpack(data: bytes, name: str) -> np.ndarray:
-    """The (M, n) bool of `pack`.
+    """Return the (M, n) bool that `pack` packed.
+
+    Args:
+        data: The file content.
+        name: Name of the file, for the message.
 
     Raises:
-        BrokenFileError: If the file is damaged; `name` is for its message.
+        BrokenFileError: If the file is damaged.
     """
     try:
         arrays = load(data)

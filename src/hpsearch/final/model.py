@@ -1,4 +1,4 @@
-"""A refitted network on disk, and as one module that can be served."""
+"""A refitted network on disk, and as a module that can be served."""
 
 import hashlib
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class Model:
     """A refitted network on disk: weights as safetensors, the rest as JSON.
 
     Attributes:
-        folder: Where it lies.
+        folder: Its folder.
         config: Its configuration.
-        weights: Its weights by name.
-        digest: SHA-256 of the weights' file.
-        stop_after: Epochs that it was trained for.
+        weights: Weights by name.
+        digest: SHA-256 of the weights file.
+        stop_after: Number of epochs it was trained for.
     """
 
     folder: Path
@@ -41,11 +41,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What one opening evaluates.
+    """The networks that one opening evaluates.
 
     Attributes:
         shipped: The network that ships.
-        retrained: (S,) more networks of its recipe, with fit seeds of their own.
+        retrained: S more networks of its recipe, with fit seeds of their own.
     """
 
     shipped: Model
@@ -53,7 +53,7 @@ class Models:
 
     @property
     def digest(self) -> str:
-        """What a claim says of all weights: the shipped digest, and one of the retrained ones together."""
+        """Identifier of all weights in a claim: the shipped digest, and a joint one of the retrained networks."""
         if not self.retrained:
             return self.shipped.digest
         together = hashlib.sha256("/".join(model.digest for model in self.retrained).encode()).hexdigest()
@@ -61,13 +61,18 @@ class Models:
 
 
 def save_model(folder: Path, job: RefitJob, result: FitResult) -> Model:
-    """Writes a refitted network; `model.json` last, so that where it is whole the weights are too.
+    """Write a refitted network; `model.json` comes last, so that it exists only with complete weights.
+
+    Args:
+        folder: Folder of the model, created if needed.
+        job: The refit.
+        result: Its result, with weights.
 
     Raises:
         HpsearchError: If the training diverged.
     """
     if result.state is None or result.failure is not None:
-        # No mean is quoted over the networks that happened to learn.
+        # A mean over only those networks that converged would be biased.
         way_out = ": the recipe is not reliable, and has no mean; final.retrains=0 evaluates the refit alone"
         raise HpsearchError(
             f"{job.name} on all development rows failed: {result.failure}; nothing was opened"
@@ -84,14 +89,14 @@ def save_model(folder: Path, job: RefitJob, result: FitResult) -> Model:
 
 
 def load_model(folder: Path, config: Config) -> Model | None:
-    """The network that `save_model` wrote; None if there is none.
+    """Return the network that `save_model` wrote; None if there is none.
 
     Args:
-        folder: Where it lies.
-        config: What it was trained by; what is stored of it holds no secrets.
+        folder: Folder of the model.
+        config: Its configuration; the stored copy has its secrets masked.
 
     Raises:
-        BrokenFileError: If the weights are not those that were saved, or what is said of them is damaged.
+        BrokenFileError: If the weights are not those that were saved, or `model.json` is damaged.
     """
     way_out = f"delete {str(folder)!r}, and the same command refits"
     body = read_sealed(folder / "model.json", way_out)
@@ -106,7 +111,7 @@ def load_model(folder: Path, config: Config) -> Model | None:
 
 
 def deployed(model: Model, development: Development) -> Deployed:
-    """The refitted network as one module that takes raw inputs."""
+    """Return the refitted network as a module that takes raw inputs."""
     width = 0 if development.classes else development.targets.shape[1]
     outputs = output_count(model.config.loss, development.task, development.classes, width)
     shape = development.inputs.shape[1:]
@@ -114,7 +119,7 @@ def deployed(model: Model, development: Development) -> Deployed:
 
 
 def refit_scaling(model: Model, development: Development) -> Scaling:
-    """The scaling by the rows that the network was refitted on."""
+    """Return the scaling fitted to the rows that the network was refitted on."""
     config = model.config
     train = refit_fold(development, seed=config.seed, limit=config.data.limit).train
     return fit_scaling(development, train, config.data.normalize)

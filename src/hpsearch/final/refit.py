@@ -1,4 +1,4 @@
-"""What is left of a champion's score on fresh seeds, and how it is trained on all development rows."""
+"""How much of the champion's score remains on fresh seeds, and the plan of its refit on all development rows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,19 +18,19 @@ WAIT_S = 0.2
 """How long workers are listened to before signals are looked at."""
 
 DEFAULT_SEEDS = 10
-"""Fresh seeds of `confirm` where nothing is compared."""
+"""Fresh seeds of `confirm` in sweeps without a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shrinkage:
-    """How much of the champion's score is left on fresh seeds.
+    """How much of the champion's score remains on fresh seeds.
 
     Attributes:
         search: Score of the winning trial.
-        confirmed: Mean score over the fresh seeds; None if one of them diverged.
-        sd: Standard deviation of these scores; None for fewer than two.
+        confirmed: Mean score over the fresh seeds; None if one of them has no score.
+        sd: Standard deviation of these scores; None for fewer than two, or if one is missing.
         n: Number of fresh seeds.
-        failed: How many of them have no score.
+        failed: Number of them without a score.
     """
 
     search: float
@@ -41,7 +41,7 @@ class Shrinkage:
 
 
 def shrinkage(search: float, results: Sequence[TrialResult]) -> Shrinkage:
-    """Compares the winning score with those of fresh seeds; a failed seed leaves no mean to quote."""
+    """Compare the winning score with those of fresh seeds; if one failed, there is no mean."""
     scores = [result.score for result in results if result.score is not None]
     failed = len(results) - len(scores)
     mean = float(np.mean(scores)) if scores and not failed else None
@@ -50,7 +50,7 @@ def shrinkage(search: float, results: Sequence[TrialResult]) -> Shrinkage:
 
 
 def require_plan(config: Config, epochs: int | None, seeds: int) -> None:
-    """Refuses what no refit could follow, before anything is trained for it.
+    """Refuse settings from which no refit could be planned, before anything is trained.
 
     Args:
         config: The champion's configuration.
@@ -58,7 +58,7 @@ def require_plan(config: Config, epochs: int | None, seeds: int) -> None:
         seeds: `confirm.seeds`, with its default filled in.
 
     Raises:
-        ConfigError: If the refit would end in its warm-up, or has no fresh seed to follow.
+        ConfigError: If the refit would end within its warm-up, or needs fresh seeds and has none.
     """
     warmup = config.schedule.warmup_epochs
     if epochs is not None and epochs <= warmup:
@@ -70,7 +70,7 @@ def require_plan(config: Config, epochs: int | None, seeds: int) -> None:
 
 
 def _follows_seeds(config: Config, epochs: int | None) -> bool:
-    """Whether the refit has something to learn from fresh seeds: when to stop, or when to reduce the learning rate."""
+    """Return whether the refit takes its stopping epoch or learning-rate reductions from fresh seeds."""
     return config.schedule.kind == "plateau" or _stops_early(config, epochs)
 
 
@@ -79,18 +79,18 @@ def _stops_early(config: Config, epochs: int | None) -> bool:
 
 
 def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResult]) -> RefitJob:
-    """The refit on all development rows, which leaves none to monitor.
+    """Plan the refit on all development rows, which leaves none to monitor.
 
     With early stopping, it stops after the median epoch that the fresh seeds kept; a plateau schedule repeats the
     reductions of the seed that kept the median epoch.
 
     Args:
         config: The champion's configuration.
-        epochs: `final.epochs`, which wins over early stopping; None: those of the configuration.
+        epochs: `final.epochs`, which overrides early stopping; None: those of the configuration.
         confirmed: Results of the fresh seeds.
 
     Raises:
-        HpsearchError: If the configuration monitors and no fresh seed has run that could be followed.
+        HpsearchError: If the plan needs a fresh seed and none has a score.
     """
     early = _stops_early(config, epochs)
     if epochs is not None:

@@ -91,7 +91,7 @@ def binary_cross_entropy(outputs: torch.Tensor, targets: torch.Tensor, smoothing
     Args:
         outputs: Shape (B, C) logits; C = 1 for two classes, otherwise one against the rest.
         targets: Shape (B, C) probabilities in [0, 1].
-        smoothing: Moves each target towards 1/2: t (1 - smoothing) + smoothing / 2.
+        smoothing: Moves each target toward 1/2: t (1 - smoothing) + smoothing / 2.
 
     Returns:
         Shape (B,).

@@ -1,1 +1,1 @@
-"""Formulas on arrays."""
+"""Statistical formulas on arrays, without any notion of sweeps or reports."""

@@ -1,7 +1,7 @@
-"""How probable it is that a level gives the best model when every level gets k trials.
+"""The probability that a level yields the best model when every level gets k trials.
 
-Legend: J levels, N trials of a level, U distinct `report` scores of a level, Y of all levels together, Q nodes,
-M columns: several weightings of the same trials, such as budgets or resamples. Higher is better.
+Legend: J levels, N trials of a level, U distinct `report` scores of a level, Y of all levels together, Q nodes, M
+columns: several weightings of the same trials, such as budgets or resamples. Higher is better.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,19 @@ Level = tuple[np.ndarray, np.ndarray]
 
 
 def prob_best(levels: Sequence[Level], k: int) -> np.ndarray:
-    """(J,) probability of each level that its best of k trials has the highest `report` score; the sum is 1.
+    """Return the probability of each level that its best of k trials has the highest `report` score.
 
     P(a) = Σ_y p_a(y) ∫₀¹ Π_{b≠a} (F_b(y⁻) + t p_b(y)) dt: levels that tie at the top share it equally.
 
     Args:
         levels: `val` and `report` scores of each level, J >= 1.
-        k: Budget, at most the trials of the smallest level.
+        k: Budget, at most the number of trials of the smallest level.
+
+    Returns:
+        Shape (J,), of sum 1.
 
     Raises:
-        ValueError: If a score is NaN or +inf, or k is more than the trials of a level.
+        ValueError: If a score is NaN or +inf, or k exceeds the trials of a level.
 
     Examples:
         >>> scores = [np.array([0.1, 0.4]), np.array([0.2, 0.3])]
@@ -40,14 +43,14 @@ def prob_best(levels: Sequence[Level], k: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """Where one level's distinct scores stand among the nodes.
+    """Positions of one level's distinct scores among the nodes.
 
     Attributes:
-        order: (N,) trials by ascending `report` score.
-        starts: (U,) first of each group of equal scores in that order.
-        below: (Q,) number of the level's distinct scores below the score of each node.
-        own: nodes whose score is one of the level's.
-        t: (len(own), 1) position t of these nodes.
+        order: Shape (N,) trials by ascending `report` score.
+        starts: Shape (U,) start of each group of equal scores in that order.
+        below: Shape (Q,) number of the level's distinct scores below the score of each node.
+        own: Indices of the nodes whose score is one of the level's.
+        t: Shape (len(own), 1) position t of these nodes.
     """
 
     order: np.ndarray
@@ -57,7 +60,7 @@ class _Steps:
     t: np.ndarray
 
     def mass(self, weights: np.ndarray) -> np.ndarray:
-        """(U, M) probability of each distinct score, from weights (N, M)."""
+        """Return the probability (U, M) of each distinct score, from weights (N, M)."""
         ordered: np.ndarray = weights[self.order]
         return ordered if len(self.starts) == len(self.order) else np.add.reduceat(ordered, self.starts, axis=0)
 
@@ -66,12 +69,12 @@ class _Steps:
 class StepCdfs:
     """The quadrature nodes (y, t) that make `prob_best` exact for any weights of the same trials.
 
-    The integrand at y is a polynomial of degree c - 1 in t, c the number of levels with a trial at y; ceil(c/2)
-    Gauss-Legendre nodes integrate it exactly. A score of one or two levels thus needs one node only.
+    The integrand at y is a polynomial of degree c - 1 in t, where c is the number of levels with a trial at y;
+    ceil(c/2) Gauss-Legendre nodes integrate it exactly. A score of one or two levels thus needs a single node.
 
     Attributes:
-        steps: Of each level.
-        quadrature: (Q, 1) weight of each node.
+        steps: Steps of each level.
+        quadrature: Shape (Q, 1) weight of each node.
     """
 
     steps: tuple[_Steps, ...]
@@ -79,7 +82,7 @@ class StepCdfs:
 
     @classmethod
     def of(cls, reports: Sequence[np.ndarray]) -> "StepCdfs":
-        """The nodes for levels with these `report` scores, (N,) each.
+        """Build the nodes for levels with these `report` scores, (N,) each.
 
         Raises:
             ValueError: If a score is NaN or +inf.
@@ -94,15 +97,7 @@ class StepCdfs:
         return cls(tuple(_steps(report, node_y, node_t) for report in reports), quadrature[:, None])
 
     def prob_best(self, weights: Sequence[np.ndarray]) -> np.ndarray:
-        """(J, M) probability of each level to be best, for `weights` (N, M) of each level's trials.
-
-        Examples:
-            >>> scores = [np.array([0.1, 0.4]), np.array([0.2, 0.3])]
-            >>> prob_best([(each, each) for each in scores], k=1).tolist()
-            [0.5, 0.5]
-            >>> prob_best([(each, each) for each in scores], k=2).tolist()
-            [1.0, 0.0]
-        """
+        """Return the probability (J, M) of each level to be best, for `weights` (N, M) of each level's trials."""
         product = np.ones((len(self.quadrature), weights[0].shape[1]))
         terms = []
         for step, of_level in zip(self.steps, weights, strict=True):
@@ -126,7 +121,7 @@ def _steps(report: np.ndarray, node_y: np.ndarray, node_t: np.ndarray) -> _Steps
 
 
 def _without(product: np.ndarray, chance: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """(M,) sums of at · product / chance; where the level's own chance is zero, so is its mass."""
+    """Return the sums (M,) of at · product / chance; where the level's own chance is zero, so is its mass."""
     others = np.divide(product, chance, out=np.zeros_like(product), where=chance > 0)
     sums: np.ndarray = (others * at).sum(axis=0)
     return sums

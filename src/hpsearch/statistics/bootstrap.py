@@ -1,7 +1,7 @@
-"""Intervals of tuning curves by resampling trials within a level, for budgets up to N/5.
+"""Bootstrap intervals of tuning curves, by resampling trials within a level, for budgets up to N/5.
 
 Legend: J levels, N trials of a level, G distinct `val` scores, K budgets, P pairs of levels, B resamples. Trials are
-what is drawn anew: an interval says what another search of the same size would have shown, on the same split.
+resampled: an interval describes what another search of the same size would show on the same split.
 """
 
 import math
@@ -15,22 +15,23 @@ from hpsearch.statistics.best_probability import Level, StepCdfs
 from hpsearch.statistics.tuning_curves import curves, expectation, largest_claim, refuse_unordered, u_weights
 
 RESAMPLES = 2000
+"""Default number of resamples."""
 
 IN_EACH_TAIL = 10
-"""Resamples beyond each end of an interval, at the least: more resamples are drawn where alpha is split finely."""
+"""Minimum number of resamples beyond each end of an interval: more are drawn where alpha is divided finely."""
 
 AT_ONCE = 200
-"""Resamples that are worked on at once: they stay in the cache, and matrix products too small to wait for threads."""
+"""Resamples processed at once: they fit the cache, and the matrix products are too small for multithreading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Resamples of a level's trials, ready for any budget.
+    """Resamples of a level's trials, prepared for any budget.
 
     Attributes:
-        group: (N,) rank of each trial's `val` score among the distinct ones.
-        up_to: (G + 1, B) trials of each resample with one of the lowest g scores.
-        share: (N, B) each trial's part of its resample's trials with the same score.
+        group: Shape (N,) rank of each trial's `val` score among the distinct ones.
+        up_to: Shape (G + 1, B) number of trials of each resample with one of the lowest g scores.
+        share: Shape (N, B) each trial's share among its resample's trials with the same score.
     """
 
     group: np.ndarray
@@ -39,7 +40,7 @@ class Draws:
 
     @classmethod
     def of(cls, val: np.ndarray, counts: np.ndarray) -> "Draws":
-        """The draws in which each trial of `val` (N,) occurs `counts` (N, B) times."""
+        """Prepare the resamples in which each trial of `val` (N,) occurs `counts` (N, B) times."""
         scores, group, size = np.unique(val, return_inverse=True, return_counts=True)
         starts = np.cumsum(size) - size
         in_group = np.add.reduceat(counts[np.argsort(group, kind="stable")], starts, axis=0)
@@ -48,7 +49,7 @@ class Draws:
         return cls(group, up_to, counts / np.maximum(in_group, 1)[group])
 
     def weights(self, k: int) -> np.ndarray:
-        """(N, B) probability of each trial to be chosen from k of each resample; equal scores share equally."""
+        """Return the probability (N, B) of each trial to be selected from k of each resample; ties share equally."""
         chosen = np.append(0.0, np.cumsum(u_weights(len(self.group), k)))
         at: np.ndarray = np.diff(chosen[self.up_to], axis=0)[self.group]
         at *= self.share
@@ -57,14 +58,14 @@ class Draws:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Differences of the expected `report` score of the best of k, first level minus second, with intervals.
+    """Differences of the expected `report` score of the best of k, first level minus second, with joint intervals.
 
     Attributes:
-        pairs: P pairs of level numbers.
+        pairs: P pairs of level indices.
         ks: K budgets.
-        estimate: (P, K).
-        low: (P, K) lower ends, which hold together with all others.
-        high: (P, K) upper ends.
+        estimate: Shape (P, K).
+        low: Shape (P, K) lower ends.
+        high: Shape (P, K) upper ends.
     """
 
     pairs: tuple[tuple[int, int], ...]
@@ -76,13 +77,13 @@ class Differences:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A pair of levels of which one is ahead at one budget and the other at another.
+    """A pair of levels of which one leads at one budget and the other at another.
 
     Attributes:
-        first: Number of the one level.
-        second: Number of the other.
-        k_first: Smallest budget at which `first` is ahead.
-        k_second: Smallest budget at which `second` is ahead.
+        first: Index of the one level.
+        second: Index of the other.
+        k_first: Smallest budget at which `first` leads.
+        k_second: Smallest budget at which `second` leads.
     """
 
     first: int
@@ -99,18 +100,18 @@ def curve_bands(
     seed: int | np.random.Generator,
     resamples: int = RESAMPLES,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Percentile intervals of both tuning curves at each budget: low and high of `report`, low and high of `val`.
+    """Return percentile intervals of both tuning curves at each budget: ends of `report`, then ends of `val`.
 
     Args:
-        val: (N,) scores that choose.
-        report: (N,) scores that judge.
-        ks: K budgets, 1 … N/5.
-        alpha: Each interval covers 1 - alpha by itself.
-        seed: Of the resamples.
-        resamples: B, >= 2.
+        val: Shape (N,) scores that select.
+        report: Shape (N,) scores that evaluate.
+        ks: K budgets, in [1, N/5].
+        alpha: Each interval by itself covers 1 - alpha.
+        seed: Seed of the resamples.
+        resamples: Number of resamples B, >= 2.
 
     Returns:
-        Four (K,) arrays.
+        Four arrays of shape (K,).
 
     Raises:
         ValueError: If a budget exceeds N/5, or a score is NaN or +inf.
@@ -131,14 +132,17 @@ def best_bands(
     seed: int | np.random.Generator,
     resamples: int = RESAMPLES,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(J, K) lower and (J, K) upper ends of percentile intervals of the probability that a level is best.
+    """Return percentile intervals of the probability that a level is best.
 
     Args:
         levels: `val` and `report` scores of each level.
-        ks: K budgets, 1 … N/5 of the smallest level.
-        alpha: Each interval covers 1 - alpha by itself.
-        seed: Of the resamples.
-        resamples: B, >= 2.
+        ks: K budgets, in [1, N/5] of the smallest level.
+        alpha: Each interval by itself covers 1 - alpha.
+        seed: Seed of the resamples.
+        resamples: Number of resamples B, >= 2.
+
+    Returns:
+        Lower ends (J, K) and upper ends (J, K).
 
     Raises:
         ValueError: If a budget exceeds N/5 of a level, or a score is NaN or +inf.
@@ -158,14 +162,14 @@ def curve_differences(
     seed: int | np.random.Generator,
     resamples: int | None = None,
 ) -> Differences:
-    """All pairs of levels at all declared budgets, with intervals that hold together (Bonferroni over both).
+    """Compare all pairs of levels at all declared budgets, with simultaneous intervals (Bonferroni over both).
 
     Args:
         levels: `val` and `report` scores of each level, J >= 2; `report` finite.
-        ks: K declared budgets, 1 … N/5 of the smallest level.
+        ks: K declared budgets, in [1, N/5] of the smallest level.
         alpha: All intervals together cover 1 - alpha.
-        seed: Of the resamples.
-        resamples: B; by default 2,000, or as many as leave 10 in each tail.
+        seed: Seed of the resamples.
+        resamples: Number of resamples B; None: 2,000, or as many as leave 10 in each tail.
 
     Raises:
         ValueError: If a budget exceeds N/5 of a level, a score is NaN or +inf, or a `report` score is infinite.
@@ -189,7 +193,7 @@ def curve_differences(
 
 
 def budget_flips(differences: Differences) -> list[Flip]:
-    """The pairs whose difference excludes zero on opposite sides at two declared budgets."""
+    """Return the pairs whose difference excludes zero on opposite sides at two declared budgets."""
     flips = []
     for (first, second), low, high in zip(differences.pairs, differences.low, differences.high, strict=True):
         ahead, behind = np.flatnonzero(low > 0), np.flatnonzero(high < 0)
@@ -199,22 +203,22 @@ def budget_flips(differences: Differences) -> list[Flip]:
 
 
 def draw_counts(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, resamples) how often each of n trials occurs in each resample of n with replacement."""
+    """Return how often each of n trials occurs in each resample of n with replacement, shape (n, resamples)."""
     drawn = rng.integers(n, size=(n, resamples), dtype=np.int32).astype(np.intp)
     return np.bincount((drawn * resamples + np.arange(resamples)).ravel(), minlength=n * resamples).reshape(n, -1)
 
 
 def chunks(resamples: int) -> Iterator[int]:
-    """Sizes of the parts that resamples are worked on in."""
+    """Yield the sizes of the chunks in which resamples are processed."""
     for start in range(0, resamples, AT_ONCE):
         yield min(AT_ONCE, resamples - start)
 
 
 def percentiles(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper alpha/2 percentile over the last axis.
+    """Return the lower and upper alpha/2 percentile over the last axis.
 
-    Both are values that occur, the outer ones of two neighbours, so that -inf needs no interpolation and the interval
-    of negated values is the negated interval.
+    Both are values that occur, the outer ones of two neighbors, so that -inf needs no interpolation and negated values
+    have the negated interval.
     """
     last = values.shape[-1] - 1
     rank = math.floor(alpha / 2 * last)
@@ -229,7 +233,7 @@ def _resample(
     seed: int | np.random.Generator,
     resamples: int,
 ) -> np.ndarray:
-    """(…, B) statistic of resamples drawn within each level by a stream of its own."""
+    """Return the statistic (…, B) of resamples drawn within each level, each level with its own random stream."""
     smallest = min(len(val) for val, _ in levels)
     _refuse_budgets(ks, smallest)
     for level in levels:

@@ -1,7 +1,7 @@
-"""Differences over folds or re-drawn splits of one pool: their training rows overlap, so that they vary together.
+"""Differences over folds or redrawn splits of one data set: their training rows overlap, so that they are correlated.
 
-d (J,) are differences of scores A minus B per fold or split, higher is better. However many there are, the standard
-error never falls below s sqrt(n_val / n_train): more splits of the same rows are no new rows.
+d (J,) are differences of scores A minus B per fold or split, higher is better. Whatever their number, the standard
+error never falls below s sqrt(n_val / n_train): more splits of the same rows add no new rows.
 """
 
 import numpy as np
@@ -11,12 +11,15 @@ from hpsearch.statistics.intervals import resampled_error
 
 
 def corrected_se(d: np.ndarray, n_val: float, n_train: float) -> float:
-    """Standard error of the mean of J >= 2 differences, s sqrt(1/J + n_val/n_train) (Nadeau & Bengio, 2003).
+    """Return the standard error of the mean of J >= 2 differences, s sqrt(1/J + n_val/n_train) (Nadeau & Bengio, 2003).
 
     Args:
-        d: (J,) differences.
-        n_val: Rows scored in each fold or split.
-        n_train: Rows trained on; for K folds n_val / n_train is 1 / (K - 1).
+        d: Shape (J,) differences.
+        n_val: Number of rows scored in each fold or split, > 0.
+        n_train: Number of training rows, > 0; for K folds n_val / n_train is 1 / (K - 1).
+
+    Raises:
+        ValueError: If there are fewer than 2 differences, or a part is empty.
     """
     if len(d) < 2 or n_val <= 0 or n_train <= 0:
         raise ValueError(f"needs 2 differences and positive parts, got {len(d)} with {n_val=}, {n_train=}")
@@ -24,6 +27,6 @@ def corrected_se(d: np.ndarray, n_val: float, n_train: float) -> float:
 
 
 def corrected_interval(d: np.ndarray, n_val: float, n_train: float, alpha: float) -> tuple[float, float]:
-    """The 1 - alpha interval of the mean difference with `corrected_se` and J - 1 degrees of freedom."""
+    """Return the 1 - alpha interval of the mean difference, with `corrected_se` and J - 1 degrees of freedom."""
     half = float(stats.t.ppf(1 - alpha / 2, len(d) - 1)) * corrected_se(d, n_val, n_train)
     return float(d.mean()) - half, float(d.mean()) + half

@@ -1,4 +1,4 @@
-"""Seeds x images: how far a difference of accuracies would vary with other seeds and, at once, with other images.
+"""Seeds x images: how much a difference of accuracies would vary with other seeds and other images at once.
 
 S seeds (pairing keys), n scored rows, the same rows for every seed and both levels.
 """
@@ -19,9 +19,9 @@ class Crossed:
         diff: Mean over all S n cells.
         low: Lower end of its interval.
         high: Upper end.
-        seed_part: Its variance if only seeds were drawn anew: s^2 / S of the seeds' means.
-        image_part: Its variance if only images were drawn anew: s^2 / n of the images' means.
-        var: Its variance if both are; no less than either part, no more than their sum.
+        seed_part: Its variance if only seeds were redrawn: s^2 / S of the seeds' means.
+        image_part: Its variance if only images were redrawn: s^2 / n of the images' means.
+        var: Its variance if both are redrawn; at least either part, at most their sum.
         dominated_by: The larger part; `seeds` if they are equal.
     """
 
@@ -35,16 +35,19 @@ class Crossed:
 
 
 def crossed(correct_a: np.ndarray, correct_b: np.ndarray, alpha: float) -> Crossed:
-    """The interval of a difference that holds for new seeds and new images from the same source (Owen, 2007).
+    """Return the difference with an interval that holds for new seeds and new images from the same source (Owen, 2007).
 
-    Var = (MS_seed + MS_image - MS_rest) / (S n) from the mean squares of the two-way layout with one value in a cell
-    (Searle, Casella & McCulloch, 1992), at least the larger part. The interval takes t(S - 1) if seeds
-    dominate, else the normal distribution.
+    Var = (MS_seed + MS_image - MS_rest) / (S n) from the mean squares of the two-way layout with one value per cell
+    (Searle, Casella & McCulloch, 1992), at least the larger part. The interval uses t(S - 1) if seeds dominate,
+    otherwise the normal distribution.
 
     Args:
-        correct_a: (S, n) bool: whether A's run with seed s has row i right; S, n >= 2.
-        correct_b: (S, n) bool of B, the same seeds and rows.
-        alpha: 1 - coverage.
+        correct_a: Shape (S, n) bool: whether A's run with seed s classifies row i correctly; S, n >= 2.
+        correct_b: Shape (S, n) bool for B, the same seeds and rows.
+        alpha: 1 - coverage, in (0, 1).
+
+    Raises:
+        ValueError: If the bitmaps are not bool, differ in shape, or are too small.
     """
     difference = _differences(correct_a, correct_b)
     seeds, images = difference.shape
@@ -59,7 +62,7 @@ def crossed(correct_a: np.ndarray, correct_b: np.ndarray, alpha: float) -> Cross
 
 
 def _differences(correct_a: np.ndarray, correct_b: np.ndarray) -> np.ndarray:
-    """(S, n) int8 of -1, 0 and 1."""
+    """Return A minus B, (S, n) int8 of -1, 0 and 1."""
     shapes = np.shape(correct_a), np.shape(correct_b)
     if shapes[0] != shapes[1] or len(shapes[0]) != 2 or min(shapes[0]) < 2:
         raise ValueError(
@@ -72,7 +75,7 @@ def _differences(correct_a: np.ndarray, correct_b: np.ndarray) -> np.ndarray:
 
 
 def _mean_squares(difference: np.ndarray) -> tuple[float, float, float]:
-    """Mean squares of seeds, images and the rest; Python's integers keep all S n times the sums of squares exact."""
+    """Return mean squares of seeds, images and residual; Python's integers keep the sums of squares exact."""
     seeds, images = difference.shape
     by_seed = difference.sum(axis=1, dtype=np.int64)
     by_image = difference.sum(axis=0, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Which parameters decide whether a trial is among the best (PED-ANOVA), beside the same analysis of pure noise.
+"""Which parameters decide whether a trial is among the best (PED-ANOVA), compared with the same analysis of pure noise.
 
 Legend: N trials, G grid points, B resamples. It finds association in random trials, not causes.
 """
@@ -17,24 +17,24 @@ FEWEST_TRIALS = 50
 FEWEST_TOP = 5
 
 GRID = 50
-"""Points on which the density of a number is estimated."""
+"""Number of points on which the density of a numeric parameter is estimated."""
 
 BANDWIDTH = 0.6
-"""Of the kernels, in standard deviations times n_top^(-1/5)."""
+"""Bandwidth of the kernels, in standard deviations times n_top^(-1/5)."""
 
 ROUNDING = 1e-9
-"""A smaller divergence of all parameters together is an error of arithmetic."""
+"""Total divergence of all parameters below which it is a rounding error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """The importance of a parameter, as a share of that of all parameters.
+    """The importance of a parameter, as a share of the total.
 
     Attributes:
-        name: Of the parameter.
-        share: Importance, 0 … 1; those of all parameters sum to 1.
-        low: Lower end of the bootstrap interval, made to hold `share`.
-        high: Upper end, made to hold `share`.
+        name: Name of the parameter.
+        share: Importance, in [0, 1]; those of all parameters sum to 1.
+        low: Lower end of the bootstrap interval, extended to contain `share`.
+        high: Upper end, extended to contain `share`.
         dummy: Mean importance of its dummy, which has the parameter's own values in random order.
         dummy_high: Upper end of the dummy's interval.
         evidence: Whether `low` is above `dummy_high`.
@@ -58,26 +58,26 @@ def importances(
     alpha: float = 0.05,
     resamples: int = RESAMPLES,
 ) -> list[Importance]:
-    """Importances for reaching the best `quantile` of trials, highest first (Watanabe et al., 2023).
+    """Return each parameter's importance for being among the best `quantile` of trials, highest first.
 
-    Pearson's divergence of a parameter's density among the top trials from that among all, ½ ∫ (p_top/p_all - 1)²
-    p_all. A parameter that only some trials have is compared among those, and counts with a²/b, where a of the top
-    and b of all trials have it (conditional PED-ANOVA, theorem 4.2).
+    PED-ANOVA (Watanabe et al., 2023): Pearson's divergence of a parameter's density among the top trials from that
+    among all, ½ ∫ (p_top/p_all - 1)² p_all. A parameter that only some trials have is compared among those, and
+    weighted by a²/b, where a of the top and b of all trials have it (conditional PED-ANOVA, theorem 4.2).
 
-    Densities of numbers are sums of normal kernels on a grid of 50 points from the lowest to the highest value, cut
-    off at the ends. Top and all share one bandwidth, 0.6 n_top^(-1/5) standard deviations of all values: p_top/p_all
-    is then at most n/n_top everywhere, and a parameter and its dummy are blurred alike. (Scott's factor, 1.06, is for
-    one bell; the top of a parameter that matters is far narrower than all its values.) Densities of categories are
-    their shares, with one trial's weight for each category added to n_top.
+    Densities of numbers are sums of normal kernels on a grid of 50 points from the lowest to the highest value,
+    truncated at the ends. Top and all share one bandwidth, 0.6 n_top^(-1/5) standard deviations of all values:
+    p_top/p_all is then at most n/n_top everywhere, and a parameter and its dummy are smoothed alike. (Scott's factor,
+    1.06, is for a single bell; the top values of an important parameter are far narrower than all its values.)
+    Densities of categories are their shares, with one trial's weight per category added to n_top.
 
     Args:
-        score: (N,) higher is better, -inf for a failed trial.
-        parameters: (N,) values by name, on a log scale where the space is; NaN where a trial has the parameter not.
-        seed: Of resamples and dummies.
-        categories: Names of the parameters whose values are codes without order.
-        quantile: Share of the trials that are the top, 0 < quantile < 1; trials tied at its edge count in part.
+        score: Shape (N,) higher is better, -inf for a failed trial.
+        parameters: Shape (N,) values by name, on a log scale where the space is; NaN where a trial lacks the parameter.
+        seed: Seed of resamples and dummies.
+        categories: Names of the parameters whose values are unordered codes.
+        quantile: Share of the trials that are the top, in (0, 1); trials tied at its edge count in part.
         alpha: Each interval covers 1 - alpha.
-        resamples: B.
+        resamples: Number of resamples B.
 
     Raises:
         ValueError: If there are fewer than 50 trials or 5 top ones (R13), a score is NaN or +inf, or scores or
@@ -108,9 +108,9 @@ class _Field:
     """A parameter on its grid.
 
     Attributes:
-        place: (N,) grid point of each trial; 0 where it has the parameter not.
-        present: (N, 1) 1 where a trial has the parameter, else 0.
-        kernel: (G, G) density over the grid (rows) that a trial at a point (columns) contributes.
+        place: Shape (N,) grid point of each trial; 0 where it lacks the parameter.
+        present: Shape (N, 1) 1 where a trial has the parameter, else 0.
+        kernel: Shape (G, G) density over the grid (rows) that a trial at a point (columns) contributes.
     """
 
     place: np.ndarray
@@ -129,12 +129,14 @@ class _Field:
         return cls(place, present[:, None].astype(np.float64), kernel)
 
     def divergence(self, place: np.ndarray, counts: np.ndarray, tops: np.ndarray) -> np.ndarray:
-        """(B,) divergence in each resample: ½ (Σ t²/l - a²/b), t and l the densities of top and all, of sums a and b.
+        """Return the divergence in each resample, shape (B,).
+
+        ½ (Σ t²/l - a²/b), with the densities t of the top and l of all, of sums a and b.
 
         Args:
-            place: (N, B) grid point of each trial.
-            counts: (N, B) how often each trial occurs.
-            tops: (N, B) how often it does among the top.
+            place: Shape (N, B) grid point of each trial.
+            counts: Shape (N, B) how often each trial occurs.
+            tops: Shape (N, B) how often it occurs among the top.
         """
         t, whole = (self._density(place, weights / weights.sum(axis=0)) for weights in (tops, counts))
         a, b = t.sum(axis=0), whole.sum(axis=0)
@@ -143,7 +145,7 @@ class _Field:
         return halves.clip(min=0.0)
 
     def shuffled(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """(N, size) grid points dealt anew, in each column, to the trials that have the parameter."""
+        """Return grid points (N, size) permuted, in each column, among the trials that have the parameter."""
         dealt = np.zeros((len(self.place), size), dtype=np.intp)
         holders = self.present[:, 0] > 0
         dealt[holders] = rng.permuted(np.tile(self.place[holders, None], size), axis=0)
@@ -158,7 +160,7 @@ class _Field:
 
 
 def _on_grid(values: np.ndarray, top: float) -> tuple[np.ndarray, np.ndarray]:
-    """Grid point of each value, and the (G, G) kernels of the grid, each column of sum 1."""
+    """Return the grid point of each value, and the (G, G) kernels of the grid, each column of sum 1."""
     low, reach = values.min(initial=np.inf), np.ptp(values) if len(values) else 0.0
     if not reach > 0:
         return np.zeros(len(values), dtype=np.intp), np.eye(1)
@@ -170,7 +172,7 @@ def _on_grid(values: np.ndarray, top: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _category_kernel(codes: int, top: float) -> np.ndarray:
-    """(codes, codes) shares that a trial of each category (columns) adds to each category, each column of sum 1."""
+    """Return the (codes, codes) shares that a trial of each category (column) adds to each; columns sum to 1."""
     return (top * np.eye(codes) + 1.0) / (top + codes)
 
 
@@ -180,7 +182,7 @@ def _divergences(fields: Sequence[_Field], score: np.ndarray, counts: np.ndarray
 
 
 def _top_counts(score: np.ndarray, counts: np.ndarray, top: int) -> np.ndarray:
-    """(N, B) how many of the `top` best of each resample each trial is; trials tied at the edge share what is left."""
+    """Return how often each trial is among the `top` best of each resample, (N, B); ties at the edge share the rest."""
     draws = Draws.of(score, counts)
     inside: np.ndarray = np.diff(np.maximum(draws.up_to - (len(score) - top), 0), axis=0)[draws.group] * draws.share
     return inside
@@ -189,7 +191,7 @@ def _top_counts(score: np.ndarray, counts: np.ndarray, top: int) -> np.ndarray:
 def _resampled(
     fields: Sequence[_Field], score: np.ndarray, top: int, rng: np.random.Generator, resamples: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of the parameters and of their dummies, one row a parameter and one column a resample."""
+    """Return the shares of the parameters and of their dummies, one row per parameter and one column per resample."""
     shares, dummies = [], []
     for size in chunks(resamples):
         counts = draw_counts(len(score), size, rng)

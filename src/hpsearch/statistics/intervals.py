@@ -1,4 +1,4 @@
-"""95 % intervals of what was measured on a sample of rows."""
+"""95 % confidence intervals of statistics of a sample of rows."""
 
 import math
 from collections.abc import Callable
@@ -12,17 +12,18 @@ LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 RESAMPLES = 1000
+"""Number of bootstrap resamples of an interval."""
 
 BOOTSTRAP_SEED = 1993
-"""Seeds the resamples of every test metric, so that the same outputs have the same interval."""
+"""Seed of the resamples of every test metric, so that equal outputs have equal intervals."""
 
 
 def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """The score interval of a share (Wilson, 1927): it has a width even where every row is right, or none.
+    """Return the score interval of a share (Wilson, 1927), which has a positive width even at 0 or 1.
 
     Args:
-        hits: Rows that are right, 0 … n.
-        n: All rows, >= 1.
+        hits: Number of correct rows, in [0, n].
+        n: Number of rows, >= 1.
         level: Coverage, in (0, 1).
 
     Examples:
@@ -32,23 +33,26 @@ def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """
     z = NormalDist().inv_cdf((1 + level) / 2)
     share, spread = hits / n, z**2 / n
-    centre = (share + spread / 2) / (1 + spread)
+    center = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return (0.0 if hits == 0 else centre - half), (1.0 if hits == n else centre + half)
+    return (0.0 if hits == 0 else center - half), (1.0 if hits == n else center + half)
 
 
 def bootstrap_interval(
     statistic: Callable[[np.ndarray], float], n: int, seed: int = BOOTSTRAP_SEED
 ) -> tuple[float | None, float | None]:
-    """The percentile bootstrap interval over rows (Efron & Tibshirani, 1993, chapter 13); none for fewer than two.
+    """Return the percentile bootstrap interval over rows (Efron & Tibshirani, 1993, chapter 13).
 
-    It stays within what the statistic can be: an interval of a few squared errors with a heavy tail is lopsided and
+    It stays within the range of the statistic: the interval of a few squared errors with a heavy tail is asymmetric and
     never negative, where mean ± 1.96 SE would be.
 
     Args:
-        statistic: From (n,) row numbers, drawn with replacement, to the statistic of these rows.
+        statistic: Maps row indices (n,), drawn with replacement, to the statistic of these rows.
         n: Number of rows.
-        seed: Of the `RESAMPLES` draws.
+        seed: Seed of the `RESAMPLES` draws.
+
+    Returns:
+        Lower and upper end; None and None for fewer than two rows.
     """
     if n < 2:
         return None, None
@@ -59,17 +63,17 @@ def bootstrap_interval(
 
 
 def resampled_error(scores: np.ndarray, val_per_train: float) -> float:
-    """Standard error of the mean of J >= 2 fold scores: s sqrt(1/J + n_val/n_train) (Nadeau & Bengio, 2003).
+    """Return the standard error of the mean of J >= 2 fold scores: s sqrt(1/J + n_val/n_train) (Nadeau & Bengio, 2003).
 
     Args:
-        scores: (J,), whose standard deviation s has the divisor J - 1.
+        scores: Shape (J,); the standard deviation s has the divisor J - 1.
         val_per_train: n_val / n_train.
     """
     return float(scores.std(ddof=1) * np.sqrt(1 / len(scores) + val_per_train))
 
 
 def standard_error(rows: np.ndarray) -> float | None:
-    """SD / sqrt(n) of per-row values (n,); for 0/1 values this is sqrt(v (1 - v) / (n - 1)). None for one row.
+    """Return SD / sqrt(n) of per-row values (n,), for 0/1 values sqrt(v (1 - v) / (n - 1)); None for one row.
 
     Examples:
         >>> standard_error(np.array([1.0, 1.0, 0.0, 1.0]))

@@ -1,7 +1,7 @@
-"""How large activations and gradients are at initialization, in the limit of wide layers without biases.
+"""Magnitude of activations at initialization, in the limit of wide layers without biases.
 
-Legend: L layers, Q quadrature nodes. A moment is a mean square. A single net of finite width scatters about the limit:
-at width 100 by a third after five layers.
+Legend: L layers, Q quadrature nodes. A moment is a mean square. A single network of finite width scatters around the
+limit: at width 100 by a third after five layers.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,10 +14,10 @@ from scipy.special import expit
 Elementwise = Callable[[np.ndarray], np.ndarray]
 
 HALVINGS = 40
-"""Of the panels of the quadrature towards zero, where activations bend."""
+"""Number of times the panels of the quadrature halve toward zero, where activations have kinks."""
 
 REACH = 12.0
-"""Standard deviations beyond which a normal density is nothing."""
+"""Standard deviations beyond which a normal density is negligible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Layer:
     """A dense layer at initialization.
 
     Attributes:
-        fan_in: Inputs, >= 1.
-        fan_out: Outputs, >= 1.
+        fan_in: Number of inputs, >= 1.
+        fan_out: Number of outputs, >= 1.
         sd: Standard deviation of its weights, >= 0; their mean is 0.
     """
 
@@ -38,17 +38,20 @@ class Layer:
 def forward_moments(
     activation: str, layers: Sequence[Layer], q0: float, slope: float = 0.01, alpha: float = 1.0
 ) -> np.ndarray:
-    """(L,) second moment of the activations after each layer, q_l = E[φ(sqrt(n_in Var W q_{l-1}) z)²], z ~ N(0, 1).
+    """Return the second moment of the activations after each layer.
 
-    The mean-field recursion of Poole et al. (2016) without biases; for ReLU it is q_l = ½ n_in Var W q_{l-1} (He et
-    al., 2015).
+    q_l = E[φ(sqrt(n_in Var W q_{l-1}) z)²] with z ~ N(0, 1), the mean-field recursion of Poole et al. (2016) without
+    biases; for ReLU it is q_l = ½ n_in Var W q_{l-1} (He et al., 2015).
 
     Args:
         activation: identity, sigmoid, tanh, relu, leaky_relu, elu or step.
-        layers: L layers, the first one at the inputs.
+        layers: L layers, from the inputs on.
         q0: Mean square of the inputs.
-        slope: Of a leaky ReLU below zero.
-        alpha: Of an ELU: minus its limit far below zero.
+        slope: Slope of a leaky ReLU below zero.
+        alpha: Scale of an ELU: minus its limit for large negative inputs.
+
+    Returns:
+        Shape (L,).
 
     Raises:
         ValueError: If the activation is not among these.
@@ -74,10 +77,10 @@ def _mean_square(function: Elementwise, layer: Layer, q: float) -> float:
 
 @cache
 def _half_normals() -> tuple[np.ndarray, np.ndarray]:
-    """(Q,) nodes z > 0 and (Q,) weights of the standard normal density there.
+    """Return nodes z > 0 (Q,) and weights (Q,) of the standard normal density there.
 
     Gauss-Hermite nodes straddle zero and converge slowly where an activation has a kink or is steep there; panels that
-    halve towards zero are exact on each side, at any scale.
+    halve toward zero are accurate on each side, at any scale.
     """
     edges = REACH * np.append(0.0, 2.0 ** -np.arange(HALVINGS, -1.0, -1.0))
     x, width = np.polynomial.legendre.leggauss(16)
@@ -87,7 +90,7 @@ def _half_normals() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _functions(activation: str, slope: float, alpha: float) -> tuple[Elementwise, Elementwise]:
-    """The activation and its derivative, which is zero everywhere for a step."""
+    """Return the activation and its derivative, which is zero everywhere for a step."""
     pairs: dict[str, tuple[Elementwise, Elementwise]] = {
         "identity": (lambda u: u, np.ones_like),
         "sigmoid": (expit, lambda u: expit(u) * expit(-u)),

@@ -1,7 +1,7 @@
-"""Frozen recipes on the same seeds: an exact test of each pair, and intervals that hold for all pairs at once.
+"""Recipes compared on the same seeds: an exact test for each pair, and simultaneous intervals for all pairs.
 
-A pairing key names a seed and a split; n keys are common to both levels of a pair. d (n,) are the differences of the
-two scores per key, A minus B: higher is better, and -inf is the score of a run that diverged.
+A pairing key names a seed and a split; both levels of a pair share n keys. d (n,) are the differences of the two scores
+per key, A minus B: higher is better, and -inf is the score of a run that diverged.
 """
 
 import math
@@ -11,26 +11,30 @@ import numpy as np
 from scipy import stats
 
 EXACT = 14
-"""Up to so many keys, every vector of signs is tried."""
+"""Number of keys up to which all sign vectors are enumerated."""
 
 DRAWS = 100_000
-"""Random vectors of signs for more keys."""
+"""Number of random sign vectors for more keys."""
 
 BATCH = 10_000
+"""Number of random sign vectors drawn at once."""
 
 ROUNDING = 1e-9
-"""Sums that differ by a smaller share of the sum of all absolute differences are equal: an error of arithmetic."""
+"""Sums that differ by less than this share of the sum of absolute differences are equal up to rounding."""
 
 SEEDS = 10
-"""Confirm runs of a recipe where no more are asked for."""
+"""Default number of confirmation runs of a recipe."""
 
 
 def differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(n,) float64 a - b per key, 0 where both runs diverged.
+    """Return the differences a - b per key, (n,) float64; 0 where both runs diverged.
 
     Args:
-        a: (n,) scores, none of them NaN.
-        b: (n,) scores of the same keys.
+        a: Shape (n,) scores without NaN.
+        b: Shape (n,) scores of the same keys.
+
+    Raises:
+        ValueError: If the shapes differ, or a score is NaN.
     """
     if np.shape(a) != np.shape(b) or np.ndim(a) != 1:
         raise ValueError(f"paired scores must be two rows of one length, got {np.shape(a)} and {np.shape(b)}")
@@ -41,14 +45,14 @@ def differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def sign_flip(d: np.ndarray, seed: int | np.random.Generator = 0) -> float:
-    """Two-sided p of a mean difference of 0: the share of sign vectors whose |sum| reaches that of `d` (Fisher, 1935).
+    """Return the two-sided p of a mean difference of 0: the share of sign vectors whose |sum| reaches that of `d`.
 
-    All 2^n vectors for n <= `EXACT`, so that p is a multiple of 2^(1 - n); else the observed one and `DRAWS` random
-    ones. It presumes that A and B could change places on each key, not that the differences are normal.
+    Fisher (1935). All 2^n vectors for n <= `EXACT`, so that p is a multiple of 2^(1 - n); otherwise the observed one
+    and `DRAWS` random ones. It assumes that A and B are exchangeable on each key, not that the differences are normal.
 
     Args:
-        d: (n,) finite differences; with an integer type, such as correct counts, sums are compared exactly.
-        seed: Of the random vectors.
+        d: Shape (n,) finite differences; sums of an integer type, such as correct counts, are compared exactly.
+        seed: Seed of the random vectors.
 
     Raises:
         ValueError: If `d` is empty or not finite (`sign_flip_ranks` takes diverged runs).
@@ -73,20 +77,23 @@ def sign_flip(d: np.ndarray, seed: int | np.random.Generator = 0) -> float:
 
 
 def _half_of_all_signs(n: int) -> np.ndarray:
-    """(2^(n-1), n) of +1 and -1, the last of each +1: the other half reaches the same |sums|."""
+    """Return (2^(n-1), n) of +1 and -1, the last of each +1: the other half has the same |sums|."""
     signs: np.ndarray = 1 - 2 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)
     return signs
 
 
 def sign_flip_ranks(d: np.ndarray, seed: int | np.random.Generator = 0) -> float:
-    """The two-sided p of `sign_flip` on signed ranks, for pairs of which a run diverged.
+    """Return the two-sided p of `sign_flip` on signed ranks, for pairs with diverged runs.
 
-    A key on which only A diverged has d = -inf, and has +inf where only B did: the largest ranks, however large the
-    other differences are. Ties share their mean rank; a difference of 0 takes a rank but has no sign (Pratt, 1959).
+    A key on which only A diverged has d = -inf, and +inf where only B did: the largest ranks, whatever the other
+    differences. Ties share their mean rank; a difference of 0 has a rank but no sign (Pratt, 1959).
 
     Args:
-        d: (n,) differences, infinite ones included, no NaN.
-        seed: Of the random sign vectors of more than `EXACT` keys.
+        d: Shape (n,) differences, possibly infinite, without NaN.
+        seed: Seed of the random sign vectors for more than `EXACT` keys.
+
+    Raises:
+        ValueError: If a difference is NaN.
     """
     if np.isnan(d).any():
         raise ValueError(f"differences must not be NaN: two runs that diverged are a tie, 0; got {d!r}")
@@ -95,9 +102,12 @@ def sign_flip_ranks(d: np.ndarray, seed: int | np.random.Generator = 0) -> float
 
 
 def mean_interval(d: np.ndarray, alpha: float) -> tuple[float, float]:
-    """The 1 - alpha t interval of the mean of (n,) values, n >= 2: mean ± t(n - 1) s / sqrt(n) (Student, 1908).
+    """Return the 1 - alpha t interval of the mean of (n,) values, n >= 2: mean ± t(n - 1) s / sqrt(n) (Student, 1908).
 
-    It is a single point where all values are equal, which says that they are, not that the next one will be.
+    It has zero width where all values are equal, which does not mean that the next value will be equal, too.
+
+    Raises:
+        ValueError: If there are fewer than 2 values.
     """
     if len(d) < 2:
         raise ValueError(f"a t interval needs at least 2 values, got {len(d)}")
@@ -106,12 +116,12 @@ def mean_interval(d: np.ndarray, alpha: float) -> tuple[float, float]:
 
 
 def spread(d: np.ndarray) -> float:
-    """The standard deviation with divisor n - 1; 0, without an error of arithmetic, where all values are equal."""
+    """Return the standard deviation with divisor n - 1; exactly 0 where all values are equal."""
     return float(d.std(ddof=1)) if np.ptp(d) else 0.0
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
-    """(m,) p values adjusted for the family: the largest (m - rank + 1) p up to each rank, at most 1 (Holm, 1979).
+    """Return Holm's (1979) adjusted p values (m,): the largest (m - rank + 1) p up to each rank, at most 1.
 
     Examples:
         >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
@@ -126,21 +136,25 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 def bonferroni_alpha(alpha: float, m: int) -> float:
-    """The level alpha / m of each of m >= 1 intervals that hold all at once with probability >= 1 - alpha."""
+    """Return the level alpha / m of each of m >= 1 intervals that hold simultaneously with probability >= 1 - alpha.
+
+    Raises:
+        ValueError: If m is below 1.
+    """
     if m < 1:
         raise ValueError(f"the number of comparisons must be >= 1, got {m}")
     return alpha / m
 
 
 def superiority(d: np.ndarray) -> float:
-    """P(A > B), ties counted half: an effect size on these keys, not a test."""
+    """Return P(A > B) with ties counted half: an effect size on these keys, not a test."""
     return float(np.mean(d > 0) + np.mean(d == 0) / 2)
 
 
 def minimum_seeds(comparisons: int, alpha: float = 0.05) -> int:
-    """Fewest keys on which an effect of any size can pass: the smallest n with m 2^(1 - n) <= alpha, m comparisons.
+    """Return the smallest number of keys n on which any effect can be significant: m 2^(1 - n) <= alpha, m comparisons.
 
-    With fewer, the smallest sign-flip p there is stays above alpha after Holm.
+    With fewer, even the smallest sign-flip p stays above alpha after Holm's correction.
 
     Examples:
         >>> minimum_seeds(comparisons=1), minimum_seeds(comparisons=10)
@@ -150,17 +164,17 @@ def minimum_seeds(comparisons: int, alpha: float = 0.05) -> int:
 
 
 def auto_seeds(comparisons: int, alpha: float = 0.05) -> int:
-    """Keys for `confirm.seeds=auto`: two more than the fewest, so that a lost run is no end, and at least `SEEDS`."""
+    """Return `confirm.seeds=auto`: two more than the minimum, to allow for failed runs, and at least `SEEDS`."""
     return max(SEEDS, minimum_seeds(comparisons, alpha) + 2) if comparisons else SEEDS
 
 
 def contenders(levels: Sequence[str], claims: set[tuple[str, str]]) -> tuple[str, ...]:
-    """The levels that no other is claimed to beat, in their own order; never none of one or more.
+    """Return the levels that no other is claimed to beat, in order; at least one, if there are levels.
 
     Args:
         levels: All levels.
-        claims: (winner, loser) of each full claim. Mean differences on common keys add up, so that no circle of claims
-            arises.
+        claims: (winner, loser) of each full claim. Mean differences on common keys are additive, so claims cannot be
+            cyclic.
     """
     beaten = {loser for _, loser in claims}
     left = tuple(level for level in levels if level not in beaten)
@@ -169,16 +183,19 @@ def contenders(levels: Sequence[str], claims: set[tuple[str, str]]) -> tuple[str
 
 
 def power_paired(n: int, delta: float, sd: float, alpha: float) -> float:
-    """Probability that the two-sided t test of n differences finds a mean difference of `delta`.
+    """Return the probability that the two-sided t test of n differences finds a mean difference of `delta`.
 
-    t^2 is then F(1, n - 1) with the noncentrality n (delta / sd)^2 (Cohen, 1988, chapter 2): exact for normal
-    differences, both tails counted.
+    t^2 is F(1, n - 1) with noncentrality n (delta / sd)^2 (Cohen, 1988, chapter 2): exact for normal differences, with
+    both tails.
 
     Args:
-        n: Pairing keys, >= 2.
-        delta: The mean difference, of either sign, in units of the metric.
+        n: Number of pairing keys, >= 2.
+        delta: Mean difference, of either sign, in units of the metric.
         sd: Standard deviation of the differences, >= 0, in the same unit.
         alpha: Level of the test; alpha / m where m pairs are compared.
+
+    Raises:
+        ValueError: If n or sd is too small.
     """
     if n < 2 or sd < 0:
         raise ValueError(f"power needs n >= 2 and sd >= 0, got n={n} and sd={sd}")
@@ -193,15 +210,18 @@ def power_paired(n: int, delta: float, sd: float, alpha: float) -> float:
 
 
 def seeds_needed(delta: float, sd: float, alpha: float, power: float = 0.8) -> int:
-    """Fewest pairing keys, >= 2, with which the paired t test finds `delta` with probability `power`.
+    """Return the smallest number of keys, >= 2, with which the paired t test finds `delta` with the given power.
 
-    A claim by `paired.sign_flip` needs `paired.minimum_seeds` besides, however small `sd` is.
+    A claim by `sign_flip` also needs `minimum_seeds`, however small `sd` is.
 
     Args:
         delta: Smallest difference that matters, > 0.
-        sd: Standard deviation of the differences, as observed or planned, >= 0.
+        sd: Standard deviation of the differences, observed or planned, >= 0.
         alpha: Level of the test; alpha / m where m pairs are compared.
-        power: Below 1.
+        power: In (alpha, 1).
+
+    Raises:
+        ValueError: If `delta` or `power` is out of range.
 
     Examples:
         >>> seeds_needed(delta=0.5, sd=1.0, alpha=0.05)

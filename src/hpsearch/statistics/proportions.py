@@ -1,4 +1,4 @@
-"""Shares of rows or runs: failure rates of levels, shipped models on the same test rows, a test set used again."""
+"""Shares of rows or runs: failure rates of levels, shipped models on the same test rows, reuse of a test set."""
 
 import math
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from hpsearch.statistics.intervals import wilson
 
 
 def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int, alpha: float = 0.05) -> tuple[float, float]:
-    """The 1 - alpha interval of a difference of two independent shares, A minus B (Newcombe, 1998, method 10).
+    """Return the 1 - alpha interval of a difference of two independent shares, A minus B (Newcombe, 1998, method 10).
 
-    It joins two Wilson intervals, so that it keeps within -1 … 1 and has a width where no run failed.
+    It combines two Wilson intervals, so that it stays within [-1, 1] and has a positive width even if no run failed.
 
     Args:
-        hits_a: Runs of A that are counted, 0 … n_a.
-        n_a: All runs of A, >= 1.
-        hits_b: Runs of B that are counted.
-        n_b: All runs of B, >= 1.
-        alpha: 1 - coverage.
+        hits_a: Number of hits among A's runs, in [0, n_a].
+        n_a: Number of A's runs, >= 1.
+        hits_b: Number of hits among B's runs, in [0, n_b].
+        n_b: Number of B's runs, >= 1.
+        alpha: 1 - coverage, in (0, 1).
 
     Examples:
         >>> low, high = newcombe(56, 70, 48, 80)  # the first example of the article
@@ -35,7 +35,7 @@ def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int, alpha: float = 0.05) 
 
 
 def fisher(hits_a: int, n_a: int, hits_b: int, n_b: int) -> float:
-    """Two-sided exact p of equal shares: all tables with these margins that are no likelier (Fisher, 1935).
+    """Return the two-sided exact p of equal shares, over all tables that are no likelier (Fisher, 1935).
 
     Examples:
         >>> round(fisher(3, 4, 1, 4), 4)  # the lady tasting tea
@@ -46,13 +46,13 @@ def fisher(hits_a: int, n_a: int, hits_b: int, n_b: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """Two models on the same rows.
+    """Comparison of two models on the same rows.
 
     Attributes:
         diff: Accuracy of A minus that of B.
         low: Lower end of its interval, >= -1.
         high: Upper end, <= 1.
-        p: Two-sided exact p that each is as often right where the other is wrong.
+        p: Two-sided exact p that each is equally often right where the other is wrong.
     """
 
     diff: float
@@ -62,15 +62,18 @@ class McNemar:
 
 
 def mcnemar(b: int, c: int, n: int, alpha: float = 0.05) -> McNemar:
-    """Two shipped models on the same n rows: the exact test (McNemar, 1947), the interval of Agresti & Min (2005).
+    """Compare two models on the same n rows: exact test (McNemar, 1947), interval of Agresti & Min (2005).
 
-    The interval is Wald's after adding 1/2 to each of the four counts, so that it has a width where b = c = 0.
+    The interval is Wald's after adding 1/2 to each of the four counts, so that it has a positive width for b = c = 0.
 
     Args:
-        b: Rows that only A has right.
-        c: Rows that only B has right.
-        n: All rows, >= 1 and >= b + c.
-        alpha: 1 - coverage.
+        b: Number of rows that only A classifies correctly.
+        c: Number of rows that only B classifies correctly.
+        n: Number of rows, >= 1 and >= b + c.
+        alpha: 1 - coverage, in (0, 1).
+
+    Raises:
+        ValueError: If the counts are inconsistent.
 
     Examples:
         >>> round(mcnemar(b=10, c=2, n=1000).p, 4)  # 2 (1 + 12 + 66) / 2^12
@@ -79,21 +82,24 @@ def mcnemar(b: int, c: int, n: int, alpha: float = 0.05) -> McNemar:
     if min(b, c) < 0 or n < max(1, b + c):
         raise ValueError(f"needs b, c >= 0 and n >= 1 with b + c <= n, got b={b}, c={c}, n={n}")
     p = min(1.0, 2 * float(stats.binom.cdf(min(b, c), b + c, 0.5)))
-    centre = (b - c) / (n + 2)
+    center = (b - c) / (n + 2)
     half = NormalDist().inv_cdf(1 - alpha / 2) * math.sqrt(b + c + 1 - (b - c) ** 2 / (n + 2)) / (n + 2)
-    return McNemar((b - c) / n, max(-1.0, centre - half), min(1.0, centre + half), p)
+    return McNemar((b - c) / n, max(-1.0, center - half), min(1.0, center + half), p)
 
 
 def reuse_half_width(n: int, openings: int, alpha: float = 0.05) -> float:
-    """Half the width that holds for all of m accuracies on one test set at once: sqrt(ln(2 m / alpha) / (2 n)).
+    """Return the half-width of simultaneous intervals of m accuracies on one test set: sqrt(ln(2 m / alpha) / (2 n)).
 
-    Hoeffding (1963) with a union bound: valid for m models chosen before the first opening. If one was changed after
-    an opening, no such width is valid.
+    Hoeffding (1963) with a union bound: valid for m models chosen before the first opening. If one was changed after an
+    opening, no such width is valid.
 
     Args:
-        n: Test rows, >= 1.
-        openings: m >= 1.
+        n: Number of test rows, >= 1.
+        openings: Number of openings m, >= 1.
         alpha: Probability that any of the m intervals misses.
+
+    Raises:
+        ValueError: If there is no row or no opening.
 
     Examples:
         >>> round(reuse_half_width(10_000, openings=1), 4), round(reuse_half_width(10_000, openings=20), 4)
@@ -106,12 +112,12 @@ def reuse_half_width(n: int, openings: int, alpha: float = 0.05) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Retrained:
-    """A recipe's accuracy over S retrained models on n test rows, with two errors of different kinds.
+    """A recipe's accuracy over S retrained models on n test rows, with standard errors of two kinds.
 
     Attributes:
-        mean: Over all models.
-        retrain_se: s / sqrt(S): would other retrained models differ? None for a single model.
-        image_se: sqrt(p (1 - p) / n): would other images differ? More models do not make it smaller.
+        mean: Mean over all models.
+        retrain_se: s / sqrt(S), the error from retraining; None for a single model.
+        image_se: sqrt(p (1 - p) / n), the error from the sample of images; more models do not reduce it.
     """
 
     mean: float
@@ -120,11 +126,11 @@ class Retrained:
 
 
 def retrained(accuracies: np.ndarray, n: int) -> Retrained:
-    """Mean accuracy of S >= 1 retrained models with its two standard errors.
+    """Return the mean accuracy of S >= 1 retrained models with its two standard errors.
 
     Args:
-        accuracies: (S,) in 0 … 1.
-        n: Test rows.
+        accuracies: Shape (S,), in [0, 1].
+        n: Number of test rows.
     """
     mean = float(accuracies.mean())
     several = len(accuracies) > 1
@@ -133,5 +139,5 @@ def retrained(accuracies: np.ndarray, n: int) -> Retrained:
 
 
 def image_error(share: float, n: int) -> float:
-    """sqrt(p (1 - p) / n): the standard error of a share p of n rows, whatever number of models it is a mean over."""
+    """Return sqrt(p (1 - p) / n), the standard error of a share p of n rows, even as a mean over several models."""
     return math.sqrt(max(0.0, share * (1 - share)) / n)

@@ -1,4 +1,4 @@
-"""What choosing the best of many noisy scores does to the best score.
+"""Selection bias: how choosing the best of many noisy scores inflates the best score.
 
 Legend: N trials, K folds, C configurations, n rows, B resamples, Q quadrature nodes.
 """
@@ -13,34 +13,35 @@ from scipy.stats import binom
 from hpsearch.statistics.tuning_curves import refuse_unordered
 
 STANDARD_ERRORS = 5.0
-"""Distance from the best beyond which a trial is not a rival whose noise matters: failures are not Gaussian."""
+"""Distance from the best, in standard errors, beyond which a trial is not a rival: failures are not Gaussian."""
 
 REACH = 9.0
-"""Standard deviations beyond which a normal density is nothing."""
+"""Standard deviations beyond which a normal density is negligible."""
 
 MOST_PANELS = 500
-"""Of a quadrature; a normal narrower than one of so many is as good as fixed."""
+"""Maximum number of panels of a quadrature; a normal narrower than a panel is as good as fixed."""
 
 ROUNDING = 1e-12
-"""Sums that differ by a smaller share are equal: the order of summation differs, not the configuration."""
+"""Sums whose relative difference is smaller are equal up to the order of summation."""
 
 RESAMPLES = 500
+"""Default number of bags of `bbc_cv`."""
 
 CHUNK = 4_000_000
-"""Rows of all resamples together that are held at once."""
+"""Maximum number of rows of all resamples held at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shrinkage:
-    """The best score, pulled towards the mean of its rivals by the share of their spread that is noise.
+    """The best score, shrunk toward the mean of its rivals by the share of their spread that is noise.
 
     Attributes:
-        lam: Share of the rivals' variance that is not noise, 0 … 1; 0 says that nothing was found above noise.
-        mean: Mean score of the rivals, which are within 5 standard errors of the best.
+        lam: Share of the rivals' variance that is not noise, in [0, 1]; at 0 nothing stands out above the noise.
+        mean: Mean score of the rivals, the trials within 5 standard errors of the best.
         best: Highest score.
         shrunken: mean + lam (best - mean).
-        noise_var: Variance that each rival's score has from noise, on average.
-        trial_var: Variance between the rivals' scores, divisor n - 1; 0 for a lone one.
+        noise_var: Average variance of the rivals' scores from noise.
+        trial_var: Variance between the rivals' scores, divisor n - 1; 0 for a single one.
     """
 
     lam: float
@@ -52,17 +53,20 @@ class Shrinkage:
 
 
 def best_probabilities(val: np.ndarray, n_val: int) -> np.ndarray:
-    """(N,) probability of each trial to be the truly best, given the sampling noise of its `val` share of hits.
+    """Return the probability of each trial to be truly best, given the sampling noise of its accuracy on `val`.
 
-    Z_s ~ N(v_s, v_s (1 - v_s) / (n_val - 1)), independent (Bergstra & Bengio, 2012). It counts noise of
-    the validation sample only, none of retraining. A share of 0 or 1 has no variance; equal ones share equally.
+    Z_s ~ N(v_s, v_s (1 - v_s) / (n_val - 1)), independent (Bergstra & Bengio, 2012). Only the noise of the validation
+    sample counts, not that of retraining. A share of 0 or 1 has no variance; equal ones share equally.
 
     Args:
-        val: (N,) shares of hits, 0 … 1.
-        n_val: Rows that each share was measured on, >= 2.
+        val: Shape (N,) shares of hits, in [0, 1].
+        n_val: Number of rows that each share was measured on, >= 2.
+
+    Returns:
+        Shape (N,), of sum 1.
 
     Raises:
-        ValueError: If a score is no share, or n_val is below 2.
+        ValueError: If a score is not a share, or n_val is below 2.
     """
     if n_val < 2:
         raise ValueError(f"n_val must be >= 2 for a variance, got {n_val}")
@@ -73,11 +77,14 @@ def best_probabilities(val: np.ndarray, n_val: int) -> np.ndarray:
 
 
 def normal_best(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """(N,) probability of each of N independent normals to be the largest: ∫ φ_s(z) Π_{j≠s} Φ_j(z) dz by quadrature.
+    """Return the probability of each of N independent normals to be the largest, by quadrature of ∫ φ_s Π_{j≠s} Φ_j.
 
     Args:
-        mean: (N,).
-        sd: (N,) >= 0. Of those with 0, which are fixed, only the largest can win; equal ones share equally.
+        mean: Shape (N,).
+        sd: Shape (N,), >= 0. Of those with 0, which are fixed, only the largest can win; equal ones share equally.
+
+    Returns:
+        Shape (N,).
 
     Examples:
         >>> normal_best(np.array([0.0, 0.0, 1.0]), np.array([1.0, 1.0, 1.0])).round(3).tolist()
@@ -98,9 +105,9 @@ def normal_best(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
 
 
 def _nodes(mean: np.ndarray, sd: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
-    """(Q,) nodes and (Q,) widths that integrate over where the largest normal can lie, above `floor`.
+    """Return nodes (Q,) and widths (Q,) for integrating over the range of the largest normal above `floor`.
 
-    Eight Gauss-Legendre nodes for each panel of one standard deviation of the narrowest normal that reaches there.
+    Eight Gauss-Legendre nodes per panel; a panel is one standard deviation of the narrowest normal in that range.
     """
     low = max((mean - REACH * sd).max(initial=floor), floor)
     high = (mean + REACH * sd).max(initial=low)
@@ -114,14 +121,14 @@ def _nodes(mean: np.ndarray, sd: np.ndarray, floor: float) -> tuple[np.ndarray, 
 
 
 def report_mixture(weights: np.ndarray, report: np.ndarray, report_se: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of the score of the best trial when it is uncertain which one that is.
+    """Return mean and standard deviation of the score of the best trial when it is uncertain which one is best.
 
     μ = Σ w t and σ² = Σ w (t² + se²) - μ² (Bergstra & Bengio, 2012).
 
     Args:
-        weights: (N,) probabilities to be the best, of sum 1.
-        report: (N,) report scores; test scores in the final evaluation.
-        report_se: (N,) standard errors of these.
+        weights: Shape (N,) probabilities to be the best, of sum 1.
+        report: Shape (N,) report scores, or test scores in the final evaluation.
+        report_se: Shape (N,) their standard errors.
     """
     mean = weights @ report
     variance = weights @ ((report - mean) ** 2 + np.square(report_se))
@@ -129,11 +136,11 @@ def report_mixture(weights: np.ndarray, report: np.ndarray, report_se: np.ndarra
 
 
 def share_count(weights: np.ndarray, share: float = 0.95) -> int:
-    """The fewest trials that together have `share` of the probability of being the best.
+    """Return the smallest number of trials that together have probability `share` of containing the best.
 
     Args:
-        weights: (N,) probabilities of sum 1.
-        share: 0 < share <= 1.
+        weights: Shape (N,) probabilities of sum 1.
+        share: In (0, 1].
     """
     held = np.cumsum(np.sort(weights)[::-1])
     return 1 + int(np.searchsorted(held[:-1], share - 1e-9))
@@ -146,18 +153,21 @@ def bbc_cv(
     strata: np.ndarray | None = None,
     alpha: float = 0.05,
 ) -> tuple[float, float, float]:
-    """Loss of the configuration that cross-validation chooses, free of the choice: estimate, low and high.
+    """Estimate the loss of the configuration that cross-validation chooses, corrected for the choice.
 
-    Bootstrap bias-corrected cross-validation (Tsamardinos et al., 2018): choose on the rows of a bag, score on the
-    rows outside it, average over bags. Configurations that tie in a bag are averaged. The interval is that of
-    percentiles.
+    Bootstrap bias-corrected cross-validation (Tsamardinos et al., 2018): choose on the rows of a bag, score on the rows
+    outside it, average over bags. Configurations that tie in a bag are averaged. The interval is the percentile
+    interval.
 
     Args:
-        losses: (n, C) out-of-fold loss of each row under each configuration; lower is better.
-        seed: Of the bags.
-        resamples: B.
-        strata: (n,) class of each row; bags are then drawn within classes.
+        losses: Shape (n, C) out-of-fold loss of each row under each configuration; lower is better.
+        seed: Seed of the bags.
+        resamples: Number of bags B.
+        strata: Shape (n,) class of each row; bags are then drawn within classes.
         alpha: The interval covers 1 - alpha.
+
+    Returns:
+        Estimate, lower end and upper end.
 
     Raises:
         ValueError: If no bag leaves a row outside, as with a single row.
@@ -171,7 +181,7 @@ def bbc_cv(
 
 
 def _bags(strata: np.ndarray | None, n: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Blocks (b, n) of how often each row is in each bag, B bags in all."""
+    """Yield blocks (b, n) of the number of times each row is in each bag, B bags in all."""
     classes = np.zeros(n, dtype=np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]
     rows_of = [np.flatnonzero(classes == c) for c in range(classes.max() + 1)]
     size = max(1, CHUNK // n)
@@ -182,7 +192,7 @@ def _bags(strata: np.ndarray | None, n: int, resamples: int, rng: np.random.Gene
 
 
 def _out_of_bag(losses: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(<= b,) mean loss outside each bag (b, n) of the configurations that are best inside; bags of all rows drop."""
+    """Return mean losses (<= b,) outside each bag (b, n) of the configurations that are best inside; full bags drop."""
     outside = (counts == 0).astype(np.float64)
     left = outside.sum(axis=1)
     inside = counts.astype(np.float64) @ losses
@@ -194,21 +204,21 @@ def _out_of_bag(losses: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _lowest(sums: np.ndarray) -> np.ndarray:
-    """Which of the last axis are lowest, up to rounding."""
+    """Return which of the last axis are lowest, up to rounding."""
     least = sums.min(axis=-1, keepdims=True)
     lowest: np.ndarray = sums <= least + ROUNDING * np.abs(least)
     return lowest
 
 
 def expected_max_binomial(n_trials: int, p: float, n_rows: int) -> float:
-    """Expected best share of hits among equally good trials: Σ_x x (F(x)^N - F(x-1)^N) / n, exact.
+    """Return the expected best accuracy among equally good trials, exactly: Σ_x x (F(x)^N - F(x-1)^N) / n.
 
-    Minus `p`, it is what the best still shows above the others when nothing but luck distinguishes them.
+    Less `p`, it is the lead that the best shows when only luck distinguishes the trials.
 
     Args:
-        n_trials: N >= 1 independent trials.
-        p: Probability of a hit.
-        n_rows: Rows n that each share is measured on.
+        n_trials: Number of independent trials N, >= 1.
+        p: Probability of a hit, in [0, 1].
+        n_rows: Number of rows n that each accuracy is measured on.
 
     Examples:
         >>> round(expected_max_binomial(n_trials=20, p=0.9, n_rows=100), 3)  # nothing but luck
@@ -219,13 +229,13 @@ def expected_max_binomial(n_trials: int, p: float, n_rows: int) -> float:
 
 
 def shrink_best(val: np.ndarray, noise_var: float | np.ndarray) -> Shrinkage:
-    """The best score without the luck that a best has: mean + λ (best - mean), λ = max(0, s² - σ²) / s².
+    """Shrink the best score by the luck of being best: mean + λ (best - mean), λ = max(0, s² - σ²) / s².
 
     Mean and variance s² are those of the trials within 5 standard errors of the best.
 
     Args:
-        val: (N,) scores, N >= 2, higher is better; -inf for a failed trial.
-        noise_var: Noise variance σ² of a score (of its validation sample and of retraining), one number or (N,).
+        val: Shape (N,) scores, N >= 2, higher is better; -inf for a failed trial.
+        noise_var: Noise variance σ² of a score (validation sample and retraining), one number or shape (N,).
 
     Raises:
         ValueError: If there are fewer than two trials, a score is NaN or +inf, or all have failed.

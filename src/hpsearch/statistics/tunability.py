@@ -1,4 +1,4 @@
-"""How easily a level is tuned, and how soon it gets there.
+"""How easily a level is tuned, and how fast it reaches a target.
 
 Legend: N trials, E epochs, S runs, T thresholds.
 """
@@ -15,15 +15,15 @@ from hpsearch.statistics.tuning_curves import expected_report, largest_claim
 
 @dataclass(frozen=True, slots=True)
 class GoodRegion:
-    """The trials of a level that are good enough.
+    """The trials of a level that reach a threshold.
 
     Attributes:
-        hits: Good trials.
-        n: All trials, failed ones included.
+        hits: Number of good trials.
+        n: Number of trials, including failed ones.
         share: hits / n.
         low: Lower end of the 95 % interval of Wilson (1927).
         high: Upper end.
-        ranges: Lowest and highest value of each parameter among the good trials; None where none has it.
+        ranges: Lowest and highest value of each parameter among the good trials; None if no good trial has it.
     """
 
     hits: int
@@ -36,14 +36,14 @@ class GoodRegion:
 
 @dataclass(frozen=True, slots=True)
 class IsolationPoint:
-    """What the best of m trials of one bucket scores, m being the same for all buckets.
+    """The expected best of m trials of one bucket, with the same m for all buckets.
 
     Attributes:
-        bucket: Its label.
-        n: Trials in it.
+        bucket: Label of the bucket.
+        n: Number of trials in it.
         m: Budget.
         estimate: Expected `report` score.
-        low: Lower end of the bootstrap interval; None where m > n/5.
+        low: Lower end of the bootstrap interval; None if m > n/5.
         high: Upper end, or None.
     """
 
@@ -60,9 +60,9 @@ class TimeToTarget:
     """When runs reach a target.
 
     Attributes:
-        epochs: (S,) first epoch, counted from 1, at which each run reaches it; inf for a miss.
-        median: Median of these, misses included.
-        hits: Runs that reach it.
+        epochs: Shape (S,) first epoch, from 1, at which each run reaches it; inf if it never does.
+        median: Median of these, including misses.
+        hits: Number of runs that reach it.
         hit_rate: hits / S.
         low: Lower end of the 95 % interval of the hit rate (Wilson, 1927).
         high: Upper end.
@@ -77,12 +77,12 @@ class TimeToTarget:
 
 
 def good_region(report: np.ndarray, values: Mapping[str, np.ndarray], threshold: float) -> GoodRegion:
-    """How wide the region of good trials is: their share, and the range that each parameter spans among them.
+    """Measure the region of good trials: their share, and the range that each parameter spans among them.
 
     Args:
-        report: (N,) scores, higher is better; a failed trial is one that is not good.
-        values: (N,) of each parameter, on the scale that its range is to be read on; NaN where a trial has it not.
-        threshold: The score from which on a trial is good.
+        report: Shape (N,) scores, higher is better; a failed trial is not good.
+        values: Shape (N,) values of each parameter, on the scale of its range; NaN where a trial lacks it.
+        threshold: Score from which on a trial is good.
     """
     good = report >= threshold
     hits, n = int(good.sum()), len(report)
@@ -103,15 +103,15 @@ def isolation(
     alpha: float = 0.05,
     m: int | None = None,
 ) -> list[IsolationPoint]:
-    """The best of m trials of each bucket of a parameter, never the raw maximum: a full bucket would win by luck.
+    """Return the expected best of m trials for each bucket of a parameter; the raw maximum would favor full buckets.
 
     Args:
-        val: (N,) scores that choose.
-        report: (N,) scores that judge.
-        bucket: (N,) whole label of each trial's bucket.
-        seed: Of the resamples.
+        val: Shape (N,) scores that select.
+        report: Shape (N,) scores that evaluate.
+        bucket: Shape (N,) integer label of each trial's bucket.
+        seed: Seed of the resamples.
         alpha: Each interval covers 1 - alpha.
-        m: Budget; by default the trials of the emptiest bucket, which itself then has no interval.
+        m: Budget; None: the size of the smallest bucket, which then has no interval.
 
     Returns:
         A point for each bucket that occurs, by label.
@@ -133,11 +133,11 @@ def _point(val: np.ndarray, report: np.ndarray, label: int, m: int, seed: int, a
 
 
 def time_to_target(curves: np.ndarray, target: float) -> TimeToTarget:
-    """When runs reach `target`; a run that never does counts as infinitely slow and stays in.
+    """Return when runs reach `target`; a run that never does counts as infinitely slow.
 
     Args:
-        curves: (S, E) score after each epoch, higher is better; NaN where a run has ended or diverged.
-        target: Declared before the search.
+        curves: Shape (S, E) score after each epoch, higher is better; NaN after a run has ended or diverged.
+        target: Target score, declared before the search.
     """
     reached = curves >= target
     epochs = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)
@@ -153,17 +153,17 @@ def median_ratio(
     alpha: float = 0.05,
     resamples: int = RESAMPLES,
 ) -> tuple[float, float, float]:
-    """Median time of A over that of B, and its percentile interval by resampling pairs.
+    """Return the median time of A over that of B, and its percentile interval by resampling pairs.
 
-    A resample in which both medians are infinite says nothing: it counts as 0 for the lower end and as inf for the
+    A resample in which both medians are infinite is uninformative: it counts as 0 for the lower end and as inf for the
     upper one. The ratio itself is then NaN.
 
     Args:
-        times_a: (S,) times > 0, inf for a miss.
-        times_b: (S,) of the runs with the same pairing keys.
-        seed: Of the resamples.
+        times_a: Shape (S,) times > 0, inf for a miss.
+        times_b: Shape (S,) times of the runs with the same pairing keys.
+        seed: Seed of the resamples.
         alpha: The interval covers 1 - alpha.
-        resamples: B.
+        resamples: Number of resamples B.
 
     Raises:
         ValueError: If the runs are not paired.

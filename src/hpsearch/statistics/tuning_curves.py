@@ -1,7 +1,7 @@
-"""What the best of k trials scores: tuning curves of one level from its N independent random trials.
+"""Tuning curves: the score of the best of k trials of one level, from its N independent random trials.
 
-Legend: N trials, K budgets, U distinct scores. `val` chooses, `report` judges; both have the shape (N,), one entry for
-each trial, and higher is better. A failed trial scores -inf; no score may be NaN or +inf.
+Legend: N trials, K budgets, U distinct scores. `val` selects, `report` evaluates; both have shape (N,), one entry per
+trial, and higher is better. A failed trial scores -inf; no score may be NaN or +inf.
 """
 
 import math
@@ -10,22 +10,26 @@ from collections.abc import Sequence
 import numpy as np
 
 TRIALS_PER_CLAIM = 5
-"""Trials that a claim about the best of one needs: beyond k = N/5 bootstrap intervals cover far less than they say."""
+"""Trials needed per trial of a claimed budget: beyond k = N/5 bootstrap intervals cover far less than stated."""
 
 FEWEST_TRIALS = 20
+"""Minimum number of trials for any claim (R05)."""
 
 DECLARED = (1, 5, 10)
 """Budgets at which levels are compared, besides the largest claim."""
 
 
 def u_weights(n: int, k: int) -> np.ndarray:
-    """(n,) weights of the ascending scores whose sum is the mean maximum over all subsets of k (Tang et al., 2020).
+    """Return weights of the ascending scores whose sum is the mean maximum over all subsets of k (Tang et al., 2020).
 
-    w_i = C(i-1, k-1) / C(n, k), by w_n = k/n and w_{i-1} = w_i (i-k)/(i-1), which needs no large binomials.
+    w_i = C(i-1, k-1) / C(n, k), computed by w_n = k/n and w_{i-1} = w_i (i-k)/(i-1) to avoid large binomials.
 
     Args:
-        n: Trials, >= 1.
-        k: Budget, 1 … n.
+        n: Number of trials, >= 1.
+        k: Budget, in [1, n].
+
+    Returns:
+        Shape (n,).
 
     Raises:
         ValueError: If k is not a budget of n trials.
@@ -42,9 +46,16 @@ def u_weights(n: int, k: int) -> np.ndarray:
 
 
 def tied_weights(val: np.ndarray, k: int) -> np.ndarray:
-    """(N,) probability of each trial, in its own place, to be chosen on `val` from k trials drawn without replacement.
+    """Return the probability of each trial to be selected on `val` from k trials drawn without replacement.
 
-    Equal scores share their weight equally: a tie is broken at random.
+    Equal scores share their weight equally: ties are broken at random.
+
+    Args:
+        val: Shape (N,) scores.
+        k: Budget, in [1, N].
+
+    Returns:
+        Shape (N,), in the order of the trials.
 
     Raises:
         ValueError: If a score is NaN or +inf, or k is not in 1 … N.
@@ -58,7 +69,7 @@ def tied_weights(val: np.ndarray, k: int) -> np.ndarray:
 
 
 def expected_report(val: np.ndarray, report: np.ndarray, k: int) -> float:
-    """Expected `report` score of the trial that is chosen on `val` from k: free of the optimism of the choice.
+    """Return the expected `report` score of the trial selected on `val` from k, free of selection bias.
 
     Examples:
         >>> val, report = np.array([0.7, 0.8, 0.9]), np.array([0.72, 0.81, 0.84])
@@ -69,7 +80,15 @@ def expected_report(val: np.ndarray, report: np.ndarray, k: int) -> float:
 
 
 def curves(val: np.ndarray, report: np.ndarray, ks: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """(K,) expected `val` and (K,) expected `report` score of the best of each k; their difference is the optimism.
+    """Return the expected `val` and `report` scores of the best of each k; their difference is the optimism.
+
+    Args:
+        val: Shape (N,) scores that select.
+        report: Shape (N,) scores that evaluate.
+        ks: K budgets, in [1, N].
+
+    Returns:
+        Two arrays of shape (K,).
 
     Raises:
         ValueError: If a score is NaN or +inf, or a budget is not in 1 … N.
@@ -80,7 +99,7 @@ def curves(val: np.ndarray, report: np.ndarray, ks: Sequence[int]) -> tuple[np.n
 
 
 def expectation(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(M,) sums of scores (N,) times weights (N, M); -inf where a failed trial has any weight, and only there."""
+    """Return the sums (M,) of scores (N,) times weights (N, M), -inf exactly where a failed trial has weight."""
     finite = np.isfinite(scores)
     if finite.all():
         sums: np.ndarray = scores @ weights
@@ -90,9 +109,9 @@ def expectation(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def median_best(val: np.ndarray, k: int) -> float:
-    """Median score of the best of k trials: the empirical quantile at 0.5^(1/k) (Lourie et al., 2024).
+    """Return the median score of the best of k trials: the empirical quantile at 0.5^(1/k) (Lourie et al., 2024).
 
-    It is finite as long as the share f of failed trials has f^k < 1/2.
+    It is finite as long as the share f of failed trials satisfies f^k < 1/2.
 
     Raises:
         ValueError: If a score is NaN or +inf, or k is not in 1 … N.
@@ -104,26 +123,29 @@ def median_best(val: np.ndarray, k: int) -> float:
 
 
 def largest_claim(n: int) -> int:
-    """The largest budget k that N = `n` trials support a claim about: floor(N/5)."""
+    """Return the largest budget k that `n` trials support a claim about: floor(N/5)."""
     return n // TRIALS_PER_CLAIM
 
 
 def budgets(n: int) -> list[int]:
-    """The declared grid 1, 5, 10, floor(N/5) as far as N/5 reaches, ascending; empty below 20 trials (R05)."""
+    """Return the declared budgets 1, 5, 10 and floor(N/5), as far as N/5 reaches; empty below 20 trials (R05)."""
     largest = largest_claim(n)
     return sorted({k for k in (*DECLARED, largest) if k <= largest}) if n >= FEWEST_TRIALS else []
 
 
 def efficiency_blocks(val: np.ndarray, report: np.ndarray, k: int) -> np.ndarray:
-    """(floor(N/k),) `report` score of the winner on `val` of each block of k trials (Bergstra & Bengio, 2012).
+    """Return the `report` score of the winner on `val` of each block of k trials (Bergstra & Bengio, 2012).
 
-    Blocks follow the draw order and share no trial, so that each is a complete search of its own; a remainder is left
-    out. Winners that tie are averaged.
+    Blocks follow the order of drawing and share no trial, so that each is a complete search; a remainder is left out.
+    Winners that tie are averaged.
 
     Args:
-        val: (N,) in draw order.
-        report: (N,) in draw order.
-        k: Trials of a block, 1 … N.
+        val: Shape (N,), in the order of drawing.
+        report: Shape (N,), in the order of drawing.
+        k: Trials per block, in [1, N].
+
+    Returns:
+        Shape (floor(N/k),).
 
     Raises:
         ValueError: If a score is NaN or +inf, or k is not in 1 … N.
@@ -138,7 +160,7 @@ def efficiency_blocks(val: np.ndarray, report: np.ndarray, k: int) -> np.ndarray
 
 
 def refuse_budget(n: int, k: int) -> None:
-    """Refuse a budget that n trials do not hold.
+    """Refuse a budget that exceeds the number of trials.
 
     Raises:
         ValueError: If k is not in 1 … n.
@@ -148,7 +170,7 @@ def refuse_budget(n: int, k: int) -> None:
 
 
 def refuse_unordered(*scores: np.ndarray) -> None:
-    """Refuse scores that no order of trials can be made of.
+    """Refuse scores by which trials cannot be ordered.
 
     Raises:
         ValueError: If a score is NaN or +inf.

@@ -1,1 +1,1 @@
-"""MLflow."""
+"""Tracking of sweeps, trials and test-set openings in MLflow."""

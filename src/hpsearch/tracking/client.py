@@ -1,4 +1,4 @@
-"""Experiments and runs of one MLflow store: safe names, safe repetition, batches within the limits."""
+"""Experiments and runs of an MLflow store: safe names, idempotent calls, batches within MLflow's limits."""
 
 import getpass
 import shutil
@@ -36,22 +36,22 @@ KEY = "key"
 SWEEP = "sweep"
 
 ACTIVE_ONLY, DELETED_ONLY, ALL = 1, 2, 3
-"""MLflow's `ViewType`, which is not imported for it."""
+"""MLflow's `ViewType`, spelled out to avoid importing MLflow."""
 
 NOTE = "mlflow.note.content"
 
 PAGE = 500
-"""Runs with their metrics that a SQLite store reads in a second."""
+"""Number of runs per request; a SQLite store reads this many with their metrics in a second."""
 
 
 class Store:
-    """What hpsearch asks of MLflow, each call safe to repeat.
+    """The MLflow calls that hpsearch uses, each safe to repeat.
 
     Args:
         client: A client of the store.
-        uri: Its address, for messages.
+        uri: Address of the store, for messages.
         artifact_root: Where new experiments keep artifacts; None: the server decides.
-        page: Runs read at once.
+        page: Number of runs per request.
     """
 
     def __init__(self, client: "MlflowClient", uri: str, artifact_root: str | None, page: int = PAGE) -> None:
@@ -59,21 +59,25 @@ class Store:
         self.uri = uri
         self.artifact_root = artifact_root
         self._page_size = page
-        self._places: dict[str, str] = {}  # of the artifacts of runs that were made here
+        self._places: dict[str, str] = {}  # run id to artifact location, for runs created here
 
     def experiment(self, name: str, description: str) -> str:
-        """The id of the experiment of the sweeps of a name, created if there is none.
+        """Return the id of the experiment for sweeps of a name, which is created if there is none.
 
-        Its tag tells it, since people rename experiments.
+        It is found by a tag, since users may rename experiments.
+
+        Args:
+            name: Name of the sweeps.
+            description: Markdown for the page of a new experiment.
 
         Raises:
-            TrackingError: It was deleted in MLflow.
+            TrackingError: The experiment was deleted in MLflow.
         """
         whole = clip(name, NOTE_LENGTH)
         tags = {
             SWEEP: whole,
             NOTE: clip(description, NOTE_LENGTH),
-            "mlflow.experimentKind": "custom_model_development",  # or else the page asks what it is
+            "mlflow.experimentKind": "custom_model_development",  # otherwise the page asks for it
         }
 
         def find_or_create() -> Any:
@@ -81,7 +85,7 @@ class Store:
             titles = {found.name: found for found in experiments}
             title = display_name(name)
             if titles.get(title) is not None and titles[title].tags.get(SWEEP, whole) != whole:
-                title = f"{title} ~{digest(name)[:8]}"  # somebody gave the name to the experiment of another sweep
+                title = f"{title} ~{digest(name)[:8]}"  # another sweep's experiment was renamed to this
             own = next((found for found in experiments if found.tags.get(SWEEP) == whole), titles.get(title))
             if own is not None:
                 return own
@@ -95,14 +99,14 @@ class Store:
         return str(found.experiment_id)
 
     def parent(self, name: str, key: str) -> "Run | None":
-        """The run of a sweep, in whatever experiment; None if there is none, or it was deleted in MLflow."""
+        """Return the parent run of a sweep, in any experiment; None if there is none, or it was deleted in MLflow."""
         return self._parent(self.active(), name, key, ACTIVE_ONLY)
 
     def require_undeleted(self, name: str, key: str) -> None:
-        """Refuses to make a run anew that was deleted in MLflow: what belongs to it would be in two places.
+        """Refuse to recreate a run that was deleted in MLflow: its data would be split between two runs.
 
         Raises:
-            TrackingError: With the way to bring it back.
+            TrackingError: The run was deleted; the message says how to restore it.
         """
         experiments = {found.experiment_id: found for found in self.experiments()}
         deleted = self._parent(list(experiments), name, key, DELETED_ONLY)
@@ -115,7 +119,7 @@ class Store:
             )
 
     def _parent(self, within: list[str], name: str, key: str, view: int) -> "Run | None":
-        own = clip(name, TAG_LENGTH)  # if somebody took this tag away, the key has to do
+        own = clip(name, TAG_LENGTH)  # if a user removed this tag, the key has to suffice
         found = self.search(within, f"tags.{KEY} = '{key}'", view)
         return next((run for run in found if run.data.tags.get(SWEEP, own) == own), None)
 
@@ -133,31 +137,31 @@ class Store:
             self.call(self.client.set_experiment_tag, experiment_id, key_name(key), clip(value, NOTE_LENGTH))
 
     def find(self, experiment_id: str, key: str) -> str | None:
-        """The id of the run with this key."""
-        found = next(self.search(experiment_id, f"tags.{KEY} = '{key}'"), None)
-        return None if found is None else str(found.info.run_id)
+        """Return the id of the run with this key, or None."""
+        run = next(self.search(experiment_id, f"tags.{KEY} = '{key}'"), None)
+        return None if run is None else str(run.info.run_id)
 
     def run(self, run_id: str) -> "Run":
-        """The run with this id."""
+        """Return the run with this id."""
         return self.call(self.client.get_run, run_id)
 
     def experiments(self) -> "list[Experiment]":
-        """All experiments, deleted ones too, oldest first."""
-        found: list[Experiment] = []
+        """Return all experiments, including deleted ones, oldest first."""
+        experiments: list[Experiment] = []
         token: str | None = None
         while True:
             page = self.call(self.client.search_experiments, ALL, order_by=["creation_time ASC"], page_token=token)
-            found += page
+            experiments += page
             token = page.token
             if not token:
-                return found
+                return experiments
 
     def active(self) -> list[str]:
-        """The ids of all experiments that are not deleted."""
+        """Return the ids of all experiments that are not deleted."""
         return [str(found.experiment_id) for found in self.experiments() if found.lifecycle_stage == "active"]
 
     def search(self, within: str | Sequence[str], filter_string: str, view: int = ACTIVE_ONLY) -> Iterator["Run"]:
-        """The runs of an experiment, or of several, that match, oldest first."""
+        """Yield the runs of one or several experiments that match, oldest first."""
         ids = [within] if isinstance(within, str) else list(within)
         token: str | None = None
         while True:
@@ -167,19 +171,19 @@ class Store:
             if not token:
                 return
 
-    def create(  # what is known of a new run
+    def create(
         self, experiment_id: str, key: str, name: str, started_ms: int, tags: Mapping[str, str], *, search: bool
     ) -> str:
-        """The id of the run with this key, created if there is none.
+        """Return the id of the run with this key, which is created if there is none.
 
         Args:
-            experiment_id: Where.
+            experiment_id: Its experiment.
             key: A digest that no other run has.
-            name: What it is called.
-            started_ms: Milliseconds since 1970.
+            name: Its name.
+            started_ms: Start time, milliseconds since 1970.
             tags: Its tags.
-            search: Whether it may be there already. After a failed try it is always searched for, since a server may
-                have created it before its answer got lost.
+            search: Whether it may exist already. After a failed attempt it is always searched for, since a server may
+                have created it before its response was lost.
         """
         labels = tag_texts({**tags, KEY: key, "mlflow.user": _user(), "mlflow.source.name": "hpsearch"})
         tries = 0
@@ -224,14 +228,19 @@ class Store:
         self.call(self.client.update_run, run_id, "RUNNING")
 
     def end(self, run_id: str, ending: Ending, ended_ms: int) -> None:
-        """End a run; MLflow takes the time of the last call."""
+        """End a run; MLflow keeps the time of the last call."""
         self.call(self.client.set_terminated, run_id, str(ending), ended_ms)
 
     def artifact(self, run_id: str, name: str, content: str | Path) -> None:
-        """Store a text or a file with a run under this name, which may hold folders.
+        """Store a text or a file with a run.
+
+        Args:
+            run_id: The run.
+            name: Name of the artifact, which may contain folders.
+            content: The text, or the path of a file.
 
         Raises:
-            TrackingError: MLflow or the disk refused it.
+            TrackingError: MLflow or the file system refused it.
         """
         path = PurePosixPath(name)
         folder = None if path.parent == PurePosixPath() else str(path.parent)
@@ -251,10 +260,10 @@ class Store:
             raise TrackingError(f"artifact {name} of run {run_id} could not be stored: {error}") from error
 
     def read_artifact(self, run_id: str, name: str) -> bytes:
-        """A file of a run.
+        """Return the content of an artifact of a run.
 
         Raises:
-            TrackingError: It is not there.
+            TrackingError: It does not exist.
         """
         from mlflow.exceptions import MlflowException  # noqa: PLC0415  # see `connection`
 
@@ -266,7 +275,7 @@ class Store:
                 raise TrackingError(f"run {run_id} has no {name}: {error}") from error
 
     def _artifacts(self, run_id: str) -> Callable[[str, str | None], None]:
-        """What stores a file in a folder of a run; MLflow's client would read the whole run to find out where."""
+        """Return the function that stores a file of a run; MLflow's client would fetch the run to locate it."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415
 
         if run_id not in self._places:
@@ -276,11 +285,11 @@ class Store:
         return log
 
     def close(self) -> None:
-        """Let go of the database's connections; a server's are none."""
+        """Close the database connections; a server has none."""
         close(self.client)
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """The result of a call of the client, repeated where that may help."""
+        """Call the client, with retries where they may help, and return the result."""
         return retried(lambda: function(*args, **kwargs), self.uri)
 
     def _page(self, ids: list[str], filter_string: str, view: int, token: str | None) -> Any:
@@ -291,5 +300,5 @@ class Store:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in containers
+    except (OSError, KeyError):  # a user id without a name, as in some containers
         return "unknown"

@@ -1,6 +1,6 @@
-"""The way to MLflow: which store, whether it can be reached, one schema, bounded waiting.
+"""Connection to MLflow: which store, whether it can be reached, a single schema creation, bounded waiting.
 
-MLflow is imported inside functions: it takes 1.2 s, and a command that is refused should not wait for it.
+MLflow is imported inside functions: the import takes 1.2 s, and a command that is refused should not wait for it.
 """
 
 import glob
@@ -38,19 +38,19 @@ T = TypeVar("T")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 ANSWER_S = 5
-"""Longest wait for a server's first answer, whatever keeps it waiting: within the 10 s of promise D1."""
+"""Maximum wait for a server's first response, whatever delays it: within the 10 s of promise D1."""
 
 REQUEST_S = 30
-"""Longest wait for an answer of a server that has answered before."""
+"""Maximum wait for a response of a server that has responded before."""
 
 PROBE = "/api/2.0/mlflow/experiments/search"
 
 MOMENT_S, SCHEMA_S = 2, 120
-"""Wait for another first start that is just creating the schema, until it is said, and the longest one: it takes 1 s on
-a usual disk, and many starts share the cores."""
+"""Wait for another process that is creating the schema: until a message is shown, and at most. It takes 1 s on a usual
+disk, but many processes may share the cores."""
 
 PAUSES_S = (0.2, 1.0)
-"""Pauses before a second and a third try of a call that failed for a reason that may pass."""
+"""Pauses before the second and third attempt of a call whose failure may be temporary."""
 
 ENCODED = "in its user and password each of @ : / ? # [ ] % must be percent-encoded, as p%40ss for p@ss"
 
@@ -59,7 +59,7 @@ PASSING = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED"
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    # MLflow repeats failed requests by itself, `runs/create` among them, which then exists twice: we repeat, knowingly.
+    # MLflow's own retries include `runs/create`, which would create a run twice; `retried` repeats safe calls only.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_S),
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -68,21 +68,21 @@ SETTINGS = {
 
 
 class TrackingError(HpsearchError):
-    """MLflow cannot be reached, or refused what it was given; the message names the store and the way out."""
+    """MLflow cannot be reached or refused a request; the message names the store and the way out."""
 
 
 def resolve_uri(uri: str | None, directory: Path) -> str:
-    """Where to track: `uri`, or else `MLFLOW_TRACKING_URI`, or else the file `mlflow.db` in `directory`."""
+    """Return where to track: `uri`, else `MLFLOW_TRACKING_URI`, else the file `mlflow.db` in `directory`."""
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{directory.absolute() / 'mlflow.db'}"
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite store; None of any other store."""
+    """Return the file of a SQLite store; None for other stores."""
     return Path(uri.removeprefix("sqlite:///")) if _scheme(uri) == "sqlite" else None
 
 
 def load(uri: str) -> None:
-    """Imports what `connect` needs."""
+    """Import the modules that `connect` needs."""
     os.environ.update(SETTINGS)
     import_module("mlflow.tracking.client")
     if _scheme(uri) in DATABASES:
@@ -90,13 +90,13 @@ def load(uri: str) -> None:
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client of the store at `uri`, whose schema is created if it is a new database.
+    """Return a client of the store at `uri`; the schema of a new database is created.
 
     Args:
         uri: A database (`sqlite:///path`, `postgresql://…`, `mysql://…`, `mssql://…`) or a server (`http://…`).
 
     Raises:
-        TrackingError: The store cannot be used; within 10 s, and before anything is created in it.
+        TrackingError: The store cannot be used. Raised within 10 s, before anything is created in it.
     """
     os.environ.update(SETTINGS)
     path = check(uri)
@@ -104,12 +104,18 @@ def connect(uri: str) -> "MlflowClient":
 
 
 def check(uri: str) -> Path | None:
-    """The file of a SQLite store, which can be made or used; None of any other store, which answers.
+    """Check that a store can be used, without creating anything or importing MLflow.
 
-    For a caller who has much to do before he connects: nothing is made, and MLflow is not imported.
+    For callers with much work to do before they connect.
+
+    Args:
+        uri: See `connect`.
+
+    Returns:
+        The file of a SQLite store, which exists or can be created; None for other stores, which respond.
 
     Raises:
-        TrackingError: The store cannot be used; within 10 s, and before anything is created in it.
+        TrackingError: The store cannot be used. Raised within 10 s.
     """
     scheme = _scheme(uri)
     if scheme == "sqlite":
@@ -124,10 +130,10 @@ def check(uri: str) -> Path | None:
 
 
 def check_sqlite(uri: str) -> Path:
-    """The file of a SQLite store that can be written to, once its directory is made.
+    """Return the file of a SQLite store that can be written, once its directory exists.
 
     Raises:
-        TrackingError: The path cannot be made or written to, or holds something else, or what was never finished.
+        TrackingError: The path cannot be created or written, or holds something else or an unfinished database.
     """
     name = uri.removeprefix("sqlite:///")
     if name == uri or name in ("", ":memory:") or "?" in name:
@@ -153,15 +159,19 @@ def check_sqlite(uri: str) -> Path:
 
 
 def nearest_folder(path: Path) -> Path:
-    """The path itself, or the nearest one above it that is there."""
+    """Return the path itself, or its nearest ancestor that exists."""
     return next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
 
 
 def retried(call: Callable[[], T], uri: str) -> T:
-    """The result of a call that may be repeated without harm, after at most three tries.
+    """Return the result of an idempotent call, after at most three attempts.
+
+    Args:
+        call: The call.
+        uri: Address of the store, for the message.
 
     Raises:
-        TrackingError: The last try failed, or MLflow refused the request for good.
+        TrackingError: The last attempt failed, or MLflow refused the request permanently.
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415  # see the top of this file
 
@@ -176,7 +186,7 @@ def retried(call: Callable[[], T], uri: str) -> T:
 
 
 def refused(uri: str, reason: str) -> TrackingError:
-    """The error of a store that cannot be used."""
+    """Return the error of a store that cannot be used."""
     return TrackingError(
         f"tracking.uri {mask_uri(uri)} cannot be used: {reason}. Start or repair it, or choose another store by "
         f"tracking.uri=… (or MLFLOW_TRACKING_URI), or another folder by tracking.directory=…"
@@ -189,22 +199,22 @@ def _scheme(uri: str) -> str:
 
 
 def _parts(uri: str) -> urllib.parse.SplitResult:
-    """The parts of an address, the same ones for every reader: what ends a login or a host stands in neither."""
+    """Split an address that every parser splits alike: user, password and host contain no delimiters."""
     try:
         parts = urllib.parse.urlsplit(uri)
         plain = parts.port != 0 and parts.netloc.count("@") <= 1
     except ValueError:
         plain = False
     if not plain or (_scheme(uri) in DATABASES and "@" in uri and "@" not in parts.netloc):
-        raise refused(uri, ENCODED)  # what is wrong is not said: it may be a part of the password
+        raise refused(uri, ENCODED)  # without details, which may contain a part of the password
     return parts
 
 
 def _open_locked(uri: str, path: Path) -> "MlflowClient":
-    load(uri)  # seconds that nobody should hold a lock for
+    load(uri)  # takes seconds, so it is done before the lock is held
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not _made(path):  # once it is there, it is whole, and nobody waits for anybody
+        if not _made(path):  # an existing database is complete, so no lock is needed
             # MLflow's own schema creation races between processes.
             with _waited_for(FileLock(path.with_name(path.name + ".lock")), path):
                 if not _made(path):
@@ -222,7 +232,7 @@ def _made(path: Path) -> bool:
 
 @contextmanager
 def _waited_for(lock: FileLock, path: Path) -> Iterator[None]:
-    """Holds the lock; says so where another process has it for longer than a moment.
+    """Hold the lock within the block; print a message if another process keeps it for longer than `MOMENT_S`.
 
     Raises:
         Timeout: After `SCHEMA_S`.
@@ -240,9 +250,9 @@ def _waited_for(lock: FileLock, path: Path) -> Iterator[None]:
 
 
 def _make_schema(path: Path) -> None:
-    """Makes a database with its schema beside the path first: a disk that fills up, or a kill, leaves none there."""
+    """Create a database under a temporary name first, so that a full disk or a kill leaves no partial one."""
     new = path.with_name(f"{path.name}.new")
-    for left in path.parent.glob(f"{glob.escape(new.name)}*"):  # by a start that was killed; the lock is ours
+    for left in path.parent.glob(f"{glob.escape(new.name)}*"):  # left by a killed process; we hold the lock
         left.unlink()
     client = _open(f"sqlite:///{new}")
     close(client)
@@ -255,7 +265,7 @@ def _open(uri: str) -> "MlflowClient":
     from mlflow.tracking.client import MlflowClient  # noqa: PLC0415
 
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters arrives as an exception
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # problems arrive as exceptions
     try:
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
@@ -265,14 +275,14 @@ def _open(uri: str) -> "MlflowClient":
 
 
 def close(client: "MlflowClient") -> None:
-    """Let go of a database's connections; a server's are none."""
+    """Close a database's connections; a server has none."""
     store = client._tracking_client.store  # noqa: SLF001  # MLflow offers no public way
     if hasattr(store, "_dispose_engine"):
         store._dispose_engine()  # noqa: SLF001
 
 
 def _check_server(uri: str) -> None:
-    """Refuses a server that does not answer, or as MLflow would; what it wants to know of us is left to MLflow."""
+    """Refuse a server that does not respond or is broken; authentication is left to MLflow."""
     parts = _parts(uri)
     place = parts.netloc.rpartition("@")[2]
     page = parts._replace(netloc=place, path=parts.path.rstrip("/") + PROBE, query="max_results=1", fragment="")
@@ -286,7 +296,7 @@ def _check_server(uri: str) -> None:
 
 
 def _status(page: str) -> int:
-    # No login is sent and nothing believed, so that any certificate will do; MLflow looks at it when it logs in.
+    # No credentials are sent and no content is trusted, so any certificate will do; MLflow verifies it on login.
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     opener = build_opener(HTTPSHandler(context=context))
@@ -298,17 +308,17 @@ def _status(page: str) -> int:
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:
-    """The result of a call that may hang anywhere, such as in a look-up of names; its thread is given up then.
+    """Return the result of a call that may hang, such as a name lookup; its thread is abandoned on timeout.
 
     Raises:
-        TimeoutError: It has not ended in time.
+        TimeoutError: It did not end in time.
     """
     ended: Future[T] = Future()
 
     def run() -> None:
         try:
             ended.set_result(call())
-        except Exception as error:  # noqa: BLE001  # raised again where the result is waited for
+        except Exception as error:  # noqa: BLE001  # raised again by `result`
             ended.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -324,7 +334,7 @@ def _check_database(uri: str) -> None:
     _parts(uri)
 
     def log_in() -> None:
-        # MLflow tries ten times in 100 s where this fails at once.
+        # This fails at once where MLflow would retry ten times in 100 s.
         with sqlalchemy.create_engine(uri).connect():
             pass
 
@@ -343,7 +353,7 @@ def _runs(database: sqlite3.Connection, tables: Container[str]) -> int:
 
 
 def _about_half(path: Path, table: str, runs: int) -> str:
-    """What to do with a database of which a schema, or an upgrade of one, was cut short."""
+    """Return advice about a database whose creation or upgrade was interrupted."""
     if not runs:
         return f"{path} was never finished, as where the disk was full, and holds no runs: delete it and start again"
     return (

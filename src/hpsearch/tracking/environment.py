@@ -1,4 +1,4 @@
-"""What a sweep ran on and with: code, packages, machine. No environment variables; described once per sweep."""
+"""The environment of a sweep: code, packages, machine. No environment variables; collected once per sweep."""
 
 import importlib.metadata
 import os
@@ -22,25 +22,25 @@ from hpsearch.tracking.system_metrics import gpu_handles
 GIB = 2**30
 
 GIT_S = 10
-"""Longest wait for git, which may sit on a slow file system."""
+"""Maximum wait for git, which may run on a slow file system."""
 
 DIFF_BYTES = 1_000_000
-"""Most of a diff that is kept."""
+"""Maximum length of a stored diff."""
 
 MOST_NAMES = 1_000
-"""Most files that are named without their content."""
+"""Maximum number of files listed by name only."""
 
 PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color")
 
 DATA = (".csv", ".tsv", ".npz", ".npy", ".parquet", ".gz", ".zip")
-"""Endings of files whose rows are data, a sealed test set's perhaps, and stand in no diff."""
+"""Suffixes of data files, possibly with sealed test rows, which never appear in a diff."""
 
 
 def describe(directory: Path | None = None, nvml: Any = pynvml) -> dict[str, str]:
-    """Tags of a sweep: git commit, Python, platform, CPU, memory, GPUs.
+    """Return the tags of a sweep: git commit, Python, platform, CPU, memory, GPUs.
 
     Args:
-        directory: Where to look for a git repository; the current directory if None.
+        directory: Where to look for a git repository; None: the current directory.
         nvml: The NVIDIA management library.
     """
     tags = _git_tags(directory or Path.cwd())
@@ -55,22 +55,22 @@ def describe(directory: Path | None = None, nvml: Any = pynvml) -> dict[str, str
 
 
 def requirements() -> str:
-    """What `pip install -r` makes the same packages of: hpsearch and those that it depends on, one a line."""
+    """Return the versions of hpsearch and its dependencies in the format of `pip install -r`, one per line."""
     return "".join(f"{name}=={version}\n" for name, version in package_versions().items())
 
 
 def uncommitted(outputs: Sequence[str | Path] = ()) -> dict[str, str]:
-    """What is changed in the code that a command runs: artifacts by name, none where all is committed.
+    """Return the uncommitted changes of the code that a command runs, as artifacts by name; none if all is committed.
 
-    That is the repository of the current folder, and that of hpsearch where it runs from a checkout of its own. A name
-    holds the beginning of a digest: the same changes are stored once, and others of a later start beside them.
+    Covers the repository of the current folder, and that of hpsearch if it runs from a checkout of its own. A name
+    contains a digest: equal changes are stored once, and those of a later start are added.
 
     Args:
-        outputs: Folders that the command writes to, whose files are no code.
+        outputs: Folders that the command writes to, whose files are not code.
     """
     here, own = Path.cwd(), Path(hpsearch.__file__)
     folders = {_top(here): "working_folder"}
-    # An environment may lie in a repository that does not know it.
+    # A virtual environment may lie inside a repository that does not track it.
     if _git(own.parent, "ls-files", "--error-unmatch", own.name) is not None:
         folders.setdefault(_top(own.parent), "hpsearch")
     diffs = {name: dirty_diff(folder, outputs) for folder, name in folders.items() if folder is not None}
@@ -78,9 +78,13 @@ def uncommitted(outputs: Sequence[str | Path] = ()) -> dict[str, str]:
 
 
 def dirty_diff(directory: Path, outputs: Sequence[str | Path] = ()) -> str | None:
-    """What the working tree changes against the commit, secrets masked; None if it is clean or there is no git.
+    """Return the working tree's diff to the commit, with secrets masked; None if it is clean or there is no git.
 
-    Files of data, and those that git does not know, are named at the end without their content.
+    Data files and untracked files are listed at the end by name only.
+
+    Args:
+        directory: A folder of the repository.
+        outputs: Folders whose files are not code.
     """
     top = _top(directory)
     changes = _git(top, "status", "--porcelain") if top is not None else None
@@ -97,7 +101,7 @@ def dirty_diff(directory: Path, outputs: Sequence[str | Path] = ()) -> str | Non
 
 
 def _note(top: Path, state: str, name: str, outputs: Sequence[str | Path]) -> str:
-    """What is said of a changed file whose content is not shown; nothing of other files."""
+    """Return the line about a changed file whose content is not shown; empty for other files."""
     if any((top / name).resolve().is_relative_to(Path(output).resolve()) for output in outputs):
         return ""
     if state == "??":
@@ -106,16 +110,16 @@ def _note(top: Path, state: str, name: str, outputs: Sequence[str | Path]) -> st
 
 
 def _top(directory: Path) -> Path | None:
-    """The folder of a repository that has a commit; None where there is none."""
-    found = _git(directory, "rev-parse", "--show-toplevel", "--verify", "HEAD")
-    return None if found is None else Path(found.splitlines()[0])
+    """Return the root of a repository with at least one commit; None if there is none."""
+    output = _git(directory, "rev-parse", "--show-toplevel", "--verify", "HEAD")
+    return None if output is None else Path(output.splitlines()[0])
 
 
 def package_versions() -> dict[str, str]:
-    """The installed version of hpsearch and of each package that it depends on."""
+    """Return the installed version of hpsearch and of each of its dependencies."""
     try:
         needed = importlib.metadata.requires("hpsearch") or []
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
         needed = ["torch", "torchvision", "optuna", "mlflow", "hydra-core", "scikit-learn", "scipy", "numpy"]
     names = [match[0] for text in needed if "extra ==" not in text and (match := re.match(r"[\w.-]+", text))]
     versions = {name: _version(name) for name in ["hpsearch", *names]}
@@ -138,11 +142,11 @@ def _git_tags(directory: Path) -> dict[str, str]:
 
 
 def _git(directory: Path, *command: str, limit: int | None = None) -> str | None:
-    """What git prints, of which at most `limit` bytes and a line that says so; None if it failed, or is not there."""
+    """Return git's output, cut at `limit` bytes with a note; None if it failed or is not installed."""
     program = shutil.which("git")
     if program is None:
         return None
-    # A repository's own settings may name programs; describing it must run none of them.
+    # A repository's own settings may name programs to run; reading it must not execute them.
     safe = ["-c", "core.fsmonitor=false", "-c", "core.quotePath=true", "--no-optional-locks"]
     with tempfile.TemporaryFile() as out:  # a diff may be larger than memory
         try:

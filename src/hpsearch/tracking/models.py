@@ -1,4 +1,4 @@
-"""Trained networks in MLflow, as exported graphs (`pt2`): no pickle, and loadable without hpsearch."""
+"""Trained networks in MLflow as exported graphs (`pt2`): no pickle, and loadable without hpsearch."""
 
 import tempfile
 from importlib.metadata import version
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXAMPLE_ROWS = 2
-"""Rows of the example that the export traces: one row would fix the size of the batch."""
+"""Rows of the example traced by the export; a single row would fix the batch size."""
 
 
 def log_model(
     client: "MlflowClient", sweep: SweepRun, run_id: str, network: "torch.nn.Module", rows: np.ndarray
 ) -> str:
-    """Exports a network and stores it with a run.
+    """Export a network and store it with a run.
 
-    MLflow's own `log_model` works on a run that is active in the process, and finds the experiment by global state;
-    here the client is told both.
+    MLflow's own `log_model` requires an active run in the process and finds the experiment by global state; here both
+    are passed to the client.
 
     Args:
-        client: Of the tracking store.
+        client: A client of the tracking store.
         sweep: The sweep that the run belongs to.
         run_id: The run.
         network: A module in evaluation mode, (B, …) to (B, …).
-        rows: (n, …) raw inputs, n >= 2. Those of float64 are served as float64, all others as float32.
+        rows: Shape (n, …) raw inputs, n >= 2. Float64 inputs are served as float64, all others as float32.
 
     Returns:
         The model's address, `models:/<id>`.
     """
-    # Two seconds that only a final pays.
+    # Imported here because it takes two seconds and only a final needs it.
     import mlflow.pytorch  # noqa: PLC0415
     import torch  # noqa: PLC0415
     from mlflow.entities import LoggedModelOutput  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What a tracking store keeps of a sweep, read back: enough to make its report where its folder is not."""
+"""Reads back what a tracking store holds of a sweep: enough to make its report without its folder."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PARENT = "mlflow.parentRunId"
 
 REQUESTED = "trials_requested"
-"""Tag of a sweep's run: how many trials it is to have, of all levels, default recipes included."""
+"""Tag of a sweep's run: total number of requested trials, of all levels and including default recipes."""
 
 NAMES_OF_SWEEPS = """
     SELECT name.value FROM tags AS name
@@ -28,19 +28,19 @@ NAMES_OF_SWEEPS = """
     JOIN experiments AS experiment ON experiment.experiment_id = runs.experiment_id
     WHERE name.key = 'sweep' AND experiment.lifecycle_stage = 'active'
 """
-"""In the tables of MLflow."""
+"""A query of MLflow's tables."""
 
 _WITHOUT_RECORD = (Status.INTERRUPTED, "running", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A run of a sweep.
+    """A child run of a sweep.
 
     Attributes:
-        attempt: What it stands for.
+        attempt: The attempt it stands for.
         tags: Its tags.
-        metrics: Its last metrics.
+        metrics: Last value of each metric.
     """
 
     attempt: Attempt
@@ -49,18 +49,18 @@ class Child:
 
     @property
     def has_record(self) -> bool:
-        """Whether it came to an end that is written down."""
+        """Whether it ended with a record."""
         return self.attempt.status not in _WITHOUT_RECORD
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What tells sweeps of one name apart.
+    """Where a sweep comes from, to distinguish sweeps of one name.
 
     Attributes:
-        started_ms: When the run of the sweep was made, in milliseconds since 1970.
-        user: By whom.
-        fingerprint: Of the sweep; empty if the run does not say.
+        started_ms: Creation time of the sweep's run, milliseconds since 1970.
+        user: User who created it.
+        fingerprint: Fingerprint of the sweep; empty if the run has none.
     """
 
     started_ms: int
@@ -69,7 +69,7 @@ class Origin:
 
 
 class StoredSweeps:
-    """The sweeps of one tracking store, as a reader finds them.
+    """The sweeps of one tracking store, for readers.
 
     Args:
         store: The store.
@@ -79,19 +79,19 @@ class StoredSweeps:
         self._store = store
 
     def find(self, name: str) -> list[SweepRun]:
-        """The sweeps of this name, oldest first; several where people share a store."""
+        """Return the sweeps of this name, oldest first; several if users share the store."""
         return [sweep for sweep in self.all() if sweep.name == clip(name, TAG_LENGTH)]
 
     def all(self) -> list[SweepRun]:
-        """All sweeps, oldest first, whatever their experiments and runs are called."""
+        """Return all sweeps, oldest first, whatever their experiments and runs are called."""
         parents = self._store.search(self._store.active(), f"tags.role = '{Role.PARENT}'")
         return [_sweep(run) for run in parents if SWEEP in run.data.tags]
 
     def of_run(self, run_id: str) -> SweepRun:
-        """The sweep whose own run this is.
+        """Return the sweep whose parent run this is.
 
         Raises:
-            TrackingError: There is no such run, or it is not that of a sweep.
+            TrackingError: There is no such run, or it is not the parent run of a sweep.
         """
         run = self._store.run(run_id)
         tags = run.data.tags
@@ -101,30 +101,30 @@ class StoredSweeps:
         return _sweep(run)
 
     def requested(self, sweep: SweepRun) -> int:
-        """How many trials a sweep says that it was asked for; 0 if it does not say."""
-        told = self._store.run(sweep.run_id).data.tags.get(REQUESTED, "")
-        return int(told) if told.isdecimal() else 0
+        """Return the number of trials that a sweep was asked for; 0 if it is not recorded."""
+        text = self._store.run(sweep.run_id).data.tags.get(REQUESTED, "")
+        return int(text) if text.isdecimal() else 0
 
     def origin(self, sweep: SweepRun) -> Origin:
-        """When a sweep was started, by whom, and what it is."""
+        """Return when a sweep was started, by whom, and its fingerprint."""
         run = self._store.run(sweep.run_id)
         tags = run.data.tags
         return Origin(int(run.info.start_time), tags.get("mlflow.user", "unknown"), tags.get("fingerprint", ""))
 
     def names(self) -> list[str]:
-        """The names of all sweeps, sorted."""
+        """Return the names of all sweeps, sorted."""
         return sorted({sweep.name for sweep in self.all()})
 
     def children(self, sweep: SweepRun, *roles: Role) -> list[Child]:
-        """The runs of a sweep that have one of these roles, oldest first, as far as their tags say what they are."""
+        """Return the runs of a sweep with one of these roles, oldest first; those with incomplete tags are skipped."""
         runs = self._store.search(sweep.experiment_id, f"tags.`{PARENT}` = '{sweep.run_id}'")
         return [child for run in runs if (child := _child(run)) is not None and child.attempt.role in roles]
 
     def artifact(self, run_id: str, name: str) -> bytes:
-        """A file of a run.
+        """Return the content of an artifact of a run.
 
         Raises:
-            TrackingError: It is not there.
+            TrackingError: It does not exist.
         """
         return self._store.read_artifact(run_id, name)
 
@@ -139,9 +139,10 @@ def _child(run: "Run") -> Child | None:
 
 
 def names_in_file(uri: str) -> list[str] | None:
-    """The names of all sweeps of a store that is a SQLite file, sorted, read without MLflow, which takes long to load.
+    """Return the sorted names of all sweeps in a SQLite store, without the slow import of MLflow.
 
-    None where that cannot be said: another kind of store, or a file that is read in another way.
+    Returns:
+        The names; None for another kind of store, or a file that cannot be read this way.
     """
     path = Path(uri.removeprefix("sqlite:///"))
     if not uri.startswith("sqlite:///"):

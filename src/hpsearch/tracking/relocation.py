@@ -1,7 +1,7 @@
-"""A folder that was moved or copied with its runs: MLflow keeps absolute paths of artifacts, which lead elsewhere then.
+"""Repairs the artifact paths of a store whose folder was moved or copied: MLflow stores absolute paths.
 
-MLflow has no call that changes them (3.17), and relative ones would mean another folder in `mlflow ui`. So the paths
-are put right here in the tables of a SQLite store, which nobody but its folder's owner has; a server keeps its own.
+MLflow has no call that changes them (3.17), and relative ones would be resolved against another folder in `mlflow ui`.
+So they are corrected in the tables of a SQLite store, which belongs to the owner of its folder; a server keeps its own.
 """
 
 import sqlite3
@@ -9,24 +9,24 @@ from contextlib import closing
 from pathlib import Path
 
 LOOKED_AT = 50
-"""Runs of an experiment of which one at least has kept an artifact."""
+"""Number of an experiment's runs to check for artifacts; one of these at least has one."""
 
 WAIT_S = 30
-"""Longest wait for another process that writes to the store."""
+"""Maximum wait for another process that writes to the store."""
 
 PATHS = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
-"""Where MLflow keeps paths."""
+"""Tables and columns in which MLflow stores paths."""
 
 
 def follow_moved(database: Path, root: Path) -> list[str]:
-    """Leads paths of artifacts that were moved or copied here to where they are now.
+    """Update the paths of artifacts that were moved or copied to `root`.
 
     Args:
         database: A SQLite store with MLflow's schema.
-        root: Where its artifacts are kept now, absolute. An experiment whose artifacts are not there is left alone.
+        root: Current absolute location of its artifacts. Experiments whose artifacts are not there are left unchanged.
 
     Returns:
-        Where they were before.
+        The former locations.
     """
     with closing(sqlite3.connect(database, timeout=WAIT_S)) as store, store:
         kept = "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location != ?"
@@ -44,9 +44,10 @@ def follow_moved(database: Path, root: Path) -> list[str]:
 
 
 def _is_here(store: sqlite3.Connection, place: str, root: Path, *, together: bool) -> bool:
-    """Whether artifacts of the experiments at a place lie at the root: all there are, unless the store came with them.
+    """Return whether the artifacts recorded at `place` now lie at `root`.
 
-    Of a folder that was copied without its store, the first one goes on to be the store's.
+    If the store was not moved with them, none may remain at `place`: of a folder copied without its store, the original
+    goes on being the store's.
     """
     runs = (
         "SELECT run_uuid FROM runs JOIN experiments USING (experiment_id) WHERE artifact_location = ? "

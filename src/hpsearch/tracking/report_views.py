@@ -1,4 +1,4 @@
-"""Who has looked at which retrainings, and when: kept with the run of a sweep, so that all who share a store know."""
+"""When reports have first shown which retrainings: stored with the sweep's run, for all users of the store."""
 
 import json
 from collections.abc import Mapping
@@ -12,19 +12,17 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 LOOK = "look."
-"""Beginning of the tags of a sweep's run that say when retrainings, by digest, were first shown, and after which.
-
-A tag for each look: what two reports write at once is not lost, and no tag grows beyond what MLflow keeps.
-"""
+"""Prefix of the sweep's tags that record when a set of retrainings, named by digest, was first shown. Each view has a
+tag of its own, so that concurrent reports do not overwrite each other and no tag grows too long for MLflow."""
 
 MOST = 200
-"""Earlier looks that are kept with one: more than anyone takes, and less than a tag holds."""
+"""Maximum number of earlier views stored with one, so that the tag stays below MLflow's limit."""
 
 QUESTION = "question"
-"""Tag: a digest that comparisons of the same question share."""
+"""Tag: a digest shared by comparisons of the same question."""
 
 ASKED = "asked"
-"""Tag: what a comparison judges its answer by, as JSON."""
+"""Tag: by what a comparison judges its answer, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,8 @@ class ReportView:
     """The first time that a report has shown a set of retrainings.
 
     Attributes:
-        digest: Of the retrainings.
-        at_ms: Milliseconds since 1970.
+        digest: Digest of the retrainings.
+        at_ms: Time, milliseconds since 1970.
         before: Digests of other retrainings of the same question that had been shown by then.
     """
 
@@ -44,13 +42,13 @@ class ReportView:
 
 @dataclass(frozen=True, slots=True)
 class RelatedSweep:
-    """A comparison that has put a question.
+    """A comparison that asks a given question.
 
     Attributes:
-        name: Of its sweep.
+        name: Name of its sweep.
         run_id: Its run.
-        asked: What it judges the answer by.
-        looks: At its retrainings, oldest first.
+        asked: By what it judges the answer.
+        looks: Views of its retrainings, oldest first.
     """
 
     name: str
@@ -60,12 +58,12 @@ class RelatedSweep:
 
 
 def question_tags(question: str, asked: Mapping[str, Any]) -> dict[str, str]:
-    """What the run of a comparison says about its question."""
+    """Return the tags by which the run of a comparison records its question."""
     return {QUESTION: question, ASKED: json.dumps(asked, sort_keys=True)}
 
 
 class ReportViews:
-    """The looks that were taken at the sweeps of one tracking store.
+    """The views recorded for the sweeps of one tracking store.
 
     Args:
         store: The store.
@@ -75,27 +73,27 @@ class ReportViews:
         self._store = store
 
     def of(self, sweep: SweepRun) -> tuple[ReportView, ...]:
-        """Those at a sweep, oldest first."""
+        """Return the views of a sweep's retrainings, oldest first."""
         return _looks(self._store.run(sweep.run_id))
 
     def note(self, sweep: SweepRun, look: ReportView) -> None:
-        """Adds a look, unless the same retrainings were shown before."""
-        if look.digest not in {known.digest for known in self.of(sweep)}:
-            told = json.dumps([look.at_ms, *look.before[-MOST:]])
-            self._store.log(sweep.run_id, tags={f"{LOOK}{look.digest}": told})
+        """Record a view, unless the same retrainings were shown before."""
+        if look.digest not in {earlier.digest for earlier in self.of(sweep)}:
+            text = json.dumps([look.at_ms, *look.before[-MOST:]])
+            self._store.log(sweep.run_id, tags={f"{LOOK}{look.digest}": text})
 
     def askers(self, question: str, digest: str) -> list[RelatedSweep]:
-        """The comparisons of this store that have put a question, or have shown these retrainings, oldest first.
+        """Return the comparisons of this store that ask a question or have shown these retrainings, oldest first.
 
         Args:
-            question: Its digest.
-            digest: Of retrainings; empty for none.
+            question: Digest of the question.
+            digest: Digest of the retrainings; empty for none.
         """
         experiments, parents = self._store.active(), f"tags.role = '{Role.PARENT}'"
         clauses = [f"{parents} and tags.{QUESTION} = '{question}'"]
         clauses += [f"{parents} and tags.`{LOOK}{digest}` LIKE '%'"] if digest else []
-        found = {run.info.run_id: run for clause in clauses for run in self._store.search(experiments, clause)}
-        ordered = sorted(found.values(), key=lambda run: (run.info.start_time, run.info.run_id))
+        runs = {run.info.run_id: run for clause in clauses for run in self._store.search(experiments, clause)}
+        ordered = sorted(runs.values(), key=lambda run: (run.info.start_time, run.info.run_id))
         return [_asker(run) for run in ordered if ASKED in run.data.tags]
 
 
@@ -105,6 +103,6 @@ def _asker(run: "Run") -> RelatedSweep:
 
 
 def _looks(run: "Run") -> tuple[ReportView, ...]:
-    told = {key.removeprefix(LOOK): json.loads(text) for key, text in run.data.tags.items() if key.startswith(LOOK)}
-    found = [ReportView(digest, int(at_ms), tuple(before)) for digest, (at_ms, *before) in told.items()]
-    return tuple(sorted(found, key=lambda look: (look.at_ms, look.digest)))
+    views = {key.removeprefix(LOOK): json.loads(text) for key, text in run.data.tags.items() if key.startswith(LOOK)}
+    looks = [ReportView(digest, int(at_ms), tuple(before)) for digest, (at_ms, *before) in views.items()]
+    return tuple(sorted(looks, key=lambda look: (look.at_ms, look.digest)))

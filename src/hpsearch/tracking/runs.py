@@ -1,4 +1,4 @@
-"""The words of tracking: roles, endings, and how a trial is written as an MLflow run."""
+"""How sweeps and trials are represented as MLflow runs: roles, endings, tags and metrics."""
 
 import json
 import math
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
 
 REPORT_PAGE = "report/report.html"
-"""The artifact of a comparison's run that holds its report."""
+"""Artifact of a comparison's run that holds its report."""
 
 SUMMARY_STEP = 0
-"""Step of what is said once for a trial; epochs are steps from 1."""
+"""Step of metrics that are logged once per trial; epochs are steps from 1."""
 
 OURS = ("key", "sweep", "role", "status", "failure", "pruned", "level", "trial", "attempt", "part")
-"""Tags that say what a run is."""
+"""Tags that hpsearch sets on a run."""
 
 DIGEST_LENGTH = 36
-"""Longest digest of a data set that MLflow keeps."""
+"""Maximum length of a data set's digest in MLflow."""
 
 TABLE_VIEW = "trials"
-"""Name of the view of the runs table that each experiment brings along."""
+"""Name of the saved view of the runs table that each experiment has."""
 
 
 class Role(StrEnum):
-    """What a run is."""
+    """The role of a run."""
 
     PARENT = "parent"
     SEARCH = "search"
@@ -40,7 +40,7 @@ class Role(StrEnum):
 
 
 class Ending(StrEnum):
-    """How MLflow says that a run ended."""
+    """MLflow's terminal states of a run."""
 
     FINISHED = "FINISHED"
     FAILED = "FAILED"
@@ -48,7 +48,7 @@ class Ending(StrEnum):
 
     @classmethod
     def of(cls, status: Status) -> "Ending":
-        """The ending of a run whose trial ended with this status."""
+        """Return the terminal state of a run whose trial ended with this status."""
         if status.scored or status is Status.PRUNED:
             return cls.FINISHED
         return cls.KILLED if status is Status.INTERRUPTED else cls.FAILED
@@ -59,11 +59,11 @@ class SweepRun:
     """A sweep in MLflow.
 
     Attributes:
-        name: The full name of the sweep.
-        identity: What tells this sweep from another one of the same name.
+        name: Full name of the sweep.
+        identity: Distinguishes sweeps of the same name.
         experiment_id: Its experiment.
         run_id: Its parent run.
-        resumed: Whether the parent run was there before.
+        resumed: Whether the parent run existed before.
     """
 
     name: str
@@ -75,14 +75,14 @@ class SweepRun:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Rows that the trials of a sweep see, or never see.
+    """A data set that a sweep uses or keeps sealed.
 
     Attributes:
-        name: Of the data set.
-        digest: Of the rows.
-        context: What they are for: `development`, `sealed test`.
-        source: Where they come from, as keys of the configuration.
-        profile: What is known of them: `{"rows": 1438}`.
+        name: Name of the data set.
+        digest: Digest of the rows.
+        context: Its use: `development`, `sealed test`.
+        source: Its configuration options.
+        profile: Facts about it, such as `{"rows": 1438}`.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Dataset:
     profile: Mapping[str, Any]
 
     def as_input(self) -> "DatasetInput":
-        """As MLflow takes it."""
+        """Convert to MLflow's type."""
         from mlflow.entities import Dataset as Entity  # noqa: PLC0415  # see `connection`
         from mlflow.entities import DatasetInput, InputTag  # noqa: PLC0415
 
@@ -103,17 +103,17 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What MLflow knows about one attempt.
+    """What MLflow stores about one attempt at a trial.
 
     Attributes:
         run_id: Its run.
         sweep: Name of its sweep.
-        role: What it is for.
+        role: Role of the run.
         level: Level of its trial.
         k: Number of its trial within the level.
-        part: Which of several runs of this role and trial; empty if there is one.
-        attempt: From 1.
-        running: Whether MLflow takes it for running, which says nothing about whether it is.
+        part: Which of several runs of this role and trial; empty if there is only one.
+        attempt: Number of the attempt, from 1.
+        running: Whether MLflow marks it as running; its process may be dead.
         status: Its `status` tag.
     """
 
@@ -129,12 +129,12 @@ class Attempt:
 
 
 def run_key(identity: str, role: Role, *parts: str | int) -> str:
-    """The digest by which a run is found again; it stands in filters, where a name could be read as a command."""
+    """Return the digest that identifies a run; unlike a name, it is safe inside MLflow's filter expressions."""
     return digest(json.dumps([identity, role, *(str(part) for part in parts)]))
 
 
 def run_name(role: Role, level: str, k: int, part: str, attempt: int) -> str:
-    """What a run is called on a page: `adam · trial 7`, `trial 7 · confirm · seed 3`, `trial 7 · attempt 2`."""
+    """Return the displayed name of a run: `adam · trial 7`, `trial 7 · confirm · seed 3`, `trial 7 · attempt 2`."""
     words = [
         "" if level == NO_LEVEL else level,
         f"trial {k}",
@@ -146,23 +146,23 @@ def run_name(role: Role, level: str, k: int, part: str, attempt: int) -> str:
 
 
 def points(result: TrialResult) -> Iterator[tuple[str, float, int]]:
-    """The finite numbers of a result as (metric, value, step).
+    """Yield the finite numbers of a result as (metric, value, step).
 
-    Curves have the epoch as step, from 1. What was measured gets the prefix `system/`. What is said once of a curve
-    stands beside it, since MLflow shows a section of charts for each prefix: `val/accuracy_best`; its last value, which
-    MLflow shows for the curve, is not said again.
+    Curves have the epoch as step, from 1. Measurements get the prefix `system/`. Values derived from a curve are named
+    after it, `val/accuracy_best`, because MLflow groups charts by prefix. A curve's last value is omitted, since MLflow
+    shows it anyway.
     """
     for epoch in range(1, 1 + max((len(curve) for curve in result.curves.values()), default=0)):
         yield from finite_points({k: v[epoch - 1] for k, v in result.curves.items() if epoch <= len(v)}, epoch)
     measured = {f"system/{key}": value for key, value in result.measured.items()}
     scores = {"score": result.score, "score_se": result.score_se}
-    known = {key: value for key, value in scores.items() if value is not None}
+    available = {key: value for key, value in scores.items() if value is not None}
     summary = {_beside_curve(key): value for key, value in result.summary.items() if not key.startswith("last/")}
-    yield from finite_points(summary | measured | known, SUMMARY_STEP)
+    yield from finite_points(summary | measured | available, SUMMARY_STEP)
 
 
 def _beside_curve(key: str) -> str:
-    """`val/accuracy_best` of `best/val/accuracy`; `report/temperature` of `chosen/temperature`, which has no curve."""
+    """Map `best/val/accuracy` to `val/accuracy_best`, and `chosen/x`, which has no curve, to `report/x`."""
     which, _, name = key.partition("/")
     if which not in ("best", "chosen"):
         return key
@@ -170,15 +170,15 @@ def _beside_curve(key: str) -> str:
 
 
 def finite_points(metrics: Mapping[str, float], step: int) -> Iterator[tuple[str, float, int]]:
-    """The metrics that are finite, as (metric, value, step); MLflow would store NaN as 0 and infinity as 1.8e308."""
+    """Yield finite metrics as (metric, value, step); MLflow would store NaN as 0 and infinity as 1.8e308."""
     return ((key_name(key), float(value), step) for key, value in metrics.items() if math.isfinite(value))
 
 
 def table_view(names: Sequence[str]) -> str:
-    """The state of MLflow's runs table (3.17) that shows trials by score, as JSON.
+    """Return the state of MLflow's runs table (3.17) that shows trials by score, as JSON.
 
     Args:
-        names: Params (`optimizer.adam.lr`) and metrics (`report/accuracy`, told by their slash) to show beside it.
+        names: Params (`optimizer.adam.lr`) and metrics (`report/accuracy`, recognized by the slash) to show as columns.
     """
     kinds = [("metrics", "score"), ("metrics", "score_se")]
     kinds += [("metrics" if "/" in name else "params", name) for name in names]
@@ -197,17 +197,17 @@ def table_view(names: Sequence[str]) -> str:
 
 
 def table_path(experiment_id: str) -> str:
-    """The page of `table_view`, to be put behind the address of the MLflow UI."""
+    """Return the page of `table_view`, relative to the address of the MLflow UI."""
     return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={TABLE_VIEW}"
 
 
 def artifact_path(run: SweepRun, file: str) -> str:
-    """The page of a file of a sweep's own run, to be put behind the address of the MLflow UI."""
+    """Return the page of a file of a sweep's own run, relative to the address of the MLflow UI."""
     return f"/#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{file}"
 
 
 def attempt_of(run: "Run") -> Attempt | None:
-    """The attempt that a run stands for, read from its tags; None if they say none, as after edits by people."""
+    """Read the attempt that a run stands for from its tags; None if they are incomplete, as after manual edits."""
     tags = run.data.tags
     try:
         return Attempt(
@@ -226,5 +226,5 @@ def attempt_of(run: "Run") -> Attempt | None:
 
 
 def now_ms() -> int:
-    """Milliseconds since 1970."""
+    """Return the current time in milliseconds since 1970."""
     return time.time_ns() // 1_000_000

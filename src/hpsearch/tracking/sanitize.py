@@ -1,7 +1,7 @@
-"""Names and values that MLflow stores and shows safely, whatever they were: cut where it shows, never unnoticed.
+"""Make arbitrary names and values safe for MLflow, and make every cut visible.
 
-MLflow cuts tags and params that are too long without a word, refuses metric and tag names with characters of its own
-choice, and takes any text as the name of an experiment (3.17).
+MLflow truncates long tags and params silently, refuses metric and tag names with some characters, and accepts any text
+as the name of an experiment (3.17).
 """
 
 import functools
@@ -17,7 +17,8 @@ from hpsearch.secrets import mask_secrets
 T = TypeVar("T")
 
 NAME_LENGTH = 120
-"""Longest name of an experiment or run, in characters: MLflow takes 500, its pages show about this many."""
+"""Maximum length of an experiment's or run's name, in characters: MLflow accepts 500, its pages show about this
+many."""
 
 KEY_LENGTH = 250
 
@@ -26,7 +27,7 @@ TAG_LENGTH = 8000
 PARAM_LENGTH = 6000
 
 NOTE_LENGTH = 20_000
-"""Longest tag of an experiment, which is where its description stands."""
+"""Maximum length of an experiment's tag, which holds its description."""
 
 METRICS_PER_BATCH = 1000
 
@@ -34,12 +35,12 @@ PARAMS_PER_BATCH = 100
 
 
 def digest(text: str) -> str:
-    """The sha256 of the text, as 64 hexadecimal digits."""
+    """Return the SHA-256 of the text, as 64 hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def clip(text: str, limit: int) -> str:
-    """The text in at most `limit` characters; what was cut is named by length and digest of the whole."""
+    """Shorten the text to at most `limit` characters; a cut is marked with the length and digest of the whole."""
     text = text.encode("utf-8", "replace").decode()
     if len(text) <= limit:
         return text
@@ -48,16 +49,16 @@ def clip(text: str, limit: int) -> str:
 
 
 def display_name(name: str) -> str:
-    """A name for one line of a page: no control characters, at most `NAME_LENGTH` long, different if `name` is."""
+    """Return a printable one-line name of at most `NAME_LENGTH` characters; different names stay different."""
     line = "".join(c if c.isprintable() else " " for c in name).strip()
     if line == name and 0 < len(name) <= NAME_LENGTH:
         return name
     return f"{line[: NAME_LENGTH - 10].rstrip()} ~{digest(name)[:8]}".strip()
 
 
-@functools.lru_cache(maxsize=4096)  # trials of a sweep share their names: 100 are asked for in each
+@functools.lru_cache(maxsize=4096)  # each trial logs about 100 names, which all trials of a sweep share
 def key_name(key: str) -> str:
-    """A key that MLflow takes for a metric, param or tag: letters, digits and `_-. :/`, at most `KEY_LENGTH` long."""
+    """Return a key that MLflow accepts for metric, param or tag: at most `KEY_LENGTH` letters, digits and `_-. :/`."""
     safe = re.sub(r"[^\w./ :-]", "_", key)
     parts = [part for part in safe.split("/") if part.strip(".")]
     safe = "/".join(parts)
@@ -67,7 +68,7 @@ def key_name(key: str) -> str:
 
 
 def param_text(value: Any) -> str:
-    """A value as it is written in YAML and on the command line: `true`, `null`, `0.001`, `[100, 50]`."""
+    """Format a value as in YAML and on the command line: `true`, `null`, `0.001`, `[100, 50]`."""
     if isinstance(value, str):
         return clip(value, PARAM_LENGTH)
     if isinstance(value, float) and not math.isfinite(value):
@@ -76,11 +77,11 @@ def param_text(value: Any) -> str:
 
 
 def tag_texts(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags of a run with safe keys and visibly cut values, without secrets."""
+    """Return tags of a run with safe keys, visibly clipped values and masked secrets."""
     return {key_name(key): clip(value, TAG_LENGTH) for key, value in mask_secrets(dict(tags)).items()}
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
-    """The items in lists of at most `size`."""
+    """Yield the items in lists of at most `size`."""
     rows = list(items)
     return (rows[i : i + size] for i in range(0, len(rows), size))

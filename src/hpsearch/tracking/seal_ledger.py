@@ -1,8 +1,8 @@
-"""The ledger of openings of sealed test sets: one MLflow experiment for each, made atomically, chained by digests.
+"""The ledger of test-set openings: one MLflow experiment per opening, created atomically and chained by digests.
 
-An experiment's name is unique in every MLflow store, deleted experiments included, so creating
-`hpsearch-seal/<digest of the split>/<opening>` is a compare-and-set that exactly one of many processes wins.
-It stops accidents, loops and second looks, not an owner of the disk.
+An experiment's name is unique in an MLflow store, even among deleted experiments, so creating `hpsearch-seal/<digest of
+the split>/<opening>` is a compare-and-set that exactly one of many processes wins. It prevents accidents, loops and
+second looks, but not manipulation by the owner of the disk.
 """
 
 import json
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 ROWS = "rows.json"
-"""The artifact of an opening that keeps digests of its rows."""
+"""Artifact of an opening that holds digests of its rows."""
 
 ROWS_RUN = "rows_run"
 
 EVERY = 3
-"""MLflow's `ViewType.ALL`: deleted experiments too."""
+"""MLflow's `ViewType.ALL`: includes deleted experiments."""
 
 PREFIX = "hpsearch-seal/"
 
 FIRST = "-"
-"""What stands for the digest of the opening before the first."""
+"""Takes the place of the previous entry's digest in the first opening."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ class Opening:
         split_digest: Digest of the content of the sealed split.
         opening: Its number, from 1.
         claimant: Who claimed it: user, host, sweep, configuration.
-        granted_at: When, ISO 8601.
-        purpose: What for; from the second on, the reason that was given.
+        granted_at: Time, ISO 8601.
+        purpose: Its purpose; from the second opening on, the reason that was given.
         previous: `entry` of the opening before; `FIRST` for the first.
-        entry: Digest of all fields above, as it was stored.
-        result: What came out, once it has been recorded.
-        result_digest: Digest of `entry` and `result`, as it was stored.
-        nonce: By which whoever claimed it knows it again; part of no digest.
+        entry: Digest of all fields above, as stored.
+        result: Its result, once recorded.
+        result_digest: Digest of `entry` and `result`, as stored.
+        nonce: Identifies the claimant to itself; not part of any digest.
     """
 
     split_digest: str
@@ -65,7 +65,7 @@ class Opening:
 
 
 class SealLedger:
-    """The openings that a tracking store remembers.
+    """The openings recorded in a tracking store.
 
     Args:
         store: The tracking store.
@@ -75,14 +75,18 @@ class SealLedger:
         self._store = store
 
     def openings(self, split_digest: str) -> list[Opening]:
-        """All openings of this split, the first one first; those whose experiment was deleted count too."""
-        found: list[Opening] = []
-        while (experiment := self._experiment(split_digest, len(found) + 1)) is not None:
-            found.append(_opening(experiment))
-        return found
+        """Return all openings of this split in order, including those whose experiment was deleted."""
+        openings: list[Opening] = []
+        while (experiment := self._experiment(split_digest, len(openings) + 1)) is not None:
+            openings.append(_opening(experiment))
+        return openings
 
     def keep_rows(self, opening: Opening, rows: str) -> None:
-        """Stores what is kept of the rows of an opening, before anything is evaluated; the last one stays.
+        """Store digests of the rows of an opening, before anything is evaluated; the last call wins.
+
+        Args:
+            opening: The opening.
+            rows: The digests as JSON text.
 
         Raises:
             TrackingError: MLflow refused it.
@@ -97,18 +101,18 @@ class SealLedger:
         store.call(store.client.set_experiment_tag, experiment.experiment_id, ROWS_RUN, run_id)
 
     def openings_with_rows(self) -> list[tuple[Opening, str | None]]:
-        """Every opening of any test set of which rows were kept, with what was kept; None where that is gone."""
+        """Return each opening, of any test set, whose rows were stored, with them; None where they are gone."""
         store = self._store
-        found: list[tuple[Opening, str | None]] = []
+        openings: list[tuple[Opening, str | None]] = []
         token: str | None = None
         while True:
             search, only = store.client.search_experiments, f"name LIKE '{PREFIX}%'"
             page = store.call(search, view_type=EVERY, filter_string=only, page_token=token)
-            kept = [(_opening(experiment), experiment.tags.get(ROWS_RUN)) for experiment in page]
-            found += [(opening, self._rows(run_id)) for opening, run_id in kept if run_id]
+            experiments = [(_opening(experiment), experiment.tags.get(ROWS_RUN)) for experiment in page]
+            openings += [(opening, self._rows(run_id)) for opening, run_id in experiments if run_id]
             token = page.token
             if not token:
-                return found
+                return openings
 
     def _rows(self, run_id: str) -> str | None:
         try:
@@ -116,18 +120,18 @@ class SealLedger:
         except TrackingError:
             return None
 
-    def grant(  # what an entry says
+    def grant(
         self, split_digest: str, opening: int, *, claimant: str, granted_at: str, purpose: str, nonce: str
     ) -> Opening | None:
-        """Claim an opening; the entry if this call made it, None if the opening was already taken.
+        """Claim an opening; return its entry if this call created it, None if the opening was already taken.
 
         Args:
             split_digest: Digest of the content of the sealed split.
             opening: Its number: one more than there are.
-            claimant: Who claims.
-            granted_at: When, ISO 8601.
-            purpose: What for.
-            nonce: What no other claimant has.
+            claimant: Who claims it.
+            granted_at: Time, ISO 8601.
+            purpose: Its purpose.
+            nonce: A value that no other claimant has.
 
         Raises:
             TrackingError: `opening` skips a number, the chain before it is broken, or MLflow failed before granting.
@@ -145,12 +149,16 @@ class SealLedger:
         return claimed if self._create(claimed) else None
 
     def record_result(self, opening: Opening, result: Mapping[str, object]) -> Opening:
-        """Store what an opening gave, and return the opening with it; the same result may be stored again.
+        """Store the result of an opening and return the opening with it; storing the same result again is allowed.
 
-        The same is what differs by rounding alone, as on another processor: what was stored first stays.
+        Results that differ by rounding alone, as on another processor, count as the same; the first one stays.
+
+        Args:
+            opening: The opening.
+            result: Its metrics.
 
         Raises:
-            TrackingError: The opening is not in the ledger, or has another result already.
+            TrackingError: The opening is not in the ledger, or already has another result.
         """
         text = json.dumps(result, sort_keys=True, ensure_ascii=False)
         experiment = self._experiment(opening.split_digest, opening.opening)
@@ -161,7 +169,7 @@ class SealLedger:
             if not _agree(json.loads(stored.result), result):
                 raise TrackingError(f"opening {opening.opening} already has a result: {stored.result}")
             text = stored.result
-        # The digest first: an entry of which only that was stored has no result yet, and nothing of it was altered.
+        # The digest goes first: if only that gets stored, the entry has no result and still counts as unaltered.
         for key, value in (("result_digest", digest(opening.entry + text)), ("result", text)):
             self._store.call(self._store.client.set_experiment_tag, experiment.experiment_id, key, value)
         return self.openings(opening.split_digest)[opening.opening - 1]
@@ -176,7 +184,7 @@ class SealLedger:
         try:
             self._store.client.create_experiment(name, artifact_location=self._store.artifact_root, tags=_tags(claimed))
         except MlflowException as error:
-            # The answer may have got lost after the entry was written; the nonce says whose it is.
+            # The response may have been lost after the entry was written; the nonce says whose it is.
             experiment = self._experiment(claimed.split_digest, claimed.opening)
             if experiment is None:
                 raise TrackingError(
@@ -187,7 +195,7 @@ class SealLedger:
 
 
 def require_unaltered(openings: list[Opening]) -> None:
-    """Refuses a test set whose openings do not follow from each other.
+    """Refuse a test set whose chain of openings is broken.
 
     Raises:
         TrackingError: With the first problem.
@@ -197,20 +205,20 @@ def require_unaltered(openings: list[Opening]) -> None:
 
 
 def problems(openings: list[Opening]) -> list[str]:
-    """One sentence for each place where the chain of openings does not hold; none if it does."""
-    found: list[str] = []
+    """Return one sentence per broken link in the chain of openings; none if it is intact."""
+    broken: list[str] = []
     for number, (before, now) in enumerate(pairwise([None, *openings]), start=1):
         assert now is not None
         previous = before.entry if before else FIRST
         if now.opening != number:
-            found.append(f"opening {number} carries the number {now.opening}")
+            broken.append(f"opening {number} carries the number {now.opening}")
         if now.previous != previous:
-            found.append(f"opening {number} does not follow the one before it")
+            broken.append(f"opening {number} does not follow the one before it")
         if now.entry != _entry_digest(now):
-            found.append(f"opening {number} was changed after it was written")
+            broken.append(f"opening {number} was changed after it was written")
         if now.result is not None and now.result_digest != digest(now.entry + now.result):
-            found.append(f"the result of opening {number} was changed after it was written")
-    return found
+            broken.append(f"the result of opening {number} was changed after it was written")
+    return broken
 
 
 def _agree(stored: object, now: Mapping[str, object]) -> bool:
@@ -219,18 +227,25 @@ def _agree(stored: object, now: Mapping[str, object]) -> bool:
     return all(_same(stored[name], value) for name, value in now.items())
 
 
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-6) or (math.isnan(one) and math.isnan(other))
-    return one == other
+def _same(first: object, second: object) -> bool:
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=1e-6) or (math.isnan(first) and math.isnan(second))
+    return first == second
 
 
 def _name(split_digest: str, opening: int) -> str:
     return f"{PREFIX}{split_digest}/{opening}"
 
 
-def _entry_digest(of: Opening) -> str:
-    values = [of.split_digest, of.opening, of.claimant, of.granted_at, of.purpose, of.previous]
+def _entry_digest(opening: Opening) -> str:
+    values = [
+        opening.split_digest,
+        opening.opening,
+        opening.claimant,
+        opening.granted_at,
+        opening.purpose,
+        opening.previous,
+    ]
     return digest(json.dumps(values))
 
 

@@ -1,7 +1,7 @@
-"""How busy the machine is, one sample at a time: the driver asks every few seconds and writes it with its own batches.
+"""Machine load, one sample at a time: the driver samples every few seconds and logs it with its own batches.
 
-MLflow's `SystemMetricsMonitor` (3.17) is left alone: its thread reads the whole run before each sample and writes by
-itself, while a SQLite store has one writer. The names are its own, so that MLflow's page of system metrics shows them.
+MLflow's `SystemMetricsMonitor` (3.17) is not used: its thread fetches the whole run before each sample and writes by
+itself, while a SQLite store allows one writer. The metric names are its own, so that MLflow's page shows them.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ MIB = 2**20
 
 
 class SystemSampler:
-    """CPU, memory and, where an NVIDIA driver is there, GPUs; a context manager that lets go of the driver.
+    """Samples CPU, memory and NVIDIA GPUs; a context manager that releases the driver.
 
     Args:
         nvml: The NVIDIA management library; None: without GPUs.
@@ -24,7 +24,7 @@ class SystemSampler:
     def __init__(self, nvml: Any = pynvml) -> None:
         self._nvml = nvml
         self._gpus = gpu_handles(nvml) if nvml is not None else []
-        psutil.cpu_percent()  # the first call of psutil has no interval to measure and answers 0
+        psutil.cpu_percent()  # psutil's first call has no interval to measure and returns 0
 
     def __enter__(self) -> Self:
         return self
@@ -33,7 +33,7 @@ class SystemSampler:
         self.close()
 
     def sample(self) -> dict[str, float]:
-        """`system/…` metrics: the mean CPU load since the sample before, and memory and GPUs at this moment."""
+        """Return `system/…` metrics: mean CPU load since the last sample, current memory and GPU use."""
         memory = psutil.virtual_memory()
         values = {
             "cpu_utilization_percentage": psutil.cpu_percent(),
@@ -45,7 +45,7 @@ class SystemSampler:
         return {f"system/{name}": float(value) for name, value in values.items()}
 
     def close(self) -> None:
-        """Let go of the NVIDIA driver."""
+        """Release the NVIDIA driver."""
         if self._gpus:
             self._nvml.nvmlShutdown()
             self._gpus = []
@@ -63,7 +63,7 @@ class SystemSampler:
 
 
 def gpu_count(nvml: Any = pynvml) -> int:
-    """How many GPUs the NVIDIA driver lists; 0 without a driver."""
+    """Return the number of GPUs that the NVIDIA driver lists; 0 without a driver."""
     handles = gpu_handles(nvml)
     if handles:
         nvml.nvmlShutdown()
@@ -71,7 +71,7 @@ def gpu_count(nvml: Any = pynvml) -> int:
 
 
 def gpu_handles(nvml: Any = pynvml) -> Sequence[Any]:
-    """The GPUs that the NVIDIA driver lists; none without a driver. Call `nvmlShutdown` after use if there are any."""
+    """Return the GPUs that the NVIDIA driver lists; if there are any, call `nvmlShutdown` after use."""
     try:
         nvml.nvmlInit()
     except nvml.NVMLError:

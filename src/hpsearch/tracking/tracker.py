@@ -1,8 +1,8 @@
 """The tracker: a sweep is an MLflow experiment with a parent run, every attempt at a trial is a child run.
 
-One process writes, from one thread. Every write takes its time from the caller and may be repeated without harm:
-runs are found again by a key tag before they are created a second time, and MLflow drops a metric that is there
-already with the same key, value, step and timestamp.
+One process writes, from one thread. Every write takes its time from the caller and is idempotent: runs are looked up by
+a key tag before they are created again, and MLflow drops a metric that already exists with the same key, value, step
+and timestamp.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,14 +47,14 @@ class Tracker:
     """The sweeps of one tracking store, and the ledger of its test sets; a context manager.
 
     Args:
-        store: The store that is written to.
-        moved_from: Where its artifacts were before their folder was moved, if it was moved since it was used last.
+        store: The store to write to.
+        moved_from: Former locations of its artifacts, if its folder was moved since its last use.
     """
 
     def __init__(self, store: Store, moved_from: Sequence[str] = ()) -> None:
         self.moved_from = moved_from
         self.uri = mask_uri(store.uri)
-        """Where it is, to be shown and stored: without a password."""
+        """Address of the store for display and records, with the password masked."""
         self.ledger = SealLedger(store)
         self.looks = ReportViews(store)
         self.stored = StoredSweeps(store)
@@ -62,13 +62,17 @@ class Tracker:
 
     @classmethod
     def connect(cls, uri: str | None, directory: Path) -> "Tracker":
-        """The tracker at `uri`, or else at `MLFLOW_TRACKING_URI`, or else in `directory`.
+        """Connect to the store at `uri`, else at `MLFLOW_TRACKING_URI`, else in `directory`.
 
         Artifacts lie under `directory` unless a server keeps them; those of a SQLite store are found again after the
         folder was moved.
 
+        Args:
+            uri: See `connection.connect`; None: the default.
+            directory: Folder of the default store and of artifacts.
+
         Raises:
-            TrackingError: The store cannot be used; within 10 s, and nothing was created in it.
+            TrackingError: The store cannot be used. Raised within 10 s, before anything is created in it.
         """
         address = resolve_uri(uri, directory)
         served = address.startswith(("http:", "https:"))
@@ -84,10 +88,10 @@ class Tracker:
         self.close()
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the connection to the store."""
         self._store.close()
 
-    def open_sweep(  # noqa: PLR0913  # what is known of a sweep
+    def open_sweep(  # noqa: PLR0913  # the description of a sweep has many fields
         self,
         name: str,
         *,
@@ -99,58 +103,58 @@ class Tracker:
         columns: Sequence[str] = (),
         datasets: Sequence[Dataset] = (),
     ) -> SweepRun:
-        """The sweep with its experiment and parent run: made now, or found again and set back to running.
+        """Return the sweep with its experiment and parent run, which are created, or found and set back to running.
 
         Args:
             name: Name of the sweep: any text.
-            identity: What tells this sweep from another of the same name in the same store. The fingerprint alone is
-                not enough on a shared server, where two people may run the same sweep.
-            started_ms: Milliseconds since 1970.
-            description: Markdown, shown on the pages of the experiment and of the parent run.
-            tags: What is known about it: fingerprint, commit, versions, machine.
-            params: Its settings, flat; MLflow refuses another value for a param that it knows.
-            columns: Params and metrics that its table of trials shows beside the score, at `runs.table_path`.
-            datasets: The rows that its trials see.
+            identity: Distinguishes sweeps of the same name in the same store. The fingerprint does not suffice on a
+                shared server, where two users may run the same sweep.
+            started_ms: Start time, milliseconds since 1970.
+            description: Markdown for the pages of the experiment and of the parent run.
+            tags: Facts about the sweep: fingerprint, commit, versions, machine.
+            params: Its settings, flat; MLflow refuses another value for a param that it has stored.
+            columns: Params and metrics shown beside the score in its table of trials, at `runs.table_path`.
+            datasets: The data sets that its trials use.
 
         Raises:
-            TrackingError: MLflow failed, or the sweep was deleted there, or the experiment of its name.
+            TrackingError: MLflow failed, or the sweep or the experiment of its name was deleted there.
         """
         store, key = self._store, run_key(identity, Role.PARENT)
-        found = store.parent(name, key)
-        if found is None:
+        existing = store.parent(name, key)
+        if existing is None:
             store.require_undeleted(name, key)
-        experiment_id = str(found.info.experiment_id) if found else store.experiment(name, description)
+        experiment_id = str(existing.info.experiment_id) if existing else store.experiment(name, description)
         if columns:
             store.describe_experiment(experiment_id, {VIEW: table_view(columns)})
         labels = {**(tags or {}), "role": Role.PARENT, "sweep": name, "status": "running", NOTE: description}
-        if found is None:
+        if existing is None:
             run_id = store.create(experiment_id, key, name, started_ms, labels, search=False)
         else:
-            run_id = str(found.info.run_id)
+            run_id = str(existing.info.run_id)
             store.reopen(run_id)
-        store.log(run_id, params=params, tags=labels if found else None)
+        store.log(run_id, params=params, tags=labels if existing else None)
         if datasets:
             store.call(store.client.log_inputs, run_id, [dataset.as_input() for dataset in datasets])
-        return SweepRun(name, identity, experiment_id, run_id, resumed=found is not None)
+        return SweepRun(name, identity, experiment_id, run_id, resumed=existing is not None)
 
     def describe_sweep(self, sweep: SweepRun, description: str) -> None:
-        """Put another description on the pages of a sweep."""
+        """Replace the description on the pages of a sweep."""
         self._store.describe_experiment(sweep.experiment_id, {NOTE: description})
         self._store.log(sweep.run_id, tags={NOTE: description})
 
     def find_sweep(self, name: str, identity: str) -> SweepRun | None:
-        """The sweep as it stands, with nothing of it changed; None if this store does not have it."""
-        found = self._store.parent(name, run_key(identity, Role.PARENT))
-        if found is None:
+        """Return the sweep without changing it; None if it is not in this store."""
+        existing = self._store.parent(name, run_key(identity, Role.PARENT))
+        if existing is None:
             return None
-        return SweepRun(name, identity, str(found.info.experiment_id), str(found.info.run_id), resumed=True)
+        return SweepRun(name, identity, str(existing.info.experiment_id), str(existing.info.run_id), resumed=True)
 
     def close_sweep(self, sweep: SweepRun, ending: Ending, *, ended_ms: int) -> None:
         """End the parent run; its `status` tag becomes `finished`, `failed` or `killed`."""
         self._store.log(sweep.run_id, tags={"status": ending.lower()})
         self._store.end(sweep.run_id, ending, ended_ms)
 
-    def start_attempt(  # noqa: PLR0913  # the coordinates of a run, and what is known of it
+    def start_attempt(  # noqa: PLR0913  # the coordinates and the description of a run
         self,
         sweep: SweepRun,
         level: str,
@@ -164,19 +168,19 @@ class Tracker:
         tags: Mapping[str, str] | None = None,
         config: str | None = None,
     ) -> str:
-        """The run of an attempt: one for each (sweep, role, level, k, part, attempt), however often this is called.
+        """Create the run of an attempt, or return it: one per (sweep, role, level, k, part, attempt).
 
         Args:
             sweep: The sweep.
             level: Level of the trial.
             k: Number of the trial within the level.
-            attempt: From 1.
-            started_ms: Milliseconds since 1970.
-            role: What it is for.
+            attempt: Number of the attempt, from 1.
+            started_ms: Start time, milliseconds since 1970.
+            role: Role of the run.
             part: Which of several runs of this role and trial: `seed 3`, `opening 1`.
             params: Every option and value of the trial, flat.
             tags: Further tags.
-            config: The resolved configuration, stored as `config.yaml`; its sha256 becomes the tag `config_sha256`.
+            config: The resolved configuration, stored as `config.yaml`; its SHA-256 becomes the tag `config_sha256`.
 
         Returns:
             The run id.
@@ -213,9 +217,9 @@ class Tracker:
 
         Args:
             run_id: The run of the attempt.
-            result: What came out; numbers that are not finite are left out, `result.failure` becomes the tag `failure`,
-                or `pruned` of a trial that was pruned.
-            ended_ms: Milliseconds since 1970; the same whenever the same result is stored again.
+            result: The result. Numbers that are not finite are left out; `result.failure` becomes the tag `failure`, or
+                `pruned` for a pruned trial.
+            ended_ms: End time, milliseconds since 1970; must be the same when the same result is stored again.
             artifacts: Name to text or file.
         """
         self.log_artifacts(run_id, artifacts or {})
@@ -225,17 +229,17 @@ class Tracker:
         self._store.end(run_id, Ending.of(result.status), ended_ms)
 
     def log_model(self, sweep: SweepRun, run_id: str, network: "torch.nn.Module", rows: np.ndarray) -> str:
-        """Store a network with a run as an exported graph; see `models.log_model`. Returns its address."""
+        """Store a network with a run as an exported graph, and return its address; see `models.log_model`."""
         return log_model(self._store.client, sweep, run_id, network, rows)
 
     def attempts(self, sweep: SweepRun, *, running: bool = False) -> list[Attempt]:
-        """The attempts that MLflow knows of a sweep, oldest first; with `running`, those it takes for running."""
+        """Return the attempts of a sweep, oldest first; with `running`, only those that MLflow marks as running."""
         only = " and attributes.status = 'RUNNING'" if running else ""
         runs = self._store.search(sweep.experiment_id, f"tags.`{PARENT}` = '{sweep.run_id}'{only}")
         return [attempt for run in runs if (attempt := attempt_of(run)) is not None]
 
     def find_trial(self, run_id: str) -> Attempt:
-        """The attempt that a run stands for.
+        """Return the attempt that a run stands for.
 
         Raises:
             TrackingError: There is no such run, or it is not a trial of hpsearch.
@@ -251,14 +255,14 @@ class Tracker:
         self._store.end(run_id, Ending.of(status), ended_ms)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], *, step: int, at_ms: int) -> None:
-        """Add one point to each metric: a sample of `system/…`, the best score so far."""
+        """Add one point to each metric, such as a sample of `system/…` or the best score so far."""
         self._store.log(run_id, points=finite_points(metrics, step), at_ms=at_ms)
 
     def log_artifacts(self, run_id: str, artifacts: Mapping[str, str | Path]) -> None:
-        """Store texts and files with a run, by name; a name may hold folders: `figures/curves.png`.
+        """Store texts and files with a run, by name; a name may contain folders: `figures/curves.png`.
 
         Raises:
-            TrackingError: MLflow or the disk refused one.
+            TrackingError: MLflow or the file system refused one.
         """
         for name, content in artifacts.items():
             self._store.artifact(run_id, name, content)

@@ -21,7 +21,7 @@ class Recorder(Protocol):
     """Records what a function does to tensors, and repeats it."""
 
     def record(self, work: Callable[[], None]) -> None:
-        """Record `work`; no tensor needs to hold its result afterwards."""
+        """Record `work`, without changing any tensor."""
 
     def replay(self) -> None:
         """Repeat the recorded work on the same tensors."""

@@ -23,8 +23,7 @@ from hpsearch.records import Fit
 
 ALIGNMENT = 64
 """Rows of the parameter matrix are padded to a multiple of this: torch's kernels work on vectors of up to 64 elements
-and compute a remainder with other instructions. Without a remainder, a member's bits do not depend on its
-neighbours."""
+and compute a remainder with other instructions. Without a remainder, a member's bits do not depend on its neighbors."""
 
 Tensors = dict[str, torch.Tensor]
 
