@@ -56,7 +56,8 @@ class Retrainings:
             for (_, seed), record in recipe.store.records().items()
             if not record.result.status.retried
         }
-        return {key: TrialJob(trial.config, redraw=trial.k) for key, trial in self.trials.items() if key not in done}
+        missing = {key: trial for key, trial in self.trials.items() if key not in done}
+        return {key: TrialJob(trial.config, confirm_seed=trial.k) for key, trial in missing.items()}
 
     def finish(self, driver: Driver) -> list[list[Record]]:
         """Retrains what is left; what an earlier driver has left is adopted also where that is nothing.
