@@ -9,11 +9,14 @@ Examples:
     0.9653
 """
 
-from typing import TYPE_CHECKING, Any
-
-from hpsearch import errors
+# Nothing is imported here: `python -m hpsearch` runs this file before it can leave the working folder, whose random.py
+# may be the user's, out of the search for modules; see `__main__`.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from hpsearch import errors
     from hpsearch.api import Final, Report, Sweep, Trial, compare, load, sweep, sweeps, train
     from hpsearch.commands.observer import Observer
 
@@ -35,7 +38,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    if name == "errors":
+        import hpsearch.errors  # noqa: PLC0415
+
+        return hpsearch.errors
     if name == "Observer":
         from hpsearch.commands.observer import Observer  # noqa: PLC0415
 
