@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hpsearch.compose.composer import Composer
-from hpsearch.compose.search_space import Asked, Within, plan_space, without_effect
+from hpsearch.compose.search_space import Comparison, Request, groups_without_effect, plan_space
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.config.schema import SEARCHABLE, TUNABLE, UNCOVERED
@@ -21,7 +21,7 @@ LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Spec:
+class _LevelSpec:
     """A level as it was asked for.
 
     Attributes:
@@ -42,11 +42,11 @@ def plan_levels(composer: Composer, base: Composed) -> tuple[Level, ...]:
     if not base.config.search.compares:
         space = plan_space(composer.compose, composer.overrides, composer.known_options)
         return (Level(NO_LEVEL, base, space, composer.compose),)
-    return _Comparison(composer, base).levels()
+    return _LevelPlanner(composer, base).levels()
 
 
 @dataclass(slots=True)
-class _Comparison:
+class _LevelPlanner:
     composer: Composer
     base: Composed
     problems: list[str] = field(default_factory=list)
@@ -58,14 +58,14 @@ class _Comparison:
     def levels(self) -> tuple[Level, ...]:
         """Every level, or a refusal with everything that is wrong."""
         self._refuse_fixed_groups()
-        specs = {} if self.problems else self._specs()
+        specs = {} if self.problems else self._level_specs()
         self._check_names(specs)
         self._raise()
         composed = {name: self._composed(spec, {}) for name, spec in specs.items()}
         self._raise()
         self._check_distinct(composed)
         self._check_effects(composed)
-        self._check_homes(composed)
+        self._check_given_values(composed)
         self._raise()
         return tuple(self._level(name, spec, composed) for name, spec in specs.items())
 
@@ -77,9 +77,7 @@ class _Comparison:
         """An option of the compared factor cannot be given; a list of options can, unless the levels are named."""
         search = self.search
         by = next(key for key in ("compare", "levels", "cross") if getattr(search, key))
-        for group in sorted(
-            compared_groups({"compare": search.compare, "cross": search.cross, "levels": search.levels})
-        ):
+        for group in sorted(search.compared):
             known = SEARCHABLE if by != "levels" else (*TUNABLE, "data")
             if group not in known:
                 self.problems.append(f"search.{by}: {group} is no group that can be compared: {nearest(group, known)}")
@@ -92,17 +90,18 @@ class _Comparison:
                     f"search.choose.{group} and search.levels both choose {group}: drop one of the two"
                 )
 
-    def _specs(self) -> dict[str, _Spec]:
+    def _level_specs(self) -> dict[str, _LevelSpec]:
         """The levels by name, in the order given."""
         search = self.search
         if search.levels:
-            return {str(name): self._read(str(name), level) for name, level in search.levels.items()}
+            return {str(name): self._level_spec(str(name), level) for name, level in search.levels.items()}
         groups = [search.compare] if search.compare else search.cross
         if len(set(groups)) < len(groups) or (search.cross and len(groups) < 2):
             self.problems.append(f"search.cross must name two groups or more, each once, got {groups}")
         chosen = [self._options(group) for group in groups]
         return {
-            "+".join(options): _Spec(dict(zip(groups, options, strict=True))) for options in itertools.product(*chosen)
+            "+".join(options): _LevelSpec(dict(zip(groups, options, strict=True)))
+            for options in itertools.product(*chosen)
         }
 
     def _options(self, group: str) -> list[str]:
@@ -120,8 +119,8 @@ class _Comparison:
             return [option for option in options if option != "custom"]  # nobody said which code
         return options
 
-    def _read(self, name: str, level: object) -> _Spec:
-        spec = _Spec({})
+    def _level_spec(self, name: str, level: object) -> _LevelSpec:
+        spec = _LevelSpec({})
         if not isinstance(level, Mapping) or not level:
             self.problems.append(f"search.levels.{name} must hold options and values, got {level!r}")
             return spec
@@ -144,7 +143,7 @@ class _Comparison:
                 spec.values[str(key)] = value
         return spec
 
-    def _check_names(self, specs: Mapping[str, _Spec]) -> None:
+    def _check_names(self, specs: Mapping[str, _LevelSpec]) -> None:
         names = list(specs)
         for name in names:
             if not name.strip() or name == NO_LEVEL or len(name) > LONGEST_NAME or not name.isprintable():
@@ -156,7 +155,7 @@ class _Comparison:
         if control is not None and names and control not in names:
             self.problems.append(f"search.control={control} is not a level: {nearest(control, names)}")
 
-    def _composed(self, spec: _Spec, options: Mapping[str, str]) -> Composed:
+    def _composed(self, spec: _LevelSpec, options: Mapping[str, str]) -> Composed:
         composed = self.composer.compose({**spec.options, **options})
         if not spec.values:
             return composed
@@ -179,13 +178,15 @@ class _Comparison:
         models = {level.config.model.kind for level in composed.values()}
         groups = {group for level in composed.values() for group in self._groups(level)}
         by = next(key for key in ("compare", "levels", "cross") if getattr(self.search, key))
-        self.problems += without_effect(models, {group: Asked(f"search.{by} of {group}") for group in sorted(groups)})
+        self.problems += groups_without_effect(
+            models, {group: Request(f"search.{by} of {group}") for group in sorted(groups)}
+        )
 
     def _groups(self, level: Composed) -> set[str]:
         """The compared groups that a level takes another option of than the base."""
         return {group for group, option in level.config.options.items() if option != self.base.config.options[group]}
 
-    def _check_homes(self, composed: Mapping[str, Composed]) -> None:
+    def _check_given_values(self, composed: Mapping[str, Composed]) -> None:
         """A value given for a compared group must belong to at least one level."""
         for group in compared_groups({"compare": self.search.compare, "cross": self.search.cross}):
             names = {f.name for level in composed.values() for f in fields(getattr(level.config, group)) if f.init}
@@ -194,17 +195,14 @@ class _Comparison:
                     hint = nearest(name, names - {"kind"})
                     self.problems.append(f"{key} is not a key of any level of {group}: {hint}")
 
-    def _level(self, name: str, spec: _Spec, composed: Mapping[str, Composed]) -> Level:
+    def _level(self, name: str, spec: _LevelSpec, composed: Mapping[str, Composed]) -> Level:
         def compose(options: Mapping[str, str]) -> Composed:
             return self._composed(spec, options)
 
         fixed = {key: f"search.levels.{name}.{key}" for key in spec.values}
-        compared = compared_groups(
-            {"compare": self.search.compare, "cross": self.search.cross, "levels": self.search.levels}
-        )
-        within = Within(frozenset(compared & set(SEARCHABLE)), fixed, tuple(composed.values()))
+        comparison = Comparison(frozenset(self.search.compared & set(SEARCHABLE)), fixed, tuple(composed.values()))
         try:
-            space = plan_space(compose, self.composer.overrides, self.composer.known_options, within)
+            space = plan_space(compose, self.composer.overrides, self.composer.known_options, comparison)
         except ConfigError as error:
             raise ConfigError(*(f"level {name}: {problem}" for problem in error.problems)) from error
         return Level(name, composed[name], space, compose, spec.options, spec.values)

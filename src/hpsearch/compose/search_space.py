@@ -17,8 +17,8 @@ from hpsearch.secrets import mask_secrets
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """How a group was asked for.
+class Request:
+    """What asks for a group.
 
     Attributes:
         words: What asks for it, such as `search.choose.norm`.
@@ -41,26 +41,26 @@ class Asked:
         return f"{self.words} of {self.by} has no effect on {why}: add '{self.words}={choice}'"
 
 
-def without_effect(models: Collection[str], asked: Mapping[str, Asked]) -> list[str]:
+def groups_without_effect(models: Collection[str], requests: Mapping[str, Request]) -> list[str]:
     """One sentence for each thing that was asked for and that no chosen model reads.
 
     Args:
         models: Kinds of model that a trial may take.
-        asked: Group to what asks for it.
+        requests: Group to what asks for it.
     """
     named = f"model={' or '.join(sorted(models))}"
     return [
-        found.refusal(named, "drop it", "[]")
-        for group, found in asked.items()
+        request.refusal(named, "drop it", "[]")
+        for group, request in requests.items()
         if group in OPTION_GROUPS and OPTION_GROUPS[group].unread_by >= set(models)
     ]
 
 
-def drops_nothing(models: Collection[str], regularizations: Collection[str], asked: Asked) -> list[str]:
+def dropout_without_effect(models: Collection[str], regularizations: Collection[str], request: Request) -> list[str]:
     """The sentence about dropout where no chosen model has hidden units of ours to drop; none if there is no such."""
     if set(models) <= NO_HIDDEN_UNITS and {"dropout", "both"} & set(regularizations):
         named = f"model={' or '.join(sorted(models))}, which has no hidden units to drop"
-        return [asked.refusal(named, "choose none or weight_decay", "[none,weight_decay]")]
+        return [request.refusal(named, "choose none or weight_decay", "[none,weight_decay]")]
     return []
 
 
@@ -82,7 +82,7 @@ def adamw_without_decay(base: Composed, options_of: Callable[[str], list[Compose
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
+class Comparison:
     """The comparison that a space belongs to.
 
     Attributes:
@@ -95,11 +95,11 @@ class Within:
     fixed: Mapping[str, str] = field(default_factory=dict)
     levels: Sequence[Composed] = ()
 
-    def take(self, group: str, option: str) -> bool:
+    def takes(self, group: str, option: str) -> bool:
         """Whether some level takes an option."""
         return any(level.config.options[group] == option for level in self.levels)
 
-    def have(self, edit: SpaceEdit) -> bool:
+    def has_name(self, edit: SpaceEdit) -> bool:
         """Whether the space of some level has the name that is edited."""
         return any(
             edit.name in {*level.spaces[edit.group], *searchable(getattr(level.config, edit.group))}
@@ -111,7 +111,7 @@ def plan_space(
     compose: Callable[[Mapping[str, str]], Composed],
     overrides: Overrides,
     known: Callable[[str], list[str]],
-    within: Within | None = None,
+    comparison: Comparison | None = None,
 ) -> Space:
     """The space of the sweep that a command line asks for.
 
@@ -119,35 +119,35 @@ def plan_space(
         compose: Composes with these options in place of the default ones.
         overrides: What the command line fixes.
         known: The names of a group's option files.
-        within: The comparison, if it is the space of a level.
+        comparison: The comparison, if it is the space of a level.
 
     Raises:
         ConfigError: With each contradiction: an option both given and searched, an edit of a space that is not
             sampled, an unknown option, group or name.
     """
-    planning = _Planning(compose, overrides, known, compose({}), within or Within())
+    planning = _SpacePlanner(compose, overrides, known, compose({}), comparison or Comparison())
     planning.vary_options()
     planning.require_tunable_groups()
     if not planning.problems:
         planning.read_edits_of_options()
         planning.read_edits_of_groups()
         planning.build_dimensions()
-        planning.require_homes_for_values()
-        planning.require_one_of_two()
+        planning.refuse_foreign_values()
+        planning.refuse_replaced_values()
         planning.refuse_secrets()
-        planning.require_effects()
+        planning.refuse_what_has_no_effect()
     if planning.problems:
         raise ConfigError(*dict.fromkeys(planning.problems))
     return Space(planning.varied, {key: found for key, found in planning.dimensions.items() if found})
 
 
 @dataclass(slots=True)
-class _Planning:
+class _SpacePlanner:
     compose: Callable[[Mapping[str, str]], Composed]
     overrides: Overrides
     known: Callable[[str], list[str]]
     base: Composed
-    within: Within
+    comparison: Comparison
     varied: dict[str, tuple[str, ...]] = field(default_factory=dict)
     edits: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     dimensions: dict[str, dict[str, Dimension]] = field(default_factory=dict)
@@ -163,7 +163,7 @@ class _Planning:
             return {option: self.compose({group: option}) for option in self.varied[group]}
         return {self.base.config.options[group]: self.base}
 
-    def _taking(self, edit: SpaceEdit) -> list[str]:
+    def _options_with(self, edit: SpaceEdit) -> list[str]:
         """The options that have the edited value, though their space does not; a user's own code may have any."""
         own = [
             option for option, found in self._chosen(edit.group).items() if isinstance(found, CustomModel | CustomLoss)
@@ -180,7 +180,7 @@ class _Planning:
         if isinstance(option, CustomModel | CustomLoss):
             return self.overrides.kwargs.get(group, {})
         fixed = self.overrides.fixed_values(group)
-        given = {key.partition("."): by for key, by in self.within.fixed.items()}
+        given = {key.partition("."): by for key, by in self.comparison.fixed.items()}
         fixed |= {name: by for (owner, _, name), by in given.items() if owner == group}
         for key, others in option.replaces.items():
             if getattr(option, key) is not None:
@@ -191,7 +191,7 @@ class _Planning:
         for group in SEARCHABLE:
             options = self.base.config.search.chosen(group)
             key = f"search.choose.{group}"
-            if group in self.within.compared:
+            if group in self.comparison.compared:
                 continue
             if group in self.overrides.options:
                 if key in self.overrides.values:
@@ -221,7 +221,7 @@ class _Planning:
             key = f"search.space.{group}"
             if group not in self.tuned:
                 if group not in TUNABLE or self._is_given(key):
-                    self.problems.append(self._without_effect(key, group))
+                    self.problems.append(self._edit_without_effect(key, group))
             elif not isinstance(by_option, Mapping):
                 self.problems.append(f"{key} must hold options and names, got {by_option!r}")
             else:
@@ -231,7 +231,7 @@ class _Planning:
         for option, by_name in by_option.items():
             key = f"search.space.{group}.{option}"
             if option not in self.options_of(group):
-                elsewhere = self.within.take(group, str(option))
+                elsewhere = self.comparison.takes(group, str(option))
                 if not elsewhere and (option not in self.known(group) or self._is_given(key)):
                     hint = nearest(str(option), self.options_of(group))
                     self.problems.append(f"{key} has no effect, since no trial takes {group}={option}: {hint}")
@@ -263,11 +263,11 @@ class _Planning:
         for edit in self.overrides.edits:
             key = f"{edit.group}.space.{edit.name}"
             if edit.group not in self.tuned:
-                self.problems.append(self._without_effect(key, edit.group))
+                self.problems.append(self._edit_without_effect(key, edit.group))
                 continue
             spaces = {option: composed.spaces[edit.group] for option, composed in self.options_of(edit.group).items()}
-            having = [option for option in spaces if edit.name in spaces[option]] or self._taking(edit)
-            if not having and not self.within.have(edit):
+            having = [option for option in spaces if edit.name in spaces[option]] or self._options_with(edit)
+            if not having and not self.comparison.has_name(edit):
                 names = {name for space in spaces.values() for name in space}
                 names |= {name for option in self._chosen(edit.group).values() for name in searchable(option)}
                 self.problems.append(f"{key}: no chosen option has {edit.name}: {nearest(edit.name, names)}")
@@ -291,20 +291,22 @@ class _Planning:
                 else:
                     self.dimensions[f"{group}.{option}"] = found
 
-    def require_effects(self) -> None:
+    def refuse_what_has_no_effect(self) -> None:
         """What is asked for must reach at least one model that a trial may take."""
         models = {composed.config.model.kind for composed in self.options_of("model").values()}
         options = self.overrides.options.items()
-        asked = {group: Asked(f"{group}={option}") for group, option in options if option != "none"}
-        asked |= {group: self._asked(f"search.choose.{group}") for group in self.varied}
-        self.problems += without_effect(models, asked)
+        requests = {group: Request(f"{group}={option}") for group, option in options if option != "none"}
+        requests |= {group: self._request(f"search.choose.{group}") for group in self.varied}
+        self.problems += groups_without_effect(models, requests)
         kinds = {composed.config.regularization.kind for composed in self.options_of("regularization").values()}
-        self.problems += drops_nothing(models, kinds, asked.get("regularization", Asked("regularization")))
+        self.problems += dropout_without_effect(
+            models, kinds, requests.get("regularization", Request("regularization"))
+        )
 
-    def _asked(self, key: str) -> Asked:
+    def _request(self, key: str) -> Request:
         action = self.base.actions.get("sweep")
         by = f"+sweep={action}" if action else "a configuration file"
-        return Asked(key, None if self._is_given(key) else by)
+        return Request(key, None if self._is_given(key) else by)
 
     def refuse_secrets(self) -> None:
         """What trials draw is stored and shown everywhere."""
@@ -315,7 +317,7 @@ class _Planning:
                     key = f"search.space.{place}.{name}"
                     self.problems.append(f"{key} looks like a secret and cannot be searched: drawn values are stored")
 
-    def require_homes_for_values(self) -> None:
+    def refuse_foreign_values(self) -> None:
         """A value given for a group that varies must belong to at least one of its options."""
         for group in self.varied:
             options = self.options_of(group)
@@ -326,7 +328,7 @@ class _Planning:
                     hint = nearest(name, names - {"kind"})
                     self.problems.append(f"{key} is not a key of {' or '.join(options)}: {hint}")
 
-    def require_one_of_two(self) -> None:
+    def refuse_replaced_values(self) -> None:
         """A value whose place another key has taken, such as `model.depth` beside `model.widths`."""
         for group in KINDS:
             given = self.overrides.fixed_values(group)
@@ -338,7 +340,7 @@ class _Planning:
                         way_out = f"drop it, or give {group}.{key}=null"
                         self.problems.append(f"{group}.{name} has no effect beside {group}.{key}={value}: {way_out}")
 
-    def _without_effect(self, key: str, group: str) -> str:
+    def _edit_without_effect(self, key: str, group: str) -> str:
         if group not in TUNABLE:
             return f"{key}: {group} is not a group that can be tuned: {nearest(group, TUNABLE)}"
         tune = ",".join([*self.base.config.search.tune, group])

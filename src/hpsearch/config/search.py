@@ -183,6 +183,11 @@ class Search(Option):
         return bool(self.compare or self.levels or self.cross)
 
     @property
+    def compared(self) -> set[str]:
+        """The groups that levels differ in."""
+        return compared_groups({"compare": self.compare, "levels": self.levels, "cross": self.cross})
+
+    @property
     def prunes(self) -> bool:
         """Whether trials may end before their time."""
         return self.pruner != "none"
