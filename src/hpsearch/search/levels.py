@@ -10,7 +10,7 @@ from hpsearch.search.space import Composed, Space, apply_values
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One value of the compared factor, with a space of its own; the one level of a sweep that compares nothing.
+    """One value of the compared factor, with a space of its own; a sweep that compares nothing has a single level.
 
     Attributes:
         name: `NO_LEVEL` where nothing is compared.
@@ -35,12 +35,16 @@ class Level:
         return {group: option for group, option in options.items() if group not in self.space.options}
 
     def configure(self, values: Mapping[str, Value]) -> Config:
-        """The configuration with values that were drawn."""
+        """The configuration of a trial.
+
+        Args:
+            values: What it has drawn, as `Space.draw` gives it.
+        """
         options = {group: str(values[group]) for group in self.space.options}
         composed = self.compose(options) if options else self.base
         return apply_values(composed.config, values)
 
     def composed(self) -> dict[str, Composed]:
-        """By `group.option`, each option that a trial may take or that makes the level, composed."""
+        """Each option that a trial may take or that makes the level, composed, by `group.option`."""
         varied = {f"{g}.{name}": self.compose({g: name}) for g, names in self.space.options.items() for name in names}
         return varied | {f"{group}.{option}": self.base for group, option in self.options.items()}

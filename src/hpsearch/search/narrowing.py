@@ -59,10 +59,10 @@ def _narrowed(level: Level, records: Sequence[Record]) -> tuple[Space, list[Chan
         for r in records
     ]
     recipe = next((row.values for row in ranked(rows)), {})
-    found = narrowed(bounds_of(level.space), pool_of(rows, -math.inf, reported=False), recipe)
-    after = _with_bounds(level, {name: one.bounds for name, one in found.items()})
+    proposals = narrowed(bounds_of(level.space), pool_of(rows, -math.inf, reported=False), recipe)
+    after = _with_bounds(level, {name: proposal.bounds for name, proposal in proposals.items()})
     old, new = level.space.by_name, after.by_name
-    return after, [Change(name, old[name], new[name], found[name].reason) for name in old if name in new]
+    return after, [Change(name, old[name], new[name], proposals[name].reason) for name in old if name in new]
 
 
 def _score(record: Record) -> float:
@@ -77,7 +77,11 @@ def bounds_of(space: Space) -> dict[str, dict[str, Any]]:
 
 
 def typed_bounds(dimension: Mapping[str, Any]) -> dict[str, Any]:
-    """A dimension, given as a tree, as it is typed."""
+    """A dimension as it is typed.
+
+    Args:
+        dimension: Its fields by name.
+    """
     if "values" in dimension:
         return {"choices": list(dimension["values"])}
     bounds = {key: dimension[key] for key in ("low", "high", "log", "step")}
@@ -90,9 +94,8 @@ def _with_bounds(level: Level, bounds: Mapping[str, Mapping[str, Any]]) -> Space
     dimensions: dict[str, dict[str, Dimension]] = {}
     for option, names in space.dimensions.items():
         kept = {name: old for name, old in names.items() if f"{option}.{name}" in bounds}
-        found = {name: _dimension(level, f"{option}.{name}", old, bounds) for name, old in kept.items()}
-        if found:
-            dimensions[option] = found
+        if kept:
+            dimensions[option] = {n: _dimension(level, f"{option}.{n}", old, bounds) for n, old in kept.items()}
     return Space(options, dimensions)
 
 

@@ -23,7 +23,7 @@ from hpsearch.records import Status, TrialResult
 
 
 class Judge(Protocol):
-    """Is told of everything that happens to the trials, cohort by cohort."""
+    """Decides which trials end at a rung; its methods are called rung by rung, and once at the end of a cohort."""
 
     def pruned(self, rung: int, scores: Mapping[int, float]) -> set[int]:
         """Those of the trials at a rung that end there.
@@ -34,14 +34,25 @@ class Judge(Protocol):
         """
 
     def close(self, results: Mapping[int, TrialResult]) -> None:
-        """Ends a cohort, with the results of all its trials by k."""
+        """Ends a cohort.
+
+        Args:
+            results: k to result, of all its trials.
+        """
 
 
 class Halving:
     """Synchronous successive halving (Jamieson & Talwalkar, 2016): of n trials the best ceil(n / eta) go on."""
 
     def __init__(self, reduction_factor: float = REDUCTION) -> None:
-        """Keeps eta, > 1 and finite."""
+        """Keeps eta.
+
+        Args:
+            reduction_factor: Eta, > 1 and finite.
+
+        Raises:
+            ValueError: If it is not.
+        """
         if not 1 < reduction_factor < math.inf:
             raise ValueError(f"reduction_factor must be > 1 and finite, got {reduction_factor!r}")
         self._eta = reduction_factor
@@ -53,7 +64,7 @@ class Halving:
         return set(ranked[math.ceil(len(ranked) / self._eta) :])
 
     def close(self, results: Mapping[int, TrialResult]) -> None:
-        """Cohorts do not compete."""
+        """See `Judge`; nothing is kept, since cohorts do not compete."""
 
 
 class OptunaJudge:
@@ -118,9 +129,9 @@ def judge_of(search: Search) -> Judge | None:
 
 
 def _pruner(name: str, options: dict[str, Any]) -> optuna.pruners.BasePruner:
-    found = optuna.pruners.MedianPruner if name == "median" else import_named("search.pruner", name)
-    _require_fitting(name, found, options)
-    pruner = found(**options)
+    make_pruner = optuna.pruners.MedianPruner if name == "median" else import_named("search.pruner", name)
+    _require_fitting(name, make_pruner, options)
+    pruner = make_pruner(**options)
     if not isinstance(pruner, optuna.pruners.BasePruner):
         raise ConfigError(f"search.pruner must name a class of optuna.pruners.BasePruner, got {name}")
     return pruner
@@ -128,15 +139,15 @@ def _pruner(name: str, options: dict[str, Any]) -> optuna.pruners.BasePruner:
 
 def _require_fitting(name: str, pruner: Callable[..., object], options: Mapping[str, Any]) -> None:
     """Refuses options that the pruner does not know, and the lack of one that it needs."""
-    every = inspect.signature(pruner).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in every):
+    signature = inspect.signature(pruner).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
         return
-    parameters = [one for one in every if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    known = [parameter.name for parameter in parameters]
+    parameters = [p for p in signature if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    names = [parameter.name for parameter in parameters]
     problems = [
-        f"search.pruner_options.{key} is not an option of {name}: {nearest(key, known)}"
+        f"search.pruner_options.{key} is not an option of {name}: {nearest(key, names)}"
         for key in options
-        if key not in known
+        if key not in names
     ]
     problems += [
         f"search.pruner={name} needs search.pruner_options.{parameter.name}"

@@ -73,8 +73,8 @@ class Sampler:
             values = self._point(level, k, chosen, attempt)
             if _label_of(values) not in taken:
                 return values
-        left = [values for values in self._space.points(chosen) if _label_of(values) not in taken]
-        return left[self._draw_seed(level, k, ATTEMPTS) % len(left)] if left else self._point(level, k, chosen)
+        free = [values for values in self._space.points(chosen) if _label_of(values) not in taken]
+        return free[self._draw_seed(level, k, ATTEMPTS) % len(free)] if free else self._point(level, k, chosen)
 
     def draw_cohort(
         self, level: str, cohort: Sequence[int], chosen: Mapping[str, str], past: Sequence[Record]
@@ -95,15 +95,15 @@ class Sampler:
         values: list[dict[str, Value]] = []
         for k in cohort:  # what was drawn before k in this cohort is a running trial to the sampler, which keeps away
             if k < search.startup:
-                found = self.draw(level, k, chosen)
-                add_drawn_trial(study, self._space, found, chosen)
+                drawn = self.draw(level, k, chosen)
+                add_drawn_trial(study, self._space, drawn, chosen)
             else:
                 study.sampler = self._adaptive(level, k)
-                found = self._space.draw(suggester(study.ask()), chosen)
+                drawn = self._space.draw(suggester(study.ask()), chosen)
                 if math.isfinite(self._space.size):
-                    taken = {_label_of(each) for each in (*(record.values for record in past), *values)}
-                    found = self._unlike(taken, level, k, chosen) if _label_of(found) in taken else found
-            values.append(found)
+                    taken = {_label_of(point) for point in (*(record.values for record in past), *values)}
+                    drawn = self._unlike(taken, level, k, chosen) if _label_of(drawn) in taken else drawn
+            values.append(drawn)
         return values
 
     def _independent(self, level: str, k: int, attempt: int = 0) -> optuna.samplers.BaseSampler:
@@ -115,14 +115,14 @@ class Sampler:
         return optuna.samplers.TPESampler(n_startup_trials=0, seed=self._draw_seed(level, k))
 
     def _draw_seed(self, level: str, k: int, attempt: int = 0) -> int:
-        again = (attempt,) if attempt else ()
-        return derive(self._seed, Purpose.PARAMETERS, level, k, *again) % 2**32
+        repeated = (attempt,) if attempt else ()
+        return derive(self._seed, Purpose.PARAMETERS, level, k, *repeated) % 2**32
 
 
 def add_drawn_trial(
     study: optuna.Study, space: Space, values: Mapping[str, Value], chosen: Mapping[str, str]
 ) -> optuna.Trial:
-    """Asks `study` for a new trial that has these values; it is how a trial that was drawn becomes known to Optuna.
+    """Adds a trial with these values to a study of Optuna's, and returns it.
 
     Args:
         study: Takes the trial.
@@ -214,7 +214,7 @@ class _SobolSampler(optuna.samplers.BaseSampler):
 
 
 def _quantile(distribution: BaseDistribution, u: float) -> Any:
-    """The value below which the share u in [0, 1) of the distribution lies."""
+    """The value below which the share `u` of a distribution lies, with 0 <= u < 1."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[int(u * len(distribution.choices))]
     assert isinstance(distribution, FloatDistribution | IntDistribution)
@@ -230,7 +230,7 @@ def _quantile(distribution: BaseDistribution, u: float) -> Any:
 
 
 def suggester(trial: optuna.Trial) -> Callable[[str, Dimension], Value]:
-    """Draws the values of a space for a trial of Optuna, see `Space.draw`."""
+    """The `suggest` of `Space.draw` that asks a trial of Optuna's for each value."""
 
     def suggest(name: str, dimension: Dimension) -> Value:
         if isinstance(dimension, Choices):
@@ -245,10 +245,10 @@ def suggester(trial: optuna.Trial) -> Callable[[str, Dimension], Value]:
 
 
 def _label_of(values: Mapping[str, Value]) -> str:
-    """What tells a point from others."""
+    """A point as text: equal for equal points."""
     return json.dumps(values, sort_keys=True)
 
 
 def _label(value: Value) -> Any:
-    """Optuna stores scalars; lists are spelled as JSON."""
+    """A value as Optuna can store it: scalars as they are, lists as JSON."""
     return json.dumps(value) if isinstance(value, list) else value

@@ -94,11 +94,10 @@ class Space:
             chosen: Group to option, for the groups that do not vary.
         """
         values: dict[str, Value] = {}
-        taken = dict(chosen)
+        option_of = dict(chosen)
         for group, options in sorted(self.options.items()):
-            taken[group] = str(suggest(group, Choices(options)))
-            values[group] = taken[group]
-        for group, option in sorted(taken.items()):
+            option_of[group] = values[group] = str(suggest(group, Choices(options)))
+        for group, option in sorted(option_of.items()):
             for name, dimension in sorted(self.dimensions.get(f"{group}.{option}", {}).items()):
                 values[f"{group}.{option}.{name}"] = suggest(f"{group}.{option}.{name}", dimension)
         return values
@@ -124,7 +123,11 @@ class Space:
     def by_name(self) -> dict[str, Dimension]:
         """Every dimension by its full name; the options of a group that varies are choices."""
         options = {group: Choices(names) for group, names in self.options.items()}
-        return options | {f"{o}.{name}": one for o, named in self.dimensions.items() for name, one in named.items()}
+        return options | {
+            f"{option}.{name}": dimension
+            for option, dimensions in self.dimensions.items()
+            for name, dimension in dimensions.items()
+        }
 
     @property
     def names(self) -> list[str]:
@@ -144,7 +147,15 @@ class Space:
 
 
 def apply_values(config: Config, values: Mapping[str, Value]) -> Config:
-    """The configuration with drawn values in place; its options must be the drawn ones already."""
+    """The configuration with values that were drawn.
+
+    Args:
+        config: Its options are those that were drawn.
+        values: As `Space.draw` gives them.
+
+    Raises:
+        ConfigError: If an option refuses its value.
+    """
     for key, value in values.items():
         if "." in key:
             group, _, name = key.split(".", 2)
@@ -205,12 +216,24 @@ def merged_bounds(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str
     """The bounds of one value after a change: what it does not mention stays, such as the logarithm.
 
     A range and choices replace each other.
+
+    Args:
+        old: As written; empty if there was no entry.
+        change: As written.
     """
     return dict(change) if "choices" in change or "choices" in old else {**old, **change}
 
 
 def malformed(key: str, raw: object) -> list[str]:
-    """What is wrong with the form of an entry of a space, whatever it is the space of; the option checks the values."""
+    """What is wrong with the form of an entry of a space; its values are checked by the option that it belongs to.
+
+    Args:
+        key: The full key, for the sentences.
+        raw: The entry as written.
+
+    Returns:
+        One sentence for each problem.
+    """
     if not isinstance(raw, Mapping):
         return [f"{key} must hold some of {', '.join(BOUNDS)}, got {raw!r}"]
     unknown = [f"{key}.{bound} is not a bound: {nearest(str(bound), BOUNDS)}" for bound in raw if bound not in BOUNDS]
@@ -227,14 +250,14 @@ def _dimension(option: Option, name: str, raw: object, path: str, problems: list
         return None
     hint = _hint(option, name, raw)
     if hint is None:
-        known = searchable(option)
-        problems.append(f"{key} names nothing that {option.group}={option.kind} has: {nearest(name, known)}")
+        near = nearest(name, searchable(option))
+        problems.append(f"{key} names nothing that {option.group}={option.kind} has: {near}")
     if len(problems) > before:
         return None
-    found = _choices(key, hint, raw, problems) if "choices" in raw else _range(key, hint, raw, problems)
-    if found is not None and len(problems) == before:
-        _check_ends(option, name, found, key, problems)
-    return found if len(problems) == before else None
+    dimension = _choices(key, hint, raw, problems) if "choices" in raw else _range(key, hint, raw, problems)
+    if dimension is not None and len(problems) == before:
+        _check_ends(option, name, dimension, key, problems)
+    return dimension if len(problems) == before else None
 
 
 def searchable(option: Option) -> set[str]:

@@ -35,31 +35,31 @@ class TrialLog(CommitLog):
     plan: Plan
     study: optuna.Study
     store: SweepStore
-    _asked: dict[_Identity, int] = field(default_factory=dict, init=False)  # numbers of Optuna's trials
+    _optuna_numbers: dict[_Identity, int] = field(default_factory=dict, init=False)
 
     def reconcile(self) -> dict[Key, Record]:
         """See `CommitLog`; what Optuna was told is committed."""
         finished, damaged = self.store.survey()
         if damaged:
             self._mark_replaced()
-        known = {_identity(trial): trial for trial in self.study.get_trials(deepcopy=False)}
-        self._asked = {identity: trial.number for identity, trial in known.items()}
-        told = {identity for identity, trial in known.items() if trial.state.is_finished()}
-        whole = {(*key, attempt.number): attempt for key, attempt in finished.items()}
-        for identity, attempt in whole.items():
-            if identity in told and self.run.resumed:
+        optuna_trials = {_identity(trial): trial for trial in self.study.get_trials(deepcopy=False)}
+        self._optuna_numbers = {identity: trial.number for identity, trial in optuna_trials.items()}
+        committed = {identity for identity, trial in optuna_trials.items() if trial.state.is_finished()}
+        recorded = {(*key, attempt.number): attempt for key, attempt in finished.items()}
+        for identity, attempt in recorded.items():
+            if identity in committed and self.run.resumed:
                 continue  # otherwise this tracking store does not have it yet
             record = record_of(attempt)
             trial = self.plan.realize(record.key, record.values)
             adopted = self._adopt(trial, attempt)
-            if identity not in known:
+            if identity not in optuna_trials:
                 self._ask(trial, attempt.number)
-            if identity not in told:
+            if identity not in committed:
                 self._tell(adopted)
-        for identity, optuna_number in self._asked.items():
-            if identity not in told and identity not in whole:
-                self.study.tell(optuna_number, state=TrialState.FAIL)
-        self._close_runs(Role.SEARCH, whole)
+        for identity, optuna_trial in optuna_trials.items():
+            if identity not in committed and identity not in recorded:
+                self.study.tell(optuna_trial.number, state=TrialState.FAIL)
+        self._close_runs(Role.SEARCH, recorded)
         return {key: record_of(attempt) for key, attempt in finished.items()}
 
     def _mark_replaced(self) -> None:
@@ -83,10 +83,10 @@ class TrialLog(CommitLog):
         level = self.plan.level(trial.level)
         # A default recipe draws nothing, and its values may lie outside the space.
         default, space = self.plan.is_default(trial.key), widened_to_hold(level.space, trial.values)
-        asked = self.study.ask() if default else add_drawn_trial(self.study, space, trial.values, level.chosen)
+        optuna_trial = self.study.ask() if default else add_drawn_trial(self.study, space, trial.values, level.chosen)
         for name, value in (("level", trial.level), ("k", trial.k), ("attempt", number)):
-            asked.set_user_attr(name, value)
-        self._asked[*trial.key, number] = asked.number
+            optuna_trial.set_user_attr(name, value)
+        self._optuna_numbers[*trial.key, number] = optuna_trial.number
 
     def commit(self, finished: Finished) -> Record:
         """See `CommitLog`; then Optuna is told."""
@@ -95,7 +95,7 @@ class TrialLog(CommitLog):
         return record
 
     def _tell(self, finished: Finished) -> None:
-        result, optuna_number = finished.result, self._asked[*finished.key, finished.number]
+        result, optuna_number = finished.result, self._optuna_numbers[*finished.key, finished.number]
         report_rungs(self.study, optuna_number, rung_scores(result))
         if result.score is not None:
             self.study.tell(optuna_number, result.score)
@@ -106,7 +106,7 @@ class TrialLog(CommitLog):
     def close(self, key: Key, failure: str | None) -> OpenAttempt:
         """See `CommitLog`; to Optuna, the attempt has failed."""
         attempt = super().close(key, failure)
-        self.study.tell(self._asked[*key, attempt.number], state=TrialState.FAIL)
+        self.study.tell(self._optuna_numbers[*key, attempt.number], state=TrialState.FAIL)
         return attempt
 
 
