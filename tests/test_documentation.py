@@ -39,7 +39,7 @@ def test_the_page_about_scripts_runs_from_top_to_bottom_in_an_empty_folder(tmp_p
     )
     assert done.returncode == 0, done.stderr
     said = done.stdout
-    assert "<Sweep 'first', 8 trials" in said
+    assert "<Sweep 'first': best val/accuracy 0." in said
     assert "this test set was opened 1 time already" in said
     assert "torch.Size([2, 10])" in said
     assert "told 1 ok" in said

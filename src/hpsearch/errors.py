@@ -1,5 +1,8 @@
 """The faults that hpsearch reports to a person, one sentence each."""
 
+import traceback
+from pathlib import Path
+
 from hpsearch.secrets import mask_text
 
 
@@ -10,6 +13,13 @@ class HpsearchError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(mask_text(message))
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback: where the caller stands, and the message."""
+        ours = str(Path(__file__).parent)
+        frames = traceback.extract_tb(self.__traceback__)[1:]  # the first is IPython's own
+        called = traceback.format_list([frame for frame in frames if not frame.filename.startswith(ours)])
+        return [*"".join(called).splitlines(), f"{type(self).__name__}: {self}"]
 
 
 class ConfigError(HpsearchError):

@@ -22,7 +22,6 @@ def session(tmp_path, monkeypatch):
     def run(source: str):
         name = f"<cell {len(linecache.cache)}>"
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        main.__file__ = name
         exec(compile(source, name, "exec"), vars(main))  # noqa: S102 (what a kernel does)
         return main
 

@@ -90,3 +90,10 @@ def test_a_module_that_is_not_there_is_refused(folder):
         ):
             digest(module)
     assert folder.exists()
+
+
+def test_folders_without_init_may_lie_in_one_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outer_of_two" / "inner").mkdir(parents=True)
+    (tmp_path / "outer_of_two" / "inner" / "nets.py").write_text("A = 1\n")
+    assert source_digest("model.import_path", "outer_of_two.inner.nets:A") == hashlib.sha256(b"A = 1\n").hexdigest()

@@ -13,6 +13,7 @@ from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.errors import NotFoundError
+from hpsearch.metrics import METRICS
 from hpsearch.quoting import hydra_quoted
 from hpsearch.search.sweep_identity import SweepIdentity, find_sweep
 from hpsearch.store.record_json import Record
@@ -187,7 +188,8 @@ def sweeps(directory: str | Path = "mlruns") -> "pd.DataFrame":
         directory: The folder of runs.
 
     Returns:
-        The columns `name`, `data`, `created`, `trials` (finished ones), `best` (the highest score) and `metric`.
+        The columns `name`, `data`, `created`, `trials` (finished ones), `best` (the metric of the best trial) and
+        `metric`.
     """
     import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
 
@@ -198,9 +200,9 @@ def sweeps(directory: str | Path = "mlruns") -> "pd.DataFrame":
         rows.append({
             "name": name,
             "data": specification.data.name,
-            "created": pd.Timestamp(specification.created_ms, unit="ms", tz="UTC"),
+            "created": pd.Timestamp(specification.created_ms, unit="ms", tz="UTC").floor("s"),
             "trials": len(found),
-            "best": None if best is None else best.score,
+            "best": None if best is None or best.score is None else METRICS[found.metric].score(best.score),
             "metric": found.metric,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["name", "data", "created", "trials", "best", "metric"])
@@ -222,14 +224,14 @@ class _Callbacks(Observer):
         self._callbacks, self._command, self._observer = callbacks, command, observer
 
     def sweep_started(self, identity: SweepIdentity, plan: Any, score: Any, finished: int, extra_trials: int) -> None:
-        del score, finished, extra_trials
-        self._identity, self._config = identity, plan.base.config
+        del finished, extra_trials
+        self._identity, self._config, self._metric = identity, plan.base.config, score.metric
 
     def trial_finished(self, record: Record) -> None:
         store = self._identity.store
         attempt = store.latest(record.level, record.k)
         assert attempt is not None, record.name  # it was committed just now
         sweep = Sweep(self._identity, self._config, self._command, self._observer)
-        trial = trial_of(store, record, attempt.number, self._config)
+        trial = trial_of(store, record, attempt.number, self._config, self._metric)
         for callback in self._callbacks:
             callback(sweep, trial)

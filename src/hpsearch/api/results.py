@@ -3,7 +3,7 @@
 import html
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import Config, ConfigError
 from hpsearch.errors import NotFoundError
-from hpsearch.formatting import number_of, show_interval
+from hpsearch.formatting import number_of, show_interval, show_number, show_score, show_values
 from hpsearch.metrics import METRICS, metric_of
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Status, Value
@@ -37,7 +37,7 @@ PAGE_PX = 640
 """Height of a report in a notebook."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Trial:
     """One trial of a sweep.
 
@@ -48,6 +48,7 @@ class Trial:
         score: What trials are selected by, higher is better: minus the metric for losses and errors. None if it has
             none.
         score_se: The standard error of the score.
+        metric: What the score measures, such as `accuracy`.
         options: The option of each config group, such as `{"optimizer": "adam"}`.
         params: What was drawn, such as `{"optimizer.adam.lr": 0.002}`.
         metrics: What was measured beside the score, such as `report/accuracy`.
@@ -61,11 +62,12 @@ class Trial:
     status: str
     score: float | None
     score_se: float | None
-    options: dict[str, str] = field(repr=False)
+    metric: str
+    options: dict[str, str]
     params: dict[str, Value]
-    metrics: dict[str, float] = field(repr=False)
+    metrics: dict[str, float]
     run_id: str
-    config: Config = field(repr=False)
+    config: Config
     failure: str | None = None
 
     @property
@@ -73,8 +75,12 @@ class Trial:
         """The configuration as YAML, without the keys that change no result."""
         return config_text(self.config)
 
+    def __repr__(self) -> str:
+        drawn = "".join(f"; {group} {text}" for group, text in show_values(self.params).items())
+        return f"<Trial {_named(self)}: {_result(self)}{drawn}>"
 
-def trial_of(store: SweepStore, record: Record, attempt: int, asked: Config) -> Trial:
+
+def trial_of(store: SweepStore, record: Record, attempt: int, asked: Config, metric: str) -> Trial:
     """The trial of a record.
 
     Args:
@@ -82,6 +88,7 @@ def trial_of(store: SweepStore, record: Record, attempt: int, asked: Config) -> 
         record: What was stored of it.
         attempt: Number of the attempt that has the record.
         asked: Says what the record does not, such as where runs lie.
+        metric: Of its sweep.
     """
     result, config = record.result, stored_config(record.config_tree, asked)
     return Trial(
@@ -90,6 +97,7 @@ def trial_of(store: SweepStore, record: Record, attempt: int, asked: Config) -> 
         result.status.value,
         result.score,
         result.score_se,
+        metric,
         dict(config.options),
         dict(record.values),
         dict(result.summary),
@@ -99,7 +107,23 @@ def trial_of(store: SweepStore, record: Record, attempt: int, asked: Config) -> 
     )
 
 
-@dataclass(frozen=True)
+def _named(trial: Trial) -> str:
+    return f"{trial.number}" if trial.level is None else f"{trial.number} of {trial.level}"
+
+
+def _measured(trial: Trial) -> str:
+    """The metric that the score stands for, with its standard error."""
+    return show_score(None if trial.score is None else METRICS[trial.metric].score(trial.score), trial.score_se)
+
+
+def _result(trial: Trial) -> str:
+    """What came of a trial: `val/accuracy 0.972 ± 0.014`."""
+    if trial.score is None:
+        return trial.status if trial.failure is None else f"{trial.status}, {trial.failure.splitlines()[0]}"
+    return f"{'' if trial.status == Status.OK else f'{trial.status}, '}val/{trial.metric} {_measured(trial)}"
+
+
+@dataclass(frozen=True, repr=False)
 class Report:
     """The report of a sweep; a notebook shows the whole page.
 
@@ -118,15 +142,15 @@ class Report:
         found: dict[str, Any] = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
         return found
 
-    def __str__(self) -> str:
-        return "\n".join(f"{status}: {sentence}" for status, sentence in self.answers)
+    def __repr__(self) -> str:
+        return "\n".join([*(f"{status}: {sentence}" for status, sentence in self.answers), f"<Report {self.path}>"])
 
     def _repr_html_(self) -> str:
         page = html.escape(self.path.read_text(encoding="utf-8"), quote=True)
         return f'<iframe srcdoc="{page}" style="width:100%;height:{PAGE_PX}px;border:0"></iframe>'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Final:
     """The one evaluation of a champion on the sealed test set.
 
@@ -159,9 +183,20 @@ class Final:
 
         return deployed(self._tested.model, self._target.development).eval()
 
-    def __str__(self) -> str:
-        shown = (f"test/{name} {show_interval(*score)}" for name, score in self.scores.items())
-        return f"final of trial {self.trial.number}, opening {self.opening}: {'; '.join(shown)}"
+    def __repr__(self) -> str:
+        shown = "; ".join(f"test/{name} {show_interval(*score)}" for name, score in self.scores.items())
+        return f"<Final {shown}; trial {_named(self.trial)}, {self._look}>"
+
+    def _repr_html_(self) -> str:
+        rows = {f"test/{name}": show_interval(*score) for name, score in self.scores.items()}
+        table = _table([{"metric": name, "value [95 % interval]": shown} for name, shown in rows.items()])
+        when = self.opened_at[:16].replace("T", " ")
+        said = f"Trial {_named(self.trial)}, {self._look} (by {self.opened_by}, {when} UTC)"
+        return f"{table}<p>{html.escape(said)}</p>"
+
+    @property
+    def _look(self) -> str:
+        return "first look at the test rows" if self.opening == 1 else f"look {self.opening} at the test rows"
 
 
 class Sweep:
@@ -193,7 +228,7 @@ class Sweep:
         """The command line that does the same, to be pasted into a shell."""
         return self._command.line()
 
-    @property
+    @cached_property
     def metric(self) -> str:
         """What trials are scored by, such as `accuracy`; for losses and errors, a score is minus the metric."""
         specification = self._identity.specification
@@ -229,7 +264,7 @@ class Sweep:
             known = number_of(len(self), "finished trial")
             which = f"trial {number}" if level is None else f"trial {number} of level {level}"
             raise NotFoundError(f"sweep {self.name!r} has no finished {which}: it has {known}, see sweep.trials")
-        return trial_of(self._identity.store, attempt.record, attempt.number, self._asked)
+        return trial_of(self._identity.store, attempt.record, attempt.number, self._asked, self.metric)
 
     @property
     def trials(self) -> "pd.DataFrame":
@@ -317,15 +352,30 @@ class Sweep:
         return len(self._finished)
 
     def __repr__(self) -> str:
-        best = self.best
-        found = "none has a score that counts" if best is None else f"best: trial {best.number}, score {best.score:.6g}"
-        return f"<Sweep {self.name!r}, {number_of(len(self), 'trial')}, {found}>"
+        best, trials = self.best, number_of(len(self), "trial")
+        if best is None:
+            return f"<Sweep {self.name!r}: none of {trials} has a score that counts>"
+        return f"<Sweep {self.name!r}: best {_result(best)}, trial {_named(best)}, of {trials}>"
 
     def _repr_html_(self) -> str:
-        table = self.trials
-        ranked = table[table.status == Status.OK.value].sort_values(["score", "number"], ascending=[False, True])
-        shown = ranked.drop(columns="run_id").head(SHOWN_TRIALS).to_html(index=False, float_format="{:.4g}".format)
-        return f"<p>{html.escape(repr(self)[1:-1])}</p>{shown}"
+        best, trials = self.best, [self.trial(number, level=level) for level, number in self._finished]
+        ranked = sorted(trials, key=lambda trial: (trial != best, trial.status != Status.OK, -(trial.score or 0.0)))
+        rows = []
+        for trial in ranked[:SHOWN_TRIALS]:
+            row = {"trial": str(trial.number)} | ({} if trial.level is None else {"level": trial.level})
+            row[f"val/{self.metric}"] = _measured(trial) if trial.status == Status.OK else trial.status
+            reported = trial.metrics.get(f"report/{self.metric}")
+            row[f"report/{self.metric}"] = "" if reported is None else show_number(reported)
+            rows.append({**row, **show_values(trial.params)})
+        left = len(ranked) - len(rows)
+        more = f"<p>and {number_of(left, 'more trial')}: <code>.trials</code> has them all</p>" if left > 0 else ""
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>{_table(rows)}{more}"
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
+
+    return str(pd.DataFrame(rows).to_html(index=False, border=0, na_rep=""))
 
 
 Callback = Callable[[Sweep, Trial], None]

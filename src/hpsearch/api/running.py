@@ -3,7 +3,10 @@
 import atexit
 import functools
 import signal
+import warnings
 from typing import Any
+
+from tqdm import TqdmWarning
 
 from hpsearch.commands.action import plan_action
 from hpsearch.commands.observer import Observer
@@ -11,6 +14,10 @@ from hpsearch.compose.composer import Composer
 from hpsearch.compose.overrides import Command
 from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.worker_process import preload, stop_server
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", TqdmWarning)  # said in a notebook without ipywidgets, by whoever is first
+    import tqdm.auto  # noqa: F401 (Optuna imports it too)
 
 
 def run_action(command: Command, observer: Observer) -> Any:
@@ -31,7 +38,7 @@ def run_action(command: Command, observer: Observer) -> Any:
     except StoppedError as stopped:
         if stopped.number != signal.SIGINT:
             raise
-        raise KeyboardInterrupt(str(stopped)) from stopped
+        raise KeyboardInterrupt("stopped; the same call goes on where it was") from None
 
 
 @functools.cache

@@ -7,8 +7,11 @@ from the same session, is kept as a module beside the sweeps, named by its conte
 import ast
 import builtins
 import hashlib
+import importlib
 import inspect
+import linecache
 import sys
+import textwrap
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -51,6 +54,7 @@ def import_path_of(key: str, what: Any, directory: Path) -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text.encode())
+        importlib.invalidate_caches()  # this process may have listed the folder a moment ago
     return f"{'.'.join([*directory.parts, FOLDER, stem])}:{name}"
 
 
@@ -89,12 +93,30 @@ def source_of(key: str, what: Any) -> str:
 
 def _source(key: str, what: Any) -> str:
     try:
-        return inspect.getsource(what)
+        return (_class_source(what) if isinstance(what, type) else None) or inspect.getsource(what)
     except (OSError, TypeError) as error:
         raise ConfigError(
             f"{key}: the source of {what.__name__} cannot be read ({error}): put it in a file, and give "
             f"{key}='module:{what.__name__}'"
         ) from error
+
+
+def _class_source(found: type) -> str | None:
+    """The source of a class, found by where its methods were compiled; None if it has no method.
+
+    `inspect` looks into the file of its module, and that of a notebook has none.
+    """
+    for method in vars(found).values():
+        if not isinstance(method, types.FunctionType) or not method.__qualname__.startswith(f"{found.__qualname__}."):
+            continue
+        lines = linecache.getlines(method.__code__.co_filename)
+        for node in ast.walk(ast.parse("".join(lines))):
+            if not isinstance(node, ast.ClassDef) or node.name != found.__name__:
+                continue
+            first, last = min([node.lineno, *(each.lineno for each in node.decorator_list)]), node.end_lineno or 0
+            if first <= method.__code__.co_firstlineno <= last:
+                return textwrap.dedent("".join(lines[first - 1 : last]))
+    return None
 
 
 def _names(source: str) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """A progress bar for notebooks and scripts."""
 
+import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from tqdm.auto import tqdm
 
@@ -20,12 +22,12 @@ class ProgressBar(Observer):
         self._best: Record | None = None
 
     def warn(self, text: str) -> None:
-        tqdm.write(f"! {text}")
+        tqdm.write(f"! {text}", file=sys.stderr)
 
     def search_started(self, score: Score, trials: int, finished: Sequence[Record]) -> None:
         self._score, self._best = score, find_champion(finished)
         if trials > len(finished):
-            self._bar = tqdm(total=trials, initial=len(finished), unit="trial", desc="trials")
+            self._bar = tqdm(total=trials, initial=len(finished), unit="trial", desc="trials", file=_stream())
             self._show_best()
 
     def trial_finished(self, record: Record) -> None:
@@ -39,7 +41,7 @@ class ProgressBar(Observer):
 
     def seed_finished(self, done: int, total: int) -> None:
         if self._bar is None and done < total:
-            self._bar = tqdm(total=total, unit="seed", desc="fresh seeds")
+            self._bar = tqdm(total=total, unit="seed", desc="fresh seeds", file=_stream())
         if self._bar is not None:
             self._bar.n = done
             self._bar.refresh()
@@ -53,9 +55,14 @@ class ProgressBar(Observer):
     def _show_best(self) -> None:
         if self._bar is not None and self._score is not None and self._best is not None:
             result = self._best.result
-            self._bar.set_postfix_str(f"{self._score.name} {self._score.show(result.score, result.score_se)}")
+            self._bar.set_postfix_str(f"best {self._score.name} {self._score.show(result.score, result.score_se)}")
 
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _stream() -> TextIO:
+    """Where a bar of text goes: a notebook paints standard error as an alarm."""
+    return sys.stdout if "ipykernel" in sys.modules else sys.stderr
