@@ -102,19 +102,23 @@ def _source(key: str, what: Any) -> str:
 
 
 def _class_source(found: type) -> str | None:
-    """The source of a class, found by where its methods were compiled; None if it has no method.
+    """The source of a class of a session; None if it is not known.
 
-    `inspect` looks into the file of its module, and that of a notebook has none.
+    `inspect` looks into the file of its module, and that of a notebook has none. A class with methods stands where they
+    were compiled; one without is the last of its name among the cells, which no file holds.
     """
-    for method in vars(found).values():
-        if not isinstance(method, types.FunctionType) or not method.__qualname__.startswith(f"{found.__qualname__}."):
-            continue
-        lines = linecache.getlines(method.__code__.co_filename)
+    own = [method for method in vars(found).values() if isinstance(method, types.FunctionType)]
+    compiled = [each.__code__ for each in own if each.__qualname__.startswith(f"{found.__qualname__}.")]
+    cells = [code.co_filename for code in compiled] or [
+        name for name in reversed(linecache.cache) if not Path(name).exists()
+    ]
+    for name in cells:
+        lines = linecache.getlines(name)
         for node in ast.walk(ast.parse("".join(lines))):
             if not isinstance(node, ast.ClassDef) or node.name != found.__name__:
                 continue
             first, last = min([node.lineno, *(each.lineno for each in node.decorator_list)]), node.end_lineno or 0
-            if first <= method.__code__.co_firstlineno <= last:
+            if not compiled or any(first <= code.co_firstlineno <= last for code in compiled):
                 return textwrap.dedent("".join(lines[first - 1 : last]))
     return None
 
