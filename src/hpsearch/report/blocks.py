@@ -1,6 +1,6 @@
 """What a page consists of, in the order in which it is read; HTML and Markdown show the same blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -192,7 +192,6 @@ class Section:
     """A chapter of the report.
 
     Attributes:
-        number: From 0.
         anchor: Its name in links within the page.
         title: Its heading.
         short: Its name in the table of contents.
@@ -200,7 +199,6 @@ class Section:
         stamp: What kind of evidence it is, for a label beside its heading; empty if it is none.
     """
 
-    number: int
     anchor: str
     title: str
     short: str
@@ -210,11 +208,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole report."""
+    """A whole report; its sections by their number, from 0."""
 
     title: str
     subtitle: str
-    sections: tuple[Section, ...]
+    sections: Mapping[int, Section]
     pictures: tuple[Picture, ...]
 
 

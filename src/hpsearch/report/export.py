@@ -5,14 +5,14 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
-from hpsearch.analysis.comparison.calibrated_losses import Calibrated
 from hpsearch.analysis.evidence import Evidence, TestRow
 from hpsearch.analysis.exploration.findings import SearchSummary
-from hpsearch.analysis.findings import Findings, Pair, RuleResult
+from hpsearch.analysis.findings import Findings, RuleResult
 from hpsearch.analysis.test_results import ShippedPair, Tested
 from hpsearch.quoting import spreadsheet_quoted
 from hpsearch.records import CALIBRATED_LOSS
@@ -30,6 +30,8 @@ def to_json(findings: Findings) -> str:
 
 def _plain(value: Any) -> Json:
     """The value in the types of JSON."""
+    if is_dataclass(value):
+        value = _all(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -43,40 +45,29 @@ def _plain(value: Any) -> Json:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
+ELSEWHERE = {"evidence", "explored", "confirmed", "best_probability", "tested", "shipped"}
+"""Findings that stand under other keys, with what they are about."""
+
+
 def _content(findings: Findings) -> dict[str, Json]:
-    design = findings.evidence.design
-    return {
+    """Every finding, also one that is new, under its own name or as this says."""
+    design = _all(findings.evidence.design)
+    del design["levels"]
+    return {name: value for name, value in _all(findings).items() if name not in ELSEWHERE} | {
         "format": 1,
-        "design": {name: getattr(design, name) for name in _fields(design) if name != "levels"},
-        "levels": [_level(findings, level.name) for level in design.levels],
-        "pairs": [_pair(pair) for pair in findings.pairs],
-        "calibrated": None if findings.calibrated is None else _calibrated(findings.calibrated),
-        "contenders": list(findings.contenders),
+        "design": {**design, "metric": findings.evidence.design.metric.name},
+        "levels": [_level(findings, level.name) for level in findings.evidence.design.levels],
         "gates": [_gate(gate) for gate in findings.gates],
-        "answers": [_all(answer) for answer in findings.answers],
         "probability_highest": _probabilities(findings),
-        "flips": [_all(flip) for flip in findings.flips],
         "factorial": None if findings.factorial is None else _factorial(findings),
-        "no_effects": findings.no_effects,
-        "hints": [_all(hint) for hint in findings.hints],
-        "limits": list(findings.limits),
-        "time_ratios": [_all(ratio) for ratio in findings.time_ratios],
         "tests": [_test(row, errors) for row, errors in zip(findings.evidence.tests, findings.tested, strict=True)],
         "shipped_pairs": [_shipped(pair) for pair in findings.shipped],
-        "looks": findings.looks,
-        "digest": findings.digest,
-        "seed": findings.seed,
-        "notes": findings.notes,
     }
-
-
-def _fields(value: Any) -> tuple[str, ...]:
-    return tuple(value.__dataclass_fields__)
 
 
 def _all(value: Any) -> dict[str, Json]:
     """Every field of a result."""
-    return {name: getattr(value, name) for name in _fields(value)}
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _level(findings: Findings, name: str) -> dict[str, Json]:
@@ -89,35 +80,15 @@ def _level(findings: Findings, name: str) -> dict[str, Json]:
         "E": _by_budget(explored, "expected"),
         "R": _by_budget(explored, "report"),
         "lambda": explored.shrinkage if explored else None,
-        "design": _all(design),
-        "explored": _explored(explored) if explored else None,
-        "confirmed": _all(confirmed) if confirmed else None,
+        "design": design,
+        "explored": explored,
+        "confirmed": confirmed,
     }
 
 
 def _by_budget(explored: SearchSummary | None, field: str) -> dict[str, Json]:
     curve = explored.curve if explored else None
     return {} if curve is None else dict(zip(map(str, curve.ks.tolist()), getattr(curve, field).tolist(), strict=True))
-
-
-def _explored(explored: SearchSummary) -> dict[str, Json]:
-    found = _all(explored)
-    found["curve"] = None if explored.curve is None else _all(explored.curve)
-    found["importance"] = [_all(one) for one in explored.importance]
-    found["isolation"] = {name: [_all(one) for one in pieces] for name, pieces in explored.isolation.items()}
-    found["good"] = None if explored.good is None else _all(explored.good)
-    return found
-
-
-def _pair(pair: Pair) -> dict[str, Json]:
-    return {**_all(pair), "ci": list(pair.ci), "ci_sim": list(pair.ci_sim)}
-
-
-def _calibrated(found: Calibrated) -> dict[str, Json]:
-    return {
-        "levels": {name: _all(level) for name, level in found.levels.items()},
-        "pairs": [_all(pair) for pair in found.pairs],
-    }
 
 
 def _gate(gate: RuleResult) -> dict[str, Json]:

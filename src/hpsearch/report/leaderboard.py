@@ -119,13 +119,13 @@ def compose(board: Leaderboard) -> Report:
     """Everything that is shown."""
     title = f"Leaderboard of {visible(board.data)}"
     sections = (
-        Section(0, "board", "Leaderboard", "Leaderboard", tuple(_board(board)), "found in the search, not evidence"),
-        Section(1, "fresh", "Recipes on fresh seeds", "Fresh seeds", tuple(_fresh(board)), "the evidence for claims"),
-        Section(2, "recipes", "Recipes", "Recipes", (_recipes(board.entries),)),
-        Section(3, "limits", "Limits", "Limits", (Listing(tuple(_limits(board))),)),
+        Section("board", "Leaderboard", "Leaderboard", tuple(_board(board)), "found in the search, not evidence"),
+        Section("fresh", "Recipes on fresh seeds", "Fresh seeds", tuple(_fresh(board)), "the evidence for claims"),
+        Section("recipes", "Recipes", "Recipes", (_recipes(board.entries),)),
+        Section("limits", "Limits", "Limits", (Listing(tuple(_limits(board))),)),
     )
     subtitle = f"{number_of(len(board.entries), 'entry', 'entries')} of {number_of(len(board.sweeps), 'sweep')}"
-    return Report(title, f"{subtitle}, split {board.split.digest}", sections, ())
+    return Report(title, f"{subtitle}, split {board.split.digest}", dict(enumerate(sections)), ())
 
 
 def score_name(board: Leaderboard) -> str:

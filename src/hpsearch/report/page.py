@@ -34,21 +34,23 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
         theory: For each level the second moment that theory expects in each layer, where it is known.
     """
     plan = findings.evidence.design
-    sections = [
+    parts = (
         answer(findings),
         design(findings),
         gates(findings),
         explore(findings),
         confirm(findings),
-        *([test_set(findings)] if findings.evidence.tests else []),
+        test_set(findings) if findings.evidence.tests else None,
         mechanism(findings, theory),
         limits(findings),
         appendix(findings),
-    ]
+    )
+    # Numbers are those of the places, so that others refer to a section by the same one in every report.
+    sections = {number: part for number, part in enumerate(parts) if part is not None}
     title = f"{visible(plan.title)} on {visible(plan.data)}" if len(plan.levels) > 1 else visible(plan.name)
     what = "table" if plan.is_foreign else "sweep"
-    pictures = tuple(picture for section in sections for picture in _pictures(section.blocks))
-    return Report(title, f"Report of the {what} {visible(plan.name)}", tuple(sections), pictures)
+    pictures = tuple(picture for section in sections.values() for picture in _pictures(section.blocks))
+    return Report(title, f"Report of the {what} {visible(plan.name)}", sections, pictures)
 
 
 def _pictures(blocks: tuple[Block, ...]) -> list[Picture]:

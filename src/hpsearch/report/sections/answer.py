@@ -29,7 +29,7 @@ def answer(findings: Findings) -> Section:
     said = [Sentence(one.status, one.sentence) for one in findings.answers if one not in scope]
     first: Block = Answers((said[0],), lead=True) if said else Text(_contenders(findings), "lead")
     notes = [Text(one.sentence, "note") for one in scope]
-    return Section(0, "answer", "Answer", "Answer", (first, *_others(said[1:]), *notes, _measured(findings)))
+    return Section("answer", "Answer", "Answer", (first, *_others(said[1:]), *notes, _measured(findings)))
 
 
 def _contenders(findings: Findings) -> str:
@@ -88,7 +88,7 @@ def limits(findings: Findings) -> Section:
         *([Listing(said)] if said else []),
         _uncertainties(findings),
     ]
-    return Section(7, "limits", "Limits", "Limits", tuple(blocks))
+    return Section("limits", "Limits", "Limits", tuple(blocks))
 
 
 def _uncertainties(findings: Findings) -> Block:

@@ -128,7 +128,7 @@ def appendix(findings: Findings) -> Section:
     if findings.evidence.trials:
         count = number_of(len(findings.evidence.trials), "trial")
         blocks += [Subtitle("Trials"), Fold(f"All of {count}", (_trials(findings),), printed=False)]
-    return Section(8, "appendix", "Appendix", "Appendix", tuple(blocks))
+    return Section("appendix", "Appendix", "Appendix", tuple(blocks))
 
 
 def _counts(findings: Findings) -> Block:

@@ -212,7 +212,7 @@ def _interval(one: TimeRatio) -> str:
 def confirm(findings: Findings) -> Section:
     """Levels, pairs, parts of the variance, and their figures; or why there are none."""
     return Section(
-        4, "confirm", "Confirm: recipes on fresh seeds", "Confirm", tuple(_blocks(findings)), "the evidence for claims"
+        "confirm", "Confirm: recipes on fresh seeds", "Confirm", tuple(_blocks(findings)), "the evidence for claims"
     )
 
 

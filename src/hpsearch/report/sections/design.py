@@ -21,7 +21,7 @@ def design(findings: Findings) -> Section:
     blocks: list[Block] = [_facts(findings), _settings(findings, order), *([_levels(plan, order)] if searched else [])]
     deviations = _deviations(findings)
     blocks += [Text(one, "warning") for one in deviations] or [Text("No deviation from this design is known.", "note")]
-    return Section(1, "design", "Design", "Design", tuple(blocks))
+    return Section("design", "Design", "Design", tuple(blocks))
 
 
 def _facts(findings: Findings) -> Table:
@@ -164,7 +164,7 @@ def gates(findings: Findings) -> Section:
             [_passed(gate) for gate in sorted(open_, key=lambda g: (g.rule, g.level or ""))],
         )
         blocks.append(Fold(f"{number_of(len(open_), 'rule')} {plural(len(open_), 'holds', 'hold')}", (passed,)))
-    return Section(2, "gates", "Gates", "Gates", tuple(blocks))
+    return Section("gates", "Gates", "Gates", tuple(blocks))
 
 
 def _summary(findings: Findings) -> str:

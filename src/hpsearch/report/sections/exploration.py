@@ -34,7 +34,7 @@ def explore(findings: Findings) -> Section:
         _found(findings) if findings.evidence.trials else [Text("No trial of a search is known.", "note")]
     )
     return Section(
-        3, "explore", "Explore: what the search found", "Explore", tuple(blocks), "hypothesis-generating, not evidence"
+        "explore", "Explore: what the search found", "Explore", tuple(blocks), "hypothesis-generating, not evidence"
     )
 
 

@@ -19,4 +19,4 @@ def mechanism(findings: Findings, theory: Theory | None) -> Section:
         )
     if drawings:
         blocks += figure_blocks(findings, drawings)
-    return Section(6, "mechanism", "Mechanism", "Mechanism", tuple(blocks), "description, not proof")
+    return Section("mechanism", "Mechanism", "Mechanism", tuple(blocks), "description, not proof")

@@ -14,7 +14,7 @@ from hpsearch.report.number_format import difference, interval, p_value, two_dig
 def test_set(findings: Findings) -> Section:
     """What was measured on the test rows, shipped models row by row, and the ledger of openings."""
     blocks: list[Block] = [*_warnings(findings), _measured(findings), *_shipped(findings), _ledger(findings)]
-    return Section(5, "test", "Test: the sealed test set", "Test", tuple(blocks), "opened once, then counted")
+    return Section("test", "Test: the sealed test set", "Test", tuple(blocks), "opened once, then counted")
 
 
 def _measured(findings: Findings) -> Block:
