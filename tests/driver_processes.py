@@ -34,7 +34,7 @@ from hpsearch.search.trial_log import TrialLog
 from hpsearch.store.optuna_journal import JOURNAL, open_study
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
-from hpsearch.tracking.runs import Ending
+from hpsearch.tracking.run_format import Ending
 from hpsearch.tracking.tracker import Tracker
 from tests.fakes import SilentListener
 

@@ -7,7 +7,7 @@ from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.execution.executor import Done
 from hpsearch.jobs import CheckJob, FleetSettings, PartialTrialJob, ProbeResult, TimingJob, TrainJob
 from hpsearch.records import FitResult, Status, TrialResult
-from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.run_format import SweepRun
 
 
 class Workshop:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.analysis.analyse import analyse, digest_of
-from hpsearch.analysis.comparison.sentences import ClaimKind
+from hpsearch.analysis.comparison.verdict import ClaimKind
 from hpsearch.analysis.evidence import ConfirmRow, Evidence, TrialRow
 from hpsearch.analysis.findings import Action
 from hpsearch.metrics import MSE

@@ -7,7 +7,7 @@ from hpsearch.commands.earlier_views import EarlierViews, seen_before, warn_of_e
 from hpsearch.config import Config
 from hpsearch.store.specification import judgement_of, question_of
 from hpsearch.tracking.report_views import RelatedSweep, ReportView
-from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.run_format import SweepRun
 from tests.complete_config import config_tree
 from tests.specifications import fingerprinted, specification, stored_level
 

@@ -12,7 +12,7 @@ from hpsearch.metrics import ACCURACY, CROSS_ENTROPY
 from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.reader import Child
-from hpsearch.tracking.runs import Attempt, Role
+from hpsearch.tracking.run_format import Attempt, Role
 
 CORRECT = np.arange(20) < 17
 METRICS = {"test/accuracy": 0.85, "test/accuracy/low": 0.64, "test/accuracy/high": 0.95, "test/cross_entropy": 0.4}

@@ -7,7 +7,7 @@ import pytest
 from hpsearch.commands.final_target import _champion_config, _refuse_contradictions
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
-from hpsearch.final.champion import _frozen_champion, _require_same_code
+from hpsearch.final.frozen_champion import _frozen_champion, _require_same_code
 from hpsearch.nn.source_digest import source_digest
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.sweep_identity import SweepIdentity

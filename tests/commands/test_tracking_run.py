@@ -9,7 +9,7 @@ from hpsearch.commands.tracking_run import describe_sweep, running, stored
 from hpsearch.config import ConfigError
 from hpsearch.errors import HpsearchError, OutputClosedError
 from hpsearch.execution.interrupts import StoppedError
-from hpsearch.tracking.runs import Ending
+from hpsearch.tracking.run_format import Ending
 from tests.fakes import FakeTracker
 from tests.specifications import fingerprinted, specification, stored_level
 

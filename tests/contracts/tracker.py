@@ -8,10 +8,10 @@ import math
 import pytest
 
 from hpsearch.records import Status, TrialResult
+from hpsearch.tracking.claim_ledger import problems
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.report_views import ReportView, question_tags
-from hpsearch.tracking.runs import Attempt, Ending, Role
-from hpsearch.tracking.seal_ledger import problems
+from hpsearch.tracking.run_format import Attempt, Ending, Role
 
 START, END = 1_700_000_000_000, 1_700_000_005_000
 SPLIT = "d" * 64

@@ -12,7 +12,7 @@ from hpsearch.errors import SealOpenedError
 from hpsearch.final.claims import Request, begin_claim, end_claim, pending_nonce, require_right, stated
 from hpsearch.final.earlier_openings import noted, remember, unknown_to
 from hpsearch.store.atomic_files import BrokenFileError
-from hpsearch.tracking.seal_ledger import Opening
+from hpsearch.tracking.claim_ledger import Opening
 
 
 def opening(number, outcome='{"accuracy": 0.9}', weights="w1"):

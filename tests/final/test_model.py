@@ -19,7 +19,7 @@ from hpsearch.jobs import RefitJob
 from hpsearch.records import Status
 from hpsearch.seeding import derive, fit_seeds
 from hpsearch.store.atomic_files import BrokenFileError
-from hpsearch.tracking.seal_ledger import Opening
+from hpsearch.tracking.claim_ledger import Opening
 
 OPENING = Opening("d" * 64, 1, "me", "now", "why", "-", "e")
 TESTED = 50

@@ -13,7 +13,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, State, Statement, sentence
+from hpsearch.analysis.comparison.sentences import Refusal, Statement, sentence
+from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.findings import Rule
 from hpsearch.analysis.leaderboard.standings import Comparison, Entry, Leaderboard, Recipe, Split
 from hpsearch.metrics import ACCURACY, MSE

@@ -9,8 +9,8 @@ from hpsearch.config import ConfigError
 from hpsearch.execution.local import LocalExecutor, WorkerSetupError
 from hpsearch.records import Status
 from hpsearch.search.space import Choices, Space
+from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.optuna_journal import JOURNAL, open_study
-from hpsearch.store.selection import find_champion
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
 from tests.driver_processes import NAME, STEPS, InProcess, plan_of, record_bytes, search_in, trainings

@@ -11,9 +11,9 @@ from optuna.trial import create_trial
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Status, TrialResult, rung_scores
 from hpsearch.seeding import Purpose, derive
+from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.optuna_journal import JOURNAL, open_study
 from hpsearch.store.record_json import Record
-from hpsearch.store.selection import find_champion
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
 from tests.driver_processes import NAME, InProcess, plan_of, record_bytes, search_in, trainings

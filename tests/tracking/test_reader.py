@@ -4,7 +4,7 @@ import pytest
 
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.reader import names_in_file
-from hpsearch.tracking.runs import Ending, Role
+from hpsearch.tracking.run_format import Ending, Role
 
 
 def opened(tracker, identity="a"):

@@ -13,7 +13,7 @@ from hpsearch.nn.models import build_network
 from hpsearch.records import Status, Task
 from hpsearch.tracking.client import Store
 from hpsearch.tracking.connection import TrackingError
-from hpsearch.tracking.runs import Dataset, Ending, table_path
+from hpsearch.tracking.run_format import Dataset, Ending, table_path
 from hpsearch.tracking.tracker import Tracker
 from tests.contracts.tracker import END, START, TrackerContract, opened, result
 from tests.fakes import AnswerLost

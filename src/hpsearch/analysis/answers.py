@@ -10,7 +10,7 @@ import numpy as np
 from hpsearch.analysis.comparison.factorial import larger_than_two_by_two
 from hpsearch.analysis.comparison.paired_scores import collapsed, outcomes
 from hpsearch.analysis.comparison.refusals import diverged_throughout, is_refused, missing_recipe, refusing_rules
-from hpsearch.analysis.comparison.sentences import ClaimKind, State
+from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.trial_pool import has_reports

@@ -211,7 +211,7 @@ def sweeps(directory: str | Path = "mlruns") -> "pd.DataFrame":
 def _observer(observer: Observer | None, *, progress: bool) -> Observer:
     found = [] if observer is None else [observer]
     if progress:
-        from hpsearch.terminal.progress_bar import ProgressBar  # noqa: PLC0415 (not needed without one)
+        from hpsearch.terminal.notebook_progress import ProgressBar  # noqa: PLC0415 (not needed without one)
 
         found.append(ProgressBar())
     return ObserverGroup(*found)

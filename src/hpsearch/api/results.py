@@ -18,8 +18,8 @@ from hpsearch.metrics import METRICS, metric_of
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.search.sweep_identity import SweepIdentity
+from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.record_json import Record
-from hpsearch.store.selection import find_champion
 from hpsearch.store.sweep_store import Attempt, SweepStore
 from hpsearch.store.trial_config import config_text, stored_config
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from hpsearch.commands.final import Tested
-    from hpsearch.final.champion import Final as FinalTarget
+    from hpsearch.final.frozen_champion import Final as FinalTarget
 
 SHOWN_TRIALS = 8
 """Rows of the table that stands for a sweep in a notebook."""

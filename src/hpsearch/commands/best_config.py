@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 from hpsearch.config.schema import with_defaults
 from hpsearch.quoting import escaped
 from hpsearch.store.atomic_files import write_atomic
+from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.record_json import Record
-from hpsearch.store.selection import find_champion
 
 LEFT_OUT = ("options", "search")
 

@@ -15,7 +15,7 @@ from hpsearch.store.loader import load_from_disk
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.specification import Specification, changes, judgement_of, overlaps, question_of
 from hpsearch.tracking.report_views import RelatedSweep, ReportView, ReportViews
-from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.run_format import SweepRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hpsearch.final.evaluation import unpack
 from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.reader import Child, StoredSweeps
-from hpsearch.tracking.runs import Role, SweepRun
+from hpsearch.tracking.run_format import Role, SweepRun
 
 SHOWN = 12
 """Digits of a digest that are shown, as on the terminal."""

@@ -22,10 +22,10 @@ from hpsearch.errors import SealOpenedError
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.throughput import build_executor, build_scheduler, check_configs, fits_of
-from hpsearch.final.champion import Chosen, Final, prepare_final
 from hpsearch.final.claims import Request, begin_claim, claim, end_claim, pending_nonce, require_right
 from hpsearch.final.earlier_openings import noted, noted_in, recurring, remember, unknown_to, user_folder
 from hpsearch.final.evaluation import BITMAPS, Evaluated, described, evaluate, pack, result_text, right_of
+from hpsearch.final.frozen_champion import Chosen, Final, prepare_final
 from hpsearch.final.model import Model, Models, deployed, load_model, save_model
 from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan, train_refits
 from hpsearch.formatting import number_of
@@ -38,8 +38,8 @@ from hpsearch.store.atomic_files import StorageError, write_atomic
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.specification import digest
 from hpsearch.store.trial_config import config_text, option_params
-from hpsearch.tracking.runs import Role, SweepRun, now_ms
-from hpsearch.tracking.seal_ledger import Opening, require_unaltered
+from hpsearch.tracking.claim_ledger import Opening, require_unaltered
+from hpsearch.tracking.run_format import Role, SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 

@@ -8,16 +8,16 @@ from hpsearch.compose.composer import Composer
 from hpsearch.compose.overrides import SpaceEdit
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.schema import UNCOVERED
-from hpsearch.final.champion import Chosen, _frozen_champion
+from hpsearch.final.frozen_champion import Chosen, _frozen_champion
 from hpsearch.formatting import number_of
 from hpsearch.quoting import command_line
 from hpsearch.search.space import Composed
 from hpsearch.search.sweep_identity import SweepIdentity, find_sweep, require_sweeps, require_target
 from hpsearch.secrets import masked_keys
+from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.record_json import Record
-from hpsearch.store.selection import find_champion
 from hpsearch.store.trial_config import stored_config
-from hpsearch.tracking.runs import Attempt
+from hpsearch.tracking.run_format import Attempt
 
 
 def contradictions(edit: SpaceEdit, space: Mapping[str, Mapping[str, Any]], sweep: str) -> list[str]:

@@ -37,7 +37,7 @@ from hpsearch.store.specification import Specification, digest
 from hpsearch.store.sweep_store import SweepStore, damaged_sweeps, list_sweeps
 from hpsearch.store.trial_config import stored_config
 from hpsearch.tracking.report_views import ReportView
-from hpsearch.tracking.runs import SweepRun, now_ms
+from hpsearch.tracking.run_format import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 

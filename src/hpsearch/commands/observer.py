@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.records import TrialResult
 
 if TYPE_CHECKING:
-    from hpsearch.final.champion import Final
     from hpsearch.final.evaluation import Evaluated
+    from hpsearch.final.frozen_champion import Final
     from hpsearch.final.model import Model
     from hpsearch.jobs import ProbeResult, RefitJob
     from hpsearch.scoring.score import Score
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hpsearch.search.plan import Plan
     from hpsearch.search.sweep_identity import SweepIdentity
     from hpsearch.store.record_json import Record
-    from hpsearch.tracking.seal_ledger import Opening
+    from hpsearch.tracking.claim_ledger import Opening
 
 
 class Observer:

@@ -9,7 +9,7 @@ from hpsearch.commands.observer import Observer
 from hpsearch.scoring.score import Score
 from hpsearch.search.narrowing import Change
 from hpsearch.store.record_json import Record
-from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.run_format import SweepRun
 from hpsearch.tracking.system_metrics import SystemSampler
 from hpsearch.tracking.tracker import Tracker
 

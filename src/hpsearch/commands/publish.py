@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpsearch.analysis.analyse import analyse, digest_of
 from hpsearch.analysis.answers import SCOPE
-from hpsearch.analysis.comparison.sentences import State
+from hpsearch.analysis.comparison.verdict import State
 from hpsearch.analysis.findings import Findings
 from hpsearch.commands.earlier_views import seen_before
 from hpsearch.commands.evidence import evidence_of
@@ -23,7 +23,7 @@ from hpsearch.store.loader import LoadedSweep
 from hpsearch.store.specification import DataFacts
 from hpsearch.store.trial_config import stored_config
 from hpsearch.tracking.report_views import ReportView
-from hpsearch.tracking.runs import SweepRun, now_ms
+from hpsearch.tracking.run_format import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 

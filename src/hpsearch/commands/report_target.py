@@ -27,7 +27,7 @@ from hpsearch.store.specification import Specification
 from hpsearch.store.sweep_store import SweepStore, list_sweeps
 from hpsearch.tracking.connection import resolve_uri
 from hpsearch.tracking.reader import names_in_file
-from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.run_format import SweepRun
 from hpsearch.tracking.sanitize import TAG_LENGTH, clip
 from hpsearch.tracking.tracker import Tracker
 

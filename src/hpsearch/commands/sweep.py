@@ -33,13 +33,13 @@ from hpsearch.search.sweep_identity import SweepIdentity, name_of
 from hpsearch.search.trial_log import TrialLog
 from hpsearch.secrets import mask_secrets
 from hpsearch.store.atomic_files import check_directory
+from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.loader import load_from_disk
 from hpsearch.store.optuna_journal import name_score, open_study
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record
-from hpsearch.store.selection import find_champion
 from hpsearch.tracking.environment import requirements, uncommitted
-from hpsearch.tracking.runs import SweepRun, now_ms
+from hpsearch.tracking.run_format import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from hpsearch.tracking.connection import check, load, resolve_uri
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.reader import REQUESTED
 from hpsearch.tracking.report_views import question_tags
-from hpsearch.tracking.runs import OURS, Dataset, Ending, SweepRun, now_ms
+from hpsearch.tracking.run_format import OURS, Dataset, Ending, SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 

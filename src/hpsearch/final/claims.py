@@ -12,7 +12,7 @@ from hpsearch.data.seal import SealedTest
 from hpsearch.errors import SealOpenedError
 from hpsearch.formatting import number_of, show_number
 from hpsearch.store.atomic_files import dump_checked_json, read_sealed, write_atomic
-from hpsearch.tracking.seal_ledger import Opening, SealLedger
+from hpsearch.tracking.claim_ledger import Opening, SealLedger
 
 PENDING = "claim.json"
 """A final's file from before its claim until its result is reported; it identifies the claim as its own."""

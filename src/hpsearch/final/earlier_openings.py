@@ -21,7 +21,7 @@ from hpsearch.data.opened_rows import OpenedRows, row_cells
 from hpsearch.data.seal import SealedTest
 from hpsearch.formatting import number_of, plural
 from hpsearch.store.atomic_files import BrokenFileError, StorageError, read_bytes, write_atomic
-from hpsearch.tracking.seal_ledger import Opening, SealLedger
+from hpsearch.tracking.claim_ledger import Opening, SealLedger
 
 FILE = "openings.json"
 

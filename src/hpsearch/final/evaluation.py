@@ -24,7 +24,7 @@ from hpsearch.records import Task
 from hpsearch.scoring.evaluate import available, own_units, says_loss, score_outputs
 from hpsearch.statistics.intervals import bootstrap_interval, wilson
 from hpsearch.store.atomic_files import BrokenFileError
-from hpsearch.tracking.seal_ledger import Opening
+from hpsearch.tracking.claim_ledger import Opening
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hpsearch.analysis.comparison.sentences import ClaimKind, State
+from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.leaderboard.standings import Comparison, Entry, Leaderboard, Split
 from hpsearch.formatting import number_of, plural, show_like, show_score, visible
 from hpsearch.records import NO_LEVEL, Status

@@ -18,7 +18,7 @@ from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record, decode_record
 from hpsearch.store.sweep_store import Attempt, SweepStore
 from hpsearch.store.trial_config import config_text, option_params
-from hpsearch.tracking.runs import Role, SweepRun, now_ms
+from hpsearch.tracking.run_format import Role, SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 

@@ -13,7 +13,7 @@ from hpsearch.jobs import JobResult, Rung, TrialJob
 from hpsearch.records import Key, Status, Trial, TrialResult, rung_key
 from hpsearch.search.commit import CommitLog, Finished
 from hpsearch.store.record_json import Record
-from hpsearch.tracking.runs import now_ms
+from hpsearch.tracking.run_format import now_ms
 
 MAX_DEATHS = 3
 """Workers that one trial may take down before it counts as failed."""

@@ -9,7 +9,7 @@ from hpsearch.search.commit import CommitLog, Place, record_of
 from hpsearch.search.driver import Driver
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import SweepStore
-from hpsearch.tracking.runs import Role
+from hpsearch.tracking.run_format import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from hpsearch.quoting import command_line, hydra_quoted
 from hpsearch.secrets import mask_override, mask_text
 from hpsearch.store.specification import DataFacts, SealedRows, Specification, differences
 from hpsearch.store.sweep_store import SweepStore, damaged_sweeps, list_sweeps
-from hpsearch.tracking.runs import now_ms
+from hpsearch.tracking.run_format import now_ms
 
 if TYPE_CHECKING:
     from hpsearch.search.plan import Plan

@@ -16,7 +16,7 @@ from hpsearch.search.sampler import add_drawn_trial
 from hpsearch.store.optuna_journal import report_rungs
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import SweepStore
-from hpsearch.tracking.runs import Role
+from hpsearch.tracking.run_format import Role
 
 _Identity = tuple[str, int, int]
 """(level, k, attempt)."""

@@ -9,15 +9,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from hpsearch.store.atomic_files import BrokenFileError, load_checked_json
+from hpsearch.store.champion_selection import find_recipe
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record, counts_before, decode_record, digest_arrays
-from hpsearch.store.selection import find_recipe
 from hpsearch.store.specification import Specification
 from hpsearch.store.sweep_store import Attempt as StoredAttempt
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.reader import Child, StoredSweeps
-from hpsearch.tracking.runs import Role, SweepRun
+from hpsearch.tracking.run_format import Role, SweepRun
 
 Key = tuple[str, int]
 

@@ -17,11 +17,11 @@ from hpsearch.secrets import MASK
 from hpsearch.statistics.intervals import standard_error
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.sweep import describe_duplicates, describe_limit, relative
-from hpsearch.tracking.seal_ledger import Opening
+from hpsearch.tracking.claim_ledger import Opening
 
 if TYPE_CHECKING:
-    from hpsearch.final.champion import Final
     from hpsearch.final.evaluation import Evaluated, TestScore
+    from hpsearch.final.frozen_champion import Final
     from hpsearch.final.model import Model
 
 

@@ -16,11 +16,11 @@ from hpsearch.terminal import final as final_screens
 from hpsearch.terminal import sweep as sweep_screens
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.scores import row_of
-from hpsearch.tracking.seal_ledger import Opening
+from hpsearch.tracking.claim_ledger import Opening
 
 if TYPE_CHECKING:
-    from hpsearch.final.champion import Final
     from hpsearch.final.evaluation import Evaluated
+    from hpsearch.final.frozen_champion import Final
     from hpsearch.final.model import Model
 
 

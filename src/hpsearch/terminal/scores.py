@@ -6,8 +6,8 @@ from hpsearch import metrics
 from hpsearch.formatting import show_like, show_number
 from hpsearch.records import R2, Status
 from hpsearch.scoring.score import Score
+from hpsearch.store.champion_selection import rounds_epochs
 from hpsearch.store.record_json import Record
-from hpsearch.store.selection import rounds_epochs
 from hpsearch.terminal.console import Row
 
 

@@ -20,13 +20,13 @@ from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Dimension
 from hpsearch.search.sweep_identity import SweepIdentity, started_by_option
 from hpsearch.secrets import MASK, masked_keys
+from hpsearch.store.champion_selection import find_champion, find_recipe
 from hpsearch.store.record_json import Record
-from hpsearch.store.selection import find_champion, find_recipe
 from hpsearch.store.specification import DataFacts
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.report import report_files, show_answers
 from hpsearch.terminal.scores import row_of, rows_of
-from hpsearch.tracking.runs import REPORT_PAGE, artifact_path, table_path
+from hpsearch.tracking.run_format import REPORT_PAGE, artifact_path, table_path
 
 if TYPE_CHECKING:
     from hpsearch.commands.sweep import SweepResult

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hpsearch.records import Value
 from hpsearch.secrets import mask_secrets
 from hpsearch.tracking.connection import TrackingError, close, retried
-from hpsearch.tracking.runs import Ending
+from hpsearch.tracking.run_format import Ending
 from hpsearch.tracking.sanitize import (
     METRICS_PER_BATCH,
     NOTE_LENGTH,

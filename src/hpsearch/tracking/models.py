@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.tracking.runs import SweepRun
+from hpsearch.tracking.run_format import SweepRun
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hpsearch.records import Status
 from hpsearch.tracking.client import SWEEP, Store
 from hpsearch.tracking.connection import TrackingError
-from hpsearch.tracking.runs import Attempt, Role, SweepRun, attempt_of
+from hpsearch.tracking.run_format import Attempt, Role, SweepRun, attempt_of
 from hpsearch.tracking.sanitize import TAG_LENGTH, clip
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.tracking.client import Store
-from hpsearch.tracking.runs import Role, SweepRun
+from hpsearch.tracking.run_format import Role, SweepRun
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -14,13 +14,14 @@ import numpy as np
 
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.secrets import mask_uri
+from hpsearch.tracking.claim_ledger import SealLedger
 from hpsearch.tracking.client import NOTE, Store
 from hpsearch.tracking.connection import TrackingError, connect, resolve_uri, sqlite_file
 from hpsearch.tracking.models import log_model
 from hpsearch.tracking.reader import PARENT, StoredSweeps
 from hpsearch.tracking.relocation import follow_moved
 from hpsearch.tracking.report_views import ReportViews
-from hpsearch.tracking.runs import (
+from hpsearch.tracking.run_format import (
     TABLE_VIEW,
     Attempt,
     Dataset,
@@ -35,7 +36,6 @@ from hpsearch.tracking.runs import (
     table_view,
 )
 from hpsearch.tracking.sanitize import digest
-from hpsearch.tracking.seal_ledger import SealLedger
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hpsearch.analysis.comparison.paired_scores import ComparisonFamily, PairedScores, measure
-from hpsearch.analysis.comparison.sentences import ClaimKind, claims
+from hpsearch.analysis.comparison.verdict import ClaimKind, claims
 from hpsearch.statistics.crossed_effects import crossed
 from hpsearch.statistics.paired_tests import holm
 

@@ -7,16 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.analysis.comparison.sentences import (
-    ClaimKind,
-    Refusal,
-    Reliability,
-    State,
-    Statement,
-    claims,
-    sentence,
-    verdict,
-)
+from hpsearch.analysis.comparison.sentences import Refusal, Reliability, Statement, sentence
+from hpsearch.analysis.comparison.verdict import ClaimKind, State, claims, verdict
 from hpsearch.analysis.findings import Rule
 from tests.analysis.comparison.claim_words import forbidden
 

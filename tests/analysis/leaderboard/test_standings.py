@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from hpsearch.analysis.comparison.sentences import ClaimKind, State
+from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import Evidence, TrialRow
 from hpsearch.analysis.leaderboard.standings import Recipe, Split, Sweep, standings
 from hpsearch.metrics import ACCURACY, MACRO_F1, MSE

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hpsearch.analysis.comparison.sentences import State
+from hpsearch.analysis.comparison.verdict import State
 from hpsearch.analysis.leaderboard.standings import standings
 from tests.analysis.leaderboard.test_standings import names, retried, sweep, three, trial
 

@@ -6,6 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from hpsearch.analysis.comparison.judging import (
+    JudgingContext,
+    PairCase,
+    cyclic_claims,
+    judge,
+    orders_found,
+    unknown_if_refused,
+)
 from hpsearch.analysis.comparison.paired_scores import (
     NOWHERE,
     OWN_ALPHA,
@@ -19,16 +27,9 @@ from hpsearch.analysis.comparison.paired_scores import (
     val_per_train,
 )
 from hpsearch.analysis.comparison.refusals import in_words, without_mean
-from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, Reliability, State, Statement, claims, sentence
+from hpsearch.analysis.comparison.sentences import Refusal, Reliability, Statement, sentence
 from hpsearch.analysis.comparison.time_to_target import target_of, time_to
-from hpsearch.analysis.comparison.verdict import (
-    JudgingContext,
-    PairCase,
-    cyclic_claims,
-    judge,
-    orders_found,
-    unknown_if_refused,
-)
+from hpsearch.analysis.comparison.verdict import ClaimKind, State, claims
 from hpsearch.analysis.evidence import Evidence, TrialRow
 from hpsearch.analysis.exploration.findings import Interval, SearchSummary
 from hpsearch.analysis.findings import Confirmed, Pair, RuleResult

@@ -4,88 +4,12 @@ Intervals are of A minus B, where higher is better: `low` and `high` hold for al
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum, auto
 
+from hpsearch.analysis.comparison.verdict import ClaimKind, State, side_of_zero, verdict
 from hpsearch.analysis.findings import Rule
 from hpsearch.formatting import number_of, show_coverage, show_like, visible
 
 REPORT_SET_ONLY = " on this report set only"
-
-
-class State(StrEnum):
-    """What the data say about A and B; `worse` is `better` seen from B, as less is more reliable."""
-
-    BETTER_BY_DELTA = auto()
-    BETTER = auto()
-    WORSE_BY_DELTA = auto()
-    WORSE = auto()
-    EQUIVALENT = auto()
-    INCONCLUSIVE = auto()
-    MORE_RELIABLE = auto()
-    LESS_RELIABLE = auto()
-    REFUSED = auto()
-
-
-class ClaimKind(StrEnum):
-    """For what a difference may be claimed: for other images from the same source, too, if it is `full`."""
-
-    NONE = auto()
-    ON_THIS_REPORT_SET_ONLY = auto()
-    FULL = auto()
-
-
-def claims(
-    p_holm: float, ci_sim: tuple[float, float] | None, ci_crossed: tuple[float, float] | None, alpha: float
-) -> ClaimKind:
-    """Whether a difference may be claimed: by the exact test and the interval of all pairs at once, never by one alone.
-
-    Only full claims take a level out of `paired.contenders`.
-
-    Args:
-        p_holm: Sign-flip p after Holm.
-        ci_sim: Simultaneous interval over seeds; None where a run diverged, so that there is none.
-        ci_crossed: Interval over seeds and images (S-12), at the level of `ci_sim`; where the scored rows are re-drawn,
-            the corrected interval (S-10); None without either.
-        alpha: Family-wise level.
-    """
-    if ci_sim is None or not p_holm <= alpha or _side(ci_sim) == 0:
-        return ClaimKind.NONE
-    if ci_crossed is None or _side(ci_crossed) != _side(ci_sim):
-        return ClaimKind.ON_THIS_REPORT_SET_ONLY
-    return ClaimKind.FULL
-
-
-def _side(interval: tuple[float, float]) -> int:
-    """1 for an interval above 0, -1 for one below, 0 for one that includes it."""
-    low, high = interval
-    return (low > 0) - (high < 0)
-
-
-def verdict(low: float, high: float, delta: float | None, claim: bool) -> State:
-    """The state of A against B; that of B against A is the verdict on (-high, -low).
-
-    Equivalence is two one-sided tests at `delta`: the interval lies within ±delta (Schuirmann, 1987). A claimed
-    difference that is smaller than delta is equivalent, too.
-
-    Args:
-        low: Lower end of the simultaneous interval.
-        high: Upper end, >= `low`.
-        delta: Smallest difference that matters, > 0; None if none is declared: nothing is equivalent then.
-        claim: Whether `claims` allows one. It has no effect on an interval that includes 0.
-    """
-    if not low <= high or (delta is not None and not delta > 0):
-        raise ValueError(f"needs low <= high and delta > 0 or none, got {low=}, {high=}, {delta=}")
-    if delta is not None and -delta < low and high < delta:
-        return State.EQUIVALENT
-    side = _side((low, high)) if claim else 0
-    nearest = min(abs(low), abs(high))
-    match side, delta is not None and nearest > delta:
-        case 1, by_delta:
-            return State.BETTER_BY_DELTA if by_delta else State.BETTER
-        case -1, by_delta:
-            return State.WORSE_BY_DELTA if by_delta else State.WORSE
-        case _:
-            return State.INCONCLUSIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +100,7 @@ class Statement:
     @property
     def side(self) -> int:
         """1 if A is claimed to be ahead, -1 if B is, 0 without a claim."""
-        return 0 if self.claim is ClaimKind.NONE else _side((self.low, self.high))
+        return 0 if self.claim is ClaimKind.NONE else side_of_zero((self.low, self.high))
 
     @property
     def state(self) -> State:
@@ -253,7 +177,7 @@ def _only(told: Statement) -> str:
 
 def _disagreement(told: Statement) -> list[str]:
     """What to say where of the two conditions of a claim one holds."""
-    if told.p_holm is None or (told.p_holm <= told.alpha) == (_side((told.low, told.high)) != 0):
+    if told.p_holm is None or (told.p_holm <= told.alpha) == (side_of_zero((told.low, told.high)) != 0):
         return []
     test = "corrected t test" if told.unit == "folds" else "sign-flip test"
     p = f"the {test} {{}} equality (Holm p = {told.p_holm:.2g})"

@@ -1,240 +1,79 @@
-"""What may be said about one pair of levels, given its numbers and the gates."""
+"""Whether a comparison of two levels is a claim, and which."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-
-from hpsearch.analysis.comparison.paired_scores import (
-    NOWHERE,
-    ComparisonFamily,
-    PairedScores,
-    PairStatistics,
-    collapsed,
-    enough,
-)
-from hpsearch.analysis.comparison.refusals import (
-    WITHHELD,
-    Withheld,
-    about_divergence,
-    about_seeds,
-    against,
-    missing_score_of_any,
-    possibly_under_tuned,
-    refusing_rules,
-    shares_diverged,
-)
-from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, Reliability, State, Statement
-from hpsearch.analysis.evidence import Evidence
-from hpsearch.analysis.exploration.trial_pool import trial_pool
-from hpsearch.analysis.findings import Rule, RuleResult
-from hpsearch.analysis.rules.inclusion import tuned_in_part
-from hpsearch.formatting import number_of, plural, show_like, show_score, visible
-from hpsearch.statistics.paired_tests import differences, spread
-from hpsearch.statistics.proportions import fisher
-
-Names = tuple[str, str]
-"""(winner, loser)."""
+from enum import StrEnum, auto
 
 
-@dataclass(frozen=True, slots=True)
-class PairCase:
-    """One pair on its way to a verdict.
+class State(StrEnum):
+    """What the data say about A and B; `worse` is `better` seen from B, as less is more reliable."""
 
-    Attributes:
-        paired: What was measured.
-        numbers: What follows from it.
-        p_holm: p after Holm; NaN without a test.
-        claim: What test and intervals allow.
+    BETTER_BY_DELTA = auto()
+    BETTER = auto()
+    WORSE_BY_DELTA = auto()
+    WORSE = auto()
+    EQUIVALENT = auto()
+    INCONCLUSIVE = auto()
+    MORE_RELIABLE = auto()
+    LESS_RELIABLE = auto()
+    REFUSED = auto()
+
+
+class ClaimKind(StrEnum):
+    """For what a difference may be claimed: for other images from the same source, too, if it is `full`."""
+
+    NONE = auto()
+    ON_THIS_REPORT_SET_ONLY = auto()
+    FULL = auto()
+
+
+def claims(
+    p_holm: float, ci_sim: tuple[float, float] | None, ci_crossed: tuple[float, float] | None, alpha: float
+) -> ClaimKind:
+    """Whether a difference may be claimed: by the exact test and the interval of all pairs at once, never by one alone.
+
+    Only full claims take a level out of `paired.contenders`.
+
+    Args:
+        p_holm: Sign-flip p after Holm.
+        ci_sim: Simultaneous interval over seeds; None where a run diverged, so that there is none.
+        ci_crossed: Interval over seeds and images (S-12), at the level of `ci_sim`; where the scored rows are re-drawn,
+            the corrected interval (S-10); None without either.
+        alpha: Family-wise level.
     """
-
-    paired: PairedScores
-    numbers: PairStatistics
-    p_holm: float
-    claim: ClaimKind
-
-    @property
-    def side(self) -> int:
-        """1 if a is ahead of b by a claim, -1 if b is, 0 without one."""
-        ahead = self.numbers.ci_sim is not None and self.numbers.ci_sim[0] > 0
-        return 0 if self.claim is ClaimKind.NONE else 1 if ahead else -1
-
-    @property
-    def order(self) -> Names:
-        """The level that is ahead, and the one behind; as they were compared without a claim."""
-        names = self.paired.a, self.paired.b
-        return names if self.side >= 0 else (names[1], names[0])
+    if ci_sim is None or not p_holm <= alpha or side_of_zero(ci_sim) == 0:
+        return ClaimKind.NONE
+    if ci_crossed is None or side_of_zero(ci_crossed) != side_of_zero(ci_sim):
+        return ClaimKind.ON_THIS_REPORT_SET_ONLY
+    return ClaimKind.FULL
 
 
-@dataclass(frozen=True, slots=True)
-class JudgingContext:
-    """What every pair is judged by.
+def side_of_zero(interval: tuple[float, float]) -> int:
+    """1 for an interval above 0, -1 for one below, 0 for one that includes it."""
+    low, high = interval
+    return (low > 0) - (high < 0)
 
-    Attributes:
-        evidence: Everything.
-        family: What all comparisons share.
-        gates: All rules that can stand against a comparison or a claim.
-        cyclic_claims: Claims that contradict others, because they rest on other keys.
+
+def verdict(low: float, high: float, delta: float | None, claim: bool) -> State:
+    """The state of A against B; that of B against A is the verdict on (-high, -low).
+
+    Equivalence is two one-sided tests at `delta`: the interval lies within ±delta (Schuirmann, 1987). A claimed
+    difference that is smaller than delta is equivalent, too.
+
+    Args:
+        low: Lower end of the simultaneous interval.
+        high: Upper end, >= `low`.
+        delta: Smallest difference that matters, > 0; None if none is declared: nothing is equivalent then.
+        claim: Whether `claims` allows one. It has no effect on an interval that includes 0.
     """
-
-    evidence: Evidence
-    family: ComparisonFamily
-    gates: Sequence[RuleResult]
-    cyclic_claims: set[Names] = field(default_factory=set)
-
-
-def judge(grounds: JudgingContext, case: PairCase) -> Refusal | Reliability | Statement:
-    """A refusal, or everything that a sentence with a verdict says."""
-    never = never_compared(grounds, case)
-    if never is not None:
-        return _reliability(grounds, case, never) or never
-    told, withheld = _statement(grounds, case), _withheld(grounds, case)
-    equivalent = told.state is State.EQUIVALENT
-    unclaimed = against(grounds.gates, Withheld.CLAIM, told.a, told.b)
-    if unclaimed is not None and (case.side or equivalent):
-        return Refusal(told.a, told.b, unclaimed.rule, unclaimed.reason)
-    if withheld is not None and not equivalent:
-        return withheld
-    if withheld is not None:  # equivalence within delta needs no claim, and makes none
-        told = replace(told, claim=ClaimKind.NONE)
-    return replace(told, caveats=tuple(_caveats(grounds, case, told)))
-
-
-def never_compared(grounds: JudgingContext, case: PairCase) -> Refusal | None:
-    """Why no number of the pair says anything, if so."""
-    design, names = grounds.evidence.design, (case.paired.a, case.paired.b)
-    for closed in refusing_rules(grounds.gates):
-        return Refusal(*names, closed.rule, closed.reason, closed.fix)
-    lack = missing_score_of_any(grounds.evidence, names)
-    if not enough(case.paired, grounds.family):
-        about = about_seeds(design, grounds.family, case.paired)
-        if lack is None:
-            return Refusal(*names, Rule.ENOUGH_SEEDS, *about)
-        return Refusal(*names, Rule.NO_MISSING_PAIR, *lack)
-    gate = against(grounds.gates, Withheld.COMPARISON, *names)
-    if gate is None:
-        return None
-    if not case.paired.diverged:
-        assert gate.level is not None, gate
-        return Refusal(*names, gate.rule, f"of {visible(gate.level)} {gate.reason}", gate.fix)
-    reason = about_divergence(case.paired, case.numbers.p, case.p_holm)
-    return Refusal(*names, gate.rule, reason, "" if lack is None else lack.fix)
-
-
-def _reliability(grounds: JudgingContext, case: PairCase, never: Refusal) -> Reliability | None:
-    """The claim that one level diverges less often, where their means are refused for that.
-
-    It needs two things, as every claim: the sign-flip test on ranks after Holm, and Fisher's exact test of the shares
-    at the level of one of all comparisons. The first alone, on ranks, might have come from the scores of other seeds.
-    """
-    paired, family = case.paired, grounds.family
-    if not paired.diverged or never.rule is not Rule.NO_MISSING_PAIR or not case.p_holm <= family.alpha:
-        return None
-    (a, of_a), (b, of_b) = paired.failed
-    ahead, loser = (paired.a, paired.b) if a / of_a < b / of_b else (paired.b, paired.a)
-    barred = against(grounds.gates, Withheld.LOSS, loser) or against(grounds.gates, Withheld.CLAIM, ahead, loser)
-    if fisher(a, of_a, b, of_b) > family.each or barred is not None:
-        return None
-    return Reliability(paired.a, paired.b, ahead, shares_diverged(paired), never.rule, never.fix)
-
-
-def _withheld(grounds: JudgingContext, case: PairCase) -> Refusal | None:
-    """Why a difference that was found is no claim, if so."""
-    names, (_, loser) = (case.paired.a, case.paired.b), case.order
-    if not case.side:
-        return None
-    if case.order in grounds.cyclic_claims:
-        fix = f"confirm.seeds={grounds.evidence.design.confirm_seeds + 2}"
-        return Refusal(*names, Rule.NO_MISSING_PAIR, "claims on different keys go round in a circle", fix)
-    gate = against(grounds.gates, Withheld.LOSS, loser)
-    if gate is None:
-        return None
-    found = f"a difference of {_difference(case)} was found, but {visible(loser)} is possibly under-tuned"
-    return Refusal(*names, gate.rule, f"{found}: {gate.reason}", gate.fix)
-
-
-def _difference(case: PairCase) -> str:
-    """`+0.0083 [0.0021, 0.0146]`, as a claim would show it."""
-    low, high = case.numbers.ci_sim or NOWHERE
-    shown = [show_like(value, case.numbers.se) for value in (case.numbers.diff, low, high)]
-    return f"{'+' if case.numbers.diff > 0 else ''}{shown[0]} [{shown[1]}, {shown[2]}]"
-
-
-def _statement(grounds: JudgingContext, case: PairCase) -> Statement:
-    family, one, (low, high) = grounds.family, case.numbers, case.numbers.ci_sim or NOWHERE
-    return Statement(
-        a=case.paired.a, b=case.paired.b, diff=one.diff, low=low, high=high, se=one.se, n=one.n,
-        n_trials=_common_trials(grounds.evidence, case.paired), delta=family.delta, claim=case.claim, crossed=one.wider,
-        p_holm=case.p_holm, seeds_needed=one.needed if family.delta is not None else None, alpha=family.alpha,
-        unit="paired seeds" if family.ratio is None else "folds",
-    )  # fmt: skip
-
-
-def _common_trials(evidence: Evidence, paired: PairedScores) -> int | None:
-    """Trials of each of the two searches, if they had equally many."""
-    counts = {len(trial_pool(evidence, name)) for name in (paired.a, paired.b)}
-    return counts.pop() or None if len(counts) == 1 else None
-
-
-def _caveats(grounds: JudgingContext, case: PairCase, told: Statement) -> list[str]:
-    """Sentences without which the verdict would say too much."""
-    names, found = (case.paired.a, case.paired.b), []
-    if told.side:
-        found += tuned_in_part(grounds.evidence.design, *case.order)
-    else:
-        found += possibly_under_tuned(grounds.gates, *names)
-    counts = [len(trial_pool(grounds.evidence, name)) for name in names]
-    if counts[0] != counts[1]:
-        found.append(f"Their searches had {counts[0]} and {number_of(counts[1], 'trial')} (R04).")
-    if grounds.family.ratio is None:
-        found += _typical(case.paired)
-    if case.paired.dropped:
-        dropped = case.paired.dropped
-        found.append(f"{number_of(dropped, 'key')} {plural(dropped, 'was', 'were')} dropped (R08).")
-    return found
-
-
-def _typical(paired: PairedScores) -> list[str]:
-    """Where seeds collapsed, the difference on the others: a mean over all of them is that of none."""
-    whole = ~(collapsed(paired.scores_a) | collapsed(paired.scores_b))
-    if whole.all():
-        return []
-    d = differences(paired.scores_a[whole], paired.scores_b[whole])
-    difference = show_score(float(d.mean()), spread(d) / math.sqrt(len(d)))
-    seeds = f"on the {number_of(len(d), 'seed')} without a collapse"
-    return [f"Typical difference: {seeds}, {visible(paired.a)} minus {visible(paired.b)} is {difference} (SE)."]
-
-
-def orders_found(grounds: JudgingContext, cases: Sequence[PairCase]) -> list[Names]:
-    """Winner and loser of each difference that was found, whether it may be claimed or not."""
-    found = [case for case in cases if case.side and case.order not in grounds.cyclic_claims]
-    return [case.order for case in found if never_compared(grounds, case) is None]
-
-
-def cyclic_claims(claimed: Sequence[Names]) -> set[Names]:
-    """Those claims whose loser is, through other claims, ahead of its winner.
-
-    On the same keys that cannot be, for means add up; where keys are missing, pairs have different ones.
-    """
-    ahead: dict[str, set[str]] = {}
-    for winner, loser in claimed:
-        ahead.setdefault(winner, set()).add(loser)
-    return {(winner, loser) for winner, loser in claimed if winner in _below(ahead, loser)}
-
-
-def _below(ahead: Mapping[str, set[str]], level: str) -> set[str]:
-    """All levels that a level is ahead of, by however many steps."""
-    found: set[str] = set()
-    left = [level]
-    while left:
-        new = ahead.get(left.pop(), set()) - found
-        found |= new
-        left += new
-    return found
-
-
-def unknown_if_refused(case: PairCase, refusal: Refusal) -> PairCase:
-    """The case without numbers where a gate about all levels says that they mean nothing."""
-    leaves_ranks = refusal.rule is Rule.NO_MISSING_PAIR
-    if leaves_ranks or WITHHELD.get(refusal.rule) is not Withheld.COMPARISON:
-        return case
-    return replace(case, numbers=PairStatistics(case.paired.n), p_holm=math.nan)
+    if not low <= high or (delta is not None and not delta > 0):
+        raise ValueError(f"needs low <= high and delta > 0 or none, got {low=}, {high=}, {delta=}")
+    if delta is not None and -delta < low and high < delta:
+        return State.EQUIVALENT
+    side = side_of_zero((low, high)) if claim else 0
+    nearest = min(abs(low), abs(high))
+    match side, delta is not None and nearest > delta:
+        case 1, by_delta:
+            return State.BETTER_BY_DELTA if by_delta else State.BETTER
+        case -1, by_delta:
+            return State.WORSE_BY_DELTA if by_delta else State.WORSE
+        case _:
+            return State.INCONCLUSIVE

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hpsearch.analysis.analyse import count_looks, digest_of
+from hpsearch.analysis.comparison.judging import JudgingContext, PairCase, judge, orders_found, unknown_if_refused
 from hpsearch.analysis.comparison.paired_scores import (
     NOWHERE,
     ComparisonFamily,
@@ -16,8 +17,8 @@ from hpsearch.analysis.comparison.paired_scores import (
     pair_up,
     val_per_train,
 )
-from hpsearch.analysis.comparison.sentences import ClaimKind, Refusal, Reliability, State, claims, sentence
-from hpsearch.analysis.comparison.verdict import JudgingContext, PairCase, judge, orders_found, unknown_if_refused
+from hpsearch.analysis.comparison.sentences import Refusal, Reliability, sentence
+from hpsearch.analysis.comparison.verdict import ClaimKind, State, claims
 from hpsearch.analysis.evidence import Design, Evidence, LevelDesign
 from hpsearch.analysis.exploration.findings import Interval
 from hpsearch.analysis.findings import RuleResult

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedPair
 from hpsearch.analysis.comparison.levels import retrained_of, searched_as
 from hpsearch.analysis.comparison.refusals import missing_score, possibly_under_tuned
-from hpsearch.analysis.comparison.sentences import State
 from hpsearch.analysis.comparison.time_to_target import SHARE, target_of
+from hpsearch.analysis.comparison.verdict import State
 from hpsearch.analysis.findings import Factorial, Findings, Pair, Rule, TimeRatio
 from hpsearch.formatting import ROUNDING, show_coverage, show_number, visible
 from hpsearch.report import captions

@@ -7,10 +7,10 @@ from typing import TextIO
 from tqdm.auto import tqdm
 
 from hpsearch.commands.observer import Observer
-from hpsearch.final.champion import Final
+from hpsearch.final.frozen_champion import Final
 from hpsearch.scoring.score import Score
+from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.record_json import Record
-from hpsearch.store.selection import find_champion
 
 
 class ProgressBar(Observer):

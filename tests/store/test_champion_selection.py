@@ -5,8 +5,8 @@ from itertools import permutations
 import pytest
 
 from hpsearch.records import Status, TrialResult
+from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.record_json import Record
-from hpsearch.store.selection import find_champion
 
 
 def record(k, score, status=Status.OK, level="-", **summary):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hpsearch.secrets import mask_uri
 from hpsearch.tracking.client import Store
 from hpsearch.tracking.connection import TrackingError
-from hpsearch.tracking.runs import Ending
+from hpsearch.tracking.run_format import Ending
 from hpsearch.tracking.sanitize import NOTE_LENGTH, clip, digest
 
 if TYPE_CHECKING:
