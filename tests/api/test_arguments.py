@@ -98,6 +98,7 @@ def test_rows_lie_below_the_folder_of_runs(given):
         ({"data": (np.zeros((2, 1)), np.zeros(3))}, "equally many rows, got 2 and 3"),
         ({"data": 3}, "data must be an option, a file, a DataFrame, .* got a int"),
         ({"data": (np.array([{}], dtype=object), np.zeros(1))}, "arrays must hold numbers or texts"),
+        ({"data": (np.zeros((2, 1)), np.zeros(2)), "target": "y"}, "target='y' names a column"),
         ({"space": {"lr": (0, 1)}}, "lr must be a key of an option, such as optimizer.lr"),
         ({"space": {"optimizer.lr": 3}}, r"optimizer.lr must be \(low, high\), .* got 3"),
         ({"choose": {"optimizer": [object()]}}, "has no spelling on the command line"),

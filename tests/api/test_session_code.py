@@ -68,3 +68,24 @@ def test_a_value_without_source_is_refused_with_the_way_out(session, tmp_path):
 def test_what_has_no_name_is_refused(what, tmp_path):
     with pytest.raises(ConfigError, match=r"model must be an option, package\.module:name, or a class or function"):
         import_path_of("model", what, tmp_path)
+
+
+def test_names_of_arguments_and_loops_are_none_of_the_session(session, tmp_path):
+    runs, code = tmp_path.__class__("mlruns"), "class Net:\n    def f(self, x):\n        return [x for _ in range(2)]\n"
+    first = import_path_of("model", session(code).Net, runs)
+    other = session(f"_ = 3\nx = object()\n{code}")
+    assert import_path_of("model", other.Net, runs) == first
+
+
+def test_another_name_of_a_function_is_kept_too(session, tmp_path):
+    cell = session(
+        "def double(x):\n    return 2 * x\ntwice = double\nclass Net:\n    def f(self, x):\n        return twice(x)\n"
+    )
+    assert loaded(import_path_of("model", cell.Net, tmp_path.__class__("mlruns")))().f(3) == 6
+
+
+@pytest.mark.parametrize("value", ["{'a', 'b'}", "float('inf')"])
+def test_values_that_are_written_otherwise_in_another_process_are_refused(session, tmp_path, value):
+    cell = session(f"BOUND = {value}\nclass Net:\n    def f(self):\n        return BOUND\n")
+    with pytest.raises(ConfigError, match="Net uses BOUND"):
+        import_path_of("model", cell.Net, tmp_path.__class__("mlruns"))

@@ -1,12 +1,13 @@
 """What the digest of a user's own module covers."""
 
 import hashlib
+import importlib
 import sys
 
 import pytest
 
 from hpsearch.config import ConfigError
-from hpsearch.nn.source_digest import source_digest
+from hpsearch.nn.source_digest import changed_since_import, source_digest
 
 FILES = {
     "alone.py": "import json\nimport torch\n\ndef net(): ...\n",
@@ -97,3 +98,14 @@ def test_folders_without_init_may_lie_in_one_another(tmp_path, monkeypatch):
     (tmp_path / "outer_of_two" / "inner").mkdir(parents=True)
     (tmp_path / "outer_of_two" / "inner" / "nets.py").write_text("A = 1\n")
     assert source_digest("model.import_path", "outer_of_two.inner.nets:A") == hashlib.sha256(b"A = 1\n").hexdigest()
+
+
+def test_a_module_whose_file_has_changed_since_its_import_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "edited_nets.py"
+    file.write_text("class Net:\n    def f(self):\n        return 1\n")
+    importlib.import_module("edited_nets")
+    assert changed_since_import("edited_nets:Net") == []
+    file.write_text("class Net:\n    def f(self):\n        return 2\n")
+    assert changed_since_import("edited_nets:Net") == [str(file)]

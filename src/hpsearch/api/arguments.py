@@ -144,6 +144,8 @@ def _data(data: Any, target: str | None, directory: Path, config_dir: Path | Non
     if hasattr(data, "to_csv"):
         text = data.to_csv(index=False).encode()
         return ["data=csv", f"data.path={hydra_quoted(str(_kept(text, 'frame', '.csv', directory)))}", *aimed]
+    if target is not None:
+        raise ConfigError(f"target={target!r} names a column: rows in memory bring their targets along, as (X, y)")
     inputs, targets = _arrays(data)
     stream = io.BytesIO()
     np.savez(stream, x=inputs, y=targets)

@@ -105,6 +105,8 @@ def sweep(
         tracking_uri=tracking_uri,
         config_dir=None if config_dir is None else Path(config_dir),
     )
+    if actions := [each for each in overrides if key_of(each) in ("final", "report")]:
+        raise ConfigError(f"{actions[0]} is another action: call sweep.final() or sweep.report() of what is returned")
     started = () if option is None else (f"+sweep={option}",)
     command = Command((*started, *given), None if config_dir is None else Path(config_dir))
     shown = _observer(observer, progress=progress)

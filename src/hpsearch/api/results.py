@@ -18,6 +18,7 @@ from hpsearch.metrics import METRICS, metric_of
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.search.sweep_identity import SweepIdentity
+from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import Attempt, SweepStore
@@ -52,7 +53,7 @@ class Trial:
         options: The option of each config group, such as `{"optimizer": "adam"}`.
         params: What was drawn, such as `{"optimizer.adam.lr": 0.002}`.
         metrics: What was measured beside the score, such as `report/accuracy`.
-        run_id: The id of its run in MLflow.
+        run_id: The id of its run in MLflow; None if the file that says it is lost.
         config: Its whole configuration.
         failure: Why it has no score; None if nothing failed.
     """
@@ -66,7 +67,7 @@ class Trial:
     options: dict[str, str]
     params: dict[str, Value]
     metrics: dict[str, float]
-    run_id: str
+    run_id: str | None
     config: Config
     failure: str | None = None
 
@@ -101,10 +102,18 @@ def trial_of(store: SweepStore, record: Record, attempt: int, asked: Config, met
         dict(config.options),
         dict(record.values),
         dict(result.summary),
-        str(store.run_file(record.level, record.k, attempt)["run_id"]),
+        _run_id(store, record, attempt),
         config,
         result.failure,
     )
+
+
+def _run_id(store: SweepStore, record: Record, attempt: int) -> str | None:
+    try:
+        found = store.run_file(record.level, record.k, attempt).get("run_id")
+    except BrokenFileError:  # no result depends on it
+        return None
+    return None if found is None else str(found)
 
 
 def _named(trial: Trial) -> str:
@@ -235,7 +244,7 @@ class Sweep:
         config = stored_config(specification.fingerprinted.config, self._asked)
         return metric_of(config.search.metric, classes=specification.data.classes > 0).name
 
-    @cached_property
+    @property
     def _finished(self) -> dict[tuple[str, int], Attempt]:
         return self._identity.store.finished()
 
@@ -276,11 +285,11 @@ class Sweep:
         import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
 
         metric, rows = self.metric, []
-        for (level, number), attempt in sorted(self._finished.items()):
+        for _, attempt in sorted(self._finished.items()):
             if attempt.record is None:
                 continue
-            trial = self.trial(number, level=level)
-            row: dict[str, Any] = {"number": number} | ({} if trial.level is None else {"level": level})
+            trial = trial_of(self._identity.store, attempt.record, attempt.number, self._asked, metric)
+            row: dict[str, Any] = {"number": trial.number} | ({} if trial.level is None else {"level": trial.level})
             row |= {"status": trial.status, "score": trial.score, "score_se": trial.score_se}
             row[f"val/{metric}"] = None if trial.score is None else METRICS[metric].score(trial.score)
             row |= {key: value for key, value in trial.metrics.items() if key.startswith("report/")}
@@ -327,10 +336,11 @@ class Sweep:
         more += [] if reason is None else [f"final.reopen.reason={hydra_quoted(reason)}"]
         result = run_action(self._of("final", *more, *overrides), self._observer)
         target, tested = result.final, result.tested
-        champion = target.champion
+        store, champion = target.named.store, target.champion
+        attempt = store.finished()[champion.key].number
         found = tested.evaluated.scores
         return Final(
-            self.trial(champion.k, level=champion.level),
+            trial_of(store, champion, attempt, self._asked, self.metric),
             tested.opening.opening,
             tested.opening.claimant,
             tested.opening.granted_at,
@@ -343,7 +353,9 @@ class Sweep:
 
     def _of(self, action: str, *overrides: str) -> Command:
         """The command that does something with this sweep, where it lies."""
-        where = self._command.only("tracking", "tracking.uri", "tracking.directory", "report.directory")
+        carried = ("execution", "tracking", "trust", "extend")
+        where = [each for each in self._command.overrides if key_of(each).partition(".")[0] in carried]
+        where += self._command.only("report.directory")
         target = f"{action}.sweep={hydra_quoted(self.name)}"
         return Command((f"+{action}=sweep", target, *where, *overrides), self._command.config_dir)
 

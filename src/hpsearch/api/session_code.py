@@ -10,10 +10,12 @@ import hashlib
 import importlib
 import inspect
 import linecache
+import math
+import symtable
 import sys
 import textwrap
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,38 +69,40 @@ def source_of(key: str, what: Any) -> str:
     session = vars(sys.modules["__main__"])
     definitions: dict[str, str] = {}
     imports: dict[str, str] = {}
-    waiting = [what]
+    waiting = [(what.__name__, what)]
     while waiting:
-        each = waiting.pop()
-        source = _source(key, each)
-        definitions[each.__name__] = source
-        for name in _names(source):
-            if name in definitions or name in imports or name not in session or name == each.__name__:
-                continue
-            value = session[name]
-            if (statement := _import(name, value)) is not None:
-                imports[name] = statement
-            elif isinstance(value, type | types.FunctionType):
-                definitions.setdefault(name, "")
-                waiting.append(value)
-            elif _is_literal(value):
-                imports[name] = f"{name} = {value!r}"
-            else:
-                raise ConfigError(
-                    f"{key}: {what.__name__} uses {name}, a {type(value).__name__} of this session, which has no "
-                    f"source to keep: put {what.__name__} in a file, and give {key}='module:{what.__name__}'"
-                )
+        name, value = waiting.pop()
+        own = getattr(value, "__name__", name)
+        if name in definitions or name in imports:
+            continue
+        if (statement := _import(name, value)) is not None:
+            imports[name] = statement
+        elif isinstance(value, type | types.FunctionType) and own not in (name, "<lambda>"):
+            definitions[name] = f"{name} = {own}"
+            waiting.append((own, value))
+        elif isinstance(value, type | types.FunctionType):
+            definitions[name] = _source(key, value)
+            waiting += [(used, session[used]) for used in _names(definitions[name]) if used in session]
+        elif _is_literal(value):
+            imports[name] = f"{name} = {value!r}"
+        else:
+            raise ConfigError(
+                f"{key}: {what.__name__} uses {name}, a {type(value).__name__} of this session, which has no source "
+                f"to keep: put {what.__name__} in a file, and give {key}='module:{what.__name__}'"
+            )
     return "\n".join([*sorted(imports.values()), "", *_in_order(definitions)])
 
 
 def _source(key: str, what: Any) -> str:
     try:
-        return (_class_source(what) if isinstance(what, type) else None) or inspect.getsource(what)
-    except (OSError, TypeError) as error:
+        source = (_class_source(what) if isinstance(what, type) else None) or textwrap.dedent(inspect.getsource(what))
+        ast.parse(source)
+    except (OSError, TypeError, SyntaxError) as error:
         raise ConfigError(
             f"{key}: the source of {what.__name__} cannot be read ({error}): put it in a file, and give "
             f"{key}='module:{what.__name__}'"
         ) from error
+    return source
 
 
 def _class_source(found: type) -> str | None:
@@ -114,7 +118,11 @@ def _class_source(found: type) -> str | None:
     ]
     for name in cells:
         lines = linecache.getlines(name)
-        for node in ast.walk(ast.parse("".join(lines))):
+        try:
+            tree = ast.parse("".join(lines))
+        except SyntaxError:  # a cell that never ran
+            continue
+        for node in ast.walk(tree):
             if not isinstance(node, ast.ClassDef) or node.name != found.__name__:
                 continue
             first, last = min([node.lineno, *(each.lineno for each in node.decorator_list)]), node.end_lineno or 0
@@ -123,11 +131,19 @@ def _class_source(found: type) -> str | None:
     return None
 
 
-def _names(source: str) -> Iterator[str]:
-    """Names that the source may look up outside of itself."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name) and not hasattr(builtins, node.id):
-            yield node.id
+def _names(source: str) -> list[str]:
+    """Names that the source looks up outside of itself, in order; built-in ones are left out."""
+    found: list[str] = []
+    tables = [symtable.symtable(source, "<session>", "exec")]
+    while tables:
+        table = tables.pop()
+        within = table.get_type() != "module"
+        for symbol in table.get_symbols():
+            outside = symbol.is_global() if within else symbol.is_referenced() and not symbol.is_assigned()
+            if outside and not hasattr(builtins, symbol.get_name()):
+                found.append(symbol.get_name())
+        tables += table.get_children()
+    return sorted(set(found))
 
 
 def _import(name: str, value: Any) -> str | None:
@@ -141,11 +157,13 @@ def _import(name: str, value: Any) -> str | None:
 
 
 def _is_literal(value: Any) -> bool:
-    """Whether its `repr` says all of it."""
+    """Whether its `repr` says all of it, in the same words in every process: that of a set does not."""
     match value:
-        case None | bool() | int() | float() | str() | bytes():
+        case float():
+            return math.isfinite(value)
+        case None | bool() | int() | str() | bytes():
             return True
-        case tuple() | list() | set() | frozenset():
+        case tuple() | list():
             return all(map(_is_literal, value))
         case Mapping():
             return type(value) is dict and all(map(_is_literal, [*value.keys(), *value.values()]))

@@ -73,10 +73,14 @@ def evaluate(models: Models, development: Development, sealed: SealedTest, right
         DataError: If the files have changed since they were sealed.
     """
     rows = sealed.open(right)
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in every fit, since the last digits depend on it
-    config, scaling = models.shipped.config, refit_scaling(models.shipped, development)
-    data = to_device(rows)
-    every = [predict(config, model.weights, data, scaling) for model in (models.shipped, *models.retrained)]
+    try:
+        config, scaling = models.shipped.config, refit_scaling(models.shipped, development)
+        data = to_device(rows)
+        every = [predict(config, model.weights, data, scaling) for model in (models.shipped, *models.retrained)]
+    finally:
+        torch.set_num_threads(threads)  # of the caller's session
     return score_models(config, rows, every, scaling)
 
 

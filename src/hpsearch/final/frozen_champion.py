@@ -10,7 +10,7 @@ from hpsearch.data.dataset import Development
 from hpsearch.data.datasets import find_source
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
 from hpsearch.final.claims import pending_nonce
-from hpsearch.nn.source_digest import source_digest
+from hpsearch.nn.source_digest import changed_since_import, source_digest
 from hpsearch.records import Trial
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import BrokenFileError, read_bytes, write_atomic
@@ -96,6 +96,11 @@ def _require_same_code(named: SweepIdentity, config: Config) -> None:
     for option in config.own_code:
         if source_digest(f"{option.group}.import_path", option.import_path) != stored.get(option.import_path):
             raise ConfigError(f"the code of {option.import_path} has changed since sweep {named.name!r}: restore it")
+        if changed := changed_since_import(option.import_path):
+            raise ConfigError(
+                f"{', '.join(changed)} has changed since this process imported it, and the test set is evaluated here: "
+                "restart the session, and call again"
+            )
 
 
 def _frozen(named: SweepIdentity) -> Path:

@@ -10,6 +10,7 @@ from importlib.machinery import ModuleSpec
 from itertools import accumulate
 from pathlib import Path
 from pkgutil import get_importer
+from types import CodeType, FunctionType
 
 from hpsearch.config import ConfigError
 from hpsearch.nn.import_path import make_importable
@@ -39,6 +40,38 @@ def source_digest(key: str, path: str) -> str:
     if len(digests) == 1:
         return digests[name]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def changed_since_import(path: str) -> list[str]:
+    """Return the files of a module, and of its local imports, whose functions are not those that this process holds.
+
+    A long session keeps what it has imported, whatever becomes of the file; worker processes import the file of now.
+
+    Args:
+        path: `package.module:name`.
+    """
+    name = path.partition(":")[0]
+    origin = _origin(name)
+    files = {} if origin is None else _with_imports(name, origin)
+    return [str(file) for module, file in sorted(files.items()) if module in sys.modules and _is_stale(module, file)]
+
+
+def _is_stale(module: str, file: Path) -> bool:
+    """Whether a function of the loaded module is compiled from other source than the file's."""
+    loaded = [code for value in vars(sys.modules[module]).values() for code in _codes_of(value, str(file))]
+    compiled, pending = set(), [compile(file.read_bytes(), str(file), "exec", dont_inherit=True)]
+    while pending:
+        code = pending.pop()
+        compiled.add(code)
+        pending += [each for each in code.co_consts if isinstance(each, CodeType)]
+    return not compiled.issuperset(loaded)
+
+
+def _codes_of(value: object, file: str) -> list[CodeType]:
+    """Return the code of a function, or of a class's methods, that was compiled from this file."""
+    functions = vars(value).values() if isinstance(value, type) else [value]
+    codes = [each.__code__ for each in functions if isinstance(each, FunctionType)]
+    return [code for code in codes if code.co_filename == file]
 
 
 def _with_imports(name: str, origin: Path) -> dict[str, Path]:

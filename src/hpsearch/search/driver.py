@@ -202,13 +202,15 @@ class Driver:
 
     def _interrupt(self) -> None:
         """Kills the workers, commits what came back, and closes every other open attempt, to start anew on resume."""
-        if (now := self._now) is not None:
-            now.scheduler.stop(now=True)
-            self._note_started(now)  # what was handed out and ended within one wait
-            now.ended = deque(done for done in now.ended if done.failure is None)
-            while now.ended or now.written:
-                self._write_down(now)
-        self.log.close_all()
+        try:
+            if (now := self._now) is not None:
+                now.scheduler.stop(now=True)
+                self._note_started(now)  # what was handed out and ended within one wait
+                now.ended = deque(done for done in now.ended if done.failure is None)
+                while now.ended or now.written:
+                    self._write_down(now)
+        finally:  # what is told of a commit may have failed
+            self.log.close_all()
 
 
 def _failed_result(failure: Raised | WorkerDied | None) -> TrialResult:

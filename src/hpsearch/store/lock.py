@@ -36,7 +36,7 @@ def acquire_lock(folder: Path, sweep: str) -> Iterator[None]:
     """Holds the lock of a sweep's folder; the system frees it when the process ends, also by `kill -9`.
 
     Raises:
-        HeldError: If another driver, in this process or another one, holds it.
+        SweepLockedError: If another driver, in this process or another one, holds it.
         StorageError: If the folder cannot be written, or its file system has no locks.
     """
     lock, note = FileLock(folder / "lock", thread_local=False), folder / "holder.json"

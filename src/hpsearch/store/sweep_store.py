@@ -79,7 +79,7 @@ class SweepStore:
         """Makes the folder, and keeps other drivers out while in the context.
 
         Raises:
-            HeldError: If another driver is at work; says who, where and since when.
+            SweepLockedError: If another driver is at work; says who, where and since when.
             StorageError: If the folder cannot be written.
         """
         make_folder(self.folder)
