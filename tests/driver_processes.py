@@ -21,7 +21,7 @@ import optuna
 from hpsearch.config import Config
 from hpsearch.data.dataset import Development
 from hpsearch.engine.device_data import to_device
-from hpsearch.execution import tasks as fitting
+from hpsearch.execution import run_job as fitting
 from hpsearch.execution.executor import Done
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler

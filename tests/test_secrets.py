@@ -215,7 +215,7 @@ def test_an_error_that_nobody_foresaw_shows_no_secret(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("cannot reach https://hunter2@host")
 
-    monkeypatch.setattr("hpsearch.commands.action.plan_action", fail)
+    monkeypatch.setattr("hpsearch.commands.dispatch.plan_action", fail)
     shown = Program(tmp_path).call("data=xor", status=1)
     assert "RuntimeError: cannot reach https://***@host" in shown
 

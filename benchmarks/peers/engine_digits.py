@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, required=True)
     args = parser.parse_args()
 
-    preload("hpsearch.execution.tasks", "torch._dynamo")
+    preload("hpsearch.execution.run_job", "torch._dynamo")
     base = Composer([*JOB, "evaluation=stratified_kfold"]).compose().config
     rates = np.exp(np.random.default_rng(0).uniform(np.log(1e-4), np.log(0.1), args.trials)).tolist()
     results = run([replace(base, optimizer=replace(base.optimizer, lr=rate)) for rate in rates])

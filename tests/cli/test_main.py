@@ -10,7 +10,7 @@ import yaml
 
 from hpsearch import __version__
 from hpsearch.cli.main import main
-from hpsearch.commands.action import plan_action
+from hpsearch.commands.dispatch import plan_action
 from hpsearch.compose.composer import Composer, conf_dir
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.errors import HpsearchError

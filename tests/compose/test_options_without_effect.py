@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from hpsearch.commands.action import _options_of
+from hpsearch.commands.dispatch import _options_of
 from hpsearch.compose.composer import Composer
 from hpsearch.compose.search_space import adamw_without_decay
 from hpsearch.config import ConfigError

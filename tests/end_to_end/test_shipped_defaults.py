@@ -11,7 +11,7 @@ from hpsearch.compose.composer import Composer
 from hpsearch.config import Engine
 from hpsearch.config.execution import Device
 from hpsearch.data.splits import folds
-from hpsearch.execution.tasks import set_up, train_trials
+from hpsearch.execution.run_job import set_up, train_trials
 from hpsearch.jobs import TrainJob, TrialJob
 from hpsearch.records import Status
 

@@ -23,7 +23,7 @@ from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.engine.fleet.trainer import train_fleet
 from hpsearch.engine.minibatches import probe_rows
 from hpsearch.engine.precision import arithmetic, require_precision
-from hpsearch.execution.tasks import WorkerState, check
+from hpsearch.execution.run_job import WorkerState, check
 from hpsearch.jobs import CheckJob
 from hpsearch.nn.models import build_network
 from hpsearch.seeding import epoch_order

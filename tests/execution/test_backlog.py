@@ -11,7 +11,7 @@ from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.jobs import FleetSettings
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.commit import Finished
+from hpsearch.search.commit_and_resume import Finished
 from hpsearch.search.driver import Driver
 from hpsearch.search.search_loop import SearchLoop
 from hpsearch.store.record_json import Record

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpsearch.encoding import NAME
 from hpsearch.execution.executor import WorkerDied
 from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.worker_process import sheltered
+from hpsearch.output_encoding import NAME
 from tests.contracts.executor import PATIENCE_S, ExecutorContract, run_all
 from tests.execution import local_tasks
 

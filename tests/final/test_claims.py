@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hpsearch.config import ConfigError
-from hpsearch.data.opened_rows import OpenedRows
+from hpsearch.data.row_fingerprints import OpenedRows
 from hpsearch.errors import SealOpenedError
 from hpsearch.final.claims import Request, begin_claim, end_claim, pending_nonce, require_right, stated
 from hpsearch.final.earlier_openings import noted, remember, unknown_to

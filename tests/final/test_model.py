@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 from hpsearch.data.seal import SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.errors import HpsearchError
-from hpsearch.execution import tasks as fitting
+from hpsearch.execution import run_job as fitting
 from hpsearch.final.evaluation import evaluate, pack, right_of, unpack
 from hpsearch.final.model import Model, Models, save_model
 from hpsearch.jobs import RefitJob

@@ -13,7 +13,7 @@ from hpsearch.commands.publish import PublishedReport
 from hpsearch.commands.sweep import SweepResult
 from hpsearch.compose.overrides import Command
 from hpsearch.records import Status, TrialResult
-from hpsearch.scoring.score import Score
+from hpsearch.scoring.score_format import Score
 from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import Record

@@ -15,11 +15,10 @@ from hpsearch.data.dataset import Column, tell_columns
 from hpsearch.data.datasets import Source
 from hpsearch.data.splits import split_sizes
 from hpsearch.records import Status, TrialResult
-from hpsearch.scoring.score import Score
+from hpsearch.scoring.score_format import Score
 from hpsearch.store.record_json import Record
 from hpsearch.store.specification import DataFacts
 from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.scores import row_of
 from hpsearch.terminal.sweep import (
     describe_data,
     describe_duplicates,
@@ -29,6 +28,7 @@ from hpsearch.terminal.sweep import (
     describe_split,
     explain,
 )
+from hpsearch.terminal.trial_table import row_of
 
 ACCURACY = Score(metrics.ACCURACY, 144, (metrics.ACCURACY,))
 MSE = Score(metrics.MSE, None, (metrics.MSE, metrics.R2, metrics.MAE))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.api.session_code import import_path_of
+from hpsearch.api.notebook_code import import_path_of
 from hpsearch.compose.composer import options_of
 from hpsearch.compose.overrides import key_of
 from hpsearch.config import ConfigError

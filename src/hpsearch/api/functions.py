@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.api.arguments import as_overrides
 from hpsearch.api.results import Callback, Sweep, Trial, trial_of
-from hpsearch.api.running import run_action
+from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer, ObserverGroup
 from hpsearch.compose.composer import Composer
 from hpsearch.compose.overrides import Command, key_of

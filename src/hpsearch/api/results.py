@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.api.running import run_action
+from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import Config, ConfigError

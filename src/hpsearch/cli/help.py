@@ -15,8 +15,8 @@ import yaml
 from hpsearch.commands.report_target import keys_read
 from hpsearch.compose.composer import ACTIONS, as_space, conf_dir, options_of
 from hpsearch.config import KINDS, ConfigError
+from hpsearch.config.after_search import Confirm, Report
 from hpsearch.config.bounds import meaning
-from hpsearch.config.commands import Confirm, Report
 from hpsearch.config.conversion import describe, nearest
 from hpsearch.config.option import Option
 from hpsearch.config.synonyms import nearest_option

@@ -13,12 +13,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from hpsearch import __version__
-from hpsearch.encoding import make_streams_lenient
 from hpsearch.errors import HpsearchError, OutputClosedError
+from hpsearch.output_encoding import make_streams_lenient
 from hpsearch.secrets import mask_override, mask_text
 
 if TYPE_CHECKING:
-    from hpsearch.commands.action import Action
+    from hpsearch.commands.dispatch import Action
     from hpsearch.compose.composer import Composer
     from hpsearch.terminal.console import Terminal
 
@@ -126,7 +126,7 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.help:
         text = option_help(parsed.overrides, parsed.config_dir) or help_text(parsed.config_dir)
         return _show(fitted(text, shutil.get_terminal_size().columns))
-    from hpsearch.commands.action import plan_action  # noqa: PLC0415
+    from hpsearch.commands.dispatch import plan_action  # noqa: PLC0415
 
     composer = Composer(parsed.overrides, parsed.config_dir, parsed.config_name)
     action = plan_action(composer)
@@ -144,7 +144,7 @@ def _start(action: "Action", composer: "Composer") -> int:
     try:
         # scikit-learn, torch and what torch imports on the first training load while the driver imports and reads rows.
         if action.trains:
-            preload("sklearn.model_selection", "hpsearch.execution.tasks", "torch._dynamo")
+            preload("sklearn.model_selection", "hpsearch.execution.run_job", "torch._dynamo")
         from hpsearch.terminal.console import Terminal  # noqa: PLC0415
         from hpsearch.terminal.observer import TerminalObserver  # noqa: PLC0415
 

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hpsearch.commands.confirm import retrain
-from hpsearch.commands.earlier_views import noted_by_user
 from hpsearch.commands.final_target import choose
 from hpsearch.commands.observer import Observer
+from hpsearch.commands.previous_reports import noted_by_user
 from hpsearch.commands.tracking_run import connect, stored
 from hpsearch.compose.composer import Composer
 from hpsearch.config import Config
 from hpsearch.config.conversion import to_tree
-from hpsearch.data.opened_rows import OpenedRows
+from hpsearch.data.row_fingerprints import OpenedRows
 from hpsearch.errors import SealOpenedError
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler

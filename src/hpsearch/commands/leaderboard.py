@@ -11,9 +11,9 @@ from typing import Any
 from hpsearch.analysis.analyse import digest_of
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.leaderboard.standings import Leaderboard, Recipe, Split, Sweep, standings
-from hpsearch.commands.earlier_views import EarlierViews, seen_before
 from hpsearch.commands.evidence import evidence_of
 from hpsearch.commands.evidence_levels import FACTS
+from hpsearch.commands.previous_reports import EarlierViews, seen_before
 from hpsearch.commands.report_target import Asked
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.conversion import nearest, to_tree

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hpsearch.final.frozen_champion import Final
     from hpsearch.final.model import Model
     from hpsearch.jobs import ProbeResult, RefitJob
-    from hpsearch.scoring.score import Score
+    from hpsearch.scoring.score_format import Score
     from hpsearch.search.narrowing import Change
     from hpsearch.search.plan import Plan
     from hpsearch.search.sweep_identity import SweepIdentity

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from hpsearch.commands.observer import Observer
-from hpsearch.scoring.score import Score
+from hpsearch.scoring.score_format import Score
 from hpsearch.search.narrowing import Change
 from hpsearch.store.record_json import Record
 from hpsearch.tracking.run_format import SweepRun

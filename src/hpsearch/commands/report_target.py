@@ -8,7 +8,7 @@ from pathlib import Path
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Overrides
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.commands import Report
+from hpsearch.config.after_search import Report
 from hpsearch.config.conversion import nearest, one_of
 from hpsearch.config.schema import UNCOVERED
 from hpsearch.errors import NotFoundError

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from hpsearch.commands.best_config import write_best
 from hpsearch.commands.confirm import confirm, confirm_seeds, plan_retrainings, too_few_seeds
-from hpsearch.commands.earlier_views import tell_opened, tell_other_code, warn_of_earlier_views
 from hpsearch.commands.observer import Observer
+from hpsearch.commands.previous_reports import tell_opened, tell_other_code, warn_of_earlier_views
 from hpsearch.commands.progress import ProgressReporter
 from hpsearch.commands.tracking_run import check_tracking, connect, describe_sweep, journal_path, load_tracking, running
 from hpsearch.compose.overrides import Command
@@ -21,7 +21,7 @@ from hpsearch.execution.throughput import WorkerPool, build_executor, fits_of
 from hpsearch.formatting import number_of
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Key, Status
-from hpsearch.scoring.score import Score
+from hpsearch.scoring.score_format import Score
 from hpsearch.search.checks import check_truth_table, exhausted
 from hpsearch.search.driver import Driver
 from hpsearch.search.levels import Level

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from hpsearch.config import commands as actions
+from hpsearch.config import after_search as actions
 from hpsearch.config import data, training
 from hpsearch.config import execution as machine
 from hpsearch.config import model as network

@@ -14,7 +14,7 @@ What identifies a test set when openings are counted, `SealedTest.digest`: for a
 sealed rows; for a user's own file the content of the whole file (`csv_digest`, `npz_digest`), so that whatever is
 sealed in one file is opened once, whatever is predicted, dropped or set aside. A copy of the file has the same content.
 A file with one more row, one changed cell or a renamed column has another content and a seal of its own; rows that an
-opening has shown are recognized in it, see `opened_rows`.
+opening has shown are recognized in it, see `row_fingerprints`.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ from hpsearch.data.dataset import (
 )
 from hpsearch.data.datasets import IdxTest, Source, find_source
 from hpsearch.data.mnist import read_raw, read_rows, records
-from hpsearch.data.opened_rows import OpenedRows, image_cells, row_cells
+from hpsearch.data.row_fingerprints import OpenedRows, image_cells, row_cells
 from hpsearch.data.splits import draw, obstacle
 from hpsearch.errors import HpsearchError
 from hpsearch.seeding import Purpose, derive

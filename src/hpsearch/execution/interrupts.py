@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from hpsearch.encoding import encoded
 from hpsearch.errors import HpsearchError
+from hpsearch.output_encoding import encoded
 
 
 class StoppedError(HpsearchError):

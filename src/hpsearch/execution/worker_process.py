@@ -19,9 +19,9 @@ from typing import Any, TextIO
 
 from hpsearch.config.data import Data
 from hpsearch.config.execution import Device
-from hpsearch.encoding import make_streams_lenient
 from hpsearch.execution.executor import Answer, Raised, Ready
 from hpsearch.jobs import Job, JobResult
+from hpsearch.output_encoding import make_streams_lenient
 
 DRIVER = "HPSEARCH_DRIVER"
 """The process number of the driver, in the environment that its server is born with."""
@@ -243,13 +243,13 @@ def _server_runs() -> bool:
 
 def set_up(data: Data, device: Device) -> Any:
     """Loads the data in a worker; see `fitting.set_up`."""
-    from hpsearch.execution import tasks as fitting  # noqa: PLC0415 (see above)
+    from hpsearch.execution import run_job as fitting  # noqa: PLC0415 (see above)
 
     return fitting.set_up(data, device)
 
 
 def work(bench: Any, job: Job) -> JobResult:
     """Does one job in a worker; see `fitting.work`."""
-    from hpsearch.execution import tasks as fitting  # noqa: PLC0415 (see above)
+    from hpsearch.execution import run_job as fitting  # noqa: PLC0415 (see above)
 
     return fitting.run_job(bench, job)

@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from hpsearch.data.dataset import Development
-from hpsearch.data.opened_rows import OpenedRows, row_cells
+from hpsearch.data.row_fingerprints import OpenedRows, row_cells
 from hpsearch.data.seal import SealedTest
 from hpsearch.formatting import number_of, plural
 from hpsearch.store.atomic_files import BrokenFileError, StorageError, read_bytes, write_atomic

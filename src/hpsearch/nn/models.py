@@ -8,7 +8,7 @@ from torch import nn
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.model import Activation, BatchNorm, CnnModel, CustomModel, Elu, LeakyRelu, MlpModel, Norm, Pooling
-from hpsearch.nn.custom import build_custom
+from hpsearch.nn.custom_model import build_custom
 from hpsearch.nn.dropout import Dropout
 from hpsearch.nn.initializers import initialize
 

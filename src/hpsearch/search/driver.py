@@ -11,7 +11,7 @@ from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.jobs import JobResult, Rung, TrialJob
 from hpsearch.records import Key, Status, Trial, TrialResult, rung_key
-from hpsearch.search.commit import CommitLog, Finished
+from hpsearch.search.commit_and_resume import CommitLog, Finished
 from hpsearch.store.record_json import Record
 from hpsearch.tracking.run_format import now_ms
 

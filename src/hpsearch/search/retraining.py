@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hpsearch.jobs import TrialJob
 from hpsearch.records import NO_LEVEL, Key, Trial
-from hpsearch.search.commit import CommitLog, Place, record_of
+from hpsearch.search.commit_and_resume import CommitLog, Place, record_of
 from hpsearch.search.driver import Driver
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import SweepStore

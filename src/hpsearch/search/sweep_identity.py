@@ -8,7 +8,7 @@ import numpy as np
 
 from hpsearch import __version__
 from hpsearch.config import Config, ConfigError, Engine
-from hpsearch.config.commands import Final, Report
+from hpsearch.config.after_search import Final, Report
 from hpsearch.config.conversion import nearest
 from hpsearch.data.dataset import Development, tell_columns
 from hpsearch.data.scaling import fit_scaling

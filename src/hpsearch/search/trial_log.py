@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import TrialState
 
 from hpsearch.records import Key, Status, Trial, rung_scores
-from hpsearch.search.commit import CommitLog, Finished, OpenAttempt, Place, record_of
+from hpsearch.search.commit_and_resume import CommitLog, Finished, OpenAttempt, Place, record_of
 from hpsearch.search.narrowing import widened_to_hold
 from hpsearch.search.plan import Plan
 from hpsearch.search.sampler import add_drawn_trial

@@ -12,7 +12,7 @@ from hpsearch.formatting import number_of, plural, show_interval, show_like, sho
 from hpsearch.jobs import RefitJob
 from hpsearch.nn.output_layer import output_count
 from hpsearch.records import TrialResult
-from hpsearch.scoring.score import Score
+from hpsearch.scoring.score_format import Score
 from hpsearch.secrets import MASK
 from hpsearch.statistics.intervals import standard_error
 from hpsearch.terminal.console import Terminal

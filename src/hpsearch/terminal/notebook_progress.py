@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 
 from hpsearch.commands.observer import Observer
 from hpsearch.final.frozen_champion import Final
-from hpsearch.scoring.score import Score
+from hpsearch.scoring.score_format import Score
 from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.record_json import Record
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hpsearch.commands.observer import Observer
 from hpsearch.jobs import ProbeResult, RefitJob
 from hpsearch.records import TrialResult
-from hpsearch.scoring.score import Score
+from hpsearch.scoring.score_format import Score
 from hpsearch.search.narrowing import Change
 from hpsearch.search.plan import Plan
 from hpsearch.search.sweep_identity import SweepIdentity
@@ -15,7 +15,8 @@ from hpsearch.store.record_json import Record
 from hpsearch.terminal import final as final_screens
 from hpsearch.terminal import sweep as sweep_screens
 from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.scores import row_of
+from hpsearch.terminal.progress import SearchProgress, show_narrowed, show_rung, show_seeds
+from hpsearch.terminal.trial_table import row_of
 from hpsearch.tracking.claim_ledger import Opening
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class TerminalObserver(Observer):
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
         self._score: Score | None = None
+        self._progress: SearchProgress | None = None
         self._is_final = False
 
     def line(self, text: str) -> None:
@@ -42,7 +44,7 @@ class TerminalObserver(Observer):
         return self.terminal.phase(text)
 
     def underway(self, text: str) -> None:
-        self.terminal.underway(text)
+        (self._progress or self.terminal).underway(text)
 
     def sweep_started(
         self, identity: SweepIdentity, plan: Plan, score: Score, finished: int, extra_trials: int
@@ -54,26 +56,29 @@ class TerminalObserver(Observer):
 
     def search_started(self, score: Score, trials: int, finished: Sequence[Record]) -> None:
         self._score = score
-        self.terminal.begin(trials, [row_of(score, record) for record in finished])
+        self._progress = SearchProgress(self.terminal, trials, [row_of(score, record) for record in finished])
 
     def trial_finished(self, record: Record) -> None:
         assert self._score is not None
-        self.terminal.trial_done(row_of(self._score, record))
+        assert self._progress is not None
+        self._progress.trial_done(row_of(self._score, record))
 
     def rung_finished(self, epoch: int, trials: int, remaining: int) -> None:
-        self.terminal.judged(epoch, trials, remaining)
+        show_rung(self.terminal, epoch, trials, remaining)
 
     def space_narrowed(self, trials: int, changes: Sequence[Change]) -> None:
-        self.terminal.narrowed(trials, [(sweep_screens.describe_change(each), each.reason) for each in changes])
+        show_narrowed(self.terminal, trials, [(sweep_screens.describe_change(each), each.reason) for each in changes])
 
     def search_finished(self) -> None:
-        self.terminal.end()
+        assert self._progress is not None
+        self._progress.end()
+        self._progress = None
 
     def seed_finished(self, done: int, total: int) -> None:
         if self._is_final:
             final_screens.show_seed(self.terminal, total, done)
         else:
-            self.terminal.confirmed(done, total)
+            show_seeds(self.terminal, done, total)
 
     def final_started(self, final: "Final", uri: str, opened: int, *, chosen: bool, retrains: int) -> None:
         self._is_final = True

@@ -13,7 +13,7 @@ from hpsearch.jobs import ProbeResult
 from hpsearch.metrics import METRICS
 from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Status
-from hpsearch.scoring.score import Score
+from hpsearch.scoring.score_format import Score
 from hpsearch.search.levels import Level
 from hpsearch.search.narrowing import Change
 from hpsearch.search.plan import Plan
@@ -25,7 +25,7 @@ from hpsearch.store.record_json import Record
 from hpsearch.store.specification import DataFacts
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.report import report_files, show_answers
-from hpsearch.terminal.scores import row_of, rows_of
+from hpsearch.terminal.trial_table import row_of, rows_of, show_best_trials
 from hpsearch.tracking.run_format import REPORT_PAGE, artifact_path, table_path
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ class _Closing:
 
     def show(self) -> None:
         result, terminal = self.result, self.terminal
-        terminal.best_trials(rows_of(result.score, result.records), f"{result.score.name} ± SE")
+        show_best_trials(terminal, rows_of(result.score, result.records), f"{result.score.name} ± SE")
         explain(terminal, result.score, result.records)
         self._warn()
         if result.report is not None:

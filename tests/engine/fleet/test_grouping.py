@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.grouping import group_into_fleets, shape_key
 from hpsearch.engine.fleet.trainer import train_fits, train_fleet
-from hpsearch.execution.tasks import WorkerState, plan_fits
+from hpsearch.execution.run_job import WorkerState, plan_fits
 from hpsearch.jobs import TrialJob
 from hpsearch.records import Fold
 from tests.engine.comparison import bits

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from hpsearch.api.session_code import import_path_of
+from hpsearch.api.notebook_code import import_path_of
 from hpsearch.config import ConfigError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import TqdmWarning
 
-from hpsearch.commands.action import plan_action
+from hpsearch.commands.dispatch import plan_action
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.composer import Composer
 from hpsearch.compose.overrides import Command
@@ -44,5 +44,5 @@ def run_action(command: Command, observer: Observer) -> Any:
 @functools.cache
 def _start_server() -> None:
     """Starts the server of workers, which serves every later call of this process too."""
-    preload("sklearn.model_selection", "hpsearch.execution.tasks", "torch._dynamo")
+    preload("sklearn.model_selection", "hpsearch.execution.run_job", "torch._dynamo")
     atexit.register(stop_server)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
-from hpsearch.commands.earlier_views import EarlierViews, seen_before, warn_of_earlier_views
+from hpsearch.commands.previous_reports import EarlierViews, seen_before, warn_of_earlier_views
 from hpsearch.config import Config
 from hpsearch.store.specification import judgement_of, question_of
 from hpsearch.tracking.report_views import RelatedSweep, ReportView

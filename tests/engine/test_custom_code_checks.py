@@ -14,7 +14,7 @@ from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.engine.fleet.trainer import train_fleet
-from hpsearch.execution.tasks import WorkerState, check, run_job
+from hpsearch.execution.run_job import WorkerState, check, run_job
 from hpsearch.jobs import CheckJob, TrainJob, TrialJob
 from hpsearch.seeding import fit_seeds
 from hpsearch.terminal.console import Terminal

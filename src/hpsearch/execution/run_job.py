@@ -16,7 +16,7 @@ from hpsearch.data.dataset import Development
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.data.seal import load_development
 from hpsearch.data.splits import folds, refit_fold
-from hpsearch.engine.custom_code import PASSES, kept_besides, owner, try_step
+from hpsearch.engine.custom_code_checks import PASSES, kept_besides, owner, try_step
 from hpsearch.engine.device_data import DeviceData, to_device
 from hpsearch.engine.diagnostics import missing_signals
 from hpsearch.engine.fleet import autotune

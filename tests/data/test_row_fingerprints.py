@@ -8,7 +8,7 @@ import pytest
 from hpsearch.config.data import CsvData, MnistData, Normalize, NpzData, Packaged, TaskChoice
 from hpsearch.data.dataset import Rows
 from hpsearch.data.datasets import find_source
-from hpsearch.data.opened_rows import OpenedRows, row_cells
+from hpsearch.data.row_fingerprints import OpenedRows, row_cells
 from hpsearch.data.seal import Claim, load_development, seal
 from hpsearch.final.earlier_openings import Noted, recurring
 from hpsearch.records import Task

@@ -7,7 +7,7 @@ import pytest
 from hpsearch.config import Engine
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.grouping import shape_key
-from hpsearch.execution import tasks as fitting
+from hpsearch.execution import run_job as fitting
 from hpsearch.jobs import CheckJob, FleetSettings, PartialTrialJob, ScoreJob, TrainJob, TrialJob
 from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hpsearch.encoding import encoded, make_streams_lenient
+from hpsearch.output_encoding import encoded, make_streams_lenient
 
 
 @pytest.mark.parametrize(
