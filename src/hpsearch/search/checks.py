@@ -1,4 +1,4 @@
-"""What a sweep must satisfy beyond its keys, found out before anything is written."""
+"""Checks of a whole sweep, made before anything is written."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +13,10 @@ from hpsearch.search.space import Space
 
 
 def check_trials(config: Config, levels: Sequence[Level]) -> None:
-    """Several trials must differ in something.
+    """Require that several trials differ in something.
 
     Raises:
-        ConfigError: If nothing varies, or too little for the first round of a search from coarse to fine.
+        ConfigError: If nothing varies, or too little for the first round of a coarse-to-fine search.
     """
     search = config.search
     if search.trials > 1 and not any(level.space.names for level in levels):
@@ -33,7 +33,7 @@ def check_trials(config: Config, levels: Sequence[Level]) -> None:
 
 
 def exhausted(levels: Sequence[Level], trials: int) -> list[str]:
-    """A sentence for each level whose space holds fewer configurations than trials are asked for."""
+    """A sentence for each level whose space holds fewer configurations than the requested trials."""
     return [
         f"the space{'' if level.name == NO_LEVEL else f' of {level.name}'} has "
         f"{number_of(int(level.space.size), 'configuration')}: each is trained once, not search.trials={trials}"
@@ -43,11 +43,7 @@ def exhausted(levels: Sequence[Level], trials: int) -> list[str]:
 
 
 def check_truth_table(config: Config, development: Development, sealed: SealedTest | None) -> None:
-    """A truth table is for data of which nothing is sealed.
-
-    Raises:
-        ConfigError: If there are sealed rows.
-    """
+    """Raise `ConfigError` if a truth table is evaluated on data with sealed rows."""
     if config.evaluation.kind == "truth_table" and sealed is not None:
         raise ConfigError(
             "evaluation=truth_table trains and scores on the same rows: it must be used with data=xor, got "
@@ -56,11 +52,7 @@ def check_truth_table(config: Config, development: Development, sealed: SealedTe
 
 
 def check_cohorts(config: Config, space: Space) -> None:
-    """Cohorts, rungs and pruner must fit each other and the rest.
-
-    Raises:
-        ConfigError: With what does not.
-    """
+    """Raise `ConfigError` unless cohorts, rungs and pruner fit each other and the rest of the configuration."""
     search, epochs = config.search, config.training.epochs
     size = search.cohort_size
     if size is None:
@@ -94,7 +86,7 @@ def check_cohorts(config: Config, space: Space) -> None:
             "training.epochs varies: give training.epochs one value, or search.pruner=none"
         )
     if search.prunes:
-        from hpsearch.search.pruning import judge_of  # noqa: PLC0415 (Optuna, which most commands that are refused do not need)
+        from hpsearch.search.pruning import judge_of  # noqa: PLC0415 (imports Optuna, which most refusals do not need)
 
         judge_of(search)
 

@@ -1,8 +1,8 @@
-"""The commit order of an attempt at a trial, of whatever kind: how it is written down in the store and in MLflow.
+"""Commit protocol of trial attempts: the order of writes to the store and to MLflow.
 
-A worker begins to train; the attempt gets a number in the store; the MLflow run is created; the record is written; the
-run gets its results. Each step can be repeated, so that a driver may be killed between any two of them. What waits for
-a worker has no attempt, and leaves nothing behind.
+When a worker starts training, the attempt gets a number in the store and an MLflow run. When it ends, its record is
+written, then its results are logged to the run. Every step is idempotent, so the driver may be killed between any two
+of them. Trials that are still waiting for a worker have no attempt and leave no trace.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ from hpsearch.tracking.tracker import Tracker
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the attempts at a trial are written down.
+    """Where the attempts at a trial are stored and tracked.
 
     Attributes:
-        store: Takes its records.
-        recorded: The trial under the name that its records have.
-        tracked: The trial under the name that its runs have.
-        role: What its runs are for.
-        part: Which of several runs of this role and trial they are; see `Tracker.start_attempt`.
+        store: Store of the records.
+        recorded: The trial as the records name it.
+        tracked: The trial as the runs name it.
+        role: Role of the runs.
+        part: Tells apart several runs of this role and trial; see `Tracker.start_attempt`.
     """
 
     store: SweepStore
@@ -43,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class OpenAttempt:
-    """An attempt that has a run and no record yet."""
+    """An attempt with a run but no record yet."""
 
     trial: Trial
     number: int
@@ -53,7 +53,7 @@ class OpenAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An attempt whose record is whole, and which tracking does not have yet."""
+    """An attempt with a complete record whose results are not in MLflow yet."""
 
     key: Key
     number: int
@@ -65,12 +65,12 @@ class Finished:
 
 @dataclass
 class CommitLog(ABC):
-    """The only writer of the records and runs of some trials; a subclass says where they are.
+    """The only writer of the records and runs of some trials; subclasses define where these are kept.
 
     Attributes:
-        tracker: Of the tracking store.
-        run: The sweep.
-        provenance: What the trials are trained with.
+        tracker: Writes to MLflow.
+        run: The run of the sweep.
+        provenance: Device and code that train the trials.
     """
 
     tracker: Tracker
@@ -80,34 +80,33 @@ class CommitLog(ABC):
 
     @abstractmethod
     def reconcile(self) -> dict[Key, Record]:
-        """Adopts every whole record that is not committed, and closes every other open attempt.
+        """Commit every complete record that is not committed yet, and close all other open attempts.
 
         Returns:
-            The committed records by the keys of their trials.
+            The committed records by trial key.
         """
 
     @abstractmethod
     def _place(self, trial: Trial) -> Place:
-        """Where the attempts at a trial are written down."""
+        """Where the attempts at a trial are kept."""
+
+    def _before_run(self, trial: Trial, number: int) -> None:  # noqa: B027 (a hook)
+        """Called when an attempt has its number, before its run is created."""
 
     def is_open(self, key: Key) -> bool:
-        """Whether an attempt at a trial was begun and has not ended."""
+        """Whether a trial has an open attempt."""
         return key in self._open
 
     def begin(self, trial: Trial, started_ms: int) -> None:
-        """Opens a new attempt at a trial whose training has begun.
+        """Open a new attempt at a trial that a worker has started to train.
 
         Args:
-            trial: What is trained.
-            started_ms: When that began, in milliseconds since 1970.
+            trial: The trial.
+            started_ms: Start time, milliseconds since 1970.
         """
-        self._open_run(trial, self._new_number(trial), started_ms)
-
-    def _new_number(self, trial: Trial) -> int:
         place = self._place(trial)
-        return place.store.begin_attempt(place.recorded.level, place.recorded.k)
-
-    def _open_run(self, trial: Trial, number: int, started_ms: int) -> None:
+        number = place.store.begin_attempt(place.recorded.level, place.recorded.k)
+        self._before_run(trial, number)
         run_id = self._start_run(trial, number, started_ms, self.provenance)
         self._open[trial.key] = OpenAttempt(trial, number, run_id, started_ms)
 
@@ -126,24 +125,24 @@ class CommitLog(ABC):
             config=config_text(trial.config),
         )
 
-    def write(self, key: Key, result: TrialResult, more: Mapping[str, str]) -> Finished:
-        """Writes the record of an open attempt, which is finished by that.
+    def write(self, key: Key, result: TrialResult, extra: Mapping[str, str]) -> Finished:
+        """Write the record of an open attempt, which finishes the attempt.
 
         Args:
-            key: Of the trial.
-            result: What came out.
-            more: What else goes to `run.json`.
+            key: Key of the trial.
+            result: Its result.
+            extra: Further entries of `run.json`.
         """
         attempt, ended_ms = self._open[key], now_ms()
         place = self._place(attempt.trial)
         times = {"started_ms": attempt.started_ms, "ended_ms": ended_ms, "run_id": attempt.run_id}
-        run = {**times, **self.provenance.tags, **more}
+        run = {**times, **self.provenance.tags, **extra}
         folder = place.store.write_attempt(attempt.number, place.recorded, result, run)
-        del self._open[key]  # from here on it is adopted, whatever fails
+        del self._open[key]  # from here on, a failure leaves a record to commit later
         return Finished(key, attempt.number, result, folder, attempt.run_id, ended_ms)
 
     def commit(self, finished: Finished) -> Record:
-        """Gives tracking the results of an attempt; returns its record."""
+        """Log the results of a finished attempt to its run, and return its record."""
         self._finish_run(finished)
         return decode_record((finished.folder / "record.json").read_bytes())
 
@@ -152,47 +151,41 @@ class CommitLog(ABC):
         self.tracker.finish_attempt(finished.run_id, finished.result, ended_ms=finished.ended_ms, artifacts=files)
 
     def _adopt(self, trial: Trial, attempt: Attempt) -> Finished:
-        """Gives tracking an attempt whose record is whole, without training."""
-        run = run_facts(self._place(trial).store, attempt)
+        """Log an attempt that an earlier driver finished, without training it again."""
+        record, store = record_of(attempt), self._place(trial).store
+        run: dict[str, Any] = {"started_ms": now_ms(), "ended_ms": now_ms(), "measured": {}}
+        with contextlib.suppress(BrokenFileError):  # no result depends on run.json
+            run |= store.run_file(record.level, record.k, attempt.number)
         run_id = self._start_run(trial, attempt.number, run["started_ms"], Provenance.read(run))
-        result = replace(record_of(attempt).result, measured=run["measured"])
+        result = replace(record.result, measured=run["measured"])
         finished = Finished(trial.key, attempt.number, result, attempt.folder, run_id, run["ended_ms"])
         self._finish_run(finished)
         return finished
 
     def close(self, key: Key, failure: str | None) -> OpenAttempt:
-        """Gives up an open attempt, which is returned.
+        """Give up an open attempt, and return it.
 
         Args:
-            key: Of the trial.
-            failure: Why; None if it was only interrupted.
+            key: Key of the trial.
+            failure: Cause of the failure; None if the attempt was interrupted.
         """
         attempt = self._open.pop(key)
         self._interrupt_run(attempt.run_id, failure)
         return attempt
 
     def close_all(self) -> None:
-        """Gives up everything that is open."""
+        """Give up all open attempts."""
         for key in list(self._open):
             self.close(key, None)
 
     def _close_runs(self, role: Role, committed: Container[tuple[str, int, int]] = ()) -> None:
-        """Ends the runs of a role that MLflow takes for running, except those of (level, k, attempt) committed."""
+        """End the runs of a role that MLflow shows as running, except the committed (level, k, attempt)."""
         for run in self.tracker.attempts(self.run, running=True):
             if run.role is role and (run.level, run.k, run.attempt) not in committed:
                 self._interrupt_run(run.run_id)
 
     def _interrupt_run(self, run_id: str, failure: str | None = None) -> None:
         self.tracker.terminate(run_id, Status.INTERRUPTED, ended_ms=now_ms(), failure=failure)
-
-
-def run_facts(store: SweepStore, attempt: Attempt) -> dict[str, Any]:
-    """When and by what a finished attempt was made; with a `run.json` that is damaged, only what is needed, of now."""
-    facts = {"started_ms": now_ms(), "ended_ms": now_ms(), "measured": {}}
-    record = record_of(attempt)
-    with contextlib.suppress(BrokenFileError):
-        facts |= store.run_file(record.level, record.k, attempt.number)
-    return facts
 
 
 def record_of(attempt: Attempt) -> Record:

@@ -1,4 +1,4 @@
-"""The driver: has trials trained, whoever drew them, and has committed what comes back."""
+"""The driver: sends trials to workers through a scheduler, and commits their results."""
 
 import contextlib
 from collections import deque
@@ -16,28 +16,28 @@ from hpsearch.store.record_json import Record
 from hpsearch.tracking.run_format import now_ms
 
 MAX_DEATHS = 3
-"""Workers that one trial may take down before it counts as failed."""
+"""Worker deaths after which a trial counts as failed."""
 
 WAIT_S = 0.2
-"""How long the driver listens to workers before it looks at signals."""
+"""Seconds to wait for workers before signals are checked."""
 
 SchedulerFactory = Callable[[Mapping[Key, TrialJob]], FleetScheduler]
-"""Gives who has these jobs done, by the keys of their trials."""
+"""Builds the scheduler for jobs, given by trial key."""
 
 
 @dataclass(slots=True)
-class _Round:
-    """Trials that are trained to the end, or to a rung.
+class _Progress:
+    """State of one call of `Driver.train`.
 
     Attributes:
-        trials: By key.
-        jobs: What each of them asks for.
-        scheduler: Has them trained.
-        waiting: Those that nobody was handed yet.
-        started: Those in training of which nothing is written down yet, with when that began.
-        ended: What workers gave back.
-        written: Attempts whose records are whole, and that are not committed yet.
-        stopped: Those that have come to the rung.
+        trials: Trials by key.
+        jobs: Jobs by trial key.
+        scheduler: Trains them.
+        waiting: Trials not yet submitted.
+        started: Trials in training whose attempt is not open yet, with their start time.
+        ended: Results not yet processed.
+        written: Attempts with a complete record that are not committed yet.
+        paused: Trials that reached the rung.
     """
 
     trials: Mapping[Key, Trial]
@@ -47,25 +47,24 @@ class _Round:
     started: dict[Key, int] = field(default_factory=dict)
     ended: deque[Done[JobResult]] = field(default_factory=deque)
     written: deque[Finished] = field(default_factory=deque)
-    stopped: dict[Key, Rung] = field(default_factory=dict)
+    paused: dict[Key, Rung] = field(default_factory=dict)
 
     @property
-    def behind(self) -> bool:
-        """Whether there is anything to write down."""
+    def has_backlog(self) -> bool:
         return bool(self.ended or self.written or self.started)
 
 
 @dataclass(slots=True)
 class Driver:
-    """Has trials trained and commits them: those of a search, or retrainings on fresh seeds.
+    """Trains and commits trials: those of a search, or retrainings with fresh seeds.
 
     Attributes:
-        log: Writes them down.
-        scheduler_for: Has them trained; not called where nothing is missing.
-        signals: End a training.
-        on_commit: Called with the record of each trial that is committed.
-        on_tick: Called again and again with what is being trained, in words; empty if nothing is.
-        records: What is committed, by the keys of the trials.
+        log: Writes attempts to the store and to MLflow.
+        scheduler_for: Builds the scheduler; not called if nothing is missing.
+        signals: Stop signals.
+        on_commit: Called with the record of each committed trial.
+        on_tick: Called repeatedly with a description of what is being trained; empty if nothing is.
+        records: Committed records by trial key.
     """
 
     log: CommitLog
@@ -75,113 +74,113 @@ class Driver:
     on_tick: Callable[[str], None]
     records: dict[Key, Record] = field(default_factory=dict, init=False)
     _deaths: dict[Key, int] = field(default_factory=dict, init=False)
-    _rung_scores: dict[Key, dict[str, float]] = field(default_factory=dict, init=False)  # as their record names them
-    _now: _Round | None = field(default=None, init=False)
+    _rung_scores: dict[Key, dict[str, float]] = field(default_factory=dict, init=False)  # by their key in the summary
+    _progress: _Progress | None = field(default=None, init=False)
 
     @contextlib.contextmanager
     def resuming(self) -> Iterator[dict[Key, Record]]:
-        """A context to train in: adopts what an earlier driver has left; whatever fails in it, nothing stays open.
+        """Context for training: first commits what an earlier driver finished; an error closes all open attempts.
 
         Yields:
-            `records`, which grow with each commit.
+            `records`, which grows with each commit.
         """
         self.records = self.log.reconcile()
         try:
             yield self.records
         except Exception:
-            # What cannot be closed now, because tracking is what failed, is closed by the next start.
+            # If tracking itself failed, the next start closes what stays open.
             with contextlib.suppress(Exception):
                 self._interrupt()
             raise
 
     def train(self, trials: Mapping[Key, Trial], jobs: Mapping[Key, TrialJob]) -> dict[Key, Rung]:
-        """Has jobs done, and commits the trials that come to their end.
+        """Run jobs, and commit the trials that are trained to the end.
 
         Args:
-            trials: By key; all those of `jobs`, at least.
-            jobs: What is asked of each, by key.
+            trials: Trials by key, at least those of `jobs`.
+            jobs: Jobs by trial key.
 
         Returns:
-            Where the others have stopped: their attempts stay open.
+            The other trials, which are paused at their rung; their attempts stay open.
 
         Raises:
-            StoppedError: By a signal, after everything open was closed.
+            StoppedError: On a signal, after all open attempts were closed.
             ConfigError: If a configuration turns out not to be trainable.
         """
         if not jobs:
             return {}
         scheduler = self.scheduler_for(jobs)
         waiting = deque(scheduler.order({key: job.config for key, job in jobs.items()}))
-        now = self._now = _Round(trials, jobs, scheduler, waiting)
+        progress = self._progress = _Progress(trials, jobs, scheduler, waiting)
         self.signals.underway = lambda: scheduler.underway
-        while now.waiting or scheduler.busy or now.behind:
+        while waiting or scheduler.busy or progress.has_backlog:
             if self.signals.number is not None:
                 self._interrupt()
                 raise StoppedError(self.signals.number)
-            self._hand_out(now)
-            self._write_down(now)
+            self._submit(progress)
+            self._process_one(progress)
             if scheduler.busy:
-                now.ended.extend(scheduler.wait(0.0 if now.behind else WAIT_S))
+                progress.ended.extend(scheduler.wait(0.0 if progress.has_backlog else WAIT_S))
             self.on_tick(scheduler.underway)
-        return now.stopped
+        return progress.paused
 
     def commit(self, key: Key, result: TrialResult) -> None:
-        """Ends a trial that has stopped, with this result."""
+        """Commit this result for a paused trial, which ends it."""
         self._commit(self._write_result(key, result, {}))
 
-    def _hand_out(self, now: _Round) -> None:
-        """Gives workers what they take, unless as many results as they train at once have still to be written down.
+    def _submit(self, progress: _Progress) -> None:
+        """Submit jobs unless more results wait to be written than workers produce at once.
 
-        Results would pile up otherwise where training takes less time than writing down.
+        Otherwise results pile up whenever training is faster than writing.
         """
-        scheduler = now.scheduler
-        if len(now.ended) + len(now.written) <= scheduler.at_once:
-            while now.waiting and (scheduler.free or scheduler.wants_more):
-                key = now.waiting.popleft()
-                scheduler.submit(key, now.jobs[key])
+        scheduler = progress.scheduler
+        if len(progress.ended) + len(progress.written) <= scheduler.at_once:
+            while progress.waiting and (scheduler.free or scheduler.wants_more):
+                key = progress.waiting.popleft()
+                scheduler.submit(key, progress.jobs[key])
             scheduler.dispatch()
-        self._note_started(now)
+        self._note_started(progress)
 
-    def _note_started(self, now: _Round) -> None:
-        for started in now.scheduler.started():
-            assert isinstance(started, tuple)
-            if not self.log.is_open(started):  # unless it goes on from a rung, or its batch is tried again
-                now.started.setdefault(started, now_ms())
+    def _note_started(self, progress: _Progress) -> None:
+        for key in progress.scheduler.started():
+            assert isinstance(key, tuple)
+            if not self.log.is_open(key):  # open: it continues from a rung, or its batch is retried
+                progress.started.setdefault(key, now_ms())
 
-    def _write_down(self, now: _Round) -> None:
-        """Writes down one thing, so that a worker that ends meanwhile gets its next work at once.
+    def _process_one(self, progress: _Progress) -> None:
+        """Do one pending write, so that idle workers are noticed in between.
 
-        What came back is made safe before what is safe is committed, and that before what is only begun.
+        Records come first, then commits, then new attempts.
         """
-        if now.ended:
-            self._receive(now.ended.popleft(), now)
-        elif now.written:
-            self._commit(now.written.popleft())
-        elif now.started:
-            self._begin(next(iter(now.started)), now)
+        if progress.ended:
+            self._receive(progress.ended.popleft(), progress)
+        elif progress.written:
+            self._commit(progress.written.popleft())
+        elif progress.started:
+            self._begin(next(iter(progress.started)), progress)
 
-    def _begin(self, key: Key, now: _Round) -> None:
-        self.log.begin(now.trials[key], now.started.pop(key))
+    def _begin(self, key: Key, progress: _Progress) -> None:
+        self.log.begin(progress.trials[key], progress.started.pop(key))
 
-    def _receive(self, done: Done[JobResult], now: _Round) -> None:
+    def _receive(self, done: Done[JobResult], progress: _Progress) -> None:
         assert isinstance(done.key, tuple)
-        if done.key in now.started:
-            self._begin(done.key, now)
+        if done.key in progress.started:
+            self._begin(done.key, progress)
         if isinstance(done.value, Rung):
-            rung, score = now.jobs[done.key].stop_after, done.value.result.score
+            rung, score = progress.jobs[done.key].stop_after, done.value.result.score
             assert rung is not None, done
             assert score is not None, done
-            now.stopped[done.key] = done.value
+            progress.paused[done.key] = done.value
             self._rung_scores.setdefault(done.key, {})[rung_key(rung)] = score
-        elif (finished := self._write(done, now)) is not None:
-            now.written.append(finished)
+        elif (finished := self._write(done, progress)) is not None:
+            progress.written.append(finished)
 
     def _commit(self, finished: Finished) -> None:
         record = self.records[finished.key] = self.log.commit(finished)
         self.on_commit(record)
 
-    def _write(self, done: Done[JobResult], now: _Round) -> Finished | None:
-        """Writes the record of what came back; None if the trial is tried again."""
+    def _write(self, done: Done[JobResult], progress: _Progress) -> Finished | None:
+        """Write the record of a result; None if the trial is retried."""
         assert isinstance(done.key, tuple)
         if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
             self.log.close(done.key, done.failure.message)
@@ -190,31 +189,29 @@ class Driver:
             deaths = self._deaths[done.key] = self._deaths.get(done.key, 0) + 1
             if deaths < MAX_DEATHS:
                 self.log.close(done.key, done.failure.cause)
-                now.waiting.appendleft(done.key)
+                progress.waiting.appendleft(done.key)
                 return None
         result = done.value if isinstance(done.value, TrialResult) else _failed_result(done.failure)
-        more = {"traceback": done.failure.traceback} if isinstance(done.failure, Raised) else {}
-        return self._write_result(done.key, result, more)
+        extra = {"traceback": done.failure.traceback} if isinstance(done.failure, Raised) else {}
+        return self._write_result(done.key, result, extra)
 
-    def _write_result(self, key: Key, result: TrialResult, more: Mapping[str, str]) -> Finished:
-        """Writes the record of a result, with the scores of the rungs that the trial has come to."""
-        return self.log.write(key, replace(result, summary=result.summary | self._rung_scores.get(key, {})), more)
+    def _write_result(self, key: Key, result: TrialResult, extra: Mapping[str, str]) -> Finished:
+        return self.log.write(key, replace(result, summary=result.summary | self._rung_scores.get(key, {})), extra)
 
     def _interrupt(self) -> None:
-        """Kills the workers, commits what came back, and closes every other open attempt, to start anew on resume."""
+        """Kill the workers, commit what has succeeded, and close all other attempts, which a resume starts anew."""
         try:
-            if (now := self._now) is not None:
-                now.scheduler.stop(now=True)
-                self._note_started(now)  # what was handed out and ended within one wait
-                now.ended = deque(done for done in now.ended if done.failure is None)
-                while now.ended or now.written:
-                    self._write_down(now)
-        finally:  # what is told of a commit may have failed
+            if (progress := self._progress) is not None:
+                progress.scheduler.stop(now=True)
+                self._note_started(progress)  # submitted and ended within one wait
+                progress.ended = deque(done for done in progress.ended if done.failure is None)
+                while progress.ended or progress.written:
+                    self._process_one(progress)
+        finally:  # a callback may have raised
             self.log.close_all()
 
 
 def _failed_result(failure: Raised | WorkerDied | None) -> TrialResult:
-    """The result of a trial whose worker gave none: `oom` or `error`, with the cause."""
     assert failure is not None
     status = Status.OOM if failure.out_of_memory else Status.ERROR
     return TrialResult(status, failure.cause, None, None, {}, {}, [], [])

@@ -1,4 +1,4 @@
-"""The levels of a sweep: what is compared, each with a space of its own."""
+"""The levels of a comparison, each with a space of its own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from hpsearch.search.space import Composed, Space, apply_values
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One value of the compared factor, with a space of its own; a sweep that compares nothing has a single level.
+    """One level of the compared factor; a sweep that compares nothing has a single level.
 
     Attributes:
-        name: `NO_LEVEL` where nothing is compared.
+        name: Name; `NO_LEVEL` if nothing is compared.
         base: The composed configuration with no option varied.
-        space: What its trials draw.
-        compose: Composes with other options; called once for each distinct combination.
-        options: Group to option: what makes the level what it is; empty where nothing is compared.
-        values: Key to value, the same.
+        space: The space its trials draw from.
+        compose: Composes with other options; called once per distinct combination.
+        options: The options that define the level, by group; empty if nothing is compared.
+        values: The values that define the level, by key; likewise.
     """
 
     name: str
@@ -30,21 +30,17 @@ class Level:
 
     @property
     def chosen(self) -> dict[str, str]:
-        """Group to option, for the groups that do not vary."""
+        """The options of the groups that do not vary, by group."""
         options = self.base.config.options
         return {group: option for group, option in options.items() if group not in self.space.options}
 
     def configure(self, values: Mapping[str, Value]) -> Config:
-        """The configuration of a trial.
-
-        Args:
-            values: What it has drawn, as `Space.draw` gives it.
-        """
+        """The configuration of a trial with these values, as `Space.draw` returns them."""
         options = {group: str(values[group]) for group in self.space.options}
         composed = self.compose(options) if options else self.base
         return apply_values(composed.config, values)
 
     def composed(self) -> dict[str, Composed]:
-        """Each option that a trial may take or that makes the level, composed, by `group.option`."""
+        """The configuration of each option that a trial may take or that defines the level, by `group.option`."""
         varied = {f"{g}.{name}": self.compose({g: name}) for g, names in self.space.options.items() for name in names}
         return varied | {f"{group}.{option}": self.base for group, option in self.options.items()}

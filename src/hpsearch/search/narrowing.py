@@ -1,4 +1,4 @@
-"""From coarse to fine: what the rounds of a search leave of its space."""
+"""Coarse-to-fine search: how each round narrows the space."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from hpsearch.store.record_json import Record
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a round makes of one value, or of the options of a group.
+    """How a round changes one dimension of the space.
 
     Attributes:
-        name: In full, as `optimizer.adam.lr`, or the group.
-        before: What the round drew from.
-        after: What the next one draws from.
-        reason: Why, in a clause.
+        name: Full name, such as `optimizer.adam.lr`, or a group.
+        before: The dimension in this round.
+        after: The dimension in the next round.
+        reason: The reason, a clause.
     """
 
     name: str
@@ -32,14 +32,14 @@ class Change:
 
 
 def narrowed_spaces(search: CoarseToFine, level: Level, past: Sequence[Record]) -> list[tuple[Space, list[Change]]]:
-    """The space of each round up to the one after these trials, and what the round before has made of each value of it.
+    """The space of each round up to the one after the past trials, with its changes from the round before.
 
-    The first is the whole space. Rounds read `val` scores alone: `report` rows are never selected on.
+    The first round has the whole space. Only `val` scores are read; `report` rows never select anything.
 
     Args:
-        search: Says how the trials make up rounds.
-        level: With its whole space.
-        past: The records of all earlier rounds, in the order of k.
+        search: Defines the rounds.
+        level: The level, with the whole space.
+        past: Records of all earlier rounds, in the order of k.
     """
     spaces: list[tuple[Space, list[Change]]] = [(level.space, [])]
     for number in range(search.round_of(len(past))):
@@ -49,7 +49,7 @@ def narrowed_spaces(search: CoarseToFine, level: Level, past: Sequence[Record]) 
 
 
 def _narrowed(level: Level, records: Sequence[Record]) -> tuple[Space, list[Change]]:
-    # scipy comes with these, and other searches have no use for it
+    # these import scipy, which other searches do not need
     from hpsearch.analysis.evidence import TrialRow  # noqa: PLC0415
     from hpsearch.analysis.exploration.trial_pool import pool_of, ranked  # noqa: PLC0415
     from hpsearch.analysis.next_space import narrowed  # noqa: PLC0415
@@ -59,7 +59,8 @@ def _narrowed(level: Level, records: Sequence[Record]) -> tuple[Space, list[Chan
         for r in records
     ]
     recipe = next((row.values for row in ranked(rows)), {})
-    proposals = narrowed(bounds_of(level.space), pool_of(rows, -math.inf, reported=False), recipe)
+    bounds = {name: typed_bounds(to_tree(dimension)) for name, dimension in level.space.by_name.items()}
+    proposals = narrowed(bounds, pool_of(rows, -math.inf, reported=False), recipe)
     after = _with_bounds(level, {name: proposal.bounds for name, proposal in proposals.items()})
     old, new = level.space.by_name, after.by_name
     return after, [Change(name, old[name], new[name], proposals[name].reason) for name in old if name in new]
@@ -71,17 +72,8 @@ def _score(record: Record) -> float:
     return -math.inf if record.result.status is Status.DIVERGED else math.nan
 
 
-def bounds_of(space: Space) -> dict[str, dict[str, Any]]:
-    """Every dimension by its full name, as it is typed: `low`, `high`, `log` and `step`, or `choices`."""
-    return {name: typed_bounds(to_tree(dimension)) for name, dimension in space.by_name.items()}
-
-
 def typed_bounds(dimension: Mapping[str, Any]) -> dict[str, Any]:
-    """A dimension as it is typed.
-
-    Args:
-        dimension: Its fields by name.
-    """
+    """The fields of a dimension as a user types them: `low`, `high`, `log` and `step`, or `choices`."""
     if "values" in dimension:
         return {"choices": list(dimension["values"])}
     bounds = {key: dimension[key] for key in ("low", "high", "log", "step")}
@@ -105,7 +97,7 @@ def _dimension(level: Level, name: str, old: Dimension, bounds: Mapping[str, Map
         return Choices(tuple(new["choices"]))
     kind = int if old.whole else float
     low, high = kind(new["low"]), kind(new["high"])
-    # A range that is widened must not leave what its option allows.
+    # A widened range must stay within the bounds of its option.
     low = low if low >= old.low or _allowed(level, name, low) else old.low
     high = high if high <= old.high or _allowed(level, name, high) else old.high
     return Range(low, high, old.log, old.step, old.whole)
@@ -122,15 +114,15 @@ def _allowed(level: Level, name: str, value: Value) -> bool:
 
 
 def widened_to_hold(space: Space, values: Mapping[str, Value]) -> Space:
-    """The space with ranges that hold these values too: a later round may have drawn beyond the first one's."""
+    """The space with ranges extended to contain these values: later rounds may draw outside the first one's ranges."""
+
+    def widened(dimension: Dimension, value: Value) -> Dimension:
+        if isinstance(dimension, Choices) or not isinstance(value, int | float):
+            return dimension
+        return replace(dimension, low=min(dimension.low, value), high=max(dimension.high, value))
+
     dimensions = {
-        option: {name: _holding(dimension, values.get(f"{option}.{name}")) for name, dimension in names.items()}
+        option: {name: widened(dimension, values.get(f"{option}.{name}")) for name, dimension in names.items()}
         for option, names in space.dimensions.items()
     }
     return Space(space.options, dimensions)
-
-
-def _holding(dimension: Dimension, value: Value) -> Dimension:
-    if isinstance(dimension, Choices) or not isinstance(value, int | float):
-        return dimension
-    return replace(dimension, low=min(dimension.low, value), high=max(dimension.high, value))

@@ -1,4 +1,4 @@
-"""What a sweep is: its frozen specification, its fingerprint, and its trials as pure functions of k."""
+"""The plan of a sweep: its fingerprinted specification, and its trials as pure functions of k."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +24,8 @@ class Plan:
     """A sweep before it runs.
 
     Attributes:
-        base: The composed configuration with no option varied and no level taken.
-        levels: What is compared, in the order given; one level where nothing is.
+        base: The composed configuration with no option varied and no level applied.
+        levels: The compared levels, in the order given; a single one if nothing is compared.
         data_digest: Digest of the development and the sealed rows.
     """
 
@@ -48,12 +48,12 @@ class Plan:
 
     @property
     def rungs(self) -> list[int]:
-        """The epochs after which trials are judged; empty where none is pruned."""
+        """Epochs of the rungs; empty without pruning."""
         return self.search.rungs_below(self.base.config.training.epochs)
 
     @property
     def names(self) -> list[str]:
-        """Every name that any trial may draw, in a fixed order."""
+        """Names of all values that a trial may draw, sorted."""
         return sorted({name for level in self.levels for name in level.space.names})
 
     def level(self, name: str) -> Level:
@@ -61,13 +61,15 @@ class Plan:
         return next(level for level in self.levels if level.name == name)
 
     def keys(self, trials: int) -> list[Key]:
-        """The trials of a sweep of so many trials (in each level), level by level for each k.
+        """The keys of a sweep with this many trials (per level), level by level for each k.
 
-        Where levels are compared, k = 0 is the default recipe, an extra, and draws are k = 1 … `trials`. A space of
-        fewer points has each of them once. Of a level that draws nothing the default recipe is the one point.
+        In a comparison, k = 0 is the default recipe, which does not count, and draws are k = 1 … `trials`. A space with
+        fewer points is enumerated. A level that draws nothing has the default recipe as its only point.
         """
         first = int(self.search.compares)
-        drawn = {level.name: self._draws(level, trials) for level in self.levels}
+        # Rounds of a coarse-to-fine search train the same point again, for longer.
+        repeats = isinstance(self.search, CoarseToFine)
+        drawn = {level.name: trials if repeats else int(min(trials, level.space.size)) for level in self.levels}
         return [
             (level.name, k)
             for k in range(trials + first)
@@ -75,22 +77,17 @@ class Plan:
             if (first <= k < first + drawn[level.name]) or (k < first and level.space.names)
         ]
 
-    def _draws(self, level: Level, trials: int) -> int:
-        """How many trials of a level draw; a point that is left from round to round trains longer each time."""
-        return trials if isinstance(self.search, CoarseToFine) else int(min(trials, level.space.size))
-
     def cohorts(self, trials: int) -> list[list[Key]]:
-        """The keys in portions: the trials of one can run side by side, the next ones learn from them."""
+        """The keys by cohort: trials of a cohort are independent of each other, and may depend on earlier cohorts."""
         keys = self.keys(trials)
         portions = [len(keys)] if self.search.compares else self.search.portions(len(keys))
         rest = iter(keys)
         return [list(itertools.islice(rest, size)) for size in portions]
 
     def trial(self, key: Key) -> Trial:
-        """A trial as it is drawn whatever came out before.
+        """A trial drawn independently of all results and of the number of trials.
 
-        That is the trial itself unless the search is adaptive: the same whatever ran before, and however many trials
-        the sweep has.
+        Unless the search is adaptive, this is the trial that is trained.
         """
         name, k = key
         level = self.level(name)
@@ -98,7 +95,7 @@ class Plan:
         return self.realize(key, values)
 
     def realize(self, key: Key, values: dict[str, Value]) -> Trial:
-        """A trial with values that were drawn."""
+        """The trial with these drawn values."""
         name, k = key
         level, search = self.level(name), self.search
         config = level.base.config if self.is_default(key) else level.configure(values)
@@ -107,33 +104,33 @@ class Plan:
         return Trial(name, k, values, config)
 
     def is_default(self, key: Key) -> bool:
-        """Whether a trial is the default recipe of its level, and drew nothing."""
+        """Whether a trial is the default recipe of its level, which draws nothing."""
         return self.search.compares and key[1] == 0
 
-    def trials(self, cohort: Sequence[Key], wanted: Sequence[Key], past: Sequence[Record]) -> list[Trial]:
-        """Some trials of a cohort.
+    def trials(self, cohort: Sequence[Key], keys: Sequence[Key], past: Sequence[Record]) -> list[Trial]:
+        """The trials with these keys.
 
         Args:
             cohort: One of `cohorts`.
-            wanted: Some of its keys.
-            past: The records of all trials before it, in their order.
+            keys: Keys of this cohort.
+            past: Records of all trials of earlier cohorts, in order.
         """
         search = self.search
         if isinstance(search, CoarseToFine):
             (level,) = self.levels
             space, _ = narrowed_spaces(search, level, past)[-1]
             sampler = Sampler(search, space, self.base.config.seed, first=cohort[0][1])
-            return [self.realize(key, sampler.draw(*key, level.chosen)) for key in wanted]
+            return [self.realize(key, sampler.draw(*key, level.chosen)) for key in keys]
         if not isinstance(search, AdaptiveSearch):
-            return [self.trial(key) for key in wanted]
+            return [self.trial(key) for key in keys]
         (level,) = self.levels
         numbers = [k for _, k in cohort]
         drawn = self._sampler(level).draw_cohort(level.name, numbers, level.chosen, past)
         values = dict(zip(cohort, drawn, strict=True))
-        return [self.realize(key, values[key]) for key in wanted]
+        return [self.realize(key, values[key]) for key in keys]
 
     def narrowing(self, past: Sequence[Record]) -> list[Change]:
-        """What the round that these trials have ended makes of each value of the space; empty where none has ended."""
+        """Changes of the space by the round that ends with these trials; empty if none has ended."""
         search = self.search
         if not isinstance(search, CoarseToFine) or not past:
             return []
@@ -147,43 +144,43 @@ class Plan:
         return self._samplers[level.name]
 
     def foreseen(self, records: Mapping[Key, Record], trials: int) -> list[Config]:
-        """The configurations of what is missing; where trials have still to learn from others, of random draws.
+        """Configurations of the missing trials; random draws stand in for trials that depend on others.
 
-        They stand for what may come: the same options, sizes within the same bounds.
+        The stand-ins have the same options, and sizes within the same bounds.
         """
         missing, cohorts = self.missing(records, trials), self.cohorts(trials)
         at = next((i for i, cohort in enumerate(cohorts) if missing and missing[0] in cohort), 0)
         past = [records[key] for cohort in cohorts[:at] for key in cohort]
-        first = set(cohorts[at])
-        now, later = [key for key in missing if key in first], [key for key in missing if key not in first]
+        current = set(cohorts[at])
+        now, later = [key for key in missing if key in current], [key for key in missing if key not in current]
         return [trial.config for trial in [*self.trials(cohorts[at], now, past), *map(self.trial, later)]]
 
     def missing(self, records: Mapping[Key, Record], trials: int) -> list[Key]:
-        """The trials that have to be run: those without a record, and those that an error failed.
+        """The trials to run: those without a record, and those that failed with an error.
 
-        Of cohorts that later ones have learned from, what an error failed stays as it is.
+        Errors in cohorts that later ones depended on are final.
         """
         keys = self.keys(trials)
-        found = {key: records[key].result.status for key in keys if key in records}
+        statuses = {key: records[key].result.status for key in keys if key in records}
         settled: set[Key] = set()
         if self.search.depends:
             latest = max((k for _, k in records), default=0)
             settled = {key for cohort in self.cohorts(trials) if cohort[-1][1] < latest for key in cohort}
-        return [key for key in keys if key not in found or (key not in settled and found[key].retried)]
+        return [key for key in keys if key not in statuses or (key not in settled and statuses[key].retried)]
 
     def fingerprinted(self) -> Fingerprinted:
-        """Everything that makes this sweep what it is.
+        """Everything that identifies this sweep.
 
-        It holds the whole configuration except the keys that do not change a result, the configuration of every
-        option that a trial may take, the space, the levels, the digest of the data, and those of the user's own code.
+        That is the configuration except for keys that change no result, the configuration of every option that a trial
+        may take, the space, the levels, and the digests of the data and of the user's own code.
         """
         options: dict[str, Any] = {}
         dimensions: dict[str, Any] = {}
         for level in self.levels:
             for name, composed in level.composed().items():
                 options[name] = fingerprinted_tree(getattr(composed.config, name.partition(".")[0]))
-            for name, found in level.space.dimensions.items():
-                dimensions[name] = {**dimensions.get(name, {}), **to_tree(dict(found))}
+            for name, of_option in level.space.dimensions.items():
+                dimensions[name] = {**dimensions.get(name, {}), **to_tree(dict(of_option))}
         return Fingerprinted(
             config=self.base.config.fingerprinted(),
             options=options,
@@ -194,13 +191,12 @@ class Plan:
         )
 
     def _own_code(self) -> dict[str, str]:
-        """Digests of the source files of the user's own modules and losses, by import path."""
-        composed = [self.base, *(one for level in self.levels for one in [level.base, *level.composed().values()])]
+        """Digests of the source files of the user's own code, by import path."""
+        composed = [self.base, *(each for level in self.levels for each in [level.base, *level.composed().values()])]
         paths = {}
-        for config in (one.config for one in composed):
-            for option in config.own_code:
-                if option.import_path not in paths:
-                    paths[option.import_path] = source_digest(f"{option.group}.import_path", option.import_path)
+        for option in (option for each in composed for option in each.config.own_code):
+            if option.import_path not in paths:
+                paths[option.import_path] = source_digest(f"{option.group}.import_path", option.import_path)
         pruner = self.search.pruner
         if ":" in pruner and not pruner.startswith("optuna."):
             paths[pruner] = source_digest("search.pruner", pruner)

@@ -1,7 +1,7 @@
-"""Which trials of a cohort go on after a rung: successive halving, or any pruner of Optuna's kind.
+"""Pruning of trials at rungs: successive halving, or any Optuna pruner.
 
-All trials of a cohort are judged together, in the order of k, when the last of them has come to the rung. What is
-decided is a function of their scores and those of earlier cohorts: never of who was faster.
+All trials of a cohort are judged together, in the order of k, once the last one has reached the rung. Decisions depend
+on their scores and those of earlier cohorts, never on timing.
 """
 
 import inspect
@@ -12,47 +12,36 @@ from typing import Any, Protocol
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.trial import TrialState
 
 from hpsearch.config import ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.config.search import REDUCTION, Search
 from hpsearch.errors import HpsearchError
 from hpsearch.nn.import_path import import_named
-from hpsearch.records import Status, TrialResult
+from hpsearch.records import TrialResult
+from hpsearch.store.optuna_journal import tell_result
 
 
 class Judge(Protocol):
-    """Decides which trials end at a rung; its methods are called rung by rung, and once at the end of a cohort."""
+    """Decides which trials end at a rung."""
 
     def pruned(self, rung: int, scores: Mapping[int, float]) -> set[int]:
-        """Those of the trials at a rung that end there.
+        """The trials of a cohort that end at a rung, by k.
 
         Args:
-            rung: Epochs after which all of them are judged.
-            scores: k to score, of each trial that came so far, by k.
+            rung: Number of epochs.
+            scores: Score of each trial that reached the rung, by k, ascending.
         """
 
     def close(self, results: Mapping[int, TrialResult]) -> None:
-        """Ends a cohort.
-
-        Args:
-            results: k to result, of all its trials.
-        """
+        """Called with the results of all trials of a cohort, by k."""
 
 
 class Halving:
-    """Synchronous successive halving (Jamieson & Talwalkar, 2016): of n trials the best ceil(n / eta) go on."""
+    """Synchronous successive halving (Jamieson & Talwalkar, 2016): the best ceil(n / eta) of n trials continue."""
 
     def __init__(self, reduction_factor: float = REDUCTION) -> None:
-        """Keeps eta.
-
-        Args:
-            reduction_factor: Eta, > 1 and finite.
-
-        Raises:
-            ValueError: If it is not.
-        """
+        """Set eta, > 1 and finite."""
         if not 1 < reduction_factor < math.inf:
             raise ValueError(f"reduction_factor must be > 1 and finite, got {reduction_factor!r}")
         self._eta = reduction_factor
@@ -64,18 +53,16 @@ class Halving:
         return set(ranked[math.ceil(len(ranked) / self._eta) :])
 
     def close(self, results: Mapping[int, TrialResult]) -> None:
-        """See `Judge`; nothing is kept, since cohorts do not compete."""
+        """See `Judge`; cohorts do not compete, so nothing is kept."""
 
 
 class OptunaJudge:
-    """A pruner of Optuna's, which sees all trials of the sweep as one study in memory."""
+    """An Optuna pruner, which sees all trials of the sweep as one study in memory.
+
+    The step of an intermediate value is the rung's number of epochs.
+    """
 
     def __init__(self, pruner: optuna.pruners.BasePruner) -> None:
-        """Starts before the first cohort.
-
-        Args:
-            pruner: Is asked after each rung; the step of an intermediate value is the rung's number of epochs.
-        """
         storage = optuna.storages.InMemoryStorage()  # the name decides about the brackets of Hyperband
         self._study = optuna.create_study(storage=storage, study_name="sweep", pruner=pruner, direction="maximize")
         self._cohort: dict[int, optuna.Trial] = {}
@@ -95,11 +82,7 @@ class OptunaJudge:
     def close(self, results: Mapping[int, TrialResult]) -> None:
         """See `Judge`."""
         for k, result in sorted(results.items()):
-            if result.score is not None:
-                self._study.tell(self._trial(k), result.score)
-            else:
-                state = TrialState.PRUNED if result.status is Status.PRUNED else TrialState.FAIL
-                self._study.tell(self._trial(k), state=state)
+            tell_result(self._study, self._trial(k), result)
         self._cohort.clear()
 
     def _trial(self, k: int) -> optuna.Trial:
@@ -109,10 +92,10 @@ class OptunaJudge:
 
 
 def judge_of(search: Search) -> Judge | None:
-    """Who judges the trials of a sweep; None where nobody does.
+    """The judge of a search; None without pruning.
 
     Raises:
-        ConfigError: If the pruner cannot be made with its options.
+        ConfigError: If the pruner does not accept its options.
     """
     if not search.prunes:
         return None
@@ -121,7 +104,7 @@ def judge_of(search: Search) -> Judge | None:
         if search.pruner == "halving":
             _require_fitting(search.pruner, Halving, options)
             return Halving(**options)
-        with warnings.catch_warnings():  # Optuna calls some of its pruners experimental, with a path into its source
+        with warnings.catch_warnings():  # some Optuna pruners warn that they are experimental
             warnings.simplefilter("ignore", ExperimentalWarning)
             return OptunaJudge(_pruner(search.pruner, options))
     except (TypeError, ValueError) as error:
@@ -138,7 +121,7 @@ def _pruner(name: str, options: dict[str, Any]) -> optuna.pruners.BasePruner:
 
 
 def _require_fitting(name: str, pruner: Callable[..., object], options: Mapping[str, Any]) -> None:
-    """Refuses options that the pruner does not know, and the lack of one that it needs."""
+    """Raise `ConfigError` for unknown and missing options of a pruner."""
     signature = inspect.signature(pruner).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
         return

@@ -1,4 +1,4 @@
-"""Frozen recipes on fresh seeds: retrained, never selected again."""
+"""Retraining of frozen recipes with fresh seeds; nothing is selected here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,28 +14,28 @@ from hpsearch.tracking.run_format import Role
 
 @dataclass(frozen=True, slots=True)
 class FrozenRecipe:
-    """A trial that is retrained.
+    """A trial to retrain.
 
     Attributes:
         trial: The trial.
-        store: Its fresh-seed records: a store of its own, in which seed s is trial s.
+        store: Store of its retrainings, in which trial number s is the retraining with seed s.
     """
 
     trial: Trial
     store: SweepStore
 
     def on_seed(self, seed: int) -> Trial:
-        """The retraining as a trial of the same level, whose number is its seed."""
+        """The retraining as a trial of the same level, numbered by its seed."""
         return replace(self.trial, k=seed)
 
 
 @dataclass(frozen=True, slots=True)
 class Retrainings:
-    """Recipes on fresh seeds, all paired: a seed is the same for each of them.
+    """Recipes and their fresh seeds, which are the same for all recipes, so that results are paired.
 
     Attributes:
-        recipes: One a level, at most.
-        seeds: Fresh seeds of each, numbered from 1.
+        recipes: At most one per level.
+        seeds: Number of fresh seeds; they are numbered from 1.
     """
 
     recipes: Sequence[FrozenRecipe]
@@ -43,13 +43,13 @@ class Retrainings:
 
     @property
     def trials(self) -> dict[Key, Trial]:
-        """The retrainings by (level, seed), all recipes for each seed."""
+        """The retrainings by (level, seed), seed by seed."""
         seeds = range(1, self.seeds + 1)
         return {trial.key: trial for seed in seeds for trial in (recipe.on_seed(seed) for recipe in self.recipes)}
 
     @property
     def jobs(self) -> dict[Key, TrialJob]:
-        """What is left to train by (level, seed): what has no record, or one of a failure that is tried again."""
+        """Jobs by (level, seed) of the retrainings without a record, or with a failure that is retried."""
         done = {
             (recipe.trial.level, seed)
             for recipe in self.recipes
@@ -60,16 +60,16 @@ class Retrainings:
         return {key: TrialJob(trial.config, confirm_seed=trial.k) for key, trial in missing.items()}
 
     def finish(self, driver: Driver) -> list[list[Record]]:
-        """Retrains what is left; what an earlier driver has left is adopted also where that is nothing.
+        """Run the missing retrainings; even if there are none, commit what an earlier driver finished.
 
         Args:
-            driver: Writes to the `RetrainingLog` of the same recipes.
+            driver: A driver whose log is the `RetrainingLog` of the same recipes.
 
         Returns:
-            For each recipe, the records of its seeds in order.
+            For each recipe, its records in the order of the seeds.
 
         Raises:
-            StoppedError: By a signal, after everything open was closed.
+            StoppedError: On a signal, after all open attempts were closed.
             ConfigError: If a configuration turns out not to be trainable.
         """
         with driver.resuming() as records:
@@ -80,16 +80,16 @@ class Retrainings:
 
 @dataclass
 class RetrainingLog(CommitLog):
-    """The only writer of the records and runs of fresh seeds.
+    """The only writer of the records and runs of retrainings.
 
     Attributes:
-        recipes: One a level, at most.
+        recipes: At most one per level.
     """
 
     recipes: Sequence[FrozenRecipe]
 
     def reconcile(self) -> dict[Key, Record]:
-        """See `CommitLog`; nothing but its run tells whether a whole record is committed: each is adopted again."""
+        """See `CommitLog`; commits every complete record again, since only its run tells whether it was committed."""
         records = {}
         for recipe in self.recipes:
             for (_, seed), attempt in recipe.store.finished().items():

@@ -1,4 +1,4 @@
-"""What a search may draw: the options that vary and the spaces that they bring along."""
+"""The search space: options that vary, and the ranges or choices of their values."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ BOUNDS = ("low", "high", "log", "step", "choices")
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers from `low` to `high`, both included; `log` draws their logarithm uniformly, `step` makes a grid."""
+    """Numbers in [low, high]; `log` draws their logarithm uniformly, `step` makes a grid."""
 
     low: float
     high: float
@@ -32,27 +32,27 @@ class Range:
 
     @property
     def size(self) -> float:
-        """How many distinct values there are; infinite for continuous ranges."""
+        """Number of distinct values; infinite for continuous ranges."""
         if self.step is not None:
             return math.floor((self.high - self.low) / self.step + 1e-9) + 1
         return self.high - self.low + 1 if self.whole else (1 if self.low == self.high else math.inf)
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """Every value of a finite range, ascending; on a grid, as Optuna computes them."""
+        """All values of a finite range, ascending; on a grid as Optuna computes them."""
         step = self.step if self.step is not None else 1
         return tuple(min(self.low + step * place, self.high) for place in range(int(self.size)))
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Any one of these values, each as likely as the others."""
+    """A choice of these values, all equally likely."""
 
     values: tuple[Value, ...]
 
     @property
     def size(self) -> float:
-        """How many values there are."""
+        """Number of values."""
         return len(self.values)
 
 
@@ -65,7 +65,7 @@ class Composed:
 
     Attributes:
         config: The configuration.
-        spaces: For each group, the space that its chosen option carries, as written: name to bounds.
+        spaces: For each group, the space of its chosen option as written: name to bounds.
         actions: The chosen option of each action group, such as `{"sweep": "mnist"}`.
     """
 
@@ -80,7 +80,7 @@ class Space:
 
     Attributes:
         options: For each group that varies, the options that a trial may take, in the order given.
-        dimensions: For each `group.option`, name to dimension; only groups in `search.tune`.
+        dimensions: For each `group.option` of a group in `search.tune`, name to dimension.
     """
 
     options: dict[str, tuple[str, ...]]
@@ -91,7 +91,7 @@ class Space:
 
         Args:
             suggest: Draws the value of a name from a dimension; called in a fixed order.
-            chosen: Group to option, for the groups that do not vary.
+            chosen: Options of the groups that do not vary, by group.
         """
         values: dict[str, Value] = {}
         option_of = dict(chosen)
@@ -103,10 +103,10 @@ class Space:
         return values
 
     def points(self, chosen: Mapping[str, str]) -> Iterator[dict[str, Value]]:
-        """Every point of a finite space, as `draw` gives them.
+        """All points of a finite space, as `draw` returns them.
 
         Args:
-            chosen: Group to option, for the groups that do not vary.
+            chosen: Options of the groups that do not vary, by group.
         """
         groups = sorted(self.options)
         for options in itertools.product(*(self.options[group] for group in groups)):
@@ -121,7 +121,7 @@ class Space:
 
     @property
     def by_name(self) -> dict[str, Dimension]:
-        """Every dimension by its full name; the options of a group that varies are choices."""
+        """All dimensions by full name; a group that varies is a choice of its options."""
         options = {group: Choices(names) for group, names in self.options.items()}
         return options | {
             f"{option}.{name}": dimension
@@ -131,12 +131,12 @@ class Space:
 
     @property
     def names(self) -> list[str]:
-        """Every name that any trial may draw, in a fixed order."""
+        """Names of all values that a trial may draw, sorted."""
         return sorted(self.by_name)
 
     @property
     def size(self) -> float:
-        """How many distinct points there are; infinite if any dimension is continuous."""
+        """Number of distinct points; infinite if any dimension is continuous."""
         total = 1.0
         for group in {key.split(".")[0] for key in self.dimensions} | set(self.options):
             keys = [key for key in self.dimensions if key.startswith(f"{group}.")]
@@ -147,14 +147,14 @@ class Space:
 
 
 def apply_values(config: Config, values: Mapping[str, Value]) -> Config:
-    """The configuration with values that were drawn.
+    """The configuration with drawn values.
 
     Args:
-        config: Its options are those that were drawn.
-        values: As `Space.draw` gives them.
+        config: A configuration with the drawn options.
+        values: Values as `Space.draw` returns them.
 
     Raises:
-        ConfigError: If an option refuses its value.
+        ConfigError: If a value violates the bound of its option.
     """
     for key, value in values.items():
         if "." in key:
@@ -179,13 +179,13 @@ def option_space(
     """The dimensions of one group's chosen option.
 
     Args:
-        composed: A configuration in which the option is chosen.
+        composed: A configuration with the option.
         group: The group.
-        edits: Name to changed bounds, or to a whole new entry.
-        fixed: Names that are not drawn, each with the key that gives its value or stands in for it.
+        edits: Name to changed bounds, or to a new entry.
+        fixed: Names that are not drawn, each with the key that sets or replaces its value.
 
     Raises:
-        ConfigError: With each entry that is wrong.
+        ConfigError: With one sentence per wrong entry.
     """
     option = composed.config.options[group]
     settings: Option = getattr(composed.config, group)
@@ -203,36 +203,29 @@ def option_space(
         else:
             raw[name] = merged_bounds(raw.get(name, {}), change)
     replaced = {name for key, names in settings.replaces.items() if key in raw for name in names}
-    dimensions = {}
-    for name, bounds in raw.items():
-        if name not in fixed and name not in replaced:
-            dimensions[name] = _dimension(settings, name, bounds, path, problems)
+    drawn = {name: bounds for name, bounds in raw.items() if name not in fixed and name not in replaced}
+    dimensions = {name: _dimension(settings, name, bounds, path, problems) for name, bounds in drawn.items()}
     if problems:
         raise ConfigError(*problems)
     return {name: dimension for name, dimension in dimensions.items() if dimension is not None}
 
 
 def merged_bounds(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """The bounds of one value after a change: what it does not mention stays, such as the logarithm.
-
-    A range and choices replace each other.
+    """The bounds of one value after an edit, which keeps what it does not mention, except between range and choices.
 
     Args:
-        old: As written; empty if there was no entry.
-        change: As written.
+        old: The bounds as written; empty if there was no entry.
+        change: The edit as written.
     """
     return dict(change) if "choices" in change or "choices" in old else {**old, **change}
 
 
 def malformed(key: str, raw: object) -> list[str]:
-    """What is wrong with the form of an entry of a space; its values are checked by the option that it belongs to.
+    """Problems of the form of a space entry, one sentence each; its values are checked by its option.
 
     Args:
-        key: The full key, for the sentences.
+        key: The full key, for messages.
         raw: The entry as written.
-
-    Returns:
-        One sentence for each problem.
     """
     if not isinstance(raw, Mapping):
         return [f"{key} must hold some of {', '.join(BOUNDS)}, got {raw!r}"]
@@ -261,7 +254,7 @@ def _dimension(option: Option, name: str, raw: object, path: str, problems: list
 
 
 def searchable(option: Option) -> set[str]:
-    """The names of an option's values that a space may hold."""
+    """Names of the values of an option that a space may contain."""
     return {f.name for f in fields(option) if f.init} - {"kind", "kwargs"}
 
 
@@ -286,18 +279,19 @@ def _choices(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -
     else:
         before = len(problems)
         converted = [convert(hint, value, f"{key}.choices", problems) for value in values]
-        # As their labels in records do, 1 equals 1.0 and true, and a list the text that spells it.
+        # As in records, 1 equals 1.0 and true, and a list equals its JSON text.
         labels = [json.dumps(value) if isinstance(value, list) else value for value in converted]
         if len(problems) == before and any(label in labels[:at] for at, label in enumerate(labels)):
             problems.append(f"{key}.choices must not repeat a value, got {values!r}")
             return None
-        # Enum members are stored by their plain value: that is what overrides and records spell.
+        # Enum members become their plain value, as in overrides and records.
         return Choices(tuple(getattr(value, "value", value) for value in converted))
     return None
 
 
 def _range(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -> Range | None:
-    kinds = [arg for arg in (typing.get_args(hint) if _is_union(hint) else (hint,)) if arg in (int, float)]
+    is_union = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    kinds = [arg for arg in (typing.get_args(hint) if is_union else (hint,)) if arg in (int, float)]
     if not kinds:
         problems.append(f"{key} takes no numbers: give it choices")
         return None
@@ -319,25 +313,15 @@ def _range(key: str, hint: Any, raw: Mapping[str, Any], problems: list[str]) -> 
     ]
     broken = [sentence for holds, sentence in rules if not holds]
     problems += broken
-    if step is not None and not broken:
-        high = _last_on_grid(low, high, step)
+    if step is not None and not broken:  # end on the grid, in decimals as written: three steps of 0.1 are 0.3
+        first, last, width = (Decimal(str(number)) for number in (low, high, step))
+        high = type(high)(last - (last - first) % width)
     return None if broken else Range(low, high, log, step, kind is int)
 
 
-def _last_on_grid(low: float, high: float, step: float) -> float:
-    """The highest value that whole steps reach; in decimals, as written: three steps of 0.1 are 0.3."""
-    first, last, width = (Decimal(str(number)) for number in (low, high, step))
-    return type(high)(last - (last - first) % width)
-
-
-def _is_union(hint: Any) -> bool:
-    return typing.get_origin(hint) in (types.UnionType, typing.Union)
-
-
 def _check_ends(option: Option, name: str, dimension: Dimension, key: str, problems: list[str]) -> None:
-    """The option's own range checks must hold at both ends, or at every choice."""
-    ends = dimension.values if isinstance(dimension, Choices) else (dimension.low, dimension.high)
-    for end in ends:
+    """Check the option's own bounds at both ends of a range, or at every choice."""
+    for end in dimension.values if isinstance(dimension, Choices) else (dimension.low, dimension.high):
         try:
             _with_value(option, name, end)
         except ConfigError as error:

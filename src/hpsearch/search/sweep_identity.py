@@ -1,4 +1,4 @@
-"""Which sweep a command line means: a new one, one that goes on, or one that it contradicts."""
+"""Identification of the sweep of a command line: a new one, one to resume, or a conflicting one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from hpsearch.search.plan import Plan
 
 SHOWN = 12
-"""Differences that a refusal lists."""
+"""Maximum number of differences that a refusal lists."""
 
 NOTED = 5
-"""Differences that a note lists, which refuses nothing."""
+"""Maximum number of differences that a note lists."""
 
 OPAQUE = {"data": "data: other rows", "code": "code: another source file"}
-"""What differs where the specification holds digests."""
+"""Descriptions of differences for keys of which the specification holds digests."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepIdentity:
-    """A sweep by name.
+    """A sweep and its name.
 
     Attributes:
-        store: Its records.
-        specification: What it is.
-        known: Whether it was there before.
-        note: What a person must be told about the name, line by line; empty if there is nothing.
+        store: Its store.
+        specification: Its specification.
+        known: Whether it existed before.
+        note: Lines to show about the name; empty if there is nothing to say.
     """
 
     store: SweepStore
@@ -58,14 +58,14 @@ class SweepIdentity:
 
     @property
     def identity(self) -> str:
-        """What tells this sweep from another one of the same name, here or on a shared server."""
+        """Distinguishes this sweep from others of the same name, here or on a shared server."""
         return self.specification.identity
 
     def on_device(self, device: str, config: Config) -> Self:
-        """The sweep with its device kind: that of a new one is this one.
+        """The sweep with its device kind, which is this one for a new sweep.
 
         Raises:
-            ConfigError: If a known sweep was run on another device kind, and that is not acknowledged.
+            ConfigError: If the sweep was run on another device kind and `extend` is not set.
         """
         stored = self.specification.device
         if stored not in (None, device) and config.extend is None:
@@ -77,10 +77,10 @@ class SweepIdentity:
 
     @property
     def engine(self) -> Engine:
-        """What the sweep was started with: a resume keeps it.
+        """The engine that the sweep was started with, which a resume keeps.
 
         Raises:
-            ConfigError: If `auto` would choose by another rule now.
+            ConfigError: If this version applies another rule for `auto`.
         """
         stored = self.specification.engine
         if not stored.startswith(Engine.AUTO):
@@ -93,70 +93,74 @@ class SweepIdentity:
         return Engine.AUTO
 
     def freeze(self) -> None:
-        """Writes the specification of a new sweep; the lock is held.
+        """Write the specification of a new sweep, whose lock must be held.
 
         Raises:
-            ConfigError: If another command has started a different sweep of this name meanwhile.
+            RefusedError: If another command has started a different sweep of this name meanwhile.
         """
-        found = self.store.specification()
-        if found is None:
+        stored = self.store.specification()
+        if stored is None:
             self.store.freeze(self.specification)
-        elif found.fingerprint != self.specification.fingerprint:
-            raise RefusedError(_refusal(found, self.specification))
+        elif stored.fingerprint != self.specification.fingerprint:
+            raise RefusedError(_refusal(stored, self.specification))
 
 
 def engine_text(engine: Engine) -> str:
-    """An engine as a sweep stores it: `auto` with the number of the rule that it chooses by."""
+    """An engine as a sweep stores it: `auto` with the version of its rule."""
     return f"{engine}, rule {RULE}" if engine is Engine.AUTO else engine.value
 
 
 def identify_sweep(specification: Specification, directory: str) -> SweepIdentity:
-    """The sweep that this is: under its given name, or under the default one with a suffix where that is taken.
+    """The sweep under its given name, or under the default name with a suffix if that is taken.
 
     Args:
-        specification: Of the sweep, as if it were new.
+        specification: The specification as if the sweep were new.
         directory: `tracking.directory`.
 
     Raises:
-        ConfigError: If the given name belongs to a different sweep.
+        RefusedError: If the given name belongs to a different sweep.
     """
     store = SweepStore(directory, specification.name)
-    found = store.specification()
-    if found is None:
+    stored = store.specification()
+    if stored is None:
         return SweepIdentity(store, specification, known=False)
-    if found.fingerprint == specification.fingerprint:
-        return SweepIdentity(store, found, known=True)
+    if stored.fingerprint == specification.fingerprint:
+        return SweepIdentity(store, stored, known=True)
     if specification.named:
-        raise RefusedError(_refusal(found, specification))
+        raise RefusedError(_refusal(stored, specification))
     other = replace(specification, name=f"{specification.name}-{specification.fingerprint[:6]}")
     store = SweepStore(directory, other.name)
-    note = _note(found, other)
+    note = (
+        f"{stored.name} is another sweep already; this one is called {other.name}",
+        *_differences(stored, other, NOTED),
+        f"the earlier one goes on by its own command: {command_line(stored.overrides)}",
+    )
     known = store.specification()
     return SweepIdentity(store, known or other, known is not None, note[:1] if known else note)
 
 
 def find_sweep(config: Config, name: str | None, action: str = "final") -> SweepIdentity:
-    """The stored sweep that `+final=` or `+report=` means.
+    """The stored sweep that `+final=` or `+report=` refers to.
 
     Args:
-        config: `final` or `report` says which: a sweep by name, or the only one that an option of `+sweep=` started.
-        name: A name that stands for `final.sweep`; None: what the configuration says.
+        config: Its `final` or `report` gives the name of a sweep, or an option of `+sweep=` that started only one.
+        name: Replaces `final.sweep`; None: use the configuration.
         action: `final` or `report`.
 
     Raises:
-        ConfigError: If there is none, or more than one.
+        ConfigError: If there is no such sweep, or more than one.
     """
     sweeps = list_sweeps(config.tracking.directory)
     target: Final | Report = getattr(config, action)
     name = name or target.sweep
     if name is not None:
         if name not in sweeps:
-            SweepStore(config.tracking.directory, name).specification()  # which may be there, and damaged
+            SweepStore(config.tracking.directory, name).specification()  # raises if it is damaged
             where = config.tracking.directory
             raise NotFoundError(f"{action}.sweep={name} is no sweep in {where}: {nearest(name, sweeps)}")
         return SweepIdentity(SweepStore(config.tracking.directory, name), sweeps[name], known=True)
     option = str(target.started_by)
-    for damaged in damaged_sweeps(config.tracking.directory, option):  # it could be the one that is meant
+    for damaged in damaged_sweeps(config.tracking.directory, option):  # it may be the requested one
         raise damaged
     started = started_by_option(config.tracking.directory, option)
     if not started:
@@ -171,13 +175,13 @@ def find_sweep(config: Config, name: str | None, action: str = "final") -> Sweep
 
 
 def started_by_option(directory: str, option: str) -> list[str]:
-    """The sweeps that `+sweep=<option>` started without `name=`."""
+    """Names of the sweeps that `+sweep=<option>` started without `name=`."""
     sweeps = list_sweeps(directory)
-    return [name for name, found in sweeps.items() if found.is_default_of(option)]
+    return [name for name, specification in sweeps.items() if specification.is_default_of(option)]
 
 
 def require_target(config: Config, option: str) -> None:
-    """Refuses a final of nothing: `+final=<option>` without the key that the option needs."""
+    """Raise `ConfigError` if `+final=<option>` lacks the key that the option needs."""
     final = config.final
     if final.sweep is None and final.run is None and final.started_by is None:
         key = "final.run" if option == "run" else "final.sweep"
@@ -190,7 +194,7 @@ def _commands(action: str, names: Iterable[str]) -> list[str]:
 
 
 def require_sweeps(config: Config) -> None:
-    """Refuses a final where nothing was searched, before a tracking store is made."""
+    """Raise `NotFoundError` if the directory has no sweeps, before a tracking store is created."""
     directory = config.tracking.directory
     if not list_sweeps(directory) and not damaged_sweeps(directory):
         raise NotFoundError(f"there is no sweep in {config.tracking.directory}: run one first, in this folder")
@@ -202,17 +206,8 @@ def _refusal(old: Specification, new: Specification) -> str:
     return "\n".join([heading, *shown, "use another `name=`, or repeat the old command to go on with the old sweep"])
 
 
-def _note(old: Specification, new: Specification) -> tuple[str, ...]:
-    """That the default name is taken: by what, what differs, and how to return to it."""
-    return (
-        f"{old.name} is another sweep already; this one is called {new.name}",
-        *_differences(old, new, NOTED),
-        f"the earlier one goes on by its own command: {command_line(old.overrides)}",
-    )
-
-
 def _differences(old: Specification, new: Specification, limit: int) -> list[str]:
-    """At most so many lines, and how many more there are; digests say nothing to a person and stay out."""
+    """At most `limit` lines, the last of which may count the rest; digests are described in words."""
     before, now = old.fingerprinted.to_tree(), new.fingerprinted.to_tree()
     was, becomes = ({key: tree[key] for key in tree if key not in OPAQUE} for tree in (before, now))
     opaque = [line for key, line in OPAQUE.items() if before.get(key) != now.get(key)]
@@ -222,16 +217,16 @@ def _differences(old: Specification, new: Specification, limit: int) -> list[str
 
 
 SAMPLE_ROWS = 2000
-"""Rows that the mean square of the inputs is measured on."""
+"""Number of rows that the mean square of the inputs is computed on."""
 
 
 def name_of(
     plan: "Plan", overrides: Sequence[str], development: Development, sealed: SealedTest | None
 ) -> SweepIdentity:
-    """The sweep of a command by name, with what is known of it before it runs.
+    """The sweep of a command line.
 
     Raises:
-        ConfigError: If the name, or the engine, contradicts what is stored.
+        ConfigError: If its name or engine conflicts with a stored sweep.
     """
     config, started_by = plan.base.config, plan.base.actions.get("sweep")
     default = started_by or "run"
@@ -250,7 +245,13 @@ def name_of(
             targets=f"{development.classes} classes" if development.classes else "numbers",
             test=SealedRows(sealed.size, sealed.digest, sealed.duplicates) if sealed else None,
             input_shape=development.inputs.shape[1:],
-            outputs=_outputs(config, development),
+            outputs=output_count(
+                config.loss,
+                development.task,
+                development.classes,
+                1 if development.classes else development.targets.shape[1],
+                data=development.name,
+            ),
             input_second_moment=_second_moment(config, development),
             **tell_columns(development, config.data),
         ),
@@ -269,13 +270,8 @@ def name_of(
     return named
 
 
-def _outputs(config: Config, rows: Development) -> int:
-    width = 1 if rows.classes else rows.targets.shape[1]
-    return output_count(config.loss, rows.task, rows.classes, width, data=rows.name)
-
-
 def _second_moment(config: Config, rows: Development) -> float:
-    """Mean square of the inputs as a network sees them, on the first rows: where theory of signals begins."""
+    """Mean square of the scaled inputs of the first rows, the starting point of signal propagation theory."""
     first = np.arange(min(rows.n, SAMPLE_ROWS))
     scaling = fit_scaling(rows, first, config.data.normalize)
     inputs = (rows.inputs[first].astype(np.float64) - scaling.shift) * scaling.scale

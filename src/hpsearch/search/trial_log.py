@@ -1,6 +1,6 @@
-"""The attempts at the trials of a search, which Optuna's study knows of too.
+"""Commit protocol of search trials, whose attempts are also trials of an Optuna study.
 
-Optuna is asked before the run of an attempt is created, and told after the run has its results: that is the commit.
+Optuna is asked before the run of an attempt is created, and told after the run has its results. `tell` is the commit.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from hpsearch.search.commit_and_resume import CommitLog, Finished, OpenAttempt, 
 from hpsearch.search.narrowing import widened_to_hold
 from hpsearch.search.plan import Plan
 from hpsearch.search.sampler import add_drawn_trial
-from hpsearch.store.optuna_journal import report_rungs
+from hpsearch.store.optuna_journal import report_rungs, tell_result
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.run_format import Role
@@ -24,12 +24,12 @@ _Identity = tuple[str, int, int]
 
 @dataclass
 class TrialLog(CommitLog):
-    """The only writer of a sweep's study, and of the records and runs of its trials.
+    """The only writer of a sweep's Optuna study, and of the records and runs of its trials.
 
     Attributes:
         plan: The sweep.
-        study: Optuna's study of it.
-        store: Takes the records.
+        study: Its Optuna study.
+        store: Its store.
     """
 
     plan: Plan
@@ -38,7 +38,7 @@ class TrialLog(CommitLog):
     _optuna_numbers: dict[_Identity, int] = field(default_factory=dict, init=False)
 
     def reconcile(self) -> dict[Key, Record]:
-        """See `CommitLog`; what Optuna was told is committed."""
+        """See `CommitLog`; finished trials of the study are committed."""
         finished, damaged = self.store.survey()
         if damaged:
             self._mark_replaced()
@@ -48,12 +48,12 @@ class TrialLog(CommitLog):
         recorded = {(*key, attempt.number): attempt for key, attempt in finished.items()}
         for identity, attempt in recorded.items():
             if identity in committed and self.run.resumed:
-                continue  # otherwise this tracking store does not have it yet
+                continue  # if not resumed, this tracking store is new and lacks it
             record = record_of(attempt)
             trial = self.plan.realize(record.key, record.values)
             adopted = self._adopt(trial, attempt)
             if identity not in optuna_trials:
-                self._ask(trial, attempt.number)
+                self._before_run(trial, attempt.number)
             if identity not in committed:
                 self._tell(adopted)
         for identity, optuna_trial in optuna_trials.items():
@@ -63,7 +63,7 @@ class TrialLog(CommitLog):
         return {key: record_of(attempt) for key, attempt in finished.items()}
 
     def _mark_replaced(self) -> None:
-        """The runs of attempts whose record is damaged: they have ended well, and their trials are trained again."""
+        """Mark the runs of attempts with a damaged record, whose trials are trained again, as interrupted."""
         for run in self.tracker.attempts(self.run):
             if run.role is Role.SEARCH and run.status != Status.INTERRUPTED:
                 for attempt in self.store.attempts(run.level, run.k):
@@ -73,13 +73,8 @@ class TrialLog(CommitLog):
     def _place(self, trial: Trial) -> Place:
         return Place(self.store, trial, trial, Role.SEARCH)
 
-    def begin(self, trial: Trial, started_ms: int) -> None:
-        """See `CommitLog`; Optuna is asked before there is a run."""
-        number = self._new_number(trial)
-        self._ask(trial, number)
-        self._open_run(trial, number, started_ms)
-
-    def _ask(self, trial: Trial, number: int) -> None:
+    def _before_run(self, trial: Trial, number: int) -> None:
+        """Ask Optuna for a trial with these values."""
         level = self.plan.level(trial.level)
         # A default recipe draws nothing, and its values may lie outside the space.
         default, space = self.plan.is_default(trial.key), widened_to_hold(level.space, trial.values)
@@ -89,22 +84,18 @@ class TrialLog(CommitLog):
         self._optuna_numbers[*trial.key, number] = optuna_trial.number
 
     def commit(self, finished: Finished) -> Record:
-        """See `CommitLog`; then Optuna is told."""
+        """See `CommitLog`; also tells Optuna."""
         record = super().commit(finished)
         self._tell(finished)
         return record
 
     def _tell(self, finished: Finished) -> None:
-        result, optuna_number = finished.result, self._optuna_numbers[*finished.key, finished.number]
-        report_rungs(self.study, optuna_number, rung_scores(result))
-        if result.score is not None:
-            self.study.tell(optuna_number, result.score)
-        else:
-            state = TrialState.PRUNED if result.status is Status.PRUNED else TrialState.FAIL
-            self.study.tell(optuna_number, state=state)
+        optuna_number = self._optuna_numbers[*finished.key, finished.number]
+        report_rungs(self.study, optuna_number, rung_scores(finished.result))
+        tell_result(self.study, optuna_number, finished.result)
 
     def close(self, key: Key, failure: str | None) -> OpenAttempt:
-        """See `CommitLog`; to Optuna, the attempt has failed."""
+        """See `CommitLog`; Optuna sees a failed trial."""
         attempt = super().close(key, failure)
         self.study.tell(self._optuna_numbers[*key, attempt.number], state=TrialState.FAIL)
         return attempt

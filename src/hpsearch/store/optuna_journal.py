@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
 
 from hpsearch.errors import HpsearchError
+from hpsearch.records import Status, TrialResult
 from hpsearch.store.atomic_files import BrokenFileError, StorageError
 
 JOURNAL = "optuna.journal"
@@ -89,6 +91,26 @@ def report_rungs(study: optuna.Study, number: int, scores: Mapping[int, float]) 
         trial = optuna.Trial(study, known._trial_id)  # noqa: SLF001 (no public way to go on with a trial)
         for rung in scores.keys() - known.intermediate_values.keys():
             trial.report(scores[rung], rung)
+
+
+def tell_result(
+    study: optuna.Study,
+    trial: optuna.Trial | int,
+    result: TrialResult,
+    as_pruned: Container[Status] = (Status.PRUNED,),
+) -> None:
+    """Finish an Optuna trial with its score, or as pruned or failed.
+
+    Args:
+        study: The study.
+        trial: The trial or its number.
+        result: Its result.
+        as_pruned: The statuses that Optuna sees as pruned; all others without a score have failed.
+    """
+    if result.score is not None:
+        study.tell(trial, result.score)
+    else:
+        study.tell(trial, state=TrialState.PRUNED if result.status in as_pruned else TrialState.FAIL)
 
 
 class _Lock(JournalFileOpenLock):
