@@ -1,20 +1,33 @@
 """Python values and the overrides that say the same."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from hpsearch.api.arguments import as_overrides
+from hpsearch.api import functions
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 
 
 @pytest.fixture
 def given(tmp_path, monkeypatch):
-    """The overrides of arguments, in an empty folder."""
+    """The overrides that `hpsearch.sweep` composes from its arguments, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return lambda *overrides, **arguments: as_overrides(overrides=overrides, **arguments)
+    commands = []
+
+    def run_action(command, _observer):
+        commands.append(command)
+        return SimpleNamespace(identity=None, config=None)
+
+    def given(*overrides, **arguments):
+        functions.sweep(None, *overrides, progress=False, **arguments)
+        return commands[-1].overrides
+
+    monkeypatch.setattr(functions, "run_action", run_action)
+    return given
 
 
 def test_words_of_the_command_line_are_passed_on_and_come_last(given):

@@ -1,4 +1,4 @@
-"""Python values to overrides, in the words of the command line: there is no second way to configure a run."""
+"""Converts Python arguments to command-line overrides, so that a run is configured in a single way."""
 
 import hashlib
 import io
@@ -17,83 +17,49 @@ from hpsearch.quoting import hydra_quoted
 from hpsearch.store.atomic_files import write_atomic
 
 READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".npz": "npz"}
-"""The option of `data` that reads a file, by its ending."""
+"""File suffix to the option of `data` that reads it."""
 
 
-def as_overrides(  # one parameter for each word of the public functions
-    *,
-    overrides: Sequence[str],
-    name: str | None = None,
-    data: Any = None,
-    target: str | None = None,
-    model: Any = None,
-    loss: Any = None,
-    trials: int | None = None,
-    space: Mapping[str, Any] | None = None,
-    choose: Mapping[str, Sequence[str]] | None = None,
-    metric: str | None = None,
-    evaluation: str | None = None,
-    seed: int | None = None,
-    workers: int | None = None,
-    tracking_uri: str | None = None,
-    config_dir: Path | None = None,
-) -> tuple[str, ...]:
-    """The overrides that say the same, those of `overrides` last.
+def option_overrides(group: str, option: Any, directory: Path) -> list[str]:
+    """Return the overrides that select an option, or custom code as `package.module:name`, a class or a function."""
+    if option is None:
+        return []
+    if isinstance(option, str) and ":" not in option:
+        return [f"{group}={option}"]
+    path = option if isinstance(option, str) else import_path_of(group, option, directory)
+    return [f"{group}=custom", f"{group}.import_path={path}"]
 
-    Raises:
-        ConfigError: If a value is of a type that has no meaning here.
+
+def value_overrides(values: Mapping[str, Any]) -> list[str]:
+    """Return the overrides that set these keys, except to None.
 
     Examples:
-        >>> space = {"optimizer.lr": (1e-3, 0.1, "log")}
-        >>> for override in as_overrides(overrides=["seed=1"], name="mine", data="digits", trials=8, space=space):
-        ...     print(override)
-        name=mine
-        data=digits
-        search.trials=8
-        search.tune=[optimizer]
-        optimizer.space.lr={low:0.001,high:0.1,log:true}
-        seed=1
+        >>> value_overrides({"search.trials": 8, "seed": None, "search.choose.optimizer": ["adam", "sgd"]})
+        ['search.trials=8', 'search.choose.optimizer=[adam,sgd]']
     """
-    directory = tracking_directory(overrides)
-    found = [] if name is None else [f"name={hydra_quoted(name)}"]
-    found += _data(data, target, directory, config_dir)
-    for group, given in (("model", model), ("loss", loss)):
-        if isinstance(given, str) and ":" not in given:
-            found.append(f"{group}={given}")
-        elif given is not None:
-            path = given if isinstance(given, str) else import_path_of(group, given, directory)
-            found += [f"{group}=custom", f"{group}.import_path={path}"]
-    plain = {"search.trials": trials, "search.metric": metric, "seed": seed, "execution.workers": workers}
-    found += [f"{key}={_value(value)}" for key, value in plain.items() if value is not None]
-    found += [] if evaluation is None else [f"evaluation={evaluation}"]
-    found += [] if tracking_uri is None else [f"tracking.uri={hydra_quoted(tracking_uri)}"]
-    found += [f"search.choose.{group}={_value(list(options))}" for group, options in (choose or {}).items()]
-    found += _space(space or {}, {key_of(given) for given in overrides})
-    return (*found, *overrides)
+    return [f"{key}={_hydra_value(value)}" for key, value in values.items() if value is not None]
 
 
-def tracking_directory(overrides: Sequence[str]) -> Path:
-    """The folder of runs that overrides name, or the default one."""
-    given = [each.partition("=")[2] for each in overrides if key_of(each) == "tracking.directory"]
-    return Path(given[-1].strip("'\"") if given else "mlruns")
+def runs_folder(overrides: Sequence[str]) -> Path:
+    """Return the folder of runs that the overrides set, or the default one."""
+    values = [override.partition("=")[2] for override in overrides if key_of(override) == "tracking.directory"]
+    return Path(values[-1].strip("'\"") if values else "mlruns")
 
 
-def _space(space: Mapping[str, Any], given: set[str]) -> list[str]:
-    """Edits of bounds, and the groups that are tuned because of them."""
-    groups: list[str] = []
-    edits = []
+def space_overrides(space: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that set bounds and, unless `overrides` set `search.tune`, tune their groups."""
+    edits: dict[str, Any] = {}
     for key, entry in space.items():
         group, dot, value = key.partition(".")
         if not dot:
             raise ConfigError(f"space: {key} must be a key of an option, such as optimizer.lr, got {key!r}")
-        groups.append(group)
-        edits.append(f"{group}.space.{value}={_value(_dimension(key, entry))}")
-    tuned = [] if not groups or "search.tune" in given else [f"search.tune={_value(list(dict.fromkeys(groups)))}"]
-    return [*tuned, *edits]
+        edits[f"{group}.space.{value}"] = _dimension(key, entry)
+    tune = list(dict.fromkeys(key.partition(".")[0] for key in edits))
+    tuned = {} if not tune or "search.tune" in map(key_of, overrides) else {"search.tune": tune}
+    return value_overrides({**tuned, **edits})
 
 
 def _dimension(key: str, entry: Any) -> Any:
-    """`(low, high)`, `(low, high, "log")`, `(low, high, step)`, or a list of choices."""
     if isinstance(entry, Mapping):
         return dict(entry)
     if isinstance(entry, list):
@@ -109,8 +75,7 @@ def _dimension(key: str, entry: Any) -> Any:
     return bounds
 
 
-def _value(value: Any) -> str:
-    """A value in Hydra's grammar."""
+def _hydra_value(value: Any) -> str:
     match value:
         case None:
             return "null"
@@ -121,44 +86,44 @@ def _value(value: Any) -> str:
         case str():
             return hydra_quoted(value)
         case Mapping():
-            return "{" + ",".join(f"{key}:{_value(item)}" for key, item in value.items()) + "}"
+            return "{" + ",".join(f"{key}:{_hydra_value(item)}" for key, item in value.items()) + "}"
         case Sequence():
-            return "[" + ",".join(map(_value, value)) + "]"
+            return "[" + ",".join(map(_hydra_value, value)) + "]"
     raise ConfigError(f"{value!r} has no spelling on the command line: use numbers, texts, lists and mappings")
 
 
-def _data(data: Any, target: str | None, directory: Path, config_dir: Path | None) -> list[str]:
+def data_overrides(data: Any, target: str | None, directory: Path, config_dir: Path | None) -> list[str]:
+    """Return the overrides that select a data set; rows in memory are first stored in the folder of runs."""
+    target_override = value_overrides({"data.target": target})
     if data is None:
-        return [] if target is None else [f"data.target={hydra_quoted(target)}"]
-    aimed = [] if target is None else [f"data.target={hydra_quoted(target)}"]
+        return target_override
     if isinstance(data, str | Path):
-        known = options_of("data", config_dir)
-        suffix = Path(data).suffix.lower()
-        if suffix in READERS:
-            return [f"data={READERS[suffix]}", f"data.path={hydra_quoted(str(data))}", *aimed]
-        if str(data) not in known:
+        if reader := READERS.get(Path(data).suffix.lower()):
+            return [f"data={reader}", *value_overrides({"data.path": str(data)}), *target_override]
+        options = options_of("data", config_dir)
+        if str(data) not in options:
             endings = ", ".join(READERS)
-            hint = nearest(str(data), known)
+            hint = nearest(str(data), options)
             raise ConfigError(f"data must be an option or a file that ends in {endings}, got {str(data)!r}: {hint}")
-        return [f"data={data}", *aimed]
+        return [f"data={data}", *target_override]
     if hasattr(data, "to_csv"):
-        text = data.to_csv(index=False).encode()
-        return ["data=csv", f"data.path={hydra_quoted(str(_kept(text, 'frame', '.csv', directory)))}", *aimed]
+        path = _store_once(data.to_csv(index=False).encode(), "frame", ".csv", directory)
+        return ["data=csv", *value_overrides({"data.path": path}), *target_override]
     if target is not None:
         raise ConfigError(f"target={target!r} names a column: rows in memory bring their targets along, as (X, y)")
     inputs, targets = _arrays(data)
     stream = io.BytesIO()
     np.savez(stream, x=inputs, y=targets)
-    path = _kept(stream.getvalue(), "arrays", ".npz", directory)
-    return ["data=npz", f"data.path={hydra_quoted(str(path))}"]
+    path = _store_once(stream.getvalue(), "arrays", ".npz", directory)
+    return ["data=npz", *value_overrides({"data.path": path})]
 
 
 def _arrays(data: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (N, ...) and targets (N,) or (N, C) of a pair of arrays or of a torch data set."""
+    """Return inputs (N, ...) and targets (N,) or (N, C) of a pair of arrays or a torch data set."""
     if isinstance(data, tuple) and len(data) == 2:
         inputs, targets = map(_array, data)
     elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-        rows = [data[at] for at in range(len(data))]
+        rows = [data[index] for index in range(len(data))]
         if not rows or not all(isinstance(row, tuple | list) and len(row) == 2 for row in rows):
             raise ConfigError("data: each item of a data set must be a pair of inputs and target")
         inputs, targets = (np.stack([_array(row[part]) for row in rows]) for part in (0, 1))
@@ -173,7 +138,6 @@ def _arrays(data: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _array(values: Any) -> np.ndarray:
-    """A NumPy array of what may be a tensor, on whichever device."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
     array = np.asarray(values)
@@ -184,10 +148,10 @@ def _array(values: Any) -> np.ndarray:
     return array
 
 
-def _kept(content: bytes, what: str, suffix: str, directory: Path) -> Path:
-    """The file that holds this content, named by it: the same rows are kept once, and every resume finds them."""
-    path = directory / "data" / f"{what}-{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
+def _store_once(content: bytes, stem: str, suffix: str, directory: Path) -> str:
+    # Named by its content: the same rows are stored once, and a resumed sweep finds them.
+    path = directory / "data" / f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, content)
-    return path
+    return str(path)

@@ -1,10 +1,10 @@
-"""The functions of hpsearch."""
+"""The public functions of hpsearch."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.api.arguments import as_overrides
+from hpsearch.api.arguments import data_overrides, option_overrides, runs_folder, space_overrides, value_overrides
 from hpsearch.api.results import Callback, Sweep, Trial, trial_of
 from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer, ObserverGroup
@@ -14,7 +14,6 @@ from hpsearch.config import ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.errors import NotFoundError
 from hpsearch.metrics import METRICS
-from hpsearch.quoting import hydra_quoted
 from hpsearch.search.sweep_identity import SweepIdentity, find_sweep
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import list_sweeps
@@ -44,40 +43,41 @@ def sweep(
     observer: Observer | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Sweep:
-    """Runs a sweep, goes on with it, or finds it finished: as `python -m hpsearch +sweep=<option> …` does.
+    """Start a sweep, resume it, or load it if it is complete, as `python -m hpsearch +sweep=<option> …` does.
 
     Args:
-        option: The option of `+sweep=`, such as `mnist`; None: everything is said by what follows.
-        overrides: In the words of the command line, such as `"data=digits"` or `"optimizer.lr=0.1"`.
+        option: The option of `+sweep=`, such as `mnist`; None: the other arguments configure the sweep.
+        overrides: Overrides as on the command line, such as `"data=digits"` or `"optimizer.lr=0.1"`.
         name: The name of the sweep; None: that of the option.
         data: An option (`"digits"`), a file (CSV or NPZ), a pandas DataFrame with `target`, a pair of arrays or tensors
-            (X (N, ...), y (N,)), or a torch `Dataset` of (inputs, target) pairs. Rows in memory are kept once, below
-            the folder of runs, by a digest of their content: the same rows go on with the same sweep.
+            (X (N, ...), y (N,)), or a torch `Dataset` of (inputs, target) pairs. Rows in memory are stored once, in the
+            folder of runs, under a digest of their content: the same rows resume the same sweep.
         target: The column to predict, where `data` is a file or a DataFrame.
         model: An option (`"mlp"`), `"package.module:Class"`, or a class or function that builds a `torch.nn.Module`;
-            one that is defined in a notebook's cell is kept as a module with what it uses.
+            the source of one defined in a notebook cell is stored as a module, with the names it uses.
         loss: An option (`"mse"`), `"package.module:function"`, or a function of outputs and targets that returns the
             loss of each row.
         trials: The number of trials; in a comparison, of each level.
-        space: What is searched, by key: `(low, high)`, `(low, high, "log")`, `(low, high, step)`, or a list of choices.
+        space: Search space by key: `(low, high)`, `(low, high, "log")`, `(low, high, step)`, or a list of choices.
         choose: The options that a trial may take, by group: `{"optimizer": ["adam", "sgd"]}`.
-        metric: What trials are scored by, such as `macro_f1`; None: accuracy for classes, else the mean squared error.
+        metric: The metric that trials are scored by, such as `macro_f1`; None: accuracy for classification, mean
+            squared error for regression.
         evaluation: How rows are split: `holdout`, `kfold`, `stratified_kfold`, ….
         seed: The seed from which every random number is derived.
-        workers: The number of worker processes; None: one a core.
-        tracking_uri: The address of an MLflow store; None: a SQLite file below `mlruns`.
-        config_dir: A folder of option files of your own.
-        progress: Whether a progress bar and warnings are shown.
-        observer: An observer of your own, which is told what happens.
-        callbacks: Functions that are called as `callback(sweep, trial)` after each trial.
+        workers: The number of worker processes; None: one per core.
+        tracking_uri: The address of an MLflow store; None: a SQLite file in `mlruns`.
+        config_dir: A folder of your own option files.
+        progress: Whether to show a progress bar and warnings.
+        observer: An observer of your own.
+        callbacks: Functions called as `callback(sweep, trial)` after each trial.
 
     Returns:
-        The sweep; `sweep.best`, `sweep.trials`, `sweep.report()`, `sweep.final()`.
+        The sweep, with `best`, `trials`, `report()` and `final()`.
 
     Raises:
-        ConfigError: With every key that is wrong, and the way out; nothing is written then.
-        RefusedError: If another sweep has the name, or is being run by another process.
-        KeyboardInterrupt: By Ctrl-C, after what is open was closed; the same call goes on where it was.
+        ConfigError: With every invalid key and how to fix it; nothing has been written.
+        RefusedError: If another sweep has the name, or another process is running this one.
+        KeyboardInterrupt: On Ctrl-C, after everything open was closed; the same call resumes the sweep.
 
     Examples:
         >>> import hpsearch
@@ -88,71 +88,69 @@ def sweep(
     """
     if option is not None and "=" in option:
         overrides, option = (option, *overrides), None
-    given = as_overrides(
-        overrides=overrides,
-        name=name,
-        data=data,
-        target=target,
-        model=model,
-        loss=loss,
-        trials=trials,
-        space=space,
-        choose=choose,
-        metric=metric,
-        evaluation=evaluation,
-        seed=seed,
-        workers=workers,
-        tracking_uri=tracking_uri,
-        config_dir=None if config_dir is None else Path(config_dir),
+    runs, folder = runs_folder(overrides), None if config_dir is None else Path(config_dir)
+    scalars = {"search.trials": trials, "search.metric": metric, "seed": seed, "execution.workers": workers}
+    command = Command(
+        (
+            *([] if option is None else [f"+sweep={option}"]),
+            *value_overrides({"name": name}),
+            *data_overrides(data, target, runs, folder),
+            *option_overrides("model", model, runs),
+            *option_overrides("loss", loss, runs),
+            *value_overrides(scalars),
+            *option_overrides("evaluation", evaluation, runs),
+            *value_overrides({"tracking.uri": tracking_uri}),
+            *value_overrides({f"search.choose.{group}": list(options) for group, options in (choose or {}).items()}),
+            *space_overrides(space or {}, overrides),
+            *overrides,
+        ),
+        folder,
     )
-    if actions := [each for each in overrides if key_of(each) in ("final", "report")]:
+    if actions := [override for override in overrides if key_of(override) in ("final", "report")]:
         raise ConfigError(f"{actions[0]} is another action: call sweep.final() or sweep.report() of what is returned")
-    started = () if option is None else (f"+sweep={option}",)
-    command = Command((*started, *given), None if config_dir is None else Path(config_dir))
-    shown = _observer(observer, progress=progress)
-    told = ObserverGroup(shown, _Callbacks(callbacks, command, shown)) if callbacks else shown
-    result = run_action(command, told)
-    return Sweep(result.identity, result.config, command, shown)
+    display = _observer(observer, progress=progress)
+    listener = ObserverGroup(display, _Callbacks(callbacks, command, display)) if callbacks else display
+    result = run_action(command, listener)
+    return Sweep(result.identity, result.config, command, display)
 
 
 def train(*overrides: str, **arguments: Any) -> Trial:
-    """Trains, scores and logs one configuration, as `python -m hpsearch` without an action does.
+    """Train, score and log one configuration, as `python -m hpsearch` without an action does.
 
     Args:
-        overrides: In the words of the command line, such as `"model.width=300"`.
+        overrides: Overrides as on the command line, such as `"model.width=300"`.
         arguments: Those of `sweep`, except `trials`, `space` and `choose`.
 
     Returns:
-        Its trial, the stored one if this configuration was trained before; `failure` says why if it has no score.
+        The trial, loaded if this configuration was trained before; without a score, its `failure` gives the reason.
 
     Raises:
         ConfigError: As from `sweep`.
     """
-    known = {"trials", "space", "choose"} & arguments.keys()
-    if known:
-        raise ConfigError(f"train: {', '.join(sorted(known))} belong to a search: use hpsearch.sweep")
+    if refused := {"trials", "space", "choose"} & arguments.keys():
+        raise ConfigError(f"train: {', '.join(sorted(refused))} belong to a search: use hpsearch.sweep")
     return sweep(None, *overrides, **arguments).trial(0)
 
 
 def compare(group: str, *overrides: str, options: Sequence[str] | None = None, **arguments: Any) -> Sweep:
-    """Compares the options of a group: searches each, retrains the winners on fresh seeds, and writes a report.
+    """Compare the options of a group: search each, retrain the winners on fresh seeds, and write a report.
 
-    The spaces of the group and of the optimizer are searched, unless `space` or `search.tune` says otherwise.
+    The spaces of the group and of the optimizer are searched, unless `space` or `search.tune` is given.
 
     Args:
         group: A config group, such as `optimizer` or `init`.
-        overrides: In the words of the command line.
-        options: The options that are compared; None: all of the group.
+        overrides: Overrides as on the command line.
+        options: The options to compare; None: all options of the group.
         arguments: Those of `sweep`; `trials` is the number for each option.
 
     Returns:
-        The sweep; `sweep.report()` says what was found.
+        The sweep; `sweep.report()` gives the results.
 
     Raises:
         ConfigError: As from `sweep`.
     """
-    chosen = {} if options is None else {group: options}
-    arguments["choose"] = {**(arguments.get("choose") or {}), **chosen}
+    if options is not None:
+        arguments["choose"] = {**(arguments.get("choose") or {}), group: options}
     tuned = "search.tune" in map(key_of, overrides) or arguments.get("space")
     tune = [] if tuned else [f"search.tune=[{','.join(dict.fromkeys((group, 'optimizer')))}]"]
     return sweep(None, f"search.compare={group}", *tune, *overrides, **arguments)
@@ -161,7 +159,7 @@ def compare(group: str, *overrides: str, options: Sequence[str] | None = None, *
 def load(
     name: str, *, directory: str | Path = "mlruns", tracking_uri: str | None = None, progress: bool = True
 ) -> Sweep:
-    """A sweep that was run before, in this process or any other.
+    """Load a sweep that was run before, in this process or another.
 
     Args:
         name: The name of the sweep.
@@ -170,58 +168,53 @@ def load(
         progress: Whether its methods show progress and warnings.
 
     Raises:
-        NotFoundError: If there is no such sweep, with the names of those that there are.
+        NotFoundError: If there is no such sweep.
     """
-    known = list_sweeps(directory)
-    if name not in known:
-        raise NotFoundError(f"{name!r} is no sweep in {directory}: {nearest(name, known)}")
-    where = [] if str(directory) == "mlruns" else [f"tracking.directory={hydra_quoted(str(directory))}"]
-    where += [] if tracking_uri is None else [f"tracking.uri={hydra_quoted(tracking_uri)}"]
-    asked = Composer(["+report=sweep", f"report.sweep={hydra_quoted(name)}", *where]).compose_uncovered().config
-    identity = find_sweep(asked, name, "report")
-    command = Command((*identity.specification.overrides, *where))
-    return Sweep(identity, asked, command, _observer(None, progress=progress))
+    names = list_sweeps(directory)
+    if name not in names:
+        raise NotFoundError(f"{name!r} is no sweep in {directory}: {nearest(name, names)}")
+    folder = None if str(directory) == "mlruns" else str(directory)
+    location = value_overrides({"tracking.directory": folder, "tracking.uri": tracking_uri})
+    report = ["+report=sweep", *value_overrides({"report.sweep": name}), *location]
+    config = Composer(report).compose_uncovered().config
+    identity = find_sweep(config, name, "report")
+    command = Command((*identity.specification.overrides, *location))
+    return Sweep(identity, config, command, _observer(None, progress=progress))
 
 
 def sweeps(directory: str | Path = "mlruns") -> "pd.DataFrame":
-    """A table of the sweeps in a folder, one row each.
+    """Return a table of the sweeps in a folder of runs, one row each.
 
-    Args:
-        directory: The folder of runs.
-
-    Returns:
-        The columns `name`, `data`, `created`, `trials` (finished ones), `best` (the metric of the best trial) and
-        `metric`.
+    Its columns are `name`, `data`, `created`, `trials` (the finished ones), `best` (the best trial's metric) and
+    `metric`.
     """
     import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
 
     rows = []
     for name, specification in list_sweeps(directory).items():
-        found = load(name, directory=directory, progress=False)
-        best = found.best
+        loaded = load(name, directory=directory, progress=False)
+        best = loaded.best
         rows.append({
             "name": name,
             "data": specification.data.name,
             "created": pd.Timestamp(specification.created_ms, unit="ms", tz="UTC").floor("s"),
-            "trials": len(found),
-            "best": None if best is None or best.score is None else METRICS[found.metric].score(best.score),
-            "metric": found.metric,
+            "trials": len(loaded),
+            "best": None if best is None or best.score is None else METRICS[loaded.metric].score(best.score),
+            "metric": loaded.metric,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["name", "data", "created", "trials", "best", "metric"])
 
 
 def _observer(observer: Observer | None, *, progress: bool) -> Observer:
-    found = [] if observer is None else [observer]
+    observers = [] if observer is None else [observer]
     if progress:
         from hpsearch.terminal.notebook_progress import ProgressBar  # noqa: PLC0415 (not needed without one)
 
-        found.append(ProgressBar())
-    return ObserverGroup(*found)
+        observers.append(ProgressBar())
+    return ObserverGroup(*observers)
 
 
 class _Callbacks(Observer):
-    """Calls functions after each trial."""
-
     def __init__(self, callbacks: Sequence[Callback], command: Command, observer: Observer) -> None:
         self._callbacks, self._command, self._observer = callbacks, command, observer
 

@@ -1,4 +1,4 @@
-"""What the functions of Python give back: a sweep, its trials, its report and its final evaluation."""
+"""Results of the Python functions: a sweep, its trials, its report and its final evaluation."""
 
 import html
 import json
@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.api.arguments import value_overrides
 from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Command, key_of
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from hpsearch.final.frozen_champion import Final as FinalTarget
 
 SHOWN_TRIALS = 8
-"""Rows of the table that stands for a sweep in a notebook."""
+"""Rows of a sweep's table in a notebook."""
 
 PAGE_PX = 640
 """Height of a report in a notebook."""
@@ -43,17 +44,16 @@ class Trial:
     """One trial of a sweep.
 
     Attributes:
-        number: Its number, from 0; in a comparison within its level, whose default recipe is 0.
-        level: The level of a comparison; None where nothing is compared.
+        number: Its number, from 0; in a comparison, numbers count within a level, and 0 is the default recipe.
+        level: Its level in a comparison; None without a comparison.
         status: `ok`, `stalled`, `pruned`, `diverged`, `oom` or `error`.
-        score: What trials are selected by, higher is better: minus the metric for losses and errors. None if it has
-            none.
+        score: The selection score, higher is better: minus the metric for losses and errors. None without a score.
         score_se: The standard error of the score.
-        metric: What the score measures, such as `accuracy`.
+        metric: The metric behind the score, such as `accuracy`.
         options: The option of each config group, such as `{"optimizer": "adam"}`.
-        params: What was drawn, such as `{"optimizer.adam.lr": 0.002}`.
-        metrics: What was measured beside the score, such as `report/accuracy`.
-        run_id: The id of its run in MLflow; None if the file that says it is lost.
+        params: Sampled values, such as `{"optimizer.adam.lr": 0.002}`.
+        metrics: Metrics beside the score, such as `report/accuracy`.
+        run_id: The id of its run in MLflow; None if the file that records it is lost.
         config: Its whole configuration.
         failure: Why it has no score; None if nothing failed.
     """
@@ -73,7 +73,7 @@ class Trial:
 
     @property
     def config_yaml(self) -> str:
-        """The configuration as YAML, without the keys that change no result."""
+        """The configuration as YAML, without keys that do not affect results."""
         return config_text(self.config)
 
     def __repr__(self) -> str:
@@ -81,17 +81,17 @@ class Trial:
         return f"<Trial {_named(self)}: {_result(self)}{drawn}>"
 
 
-def trial_of(store: SweepStore, record: Record, attempt: int, asked: Config, metric: str) -> Trial:
-    """The trial of a record.
+def trial_of(store: SweepStore, record: Record, attempt: int, settings: Config, metric: str) -> Trial:
+    """Return the trial of a record.
 
     Args:
-        store: Of its sweep.
-        record: What was stored of it.
-        attempt: Number of the attempt that has the record.
-        asked: Says what the record does not, such as where runs lie.
-        metric: Of its sweep.
+        store: The store of its sweep.
+        record: Its record.
+        attempt: Number of the attempt with this record.
+        settings: Supplies what records do not store, such as the folder of runs.
+        metric: The metric of its sweep.
     """
-    result, config = record.result, stored_config(record.config_tree, asked)
+    result, config = record.result, stored_config(record.config_tree, settings)
     return Trial(
         record.k,
         None if record.level == NO_LEVEL else record.level,
@@ -110,10 +110,10 @@ def trial_of(store: SweepStore, record: Record, attempt: int, asked: Config, met
 
 def _run_id(store: SweepStore, record: Record, attempt: int) -> str | None:
     try:
-        found = store.run_file(record.level, record.k, attempt).get("run_id")
+        run_id = store.run_file(record.level, record.k, attempt).get("run_id")
     except BrokenFileError:  # no result depends on it
         return None
-    return None if found is None else str(found)
+    return None if run_id is None else str(run_id)
 
 
 def _named(trial: Trial) -> str:
@@ -121,12 +121,11 @@ def _named(trial: Trial) -> str:
 
 
 def _measured(trial: Trial) -> str:
-    """The metric that the score stands for, with its standard error."""
     return show_score(None if trial.score is None else METRICS[trial.metric].score(trial.score), trial.score_se)
 
 
 def _result(trial: Trial) -> str:
-    """What came of a trial: `val/accuracy 0.972 ± 0.014`."""
+    """Return `val/accuracy 0.972 ± 0.014`, or the status and reason of a trial without a score."""
     if trial.score is None:
         return trial.status if trial.failure is None else f"{trial.status}, {trial.failure.splitlines()[0]}"
     return f"{'' if trial.status == Status.OK else f'{trial.status}, '}val/{trial.metric} {_measured(trial)}"
@@ -134,11 +133,11 @@ def _result(trial: Trial) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """The report of a sweep; a notebook shows the whole page.
+    """The report of a sweep; a notebook displays the whole page.
 
     Attributes:
         name: The name of the sweep.
-        path: The page, `report.html`; Markdown, JSON, tables and figures lie beside it.
+        path: The page, `report.html`; Markdown, JSON, tables and figures are in the same folder.
         answers: The status of each answer, such as `inconclusive`, and its sentence.
     """
 
@@ -147,9 +146,9 @@ class Report:
     answers: tuple[tuple[str, str], ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that the report says, as numbers and sentences: what `report.json` holds."""
-        found: dict[str, Any] = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
-        return found
+        """Return the content of `report.json`: all findings as numbers and sentences."""
+        findings: dict[str, Any] = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
+        return findings
 
     def __repr__(self) -> str:
         return "\n".join([*(f"{status}: {sentence}" for status, sentence in self.answers), f"<Report {self.path}>"])
@@ -161,14 +160,14 @@ class Report:
 
 @dataclass(frozen=True, repr=False)
 class Final:
-    """The one evaluation of a champion on the sealed test set.
+    """The single evaluation of a champion on the sealed test set.
 
     Attributes:
         trial: The champion.
         opening: Number of the opening of this test set, from 1.
         opened_by: Who opened it: user, host, sweep and trial.
-        opened_at: When it was opened, in ISO 8601.
-        scores: For each metric its value and the ends of its 95 % interval: `{"accuracy": (0.97, 0.95, 0.98)}`.
+        opened_at: Time of the opening, ISO 8601.
+        scores: By metric, the value and its 95 % interval: `{"accuracy": (0.97, 0.95, 0.98)}`.
         path: The folder of the refitted weights.
         model_uri: The address of the model in MLflow; None if it could not be exported.
     """
@@ -184,7 +183,7 @@ class Final:
     _target: "FinalTarget"
 
     def load_model(self) -> "nn.Module":
-        """The refitted network as a module that takes raw inputs (N, ...), scaling included, in evaluation mode.
+        """Return the refitted network in evaluation mode; it scales its raw inputs (N, ...) itself.
 
         Outputs are logits (N, classes), one logit (N, 1), or predictions (N, targets) in the targets' units.
         """
@@ -193,15 +192,17 @@ class Final:
         return deployed(self._tested.model, self._target.development).eval()
 
     def __repr__(self) -> str:
-        shown = "; ".join(f"test/{name} {show_interval(*score)}" for name, score in self.scores.items())
-        return f"<Final {shown}; trial {_named(self.trial)}, {self._look}>"
+        scores = "; ".join(f"test/{name} {show_interval(*score)}" for name, score in self.scores.items())
+        return f"<Final {scores}; trial {_named(self.trial)}, {self._look}>"
 
     def _repr_html_(self) -> str:
-        rows = {f"test/{name}": show_interval(*score) for name, score in self.scores.items()}
-        table = _table([{"metric": name, "value [95 % interval]": shown} for name, shown in rows.items()])
+        scores = self.scores.items()
+        table = _table(
+            [{"metric": f"test/{key}", "value [95 % interval]": show_interval(*each)} for key, each in scores]
+        )
         when = self.opened_at[:16].replace("T", " ")
-        said = f"Trial {_named(self.trial)}, {self._look} (by {self.opened_by}, {when} UTC)"
-        return f"{table}<p>{html.escape(said)}</p>"
+        caption = f"Trial {_named(self.trial)}, {self._look} (by {self.opened_by}, {when} UTC)"
+        return f"{_table(rows)}<p>{html.escape(caption)}</p>"
 
     @property
     def _look(self) -> str:
@@ -209,18 +210,17 @@ class Final:
 
 
 class Sweep:
-    """A sweep on disk: its trials, and what can be made of them."""
+    """A sweep on disk: its trials, its report and its final evaluation.
 
-    def __init__(self, identity: SweepIdentity, asked: Config, command: Command, observer: Observer) -> None:
-        """Reads nothing yet.
+    Args:
+        identity: Its name, specification and records.
+        settings: Supplies what is not stored, such as the folders of runs and reports.
+        command: The command that ran or would resume it.
+        observer: Receives the events of its methods.
+    """
 
-        Args:
-            identity: Its name, specification and records.
-            asked: Where runs and reports lie.
-            command: The command that ran it, or would go on with it.
-            observer: Is told what its methods do.
-        """
-        self._identity, self._asked, self._command, self._observer = identity, asked, command, observer
+    def __init__(self, identity: SweepIdentity, settings: Config, command: Command, observer: Observer) -> None:
+        self._identity, self._settings, self._command, self._observer = identity, settings, command, observer
 
     @property
     def name(self) -> str:
@@ -234,14 +234,14 @@ class Sweep:
 
     @property
     def command(self) -> str:
-        """The command line that does the same, to be pasted into a shell."""
+        """The equivalent command line, for a shell."""
         return self._command.line()
 
     @cached_property
     def metric(self) -> str:
-        """What trials are scored by, such as `accuracy`; for losses and errors, a score is minus the metric."""
+        """The metric that trials are scored by, such as `accuracy`; for losses and errors, a score is minus it."""
         specification = self._identity.specification
-        config = stored_config(specification.fingerprinted.config, self._asked)
+        config = stored_config(specification.fingerprinted.config, self._settings)
         return metric_of(config.search.metric, classes=specification.data.classes > 0).name
 
     @property
@@ -249,17 +249,13 @@ class Sweep:
         return self._identity.store.finished()
 
     @property
-    def _records(self) -> list[Record]:
-        return [attempt.record for attempt in self._finished.values() if attempt.record is not None]
-
-    @property
     def best(self) -> Trial | None:
-        """The trial with the highest score among those of status `ok`; None if there is none."""
-        champion = find_champion(self._records)
+        """The highest-scoring trial of status `ok`; None if there is none."""
+        champion = find_champion([attempt.record for attempt in self._finished.values() if attempt.record is not None])
         return None if champion is None else self.trial(champion.k, level=champion.level)
 
     def trial(self, number: int, *, level: str | None = None) -> Trial:
-        """One trial.
+        """Return one trial.
 
         Args:
             number: Its number, as `trials` lists it.
@@ -270,17 +266,20 @@ class Sweep:
         """
         attempt = self._finished.get((level or NO_LEVEL, number))
         if attempt is None or attempt.record is None:
-            known = number_of(len(self), "finished trial")
-            which = f"trial {number}" if level is None else f"trial {number} of level {level}"
-            raise NotFoundError(f"sweep {self.name!r} has no finished {which}: it has {known}, see sweep.trials")
-        return trial_of(self._identity.store, attempt.record, attempt.number, self._asked, self.metric)
+            finished = number_of(len(self), "finished trial")
+            name = f"trial {number}" if level is None else f"trial {number} of level {level}"
+            raise NotFoundError(f"sweep {self.name!r} has no finished {name}: it has {finished}, see sweep.trials")
+        return self._trial(attempt.record, attempt)
+
+    def _trial(self, record: Record, attempt: Attempt) -> Trial:
+        return trial_of(self._identity.store, record, attempt.number, self._settings, self.metric)
 
     @property
     def trials(self) -> "pd.DataFrame":
-        """A table with one row a trial.
+        """A table with one row per trial.
 
-        Its columns are `number`, in a comparison `level`, `status`, `score`, `score_se`, the metric on `val` rows and
-        all metrics on `report` rows, one for each value that was drawn, and `run_id`.
+        Its columns are `number`, `level` (in a comparison), `status`, `score`, `score_se`, the metric on `val` rows,
+        all metrics on `report` rows, one column per sampled value, and `run_id`.
         """
         import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
 
@@ -288,7 +287,7 @@ class Sweep:
         for _, attempt in sorted(self._finished.items()):
             if attempt.record is None:
                 continue
-            trial = trial_of(self._identity.store, attempt.record, attempt.number, self._asked, metric)
+            trial = self._trial(attempt.record, attempt)
             row: dict[str, Any] = {"number": trial.number} | ({} if trial.level is None else {"level": trial.level})
             row |= {"status": trial.status, "score": trial.score, "score_se": trial.score_se}
             row[f"val/{metric}"] = None if trial.score is None else METRICS[metric].score(trial.score)
@@ -297,12 +296,12 @@ class Sweep:
         return pd.DataFrame(rows)
 
     def report(self) -> Report:
-        """Writes the report of the sweep, as files and as artifacts of its run, and gives it back.
+        """Write the report of the sweep, as files and as artifacts of its run.
 
         Raises:
             ConfigError: If no trial has finished.
         """
-        published = run_action(self._of("report"), self._observer)
+        published = run_action(self._command_for("report"), self._observer)
         return Report(published.name, published.page, published.answers)
 
     def final(
@@ -314,53 +313,49 @@ class Sweep:
         reason: str | None = None,
         opening: int | None = None,
     ) -> Final:
-        """Retrains the champion on fresh seeds, refits it on all development rows, and opens the test set once.
+        """Retrain the champion on fresh seeds, refit it on all development rows, and open the test set once.
 
         Args:
-            overrides: More of what `+final=sweep` takes, such as `final.run=<run id>`.
-            retrains: How many more networks are refitted with other seeds, and tested in the same opening.
-            epochs: The epochs of the refit; None: those of the sweep.
-            seeds: The number of fresh seeds; None: 10.
+            overrides: Further overrides of `+final=sweep`, such as `final.run=<run id>`.
+            retrains: Number of further networks refitted with other seeds and tested in the same opening.
+            epochs: Epochs of the refit; None: those of the sweep.
+            seeds: Number of fresh seeds; None: 10.
             reason: Why a test set that was opened before is opened again.
             opening: The number of that opening.
 
         Raises:
             SealOpenedError: If the test set was opened before, with when and by whom.
-            ConfigError: If the sweep is not finished, or has no trial that learned something.
+            ConfigError: If the sweep is not finished, or has no trial that learned anything.
         """
         if any(key_of(each) == "final.dry_run" for each in overrides):
             raise ConfigError("final.dry_run opens nothing, and so makes no Final: see sweep.best instead")
-        given = {"final.retrains": retrains or None, "final.epochs": epochs, "confirm.seeds": seeds}
-        given |= {"final.reopen.opening": opening}
-        more = [f"{key}={value}" for key, value in given.items() if value is not None]
-        more += [] if reason is None else [f"final.reopen.reason={hydra_quoted(reason)}"]
-        result = run_action(self._of("final", *more, *overrides), self._observer)
+        values: dict[str, Any] = {"final.retrains": retrains or None, "final.epochs": epochs, "confirm.seeds": seeds}
+        values |= {"final.reopen.opening": opening, "final.reopen.reason": reason}
+        result = run_action(self._command_for("final", *value_overrides(values), *overrides), self._observer)
         target, tested = result.final, result.tested
         store, champion = target.named.store, target.champion
         attempt = store.finished()[champion.key].number
-        found = tested.evaluated.scores
         return Final(
-            trial_of(store, champion, attempt, self._asked, self.metric),
+            trial_of(store, champion, attempt, self._settings, self.metric),
             tested.opening.opening,
             tested.opening.claimant,
             tested.opening.granted_at,
-            {name: (score.value, score.low, score.high) for name, score in found.items()},
+            {name: (score.value, score.low, score.high) for name, score in tested.evaluated.scores.items()},
             tested.model.folder,
             tested.address,
             tested,
             target,
         )
 
-    def _of(self, action: str, *overrides: str) -> Command:
-        """The command that does something with this sweep, where it lies."""
+    def _command_for(self, action: str, *overrides: str) -> Command:
         carried = ("execution", "tracking", "trust", "extend")
-        where = [each for each in self._command.overrides if key_of(each).partition(".")[0] in carried]
-        where += self._command.only("report.directory")
+        settings = [each for each in self._command.overrides if key_of(each).partition(".")[0] in carried]
+        settings += self._command.only("report.directory")
         target = f"{action}.sweep={hydra_quoted(self.name)}"
-        return Command((f"+{action}=sweep", target, *where, *overrides), self._command.config_dir)
+        return Command((f"+{action}=sweep", target, *settings, *overrides), self._command.config_dir)
 
     def __len__(self) -> int:
-        """Trials that have finished."""
+        """Return the number of finished trials."""
         return len(self._finished)
 
     def __repr__(self) -> str:
@@ -380,8 +375,8 @@ class Sweep:
             row[f"report/{self.metric}"] = "" if reported is None else show_number(reported)
             rows.append({**row, **show_values(trial.params)})
         left = len(ranked) - len(rows)
-        more = f"<p>and {number_of(left, 'more trial')}: <code>.trials</code> has them all</p>" if left > 0 else ""
-        return f"<p>{html.escape(repr(self)[1:-1])}</p>{_table(rows)}{more}"
+        rest = f"<p>and {number_of(left, 'more trial')}: <code>.trials</code> has them all</p>" if left > 0 else ""
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>{_table(rows)}{rest}"
 
 
 def _table(rows: list[dict[str, str]]) -> str:
@@ -391,4 +386,4 @@ def _table(rows: list[dict[str, str]]) -> str:
 
 
 Callback = Callable[[Sweep, Trial], None]
-"""What is called after each trial, as in Optuna."""
+"""A function called after each trial, as in Optuna."""

@@ -1,4 +1,4 @@
-"""Runs what a command asks for within the caller's process."""
+"""Runs a command in the caller's process."""
 
 import atexit
 import functools
@@ -16,16 +16,16 @@ from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.worker_process import preload, stop_server
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", TqdmWarning)  # said in a notebook without ipywidgets, by whoever is first
+    warnings.simplefilter("ignore", TqdmWarning)  # raised in a notebook without ipywidgets, by the first import
     import tqdm.auto  # noqa: F401 (Optuna imports it too)
 
 
 def run_action(command: Command, observer: Observer) -> Any:
-    """What the action of a command returns.
+    """Run the action of a command and return its result.
 
     Raises:
-        KeyboardInterrupt: By Ctrl-C, after what is open was closed; the same call goes on.
-        HpsearchError: With what cannot be run.
+        KeyboardInterrupt: On Ctrl-C, after everything open was closed; the same call resumes.
+        HpsearchError: If it cannot be run.
     """
     composer = Composer(command.overrides, command.config_dir, command.config_name)
     action = plan_action(composer)
@@ -43,6 +43,5 @@ def run_action(command: Command, observer: Observer) -> Any:
 
 @functools.cache
 def _start_server() -> None:
-    """Starts the server of workers, which serves every later call of this process too."""
     preload("sklearn.model_selection", "hpsearch.execution.run_job", "torch._dynamo")
     atexit.register(stop_server)
