@@ -196,10 +196,7 @@ class Final:
         return f"<Final {scores}; trial {_named(self.trial)}, {self._look}>"
 
     def _repr_html_(self) -> str:
-        scores = self.scores.items()
-        table = _table(
-            [{"metric": f"test/{key}", "value [95 % interval]": show_interval(*each)} for key, each in scores]
-        )
+        rows = [{"metric": f"test/{key}", "value [95 % interval]": show_interval(*v)} for key, v in self.scores.items()]
         when = self.opened_at[:16].replace("T", " ")
         caption = f"Trial {_named(self.trial)}, {self._look} (by {self.opened_by}, {when} UTC)"
         return f"{_table(rows)}<p>{html.escape(caption)}</p>"

@@ -1,4 +1,4 @@
-"""What `--help` teaches: examples, actions, groups and their options."""
+"""The text of `--help`: examples, actions, groups and their options."""
 
 import itertools
 import re
@@ -18,29 +18,21 @@ from hpsearch.config import KINDS, ConfigError
 from hpsearch.config.after_search import Confirm, Report
 from hpsearch.config.bounds import meaning
 from hpsearch.config.conversion import describe, nearest
-from hpsearch.config.option import Option
 from hpsearch.config.synonyms import nearest_option
 from hpsearch.quoting import PROGRAM
 from hpsearch.search.space import malformed
 
 
-def key_lines(group: str, kind: type, names: Sequence[str], defaults: Mapping[str, Any]) -> list[str]:
-    """One line for each key of a group, in columns.
-
-    Args:
-        group: Its name, before the dot.
-        kind: The dataclass that has the keys.
-        names: Those to tell.
-        defaults: Their defaults; without one, a key is required.
-    """
+def _key_lines(group: str, kind: type, names: Sequence[str], defaults: Mapping[str, Any]) -> list[str]:
+    """Return one line per key of a group, in columns; a key without a default is required."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    rows = [(f"{group}.{name}", default_text(defaults.get(name, "???")), _meaning(hints[name])) for name in names]
+    rows = [(f"{group}.{name}", _default_text(defaults.get(name, "???")), _meaning(hints[name])) for name in names]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-    return [f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {said}" for key, default, said in rows]
+    return [f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {text}" for key, default, text in rows]
 
 
-def default_text(value: Any) -> str:
-    """A default on one line."""
+def _default_text(value: Any) -> str:
+    """Return a default as YAML on one line."""
     if value == "???":
         return "required"
     if isinstance(value, dict) and value:
@@ -55,36 +47,36 @@ def _meaning(hint: Any) -> str:
 
 
 def option_help(arguments: Sequence[str], config_dir: Path | None) -> str:
-    """What there is to know about each `group=option`, or about the options of a `group`.
+    """Return the help on each `group=option` and each `group`; empty without any.
 
-    Values, as of a whole command that `--help` was added to, are passed over; nothing else given is an empty text.
+    Assignments of values are ignored, so that `--help` can be added to a whole command.
 
     Raises:
         ConfigError: With each argument that names no group or no option.
     """
     problems: list[str] = []
-    asked = [argument.lstrip("+") for argument in arguments if not _gives_value(argument.lstrip("+"))]
-    pages = [_page(argument, config_dir, problems) for argument in asked]
+    topics = [argument.lstrip("+") for argument in arguments if not _gives_value(argument.lstrip("+"))]
+    pages = [_page(topic, config_dir, problems) for topic in topics]
     if problems:
         raise ConfigError(*problems)
     return "\n\n".join(pages)
 
 
 def first_comment(path: Path) -> str:
-    """What an option file says about itself: its first comment, which may go on over lines, on one."""
+    """Return the first comment of an option file on one line."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("# @package")]
-    begun = itertools.dropwhile(lambda line: not line.startswith("#"), lines)
-    said = [line[1:].strip() for line in itertools.takewhile(lambda line: line.startswith("#"), begun)]
-    return " ".join(filter(None, said))
+    start = itertools.dropwhile(lambda line: not line.startswith("#"), lines)
+    comment = [line[1:].strip() for line in itertools.takewhile(lambda line: line.startswith("#"), start)]
+    return " ".join(filter(None, comment))
 
 
 def first_sentence(path: Path) -> str:
-    """The first sentence of that, for lists."""
+    """Return the first sentence of an option file's first comment."""
     return re.split(r"(?<=[.?!]) ", first_comment(path), maxsplit=1)[0]
 
 
 def option_file(group: str, option: str, config_dir: Path | None) -> Path:
-    """The file of an option; the user's own goes first."""
+    """Return the file of an option; the user's own takes precedence."""
     own = config_dir / group / f"{option}.yaml" if config_dir else None
     return own if own is not None and own.exists() else conf_dir() / group / f"{option}.yaml"
 
@@ -98,52 +90,50 @@ def _page(argument: str, config_dir: Path | None, problems: list[str]) -> str:
     group, equals, option = argument.partition("=")
     groups = [*KINDS, *ACTIONS, "confirm"]
     if argument == "confirm":
-        return "\n".join(["confirm", "", *_of_primary("confirm", Confirm, ["seeds"])])
+        return "\n".join(["confirm", "", *_primary_keys("confirm", Confirm, ["seeds"])])
     if group not in groups:
         problems.append(f"--help {argument}: {group} is not a group of options: {nearest(group, groups)}")
         return ""
-    known = options_of(group, config_dir)
+    options = options_of(group, config_dir)
     if not equals:
-        lines = [
-            f"  {group + '=' + name:<28}  {first_sentence(option_file(group, name, config_dir))}" for name in known
+        rows = [
+            f"  {group + '=' + name:<28}  {first_sentence(option_file(group, name, config_dir))}" for name in options
         ]
-        return "\n".join([f"options of {group}; --help {group}=… shows the keys of one", "", *map(str.rstrip, lines)])
-    if option not in known:
-        problems.append(f"{argument} is not an option of {group}: {nearest_option(group, option, known)}")
+        return "\n".join([f"options of {group}; --help {group}=… shows the keys of one", "", *map(str.rstrip, rows)])
+    if option not in options:
+        problems.append(f"{argument} is not an option of {group}: {nearest_option(group, option, options)}")
         return ""
     path = option_file(group, option, config_dir)
-    if group in ACTIONS:
-        return "\n".join(_about_action(group, option, path))
-    return "\n".join(_about(group, option, path))
+    return "\n".join((_action_help if group in ACTIONS else _group_help)(group, option, path))
 
 
-def _about_action(group: str, option: str, path: Path) -> list[str]:
-    """The file of an action, if it sets anything, and what a report reads beside it."""
+def _action_help(group: str, option: str, path: Path) -> list[str]:
     own = _read(path).get(group)
     sets = [f"+{group}={option} sets, where the command line does not", "", path.read_text(encoding="utf-8").rstrip()]
     if group != "report":
         return sets
-    reads = [f"+report={option} reads", "", *_of_primary("report", Report, keys_read(option), own)]
+    reads = [f"+report={option} reads", "", *_primary_keys("report", Report, keys_read(option), own)]
     return [*sets, "", *reads] if own else [f"+report={option}  {first_comment(path)}", "", *reads]
 
 
-def _of_primary(group: str, kind: type, names: Sequence[str], own: Mapping[str, Any] | None = None) -> list[str]:
-    """Keys whose defaults stand in the primary file, unless an action has its own."""
-    return key_lines(group, kind, names, {**_read(conf_dir() / "config.yaml")[group], **(own or {})})
+def _primary_keys(group: str, kind: type, names: Sequence[str], own: Mapping[str, Any] | None = None) -> list[str]:
+    return _key_lines(group, kind, names, {**_read(conf_dir() / "config.yaml")[group], **(own or {})})
 
 
-def _about(group: str, option: str, path: Path) -> list[str]:
+def _group_help(group: str, option: str, path: Path) -> list[str]:
     file = _read(path)
     kind = KINDS[group].get(str(file.get("kind")))
     if kind is None:  # a user's own option that builds on another one
         return [f"{group}={option} is {path}", "", path.read_text(encoding="utf-8").rstrip()]
-    brought = [_brought(entry) for entry in file.get("defaults", []) if isinstance(entry, dict)]
+    defaults = [_default(entry) for entry in file.get("defaults", []) if isinstance(entry, dict)]
+    names = [f.name for f in fields(kind) if f.init and f.name != "kind"]
+    names.sort(key=[*file, *names].index)  # in the order of the file, from the main to the minor ones
     return [
         f"{group}={option}  {first_comment(path)}".rstrip(),
-        *([f"  brings {' '.join(brought)} along, unless given"] if brought else []),
+        *([f"  brings {' '.join(defaults)} along, unless given"] if defaults else []),
         "",
-        *_keys(group, kind, file),
-        *_space(group, option, _well_formed(group, option, file.get("space"))),
+        *(_key_lines(group, kind, names, file) or ["  no keys"]),
+        *_space(group, option, file.get("space")),
     ]
 
 
@@ -155,50 +145,33 @@ def _read(path: Path) -> dict[str, Any]:
     return file if isinstance(file, dict) else {}
 
 
-def _brought(entry: Mapping[str, str]) -> str:
+def _default(entry: Mapping[str, str]) -> str:
     ((key, option),) = entry.items()
     return f"{key.rpartition('.')[2].rpartition('/')[2]}={option}"
 
 
-def _keys(group: str, kind: type[Option], file: Mapping[str, Any]) -> list[str]:
-    names = [f.name for f in fields(kind) if f.init and f.name != "kind"]
-    names.sort(key=[*file, *names].index)  # as the file has them, from the main to the fine
-    return key_lines(group, kind, names, file) or ["  no keys"]
-
-
-def _well_formed(group: str, option: str, space: object) -> dict[str, Mapping[str, Any]]:
-    """The space of a file that may be a user's own; refused as a sweep would refuse it."""
-    entries = as_space(group, space)
-    problems = [
-        each for name, raw in entries.items() for each in malformed(f"search.space.{group}.{option}.{name}", raw)
-    ]
-    if problems:
+def _space(group: str, option: str, space: object) -> list[str]:
+    entries, place = as_space(group, space), f"search.space.{group}.{option}"
+    # The file may be the user's own: it is refused as a sweep would refuse it.
+    if problems := [each for name, raw in entries.items() for each in malformed(f"{place}.{name}", raw)]:
         raise ConfigError(*problems)
-    return entries
-
-
-def _space(group: str, option: str, space: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if option == "custom" and group == "model":
-        return [
-            "",
-            "to search keyword arguments:",
-            "  'search.tune=[model]' 'model.space.width={low: 8, high: 64}'",
-        ]
-    rows = [f"  {name}: {_bounds(bounds)}" for name, bounds in space.items()]
+        return ["", "to search keyword arguments:", "  'search.tune=[model]' 'model.space.width={low: 8, high: 64}'"]
+    rows = [f"  {name}: {_bounds(bounds)}" for name, bounds in entries.items()]
     how = f"changed by {group}.space.<name>.low=… .high=… .choices=[…]"
     return ["", f"space, sampled with 'search.tune=[{group}]', {how}", *rows] if rows else []
 
 
 def _bounds(bounds: Mapping[str, Any]) -> str:
     if "choices" in bounds:
-        return f"one of {default_text(bounds['choices'])[1:-1]}"
+        return f"one of {_default_text(bounds['choices'])[1:-1]}"
     notes = [", logarithmic"] if bounds.get("log") else []
     notes += [f", in steps of {bounds['step']}"] if bounds.get("step") is not None else []
     return f"{bounds['low']} to {bounds['high']}{''.join(notes)}"
 
 
 NARROW = 24
-"""Characters that the last column of a line must have, to be wrapped within itself."""
+"""Minimum width of the last column, in characters, for it to be wrapped within itself."""
 
 HEAD = """\
 hpsearch finds out, honestly and fast, how to train a neural network.
@@ -256,24 +229,22 @@ data is cached under $HPSEARCH_DATA (default: data/).\
 
 
 def help_text(config_dir: Path | None) -> str:
-    """The whole help page, with the user's own options where `config_dir` holds some."""
+    """Return the whole help page, including the user's own options in `config_dir`."""
     folders = [conf_dir(), *([config_dir] if config_dir else [])]
-    lines = [HEAD, "actions (added with +)"]
-    lines += _options(folders)
+    files = {group: sorted(path for folder in folders for path in (folder / group).glob("*.yaml")) for group in ACTIONS}
+    rows = [(f"+{group}={path.stem}", first_sentence(path)) for group in ACTIONS for path in files[group]]
+    width = max(len(name) for name, _ in rows)
+    lines = [HEAD, "actions (added with +)", *(f"  {name:<{width}}  {text}".rstrip() for name, text in rows)]
     lines += ["", "groups and options (--help data=csv, or any other, shows the keys of one)"]
-    for group in KINDS:
-        lines.append(f"  {group + '=':<16}{' | '.join(options_of(group, config_dir))}")
+    lines += [f"  {group + '=':<16}{' | '.join(options_of(group, config_dir))}" for group in KINDS]
     return "\n".join([*lines, "", TAIL])
 
 
 def fitted(text: str, width: int) -> str:
-    """The text with its longer lines wrapped, each within its last column.
+    """Wrap lines longer than `width` characters within their last column.
 
-    Commands are left as they are, to be copied; a comment of a YAML file stays one.
-
-    Args:
-        text: Lines whose columns are two spaces or more apart.
-        width: Characters of a line.
+    Columns are two or more spaces apart. Commands are not wrapped, so that they can be copied; a wrapped comment of a
+    YAML file stays a comment.
     """
     return "\n".join(_fitted_lines(text.splitlines(), width))
 
@@ -291,21 +262,8 @@ def _fitted_lines(lines: list[str], width: int) -> Iterator[str]:
 
 
 def _indent(line: str, width: int) -> str:
-    """What the further lines of a wrapped one begin with: as far as its comment, or its last column."""
     if "# " in line:
         return " " * line.index("# ") + "# "
-    *_, last = [0, *(found.end() for found in re.finditer(r"\S {2,}(?=\S)", line))]
+    *_, last = [0, *(match.end() for match in re.finditer(r"\S {2,}(?=\S)", line))]
     margin = len(line) - len(line.lstrip())
     return " " * (last if margin < last <= width - NARROW else margin + 4)
-
-
-def _options(folders: list[Path]) -> list[str]:
-    """One line for each option of each action, what it says in one column."""
-    every = [(group, path) for group in ACTIONS for path in _files(group, folders)]
-    rows = [(f"+{group}={path.stem}", first_sentence(path)) for group, path in every]
-    width = max(len(name) for name, _ in rows)
-    return [f"  {name:<{width}}  {said}".rstrip() for name, said in rows]
-
-
-def _files(group: str, folders: list[Path]) -> list[Path]:
-    return sorted(path for folder in folders for path in (folder / group).glob("*.yaml"))

@@ -1,4 +1,4 @@
-"""The command line: composes, builds and calls; the only place where the parts are wired together."""
+"""The entry point of the command line: parses flags, runs the action, returns the exit status."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FLAGS = ("--help", "--version", "--cfg", "--config-dir", "--config-name")
 
 PACKAGES = ("job", "hydra", "all")
-"""What Hydra's `--cfg` can be told to print."""
+"""Arguments of Hydra's `--cfg`."""
 
 SEARCHES = "hpsearch searches by itself, as with 'search.tune=[optimizer]' search.trials=20"
 
@@ -38,11 +38,11 @@ HYDRA_FLAGS = {
     **dict.fromkeys(("r", "run", "experimental-rerun"), "a command without a flag runs, and resumes what is there"),
     **dict.fromkeys(("sc", "shell-completion"), "there is no completion; --help lists groups and options"),
 }
-"""Flags of Hydra's that are none of ours, without their dashes, and what there is instead."""
+"""Flags of Hydra that hpsearch does not have, without dashes, and the alternative."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
+    """Run one command.
 
     Args:
         arguments: The command line without the program's name; `sys.argv` by default.
@@ -52,14 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     make_streams_lenient()
     parser = _parser()
-    given = sys.argv[1:] if arguments is None else arguments
-    parsed, unknown = parser.parse_known_intermixed_args(list(_with_packages(given)))
+    words = sys.argv[1:] if arguments is None else arguments
+    parsed, unknown = parser.parse_known_intermixed_args(list(_with_packages(words)))
     if unknown:
         parser.exit(2, "".join(f"hpsearch: {_printable(_about_flag(flag))}\n" for flag in unknown))
     try:
         return _run(parsed)
     except HpsearchError as error:
-        sys.stdout.flush()  # what was printed before stands above, where both go to one file
+        sys.stdout.flush()  # keeps the order where both streams go to one file
         for line in str(error).splitlines():
             print(f"hpsearch: {_printable(line)}", file=sys.stderr)
         return error.exit_status
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # before the sweep listens to signals itself, nothing is open
         print("hpsearch: stopped by SIGINT; nothing was started", file=sys.stderr)
         return 130
-    except Exception:  # noqa: BLE001  # as Python would print it, but for the secrets that it may hold
+    except Exception:  # noqa: BLE001  # printed as by Python, but with secrets masked
         sys.stdout.flush()
         print(mask_text(traceback.format_exc()), file=sys.stderr, end="")
         return 1
@@ -97,7 +97,7 @@ def _about_flag(flag: str) -> str:
 
 
 def _with_packages(arguments: Sequence[str]) -> Iterator[str]:
-    """The arguments with `--cfg job`, as Hydra takes it, written as one; `--cfg` alone means the same."""
+    """Join `--cfg job`, Hydra's spelling, into one argument; `--cfg` alone means the same."""
     words = iter(arguments)
     for word in words:
         if word not in ("--cfg", "-c"):
@@ -110,17 +110,13 @@ def _with_packages(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _printable(text: str) -> str:
-    """Without secrets, and without control characters, which a name from a command line or a file may hold."""
+    # Names from a command line or a file may contain control characters.
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in mask_text(text))
 
 
 def _run(parsed: argparse.Namespace) -> int:
     # Imported here, so that --version and a mistyped flag answer at once.
-    from hpsearch.cli.help import (  # noqa: PLC0415
-        fitted,
-        help_text,
-        option_help,
-    )
+    from hpsearch.cli.help import fitted, help_text, option_help  # noqa: PLC0415
     from hpsearch.compose.composer import Composer  # noqa: PLC0415
 
     if parsed.help:
@@ -139,10 +135,10 @@ def _start(action: "Action", composer: "Composer") -> int:
     from hpsearch.execution.interrupts import StopSignals  # noqa: PLC0415
     from hpsearch.execution.worker_process import preload, stop_server  # noqa: PLC0415
 
-    # A sweep listens to SIGTERM by itself; before and after, the server is to end too, which holds our output open.
+    # A sweep handles SIGTERM itself; before and after it, the worker server must end too: it holds our output open.
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        # scikit-learn, torch and what torch imports on the first training load while the driver imports and reads rows.
+        # The server imports scikit-learn, torch and torch._dynamo while the driver imports modules and reads rows.
         if action.trains:
             preload("sklearn.model_selection", "hpsearch.execution.run_job", "torch._dynamo")
         from hpsearch.terminal.console import Terminal  # noqa: PLC0415
@@ -158,7 +154,7 @@ def _start(action: "Action", composer: "Composer") -> int:
 
 
 def _show_result(action: str, result: Any, terminal: "Terminal") -> int:
-    """Prints what came of an action, as far as its observer has not; returns the exit status."""
+    """Print the result of an action, except what its observer has printed; return the exit status."""
     if action == "sweep":
         from hpsearch.terminal.sweep import show_sweep  # noqa: PLC0415 (each screen loads what its action has loaded)
 
@@ -176,7 +172,7 @@ def _show_result(action: str, result: Any, terminal: "Terminal") -> int:
 
 
 class _TerminatedError(BaseException):
-    """SIGTERM came before a sweep listened to it, or after."""
+    """SIGTERM arrived while no sweep handled it."""
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
@@ -184,7 +180,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 def _show(text: str) -> int:
-    """Prints; returns the exit status, another one if the reader has seen enough, as in `--help | head`."""
+    """Print a text and return the exit status, which differs if the reader closed the pipe, as in `--help | head`."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -214,6 +210,6 @@ def _package(text: str) -> str:
 
 def _folder(text: str) -> Path:
     path = Path(text)
-    if not os.path.isdir(path):  # noqa: PTH112  # which takes names that are too long for a folder
+    if not os.path.isdir(path):  # noqa: PTH112  # unlike Path.is_dir, accepts names that are too long
         raise argparse.ArgumentTypeError(f"{text} is not a folder")
     return path
