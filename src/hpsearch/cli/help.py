@@ -96,10 +96,9 @@ def _page(argument: str, config_dir: Path | None, problems: list[str]) -> str:
         return ""
     options = options_of(group, config_dir)
     if not equals:
-        rows = [
-            f"  {group + '=' + name:<28}  {first_sentence(option_file(group, name, config_dir))}" for name in options
-        ]
-        return "\n".join([f"options of {group}; --help {group}=… shows the keys of one", "", *map(str.rstrip, rows)])
+        files = {f"{group}={name}": option_file(group, name, config_dir) for name in options}
+        rows = [f"  {name:<28}  {first_sentence(path)}".rstrip() for name, path in files.items()]
+        return "\n".join([f"options of {group}; --help {group}=… shows the keys of one", "", *rows])
     if option not in options:
         problems.append(f"{argument} is not an option of {group}: {nearest_option(group, option, options)}")
         return ""

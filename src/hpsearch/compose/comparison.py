@@ -1,4 +1,4 @@
-"""From `search.compare`, `search.levels` or `search.cross` to the levels of a comparison, each with its own space."""
+"""Expands `search.compare`, `search.levels` or `search.cross` into levels, each with its own search space."""
 
 import itertools
 from collections.abc import Mapping
@@ -17,27 +17,22 @@ from hpsearch.search.levels import Level
 from hpsearch.search.space import Composed
 
 LONGEST_NAME = 60
-"""Characters of a level's name, which stands in tables and figures."""
+"""Maximum length of a level's name, which appears in tables and figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class _LevelSpec:
-    """A level as it was asked for.
-
-    Attributes:
-        options: Group to option.
-        values: Key to value, as `{"optimizer.lr": 0.1}`.
-    """
+    """A level as configured: options by group and values by key, such as `{"optimizer.lr": 0.1}`."""
 
     options: dict[str, str]
     values: dict[str, Value] = field(default_factory=dict)
 
 
 def plan_levels(composer: Composer, base: Composed) -> tuple[Level, ...]:
-    """The levels of the sweep that a command line asks for; one called `NO_LEVEL` where nothing is compared.
+    """Return the levels of a sweep; without a comparison, a single one called `NO_LEVEL`.
 
     Raises:
-        ConfigError: With each contradiction, of the comparison itself or of the space of a level.
+        ConfigError: With each contradiction in the comparison or in the space of a level.
     """
     if not base.config.search.compares:
         space = plan_space(composer.compose, composer.overrides, composer.known_options)
@@ -55,8 +50,11 @@ class _LevelPlanner:
     def search(self) -> Search:
         return self.base.config.search
 
+    @property
+    def key(self) -> str:
+        return next(key for key in ("compare", "levels", "cross") if getattr(self.search, key))
+
     def levels(self) -> tuple[Level, ...]:
-        """Every level, or a refusal with everything that is wrong."""
         self._refuse_fixed_groups()
         specs = {} if self.problems else self._level_specs()
         self._check_names(specs)
@@ -74,24 +72,22 @@ class _LevelPlanner:
             raise ConfigError(*dict.fromkeys(self.problems))
 
     def _refuse_fixed_groups(self) -> None:
-        """An option of the compared factor cannot be given; a list of options can, unless the levels are named."""
-        search = self.search
-        by = next(key for key in ("compare", "levels", "cross") if getattr(search, key))
-        for group in sorted(search.compared):
-            known = SEARCHABLE if by != "levels" else (*TUNABLE, "data")
-            if group not in known:
-                self.problems.append(f"search.{by}: {group} is no group that can be compared: {nearest(group, known)}")
-            elif group in self.composer.overrides.options and group != "data":
-                given = f"{group}={self.composer.overrides.options[group]}"
-                way_out = f"write {group} into each level" if by == "levels" else "drop one of the two"
-                self.problems.append(f"{given} contradicts search.{by}, which compares {group}: {way_out}")
-            elif by == "levels" and f"search.choose.{group}" in self.composer.overrides.values:
-                self.problems.append(
-                    f"search.choose.{group} and search.levels both choose {group}: drop one of the two"
-                )
+        """Refuse a single option of a compared group, and a list of its options beside named levels."""
+        key, overrides = self.key, self.composer.overrides
+        for group in sorted(self.search.compared):
+            comparable = SEARCHABLE if key != "levels" else (*TUNABLE, "data")
+            if group not in comparable:
+                hint = nearest(group, comparable)
+                self.problems.append(f"search.{key}: {group} is no group that can be compared: {hint}")
+            elif group in overrides.options and group != "data":
+                option = f"{group}={overrides.options[group]}"
+                way_out = f"write {group} into each level" if key == "levels" else "drop one of the two"
+                self.problems.append(f"{option} contradicts search.{key}, which compares {group}: {way_out}")
+            elif key == "levels" and f"search.choose.{group}" in overrides.values:
+                choose = f"search.choose.{group}"
+                self.problems.append(f"{choose} and search.levels both choose {group}: drop one of the two")
 
     def _level_specs(self) -> dict[str, _LevelSpec]:
-        """The levels by name, in the order given."""
         search = self.search
         if search.levels:
             return {str(name): self._level_spec(str(name), level) for name, level in search.levels.items()}
@@ -105,19 +101,15 @@ class _LevelPlanner:
         }
 
     def _options(self, group: str) -> list[str]:
-        """The options of a compared group: those of `search.choose`, or else all there are."""
-        known = self.composer.known_options(group)
-        options = self.search.chosen(group) or known
-        for option in options:
+        """Return the options of a compared group: those of `search.choose`, else all."""
+        known, chosen = self.composer.known_options(group), self.search.chosen(group)
+        for option in chosen:
             if option not in known:
-                self.problems.append(
-                    f"search.choose.{group}: {option} is not an option: {nearest_option(group, option, known)}"
-                )
-        if len(set(options)) < len(options):
-            self.problems.append(f"search.choose.{group} must not repeat an option, got {options}")
-        if "custom" in options and not self.search.chosen(group):
-            return [option for option in options if option != "custom"]  # nobody said which code
-        return options
+                hint = nearest_option(group, option, known)
+                self.problems.append(f"search.choose.{group}: {option} is not an option: {hint}")
+        if len(set(chosen)) < len(chosen):
+            self.problems.append(f"search.choose.{group} must not repeat an option, got {chosen}")
+        return chosen or [option for option in known if option != "custom"]  # which code is unknown
 
     def _level_spec(self, name: str, level: object) -> _LevelSpec:
         spec = _LevelSpec({})
@@ -134,9 +126,8 @@ class _LevelPlanner:
                     self.problems.append(f"search.levels.{name}: {group}={option} is not an option: {hint}")
                 spec.options[group] = option
             elif group == "data" and str(key) != "data.limit":
-                self.problems.append(
-                    f"search.levels.{name}: {key} changes the rows: of data only data.limit is compared"
-                )
+                rule = f"{key} changes the rows: of data only data.limit is compared"
+                self.problems.append(f"search.levels.{name}: {rule}")
             elif str(key) in self.composer.overrides.values:
                 self.problems.append(f"{key} is given a value and search.levels.{name} another: drop one of the two")
             else:
@@ -166,7 +157,6 @@ class _LevelPlanner:
             return composed
 
     def _check_distinct(self, composed: Mapping[str, Composed]) -> None:
-        """Two levels that are the same configuration would compare a thing with itself."""
         seen: dict[str, str] = {}
         for name, level in composed.items():
             tree = repr((level.config.fingerprinted(), level.spaces))
@@ -176,18 +166,13 @@ class _LevelPlanner:
 
     def _check_effects(self, composed: Mapping[str, Composed]) -> None:
         models = {level.config.model.kind for level in composed.values()}
-        groups = {group for level in composed.values() for group in self._groups(level)}
-        by = next(key for key in ("compare", "levels", "cross") if getattr(self.search, key))
-        self.problems += groups_without_effect(
-            models, {group: Request(f"search.{by} of {group}") for group in sorted(groups)}
-        )
-
-    def _groups(self, level: Composed) -> set[str]:
-        """The compared groups that a level takes another option of than the base."""
-        return {group for group, option in level.config.options.items() if option != self.base.config.options[group]}
+        chosen = {pair for level in composed.values() for pair in level.config.options.items()}
+        groups = {group for group, option in chosen if option != self.base.config.options[group]}
+        requests = {group: Request(f"search.{self.key} of {group}") for group in sorted(groups)}
+        self.problems += groups_without_effect(models, requests)
 
     def _check_given_values(self, composed: Mapping[str, Composed]) -> None:
-        """A value given for a compared group must belong to at least one level."""
+        # A value set for a compared group must belong to at least one level.
         for group in compared_groups({"compare": self.search.compare, "cross": self.search.cross}):
             names = {f.name for level in composed.values() for f in fields(getattr(level.config, group)) if f.init}
             for name, key in self.composer.overrides.fixed_values(group).items():
@@ -209,11 +194,6 @@ class _LevelPlanner:
 
 
 def _with_values(config: Config, values: Mapping[str, Any]) -> Config:
-    """The configuration with these keys set.
-
-    Raises:
-        ConfigError: If a key is unknown, or its value wrong.
-    """
     tree = config.to_tree()
     for key, value in values.items():
         group, _, name = key.partition(".")

@@ -1,4 +1,4 @@
-"""Option files and overrides to a `Config` and the spaces of its options: the only room that knows Hydra."""
+"""Composes option files and overrides into a `Config` and the search spaces of its options, with Hydra."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,34 +29,30 @@ FAULTS = (GrammarParseError, InterpolationResolutionError)
 
 
 def about_reference(error: Exception, typed: Mapping[str, Any], key: str | None = None) -> str | None:
-    """The sentence about a `${…}` that cannot be replaced, with what to type for the text itself.
+    """Return the message about a `${…}` that cannot be resolved, with the spelling of the literal text.
 
     Args:
-        error: What composing raised.
+        error: An error of composing.
         typed: The values of the command line, by key.
-        key: Which of them it is about; None: the error says it.
+        key: The key of the value; None: that of the error.
 
     Returns:
-        None if the error is about something else.
+        The message; None if the error has another cause.
     """
     cause = error if isinstance(error, FAULTS) else error.__cause__
     if not isinstance(cause, FAULTS):
         return None
-    where = key or str(cause.full_key)
-    reason = str(cause).splitlines()[0]
+    key = key or str(cause.full_key)
+    value = typed.get(key)
+    literal = shell_quoted(f"{key}={hydra_quoted(value)}") if isinstance(value, str) else "\\${…}"
     return (
-        f"{where} cannot be read: {reason}; ${{…}} stands for the value of another key, such as ${{seed}}: "
-        f"for the text itself, write {_literal(where, typed)}"
+        f"{key} cannot be read: {str(cause).splitlines()[0]}; ${{…}} stands for the value of another key, such as "
+        f"${{seed}}: for the text itself, write {literal}"
     )
 
 
 def about_text(problem: str, typed: Mapping[str, Any]) -> str:
-    """The sentence about a wrong value, with the way out where the value is text because it is read from there.
-
-    Args:
-        problem: The sentence, which begins with the key.
-        typed: The values of the command line, by key.
-    """
+    """Append advice to a message that begins with a key, if its value is text read from the environment."""
     for key, value in typed.items():
         if isinstance(value, str) and value.startswith("${oc.env:") and problem.startswith(f"{key} must be"):
             decoded = shell_quoted(f"{key}={in_quotes('${oc.decode:' + value + '}')}")
@@ -64,37 +60,30 @@ def about_text(problem: str, typed: Mapping[str, Any]) -> str:
     return problem
 
 
-def _literal(where: str, typed: Mapping[str, Any]) -> str:
-    value = typed.get(where)
-    return shell_quoted(f"{where}={hydra_quoted(value)}") if isinstance(value, str) else "\\${…}"
-
-
 ACTIONS = ("sweep", "final", "report")
-"""Config groups whose options say what to do; they are added with `+`."""
+"""Config groups whose options select an action; they are added with `+`."""
 
 
 def conf_dir() -> Path:
-    """The folder of hpsearch's own option files: inside the installed package, or beside a checkout's `src`."""
+    """Return the folder of hpsearch's own option files: in the installed package, or beside a checkout's `src`."""
     package = Path(__file__).parents[1]
     installed = package / "conf"
     return installed if installed.is_dir() else package.parents[1] / "conf"
 
 
 class Composer:
-    """Composes the command line's overrides with any options; keeps what it composed."""
+    """Composes the command line's overrides with any options; caches its results.
+
+    Args:
+        arguments: Overrides in Hydra's grammar, as on the command line.
+        config_dir: A folder of the user's own options; searched first.
+        config_name: The primary configuration file.
+
+    Raises:
+        ConfigError: If an override cannot be parsed or names an unknown option, or the primary file does not exist.
+    """
 
     def __init__(self, arguments: Sequence[str], config_dir: Path | None = None, config_name: str = "config") -> None:
-        """Checks the overrides without composing.
-
-        Args:
-            arguments: Overrides in Hydra's grammar, as given on the command line.
-            config_dir: A folder of the user's own options; searched first.
-            config_name: The primary configuration file.
-
-        Raises:
-            ConfigError: An override cannot be read, or names an option that does not exist; or the primary file does
-                not exist.
-        """
         _require_primary(config_dir, config_name)
         self.command = Command(tuple(arguments), config_dir, config_name)
         self._cache: dict[tuple[tuple[str, str], ...], Composed] = {}
@@ -103,13 +92,13 @@ class Composer:
         self.overrides: Overrides = read_overrides(_parse(arguments), self._groups, config_dir)
 
     def compose(self, options: Mapping[str, str] | None = None) -> Composed:
-        """The configuration with these options in place of the default ones.
+        """Return the configuration with these options in place of the default ones.
 
         Args:
-            options: Group to option, for groups that the command line leaves open.
+            options: Group to option, for groups that the command line does not set.
 
         Raises:
-            ConfigError: With every key that is wrong.
+            ConfigError: With every invalid key.
         """
         options = dict(options or {})
         key = tuple(sorted(options.items()))
@@ -119,15 +108,15 @@ class Composer:
         return self._cache[key]
 
     def compose_uncovered(self) -> Composed:
-        """The configuration without what a stored sweep says itself: its options, its data, its values.
+        """Return the configuration without the settings that a stored sweep records: options, data, values.
 
         Raises:
-            ConfigError: With every key that is wrong.
+            ConfigError: With every invalid key.
         """
         return self._compose({}, self.overrides.uncovered())
 
     def given_values(self) -> dict[str, Any]:
-        """The values that the command line gives, by key.
+        """Return the values set on the command line, by key.
 
         Raises:
             ConfigError: If one refers to another key.
@@ -139,29 +128,28 @@ class Composer:
         return {override.key_or_group: override.value() for override in _parse(arguments)}
 
     def printable(self) -> str:
-        """The composed configuration as YAML, without secrets."""
+        """Return the composed configuration as YAML, with secrets masked."""
         tree = mask_secrets(self.compose().config.to_tree())
         text: str = OmegaConf.to_yaml(OmegaConf.create(tree))
         return text
 
     def known_options(self, group: str) -> list[str]:
-        """The names of a group's option files."""
+        """Return the names of a group's option files."""
         return self._groups[group]
 
     def _assemble(self, options: dict[str, str]) -> Composed | None:
-        """The same as composing, put together from one composition for each option: 0.1 s a trial less.
+        """Combine one cached composition per option, which saves 0.1 s per trial.
 
-        None where that is not the same: an option that reaches beyond its own group, or interpolations between keys.
+        Returns:
+            What composing would return; None if that differs, because an option sets keys of other groups or keys are
+            interpolated.
         """
-        whole = self.compose()
+        base = whole = self.compose()
         for group, option in options.items():
-            one = self.compose({group: option})
-            if self._interpolates or not _differs_only_in(group, self.compose(), one):
+            single = self.compose({group: option})
+            if self._interpolates or _with_group(base, group, single) != single:
                 return None
-            changed: dict[str, Any] = {group: getattr(one.config, group)}
-            names = {**whole.config.options, group: option}
-            spaces = {**whole.spaces, group: one.spaces[group]}
-            whole = Composed(replace(whole.config, options=names, **changed), spaces, whole.actions)
+            whole = _with_group(whole, group, single)
         return whole
 
     def _compose(self, options: dict[str, str], overrides: Overrides | None = None) -> Composed:
@@ -204,7 +192,7 @@ class Composer:
         return (isinstance(choose, dict) and bool(choose.get(group))) or group in compared_groups(search)
 
     def _drop_foreign_values(self, group: str, node: Any) -> None:
-        """Values given for a group that varies go to those of its options that have them."""
+        # The command line may set, for a group that varies, keys of some of its options alone.
         kind = KINDS[group].get(str(node.get("kind"))) if isinstance(node, dict) else None
         if kind is not None:
             for name in set(self.overrides.fixed_values(group)) - {f.name for f in fields(kind) if f.init}:
@@ -223,11 +211,12 @@ class Composer:
             GlobalHydra.instance().clear()
 
 
-def _differs_only_in(group: str, base: Composed, other: Composed) -> bool:
+def _with_group(base: Composed, group: str, other: Composed) -> Composed:
+    """Return `base` with the option of one group, and its space, taken from another composition."""
     changed: dict[str, Any] = {group: getattr(other.config, group)}
     names = {**base.config.options, group: other.config.options[group]}
-    same = replace(base.config, options=names, **changed) == other.config
-    return same and {**base.spaces, group: other.spaces[group]} == other.spaces and base.actions == other.actions
+    spaces = {**base.spaces, group: other.spaces[group]}
+    return Composed(replace(base.config, options=names, **changed), spaces, base.actions)
 
 
 def _take_space(group: str, tree: dict[str, Any]) -> dict[str, Any]:
@@ -236,10 +225,10 @@ def _take_space(group: str, tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_space(group: str, space: object) -> dict[str, Any]:
-    """What an option file has under `space`, which may be nothing.
+    """Return the `space` of an option file, which may be missing.
 
     Raises:
-        ConfigError: If that is no mapping.
+        ConfigError: If it is not a mapping.
     """
     if space is None:
         return {}
@@ -249,7 +238,7 @@ def as_space(group: str, space: object) -> dict[str, Any]:
 
 
 def options_of(group: str, config_dir: Path | None) -> list[str]:
-    """The names of a group's option files, the user's included; Hydra's own listing takes 0.1 s."""
+    """Return the names of a group's option files, including the user's; Hydra's own listing takes 0.1 s."""
     folders = [conf_dir(), *([config_dir] if config_dir else [])]
     return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
 
@@ -263,17 +252,17 @@ def _require_primary(config_dir: Path | None, name: str) -> None:
 
 
 LONGEST = 255
-"""Characters of a key, or of the name of a file: file systems know no longer names, and Hydra looks for such files."""
+"""Maximum length of a key: Hydra looks for files of this name, and file systems allow no longer ones."""
 
 
 def _parse(arguments: Sequence[str]) -> list[Override]:
     parsed, problems = [], []
     for argument in arguments:
         try:
-            found = OverridesParser.create().parse_overrides([argument])
-            too_long = [key for each in found if len(key := each.key_or_group) > LONGEST]
+            overrides = OverridesParser.create().parse_overrides([argument])
+            too_long = [key for each in overrides if len(key := each.key_or_group) > LONGEST]
             problems += [f"{key[:20]}… is not a key: it has {len(key)} characters" for key in too_long]
-            parsed += found
+            parsed += overrides
         except HydraException as error:
             problems.append(f"{mask_override(argument)!r} is no override: {_way_out(mask_override(argument), error)}")
     if problems:
@@ -283,18 +272,16 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
 
 def _resolved(key: str, value: Any) -> Any:
     try:
-        found = OmegaConf.to_object(OmegaConf.create({"value": value}))
+        resolved = OmegaConf.to_object(OmegaConf.create({"value": value}))
     except OmegaConfBaseException as error:
         raise ConfigError(about_reference(error, {key: value}, key) or _readable(error)) from error
-    assert isinstance(found, dict)
-    return found["value"]
+    assert isinstance(resolved, dict)
+    return resolved["value"]
 
 
 def _readable(error: Exception) -> str:
-    text = str(error)
-    return " ".join(
-        line.strip() for line in text.splitlines() if "object_type=" not in line and "full_key:" not in line
-    )
+    lines = str(error).splitlines()
+    return " ".join(line.strip() for line in lines if "object_type=" not in line and "full_key:" not in line)
 
 
 def _way_out(argument: str, error: Exception) -> str:
@@ -303,5 +290,5 @@ def _way_out(argument: str, error: Exception) -> str:
         return "write key=value, or group=option"
     if value.startswith(("[", "{")):
         return f"{str(error).splitlines()[0].strip()} (a list reads '{key}=[a,b]', a mapping '{key}={{a: 1}}')"
-    quoted = in_quotes(value) if "${" in value else hydra_quoted(value)  # a reference is to stay one
+    quoted = in_quotes(value) if "${" in value else hydra_quoted(value)  # keeps a reference
     return f"this value needs quotes inside the shell's quotes, {shell_quoted(f'{key}={quoted}')}"

@@ -1,4 +1,4 @@
-"""The command line's overrides, sorted by what they do."""
+"""Parses the command line's overrides into options, values and changes of search spaces."""
 
 import types
 import typing
@@ -18,18 +18,17 @@ from hpsearch.quoting import command_line, hydra_quoted, shell_quoted
 
 
 def holds_text(key: str) -> bool:
-    """Whether the dotted key holds text in some option, so that `1e5` or `true` are meant as they are typed."""
+    """Return whether a dotted key holds text in some option, so that `1e5` or `true` are taken literally."""
     group, *names = key.split(".")
     holders: list[Any] = list(KINDS[group].values()) if group in KINDS else [Config]
     path = names if group in KINDS else [group, *names]
     for name in path:
         hints = [typing.get_type_hints(holder, include_extras=True) for holder in holders if is_dataclass(holder)]
-        holders = [_plain(found[name]) for found in hints if name in found]
+        holders = [_bare_type(by_name[name]) for by_name in hints if name in by_name]
     return bool(path) and str in holders
 
 
-def _plain(hint: Any) -> Any:
-    """Without notes and without null."""
+def _bare_type(hint: Any) -> Any:
     if typing.get_origin(hint) is Annotated:
         hint = typing.get_args(hint)[0]
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
@@ -38,47 +37,41 @@ def _plain(hint: Any) -> Any:
 
 
 PLAIN_KEYS = frozenset(f.name for f in fields(Config)) - KINDS.keys()
-"""Keys of the configuration that are no config groups."""
+"""Top-level keys of the configuration that are not config groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command as it was given, so that it and its variations can be printed and pasted.
-
-    Attributes:
-        overrides: Overrides in Hydra's grammar.
-        config_dir: A folder of the user's own options.
-        config_name: The primary configuration file.
-    """
+    """A command as typed: Hydra overrides, a folder of the user's own options, the primary configuration file."""
 
     overrides: tuple[str, ...]
     config_dir: Path | None = None
     config_name: str = "config"
 
     def line(self, overrides: Iterable[str] | None = None) -> str:
-        """The command line with other overrides, or with its own."""
+        """Return the command line with its own overrides, or with others in their place."""
         flags = [] if self.config_dir is None else ["--config-dir", str(self.config_dir)]
         if self.config_name != "config":
             flags += ["--config-name", self.config_name]
         return command_line([*flags, *(self.overrides if overrides is None else overrides)])
 
     def without(self, *keys: str) -> list[str]:
-        """The overrides but those of these keys, such as `search.trials`."""
+        """Return all overrides except those of these keys, such as `search.trials`."""
         return [override for override in self.overrides if key_of(override) not in keys]
 
     def only(self, *keys: str) -> list[str]:
-        """The overrides of these keys alone."""
+        """Return the overrides of these keys."""
         return [override for override in self.overrides if key_of(override) in keys]
 
 
 def key_of(override: str) -> str:
-    """What an override sets, with or without a plus: `search.trials` of `++search.trials=2`."""
+    """Return the key of an override: `search.trials` for `++search.trials=2`."""
     return override.lstrip("+").partition("=")[0].strip()
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceEdit:
-    """`<group>.space.<name>[.<bound>]=value`: a change for every chosen option of the group that has the name."""
+    """`<group>.space.<name>[.<bound>]=value`: changes a dimension of every chosen option of the group that has it."""
 
     group: str
     name: str
@@ -88,15 +81,15 @@ class SpaceEdit:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What a command line fixes.
+    """The settings of a command line.
 
     Attributes:
-        options: Group to option, action groups included.
-        values: Hydra arguments by the key they set, such as `{"optimizer.lr": "++optimizer.lr=0.1"}`.
+        options: Group to option, including action groups.
+        values: Key to Hydra argument, such as `{"optimizer.lr": "++optimizer.lr=0.1"}`.
         edits: Changed bounds of spaces.
-        kwargs: By group, keyword arguments of the user's own code that have a value, each with the key that gives it.
-        bounds: For each `search.space.<group>.<option>.<name>`, which of its bounds are given.
-        replaced: What was given before something else for the same key, each with that: the last one counts.
+        kwargs: By group, each keyword argument set for the user's own code, with the key that sets it.
+        bounds: For each `search.space.<group>.<option>.<name>`, the names of the bounds set.
+        replaced: Overrides that a later one of the same key replaces, each with that one.
     """
 
     options: dict[str, str] = field(default_factory=dict)
@@ -107,29 +100,29 @@ class Overrides:
     replaced: list[tuple[str, str]] = field(default_factory=list)
 
     def for_hydra(self) -> list[str]:
-        """The arguments that Hydra composes; unknown keys pass, so that one place checks and words them."""
+        """Return the arguments for Hydra; `++` lets unknown keys pass, which `Config.from_tree` reports."""
         prefixed = (f"{'' if group in KINDS else '+'}{group}={option}" for group, option in self.options.items())
         return [*prefixed, *self.values.values()]
 
     def uncovered(self) -> "Overrides":
-        """Those alone that no fingerprint covers, with the action: what a stored sweep leaves open."""
+        """Return the action and the overrides that no fingerprint covers, which a stored sweep does not record."""
         options = {group: option for group, option in self.options.items() if group not in KINDS or group in UNCOVERED}
-        return Overrides(options, {key: given for key, given in self.values.items() if key.split(".")[0] in UNCOVERED})
+        return Overrides(options, {key: value for key, value in self.values.items() if key.split(".")[0] in UNCOVERED})
 
     def fixed_values(self, group: str) -> dict[str, str]:
-        """Names of the group's values that are given, each with the whole key."""
+        """Return the names of the group's values that are set, each with its whole key."""
         return {key.split(".")[1]: key for key in self.values if key.startswith(f"{group}.")}
 
 
 def read_overrides(
     parsed: Sequence[Override], groups: Mapping[str, Sequence[str]], config_dir: Path | None = None
 ) -> Overrides:
-    """Sorts parsed overrides; of several for the same key the last one counts, as in Hydra.
+    """Classify parsed overrides; the last one of a key wins, as in Hydra.
 
     Args:
-        parsed: What Hydra's parser made of the command line.
-        groups: Every config group with the names of its options.
-        config_dir: Where options of the user's own lie, if any do.
+        parsed: The command line, parsed by Hydra.
+        groups: Config group to the names of its options.
+        config_dir: A folder of the user's own options.
 
     Raises:
         ConfigError: With each override that names an unknown option, or sweeps over values.
@@ -148,7 +141,7 @@ def read_overrides(
 
 
 def _last_of_each(parsed: Sequence[Override]) -> tuple[list[Override], list[tuple[str, str]]]:
-    """The overrides of which none for the same key comes later, and the pairs of those that one does."""
+    """Return the last override of each key, and pairs of each replaced override and the last one."""
     last: dict[str, Override] = {}
     replaced: list[tuple[str, Override]] = []
     for override in parsed:
@@ -165,25 +158,25 @@ def _add(
 ) -> None:
     key, parts = override.key_or_group, override.key_or_group.replace("/", ".").split(".")
     _refuse_form(override, key, parts, groups)
+    value = override.value()
     if key in groups:
-        _add_option(overrides.options, key, override.value(), groups)
+        overrides.options[key] = _known_option(key, value, groups[key])
     elif len(parts) >= 3 and parts[0] in KINDS and parts[1] == "space" and parts[0] != "search":
-        _add_edit(overrides.edits, key, parts, override.value())
+        if len(parts) > 4:
+            raise ConfigError(f"{key} is too deep: write {parts[0]}.space.<name>.low, .high, .log, .step or .choices")
+        overrides.edits.append(SpaceEdit(parts[0], parts[2], parts[3] if len(parts) == 4 else None, value))
     else:
         _refuse_unknown_group(override, key, groups, config_dir)
         overrides.values[key] = f"++{_as_typed(override, key)}"
+        names = value if isinstance(value, Mapping) else ()
         if parts[:2] == ["search", "space"] and len(parts) >= 5:
-            value = override.value()
-            given = parts[5:] or (value if isinstance(value, Mapping) else ())
-            overrides.bounds.setdefault(".".join(parts[:5]), set()).update(map(str, given))
+            overrides.bounds.setdefault(".".join(parts[:5]), set()).update(map(str, parts[5:] or names))
         if parts[0] in ("model", "loss") and parts[1:2] == ["kwargs"]:
-            value = override.value()
-            inner = parts[2:3] or (value if isinstance(value, Mapping) else ())
-            overrides.kwargs.setdefault(parts[0], {}).update({str(name): key for name in inner})
+            overrides.kwargs.setdefault(parts[0], {}).update({str(name): key for name in parts[2:3] or names})
 
 
 def _as_typed(override: Override, key: str) -> str:
-    """The argument without its plus; a key of text takes what was typed, `1e5` and `true` included."""
+    """Return the argument without its plus; a key of text takes `1e5` or `true` literally."""
     assert override.input_line is not None
     argument = override.input_line.lstrip("+")
     if isinstance(override.value(), bool | int | float) and holds_text(key):
@@ -197,14 +190,11 @@ def _refuse_unknown_group(
     if key.partition(".")[0] in PLAIN_KEYS | KINDS.keys():  # final.sweep=run: a sweep may be called as an option
         return
     option = str(override.value())
-    having = [group for group in groups if option in groups[group]]
-    meant = GROUPS.get(key.lower())
-    if meant is not None:
-        known = option if option in groups[meant] else meant_option(meant, option) or "…"
-        raise ConfigError(f"{key} is not a key: did you mean {meant}={known}?")
-    for group in get_close_matches(key, having, n=1):
-        plus = "" if group in KINDS else "+"
-        raise ConfigError(f"{key} is not a key: did you mean {plus}{group}={option}?")
+    if (meant := GROUPS.get(key.lower())) is not None:
+        meant_name = option if option in groups[meant] else meant_option(meant, option) or "…"
+        raise ConfigError(f"{key} is not a key: did you mean {meant}={meant_name}?")
+    for group in get_close_matches(key, [group for group in groups if option in groups[group]], n=1):
+        raise ConfigError(f"{key} is not a key: did you mean {'' if group in KINDS else '+'}{group}={option}?")
     if config_dir is not None and (config_dir / key).is_dir():
         raise ConfigError(
             f"{key} is not a group of options: settings of your own are options of sweep: move "
@@ -218,64 +208,48 @@ def _refuse_unknown_group(
 
 
 def _refuse_form(override: Override, key: str, parts: list[str], groups: Mapping[str, Sequence[str]]) -> None:
-    given = override.input_line
+    typed = override.input_line or key
     if override.is_sweep_override():
-        raise ConfigError(_about_lists(override, key, key in groups))
+        raise ConfigError(f"{typed}: {_instead_of_sweep(key, typed.partition('=')[2], key in groups)}")
     in_option = parts[0] in KINDS and key not in groups
+    meant = f"did you mean {near}=…?" if (near := meant_key(key)) else "write <group>=<option>, or the key of a value"
     refused = [
-        (not key, f"{given!r} is no override: write key=value, or group=option"),
-        (override.package is not None, f"{given}: packages (@) cannot be given on the command line"),
-        (override.is_delete(), f"{given}: keys cannot be deleted; give {key} another value"),
+        (not key, f"{override.input_line!r} is no override: write key=value, or group=option"),
+        (override.package is not None, f"{typed}: packages (@) cannot be given on the command line"),
+        (override.is_delete(), f"{typed}: keys cannot be deleted; give {key} another value"),
         (parts[0] == "options", f"{key} cannot be given: write <group>=<option>, or the key of a value"),
-        (parts[0] == "hydra", _about_hydra(key)),
+        (parts[0] == "hydra", f"{key} cannot be given, since nothing of Hydra itself is set here: {meant}"),
         (in_option and parts[1:] == ["kind"], f"{key} comes with its option: write {parts[0]}=…"),
         (
             in_option and parts[0] != "search" and parts[1:] == ["space"],
             f"{key} is a whole space: change a name in it, {key}.<name>.low=… or {key}.<name>.choices=[…]",
         ),
     ]
-    for holds, sentence in refused:
-        if holds:
-            raise ConfigError(sentence)
+    for condition, message in refused:
+        if condition:
+            raise ConfigError(message)
 
 
-def _about_hydra(key: str) -> str:
-    meant = meant_key(key)
-    way_out = f"did you mean {meant}=…?" if meant else "write <group>=<option>, or the key of a value"
-    return f"{key} cannot be given, since nothing of Hydra itself is set here: {way_out}"
-
-
-def _add_edit(edits: list[SpaceEdit], key: str, parts: list[str], value: object) -> None:
-    if len(parts) > 4:
-        raise ConfigError(f"{key} is too deep: write {parts[0]}.space.<name>.low, .high, .log, .step or .choices")
-    edits.append(SpaceEdit(parts[0], parts[2], parts[3] if len(parts) == 4 else None, value))
-
-
-def _add_option(options: dict[str, str], group: str, value: object, groups: Mapping[str, Sequence[str]]) -> None:
+def _known_option(group: str, value: object, options: Sequence[str]) -> str:
     option = "none" if value is None else str(value)
-    if option not in groups[group]:
-        own = (
-            "; of a sweep by its name: +final=sweep " + shell_quoted(f"final.sweep={hydra_quoted(option)}")
-            if group == "final"
-            else ""
-        )
-        if group == "search" and option in PRUNERS:
-            own = f"; a pruner is chosen by search.pruner={option}"
-        if meant_option(group, option) == "custom":
-            own = f" {group}.import_path=package.module:name takes one of your own"
-        hint = nearest_option(group, option, groups[group])
-        raise ConfigError(f"{group}={option} is not an option of {group}: {hint}{own}")
-    options[group] = option
+    if option in options:
+        return option
+    advice = ""
+    if group == "final":
+        advice = "; of a sweep by its name: +final=sweep " + shell_quoted(f"final.sweep={hydra_quoted(option)}")
+    if group == "search" and option in PRUNERS:
+        advice = f"; a pruner is chosen by search.pruner={option}"
+    if meant_option(group, option) == "custom":
+        advice = f" {group}.import_path=package.module:name takes one of your own"
+    hint = nearest_option(group, option, options)
+    raise ConfigError(f"{group}={option} is not an option of {group}: {hint}{advice}")
 
 
-def _about_lists(override: Override, key: str, is_group: bool) -> str:
-    given = override.input_line or key
-    values = given.partition("=")[2]
+def _instead_of_sweep(key: str, values: str, is_group: bool) -> str:
     if is_group and key not in SEARCHABLE:
-        return f"{given}: {key} takes one option"
+        return f"{key} takes one option"
     if is_group:
-        return f"{given}: to search over options, write 'search.choose.{key}=[{values}]'"
+        return f"to search over options, write 'search.choose.{key}=[{values}]'"
     if holds_text(key):
-        quoted = shell_quoted(f"{key}={hydra_quoted(values)}")
-        return f"{given}: this value needs quotes inside the shell's quotes, {quoted}"
-    return f"{given}: to search over values, change the space of its option (…space.<name>.choices=[…])"
+        return f"this value needs quotes inside the shell's quotes, {shell_quoted(f'{key}={hydra_quoted(values)}')}"
+    return "to search over values, change the space of its option (…space.<name>.choices=[…])"

@@ -1,4 +1,4 @@
-"""From overrides and composed configurations to the space of a sweep, with every contradiction refused."""
+"""Builds the search space of a sweep from overrides and composed configurations; refuses contradictions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -18,76 +18,68 @@ from hpsearch.secrets import mask_secrets
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What asks for a group.
+    """An override or a file that sets a group.
 
     Attributes:
-        words: What asks for it, such as `search.choose.norm`.
-        by: The file that does, such as `+sweep=mnist`; None if it was typed.
+        key: The override or its key, such as `search.choose.norm`.
+        source: The file that sets it, such as `+sweep=mnist`; None for the command line.
     """
 
-    words: str
-    by: str | None = None
+    key: str
+    source: str | None = None
 
-    def refusal(self, why: str, typed: str, choice: str) -> str:
-        """The sentence that it has no effect, with the way out.
+    def refusal(self, model: str, advice: str, choice: str) -> str:
+        """Return the message that it has no effect.
 
         Args:
-            why: Where it has none.
-            typed: What helps where it was typed.
-            choice: The list of options that helps where a file says it: what was not typed cannot be dropped.
+            model: The model on which it has none.
+            advice: How to fix it on the command line.
+            choice: The list of options that overrides a file, whose setting cannot be dropped.
         """
-        if self.by is None:
-            return f"{self.words} has no effect on {why}: {typed}"
-        return f"{self.words} of {self.by} has no effect on {why}: add '{self.words}={choice}'"
+        if self.source is None:
+            return f"{self.key} has no effect on {model}: {advice}"
+        return f"{self.key} of {self.source} has no effect on {model}: add '{self.key}={choice}'"
 
 
 def groups_without_effect(models: Collection[str], requests: Mapping[str, Request]) -> list[str]:
-    """One sentence for each thing that was asked for and that no chosen model reads.
+    """Return a message for each requested group that no model of a trial reads.
 
     Args:
         models: Kinds of model that a trial may take.
-        requests: Group to what asks for it.
+        requests: Group to its request.
     """
-    named = f"model={' or '.join(sorted(models))}"
+    model = f"model={' or '.join(sorted(models))}"
     return [
-        request.refusal(named, "drop it", "[]")
+        request.refusal(model, "drop it", "[]")
         for group, request in requests.items()
         if group in OPTION_GROUPS and OPTION_GROUPS[group].unread_by >= set(models)
     ]
 
 
-def dropout_without_effect(models: Collection[str], regularizations: Collection[str], request: Request) -> list[str]:
-    """The sentence about dropout where no chosen model has hidden units of ours to drop; none if there is no such."""
-    if set(models) <= NO_HIDDEN_UNITS and {"dropout", "both"} & set(regularizations):
-        named = f"model={' or '.join(sorted(models))}, which has no hidden units to drop"
-        return [request.refusal(named, "choose none or weight_decay", "[none,weight_decay]")]
-    return []
-
-
 def adamw_without_decay(base: Composed, options_of: Callable[[str], list[Composed]]) -> str | None:
-    """The sentence about AdamW in a sweep in which no weight decays; None where it says nothing.
+    """Return the warning about AdamW in a sweep without weight decay; None if it does not apply.
 
     Args:
-        base: The configuration with no option varied.
-        options_of: Each option of a group that a trial may take, composed.
+        base: The configuration with the default options.
+        options_of: Returns each option of a group that a trial may take, composed.
     """
     tuned = "regularization" in base.config.search.tune
-    for found in options_of("regularization"):
-        decay = found.config.regularization.weight_decay
-        if decay > 0 or (tuned and "weight_decay" in found.spaces["regularization"]):
+    for composed in options_of("regularization"):
+        decay = composed.config.regularization.weight_decay
+        if decay > 0 or (tuned and "weight_decay" in composed.spaces["regularization"]):
             return None
-    if any(found.config.optimizer.kind == "adamw" for found in options_of("optimizer")):
+    if any(composed.config.optimizer.kind == "adamw" for composed in options_of("optimizer")):
         return "adamw without weight decay is adam: add regularization=weight_decay"
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The comparison that a space belongs to.
+    """The comparison of which a space is one level.
 
     Attributes:
-        compared: Groups whose options make the levels: they do not vary within one.
-        fixed: Values that the level gives, as `{"optimizer.lr": "search.levels.fast.optimizer.lr"}`.
+        compared: Groups whose options distinguish the levels and do not vary within one.
+        fixed: Key of each value that the level sets, as `{"optimizer.lr": "search.levels.fast.optimizer.lr"}`.
         levels: Every level, composed.
     """
 
@@ -95,57 +87,46 @@ class Comparison:
     fixed: Mapping[str, str] = field(default_factory=dict)
     levels: Sequence[Composed] = ()
 
-    def takes(self, group: str, option: str) -> bool:
-        """Whether some level takes an option."""
-        return any(level.config.options[group] == option for level in self.levels)
-
-    def has_name(self, edit: SpaceEdit) -> bool:
-        """Whether the space of some level has the name that is edited."""
-        return any(
-            edit.name in {*level.spaces[edit.group], *searchable(getattr(level.config, edit.group))}
-            for level in self.levels
-        )
-
 
 def plan_space(
     compose: Callable[[Mapping[str, str]], Composed],
     overrides: Overrides,
-    known: Callable[[str], list[str]],
+    known_options: Callable[[str], list[str]],
     comparison: Comparison | None = None,
 ) -> Space:
-    """The space of the sweep that a command line asks for.
+    """Return the search space that a command line configures.
 
     Args:
         compose: Composes with these options in place of the default ones.
-        overrides: What the command line fixes.
-        known: The names of a group's option files.
-        comparison: The comparison, if it is the space of a level.
+        overrides: The settings of the command line.
+        known_options: Returns the names of a group's option files.
+        comparison: The comparison, for the space of a level.
 
     Raises:
-        ConfigError: With each contradiction: an option both given and searched, an edit of a space that is not
-            sampled, an unknown option, group or name.
+        ConfigError: With each contradiction: an option both set and searched, an edit of a space that is not sampled,
+            an unknown option, group or name.
     """
-    planning = _SpacePlanner(compose, overrides, known, compose({}), comparison or Comparison())
-    planning.vary_options()
-    planning.require_tunable_groups()
-    if not planning.problems:
-        planning.read_edits_of_options()
-        planning.read_edits_of_groups()
-        planning.build_dimensions()
-        planning.refuse_foreign_values()
-        planning.refuse_replaced_values()
-        planning.refuse_secrets()
-        planning.refuse_what_has_no_effect()
-    if planning.problems:
-        raise ConfigError(*dict.fromkeys(planning.problems))
-    return Space(planning.varied, {key: found for key, found in planning.dimensions.items() if found})
+    planner = _SpacePlanner(compose, overrides, known_options, compose({}), comparison or Comparison())
+    planner.vary_options()
+    planner.require_tunable_groups()
+    if not planner.problems:
+        planner.read_edits_of_options()
+        planner.read_edits_of_groups()
+        planner.build_dimensions()
+        planner.refuse_foreign_values()
+        planner.refuse_replaced_values()
+        planner.refuse_secrets()
+        planner.refuse_options_without_effect()
+    if planner.problems:
+        raise ConfigError(*dict.fromkeys(planner.problems))
+    return Space(planner.varied, {key: by_name for key, by_name in planner.dimensions.items() if by_name})
 
 
 @dataclass(slots=True)
 class _SpacePlanner:
     compose: Callable[[Mapping[str, str]], Composed]
     overrides: Overrides
-    known: Callable[[str], list[str]]
+    known_options: Callable[[str], list[str]]
     base: Composed
     comparison: Comparison
     varied: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -158,33 +139,25 @@ class _SpacePlanner:
         return [group for group in TUNABLE if group in self.base.config.search.tune]
 
     def options_of(self, group: str) -> dict[str, Composed]:
-        """Each option of the group that a trial may take, composed."""
+        """Return each option of the group that a trial may take, composed."""
         if group in self.varied:
             return {option: self.compose({group: option}) for option in self.varied[group]}
         return {self.base.config.options[group]: self.base}
-
-    def _options_with(self, edit: SpaceEdit) -> list[str]:
-        """The options that have the edited value, though their space does not; a user's own code may have any."""
-        own = [
-            option for option, found in self._chosen(edit.group).items() if isinstance(found, CustomModel | CustomLoss)
-        ]
-        having = [option for option, found in self._chosen(edit.group).items() if edit.name in searchable(found)]
-        return having or own
 
     def _chosen(self, group: str) -> dict[str, Option]:
         return {option: getattr(composed.config, group) for option, composed in self.options_of(group).items()}
 
     def fixed(self, group: str, composed: Composed) -> dict[str, str]:
-        """Names of an option's space that are not drawn, each with the key that gives its value or stands in for it."""
+        """Return the names of an option's space that are not sampled, each with the key that sets or replaces it."""
         option: Option = getattr(composed.config, group)
         if isinstance(option, CustomModel | CustomLoss):
             return self.overrides.kwargs.get(group, {})
         fixed = self.overrides.fixed_values(group)
-        given = {key.partition("."): by for key, by in self.comparison.fixed.items()}
-        fixed |= {name: by for (owner, _, name), by in given.items() if owner == group}
-        for key, others in option.replaces.items():
+        by_level = {key.partition("."): source for key, source in self.comparison.fixed.items()}
+        fixed |= {name: source for (owner, _, name), source in by_level.items() if owner == group}
+        for key, replaced in option.replaces.items():
             if getattr(option, key) is not None:
-                fixed |= {name: fixed.get(name, f"{group}.{key}") for name in others}
+                fixed |= {name: fixed.get(name, f"{group}.{key}") for name in replaced}
         return fixed
 
     def vary_options(self) -> None:
@@ -195,14 +168,13 @@ class _SpacePlanner:
                 continue
             if group in self.overrides.options:
                 if key in self.overrides.values:
-                    given = f"{group}={self.overrides.options[group]}"
-                    self.problems.append(f"{given} and {key} contradict each other: drop one of the two")
+                    option = f"{group}={self.overrides.options[group]}"
+                    self.problems.append(f"{option} and {key} contradict each other: drop one of the two")
                 continue
-            unknown = [option for option in options if option not in self.known(group)]
+            known = self.known_options(group)
+            unknown = [option for option in options if option not in known]
             for option in unknown:
-                self.problems.append(
-                    f"{key}: {option} is not an option: {nearest_option(group, option, self.known(group))}"
-                )
+                self.problems.append(f"{key}: {option} is not an option: {nearest_option(group, option, known)}")
             if len(set(options)) < len(options):
                 self.problems.append(f"{key} must not repeat an option, got {options}")
             if options and not unknown:
@@ -211,12 +183,11 @@ class _SpacePlanner:
     def require_tunable_groups(self) -> None:
         for group in self.base.config.search.tune:
             if group not in TUNABLE:
-                self.problems.append(
-                    f"search.tune: {group} is not a group that can be tuned: {nearest(group, TUNABLE)}"
-                )
+                hint = nearest(group, TUNABLE)
+                self.problems.append(f"search.tune: {group} is not a group that can be tuned: {hint}")
 
     def read_edits_of_options(self) -> None:
-        """`search.space.<group>.<option>.<name>`: for one option."""
+        """Read `search.space.<group>.<option>.<name>`, which applies to one option."""
         for group, by_option in self.base.config.search.space.items():
             key = f"search.space.{group}"
             if group not in self.tuned:
@@ -231,8 +202,8 @@ class _SpacePlanner:
         for option, by_name in by_option.items():
             key = f"search.space.{group}.{option}"
             if option not in self.options_of(group):
-                elsewhere = self.comparison.takes(group, str(option))
-                if not elsewhere and (option not in self.known(group) or self._is_given(key)):
+                elsewhere = any(level.config.options[group] == str(option) for level in self.comparison.levels)
+                if not elsewhere and (option not in self.known_options(group) or self._is_given(key)):
                     hint = nearest(str(option), self.options_of(group))
                     self.problems.append(f"{key} has no effect, since no trial takes {group}={option}: {hint}")
             elif not isinstance(by_name, Mapping):
@@ -246,7 +217,7 @@ class _SpacePlanner:
                 }
 
     def _without_replaced(self, key: str, change: Any) -> Any:
-        """A changed entry without the choices, or the range, of a file that the command line gives the other for."""
+        """Drop the choices of a file where the command line sets a range, and its range where it sets choices."""
         given = self.overrides.bounds.get(key, set())
         if not isinstance(change, Mapping) or not given:
             return change
@@ -254,71 +225,77 @@ class _SpacePlanner:
         return {bound: value for bound, value in change.items() if bound in given or bound not in replaced}
 
     def _is_given(self, key: str) -> bool:
-        """Whether the command line edits this: what an action's file edits may lose its effect without an error."""
-        given = [f"{value}." for value in self.overrides.values]
-        return any(value.startswith(f"{key}.") or f"{key}.".startswith(value) for value in given)
+        # Only edits on the command line must have an effect; those of an action's file need not.
+        return any(
+            f"{value}.".startswith(f"{key}.") or f"{key}.".startswith(f"{value}.") for value in self.overrides.values
+        )
 
     def read_edits_of_groups(self) -> None:
-        """`<group>.space.<name>`: for every chosen option that has the name."""
+        """Read `<group>.space.<name>`, which applies to every chosen option that has the name."""
         for edit in self.overrides.edits:
             key = f"{edit.group}.space.{edit.name}"
             if edit.group not in self.tuned:
                 self.problems.append(self._edit_without_effect(key, edit.group))
                 continue
+            chosen = self._chosen(edit.group)
             spaces = {option: composed.spaces[edit.group] for option, composed in self.options_of(edit.group).items()}
-            having = [option for option in spaces if edit.name in spaces[option]] or self._options_with(edit)
-            if not having and not self.comparison.has_name(edit):
+            affected = [option for option in spaces if edit.name in spaces[option]]
+            affected = affected or [name for name, option in chosen.items() if edit.name in searchable(option)]
+            # The user's own code may have any keyword argument.
+            affected = affected or [name for name, own in chosen.items() if isinstance(own, CustomModel | CustomLoss)]
+            if not affected and not self._is_in_some_level(edit):
                 names = {name for space in spaces.values() for name in space}
-                names |= {name for option in self._chosen(edit.group).values() for name in searchable(option)}
+                names |= {name for option in chosen.values() for name in searchable(option)}
                 self.problems.append(f"{key}: no chosen option has {edit.name}: {nearest(edit.name, names)}")
-            for option in having:
-                self._apply(edit, self.edits.setdefault((edit.group, option), {}))
+            change = edit.value if edit.bound is None else {edit.bound: edit.value}
+            for option in affected:
+                by_name = self.edits.setdefault((edit.group, option), {})
+                old = by_name.get(edit.name, {})
+                by_name[edit.name] = merged_bounds(old, change) if isinstance(change, Mapping) else change
 
-    @staticmethod
-    def _apply(edit: SpaceEdit, by_name: dict[str, Any]) -> None:
-        change = edit.value if edit.bound is None else {edit.bound: edit.value}
-        old = by_name.get(edit.name, {})
-        by_name[edit.name] = merged_bounds(old, change) if isinstance(change, Mapping) else change
+    def _is_in_some_level(self, edit: SpaceEdit) -> bool:
+        group = edit.group
+        levels = self.comparison.levels
+        return any(edit.name in {*each.spaces[group], *searchable(getattr(each.config, group))} for each in levels)
 
     def build_dimensions(self) -> None:
         for group in self.tuned:
             for option, composed in self.options_of(group).items():
                 fixed = self.fixed(group, composed)
                 try:
-                    found = option_space(composed, group, self.edits.get((group, option), {}), fixed)
+                    self.dimensions[f"{group}.{option}"] = option_space(
+                        composed, group, self.edits.get((group, option), {}), fixed
+                    )
                 except ConfigError as error:
                     self.problems += error.problems
-                else:
-                    self.dimensions[f"{group}.{option}"] = found
 
-    def refuse_what_has_no_effect(self) -> None:
-        """What is asked for must reach at least one model that a trial may take."""
+    def refuse_options_without_effect(self) -> None:
+        """Refuse what no model that a trial may take reads."""
         models = {composed.config.model.kind for composed in self.options_of("model").values()}
         options = self.overrides.options.items()
         requests = {group: Request(f"{group}={option}") for group, option in options if option != "none"}
-        requests |= {group: self._request(f"search.choose.{group}") for group in self.varied}
+        action = self.base.actions.get("sweep")
+        file = f"+sweep={action}" if action else "a configuration file"
+        keys = {group: f"search.choose.{group}" for group in self.varied}
+        requests |= {group: Request(key, None if self._is_given(key) else file) for group, key in keys.items()}
         self.problems += groups_without_effect(models, requests)
         kinds = {composed.config.regularization.kind for composed in self.options_of("regularization").values()}
-        self.problems += dropout_without_effect(
-            models, kinds, requests.get("regularization", Request("regularization"))
-        )
-
-    def _request(self, key: str) -> Request:
-        action = self.base.actions.get("sweep")
-        by = f"+sweep={action}" if action else "a configuration file"
-        return Request(key, None if self._is_given(key) else by)
+        if models <= NO_HIDDEN_UNITS and {"dropout", "both"} & kinds:
+            request = requests.get("regularization", Request("regularization"))
+            model = f"model={' or '.join(sorted(models))}, which has no hidden units to drop"
+            self.problems.append(request.refusal(model, "choose none or weight_decay", "[none,weight_decay]"))
 
     def refuse_secrets(self) -> None:
-        """What trials draw is stored and shown everywhere."""
-        for place, found in self.dimensions.items():
-            for name, dimension in found.items():
-                drawn = list(dimension.values) if isinstance(dimension, Choices) else [dimension.low]
-                if mask_secrets({name: drawn}) != {name: drawn}:
+        # Sampled values are stored and shown everywhere.
+        for place, by_name in self.dimensions.items():
+            for name, dimension in by_name.items():
+                values = list(dimension.values) if isinstance(dimension, Choices) else [dimension.low]
+                if mask_secrets({name: values}) != {name: values}:
                     key = f"search.space.{place}.{name}"
                     self.problems.append(f"{key} looks like a secret and cannot be searched: drawn values are stored")
 
     def refuse_foreign_values(self) -> None:
-        """A value given for a group that varies must belong to at least one of its options."""
+        """Refuse a value set for a group that varies if none of its options has it."""
         for group in self.varied:
             options = self.options_of(group)
             chosen = [getattr(composed.config, group) for composed in options.values()]
@@ -329,13 +306,12 @@ class _SpacePlanner:
                     self.problems.append(f"{key} is not a key of {' or '.join(options)}: {hint}")
 
     def refuse_replaced_values(self) -> None:
-        """A value whose place another key has taken, such as `model.depth` beside `model.widths`."""
+        """Refuse a value that another key replaces, such as `model.depth` beside `model.widths`."""
         for group in KINDS:
             given = self.overrides.fixed_values(group)
-            for composed in self.options_of(group).values():
-                option: Option = getattr(composed.config, group)
-                taken = [(key, name) for key, names in option.replaces.items() for name in names if name in given]
-                for key, name in taken:
+            for option in self._chosen(group).values():
+                pairs = [(key, name) for key, names in option.replaces.items() for name in names if name in given]
+                for key, name in pairs:
                     if (value := getattr(option, key)) is not None:
                         way_out = f"drop it, or give {group}.{key}=null"
                         self.problems.append(f"{group}.{name} has no effect beside {group}.{key}={value}: {way_out}")
