@@ -1,4 +1,4 @@
-"""Files that are whole or recognized as not: canonical JSON with a checksum, written so that a kill leaves no half."""
+"""Crash-safe files: atomic writes, and canonical JSON with a checksum."""
 
 import contextlib
 import errno
@@ -28,41 +28,47 @@ _CAUSES = {
     errno.EPERM: "no_permission",
 }
 
+_WAYS_OUT = {
+    "disk_full": "; free some space and run the same command again: what is finished is kept",
+    **dict.fromkeys(("read_only", "no_permission"), "; set tracking.directory to a folder that can be written"),
+}
+
 
 class StorageError(HpsearchError):
     """A file or folder could not be read or written.
 
     Attributes:
-        path: Which one.
-        cause: `disk_full`, `read_only`, `no_permission`, or the system's name of the error, such as `EIO`.
+        path: Path of the file or folder.
+        cause: `disk_full`, `read_only`, `no_permission`, or the errno name, such as `EIO`.
     """
 
     def __init__(self, path: Path, error: OSError) -> None:
         number = error.errno or 0
         self.path = path
         self.cause = _CAUSES.get(number) or errno.errorcode.get(number, type(error).__name__)
-        super().__init__(f"{self.cause}: cannot use {str(path)!r}: {error.strerror or error}{_way_out(self.cause)}")
+        way_out = _WAYS_OUT.get(self.cause, "")
+        super().__init__(f"{self.cause}: cannot use {str(path)!r}: {error.strerror or error}{way_out}")
 
 
 class BrokenFileError(HpsearchError):
-    """A file that was cut, changed or never finished; what it says is not used."""
+    """A truncated, modified or unfinished file, whose content is not used."""
 
     def __init__(self, path: Path | str, reason: str, way_out: str = "") -> None:
         super().__init__(f"{str(path)!r} is not whole: {reason}{f'; {way_out}' if way_out else ''}")
 
 
 def dump_checked_json(body: Any) -> bytes:
-    """The one way to write `body`: canonical JSON with the SHA-256 of the body in it.
+    """Canonical JSON of `body` with its SHA-256.
 
-    Keys are sorted, separators fixed, all bytes ASCII (hence UTF-8, lone surrogates included), one newline at the end.
-    Non-finite floats become the texts "NaN", "Infinity", "-Infinity"; a text that reads like one of these, after any
-    backslashes, gets one more backslash in front, so that `load_checked_json` tells them apart.
+    Keys are sorted, separators fixed, all bytes ASCII (lone surrogates included), with a newline at the end. Non-finite
+    floats become the strings "NaN", "Infinity" and "-Infinity"; strings that read like these, after any backslashes,
+    get one more backslash, so that `load_checked_json` can tell them apart.
 
     Args:
-        body: Dictionaries with text keys, lists, tuples (come back as lists), numbers, texts, booleans, None.
+        body: Dictionaries with string keys, lists, tuples (read back as lists), numbers, strings, booleans, None.
 
     Raises:
-        TypeError: For anything else in it.
+        TypeError: If it contains anything else.
     """
     text = _dump(_plain(body))
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -70,11 +76,15 @@ def dump_checked_json(body: Any) -> bytes:
 
 
 def load_checked_json(data: bytes, name: Path | str, way_out: str = "") -> Any:
-    """The body of `dump_checked_json`.
+    """The body that `dump_checked_json` wrote.
+
+    Args:
+        data: The bytes of the file.
+        name: Name of the file, for messages.
+        way_out: Advice for the case that it is damaged, for messages.
 
     Raises:
-        BrokenFileError: Unless these are, to the byte, what `dump_checked_json` wrote; `name` and `way_out` are for its
-            message.
+        BrokenFileError: Unless the bytes are exactly what `dump_checked_json` writes.
     """
     try:
         tree = json.loads(data)
@@ -89,10 +99,10 @@ def load_checked_json(data: bytes, name: Path | str, way_out: str = "") -> Any:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Puts `data` in a file that appears with all of it, or not at all, whatever is killed or unplugged.
+    """Write a file atomically, even if the process is killed or the power fails.
 
     Raises:
-        StorageError: If that is not possible; nothing is left behind then.
+        StorageError: If the file cannot be written; nothing is left behind.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -109,7 +119,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """The contents of a file; None if there is none.
+    """The contents of a file; None if it does not exist.
 
     Raises:
         StorageError: If it cannot be read.
@@ -123,11 +133,11 @@ def read_bytes(path: Path) -> bytes | None:
 
 
 def read_sealed(path: Path, way_out: str) -> Any:
-    """The body of a file that `dump_checked_json` wrote; None if there is no file.
+    """The body of a file that `dump_checked_json` wrote; None if it does not exist.
 
     Args:
-        path: Which one.
-        way_out: What a person can do if it is damaged.
+        path: Path of the file.
+        way_out: Advice for the case that it is damaged.
 
     Raises:
         BrokenFileError: If it is damaged.
@@ -138,7 +148,7 @@ def read_sealed(path: Path, way_out: str) -> Any:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut."""
+    """Flush the directory entries of a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -186,24 +196,15 @@ def _text(key: Any) -> str:
     return str(key)
 
 
-def _way_out(cause: str) -> str:
-    ways = {
-        "disk_full": "; free some space and run the same command again: what is finished is kept",
-        "read_only": "; set tracking.directory to a folder that can be written",
-        "no_permission": "; set tracking.directory to a folder that can be written",
-    }
-    return ways.get(cause, "")
-
-
 _PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
 
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")  # names that Windows keeps for itself
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")  # names reserved by Windows
 
 
 def slug(name: str) -> str:
-    """A folder's name for any text: itself where it is plain, else what is plain of it, a `~` and a hash.
+    """A folder name for any text: the text itself if it is plain, otherwise its plain part, a `~` and a hash.
 
-    Different texts have different slugs, also where the file system ignores case; no slug leaves its folder.
+    Different texts have different slugs, even on case-insensitive file systems; a slug contains no path separator.
     """
     if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name):
         return name
@@ -213,10 +214,10 @@ def slug(name: str) -> str:
 
 
 def check_directory(directory: str | Path) -> None:
-    """Refuses a `tracking.directory` that nothing can be kept in, before anything is trained; makes nothing.
+    """Check that `tracking.directory` is writable, without creating it.
 
     Raises:
-        StorageError: With the reason: read-only, no permission, full, a file in its place …
+        StorageError: If it is read-only, full, not permitted, not a folder …
     """
     path = Path(directory)
     try:
@@ -229,11 +230,7 @@ def check_directory(directory: str | Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder and those above it.
-
-    Raises:
-        StorageError: If it cannot be made.
-    """
+    """Create a folder and its parents; raises `StorageError` if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The selection rule."""
+"""Selection of the champion and of recipes."""
 
 from collections.abc import Iterable
 
@@ -7,10 +7,9 @@ from hpsearch.store.record_json import Record
 
 
 def find_champion(records: Iterable[Record]) -> Record | None:
-    """The record with the highest score among trials of status `ok`, ties to the smaller k; None without any.
+    """The record with the highest score among trials of status `ok`, ties to the smaller k; None if there are none.
 
-    Of a search from coarse to fine only the longest trainings count: the short ones were made to narrow the ranges. The
-    rule reads the score alone, which comes from `val` rows; `report` and test rows have no say.
+    In a coarse-to-fine search only the longest trainings count. Only the score is read, which comes from `val` rows.
     """
     scored = [record for record in records if record.result.status is Status.OK and record.result.score is not None]
     longest = max((rounds_epochs(record) for record in scored), default=0)
@@ -19,17 +18,17 @@ def find_champion(records: Iterable[Record]) -> Record | None:
 
 
 def find_recipe(draws: Iterable[Record]) -> Record | None:
-    """The record that is retrained for a level: the champion of its draws, or of its stalled ones where none is `ok`.
+    """The record to retrain for a level: the champion of its draws, or the best stalled one if none is `ok`.
 
-    A level that does nothing but stall is compared as it is, and not left out. None if no draw has a score.
+    So a level that only stalls is still compared. None if no draw has a score.
     """
-    known = list(draws)
-    scored = [record for record in known if record.result.score is not None]
-    worst_case = min(scored, key=lambda record: (-(record.result.score or 0.0), record.k), default=None)
-    return find_champion(known) or worst_case
+    records = list(draws)
+    scored = [record for record in records if record.result.score is not None]
+    best_stalled = min(scored, key=lambda record: (-(record.result.score or 0.0), record.k), default=None)
+    return find_champion(records) or best_stalled
 
 
 def rounds_epochs(record: Record) -> int:
-    """Epochs of a trial whose search trains in rounds of different length; 0 of any other."""
+    """Number of epochs of a trial of a coarse-to-fine search, whose rounds differ in length; 0 for other searches."""
     search = record.config_tree.get("search", {})
     return int(record.config_tree["training"]["epochs"]) if search.get("kind") == "coarse_to_fine" else 0

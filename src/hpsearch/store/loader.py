@@ -1,4 +1,4 @@
-"""Everything that is known of a sweep, wherever it is kept: what a report is made from."""
+"""Loads a sweep from disk or from MLflow, for reports."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from safetensors.numpy import load
 from hpsearch.store.atomic_files import BrokenFileError, load_checked_json
 from hpsearch.store.champion_selection import find_recipe
 from hpsearch.store.provenance import Provenance
-from hpsearch.store.record_json import Record, counts_before, decode_record, digest_arrays
+from hpsearch.store.record_json import Record, attempt_rank, decode_record, digest_arrays
 from hpsearch.store.specification import Specification
 from hpsearch.store.sweep_store import Attempt as StoredAttempt
 from hpsearch.store.sweep_store import SweepStore
@@ -26,16 +26,16 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class LoadedSweep:
-    """A sweep as it was found.
+    """A stored sweep.
 
     Attributes:
-        specification: What it is.
-        records: Of its trials, by (level, k).
-        confirmed: Of the levels' recipes, by (level, seed): the record, and the arrays beside it.
-        predictions: The arrays beside the record of a trial, read when asked for.
-        requested: How many trials the sweep says that it is to have, default recipes included; 0 if it does not say.
-        made_with: What trials and retrainings were done with, each once; None of those where it was not written down.
-        damaged: One sentence for each file that could not be used.
+        specification: Its specification.
+        records: Records of its trials, by (level, k).
+        confirmed: Records and predictions of the retrained recipes, by (level, seed).
+        predictions: Reads the predictions of a trial.
+        requested: Requested number of trials, default recipes included; 0 if unknown.
+        made_with: Distinct provenances of trials and retrainings; None for those without one.
+        damaged: One sentence per damaged file.
     """
 
     specification: Specification
@@ -53,13 +53,13 @@ class LoadedSweep:
 
     @property
     def levels(self) -> list[str]:
-        """Names of the levels, in the order given."""
+        """Names of the levels, in the given order."""
         named = [level.name for level in self.specification.fingerprinted.levels]
         return named or sorted({level for level, _ in self.records})
 
     @property
     def lacking(self) -> str | None:
-        """What is said where there are fewer trials than the sweep is to have; None where all are there."""
+        """Sentence about missing trials; None if all requested ones are there."""
         if len(self.records) >= self.requested:
             return None
         each = Counter(level for level, _ in self.records)
@@ -70,37 +70,37 @@ class LoadedSweep:
         )
 
     def recipe(self, level: str) -> Record | None:
-        """The trial of a level that selection picks among its draws."""
+        """The trial that is selected among the draws of a level."""
         draws = [r for (name, k), r in self.records.items() if name == level and not (self.compares and k == 0)]
         return find_recipe(draws)
 
 
 def load_from_disk(store: SweepStore) -> LoadedSweep:
-    """A sweep from its folder."""
+    """Load a sweep from its folder."""
     specification = store.specification()
     assert specification is not None, store.folder
     finished, damaged = store.survey()
     records = {key: attempt.record for key, attempt in finished.items() if attempt.record is not None}
-    found = LoadedSweep(specification, records, lambda key: store.predictions(finished[key]), store.requested())
-    found.damaged.extend(damaged)
-    found.made_with.update(_provenance(store, attempt, found.damaged) for attempt in finished.values())
+    sweep = LoadedSweep(specification, records, lambda key: store.predictions(finished[key]), store.requested())
+    sweep.damaged.extend(damaged)
+    sweep.made_with.update(_provenance(store, attempt, sweep.damaged) for attempt in finished.values())
     retrained: dict[Key, Provenance | None] = {}
-    for level in found.levels:
-        recipe = found.recipe(level)
+    for level in sweep.levels:
+        recipe = sweep.recipe(level)
         if recipe is not None:
             fresh = store.confirmation(level, recipe.k)
             for (_, seed), attempt in fresh.finished().items():
                 if attempt.record is not None:
-                    found.confirmed[level, seed] = attempt.record, fresh.predictions(attempt)
-                    retrained[level, seed] = _provenance(fresh, attempt, found.damaged)
-    found.made_with.update(_of_pairs(retrained))
-    return found
+                    sweep.confirmed[level, seed] = attempt.record, fresh.predictions(attempt)
+                    retrained[level, seed] = _provenance(fresh, attempt, sweep.damaged)
+    sweep.made_with.update(_of_pairs(retrained))
+    return sweep
 
 
 def _of_pairs(retrained: Mapping[Key, Provenance | None]) -> list[Provenance | None]:
-    """Of the seeds that several levels have: what a final has retrained of one alone is compared with nothing."""
+    """The provenances of seeds that several levels share; others, which a final retrained, are not compared."""
     levels = Counter(seed for _, seed in retrained)
-    return [one for (_, seed), one in retrained.items() if levels[seed] > 1]
+    return [provenance for (_, seed), provenance in retrained.items() if levels[seed] > 1]
 
 
 def _provenance(store: SweepStore, attempt: StoredAttempt, damaged: list[str]) -> Provenance | None:
@@ -113,14 +113,14 @@ def _provenance(store: SweepStore, attempt: StoredAttempt, damaged: list[str]) -
 
 
 class SpecificationError(TrackingError):
-    """A sweep of which a tracking store does not say what it is: it was killed before, or another tool made its run."""
+    """A tracked sweep has no valid specification: it was killed early, or its run was made by another tool."""
 
 
 def tracked_specification(stored: StoredSweeps, sweep: SweepRun) -> Specification:
-    """What a sweep in a tracking store is.
+    """The specification of a sweep in a tracking store.
 
     Raises:
-        SpecificationError: There is none, or it is not ours.
+        SpecificationError: If it is missing or invalid.
     """
     of = f"run {sweep.run_id} of sweep {sweep.name!r}"
     try:
@@ -134,23 +134,23 @@ def tracked_specification(stored: StoredSweeps, sweep: SweepRun) -> Specificatio
 
 
 def load_from_mlflow(stored: StoredSweeps, sweep: SweepRun, specification: Specification) -> LoadedSweep:
-    """A sweep from its runs in a tracking store: the same as from its folder.
+    """Load a sweep from its runs in a tracking store, with the same result as from its folder.
 
     Args:
         stored: The sweeps of the store.
-        sweep: Its run.
-        specification: What it is.
+        sweep: The run of the sweep.
+        specification: Its specification.
     """
     counted: dict[Key, tuple[Child, Record]] = {}
     children = [child for child in stored.children(sweep, Role.SEARCH, Role.CONFIRM) if child.has_record]
     for child in children:
         if child.attempt.role is Role.SEARCH:
-            record = _record(stored, child)  # which is sealed, while people may change tags
+            record = _record(stored, child)  # has a checksum, while users may edit tags
             _count(counted, record.key, child, record)
     records = {key: record for key, (_, record) in sorted(counted.items())}
-    found = LoadedSweep(specification, records, lambda key: _arrays(stored, *counted[key]), stored.requested(sweep))
+    loaded = LoadedSweep(specification, records, lambda key: _arrays(stored, *counted[key]), stored.requested(sweep))
     fresh: dict[Key, tuple[Child, Record]] = {}
-    recipes = {level: found.recipe(level) for level in found.levels}
+    recipes = {level: loaded.recipe(level) for level in loaded.levels}
     for child in children:
         recipe = recipes.get(child.attempt.level)
         if child.attempt.role is Role.CONFIRM and recipe is not None and recipe.k == child.attempt.k:
@@ -159,17 +159,13 @@ def load_from_mlflow(stored: StoredSweeps, sweep: SweepRun, specification: Speci
     confirmed = {key: (record, _arrays(stored, child, record)) for key, (child, record) in sorted(fresh.items())}
     searched = {Provenance.read(child.tags) for child, _ in counted.values()}
     retrained = {key: Provenance.read(child.tags) for key, (child, _) in fresh.items()}
-    return replace(found, confirmed=confirmed, made_with={*searched, *_of_pairs(retrained)})
+    return replace(loaded, confirmed=confirmed, made_with={*searched, *_of_pairs(retrained)})
 
 
 def _count(counted: dict[Key, tuple[Child, Record]], key: Key, child: Child, record: Record) -> None:
-    """Keeps the attempt that counts of those at one trial."""
-    if key not in counted:
-        counted[key] = child, record
-        return
-    known, its = counted[key]
-    if counts_before((child.attempt.attempt, record.result.status), (known.attempt.attempt, its.result.status)):
-        counted[key] = child, record
+    """Keep the attempt at a trial that counts."""
+    attempts = [*([counted[key]] if key in counted else []), (child, record)]
+    counted[key] = min(attempts, key=lambda each: attempt_rank(each[0].attempt.attempt, each[1].result.status))
 
 
 def _record(stored: StoredSweeps, child: Child) -> Record:

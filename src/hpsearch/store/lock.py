@@ -1,4 +1,4 @@
-"""One driver at a time: a lock that dies with its process, and the note of who holds it."""
+"""Lock of a sweep, which is released when its process ends, with a note about the holder."""
 
 import contextlib
 import getpass
@@ -20,7 +20,7 @@ from hpsearch.store.atomic_files import StorageError, write_atomic
 
 
 class SweepLockedError(RefusedError):
-    """Another driver works on the sweep; `holder` is what it wrote about itself, empty if that cannot be read."""
+    """Another driver is running the sweep; `holder` describes it, and is empty if unknown."""
 
     def __init__(self, sweep: str, holder: dict[str, str]) -> None:
         who = "{who}, process {pid}, since {since}, by: {command}".format(**holder) if holder else "another process"
@@ -33,10 +33,10 @@ class SweepLockedError(RefusedError):
 
 @contextlib.contextmanager
 def acquire_lock(folder: Path, sweep: str) -> Iterator[None]:
-    """Holds the lock of a sweep's folder; the system frees it when the process ends, also by `kill -9`.
+    """Hold the lock of a sweep's folder; the system releases it when the process ends, even by `kill -9`.
 
     Raises:
-        SweepLockedError: If another driver, in this process or another one, holds it.
+        SweepLockedError: If another driver, in any process, holds it.
         StorageError: If the folder cannot be written, or its file system has no locks.
     """
     lock, note = FileLock(folder / "lock", thread_local=False), folder / "holder.json"
@@ -50,7 +50,7 @@ def acquire_lock(folder: Path, sweep: str) -> Iterator[None]:
         write_atomic(note, json.dumps(_myself(), indent=1).encode())
         yield
     finally:
-        with contextlib.suppress(OSError):  # without the note the lock is as free
+        with contextlib.suppress(OSError):  # the note does not matter once the lock is free
             note.unlink()
         lock.release()
 
@@ -58,7 +58,7 @@ def acquire_lock(folder: Path, sweep: str) -> Iterator[None]:
 def _myself() -> dict[str, str]:
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a container user without a name
         user = str(os.getuid())
     return {
         "who": f"{user}@{socket.gethostname()}",
@@ -69,7 +69,7 @@ def _myself() -> dict[str, str]:
 
 
 def _read(note: Path) -> dict[str, str]:
-    for _ in range(10):  # the holder takes the lock first and writes its note then
+    for _ in range(10):  # the holder writes its note after it takes the lock
         with contextlib.suppress(OSError, ValueError):
             holder = json.loads(note.read_bytes())
             if holder.keys() == {"who", "pid", "since", "command"}:

@@ -1,4 +1,4 @@
-"""Optuna's journal, so that killed drivers do not hurt it."""
+"""Optuna's journal storage, made robust against killed drivers."""
 
 import json
 import logging
@@ -19,22 +19,22 @@ from hpsearch.records import Status, TrialResult
 from hpsearch.store.atomic_files import BrokenFileError, StorageError
 
 JOURNAL = "optuna.journal"
-"""Name of the journal in `tracking.directory`."""
+"""File name of the journal in `tracking.directory`."""
 
 LOCK_WAIT_S = 30.0
-"""Seconds; one append takes milliseconds, so whoever holds the lock longer is stopped or stuck."""
+"""Seconds to wait for the lock; an append takes milliseconds, so a longer holder is stopped or stuck."""
 
 
 class JournalBusyError(HpsearchError):
-    """Another process has held the journal's lock for too long."""
+    """Another process holds the journal's lock for too long."""
 
 
 def open_journal(path: str | Path) -> JournalStorage:
-    """Optuna's storage in one file; made if need be, mended if a process was killed in the middle of a write.
+    """Optuna's storage in one file, which is created if missing, and repaired if a write was interrupted.
 
     Raises:
-        BrokenFileError: If something else than the last line is damaged.
-        JournalBusyError: If the lock cannot be had.
+        BrokenFileError: If anything but the last line is damaged.
+        JournalBusyError: If the lock cannot be acquired.
         StorageError: If the file cannot be written.
     """
     path = Path(path)
@@ -54,12 +54,12 @@ def open_journal(path: str | Path) -> JournalStorage:
 
 
 def open_study(path: str | Path, name: str, identity: str) -> optuna.Study:
-    """The study of a sweep in the journal, made if need be; higher scores are better.
+    """The study of a sweep in the journal, created if missing; higher scores are better.
 
     Args:
-        path: Of the journal.
-        name: Of the sweep, and of the study unless a forgotten sweep of the same name has taken it.
-        identity: What tells this sweep from another of the same name.
+        path: Path of the journal.
+        name: Name of the sweep, and of the study unless a deleted sweep of the same name used it.
+        identity: Distinguishes this sweep from others of the same name.
     """
     storage = open_journal(path)
     taken = {study.study_name: study.user_attrs.get("identity") for study in optuna.get_all_study_summaries(storage)}
@@ -71,7 +71,7 @@ def open_study(path: str | Path, name: str, identity: str) -> optuna.Study:
 
 
 def name_score(study: optuna.Study, name: str) -> None:
-    """Has Optuna's dashboard say what the objective value is, such as `val/accuracy`."""
+    """Name the objective value in Optuna's dashboard, such as `val/accuracy`."""
     if study.metric_names != [name]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -79,17 +79,17 @@ def name_score(study: optuna.Study, name: str) -> None:
 
 
 def report_rungs(study: optuna.Study, number: int, scores: Mapping[int, float]) -> None:
-    """Tells Optuna what a trial was judged by, as far as it does not know; its dashboard draws that as a curve.
+    """Report the rung scores of a trial to Optuna, whose dashboard plots them, unless they are reported already.
 
     Args:
         study: The study.
         number: Optuna's number of the trial, which is not finished.
-        scores: Epochs of each rung to score.
+        scores: Score by epochs of the rung.
     """
     if scores:
-        known = study.get_trials(deepcopy=False)[number]
-        trial = optuna.Trial(study, known._trial_id)  # noqa: SLF001 (no public way to go on with a trial)
-        for rung in scores.keys() - known.intermediate_values.keys():
+        frozen = study.get_trials(deepcopy=False)[number]
+        trial = optuna.Trial(study, frozen._trial_id)  # noqa: SLF001 (no public way to continue a trial)
+        for rung in scores.keys() - frozen.intermediate_values.keys():
             trial.report(scores[rung], rung)
 
 
@@ -114,7 +114,7 @@ def tell_result(
 
 
 class _Lock(JournalFileOpenLock):
-    """Optuna's own locks outlive a killed process by 30 s; flock ends with it."""
+    """A flock, which ends with its process; Optuna's locks outlive a killed process by 30 s."""
 
     def __init__(self, path: Path) -> None:
         # not `.lock`: that name belongs to Optuna's locks, which others (optuna-dashboard) may use on the same file
@@ -146,7 +146,7 @@ class _Backend(JournalFileBackend):
         super().__init__(str(path), self.lock)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Appends whole lines or nothing; Optuna's own leaves half a line on a full disk, which spoils the next one."""
+        """Append all lines or none; on a full disk, Optuna leaves half a line, which corrupts the next one."""
         with self.lock:
             _mend(self.path)
             size = self.path.stat().st_size
@@ -158,13 +158,13 @@ class _Backend(JournalFileBackend):
 
 
 def _check_last_line(path: Path) -> None:
-    """Optuna forgives a damaged last line, until it has written the next one behind it."""
+    """Raise `ValueError` if the last line is damaged, which Optuna notices only after the next write."""
     for line in path.read_bytes().rsplit(b"\n", 2)[-2:-1]:
         json.loads(line)
 
 
 def _mend(path: Path) -> None:
-    """Cuts an unfinished last line off; the caller holds the lock."""
+    """Truncate an unfinished last line; the caller holds the lock."""
     with path.open("r+b") as file:
         size = end = file.seek(0, os.SEEK_END)
         tail = b""

@@ -1,4 +1,4 @@
-"""The bytes of `record.json`: what determines a trial, and what is determined by it."""
+"""Encoding of `record.json`: everything that determines a trial, and its results."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,18 +14,21 @@ from hpsearch.store.atomic_files import BrokenFileError, dump_checked_json, load
 
 FORMAT = 1
 
+_PLAIN = ("failure", "score", "score_se", "curves", "summary", "chosen_epochs")
+"""Fields of `TrialResult` that are stored as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A finished trial as it is kept.
+    """A finished trial as stored.
 
     Attributes:
         level: Level of the compared factor.
         k: Number of the trial within its level.
-        values: What was drawn, flat.
-        config_tree: The configuration as a tree, without the keys that no fingerprint covers.
-        result: The scores; `predictions` are kept beside the record, `measured` in `run.json`, both are empty here.
-        predictions_sha256: What `digest_arrays` says of the predictions.
+        values: The drawn values, flat.
+        config_tree: The configuration as a tree, fingerprinted keys only.
+        result: The result, with empty `predictions` (stored in their own file) and `measured` (stored in `run.json`).
+        predictions_sha256: `digest_arrays` of the predictions.
     """
 
     level: str
@@ -42,18 +45,18 @@ class Record:
 
     @property
     def name(self) -> str:
-        """What the trial is called: `7`, or `adam 7`."""
+        """Name of the trial: `7`, or `adam 7`."""
         return trial_name(self.key)
 
 
 def trial_name(key: tuple[str, int]) -> str:
-    """What a trial is called: `7`, or `adam 7`."""
+    """Name of a trial: `7`, or `adam 7`."""
     level, k = key
     return str(k) if level == NO_LEVEL else f"{level} {k}"
 
 
 def encode_record(trial: Trial, result: TrialResult) -> bytes:
-    """The record of a trial: the same bytes wherever, whenever and next to whatever it was trained."""
+    """The bytes of a record, which do not depend on where, when or next to which other trials it was trained."""
     body = {
         "format": FORMAT,
         "level": trial.level,
@@ -62,15 +65,10 @@ def encode_record(trial: Trial, result: TrialResult) -> bytes:
         "config": trial.config.fingerprinted(),
         "seeds": [asdict(seeds) for seeds in result.seeds],
         "status": result.status.value,
-        "failure": result.failure,
-        "score": result.score,
-        "score_se": result.score_se,
-        "curves": result.curves,
-        "summary": result.summary,
-        "chosen_epochs": result.chosen_epochs,
+        **{name: getattr(result, name) for name in _PLAIN},
         "predictions_sha256": digest_arrays(result.predictions),
     }
-    if result.signals is not None:  # without any, the record is that of before there were signals
+    if result.signals is not None:  # left out otherwise, as in records from before there were signals
         body["signals"] = asdict(result.signals)
     return dump_checked_json(body)
 
@@ -79,7 +77,7 @@ def decode_record(data: bytes, name: Path | str = "record.json") -> Record:
     """The record that `encode_record` wrote.
 
     Raises:
-        BrokenFileError: Unless it is whole; `name` is for its message.
+        BrokenFileError: If it is damaged; the message gives `name`.
     """
     body = load_checked_json(data, name)
     if not isinstance(body, dict) or body.get("format") != FORMAT:
@@ -87,31 +85,23 @@ def decode_record(data: bytes, name: Path | str = "record.json") -> Record:
     signals = body.get("signals")
     result = TrialResult(
         status=Status(body["status"]),
-        failure=body["failure"],
-        score=body["score"],
-        score_se=body["score_se"],
-        curves=body["curves"],
-        summary=body["summary"],
-        chosen_epochs=body["chosen_epochs"],
+        **{name: body[name] for name in _PLAIN},
         seeds=[FitSeeds(**seeds) for seeds in body["seeds"]],
         signals=None if signals is None else Signals(**signals),
     )
     return Record(body["level"], body["k"], body["values"], body["config"], result, body["predictions_sha256"])
 
 
-def counts_before(one: tuple[int, Status], other: tuple[int, Status]) -> bool:
-    """Which of two finished attempts at a trial counts, each given by its number and how it ended.
+def attempt_rank(number: int, status: Status) -> tuple[bool, int]:
+    """Sort key of the finished attempts at a trial: the smallest one counts.
 
-    It is the earlier one, except that one which failed by an error gives way to later ones.
+    That is the first attempt that did not fail with an error, or else the last attempt.
     """
-    (number, status), (other_number, other_status) = one, other
-    if status.retried != other_status.retried:
-        return other_status.retried
-    return number > other_number if status.retried else number < other_number
+    return status.retried, -number if status.retried else number
 
 
 def digest_arrays(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names, types, shapes and contents (in C order) of arrays, whatever their order."""
+    """SHA-256 of names, types, shapes and contents (in C order) of arrays, independent of their order."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

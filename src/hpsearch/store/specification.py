@@ -1,4 +1,4 @@
-"""What a sweep is, as `sweep.json` keeps it, and what a comparison asks, to tell whether its answer was seen before."""
+"""The specification of a sweep, as stored in `sweep.json`, and the question that a comparison asks."""
 
 import hashlib
 import json
@@ -12,22 +12,22 @@ from hpsearch.config.schema import with_defaults
 T = TypeVar("T")
 
 JUDGED_BY = ("metric", "delta", "alpha", "control")
-"""Keys of `search` that decide what is said about the same retrainings."""
+"""Keys of `search` that affect the conclusions from the same retrainings."""
 
 COMPARABLE = 2
-"""Levels that two comparisons share at least, if any pair is in both."""
+"""Minimum number of levels that two comparisons with a common pair share."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLevel:
-    """One value of what is compared.
+    """One level of a comparison.
 
     Attributes:
-        name: Of the level.
+        name: Name of the level.
         options: The options that it sets, by group.
         values: The values that it sets, by key.
         config: Its configuration, fingerprinted keys only.
-        draws: Full names of what its trials draw.
+        draws: Full names of the values that its trials draw.
     """
 
     name: str
@@ -38,20 +38,20 @@ class StoredLevel:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Everything that it sets, by group or key."""
+        """All options and values that it sets, by group or key."""
         return {**self.options, **self.values}
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprinted:
-    """What makes a sweep what it is: everything that its fingerprint covers.
+    """Everything that the fingerprint of a sweep covers.
 
     Attributes:
         config: The configuration with no option varied, fingerprinted keys only.
         options: The configuration of each option that a trial may take, by `group.option`.
-        space: What describes each dimension, by `group.option`, then by name.
+        space: The dimensions, by `group.option`, then by name.
         data: Digest of the development and the sealed rows.
-        levels: What is compared, in the order given; empty where nothing is.
+        levels: The compared levels, in the given order; empty if nothing is compared.
         code: Digests of the source files of the user's own code, by import path.
     """
 
@@ -64,27 +64,27 @@ class Fingerprinted:
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> Self:
-        """What `to_tree` gave."""
+        """The value of a tree from `to_tree`."""
         return _read(cls, {**tree, "levels": tuple(_read(StoredLevel, level) for level in tree.get("levels", ()))})
 
     def to_tree(self) -> dict[str, Any]:
-        """The plain tree that the fingerprint is the digest of."""
+        """The plain tree whose digest is the fingerprint."""
         return _plain(self, "levels", "code")
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the tree in canonical JSON, in hexadecimal."""
+        """SHA-256 (hexadecimal) of the tree in canonical JSON."""
         return digest(self.to_tree())
 
     @property
     def compared(self) -> set[str]:
-        """The groups and keys that levels set."""
+        """Groups and keys that levels set."""
         return {key for level in self.levels for key in level.settings}
 
 
 @dataclass(frozen=True, slots=True)
 class SealedRows:
-    """The sealed test set: number of its rows, digest, and how many have the inputs of a development row."""
+    """The sealed test set: number of rows, digest, and number of rows with the inputs of a development row."""
 
     rows: int
     digest: str
@@ -93,19 +93,19 @@ class SealedRows:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What is known of the rows of a sweep before it runs.
+    """Facts about the data of a sweep.
 
     Attributes:
-        name: Of the data set.
-        development_rows: Number of rows that may be searched on.
+        name: Name of the data set.
+        development_rows: Number of development rows.
         targets: `10 classes`, or `numbers`.
         test: The sealed test set; None if there is none.
-        input_shape: Of one row.
-        outputs: Width of the network's last layer.
-        input_second_moment: Mean square of the inputs as a network sees them.
-        inputs: The columns of a user's own table, in words.
-        notes: How a file was read, sentence by sentence.
-        warnings: What is odd about its columns, sentence by sentence.
+        input_shape: Shape of one row of inputs.
+        outputs: Number of outputs of the network.
+        input_second_moment: Mean square of the scaled inputs.
+        inputs: Description of the columns of a user's own table.
+        notes: How a file was read, one sentence each.
+        warnings: Warnings about columns, one sentence each.
     """
 
     name: str
@@ -121,27 +121,27 @@ class DataFacts:
 
     @property
     def classes(self) -> int:
-        """Number of classes; 0 where targets are numbers."""
+        """Number of classes; 0 for regression."""
         return int(self.targets.split()[0]) if self.targets.endswith("classes") else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """A sweep as `sweep.json` keeps it.
+    """The content of `sweep.json`.
 
     Attributes:
-        name: Of the sweep.
+        name: Name of the sweep.
         named: Whether `name=` was given.
         started_by: The option of `+sweep=` that started it; None for a single configuration.
-        fingerprint: Digest of what makes it what it is.
-        fingerprinted: What makes it what it is.
-        data: Facts of its rows.
-        engine: What trains it, as `engine_text` gives it.
+        fingerprint: Digest of `fingerprinted`.
+        fingerprinted: Everything that identifies the sweep.
+        data: Facts about its data.
+        engine: Its engine, as `engine_text` returns it.
         overrides: The command line that started it, secrets masked.
-        created_ms: When it was named, in milliseconds since 1970.
-        description: The user's own words.
-        version: Of hpsearch, that started it.
-        device: The kind of device that it runs on; None before it has run.
+        created_ms: Creation time, milliseconds since 1970.
+        description: The user's description.
+        version: Version of hpsearch that started it.
+        device: Kind of device that it runs on; None before it has run.
     """
 
     name: str
@@ -159,7 +159,7 @@ class Specification:
 
     @classmethod
     def from_tree(cls, tree: Any) -> Self:
-        """What `to_tree` gave.
+        """The specification of a tree from `to_tree`.
 
         Raises:
             ValueError: If keys are missing: `without named, started_by`.
@@ -182,7 +182,7 @@ class Specification:
 
     @property
     def identity(self) -> str:
-        """What tells this sweep from another one of the same name, here or on a shared server."""
+        """Distinguishes this sweep from others of the same name, here or on a shared server."""
         return f"{self.fingerprint[:16]}-{self.created_ms}"
 
     def is_default_of(self, option: str | None) -> bool:
@@ -191,7 +191,7 @@ class Specification:
 
 
 def _read(kind: type[T], tree: Mapping[str, Any]) -> T:
-    """The value of one tree whose parts are read; keys that a later version has added are passed over."""
+    """A dataclass from a tree whose nested values are built already; keys of later versions are ignored."""
     known = fields(kind)  # type: ignore[arg-type]  # a dataclass
     needed = [f.name for f in known if f.default is MISSING and f.default_factory is MISSING]
     if missing := [name for name in needed if name not in tree]:
@@ -200,14 +200,14 @@ def _read(kind: type[T], tree: Mapping[str, Any]) -> T:
 
 
 def _plain(value: Any, *optional: str) -> dict[str, Any]:
-    """The fields of a value as a plain tree, without those optional ones that say nothing."""
+    """The fields of a dataclass as a plain tree, without empty optional ones."""
     return {key: part for key, part in to_tree(value).items() if key not in optional or part not in (None, [], {})}
 
 
 def question_of(asked: Fingerprinted) -> str:
-    """A digest that is equal for comparisons of the same groups or keys on the same rows, seeds and settings.
+    """A digest that is equal for comparisons of the same groups or keys with the same rows, seeds and settings.
 
-    How trials are drawn, from which spaces, and what is judged by, is not part of it, nor is which levels there are.
+    Sampling, spaces, the criteria of judgement and the levels are not part of it.
     """
     compared = asked.compared
     kept = {name: tree for name, tree in asked.config.items() if name != "search" and name not in compared}
@@ -216,7 +216,7 @@ def question_of(asked: Fingerprinted) -> str:
 
 
 def _without(name: str, tree: Any, compared: set[str]) -> Any:
-    """A group without the keys that levels set, and the options without those of compared groups and of the search."""
+    """A node without the keys that levels set; `options` without the compared groups and the search."""
     if not isinstance(tree, Mapping):
         return tree
     if name == "options":
@@ -225,29 +225,26 @@ def _without(name: str, tree: Any, compared: set[str]) -> Any:
 
 
 def judgement_of(asked: Fingerprinted) -> dict[str, Any]:
-    """How the answer of a comparison is judged, and a digest of each level, sorted."""
+    """The criteria by which a comparison is judged, and a digest of each level, sorted."""
     search = with_defaults(asked.config)["search"]
     levels = sorted(digest([level.options, level.values])[:8] for level in asked.levels)
     return {**{key: search[key] for key in JUDGED_BY}, "levels": levels}
 
 
 def overlaps(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether any pair of levels is in both."""
+    """Whether two comparisons have a pair of levels in common."""
     return len(set(before["levels"]) & set(now["levels"])) >= COMPARABLE
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What the later of two of the same question judges by something else, in words: `delta 0.01 instead of none`."""
-    found = [f"{key} {_word(now[key])} instead of {_word(before[key])}" for key in JUDGED_BY if before[key] != now[key]]
-    return found + (["other levels"] if before["levels"] != now["levels"] else [])
-
-
-def _word(value: Any) -> str:
-    return "none" if value is None else f"{value}"
+    """Differences of the criteria of two comparisons of the same question: `delta 0.01 instead of none`."""
+    was, becomes = ({key: "none" if each[key] is None else each[key] for key in JUDGED_BY} for each in (before, now))
+    changed = [f"{key} {becomes[key]} instead of {was[key]}" for key in JUDGED_BY if before[key] != now[key]]
+    return changed + (["other levels"] if before["levels"] != now["levels"] else [])
 
 
 def digest(tree: Any) -> str:
-    """SHA-256 of a plain tree in canonical JSON, in hexadecimal."""
+    """SHA-256 (hexadecimal) of a plain tree in canonical JSON."""
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

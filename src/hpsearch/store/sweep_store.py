@@ -1,11 +1,11 @@
-"""Everything that is on disk about a sweep, below `<tracking.directory>/sweeps`.
+"""The files of a sweep below `<tracking.directory>/sweeps`.
 
-    sweeps/<slug of the name>/sweep.json                      the frozen specification
-                             /lock, holder.json               the driver at work
+    sweeps/<slug of the name>/sweep.json                      the specification
+                             /lock, holder.json               the running driver
                              /trials/<slug of the level>/<k>/attempt-<n>/predictions.safetensors, run.json, record.json
                              /final/<slug of the level>/<k>/ champion.json, confirm/trials/…, refit-…/model.safetensors
 
-`record.json` is written last: where it is whole, the attempt is finished and the rest is there.
+`record.json` is written last, so an attempt with a complete record is finished.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from hpsearch.store.atomic_files import (
     write_atomic,
 )
 from hpsearch.store.lock import acquire_lock
-from hpsearch.store.record_json import Record, counts_before, decode_record, digest_arrays, encode_record
+from hpsearch.store.record_json import Record, attempt_rank, decode_record, digest_arrays, encode_record
 from hpsearch.store.specification import Specification
 
 __all__ = ["Attempt", "LateWriteError", "Record", "SweepStore", "list_sweeps"]
@@ -40,7 +40,7 @@ __all__ = ["Attempt", "LateWriteError", "Record", "SweepStore", "list_sweeps"]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a trial; `record` is None unless it was finished, `problem` says what is wrong with a damaged one."""
+    """An attempt at a trial; `record` is None unless it is finished, `problem` describes a damaged record."""
 
     number: int
     folder: Path
@@ -49,14 +49,14 @@ class Attempt:
 
 
 class LateWriteError(HpsearchError):
-    """The result of an attempt that was given up meanwhile, or is finished already; nothing is written."""
+    """A result of an attempt that was superseded or is already finished; nothing is written."""
 
 
 class SweepStore:
-    """One sweep on disk. Whoever writes holds `lock()`; reading needs no lock."""
+    """One sweep on disk; writers must hold `lock()`, readers need no lock."""
 
     def __init__(self, directory: str | Path, name: str) -> None:
-        """Touches nothing.
+        """Set the paths; nothing is created.
 
         Args:
             directory: `tracking.directory`.
@@ -66,27 +66,27 @@ class SweepStore:
         self.folder = Path(directory) / "sweeps" / slug(name)
 
     def confirmation(self, level: str, k: int) -> "SweepStore":
-        """The store of the fresh seeds of one trial, in which seed s is trial s."""
+        """The store of the retrainings of one trial, in which trial number s is the retraining with seed s."""
         store = SweepStore(self.folder, self.name)
         store.folder = self.final_folder(level, k) / "confirm"
         return store
 
     def final_folder(self, level: str, k: int) -> Path:
-        """Where the final of one trial is kept."""
-        return self.folder / "final" / (level if level == NO_LEVEL else slug(level)) / str(k)
+        """Folder of the final of one trial."""
+        return self.folder / "final" / _level_folder(level) / str(k)
 
     def lock(self) -> AbstractContextManager[None]:
-        """Makes the folder, and keeps other drivers out while in the context.
+        """Context that creates the folder and locks out other drivers.
 
         Raises:
-            SweepLockedError: If another driver is at work; says who, where and since when.
+            SweepLockedError: If another driver is running, with its user, host and start time.
             StorageError: If the folder cannot be written.
         """
         make_folder(self.folder)
         return acquire_lock(self.folder, self.name)
 
     def specification(self) -> Specification | None:
-        """What `freeze` was given; None if there is no such sweep.
+        """The specification; None if there is no such sweep.
 
         Raises:
             BrokenFileError: If the file is damaged.
@@ -94,7 +94,7 @@ class SweepStore:
         return _read_specification(self.folder)
 
     def freeze(self, specification: Specification) -> None:
-        """Writes the specification, once and for all.
+        """Write the specification of a new sweep.
 
         Raises:
             StorageError: If it cannot be written.
@@ -105,7 +105,7 @@ class SweepStore:
         _sync_up_to(self.folder, self.folder.parent)
 
     def request(self, trials: int) -> None:
-        """Notes how many trials the sweep is to have, so that others can tell whether it is finished.
+        """Store the requested number of trials, so that readers can tell whether the sweep is finished.
 
         Raises:
             StorageError: If it cannot be written.
@@ -113,7 +113,7 @@ class SweepStore:
         write_atomic(self.folder / "requested.json", dump_checked_json({"trials": trials}))
 
     def requested(self) -> int:
-        """How many trials the sweep is to have; 0 before it was started.
+        """The requested number of trials; 0 before the sweep is started.
 
         Raises:
             BrokenFileError: If the file is damaged.
@@ -122,14 +122,14 @@ class SweepStore:
         return 0 if body is None else int(body["trials"])
 
     def begin_attempt(self, level: str, k: int) -> int:
-        """Number of a new attempt, from 1: above all that there were; its folder is made.
+        """Create the folder of a new attempt, and return its number: from 1, one above the highest so far.
 
         Raises:
-            StorageError: If it cannot be made.
+            StorageError: If the folder cannot be created.
         """
         number = max((number for number, _ in self._folders(level, k)), default=0) + 1
         folder = self._attempt_folder(level, k, number)
-        oldest = folder.parent  # whose list of names gets a new one
+        oldest = folder.parent  # the innermost existing folder, which gets a new entry
         while oldest != self.folder and not oldest.exists():
             oldest = oldest.parent
         make_folder(folder)
@@ -137,20 +137,20 @@ class SweepStore:
         return number
 
     def write_attempt(self, attempt: int, trial: Trial, result: TrialResult, run: dict[str, Any]) -> Path:
-        """Finishes an attempt: predictions, then `run.json`, then `record.json`.
+        """Finish an attempt: write its predictions, then `run.json`, then `record.json`.
 
         Args:
-            attempt: From `begin_attempt`.
-            trial: What was tried.
-            result: What came out; `measured` goes to `run.json`.
-            run: What else goes to `run.json`: ids, host, times, paths.
+            attempt: Number from `begin_attempt`.
+            trial: The trial.
+            result: Its result; `measured` goes to `run.json`.
+            run: Further entries of `run.json`: ids, host, times, paths.
 
         Returns:
             The attempt's folder.
 
         Raises:
             LateWriteError: If a later attempt was begun, or this one is finished.
-            StorageError: If it cannot be written; the attempt is unfinished then.
+            StorageError: If a file cannot be written; the attempt stays unfinished.
         """
         folder = self._attempt_folder(trial.level, trial.k, attempt)
         latest = self.latest(trial.level, trial.k)
@@ -158,13 +158,14 @@ class SweepStore:
             state = f"attempt {latest.number} was begun" if latest and latest.number != attempt else "it is finished"
             raise LateWriteError(f"late result of trial {trial.k} ({trial.level}), attempt {attempt}: {state}")
         if result.predictions:
-            write_atomic(folder / "predictions.safetensors", save(_contiguous(result.predictions)))
+            arrays = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in result.predictions.items()}
+            write_atomic(folder / "predictions.safetensors", save(arrays))
         write_atomic(folder / "run.json", dump_checked_json({**run, "measured": result.measured}))
         write_atomic(folder / "record.json", encode_record(trial, result))
         return folder
 
     def attempts(self, level: str, k: int) -> list[Attempt]:
-        """The attempts at a trial by number; damaged ones stay where they are, and are never used."""
+        """The attempts at a trial, by number; damaged ones are kept, but never used."""
         return [self._attempt(level, k, number, folder) for number, folder in self._folders(level, k)]
 
     def latest(self, level: str, k: int) -> Attempt | None:
@@ -173,15 +174,13 @@ class SweepStore:
         return self._attempt(level, k, *folders[-1]) if folders else None
 
     def finished(self) -> dict[tuple[str, int], Attempt]:
-        """The finished attempt that counts, of every trial that has one, by (level, k), sorted.
-
-        It is the first one, except that an attempt which failed by an error gives way to later ones.
-        """
+        """The finished attempt that counts, for each trial that has one, by (level, k), sorted; see `attempt_rank`."""
         return self.survey()[0]
 
     def survey(self) -> tuple[dict[tuple[str, int], Attempt], list[str]]:
-        """What `finished` gives, and one sentence for each damaged record whose trial has no whole one."""
-        found: dict[tuple[str, int], Attempt] = {}
+        """`finished`, and one sentence per damaged record of a trial without a complete one."""
+        finished: dict[tuple[str, int], Attempt] = {}
+        ranks: dict[tuple[str, int], tuple[bool, int]] = {}
         problems: dict[Path, str] = {}
         for folder in sorted(self.folder.glob("trials/*/*/attempt-*")):
             record, problem = _read_record(folder)
@@ -189,18 +188,18 @@ class SweepStore:
             if problem:
                 problems[folder.parent] = problem
             if record and number and folder == self._attempt_folder(record.level, record.k, number):
-                known = found.get(record.key)
-                if known is None or _goes_before(Attempt(number, folder, record, None), known):
-                    found[record.key] = Attempt(number, folder, record, None)
-        whole = {attempt.folder.parent for attempt in found.values()}
-        return dict(sorted(found.items())), [text for folder, text in problems.items() if folder not in whole]
+                rank = attempt_rank(number, record.result.status)
+                if record.key not in ranks or rank < ranks[record.key]:
+                    finished[record.key], ranks[record.key] = Attempt(number, folder, record, None), rank
+        complete = {attempt.folder.parent for attempt in finished.values()}
+        return dict(sorted(finished.items())), [text for folder, text in problems.items() if folder not in complete]
 
     def records(self) -> dict[tuple[str, int], Record]:
-        """The record of every finished trial by (level, k), sorted: of its first finished attempt."""
+        """The record of each finished trial, by (level, k), sorted."""
         return {key: attempt.record for key, attempt in self.finished().items() if attempt.record is not None}
 
     def run_file(self, level: str, k: int, attempt: int) -> dict[str, Any]:
-        """What `run.json` of an attempt says: when, where and by what it was made, on which no result depends.
+        """The content of an attempt's `run.json`: when, where and with which code it ran; results do not depend on it.
 
         Raises:
             BrokenFileError: If the file is damaged.
@@ -208,10 +207,10 @@ class SweepStore:
         return dict(read_sealed(self._attempt_folder(level, k, attempt) / "run.json", "no result depends on it") or {})
 
     def predictions(self, attempt: Attempt) -> dict[str, np.ndarray]:
-        """The arrays that were kept beside the record of a finished attempt.
+        """The predictions of a finished attempt.
 
         Raises:
-            BrokenFileError: If they are not the ones that the record was written with.
+            BrokenFileError: If they do not match the digest in the record.
         """
         assert attempt.record is not None, attempt
         path = attempt.folder / "predictions.safetensors"
@@ -228,16 +227,15 @@ class SweepStore:
     def _attempt(self, level: str, k: int, number: int, folder: Path) -> Attempt:
         record, problem = _read_record(folder)
         if record and record.key != (level, k):
-            return Attempt(
-                number, folder, None, f"{str(folder)!r} holds the record of trial {record.k} ({record.level})"
-            )
+            problem = f"{str(folder)!r} holds the record of trial {record.k} ({record.level})"
+            record = None
         return Attempt(number, folder, record, problem)
 
     def _attempt_folder(self, level: str, k: int, number: int) -> Path:
         return self._trial_folder(level, k) / f"attempt-{number}"
 
     def _trial_folder(self, level: str, k: int) -> Path:
-        return self.folder / "trials" / (level if level == NO_LEVEL else slug(level)) / str(k)
+        return self.folder / "trials" / _level_folder(level) / str(k)
 
     def _folders(self, level: str, k: int) -> list[tuple[int, Path]]:
         numbered = [(_attempt_number(path), path) for path in self._trial_folder(level, k).glob("attempt-*")]
@@ -246,29 +244,23 @@ class SweepStore:
 
 def list_sweeps(directory: str | Path) -> dict[str, Specification]:
     """The specifications of all sweeps below `tracking.directory` by name, sorted; damaged ones are left out."""
-    specifications = []
+    specifications: dict[str, Specification] = {}
     for folder in (Path(directory) / "sweeps").glob("*"):
-        with contextlib.suppress(BrokenFileError):  # told to those who ask for it: `damaged_sweeps`
-            specifications.append(_read_specification(folder))
-    whole = sorted((found for found in specifications if found is not None), key=lambda found: found.name)
-    return {found.name: found for found in whole}
+        with contextlib.suppress(BrokenFileError):  # see `damaged_sweeps`
+            if (specification := _read_specification(folder)) is not None:
+                specifications[specification.name] = specification
+    return dict(sorted(specifications.items()))
 
 
 def damaged_sweeps(directory: str | Path, prefix: str = "") -> list[BrokenFileError]:
-    """What is wrong with each sweep whose specification is damaged, of those whose folder's name begins so."""
-    found = []
+    """An error for each damaged specification in a folder whose name starts with `prefix`."""
+    errors = []
     for folder in sorted((Path(directory) / "sweeps").glob("*")):
         try:
             _read_specification(folder)
         except BrokenFileError as error:
-            found += [error] if folder.name.startswith(prefix) else []
-    return found
-
-
-def _goes_before(one: Attempt, other: Attempt) -> bool:
-    assert one.record is not None, one
-    assert other.record is not None, other
-    return counts_before((one.number, one.record.result.status), (other.number, other.record.result.status))
+            errors += [error] if folder.name.startswith(prefix) else []
+    return errors
 
 
 def _read_specification(folder: Path) -> Specification | None:
@@ -301,12 +293,12 @@ def _attempt_number(folder: Path) -> int | None:
     return int(match[1]) if match else None
 
 
-def _contiguous(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+def _level_folder(level: str) -> str:
+    return level if level == NO_LEVEL else slug(level)
 
 
 def _sync_up_to(folder: Path, last: Path) -> None:
-    with contextlib.suppress(OSError):  # names only; what they hold is checked when it is read
+    with contextlib.suppress(OSError):  # only durability is lost: contents are verified when read
         sync_folder(folder)
         while folder not in (last, folder.parent):
             folder = folder.parent

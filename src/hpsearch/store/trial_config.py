@@ -1,4 +1,4 @@
-"""How the configuration of a trial is written down beside its results."""
+"""Representations of a trial's configuration in records and runs."""
 
 import functools
 import json
@@ -14,9 +14,9 @@ from hpsearch.secrets import filled, mask_secrets
 
 
 def option_params(config: Config) -> dict[str, Value]:
-    """Every option that was chosen and every value, flat; a value's name carries its option.
+    """All chosen options and values, flat: `{"optimizer": "adam", "optimizer.adam.lr": 0.001, …}`.
 
-    `{"optimizer": "adam", "optimizer.adam.lr": 0.001, …}`. Paths and settings that change no result are left out.
+    Paths and settings that change no result are left out.
     """
     tree = mask_secrets(config.to_tree())
     params: dict[str, Value] = {"seed": config.seed}
@@ -31,24 +31,24 @@ def option_params(config: Config) -> dict[str, Value]:
 
 
 def config_text(config: Config) -> str:
-    """The configuration of a trial as YAML, without the keys that change no result."""
+    """The configuration as YAML, without keys that change no result."""
     return "".join(_entry_text(json.dumps({key: entry})) for key, entry in config.fingerprinted().items())
 
 
 @functools.lru_cache(maxsize=1024)
 def _entry_text(entry: str) -> str:
-    """One key with what is below it as YAML, from JSON; most keys are alike in all trials of a sweep."""
+    """One top-level key as YAML, from JSON; cached, since most keys are equal in all trials of a sweep."""
     text: str = yaml.dump(json.loads(entry), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
     return text
 
 
 def stored_config(tree: Mapping[str, Any], asked: Config, given: Mapping[str, Any] | None = None) -> Config:
-    """A stored configuration, with this command's settings where they change no result.
+    """A stored configuration, completed by the current command's settings that change no result.
 
     Args:
-        tree: What is stored: fingerprinted keys only.
-        asked: This command's settings.
-        given: What its command line gives, nested: secrets, which are not stored, are read from there.
+        tree: The stored tree, fingerprinted keys only.
+        asked: The current command's configuration.
+        given: The current command line as a nested dictionary, from which secrets are filled in.
     """
     now = asked.to_tree()
     full = {**now, **tree, **{key: now[key] for key in UNCOVERED if key in now}}
