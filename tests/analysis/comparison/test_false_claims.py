@@ -58,7 +58,7 @@ def test_three_equal_levels_are_told_apart_in_no_more_reports_than_alpha():
 @pytest.mark.parametrize("n", [7, 10, 12])
 @pytest.mark.parametrize("scores_of", [normal, heavy_tailed, accuracy])
 def test_three_equal_levels_are_told_apart_in_few_of_many_reports(scores_of, n):
-    assert 0.002 < share_of_reports_with_a_claim(scores_of, n, 5000) <= most(ALPHA, 5000)
+    assert 0.002 < share_of_reports_with_a_claim(scores_of, n, 2000) <= most(ALPHA, 2000)
 
 
 def test_levels_that_differ_are_told_apart():
