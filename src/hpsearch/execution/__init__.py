@@ -1,1 +1,1 @@
-"""Where work runs."""
+"""Execution of jobs in worker processes."""

@@ -1,4 +1,4 @@
-"""What an executor promises: tasks to workers, and what came of each."""
+"""The interface of executors, which run tasks in workers."""
 
 import signal
 import traceback
@@ -12,11 +12,11 @@ from hpsearch.secrets import MASK, mask_text
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception that a task ended with.
+    """An exception that ended a task, as text.
 
     Attributes:
         kind: Name of its class, without the module: `MemoryError`, `OutOfMemoryError` (torch, CUDA), `ValueError` …
-        message: Its text.
+        message: Its message.
         traceback: The traceback as Python prints it.
     """
 
@@ -26,37 +26,37 @@ class Raised:
 
     @classmethod
     def of(cls, error: BaseException) -> "Raised":
-        """The exception as plain text, which crosses a pipe whatever its class is."""
+        """The exception as plain text, which can be pickled for any class."""
         return cls(type(error).__qualname__, str(error), "".join(traceback.format_exception(error)))
 
     def without(self, texts: Collection[str]) -> "Raised":
-        """The same without these texts, and without what looks like a secret."""
-        return Raised(self.kind, _without(self.message, texts), _without(self.traceback, texts))
+        """The exception with these texts, and whatever looks like a secret, masked."""
+
+        def masked(message: str) -> str:
+            for text in sorted(texts, key=len, reverse=True):
+                message = message.replace(text, MASK)
+            return mask_text(message)
+
+        return Raised(self.kind, masked(self.message), masked(self.traceback))
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether the task asked for more memory than there is; torch has no class of its own for that on a CPU."""
+        """Whether memory ran out; on a CPU torch raises no class of its own for that."""
         return self.kind in ("MemoryError", "OutOfMemoryError") or "DefaultCPUAllocator" in self.message
 
     @property
     def cause(self) -> str:
-        """One line for people: class and text."""
+        """Class and message, for users."""
         return f"{self.kind}: {self.message}" if self.message else self.kind
-
-
-def _without(message: str, texts: Collection[str]) -> str:
-    for text in sorted(texts, key=len, reverse=True):
-        message = message.replace(text, MASK)
-    return mask_text(message)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
-    """The end of a worker process in the middle of a task.
+    """The death of a worker process during a task.
 
     Attributes:
-        exitcode: Minus the signal if one killed it.
-        out_of_memory: Whether the system killed it because memory ran out, as far as the system counts that.
+        exitcode: Exit code, or minus the number of the signal that killed it.
+        out_of_memory: Whether the system killed it because memory ran out, as far as that is known.
     """
 
     exitcode: int
@@ -64,7 +64,7 @@ class WorkerDied:
 
     @property
     def cause(self) -> str:
-        """One line for people: the signal or the exit code."""
+        """Signal or exit code, for users."""
         if self.exitcode >= 0:
             return f"the worker process ended with exit code {self.exitcode} and without a result"
         try:
@@ -77,12 +77,12 @@ class WorkerDied:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A worker's first message: its state is built, it takes tasks."""
+    """The first message of a worker: it is ready for tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A worker's message after a task: `failure` is None where `value` counts; `seconds` by the monotonic clock."""
+    """The message of a worker after a task: `value`, or `failure`; `seconds` by the monotonic clock."""
 
     value: Any
     failure: Raised | None
@@ -98,12 +98,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[Result]):
-    """The end of one task.
+    """A task that ended.
 
     Attributes:
-        key: What `submit` was given.
-        value: What `work` returned; None if it failed.
-        failure: Why there is no value; None if there is one.
+        key: Key from `submit`.
+        value: Return value of `work`; None if it failed.
+        failure: Why it failed; None if it did not.
         seconds: Duration by the monotonic clock.
     """
 
@@ -114,17 +114,17 @@ class Done(Generic[Result]):
 
 
 class Workers(Protocol):
-    """What a scheduler needs of an executor, such as `LocalExecutor`."""
+    """The methods of an executor that a scheduler uses; see `LocalExecutor`."""
 
     @property
     def free(self) -> int:
-        """Number of tasks that `submit` takes now."""
+        """Number of tasks that can be submitted now."""
 
     def submit(self, key: Hashable, task: Job) -> None:
-        """Hands a task to a free worker."""
+        """Submit a task to a free worker."""
 
     def wait(self, timeout: float | None = None) -> list[Done[JobResult]]:
-        """The tasks that ended, as soon as there is one."""
+        """Wait until a task ends, and return all that ended."""
 
     def stop(self, *, now: bool) -> list[Done[JobResult]]:
-        """Ends all workers."""
+        """Stop all workers."""

@@ -1,4 +1,4 @@
-"""Stopping on a signal: once cleanly, twice at once."""
+"""Stop signals: the first one stops cleanly, the second one immediately."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from hpsearch.output_encoding import encoded
 
 
 class StoppedError(HpsearchError):
-    """A signal asked the sweep to stop; it has done so, and can be resumed."""
+    """The sweep was stopped by a signal, and can be resumed."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}; the same command resumes")
@@ -23,29 +23,29 @@ class StoppedError(HpsearchError):
 
 
 class StopSignals:
-    """Listens to SIGINT and SIGTERM while a sweep runs.
+    """Context that handles SIGINT and SIGTERM while a sweep runs.
 
-    The first sets `number`, so that the driver can close what is open; the second ends the process where it stands.
-    Both say so on standard error. That is safe at any moment: the next start finds whole records and open attempts,
-    and its workers end with it.
+    The first signal sets `number`, so that the driver can close open attempts; the second one ends the process at once.
+    Both are announced on standard error. Ending at any moment is safe: workers end with the process, and the next start
+    finds complete records and open attempts.
     """
 
     def __init__(self, *, exits: bool = True) -> None:
-        """Listens to nothing yet.
+        """Create the context; signals are handled once it is entered.
 
         Args:
-            exits: Whether a second signal ends the process. In a session of Python, where that would lose everything
-                else, it raises `KeyboardInterrupt` instead.
+            exits: Whether a second signal ends the process; otherwise, as in an interactive Python session, it raises
+                `KeyboardInterrupt`.
         """
         self.number: int | None = None
         self._exits = exits
         self.underway: Callable[[], str] = str
-        """What is being trained, in words, and is lost by a stop; empty if nothing is."""
+        """Describes the trainings that a stop loses; empty if there are none."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
-            return self  # Python hands signals to the main thread, which then decides
+            return self  # Python delivers signals to the main thread only
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._receive)
         return self
@@ -56,9 +56,9 @@ class StopSignals:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self.number is not None and not self._exits:
-            raise KeyboardInterrupt
         if self.number is not None:
+            if not self._exits:
+                raise KeyboardInterrupt
             _tell("stopped; the same command resumes")
             os._exit(128 + number)
         self.number = number
@@ -71,6 +71,6 @@ class StopSignals:
 
 
 def _tell(text: str) -> None:
-    """Written past Python's buffers, which the signal may have interrupted; below a progress bar, if there is one."""
+    """Write to standard error below a progress bar, bypassing buffers that the signal may have interrupted."""
     with contextlib.suppress(OSError):
         os.write(2, encoded(f"\nhpsearch: {text}\n", sys.stderr.encoding or "ascii"))

@@ -1,4 +1,4 @@
-"""Worker processes on this machine, one thread each, one failure each."""
+"""Executor with worker processes on this machine, which fail independently of each other."""
 
 import atexit
 import contextlib
@@ -18,17 +18,17 @@ from hpsearch.execution.executor import Answer, Done, Raised, Ready, Result, Sta
 from hpsearch.execution.worker_process import REPEATABLE, context, oom_kills, serve, sheltered
 
 LAST_WORDS_S = 5.0
-"""Seconds that a worker which has nothing to do gets to end by itself."""
+"""Seconds that an idle worker gets to end by itself."""
 
 START_TRIES = 5
-"""Tries to start a process, 0.1 s apart."""
+"""Attempts to start a process, 0.1 s apart."""
 
 SETUP_DEATHS = 3
-"""Workers that die one after the other before they are ready, until we give up."""
+"""Consecutive deaths of workers before they are ready, after which the executor gives up."""
 
 
 class WorkerSetupError(HpsearchError):
-    """No worker can be made ready; `failure` says why, with the traceback if there is one."""
+    """No worker becomes ready; `failure` is the reason."""
 
     def __init__(self, failure: Raised | WorkerDied) -> None:
         super().__init__(f"no worker process could be made ready: {failure.cause}")
@@ -36,12 +36,12 @@ class WorkerSetupError(HpsearchError):
 
 
 class LocalExecutor(Generic[Task, Result]):
-    """Runs tasks in worker processes, at most one task in each.
+    """Runs tasks in worker processes, one at a time in each.
 
     Every worker calls `setup()` once and then `work(state, task)` for each of its tasks. Both must be functions of an
-    importable module. A worker that dies takes one task with it and is replaced; SIGINT and SIGTERM do not reach it.
-    When the driver ends, however it ends, the workers end too. Signal handlers of the driver should set a flag and
-    not raise, since an exception in the middle of `wait` may lose a result.
+    importable module. A worker that dies fails one task and is replaced; workers ignore SIGINT and SIGTERM, and end
+    when the driver ends in any way. Signal handlers of the driver should set a flag rather than raise, since an
+    exception during `wait` may lose a result.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class LocalExecutor(Generic[Task, Result]):
         workers: int,
         secrets: Collection[str] = (),
     ) -> None:
-        """Starts the workers; they get ready while the caller goes on.
+        """Start the workers, without waiting until they are ready.
 
         Args:
-            setup: Builds a worker's state, once.
-            work: Solves one task; its value must be picklable.
+            setup: Builds the state of a worker.
+            work: Runs one task; its return value must be picklable.
             workers: Number of processes, >= 1.
-            secrets: Texts that stand in no message about a failure.
+            secrets: Texts to mask in messages of failures.
 
         Raises:
             HpsearchError: If a process cannot be started.
@@ -70,13 +70,13 @@ class LocalExecutor(Generic[Task, Result]):
         self._deaths = 0
         self._oom_kills = oom_kills()
         self._workers: list[_Worker] = []
-        atexit.register(self._kill)  # before multiprocessing's own, which would wait for ever
+        atexit.register(self._kill)  # runs before multiprocessing's handler, which would wait forever
         for _ in range(workers):
             self._workers.append(self._start())
 
     @property
     def free(self) -> int:
-        """Number of tasks that `submit` takes now."""
+        """Number of tasks that can be submitted now."""
         return sum(worker.job is None for worker in self._workers)
 
     @property
@@ -85,10 +85,10 @@ class LocalExecutor(Generic[Task, Result]):
         return tuple(worker.job.key for worker in self._workers if worker.job)
 
     def submit(self, key: Hashable, task: Task) -> None:
-        """Hands a task to a free worker; there must be one. Never blocks.
+        """Submit a task to a free worker, of which there must be one; never blocks.
 
         Args:
-            key: Comes back in `Done`.
+            key: Key of the task, returned in `Done`.
             task: Argument of `work`; picklable.
         """
         payload = pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
@@ -99,13 +99,13 @@ class LocalExecutor(Generic[Task, Result]):
         worker.send_job()
 
     def wait(self, timeout: float | None = None) -> list[Done[Result]]:
-        """The tasks that ended, as soon as there is one; none after the time-out, or if nothing runs.
+        """Wait until a task ends, and return all that ended; none after the timeout, or if nothing runs.
 
         Args:
-            timeout: Seconds, >= 0; None waits without a limit.
+            timeout: Seconds, >= 0; None: no limit.
 
         Raises:
-            WorkerSetupError: If workers cannot be made ready; all of them are stopped then.
+            WorkerSetupError: If workers do not become ready; all of them are stopped.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         done: list[Done[Result]] = []
@@ -120,14 +120,14 @@ class LocalExecutor(Generic[Task, Result]):
         return done
 
     def stop(self, *, now: bool) -> list[Done[Result]]:
-        """Ends all workers and leaves none behind.
+        """Stop all workers.
 
         Args:
-            now: Kill them at once; otherwise the running tasks are waited for. A caller who wants to watch for a
-                second signal meanwhile calls `wait` until `running` is empty, and then this.
+            now: Whether to kill them at once; otherwise wait for running tasks. To check for signals meanwhile, call
+                `wait` until `running` is empty first.
 
         Returns:
-            The tasks that ended while we waited.
+            The tasks that ended during the wait.
         """
         done: list[Done[Result]] = []
         while not now and self.running:
@@ -163,7 +163,7 @@ class LocalExecutor(Generic[Task, Result]):
                     self._kill()
                     reason = str(error) or "the fork server ended"
                     raise HpsearchError(f"a worker process could not be started: {reason}") from error
-                time.sleep(0.1)  # a fork server that was just killed is still on its way out; the next try starts one
+                time.sleep(0.1)  # a killed fork server may still be exiting; the next attempt starts a new one
         raise AssertionError
 
     def _try_start(self) -> "_Worker":
@@ -203,21 +203,19 @@ class LocalExecutor(Generic[Task, Result]):
     def _replace(self, worker: "_Worker") -> list[Done[Result]]:
         place = self._workers.index(worker)
         del self._workers[place]
-        died, job = self._cause_of_death(worker.bury()), worker.job
+        exitcode, job = worker.bury(), worker.job
+        kills_before, self._oom_kills = self._oom_kills, oom_kills()
+        died = WorkerDied(exitcode, out_of_memory=exitcode == -signal.SIGKILL and self._oom_kills > kills_before)
         self._deaths += not worker.ready
         if self._deaths == SETUP_DEATHS:
             self._kill()
             raise WorkerSetupError(died)
         successor = self._start()
         self._workers.insert(place, successor)
-        if job is None or job.sent_at is None:  # a task that was not begun is begun by the successor
+        if job is None or job.sent_at is None:  # not begun: the successor takes it over
             successor.job = job
             return []
         return [Done(job.key, None, died, time.monotonic() - job.sent_at)]
-
-    def _cause_of_death(self, exitcode: int) -> WorkerDied:
-        before, self._oom_kills = self._oom_kills, oom_kills()
-        return WorkerDied(exitcode, out_of_memory=exitcode == -signal.SIGKILL and self._oom_kills > before)
 
 
 @dataclass(slots=True)
@@ -237,18 +235,18 @@ class _Worker:
 
     @property
     def sources(self) -> tuple[Any, ...]:
-        """What becomes readable when the worker has something to say or dies."""
+        """Handles that become readable when the worker sends a message or dies."""
         return self.calls, self.process.sentinel
 
     def send_job(self) -> None:
-        """Sends the task once the worker reads: a pipe holds 64 KiB, more would block while it gets ready."""
+        """Send the task if the worker is ready; before that, more than the 64 KiB of a pipe would block."""
         if self.ready and self.job:
-            with contextlib.suppress(OSError):  # dead: `wait` sees to it, the task is still ours
+            with contextlib.suppress(OSError):  # the worker is dead, which `wait` handles
                 self.calls.send_bytes(self.job.payload)
                 self.job.sent_at = time.monotonic()
 
     def receive(self) -> Ready | Raised | Answer | None:
-        """The next message; None from a dead worker."""
+        """The next message; None if the worker is dead."""
         try:
             if not self.calls.poll():
                 return None
@@ -257,18 +255,18 @@ class _Worker:
             return None
         try:
             message: Ready | Raised | Answer = pickle.loads(data)  # noqa: S301  # from our own worker
-        except Exception as error:  # noqa: BLE001  # a value whose class cannot be rebuilt here
+        except Exception as error:  # noqa: BLE001  # e.g. a value whose class cannot be imported here
             return Answer(None, Raised.of(error), 0.0)
         return message
 
     def dismiss(self) -> None:
-        """Lets a worker that waits for a task end by itself."""
+        """Let an idle worker end by itself."""
         self.calls.close()
         if self.ready:
             self.process.join(LAST_WORDS_S)
 
     def bury(self) -> int:
-        """The exit code of a worker that is dead or ends now; nothing of it is left."""
+        """End the worker if it is alive, release its resources, and return its exit code."""
         self.calls.close()
         self.life.close()
         self.process.join(LAST_WORDS_S)

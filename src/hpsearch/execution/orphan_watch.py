@@ -1,7 +1,6 @@
-"""Ends the server of workers between two of its imports, where its driver has ended meanwhile.
+"""Ends the fork server between two of its imports if its driver has ended.
 
-The server looks at nothing else before all is imported, which takes many seconds where torch is among it. This module
-is what it imports first.
+The server checks nothing until all imports are done, which takes many seconds with torch. It imports this module first.
 """
 
 import os
@@ -13,13 +12,13 @@ from hpsearch.execution.worker_process import DRIVER
 
 
 class _Watch:
-    """The first of the finders that are asked for a module: it finds none."""
+    """An import finder that finds nothing, and is called first for every import."""
 
     def __init__(self, driver: int) -> None:
         self._server, self._driver = os.getpid(), driver
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> None:
-        """Ends this process if it is the server, and no child of the driver any more; workers are no servers."""
+        """End this process if it is the server (not a worker) and no longer a child of the driver."""
         del name, path, target
         if os.getpid() == self._server and os.getppid() != self._driver:
             os._exit(1)

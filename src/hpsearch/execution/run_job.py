@@ -1,4 +1,4 @@
-"""What a worker does: folds, fits and scores of one trial, or the refit of a champion."""
+"""Runs jobs in a worker: trains and scores trials, refits champions, checks configurations."""
 
 import math
 import warnings
@@ -50,37 +50,33 @@ PROBE_ROWS = 4
 
 @dataclass(slots=True)
 class WorkerState:
-    """What a worker keeps between jobs: the data on its device, and folds that it has drawn."""
+    """State of a worker: the data on its device, and cached folds."""
 
     data: DeviceData
     drawn: dict[str, tuple[Fold, ...]] = field(default_factory=dict)
 
     @property
     def development(self) -> Development:
-        """The rows that a search may see."""
+        """The development rows."""
         rows = self.data.rows
         assert isinstance(rows, Development)
         return rows
 
 
 def set_up(data: Data, device: Device) -> WorkerState:
-    """Loads the development rows on the device; the first thing that a worker does.
+    """Set up a worker: load the development rows onto the device.
 
     Args:
-        data: Which data set.
-        device: Where to train; `auto` is the first CUDA device, or else the CPU.
+        data: The data options.
+        device: Device to train on; `auto` is the first CUDA device, or else the CPU.
     """
     torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", message="There is a performance drop")  # vmap, about a user's module
+    warnings.filterwarnings("ignore", message="There is a performance drop")  # from vmap, about a user's module
     return WorkerState(to_device(load_development(data), resolve_device(device)))
 
 
 def resolve_device(device: Device) -> str:
-    """`cpu` or `cuda`.
-
-    Raises:
-        ConfigError: If CUDA is asked for and there is none.
-    """
+    """Resolve a device to `cpu` or `cuda`; raises `ConfigError` if CUDA is requested but not available."""
     if device is Device.CUDA and not torch.cuda.is_available():
         raise ConfigError("execution.device=cuda needs a CUDA device, and torch finds none: use execution.device=cpu")
     if device is Device.AUTO:
@@ -89,7 +85,7 @@ def resolve_device(device: Device) -> str:
 
 
 def run_job(bench: WorkerState, job: Job) -> JobResult:
-    """Does one job."""
+    """Run one job."""
     match job:
         case TrainJob():
             return train_trials(bench, job)
@@ -111,28 +107,28 @@ def run_job(bench: WorkerState, job: Job) -> JobResult:
 
 
 def train_trials(bench: WorkerState, job: TrainJob) -> tuple[TrialResult | Rung, ...]:
-    """Trains every fold and replicate of some trials to their end or their rung, and scores them."""
+    """Train all folds and replicates of trials to their end or rung, and score them."""
     fits = [plan_fits(bench, trial) for trial in job.trials]
-    every = [fit for own in fits for fit in own]
+    all_fits = [fit for own in fits for fit in own]
     resume_from = tuple(result for trial in job.trials for result in trial.resume_from)
-    results = iter(_train(bench, job.trials[0].stop_after, every, resume_from, job.engine, job.width))
+    results = iter(_train(bench, job.trials[0].stop_after, all_fits, resume_from, job.engine, job.width))
     return tuple(
         _answer(bench, trial, own, list(islice(results, len(own)))) for trial, own in zip(job.trials, fits, strict=True)
     )
 
 
 def score(bench: WorkerState, job: ScoreJob) -> TrialResult | Rung:
-    """Scores a trial whose fits were dealt out in turn."""
+    """Score a trial whose fits were distributed round-robin."""
     fits, shares = plan_fits(bench, job.trial), len(job.results)
     results = [job.results[place % shares][place // shares] for place in range(len(fits))]
     return _answer(bench, job.trial, fits, results)
 
 
 def _answer(bench: WorkerState, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
-    """The result of a trial; with what it takes to go on, if any of its fits does and none has diverged."""
+    """The result of a trial, or a `Rung` if any of its fits is unfinished and none has diverged."""
     result = score_trial(trial.config, bench.development, fits, results, retrained=trial.confirm_seed > 0)
-    goes_on = result.status.scored and any(one.checkpoint is not None for one in results)
-    return Rung(result, tuple(results)) if goes_on else result
+    unfinished = result.status.scored and any(each.checkpoint is not None for each in results)
+    return Rung(result, tuple(results)) if unfinished else result
 
 
 def _train(
@@ -143,7 +139,7 @@ def _train(
     engine: Engine,
     width: int,
 ) -> list[FitResult]:
-    """Trains fits from where they stand; those that have come to their end are as they were."""
+    """Train fits from their checkpoints; finished ones are returned unchanged."""
     results = dict(enumerate(resume_from))
     places = [place for place in range(len(fits)) if not resume_from or resume_from[place].checkpoint is not None]
     todo = [fits[place] for place in places]
@@ -160,7 +156,7 @@ def _train(
 
 
 def plan_fits(bench: WorkerState, job: TrialJob) -> list[Fit]:
-    """The fits of a trial: folds times replicates, each with its own seeds."""
+    """The fits of a trial, folds times replicates, each with its own seeds."""
     config = job.config
     seed = derive(config.seed, Purpose.CONFIRM, job.confirm_seed) if job.confirm_seed else config.seed
     return [
@@ -171,9 +167,9 @@ def plan_fits(bench: WorkerState, job: TrialJob) -> list[Fit]:
 
 
 def refit(bench: WorkerState, job: RefitJob) -> FitResult:
-    """Trains on all development rows (`data.limit` of them, if it is set); the weights are in the result.
+    """Train on all development rows, or `data.limit` of them, and return the weights in the result.
 
-    Retrained networks see the same rows as the one that ships; initialization, order and dropout are their own.
+    Retrainings use the same rows as the shipped network, with their own initialization, order and dropout.
     """
     config = job.config
     fold = refit_fold(bench.development, seed=config.seed, limit=config.data.limit)
@@ -183,12 +179,12 @@ def refit(bench: WorkerState, job: RefitJob) -> FitResult:
 
 
 def check(bench: WorkerState, job: CheckJob) -> ProbeResult:
-    """Draws the folds of each configuration, trains it for one step on a few rows, and finds the width of fleets.
+    """Check configurations by training each for one step on a few rows, and find the fastest fleet settings.
 
-    The user's own code goes through every call of a search and a final, in the types that they have there.
+    The user's own code is called in every way that a search and a final call it, with the same types.
 
     Raises:
-        ConfigError: With everything that does not fit together.
+        ConfigError: With all problems.
     """
     problems: list[str] = []
     missing: dict[str, None] = {}
@@ -208,15 +204,15 @@ def check(bench: WorkerState, job: CheckJob) -> ProbeResult:
     fleet_settings, measured = {}, {}
     for config in job.shapes:
         fits = plan_fits(bench, TrialJob(config))
-        found, name = _pace(bench, fits, job)
-        fleet_settings[shape_key(config)] = found
+        settings, name = _fastest_settings(bench, fits, job)
+        fleet_settings[shape_key(config)] = settings
         if name is not None:
             measured[shape_key(config)] = name
     return ProbeResult(bench.data.device.type, fleet_settings, measured, tuple(missing))
 
 
-def _pace(bench: WorkerState, fits: list[Fit], job: CheckJob) -> tuple[FleetSettings, str | None]:
-    """How such fits train, and the name under which to remember that: if it was measured, and not held back."""
+def _fastest_settings(bench: WorkerState, fits: list[Fit], job: CheckJob) -> tuple[FleetSettings, str | None]:
+    """The fastest settings, and the key under which to store them if they were measured without constraints."""
     config, data = fits[0].config, bench.data
     if autotune.engine_for(job.engine, fits[0], data) is Engine.REFERENCE:
         return FleetSettings(Engine.REFERENCE, 1, math.inf), None
@@ -225,19 +221,19 @@ def _pace(bench: WorkerState, fits: list[Fit], job: CheckJob) -> tuple[FleetSett
         return FleetSettings(Engine.REFERENCE, 1, math.inf, problem), None
     most = math.ceil(job.expected.get(shape_key(config), autotune.WIDTHS[-1]) * len(fits) / job.workers)
     limit = min(most, autotune.widest(fits[0], data, job.memory_gib, job.workers))
-    known = None if foreign else autotune.recall(fits[0], data, limit, job.known, job.workers)
-    if known is not None:
-        return known, None
-    found = autotune.fastest_settings(fits, data, limit)
-    remembered = not foreign and (found.width < limit or limit == autotune.WIDTHS[-1])
-    return found, autotune.key(fits[0], data, job.workers) if remembered else None
+    recalled = None if foreign else autotune.recall(fits[0], data, limit, job.known, job.workers)
+    if recalled is not None:
+        return recalled, None
+    settings = autotune.fastest_settings(fits, data, limit)
+    stored = not foreign and (settings.width < limit or limit == autotune.WIDTHS[-1])
+    return settings, autotune.key(fits[0], data, job.workers) if stored else None
 
 
 def _try_own_code(bench: WorkerState, fit: Fit) -> str:
-    """Trains, scores and deploys the user's own code on a few rows; what its signals will lack, empty if nothing.
+    """Train, score and deploy the user's own code on a few rows, and describe missing diagnostics, if any.
 
     Raises:
-        ConfigError: With what fails, where, and in what.
+        ConfigError: If a step fails; the message names it.
     """
     config, data = fit.config, bench.data
     who, scaling = owner(config), fit_scaling(data.rows, fit.fold.train, config.data.normalize)
@@ -256,14 +252,14 @@ def _try_own_code(bench: WorkerState, fit: Fit) -> str:
 
 
 def _obstacle(bench: WorkerState, fit: Fit) -> str:
-    """Why a module or loss of the user's own cannot train in a fleet; empty if it can."""
+    """Why a user's module or loss cannot train in a fleet; empty if it can."""
     if kept := kept_besides(fit, bench.data):
         return f"{owner(fit.config)} changes {kept} as it is called, besides parameters and buffers"
     probes = [replace(_probe(fit, epochs=PASSES), seeds=fit_seeds(fit.config.seed, 0, i)) for i in range(2)]
     alone = [train(probe, bench.data).val_outputs for probe in probes]
     try:
         together = [result.val_outputs for result in train_fits(probes, bench.data, 2)]
-    except Exception as error:  # noqa: BLE001 - whatever foreign code raises under `vmap`, it trains alone
+    except Exception as error:  # noqa: BLE001 - user code that fails under `vmap` trains alone
         return described(error)
     near = AGREEMENT[fit.config.training.precision]
     equal = all(np.allclose(a, b, rtol=near, atol=near) for a, b in zip(alone, together, strict=True))
@@ -271,7 +267,7 @@ def _obstacle(bench: WorkerState, fit: Fit) -> str:
 
 
 def _probe(fit: Fit, epochs: int = 1) -> Fit:
-    """The same fit on a handful of rows for a few epochs: whatever cannot be trained fails in it, at once."""
+    """The same fit on a few rows and epochs, in which anything that cannot be trained fails quickly."""
     config = replace(
         fit.config,
         training=replace(fit.config.training, epochs=epochs, batch_size=PROBE_ROWS),
@@ -285,15 +281,10 @@ def _probe(fit: Fit, epochs: int = 1) -> Fit:
 
 
 def _folds(bench: WorkerState, config: Config, redraw: int) -> tuple[Fold, ...]:
-    monitor = config.needs_monitor
-    key = repr((config.evaluation, config.seed, config.data.limit, monitor, redraw))
+    seed, limit, monitor = config.seed, config.data.limit, config.needs_monitor
+    key = repr((config.evaluation, seed, limit, monitor, redraw))
     if key not in bench.drawn:
         bench.drawn[key] = folds(
-            bench.development,
-            config.evaluation,
-            seed=config.seed,
-            limit=config.data.limit,
-            monitor=monitor,
-            redraw=redraw,
+            bench.development, config.evaluation, seed=seed, limit=limit, monitor=monitor, redraw=redraw
         )
     return bench.drawn[key]

@@ -1,4 +1,4 @@
-"""The far side of the pipe: one worker process, and what it reports."""
+"""Worker processes and the fork server that they are started from."""
 
 import contextlib
 import multiprocessing
@@ -24,7 +24,7 @@ from hpsearch.jobs import Job, JobResult
 from hpsearch.output_encoding import make_streams_lenient
 
 DRIVER = "HPSEARCH_DRIVER"
-"""The process number of the driver, in the environment that its server is born with."""
+"""Environment variable of the fork server that holds the process id of its driver."""
 
 REPEATABLE = dict.fromkeys(
     (
@@ -37,26 +37,26 @@ REPEATABLE = dict.fromkeys(
     ),
     "1",
 ) | {"MKL_CBWR": "AUTO,STRICT"}
-"""Read by numeric libraries when they are imported. Float32 results differ between one thread and two; and, unless MKL
-is told otherwise, with the place in memory where a matrix begins, which in a fleet depends on who else is there."""
+"""Environment variables for repeatable results, read by numeric libraries at import. Float32 results depend on the
+number of threads and, without MKL_CBWR, on the alignment of matrices, which in a fleet depends on the other members."""
 
 
 def serve(program: bytes, environment: dict[str, str], calls: Connection, life: Connection) -> None:
-    """Works off tasks until the driver closes the pipe.
+    """Run tasks until the driver closes the pipe.
 
     Args:
-        program: Pickled (setup, work); unpickled here, so that an import error is reported like any other.
-        environment: The driver's environment; the fork server's is older.
-        calls: Pickled tasks in; a pickled `Ready` (or `Raised`, when setup failed) and then `Answer`s out.
-        life: Closed when the driver ends, however it ends.
+        program: Pickled (setup, work); unpickled here, so that import errors are reported like others.
+        environment: The driver's environment, which may have changed since the fork server started.
+        calls: Receives pickled tasks; sends a pickled `Ready` (or `Raised` if setup fails), then `Answer`s.
+        life: Is closed when the driver ends in any way.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the driver decides what happens
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole process group; only the driver reacts
         signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
-    make_streams_lenient()  # what a user's own code prints must not end a trial
+    make_streams_lenient()  # output of the user's code must not end a trial
     threading.Thread(target=_end_with_driver, args=(life,), daemon=True).start()
-    with contextlib.suppress(EOFError, OSError):  # the driver is gone, or done with us
+    with contextlib.suppress(EOFError, OSError):  # the driver has ended or closed the pipe
         _serve(program, calls)
 
 
@@ -64,7 +64,7 @@ def _serve(program: bytes, calls: Connection) -> None:
     try:
         setup, work = pickle.loads(program)  # noqa: S301  # from our own driver
         state = setup()
-    except BaseException as error:  # noqa: BLE001  # whatever it is, the driver reports it
+    except BaseException as error:  # noqa: BLE001  # reported by the driver
         calls.send_bytes(pickle.dumps(Raised.of(error)))
         return
     calls.send_bytes(pickle.dumps(Ready()))
@@ -77,7 +77,7 @@ def _answer(work: Callable[[Any, Any], Any], state: Any, task: bytes) -> bytes:
     try:
         value = work(state, pickle.loads(task))  # noqa: S301  # from our own driver
         return pickle.dumps(Answer(value, None, time.monotonic() - start), pickle.HIGHEST_PROTOCOL)
-    except BaseException as error:  # noqa: BLE001  # sys.exit() in a user's module is a failed task as well
+    except BaseException as error:  # noqa: BLE001  # even sys.exit() in a user's module is a failed task
         return pickle.dumps(Answer(None, Raised.of(error), time.monotonic() - start))
 
 
@@ -88,18 +88,18 @@ def _end_with_driver(life: Connection) -> None:
 
 
 FOLDER, LOCK = "hps-", "hpsearch-driver.lock"
-"""How the folder for a driver's sockets begins, in the one for temporary files, and what the driver locks in it."""
+"""Prefix of the folder of a driver's sockets, among the temporary files, and the file in it that the driver locks."""
 
 NEW_S = 60.0
-"""Seconds for which a folder is not taken for left behind: its driver may not have locked it yet."""
+"""Seconds during which a folder is not considered abandoned, since its driver may not have locked it yet."""
 
 
 def preload(*modules: str) -> None:
-    """Starts the server that workers are forked from, which imports `modules` once for all of them.
+    """Start the fork server, which imports `modules` once for all workers.
 
-    Call it first thing and once: it returns at once, and the imports overlap with the driver's own. Where there is no
-    safe fork (all but Linux) nothing happens, and each worker imports for itself. Measured on 2 cores, torch in 2
-    workers: 1.3 s to the first result instead of 3.5 s.
+    Call it once, as early as possible: it returns at once, and the imports overlap with those of the driver. Without
+    safe forks (except on Linux) nothing happens, and each worker imports by itself. On 2 cores, with torch in 2
+    workers, the first result takes 1.3 s instead of 3.5 s.
     """
     if sys.platform == "linux":
         first = ["hpsearch.execution.orphan_watch", "hpsearch.execution.worker_process"]
@@ -108,7 +108,7 @@ def preload(*modules: str) -> None:
 
 
 def stop_server() -> None:
-    """Ends the server at once; by itself it would end after its imports, and hold our output open till then."""
+    """Kill the fork server, which otherwise ends only after its imports, and keeps our output open until then."""
     pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 (no public way)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
@@ -116,7 +116,7 @@ def stop_server() -> None:
 
 
 def context() -> ForkServerContext | SpawnContext:
-    """Workers are forked from the server where there can be one, and start from nothing elsewhere."""
+    """The multiprocessing context: forkserver if available, otherwise spawn."""
     if sys.platform == "linux" and _server_runs():
         return multiprocessing.get_context("forkserver")
     return multiprocessing.get_context("spawn")
@@ -124,15 +124,15 @@ def context() -> ForkServerContext | SpawnContext:
 
 @contextlib.contextmanager
 def sheltered() -> Iterator[None]:
-    """Processes started within have one thread from birth, and do not hear SIGINT and SIGTERM.
+    """Context for starting processes that are single-threaded and block SIGINT and SIGTERM.
 
-    No file of the working folder stands in for a module that they import, see `hpsearch.__main__`; and the script
-    that trains is not imported again in each of them, so that it needs no `if __name__ == "__main__"`.
+    Files in the working folder do not shadow modules that they import, see `hpsearch.__main__`. The user's script is
+    not imported again, so that it needs no `if __name__ == "__main__"`.
     """
-    born_with = {**REPEATABLE, "PYTHONSAFEPATH": "1", DRIVER: str(os.getpid())}
-    kept = {name: os.environ.get(name) for name in born_with}
-    os.environ.update(born_with)
-    resource_tracker.ensure_running()  # would unblock SIGINT if it were started below
+    environment = {**REPEATABLE, "PYTHONSAFEPATH": "1", DRIVER: str(os.getpid())}
+    kept = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    resource_tracker.ensure_running()  # would unblock SIGINT if started below
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     main = sys.modules["__main__"]
     script: dict[str, Any] = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
@@ -150,16 +150,16 @@ def sheltered() -> Iterator[None]:
 
 
 def oom_kills(root: Path = Path("/")) -> int:
-    """Processes that the kernel has killed because memory ran out, as far as it counts them.
+    """Number of processes that the kernel killed because memory ran out.
 
-    Those of our own control group, which our workers share, so that nobody else's are taken for them; those of the
-    whole host where the group has no counter of its own; 0 where there is none at all.
+    Counted in our own control group, which workers share; or on the whole host if the group has no counter; 0 if there
+    is no counter at all.
 
     Args:
-        root: Where /proc and /sys lie.
+        root: Folder that contains proc and sys.
     """
     for path in (*_group_counters(root), root / "proc/vmstat"):
-        with contextlib.suppress(OSError):  # another version of control groups, or not Linux
+        with contextlib.suppress(OSError):  # another cgroup version, or not Linux
             lines = path.read_text(encoding="ascii").splitlines()
             for count in (line.split()[1] for line in lines if line.startswith("oom_kill ")):
                 return int(count)
@@ -167,9 +167,9 @@ def oom_kills(root: Path = Path("/")) -> int:
 
 
 def _group_counters(root: Path) -> Iterator[Path]:
-    """Where version 2 and version 1 of control groups may count for our own group, as /proc/self/cgroup names it.
+    """Possible counters of our own control group (cgroup v2 and v1), as named in /proc/self/cgroup.
 
-    In a container, that name may be the host's, while the container's own group is mounted as the root of all.
+    In a container, that name may be the host's, while the container's group is mounted as the root.
     """
     with contextlib.suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
@@ -181,27 +181,22 @@ def _group_counters(root: Path) -> Iterator[Path]:
 
 
 def remove_left(place: Path) -> None:
-    """Removes what drivers have left in the folder for temporary files: they were killed, nobody holds the lock.
-
-    Args:
-        place: The folder for temporary files.
-    """
+    """Remove folders of killed drivers, whose lock is free, from the folder of temporary files `place`."""
     for folder in place.glob(f"{FOLDER}*"):
-        with contextlib.suppress(OSError):  # its driver holds the lock, another one removes it, it is another user's
+        with contextlib.suppress(OSError):  # locked, already removed, or another user's
             if time.time() - folder.stat().st_mtime > NEW_S:
                 with _locked(folder):
                     shutil.rmtree(folder)
 
 
 def _locked(folder: Path) -> TextIO:
-    """The lock of a folder, held until it is closed; `filelock` would cost every worker 10 MiB of imports.
+    """Lock a folder until the returned file is closed; raises `OSError` if another process holds the lock.
 
-    Raises:
-        OSError: If another process holds it.
+    `filelock` would cost every worker 10 MiB of imports.
     """
-    import fcntl  # noqa: PLC0415 (where there is a server)
+    import fcntl  # noqa: PLC0415 (not on Windows)
 
-    lock = (folder / LOCK).open("r+", encoding="ascii")  # where there is none, the folder is not one of ours
+    lock = (folder / LOCK).open("r+", encoding="ascii")  # fails if the folder is not one of ours
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -211,9 +206,9 @@ def _locked(folder: Path) -> TextIO:
 
 
 def _take_folder() -> None:
-    """Where multiprocessing keeps its sockets: a folder that shows by a lock whether its driver lives.
+    """Give multiprocessing a folder for its sockets, with a lock that shows whether its driver is alive.
 
-    Its own are removed at the end of a process, and left behind by SIGKILL, without a sign of whose they were.
+    Its default folders are left behind after SIGKILL, and do not tell which process they belonged to.
     """
     settings: dict[str, str] = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 (no public way)
     if settings.get("tempdir") is None:
@@ -222,7 +217,7 @@ def _take_folder() -> None:
         folder = Path(tempfile.mkdtemp(prefix=FOLDER, dir=place))
         (folder / LOCK).touch()
         lock = _locked(folder)
-        util.Finalize(None, _give_up, args=(folder, lock), exitpriority=-100)  # holds the lock while this process lives
+        util.Finalize(None, _give_up, args=(folder, lock), exitpriority=-100)  # keeps the lock until this process ends
         settings["tempdir"] = str(folder)
 
 
@@ -236,20 +231,20 @@ def _server_runs() -> bool:
         _take_folder()
         with sheltered():
             forkserver.ensure_running()
-    except OSError:  # no place for its socket: TMPDIR is read-only, or longer than the name of a socket may be
+    except OSError:  # TMPDIR is read-only, or too long for a socket name
         return False
     return True
 
 
 def set_up(data: Data, device: Device) -> Any:
-    """Loads the data in a worker; see `fitting.set_up`."""
-    from hpsearch.execution import run_job as fitting  # noqa: PLC0415 (see above)
+    """See `run_job.set_up`; torch is imported in the worker only."""
+    from hpsearch.execution import run_job  # noqa: PLC0415 (see above)
 
-    return fitting.set_up(data, device)
+    return run_job.set_up(data, device)
 
 
 def work(bench: Any, job: Job) -> JobResult:
-    """Does one job in a worker; see `fitting.work`."""
-    from hpsearch.execution import run_job as fitting  # noqa: PLC0415 (see above)
+    """See `run_job.run_job`."""
+    from hpsearch.execution import run_job  # noqa: PLC0415 (see above)
 
-    return fitting.run_job(bench, job)
+    return run_job.run_job(bench, job)
