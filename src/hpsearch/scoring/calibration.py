@@ -1,7 +1,6 @@
-"""Probabilities from the outputs of any loss on classes, by one temperature, and the log loss of these probabilities.
+"""Calibration by temperature scaling, for any loss on classes, and the log loss of the calibrated probabilities.
 
-Every loss gives outputs a scale of its own, and its values cannot be compared with another's; a proper score of
-calibrated probabilities can.
+Losses differ in scale and cannot be compared with each other; a proper score of calibrated probabilities can.
 
 n rows, C outputs.
 """
@@ -16,21 +15,21 @@ from hpsearch.metrics import cross_entropy_rows
 from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE, Fit, FitResult, Task
 
 FLATTEST, SHARPEST = 1e-6, 1e3
-"""Bounds of the spread of outputs / T: probabilities that are nearly equal for all classes, and nearly 0 or 1."""
+"""Bounds of the spread of outputs / T, at which probabilities are nearly equal, and nearly 0 or 1."""
 
 UNDECIDED = math.log(2)
-"""The least loss of a row that is wrong, at any T: its own class has a probability of at most 1/2."""
+"""Minimum loss of a misclassified row at any T, since its class has a probability of at most 1/2."""
 
 
 def calibrated(development: Development, fits: Sequence[Fit], results: Sequence[FitResult]) -> dict[str, float]:
-    """`report/calibrated_loss` and `chosen/temperature`, means over fits; empty in regression or without report rows.
+    """`report/calibrated_loss` and `chosen/temperature`, means over fits; empty for regression or without report rows.
 
-    The loss is the mean negative log likelihood of the report rows under softmax(outputs / T), or under
-    sigmoid(output / T) of a single output, at the chosen epoch; T is fitted on the fit's `val` rows.
+    The loss is the mean negative log likelihood of the report rows under softmax(outputs / T), or sigmoid(output / T)
+    for a single output, at the chosen epoch; T is fitted on the fit's `val` rows.
 
-    It is there for every loss on classes, since the class that hpsearch predicts is the most probable one in each:
-    outputs that learned one-hot targets are read as logits like those of cross entropy, and the weighted sum of a
-    perceptron, before its step, as the score of a support vector machine is (Platt, 1999).
+    It is defined for every loss on classes, since the predicted class is always the most probable one: outputs trained
+    on one-hot targets are taken as logits like those of cross entropy, and so is the weighted sum of a perceptron,
+    like the score of a support vector machine (Platt, 1999).
     """
     if development.task is Task.REGRESSION or not len(fits[0].fold.report):
         return {}
@@ -46,25 +45,24 @@ def calibrated(development: Development, fits: Sequence[Fit], results: Sequence[
 def temperature(outputs: np.ndarray, labels: np.ndarray) -> float:
     """The T > 0 that minimizes the mean negative log likelihood of softmax(outputs / T) (Guo et al., 2017).
 
-    The loss is convex in 1/T. Its minimum is looked for where the spread of outputs / T, the root mean square of their
-    differences from the mean of their row, lies between `FLATTEST` and `SHARPEST`, so that outputs twice as large have
-    twice the T.
+    The loss is convex in 1/T. It is minimized over the T for which the spread of outputs / T, the root mean square of
+    their differences from the row mean, lies between `FLATTEST` and `SHARPEST`, so T scales with the outputs.
 
-    - Outputs that tell nothing, or the contrary, of the classes get the largest T: nearly equal probabilities.
-    - Where all rows are right, the loss falls to 0 with T. T is then the one at which it is ln 2 / n, the least that n
-      rows can have with one of them wrong: more certainty is more than they show.
-    - Where no output differs from another, T has no effect; it is 1.
+    - Outputs unrelated or contrary to the classes get the largest T, i.e. nearly equal probabilities.
+    - If all rows are right, the loss decreases to 0 with T. T is then the one with loss ln 2 / n, the minimum for n
+      rows one of which is wrong: the rows do not support more certainty.
+    - If all outputs are equal, T has no effect and is 1.
 
     Args:
-        outputs: (n, C) finite; a single output is the logit of class 1.
-        labels: (n,) int64.
+        outputs: Shape (n, C), finite; a single output is the logit of class 1.
+        labels: Shape (n,) int64.
     """
     logits, spread = _by_spread(outputs)
     return spread / _sharpness(logits, labels) if spread > 0 else 1.0
 
 
 def _by_spread(outputs: np.ndarray) -> tuple[np.ndarray, float]:
-    """(n, C) float64 logits of C >= 2 classes with the mean 0 in each row, divided by their spread; the spread."""
+    """Logits (n, C >= 2) in float64 with row mean 0, divided by their spread, and the spread."""
     logits = outputs.astype(np.float64)
     if logits.shape[-1] == 1:
         logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)  # softmax(0, z) = sigmoid(z)
@@ -74,8 +72,8 @@ def _by_spread(outputs: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _sharpness(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The factor that `temperature` looks for, for logits (n, C) of spread 1."""
-    from scipy.optimize import brentq  # noqa: PLC0415 (a third of a second that a search has no use for)
+    """The factor 1/T for logits (n, C) of spread 1."""
+    from scipy.optimize import brentq  # noqa: PLC0415 (a third of a second that searches do not need)
 
     own = np.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
     right = bool((own == logits.max(axis=-1)).all())

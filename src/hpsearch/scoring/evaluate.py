@@ -1,4 +1,4 @@
-"""Network outputs to metrics, for validation, report and test rows alike.
+"""Metrics of network outputs, for validation, report and test rows.
 
 E epochs, n rows, C outputs, T targets.
 """
@@ -24,9 +24,9 @@ class Scored:
     """Metrics of the outputs for n rows after each of E epochs.
 
     Attributes:
-        rows: Metric name to (E, n) values, one a row, for metrics that are means over rows.
-        statistics: Metric name to what the others are pooled from, for these rows and more together.
-        values: Metric name to (E,), all metrics.
+        rows: Metric name to (E, n) values per row, for metrics that are means over rows.
+        statistics: Metric name to the sufficient statistics of pooled metrics.
+        values: Metric name to (E,) values, all metrics.
     """
 
     rows: dict[str, np.ndarray]
@@ -37,17 +37,17 @@ class Scored:
 def score_outputs(
     config: Config, data: Rows, index: np.ndarray, outputs: np.ndarray, scaling: Scaling | None
 ) -> Scored:
-    """Every metric of network outputs: for validation, report and test rows alike.
+    """All metrics of network outputs.
 
-    `loss` is the configured loss without label smoothing, on scaled targets; `mse`, `mae` and `r2` are in the
-    targets' own units.
+    `loss` is the configured loss on scaled targets, without label smoothing; `mse`, `mae` and `r2` are in the units of
+    the targets.
 
     Args:
-        config: Loss and network.
-        data: The data set that the rows belong to.
-        index: (n,) numbers of these rows.
-        outputs: (E, n, C) network outputs.
-        scaling: Of the fit, its target part (T,), or (n, T) with one scaling for each row; not read for classes.
+        config: The configuration of the fit.
+        data: The data set.
+        index: Shape (n,), indices of the rows.
+        outputs: Shape (E, n, C), network outputs.
+        scaling: Scaling of the fit, its target part (T,), or (n, T) for one scaling per row; unused for classes.
     """
     targets = data.targets[index]
     if data.task is Task.REGRESSION:
@@ -58,35 +58,34 @@ def score_outputs(
     else:
         losses = _loss_rows(config, data, outputs, targets)
     given = available(config, data.task)
-    rows = {LOSS.name: losses} | {one.name: one.rows(outputs, targets) for one in given if one.rows}
-    statistics = {one.name: one.pooling.statistics(outputs, targets) for one in given if one.pooling}
+    rows = {LOSS.name: losses} | {metric.name: metric.rows(outputs, targets) for metric in given if metric.rows}
+    pooling = {metric.name: metric.pooling for metric in given if metric.pooling}
+    statistics = {name: each.statistics(outputs, targets) for name, each in pooling.items()}
     means = {name: values.mean(axis=1) for name, values in rows.items()}
-    pooled = {one.name: one.pooling.value([statistics[one.name]]) for one in given if one.pooling}
+    pooled = {name: each.value([statistics[name]]) for name, each in pooling.items()}
     return Scored(rows, statistics, means | pooled)
 
 
 def available(config: Config, task: Task) -> tuple[Metric, ...]:
-    """The metrics that this task and loss give, besides the loss itself.
-
-    Outputs are logits of class probabilities under the losses `cross_entropy`, and `bce` on two classes.
-    """
+    """The metrics that are defined for this task and loss, besides the loss itself."""
+    # the losses under which outputs are logits of class probabilities
     probable = config.loss.kind == "cross_entropy" or (config.loss.kind == "bce" and task is Task.BINARY)
-    of_task = (one for one in SEARCHED if one.of_classes is (task is not Task.REGRESSION))
-    return tuple(one for one in of_task if probable or not one.needs_probabilities)
+    of_task = (metric for metric in SEARCHED if metric.of_classes is (task is not Task.REGRESSION))
+    return tuple(metric for metric in of_task if probable or not metric.needs_probabilities)
 
 
 def says_loss(config: Config, task: Task) -> bool:
-    """Whether a metric of this task is the loss already, up to the scale of the targets."""
+    """Whether a metric of this task equals the loss, up to the scale of the targets."""
     if task is Task.REGRESSION:
         return config.loss.kind in ("mse", "mae", "sse")
     return CROSS_ENTROPY in available(config, task)
 
 
 def search_metric(config: Config, task: Task) -> Metric:
-    """The metric that the score is made of.
+    """The metric of the score.
 
     Raises:
-        ConfigError: If task and loss do not give it.
+        ConfigError: If it is not defined for this task and loss.
     """
     given = available(config, task)
     metric = metric_of(config.search.metric, classes=task is not Task.REGRESSION)
@@ -100,7 +99,7 @@ def search_metric(config: Config, task: Task) -> Metric:
 
 
 def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarray:
-    """(..., n, T) float64 predictions in the targets' own units, from network outputs (..., n, T)."""
+    """Predictions (..., n, T) float64 in the units of the targets, from network outputs (..., n, T)."""
     shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
     outputs = outputs.astype(np.float64)
     scaled = torch.from_numpy(outputs).sigmoid().numpy() if sigmoid_predicts(config) else outputs
@@ -109,7 +108,7 @@ def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarr
 
 
 def _loss_rows(config: Config, data: Rows, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """(E, n) values of the configured loss, from torch's own formulas in float64; the user's own as it was trained."""
+    """Values (E, n) of the configured loss in float64; a user's loss is computed in the dtype of training."""
     epochs, n, width = outputs.shape
     flat = outputs.reshape(epochs * n, width)
     typed = torch.tensor(flat) if isinstance(config.loss, CustomLoss) else torch.from_numpy(flat.astype(np.float64))

@@ -1,4 +1,4 @@
-"""What the scores of a sweep measure, and how one is written: under the name and in the sign of its metric."""
+"""Formatting of scores, with the name and sign of their metric."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,15 +12,14 @@ from hpsearch.metrics import ACCURACY, MAE, R2, Metric, metric_of
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What the scores of a sweep measure.
+    """The score of a sweep.
 
-    A score is higher where a trial is better, and so minus the metric for losses and errors. People are shown the
-    metric itself, on `val` and `report` rows alike.
+    Higher scores are better, so the score of a loss or error is minus the metric. Users see the metric itself.
 
     Attributes:
-        metric: What they are made of.
-        share_of: The `val` rows that it is a share of; None for other metrics, and where they are no sample.
-        report: The metrics on `report` rows that the closing table shows.
+        metric: The metric of the score.
+        share_of: Number of `val` rows that it is a share of; None for other metrics, or if the rows are no sample.
+        report: The metrics on `report` rows in the closing table.
     """
 
     metric: Metric
@@ -29,7 +28,7 @@ class Score:
 
     @classmethod
     def of(cls, config: Config, development: Rows) -> Self:
-        """The score of a sweep on these rows."""
+        """The score of a sweep on this data."""
         metric = metric_of(config.search.metric, classes=development.classes > 0)
         is_share = metric.is_share and config.evaluation.kind != "truth_table"
         share_of = split_sizes(config.evaluation, development.n).val if is_share else None
@@ -38,12 +37,12 @@ class Score:
 
     @property
     def name(self) -> str:
-        """The metric with the rows that it is measured on."""
+        """The metric with the kind of its rows."""
         return f"val/{self.metric}"
 
     @property
     def signed(self) -> str:
-        """What the score itself is: minus the metric where lower is better."""
+        """The score itself, with a minus sign if a lower metric is better."""
         return f"-{self.name}" if self.metric.lower_is_better else self.name
 
     @property
@@ -52,7 +51,7 @@ class Score:
         return self.metric.lower_is_better
 
     def show(self, score: float | None, se: float | None) -> str:
-        """The metric that a score stands for, with its standard error."""
+        """The metric of a score, with its standard error."""
         return show_score(None if score is None else self.metric.score(score), se, self.share_of)
 
     def show_mean(self, score: float, se: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Outputs of the fits of a trial to its curves, its score and the score's error: one place for every number.
+"""Computes the curves, score and standard error of a trial from the outputs of its fits.
 
 E epochs, n rows, C outputs, F fits, J folds, R replicates.
 """
@@ -23,9 +23,9 @@ from hpsearch.statistics.intervals import resampled_error, standard_error
 
 
 def mean_curve(curves: Sequence[np.ndarray]) -> list[float]:
-    """Mean of curves, each held at its last value up to the length of the longest.
+    """Mean of curves, each extended by its last value to the length of the longest.
 
-    Held rather than dropped: a mean over the fits that still run would jump whenever one stops early.
+    A mean over only the fits that still run would jump whenever one stops early.
     """
     epochs = max(len(curve) for curve in curves)
     held = [curve if len(curve) == epochs else np.pad(curve, (0, epochs - len(curve)), mode="edge") for curve in curves]
@@ -34,23 +34,18 @@ def mean_curve(curves: Sequence[np.ndarray]) -> list[float]:
 
 
 def train_curves(results: Sequence[FitResult]) -> dict[str, list[float]]:
-    """`train/loss`, `train/accuracy`, `train/lr` and `monitor/loss`, as far as all fits have them."""
-    curves = {"train/loss": mean_curve([result.train_loss for result in results])}
-    if all(len(result.train_accuracy) for result in results):
-        curves["train/accuracy"] = mean_curve([result.train_accuracy for result in results])
-    if all(len(result.monitor_loss) for result in results):
-        curves["monitor/loss"] = mean_curve([result.monitor_loss for result in results])
-    return curves | {"train/lr": mean_curve([result.lr for result in results])}
-
-
-def common_train_curves(results: Sequence[FitResult]) -> dict[str, list[float]]:
-    """Training loss of a diverged trial, as far as every fit was finite."""
-    epochs = min(len(result.train_loss) for result in results)
-    return {"train/loss": mean_curve([result.train_loss[:epochs] for result in results])} if epochs else {}
+    """`train/loss`, `train/accuracy`, `monitor/loss` and `train/lr`, if all fits have them."""
+    curves = {
+        "train/loss": [result.train_loss for result in results],
+        "train/accuracy": [result.train_accuracy for result in results],
+        "monitor/loss": [result.monitor_loss for result in results],
+        "train/lr": [result.lr for result in results],
+    }
+    return {name: mean_curve(of_fits) for name, of_fits in curves.items() if all(map(len, of_fits))}
 
 
 def extremes(curves: dict[str, list[float]]) -> dict[str, float]:
-    """`best/…` of the validation curves and `last/…` of all but the learning rate."""
+    """`best/…` of the validation curves, and `last/…` of all curves but the learning rate."""
     summary = {}
     for name, curve in curves.items():
         group, metric = name.split("/")
@@ -63,9 +58,9 @@ def extremes(curves: dict[str, list[float]]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Predictions that are scored as one set: those of a fit or, for leave-one-out, of a replicate's fits together.
+    """Predictions that are scored as one set: those of a fit or, for leave-one-out, of all fits of a replicate.
 
-    `n_train` counts the rows trained on; `scored` has E epochs and, last, the chosen epoch: E + 1 in all.
+    `n_train` is the number of training rows; `scored` has E + 1 entries: E epochs, then the chosen one.
     """
 
     fold: int
@@ -75,7 +70,7 @@ class _Part:
 
     @property
     def n(self) -> int:
-        """Validation rows."""
+        """Number of validation rows."""
         return int(self.scored.rows[LOSS.name].shape[1])
 
 
@@ -87,19 +82,19 @@ def score_trial(
     *,
     retrained: bool = False,
 ) -> TrialResult:
-    """The scores of one trial.
+    """Score one trial.
 
     A curve is the mean over fits of a metric; a fit that stopped early contributes its last value to later epochs.
-    The score is the mean over fits of the metric at each fit's chosen epoch. Macro F1 and R^2 are no means over rows:
-    the out-of-fold predictions of a replicate are scored as one set, whose values are averaged over replicates. For
-    leave-one-out that holds for all metrics, and there are no `fold/…` entries.
+    The score is the mean over fits of the metric at each fit's chosen epoch. For macro F1 and R^2, which are no means
+    over rows, the out-of-fold predictions of a replicate are scored as one set, and the values averaged over
+    replicates. For leave-one-out this holds for all metrics, and there are no `fold/…` entries.
 
     Args:
-        config: Of the trial.
-        development: The rows that were trained on and predicted.
+        config: The configuration of the trial.
+        development: The development rows.
         fits: One for each fold and replicate.
-        results: Theirs, in the same order.
-        retrained: Whether it is a recipe on a fresh seed, whose outputs are calibrated, too.
+        results: Their results, in the same order.
+        retrained: Whether it is a retraining with a fresh seed, whose outputs are also calibrated.
 
     Raises:
         ConfigError: If `search.metric` does not fit task and loss.
@@ -108,8 +103,8 @@ def score_trial(
     failures = [_failure(f, r, fits) for f, r in zip(fits, results, strict=True) if r.status is Status.DIVERGED]
     if failures:
         return _diverged(failures, fits, results)
-    single_rows = config.evaluation.kind == "loocv"
-    parts = (_parts_of_replicates if single_rows else _parts)(config, development, fits, results)
+    parts_of = _parts_of_replicates if config.evaluation.kind == "loocv" else _parts
+    parts = parts_of(config, development, fits, results)
     signals, constant = _signals(results), _constant_loss(config, development, fits)
     curves = train_curves(results) | {f"val/{name}": _curve(METRICS[name], parts) for name in parts[0].scored.values}
     return TrialResult(
@@ -125,7 +120,7 @@ def score_trial(
         | _folds(metric, parts)
         | _report(config, development, fits, results)
         | (calibrated(development, fits, results) if retrained else {})
-        | _said(signals),
+        | (signals.summary() if signals else {}),
         chosen_epochs=[result.chosen_epoch for result in results],
         seeds=[fit.seeds for fit in fits],
         predictions=_predictions(development, metric, parts, fits, results),
@@ -135,15 +130,15 @@ def score_trial(
 
 
 def _diverged(failures: list[str], fits: Sequence[Fit], results: Sequence[FitResult]) -> TrialResult:
-    more = f" (and {len(failures) - 1} more fits)" if len(failures) > 1 else ""
-    signals = _signals(results)
+    others = f" (and {len(failures) - 1} more fits)" if len(failures) > 1 else ""
+    signals, epochs = _signals(results), min(len(result.train_loss) for result in results)
     return TrialResult(
         status=Status.DIVERGED,
-        failure=failures[0] + more,
+        failure=failures[0] + others,
         score=None,
         score_se=None,
-        curves=common_train_curves(results),
-        summary=_said(signals),
+        curves={"train/loss": mean_curve([result.train_loss[:epochs] for result in results])} if epochs else {},
+        summary=signals.summary() if signals else {},
         chosen_epochs=[result.chosen_epoch for result in results],
         seeds=[fit.seeds for fit in fits],
         measured=_measured(results),
@@ -152,12 +147,8 @@ def _diverged(failures: list[str], fits: Sequence[Fit], results: Sequence[FitRes
 
 
 def _signals(results: Sequence[FitResult]) -> Signals | None:
-    """Those of the one fit that is probed."""
+    """Diagnostics of the only fit that has them."""
     return next((result.signals for result in results if result.signals is not None), None)
-
-
-def _said(signals: Signals | None) -> dict[str, float]:
-    return {} if signals is None else signals.summary()
 
 
 def _measured(results: Sequence[FitResult]) -> dict[str, float]:
@@ -179,7 +170,7 @@ def _parts(config: Config, development: Development, fits: Sequence[Fit], result
 def _parts_of_replicates(
     config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
 ) -> list[_Part]:
-    """One part for each replicate: thousands of folds of a single row take long one by one."""
+    """One part per replicate, since scoring thousands of single-row folds separately is slow."""
     epochs = max(len(result.val_outputs) for result in results)
     parts = []
     for replicate in sorted({fit.replicate for fit in fits}):
@@ -198,25 +189,26 @@ def _parts_of_replicates(
 
 
 def _scaling(config: Config, development: Development, fit: Fit) -> Scaling | None:
-    """Of regression targets alone: for images it would cost more than all metrics together."""
+    """The scaling of a fit, for regression only: for images it would take longer than all metrics."""
     if development.task is not Task.REGRESSION:
         return None
     return fit_scaling(development, fit.fold.train, config.data.normalize)
 
 
 def _scaling_of_rows(scalings: Sequence[Scaling | None], sizes: Sequence[int]) -> Scaling | None:
-    known = [scaling for scaling in scalings if scaling is not None]
-    if not known:
+    """One scaling per row, for the rows of several fits."""
+    given = [scaling for scaling in scalings if scaling is not None]
+    if not given:
         return None
-    return replace(
-        known[0],
-        target_shift=np.repeat([scaling.target_shift for scaling in known], sizes, axis=0),
-        target_scale=np.repeat([scaling.target_scale for scaling in known], sizes, axis=0),
+    shift, scale = (
+        np.repeat([getattr(scaling, name) for scaling in given], sizes, axis=0)
+        for name in ("target_shift", "target_scale")
     )
+    return replace(given[0], target_shift=shift, target_scale=scale)
 
 
 def _held(result: FitResult, epochs: int) -> np.ndarray:
-    """(epochs + 1, n, C): the last outputs repeated up to `epochs`, then those of the chosen epoch."""
+    """Outputs (epochs + 1, n, C): the last ones repeated up to `epochs`, then those of the chosen epoch."""
     run = len(result.val_outputs)
     index = [*range(run), *[run - 1] * (epochs - run), result.chosen_epoch - 1]
     outputs: np.ndarray = result.val_outputs[index]
@@ -236,7 +228,7 @@ def _curve(metric: Metric, parts: list[_Part]) -> list[float]:
 
 
 def _at_end(metric: Metric, parts: list[_Part]) -> np.ndarray:
-    """A metric at the chosen epochs: of each part, or of those of each replicate together where it is a pooled one."""
+    """A metric at the chosen epochs, of each part; a pooled one, of all parts of each replicate together."""
     if metric.pooling is None:
         return np.array([part.scored.values[metric.name][-1] for part in parts])
     return np.array([_together(metric, mine) for mine in _by_replicate(parts)])
@@ -252,11 +244,10 @@ def _by_replicate(parts: list[_Part]) -> list[list[_Part]]:
 
 
 def _of_folds(metric: Metric, parts: list[_Part]) -> np.ndarray:
-    """(R, J) of each replicate what its J folds add to the score, whose mean over folds is the score.
+    """Contributions (R, J) of the J folds of each replicate, whose mean over folds is the score.
 
-    That is the metric on the fold or, of a pooled one, the value of all folds plus J - 1 times what is lost without
-    this one: the pseudo-values of the jackknife (Tukey, 1958) about the value of all folds. For a mean over folds of
-    one size both are the same.
+    The contribution is the metric on the fold. For a pooled metric it is the jackknife pseudo-value (Tukey, 1958): the
+    value of all folds plus J - 1 times the loss without this one. For a mean over equal folds both are the same.
     """
     if metric.pooling is None:
         return np.array([[part.scored.values[metric.name][-1] for part in mine] for mine in _by_replicate(parts)])
@@ -276,11 +267,10 @@ def _score_error(config: Config, metric: Metric, parts: list[_Part]) -> float | 
     """The standard error of the score.
 
     One fold and one replicate: the standard error of the per-row values. One fold and R replicates: that of the rows'
-    values averaged over replicates, and s^2 / R of the replicates' scores, in quadrature: the first is the luck of the
-    validation rows, the second that of the seeds. J folds: Nadeau & Bengio (2003) on what each adds to the score,
-    replicates averaged first; leave-one-out has as many folds as rows. A truth table is all there is, no sample: the
-    replicates' s / sqrt(R) alone. None where no formula holds: F1 and R^2 of one fold or of leave-one-out, or a single
-    value.
+    values averaged over replicates, and s^2 / R of the replicates' scores, in quadrature; the former is due to the
+    validation rows, the latter to the seeds. J folds: Nadeau & Bengio (2003) on their contributions, averaged over
+    replicates; leave-one-out has as many folds as rows. A truth table is no sample: s / sqrt(R) of the replicates. None
+    if no formula applies: F1 and R^2 of one fold or of leave-one-out, or a single value.
     """
     if len({part.fold for part in parts}) > 1:
         n_val, n_train = sum(part.n for part in parts), sum(part.n_train for part in parts)
@@ -300,14 +290,14 @@ def _score_error(config: Config, metric: Metric, parts: list[_Part]) -> float | 
 
 
 def _folds(metric: Metric, parts: list[_Part]) -> dict[str, float]:
-    """`fold/<i>/val/…` of score metric and loss at the chosen epochs, and of each replicate if there are several.
+    """`fold/<i>/val/…` of the score metric and the loss at the chosen epochs, per replicate if there are several.
 
-    Of a pooled metric it is `fold/<i>/pooled/…`, what the fold adds to the score.
+    For a pooled metric it is the contribution of the fold, `fold/<i>/pooled/…`.
     """
     summary: dict[str, float] = {}
     if len(parts) == 1:
         return summary
-    folds, replicates = (sorted({getattr(part, of) for part in parts}) for of in ("fold", "replicate"))
+    folds, replicates = sorted({part.fold for part in parts}), sorted({part.replicate for part in parts})
     for each in (metric, LOSS):
         key = each.fold_key
         for fold, values in zip(folds, _of_folds(each, parts).T, strict=True):
@@ -321,15 +311,15 @@ def _folds(metric: Metric, parts: list[_Part]) -> dict[str, float]:
 def _report(
     config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
 ) -> dict[str, float]:
-    """`report/…`: every metric on the report rows, mean over fits."""
-    found: dict[str, list[float]] = {}
+    """`report/…`: all metrics on the report rows, means over fits."""
+    of_fits: dict[str, list[float]] = {}
     for fit, result in zip(fits, results, strict=True):
         if len(fit.fold.report):
             scaling = _scaling(config, development, fit)
             scored = score_outputs(config, development, fit.fold.report, result.report_outputs[None], scaling)
             for name, values in scored.values.items():
-                found.setdefault(f"report/{name}", []).append(float(values[0]))
-    return {name: float(np.mean(values)) for name, values in found.items()}
+                of_fits.setdefault(f"report/{name}", []).append(float(values[0]))
+    return {name: float(np.mean(values)) for name, values in of_fits.items()}
 
 
 def _predictions(
@@ -337,8 +327,8 @@ def _predictions(
 ) -> dict[str, np.ndarray]:
     """Hold-out on classes: `report_correct` (R, n_report). K-fold: `out_of_fold` (M, C), `rows`, `fold`, `replicate`.
 
-    M counts the predictions of all fits, at their chosen epochs, in the order of the fits. Where the score is a mean
-    over rows, `row_losses` (M,) has what each row adds to it, as a loss: of an accuracy 1 where it is wrong.
+    M is the number of predictions of all fits, at their chosen epochs, in the order of the fits. If the score is a mean
+    over rows, `row_losses` (M,) holds the contribution of each row as a loss; for an accuracy, 1 where it is wrong.
     """
     report = fits[0].fold.report
     if len(report):
@@ -353,7 +343,7 @@ def _predictions(
     losses = {}
     if metric.pooling is None:
         scored = [part.scored.rows[metric.name][-1] for part in parts]
-        # Leave-one-out pools the rows of a replicate, and fits come fold by fold.
+        # For leave-one-out a part has the rows of a replicate, while fits are ordered by fold.
         values = np.concatenate(scored) if len(parts) == len(fits) else np.stack(scored, axis=1).ravel()
         losses = {"row_losses": values if metric.lower_is_better else metric.best - values}
     return losses | {
@@ -365,15 +355,15 @@ def _predictions(
 
 
 def _constant_loss(config: Config, development: Development, fits: Sequence[Fit]) -> float | None:
-    """What the best constant output costs on the rows of `final_loss`, mean over fits; see `baselines`."""
+    """Loss of the best constant output on the rows of `final_loss`, mean over fits; see `baselines`."""
     losses = []
     for fit in fits:
         targets, scaling = development.targets[probe_rows(fit)], _scaling(config, development, fit)
         if scaling is not None:
             targets = (targets - scaling.target_shift.astype(np.float64)) * scaling.target_scale
         losses.append(constant_loss(config.loss, development.task, development.classes, targets))
-    known = [loss for loss in losses if loss is not None]
-    return float(np.mean(known)) if known else None
+    defined = [loss for loss in losses if loss is not None]
+    return float(np.mean(defined)) if defined else None
 
 
 def _status(
@@ -383,11 +373,11 @@ def _status(
     results: Sequence[FitResult],
     constant: float | None,
 ) -> Status:
-    """`stalled` where training rows are met no better than by an output that is the same for all of them.
+    """`stalled` if the training loss is no better than that of a constant output.
 
-    Under the perceptron rule that is to have no more of them right in the last epoch than belong to the larger class. A
-    classifier whose loss is higher than that of a constant may be too sure of itself: it has stalled unless it has more
-    rows right than the largest class holds, by more than two standard errors of that share.
+    Under the perceptron rule: if no more training rows are right than the larger class has. A classifier whose loss is
+    worse than that of a constant may only be overconfident: it has stalled unless its training accuracy exceeds the
+    share of the largest class by more than two standard errors of that share.
     """
     final = float(np.mean([result.final_loss for result in results]))
     stalled = constant is None or final > stall_threshold(config.loss, development.task, development.classes, constant)
