@@ -128,6 +128,7 @@ def board_of(folder):
     return {path.name: path.read_bytes() for path in folder_of(folder).iterdir()}
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_run_stands_beside_another_one(pair, monkeypatch, sweep, tmp_path):
     shutil.copytree(pair.folder / "mlruns", tmp_path / "mlruns")
     stored = SweepStore(tmp_path / "mlruns", "pair")
@@ -147,6 +148,7 @@ def test_a_sweep_that_was_run_stands_beside_another_one(pair, monkeypatch, sweep
         assert entries["pair", level]["seeds"] == "1"
 
 
+@pytest.mark.slow
 def test_the_same_board_is_made_again_also_from_a_tracking_store_alone_and_nothing_is_trained(pair, asked, tmp_path):
     before = {path: path.read_bytes() for path in (pair.folder / "mlruns" / "sweeps").rglob("*.json")}
     uri, boards = f"sqlite:///{pair.folder}/mlruns/mlflow.db", []
@@ -160,6 +162,7 @@ def test_the_same_board_is_made_again_also_from_a_tracking_store_alone_and_nothi
     assert {path: path.read_bytes() for path in (pair.folder / "mlruns" / "sweeps").rglob("*.json")} == before
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_sweep_in_the_tracking_store_does_not_stand_twice(pair, asked, tmp_path):
     here = asked(data="digits")
     with Tracker.connect(f"sqlite:///{pair.folder}/mlruns/mlflow.db", pair.folder / "mlruns") as store:
@@ -181,6 +184,7 @@ def test_another_sweep_of_the_same_name_in_the_tracking_store_stands_beside_it(a
     assert numbers(tmp_path)["left_out"] == ["a (01234567), which has no finished trial"]
 
 
+@pytest.mark.slow
 def test_showing_fresh_seeds_is_a_look_that_is_counted(pair, asked):
     here = asked(data="digits")
     with Tracker.connect(f"sqlite:///{pair.folder}/mlruns/mlflow.db", pair.folder / "mlruns") as store:

@@ -9,7 +9,7 @@ import pytest
 from hpsearch.store.sweep_store import SweepStore
 from tests.program import kill, new_program
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 
 COMPARE = (
     *("data=digits", "training.epochs=2", "model.width=16", "search.compare=optimizer", "name=c"),
@@ -115,7 +115,6 @@ def test_the_report_is_made_from_a_tracking_store_alone(compared, place):
     assert report_files(other) == report_files(program)
 
 
-@pytest.mark.slow
 def test_a_comparison_that_is_killed_among_its_seeds_ends_as_if_it_had_not_been(compared, place):
     program = place()
     process = program.start(*COMPARE, "search.trials=5", "confirm.seeds=7", "execution.workers=1")
@@ -129,7 +128,6 @@ def test_a_comparison_that_is_killed_among_its_seeds_ends_as_if_it_had_not_been(
     assert {run.info.status for run in program.runs("c", "confirm")} <= {"FINISHED", "KILLED"}
 
 
-@pytest.mark.slow
 def test_a_comparison_that_grows_keeps_its_trials_and_equals_the_large_one(compared, place):
     program = place()
     program.run(*COMPARE, "search.trials=2", "confirm.seeds=0")
@@ -141,7 +139,6 @@ def test_a_comparison_that_grows_keeps_its_trials_and_equals_the_large_one(compa
     assert small.items() <= grown.items()
 
 
-@pytest.mark.slow
 def test_a_signal_among_the_seeds_leaves_nothing_running(place):
     program = place()
     process = program.start(*COMPARE, "search.trials=5", "confirm.seeds=60")
@@ -166,7 +163,6 @@ def test_a_report_without_a_sweep_names_the_key(compared):
     assert "report.sweep must be given: +report=sweep report.sweep=… (known here: c)" in printed
 
 
-@pytest.mark.slow
 def test_a_delta_that_was_chosen_after_a_look_makes_the_report_exploratory(compared):
     program, _ = compared
     later = ["search.delta=0.02" if part.startswith("search.delta") else part for part in COMPARE]

@@ -18,7 +18,7 @@ from torch.nn.functional import linear
 from hpsearch.data.seal import TEST_STATE
 from tests.program import Program, kill, new_program
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 
 SWEEP = (
     *("data=breast_cancer", "training.epochs=2", "model.width=8", "name=b"),
@@ -151,7 +151,6 @@ def test_the_report_shows_both_errors_and_the_ledger(final):
     assert (row["config"], row["weights"]) == (tags["config_sha256"][:12], tags["weights_sha256"][:12])
 
 
-@pytest.mark.slow
 def test_a_final_killed_between_two_refits_repeats_none_that_is_stored(searched, tmp_path):
     program = copied(searched, tmp_path / "place")
     process = program.start(*FINAL, "final.epochs=400")
@@ -168,7 +167,6 @@ def test_a_final_killed_between_two_refits_repeats_none_that_is_stored(searched,
     assert (folder_of(program) / beside).read_bytes() == (folder_of(whole) / beside).read_bytes()
 
 
-@pytest.mark.slow
 def test_more_workers_give_the_same_networks(searched, final, tmp_path):
     program = copied(searched, tmp_path / "place")
     program.run(*FINAL[:-1], "execution.workers=2")
@@ -176,7 +174,6 @@ def test_more_workers_give_the_same_networks(searched, final, tmp_path):
     assert weights[0] == weights[1]
 
 
-@pytest.mark.slow
 def test_a_second_opening_is_compared_with_the_first_row_by_row(final, tmp_path):
     program = copied(final[0], tmp_path / "place")
     champion = final_run(program).data.tags["trial"]

@@ -187,22 +187,24 @@ def _caveats(grounds: JudgingContext, case: PairCase, told: Statement) -> list[s
     if counts[0] != counts[1]:
         found.append(f"Their searches had {counts[0]} and {number_of(counts[1], 'trial')} (R04).")
     if grounds.family.ratio is None:
-        found += _typical(case.paired)
+        found += _typical(case)
     if case.paired.dropped:
         dropped = case.paired.dropped
         found.append(f"{number_of(dropped, 'key')} {plural(dropped, 'was', 'were')} dropped (R08).")
     return found
 
 
-def _typical(paired: PairedScores) -> list[str]:
+def _typical(case: PairCase) -> list[str]:
     """Where seeds collapsed, the difference on the others: a mean over all of them is that of none."""
-    whole = ~(collapsed(paired.scores_a) | collapsed(paired.scores_b))
+    scores = {case.paired.a: case.paired.scores_a, case.paired.b: case.paired.scores_b}
+    ahead, behind = case.order
+    whole = ~(collapsed(scores[ahead]) | collapsed(scores[behind]))
     if whole.all():
         return []
-    d = differences(paired.scores_a[whole], paired.scores_b[whole])
+    d = differences(scores[ahead][whole], scores[behind][whole])
     difference = show_score(float(d.mean()), spread(d) / math.sqrt(len(d)))
     seeds = f"on the {number_of(len(d), 'seed')} without a collapse"
-    return [f"Typical difference: {seeds}, {visible(paired.a)} minus {visible(paired.b)} is {difference} (SE)."]
+    return [f"Typical difference: {seeds}, {visible(ahead)} minus {visible(behind)} is {difference} (SE)."]
 
 
 def orders_found(grounds: JudgingContext, cases: Sequence[PairCase]) -> list[Names]:
