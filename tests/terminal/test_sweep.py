@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from hpsearch import metrics
-from hpsearch.commands.sweep import tell_stand_in
+from hpsearch.commands.sweep import show_stand_in
 from hpsearch.compose.overrides import key_of
 from hpsearch.data.dataset import Column, tell_columns
 from hpsearch.data.datasets import Source
@@ -158,7 +158,7 @@ def test_test_rows_that_the_search_has_seen_are_counted(duplicates, text):
 def test_why_other_rows_stand_in_is_said_once(known, lines):
     source = Source(None, None, None, ("what", "how"), ("why",))
     terminal = Terminal(Console(file=io.StringIO(), width=120, highlight=False))
-    tell_stand_in(terminal, source, SimpleNamespace(known=known))
+    show_stand_in(terminal, source, SimpleNamespace(known=known))
     assert terminal.console.file.getvalue().splitlines() == lines
 
 

@@ -1,4 +1,4 @@
-"""From what is stored of a sweep to the evidence that its report is made from."""
+"""Converts a stored sweep to the evidence for its report."""
 
 import math
 from collections.abc import Mapping
@@ -20,65 +20,61 @@ from hpsearch.store.record_json import Record
 from hpsearch.store.trial_config import stored_config
 
 
-def evidence_of(found: LoadedSweep, asked: Config, finals: list[Opened], openings: list[dict[str, str]]) -> Evidence:
-    """Everything that one report is made from.
+def evidence_of(sweep: LoadedSweep, asked: Config, finals: list[Opened], openings: list[dict[str, str]]) -> Evidence:
+    """Return the evidence for a report.
 
     Args:
-        found: The sweep.
-        asked: This command's settings where they change no result.
-        finals: Runs of the sweep that have opened the sealed test set.
-        openings: Who opened it, when and why, by `opening`; of any sweep on the same split.
+        sweep: The sweep.
+        asked: This command's settings where they do not affect results.
+        finals: The sweep's own openings of the sealed test set.
+        openings: The ledger's entries, by any sweep on the same split.
     """
-    config = stored_config(found.specification.fingerprinted.config, asked)
-    reader = _Reader(found, config, asked)
+    config = stored_config(sweep.specification.fingerprinted.config, asked)
+    reader = _Reader(sweep, config, asked)
     design = reader.design(openings)
-    trials = tuple(reader.trial(record, design) for record in _of_one_pool(found).values())
-    confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(found.confirmed))
+    trials = tuple(reader.trial(record, design) for record in _comparable(sweep).values())
+    confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(sweep.confirmed))
     return Evidence(design, trials, confirm, rows_of(finals, design, openings))
 
 
-def _of_one_pool(found: LoadedSweep) -> dict[tuple[str, int], Record]:
-    """The records that stand side by side: of a search from coarse to fine the longest trainings alone (R02)."""
-    search = found.specification.fingerprinted.config["search"]
+def _comparable(sweep: LoadedSweep) -> dict[tuple[str, int], Record]:
+    """Return the records whose scores are comparable: in a coarse-to-fine search the longest trainings alone (R02)."""
+    search = sweep.specification.fingerprinted.config["search"]
     if search["kind"] != "coarse_to_fine":
-        return found.records
-    epochs = {key: int(record.config_tree["training"]["epochs"]) for key, record in found.records.items()}
-    return {key: record for key, record in found.records.items() if epochs[key] == max(epochs.values())}
+        return sweep.records
+    epochs = {key: int(record.config_tree["training"]["epochs"]) for key, record in sweep.records.items()}
+    return {key: record for key, record in sweep.records.items() if epochs[key] == max(epochs.values())}
 
 
 class _Reader:
-    """Reads the parts of a sweep that share its settings."""
-
-    def __init__(self, found: LoadedSweep, config: Config, asked: Config) -> None:
-        data = found.specification.data
-        self._found, self._config, self._asked = found, config, asked
+    def __init__(self, sweep: LoadedSweep, config: Config, asked: Config) -> None:
+        data = sweep.specification.data
+        self._sweep, self._config, self._asked = sweep, config, asked
         self._sizes: SplitSizes = split_sizes(config.evaluation, data.development_rows)
         self._classes = data.classes
         self._metric = metric_of(config.search.metric, classes=self._classes > 0)
-        self._flops: dict[str, float] = {}
 
     def design(self, openings: list[dict[str, str]]) -> Design:
-        specification, config = self._found.specification, self._config
+        specification, config = self._sweep.specification, self._config
         search, data = config.search, specification.data
         sizes, limit = self._sizes, config.data.limit
         rows = {"train": min(limit or sizes.train, sizes.train), "val": sizes.val, "report": sizes.report}
         if data.test:
             rows["test"] = data.test.rows
-        numbers = [k for _, k in self._found.records]
-        draws = max(numbers, default=0) + (0 if self._found.compares else 1)
+        draws = max((k for _, k in self._sweep.records), default=0) + (0 if self._sweep.compares else 1)
         if search.kind == "coarse_to_fine":
-            draws = len(_of_one_pool(self._found))
-        seeds = [seed for _, seed in self._found.confirmed]
+            draws = len(_comparable(self._sweep))
+        levels = specification.fingerprinted.levels
         return Design(
             name=specification.name,
             title=_title(config),
             levels=tuple(
-                level_design(specification.fingerprinted, name, asked=self._asked) for name in self._found.levels
+                level_design(specification.fingerprinted, name, asked=self._asked) for name in self._sweep.levels
             ),
             metric=self._metric,
             classes=self._classes,
             trials=draws,
-            epochs=self._epochs(),
+            epochs=max([config.training.epochs, *(int(level.config["training"]["epochs"]) for level in levels)]),
             sampler=search.kind,
             pruner=search.pruner,
             evaluation=config.options["evaluation"],
@@ -88,7 +84,7 @@ class _Reader:
             alpha=search.alpha,
             control=search.control,
             seed=config.seed,
-            confirm_seeds=max(seeds, default=0),
+            confirm_seeds=max((seed for _, seed in self._sweep.confirmed), default=0),
             data=data.name,
             model=model_in_words(config, specification.fingerprinted),
             fingerprint=specification.fingerprint,
@@ -99,27 +95,22 @@ class _Reader:
             mismatched=confounded(specification.fingerprinted),
         )
 
-    def _epochs(self) -> int:
-        """Of each training; the most where levels differ in it."""
-        levels = self._found.specification.fingerprinted.levels
-        return max([self._config.training.epochs, *(int(level.config["training"]["epochs"]) for level in levels)])
-
     def _facts(self) -> dict[str, str]:
-        config, lacking = self._config, self._found.lacking
+        config, lacking = self._config, self._sweep.lacking
         return {
             **({"missing trials": lacking} if lacking else {}),
-            **groups_in_words(config, self._found.specification.fingerprinted, _compared(config)),
+            **groups_in_words(config, self._sweep.specification.fingerprinted, _compared(config)),
             "batch size": str(config.training.batch_size),
             "precision": str(config.training.precision),
-            "device": "; ".join(self._made_with("device")) or str(self._found.specification.device),
+            "device": "; ".join(self._made_with("device")) or str(self._sweep.specification.device),
             "code": "; ".join(self._made_with("code")) or "not recorded",
             "early stopping": "no" if config.training.patience is None else f"patience {config.training.patience}",
         }
 
     def _made_with(self, what: str) -> tuple[str, ...]:
-        """Each device, or version of the code, that trials and pairs were trained with, sorted; empty if not known."""
-        told = {"not recorded" if one is None else str(getattr(one, what)) for one in self._found.made_with}
-        return () if told == {"not recorded"} else tuple(sorted(told))
+        """Return each `device`, or version of the `code`, used for trainings, sorted; empty if none is recorded."""
+        used = {"not recorded" if each is None else str(getattr(each, what)) for each in self._sweep.made_with}
+        return () if used == {"not recorded"} else tuple(sorted(used))
 
     def trial(self, record: Record, design: Design) -> TrialRow:
         result = record.result
@@ -131,7 +122,7 @@ class _Reader:
             val=_val(result, design),
             report=self._report(result),
             values=self._values(record),
-            default=self._found.compares and record.k == 0,
+            default=self._sweep.compares and record.k == 0,
             epochs=len(result.curves.get("train/loss", ())),
             cost=self._cost(config, len(result.curves.get("train/loss", ()))),
             curves=result.curves,
@@ -141,12 +132,12 @@ class _Reader:
         )
 
     def _values(self, record: Record) -> Mapping[str, Value]:
-        """What a trial drew; of a default recipe, the values of what others draw."""
-        if not (self._found.compares and record.k == 0):
+        """Return a trial's sampled values; for a default recipe, its values of what other trials sample."""
+        if not (self._sweep.compares and record.k == 0):
             return record.values
-        drawn = next(one for one in self._found.specification.fingerprinted.levels if one.name == record.level)
+        levels = self._sweep.specification.fingerprinted.levels
         tree, values = with_defaults(record.config_tree), {}
-        for name in drawn.draws:
+        for name in next(level.draws for level in levels if level.name == record.level):
             group, _, rest = name.partition(".")
             option, _, key = rest.partition(".")
             if not rest:
@@ -156,10 +147,10 @@ class _Reader:
         return values
 
     def _losses(self, record: Record) -> np.ndarray | None:
-        """(n,) losses of the rows of a K-fold in their order, of a classifier 0 or 1; None for a hold-out."""
+        """Return the mean loss of each row (n,) in K-fold evaluation, 0 or 1 for a classifier; None for a hold-out."""
         if self._sizes.report or self._sizes.folds == 1 or not record.result.status.scored:
             return None
-        arrays = self._found.predictions(record.key)
+        arrays = self._sweep.predictions(record.key)
         if "row_losses" not in arrays:
             return None
         rows, losses = arrays["rows"], arrays["row_losses"]
@@ -168,9 +159,9 @@ class _Reader:
         return sums[counts > 0] / counts[counts > 0]
 
     def confirm(self, level: str, seed: int, design: Design) -> ConfirmRow:
-        record, arrays = self._found.confirmed[level, seed]
+        record, arrays = self._sweep.confirmed[level, seed]
         result, correct = record.result, arrays.get("report_correct")
-        recipe = self._found.recipe(level)
+        recipe = self._sweep.recipe(level)
         report = self._report(result) if self._sizes.report or result.score is None else result.score
         return ConfirmRow(
             level=level,
@@ -195,10 +186,10 @@ class _Reader:
         return math.nan if value is None else self._metric.score(value)
 
     def _cost(self, config: Config, epochs: int) -> float:
-        """Optimizer steps times floating-point operations of a step, of all fits of a trial."""
+        """Return the floating-point operations of all fits of a trial: those of a step times the steps."""
         rows = min(config.data.limit or self._sizes.train, self._sizes.train)
         steps = epochs * math.ceil(rows / config.training.batch_size)
-        shape, outputs = self._found.specification.data.input_shape, self._found.specification.data.outputs
+        shape, outputs = self._sweep.specification.data.input_shape, self._sweep.specification.data.outputs
         if shape is None or outputs is None:
             return math.nan
         flops = step_flops(config, tuple(shape), outputs)

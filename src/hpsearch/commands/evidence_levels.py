@@ -1,4 +1,4 @@
-"""The levels of a stored comparison: what each is, draws and fixes, and what they differ in besides."""
+"""The levels of a stored comparison: their settings, spaces and fixed values, and confounded differences."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,38 +15,37 @@ from hpsearch.store.specification import Fingerprinted, StoredLevel
 from hpsearch.store.trial_config import stored_config
 
 FACTS = tuple(name for name, group in OPTION_GROUPS.items() if group.in_design)
-"""Groups whose option the design table names, unless they are compared."""
+"""Groups whose option the design table lists, unless they are compared."""
 
 OWN_LINES = frozenset({"model", "evaluation"})
-"""Groups that the table says more of."""
+"""Groups with lines of their own in that table."""
 
 
 def groups_in_words(config: Config, frozen: Fingerprinted, compared: AbstractSet[str]) -> dict[str, str]:
-    """The option of each group that is not compared, or those that trials draw from: `drawn from sgd, adam`.
+    """Return the option of each group that is not compared, or the sampled ones: `drawn from sgd, adam`.
 
     Args:
-        config: The configuration with no option varied.
-        frozen: What makes the sweep what it is.
-        compared: Groups that levels differ in.
+        config: The configuration with the default options.
+        frozen: The fingerprinted part of the specification.
+        compared: Groups in which levels differ.
     """
-    told = [group for group in FACTS if group not in compared | OWN_LINES]
-    drawn = {group: options_of(frozen, group) for group in told}
+    sampled = {group: options_of(frozen, group) for group in FACTS if group not in compared | OWN_LINES}
     words = {
-        group: f"drawn from {', '.join(drawn[group])}" if len(drawn[group]) > 1 else config.options[group]
-        for group in told
+        group: f"drawn from {', '.join(options)}" if len(options) > 1 else config.options[group]
+        for group, options in sampled.items()
     }
-    if "init" in words and len(drawn["init"]) <= 1 and f"init.{words['init']}" not in frozen.space:
+    if "init" in words and len(sampled["init"]) <= 1 and f"init.{words['init']}" not in frozen.space:
         # "Xavier" is another formula in every book
         words["init"] += f", standard deviation {formula(config.init)}"
     return words
 
 
 def model_in_words(config: Config, frozen: Fingerprinted) -> str:
-    """The network: `mlp 100-100`, or what varies of it: `mlp, with other depth, width in each trial or level`."""
+    """Return the network, `mlp 100-100`, or its variation, `mlp, with other depth, width in each trial or level`."""
     kinds = options_of(frozen, "model") or [config.options["model"]]
-    drawn = {name for option in frozen.space if option.startswith("model.") for name in frozen.space[option]}
+    sampled = {name for option in frozen.space if option.startswith("model.") for name in frozen.space[option]}
     set_by_level = {key for level in frozen.levels for key in level.values}
-    varied = sorted(drawn | {key.partition(".")[2] for key in set_by_level if key.startswith("model.")})
+    varied = sorted(sampled | {key.partition(".")[2] for key in set_by_level if key.startswith("model.")})
     if varied:
         return f"{' or '.join(kinds)}, with other {', '.join(varied)} in each trial or level"
     hidden = getattr(config.model, "hidden", None)
@@ -54,7 +53,7 @@ def model_in_words(config: Config, frozen: Fingerprinted) -> str:
 
 
 def options_of(frozen: Fingerprinted, group: str) -> list[str]:
-    """The options of a group that trials or levels take."""
+    """Return the options of a group that trials or levels take."""
     return [key.partition(".")[2] for key in frozen.options if key.startswith(f"{group}.")]
 
 
@@ -64,18 +63,19 @@ FACTORIAL = {
     "dropout": {"weight decay": "no", "dropout": "yes"},
     "both": {"weight decay": "yes", "dropout": "yes"},
 }
-"""The options of `regularization` as a 2 x 2 design."""
+"""The options of `regularization` as a 2 x 2 factorial design."""
 
 
 def level_design(frozen: Fingerprinted, name: str, *, asked: Config) -> LevelDesign:
-    """A level of a sweep.
+    """Return the design of a level.
 
     Args:
-        frozen: What makes the sweep what it is.
-        name: Of the level.
-        asked: This command's settings where they change no result.
+        frozen: The fingerprinted part of the specification.
+        name: Name of the level.
+        asked: This command's settings where they do not affect results.
     """
-    spaces = _flat(frozen.space)
+    dimensions = [(f"{option}.{name}", each) for option, names in frozen.space.items() for name, each in names.items()]
+    spaces = {key: typed_bounds(dimension) for key, dimension in dimensions}
     if name == NO_LEVEL:
         return LevelDesign(name, {}, spaces)
     level = next(level for level in frozen.levels if level.name == name)
@@ -83,39 +83,21 @@ def level_design(frozen: Fingerprinted, name: str, *, asked: Config) -> LevelDes
     space |= {g: {"choices": options_of(frozen, g)} for g in level.draws if g not in spaces}
     settings = level.settings
     if any(key.partition(".")[0] == "init" for key in settings):
-        # "Xavier" is another formula in every book: the page shows which one it is here.
+        # "Xavier" is another formula in every book, so the report shows the one used here.
         settings["init.sd"] = formula(stored_config(level.config, asked).init)
     factors = _factors(frozen, level)
     return LevelDesign(name, settings, space, _fixed(with_defaults(level.config), space, level.options), factors)
 
 
-def _flat(space: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Dimensions by full name, as bounds or choices are typed."""
-    return {f"{o}.{name}": typed_bounds(dimension) for o, names in space.items() for name, dimension in names.items()}
-
-
 def _fixed(config: Mapping[str, Any], space: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Value]:
-    """Values of a level's own options that its trials do not draw."""
-    fixed: dict[str, Value] = {}
-    for group, option in options.items():
-        for name, value in config[group].items():
-            key = f"{group}.{option}.{name}"
-            if name not in ("kind", "max_norm") and key not in space:
-                fixed[key] = value
-    return fixed
+    values = {f"{group}.{option}.{name}": v for group, option in options.items() for name, v in config[group].items()}
+    return {k: v for k, v in values.items() if k not in space and k.rpartition(".")[2] not in ("kind", "max_norm")}
 
 
 def confounded(frozen: Fingerprinted) -> tuple[str, ...]:
-    """What the levels are trained with that goes together with what is compared, so that nobody can tell them apart.
+    """Return the training settings that are confounded with the compared factor, sorted: `training.epochs`.
 
-    Epochs, rows, schedules may be compared: alone, or where every one of their values meets every value of whatever
-    else is compared.
-
-    Args:
-        frozen: What makes the sweep what it is.
-
-    Returns:
-        Names of groups and keys, sorted: `training.epochs`.
+    Epochs, rows and schedules may be compared alone, or fully crossed with the other factors.
     """
     differing = _differing(frozen)
     if _crossed(differing):
@@ -124,7 +106,7 @@ def confounded(frozen: Fingerprinted) -> tuple[str, ...]:
 
 
 def _factors(frozen: Fingerprinted, level: StoredLevel) -> dict[str, str]:
-    """The value of each factor where levels are every combination of several; empty for any other design."""
+    """Return the level of each factor in a full factorial design; empty for other designs."""
     if with_defaults(frozen.config)["search"]["compare"] == "regularization":
         return FACTORIAL.get(level.name, {})
     differing = _differing(frozen)
@@ -133,19 +115,17 @@ def _factors(frozen: Fingerprinted, level: StoredLevel) -> dict[str, str]:
 
 
 def _differing(frozen: Fingerprinted) -> dict[str, list[str]]:
-    """The groups and keys in which levels differ, sorted, with the value of each level."""
+    """Return the groups and keys in which levels differ, sorted, with the value of each level."""
     values = {key: [repr(_setting(level, key)) for level in frozen.levels] for key in sorted(frozen.compared)}
-    return {key: found for key, found in values.items() if len(set(found)) > 1}
+    return {key: by_level for key, by_level in values.items() if len(set(by_level)) > 1}
 
 
 def _crossed(differing: Mapping[str, Sequence[str]]) -> bool:
-    """Whether every value of each key meets every value of the others."""
-    met = set(zip(*differing.values(), strict=True)) or {()}
-    return len(met) == math.prod(len(set(found)) for found in differing.values())
+    combinations = set(zip(*differing.values(), strict=True)) or {()}
+    return len(combinations) == math.prod(len(set(by_level)) for by_level in differing.values())
 
 
 def _setting(level: StoredLevel, key: str) -> Any:
-    """What a level says of a group or a value, or else what its configuration holds."""
     if key in level.settings:
         return level.settings[key]
     group, _, name = key.partition(".")

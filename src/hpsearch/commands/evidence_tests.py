@@ -1,4 +1,4 @@
-"""What a tracking store keeps of the openings by a sweep, as evidence: numbers, bitmaps, and the ledger's words."""
+"""Reads a sweep's openings of the test set from the tracking store, as evidence for its report."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,17 @@ from hpsearch.tracking.reader import Child, StoredSweeps
 from hpsearch.tracking.run_format import Role, SweepRun
 
 SHOWN = 12
-"""Digits of a digest that are shown, as on the terminal."""
+"""Length of a displayed digest, as on the terminal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A run of a sweep that has opened the sealed test set, to its end.
+    """A completed opening of the sealed test set.
 
     Attributes:
-        child: The run.
-        correct: (n,) whether the shipped model classifies each test row correctly; None where it is not kept.
-        unread: Why a bitmap that was kept is not there; empty if it is, or never was.
+        child: Its run.
+        correct: Shape (n,), whether the shipped model classifies each test row correctly; None if not stored.
+        unread: Why a stored bitmap could not be read; empty otherwise.
     """
 
     child: Child
@@ -34,47 +34,31 @@ class Opened:
 
 
 def opened_by(stored: StoredSweeps, sweep: SweepRun) -> list[Opened]:
-    """The runs of a sweep that have opened the sealed test set and logged what they found.
+    """Return the openings by a sweep whose results were logged.
 
     Raises:
-        BrokenFileError: If a bitmap is not the one whose accuracy was logged.
+        BrokenFileError: If a bitmap contradicts the logged accuracy.
     """
-    finals = [child for child in stored.children(sweep, Role.FINAL) if _ended(child)]
-    return [_opened(stored, child) for child in finals]
-
-
-def _ended(child: Child) -> bool:
-    return any(name.startswith("test/") for name in child.metrics)
+    finals = stored.children(sweep, Role.FINAL)
+    return [_opened(stored, child) for child in finals if any(name.startswith("test/") for name in child.metrics)]
 
 
 def _opened(stored: StoredSweeps, child: Child) -> Opened:
-    """With its bitmap; what needs one that was deleted is left out, and said so, and all else is told."""
     if "bitmaps" not in child.tags:
         return Opened(child, None)
     file, run_id = child.tags["bitmaps"], child.attempt.run_id
     name = f"{file} of run {run_id}"
     try:
-        kept = stored.artifact(run_id, file)
+        content = stored.artifact(run_id, file)
     except TrackingError:
         return Opened(child, None, f"{name} could not be read")
-    return Opened(child, _correct(kept, child, name))
-
-
-def _correct(kept: bytes, child: Child, name: str) -> np.ndarray:
-    correct: np.ndarray = unpack(kept, name)[0]
+    correct: np.ndarray = unpack(content, name)[0]
     if correct.sum() != round(child.metrics["test/accuracy"] * len(correct)):
         raise BrokenFileError(name, "its rows are not those of the accuracy that was logged")
-    return correct
+    return Opened(child, correct)
 
 
-def row_of(opened: Opened, design: Design, ledger: Mapping[str, Mapping[str, str]]) -> TestRow:
-    """One opening by the sweep.
-
-    Args:
-        opened: It.
-        design: Says which metric is shown.
-        ledger: Who opened the test set, when and why, by the number of the opening.
-    """
+def _row(opened: Opened, design: Design, ledger: Mapping[str, Mapping[str, str]]) -> TestRow:
     child, metric = opened.child, f"test/{design.metric}"
     tags, metrics, opening = child.tags, child.metrics, child.tags.get("opening", "0")
     entry = ledger.get(opening, {})
@@ -91,7 +75,7 @@ def row_of(opened: Opened, design: Design, ledger: Mapping[str, Mapping[str, str
         when=entry.get("granted_at", ""),
         config=tags.get("config_sha256", "")[:SHOWN],
         weights=tags.get("weights_sha256", "")[:SHOWN],
-        # What was not finite was not logged: it is missing, and there is no mean without it.
+        # Non-finite values were not logged; as NaN they keep a mean from being taken without them.
         retrained=tuple(
             metrics.get(f"{metric}/retrain/{number}", math.nan)
             for number in range(1, int(tags.get("retrains", "0")) + 1)
@@ -102,7 +86,13 @@ def row_of(opened: Opened, design: Design, ledger: Mapping[str, Mapping[str, str
 
 
 def rows_of(opened: Sequence[Opened], design: Design, openings: Sequence[Mapping[str, str]]) -> tuple[TestRow, ...]:
-    """The openings by the sweep that have measured its metric."""
+    """Return the openings that measured the sweep's metric, by number.
+
+    Args:
+        opened: The openings by the sweep.
+        design: The design, with the metric.
+        openings: The ledger's entries: `opening`, `claimant`, `granted_at`, `purpose`.
+    """
     ledger = {opening["opening"]: opening for opening in openings}
-    found = [row_of(one, design, ledger) for one in opened if f"test/{design.metric}" in one.child.metrics]
-    return tuple(sorted(found, key=lambda row: row.opening))
+    rows = [_row(each, design, ledger) for each in opened if f"test/{design.metric}" in each.child.metrics]
+    return tuple(sorted(rows, key=lambda row: row.opening))

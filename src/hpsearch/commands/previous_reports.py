@@ -1,4 +1,4 @@
-"""What was seen before a report is made: earlier looks at the same question, by this sweep or by another one."""
+"""Earlier views of the results that a report is about to show, by this sweep or another one of the same question."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,11 @@ from hpsearch.tracking.run_format import SweepRun
 
 @dataclass(frozen=True, slots=True)
 class EarlierViews:
-    """What was seen before a report.
+    """Views that precede a report.
 
     Attributes:
-        digests: Of other retrainings that reports have shown before those of this one.
-        exploratory: Why this report proves nothing, being judged by something that was chosen after a look; None if it
-            was not.
+        digests: Digests of other retrainings that reports have shown before.
+        exploratory: Why the report is exploratory, because its criteria were chosen after a view; None otherwise.
     """
 
     digests: tuple[str, ...]
@@ -33,48 +32,45 @@ class EarlierViews:
 
 
 def seen_before(specification: Specification, digest: str, looks: ReportViews, run: SweepRun) -> EarlierViews:
-    """What was seen before a report of these retrainings.
+    """Return the views that precede a report of these retrainings.
 
     Args:
-        specification: Of the sweep.
-        digest: Of the retrainings; empty before there are any.
-        looks: Of the tracking store; what other stores keep is not known.
+        specification: The sweep's specification.
+        digest: Digest of the retrainings; empty before there are any.
+        looks: The views in the tracking store; those in other stores are unknown.
         run: The run of the sweep.
     """
     question, own = specification.fingerprinted, looks.of(run)
     others: list[RelatedSweep] = []
     if question.levels:
-        asked = judgement_of(question)
-        found = looks.askers(question_of(question), digest)
-        others = [asker for asker in found if asker.run_id != run.run_id and overlaps(asker.asked, asked)]
-    return EarlierViews(_shown(digest, own, others), _changed(specification, others) if others else None)
+        criteria = judgement_of(question)
+        related = looks.askers(question_of(question), digest)
+        others = [sweep for sweep in related if sweep.run_id != run.run_id and overlaps(sweep.asked, criteria)]
+    return EarlierViews(_shown_before(digest, own, others), _changed_criteria(specification, others))
 
 
-def _shown(digest: str, own: Sequence[ReportView], others: Sequence[RelatedSweep]) -> tuple[str, ...]:
-    """Digests that had been shown when this one first was, so that a report that is made again has the same bytes."""
-    first = next((look for look in own if look.digest == digest), None)
+def _shown_before(digest: str, own: Sequence[ReportView], others: Sequence[RelatedSweep]) -> tuple[str, ...]:
+    first = next((view for view in own if view.digest == digest), None)
     if first is not None:
-        return first.before
-    taken = sorted([*own, *(look for asker in others for look in asker.looks)], key=lambda look: look.at_ms)
-    return tuple(dict.fromkeys(look.digest for look in taken if look.digest != digest))
+        return first.before  # as at the first view, so that a report made again has the same bytes
+    views = sorted([*own, *(view for sweep in others for view in sweep.looks)], key=lambda view: view.at_ms)
+    return tuple(dict.fromkeys(view.digest for view in views if view.digest != digest))
 
 
-def _changed(specification: Specification, others: Sequence[RelatedSweep]) -> str | None:
-    """Which sweep of the same question had been looked at before this one judged it by something else."""
-    asked, begun_ms = judgement_of(specification.fingerprinted), specification.created_ms
-    for asker in others:
-        first: ReportView | None = next(iter(asker.looks), None)
-        found = changes(asker.asked, asked)
-        if found and first is not None and first.at_ms < begun_ms:
+def _changed_criteria(specification: Specification, others: Sequence[RelatedSweep]) -> str | None:
+    """Return the message that a report of another sweep was seen before this one changed the criteria, if so."""
+    for sweep in others:
+        changed = changes(sweep.asked, judgement_of(specification.fingerprinted))
+        if changed and sweep.looks and sweep.looks[0].at_ms < specification.created_ms:
             return (
-                f"sweep {asker.name!r} has put the same question to the same rows and seeds, and its retrainings were "
-                f"shown before this sweep began with {', '.join(found)}"
+                f"sweep {sweep.name!r} has put the same question to the same rows and seeds, and its retrainings were "
+                f"shown before this sweep began with {', '.join(changed)}"
             )
     return None
 
 
 def warn_of_earlier_views(observer: Observer, named: SweepIdentity, looks: ReportViews, run: SweepRun) -> None:
-    """Before anything is trained: what was seen of the answer already, and costs the report."""
+    """Warn, before anything is trained, of earlier views and their cost to the report."""
     seen = seen_before(named.specification, "", looks, run)
     if seen.exploratory is not None:
         seed = named.specification.fingerprinted.config["seed"] + 1
@@ -89,7 +85,7 @@ def warn_of_earlier_views(observer: Observer, named: SweepIdentity, looks: Repor
 
 
 def noted_by_user(observer: Observer) -> list[Noted]:
-    """The openings by this user from any folder: they refuse nothing, nor does a file of them that is damaged."""
+    """Return this user's openings from any folder; a damaged file of them causes a warning alone."""
     try:
         return noted(user_folder())
     except (BrokenFileError, StorageError) as error:
@@ -97,17 +93,18 @@ def noted_by_user(observer: Observer) -> list[Noted]:
         return []
 
 
-def tell_opened(observer: Observer, directory: str, development: Development, sealed: SealedTest) -> None:
-    """Before a sweep: that its development rows, or the sealed ones of another data set, were test rows before."""
-    known = {note.entry: note for note in [*noted_by_user(observer), *noted(Path(directory))]}
-    for found in recurring(known.values(), development, sealed, other=False):
-        if not found.chance:
-            observer.warn(found.sentence)
+def warn_of_opened_rows(observer: Observer, directory: str, development: Development, sealed: SealedTest) -> None:
+    """Warn, before a sweep, of rows that an earlier opening has shown as test rows."""
+    openings = {note.entry: note for note in [*noted_by_user(observer), *noted(Path(directory))]}
+    for rows in recurring(openings.values(), development, sealed, other=False):
+        if not rows.chance:
+            observer.warn(rows.sentence)
 
 
-def tell_other_code(observer: Observer, named: SweepIdentity, provenance: Provenance) -> None:
-    """Before a comparison goes on: that it was begun with other code, so that its pairs will not be compared."""
-    others = sorted({one.code for one in load_from_disk(named.store).made_with if one is not None} - {provenance.code})
+def warn_of_other_code(observer: Observer, named: SweepIdentity, provenance: Provenance) -> None:
+    """Warn, before a comparison resumes, that it was begun with other code, so that its pairs are not compared."""
+    made_with = load_from_disk(named.store).made_with
+    others = sorted({each.code for each in made_with if each is not None} - {provenance.code})
     if others:
         observer.warn(
             f"this sweep was trained with {others[0]}, this is {provenance.code}: if anything more is trained, no pair "

@@ -1,4 +1,4 @@
-"""Builds what a driver works with: workers, tracker, parent run, study."""
+"""Connects to the tracking store and keeps the parent run of a sweep."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -11,9 +11,8 @@ from hpsearch.errors import OutputClosedError
 from hpsearch.execution.interrupts import StoppedError
 from hpsearch.quoting import command_line, hydra_quoted
 from hpsearch.search.sweep_identity import SweepIdentity
-from hpsearch.store.optuna_journal import JOURNAL
 from hpsearch.store.specification import Specification, judgement_of, question_of
-from hpsearch.tracking.connection import check, load, resolve_uri
+from hpsearch.tracking.connection import check, resolve_uri
 from hpsearch.tracking.environment import describe
 from hpsearch.tracking.reader import REQUESTED
 from hpsearch.tracking.report_views import question_tags
@@ -21,22 +20,13 @@ from hpsearch.tracking.run_format import OURS, Dataset, Ending, SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 
-def load_tracking(config: Config) -> None:
-    """Imports what `connect` needs, for a caller who has to wait for something else anyway."""
-    load(_uri(config))
-
-
-def check_tracking(config: Config) -> None:
-    """Refuses a tracking store that cannot be used, before anything else is waited for.
-
-    Raises:
-        TrackingError: It cannot be used; within 10 s.
-    """
-    check(_uri(config))
+def tracking_uri(config: Config) -> str:
+    """Return the address of the tracking store."""
+    return resolve_uri(config.tracking.uri, Path(config.tracking.directory))
 
 
 def connect(config: Config, observer: Observer) -> Tracker:
-    """The tracker that the configuration names; that its folder was moved is told."""
+    """Connect to the tracking store, and warn if its folder was moved."""
     tracker = Tracker.connect(config.tracking.uri, Path(config.tracking.directory))
     for place in tracker.moved_from:
         observer.warn(
@@ -46,13 +36,13 @@ def connect(config: Config, observer: Observer) -> Tracker:
 
 
 def connect_reader(config: Config, observer: Observer) -> Tracker:
-    """The tracker that the configuration names, of a store that is there: who only reads makes none.
+    """Connect to an existing tracking store, for readers, which do not create one.
 
     Raises:
-        ConfigError: It is a SQLite store, and there is none.
-        TrackingError: It cannot be used; within 10 s.
+        ConfigError: If it is a SQLite store that does not exist.
+        TrackingError: If it cannot be used; within 10 s.
     """
-    path = check(_uri(config))
+    path = check(tracking_uri(config))
     if path is not None and not path.exists():
         raise ConfigError(
             f"there is no tracking store at {path}: run a sweep first, in this folder, or give tracking.uri"
@@ -68,24 +58,24 @@ def running(
     tags: Mapping[str, str] | None = None,
     own: Mapping[str, str] | None = None,
 ) -> Iterator[SweepRun]:
-    """The parent run of a sweep, made now or found again: it runs while in the context, and has ended after it.
+    """Keep the parent run of a sweep running within the context, and end it afterwards.
 
     Args:
-        tracker: Where.
+        tracker: The tracker.
         named: The sweep.
         columns: Params and metrics that MLflow's table of trials shows beside the score.
-        tags: What else is known of it.
-        own: Tags of the user's own.
+        tags: Further tags.
+        own: The user's own tags.
 
     Raises:
-        ConfigError: If one of those is a tag that hpsearch or MLflow sets.
+        ConfigError: If one of the user's tags is set by hpsearch or MLflow.
     """
     run = _open_run(tracker, named, columns, tags or {}, own or {})
     try:
         yield run
     except BaseException as error:
         failed = isinstance(error, Exception) and not isinstance(error, StoppedError | OutputClosedError)
-        # What cannot be closed now, because tracking is what failed, is closed by the next start.
+        # If tracking itself failed, the run is closed by the next start.
         with suppress(Exception):
             tracker.close_sweep(run, Ending.FAILED if failed else Ending.KILLED, ended_ms=now_ms())
         raise
@@ -94,9 +84,9 @@ def running(
 
 @contextmanager
 def stored(tracker: Tracker, named: SweepIdentity) -> Iterator[SweepRun]:
-    """The parent run of a sweep left as it is, whatever becomes of its final; made if this store does not have it."""
-    found = tracker.find_sweep(named.name, named.identity)
-    with running(tracker, named, []) if found is None else nullcontext(found) as run:
+    """Yield the parent run of a sweep without changing it; it is created if this store lacks it."""
+    existing = tracker.find_sweep(named.name, named.identity)
+    with running(tracker, named, []) if existing is None else nullcontext(existing) as run:
         yield run
 
 
@@ -104,19 +94,11 @@ def _open_run(
     tracker: Tracker, named: SweepIdentity, columns: list[str], tags: Mapping[str, str], own: Mapping[str, str]
 ) -> SweepRun:
     specification = named.specification
-    data, asked = specification.data, specification.fingerprinted
-    test = {f"test_{key}": str(value) for key, value in asdict(data.test).items()} if data.test else {}
-    kept = {key: str(getattr(specification, key)) for key in ("fingerprint", "engine", "device")}
-    question = question_tags(question_of(asked), judgement_of(asked)) if asked.levels else {}
-    ours = {
-        **describe(),
-        **kept,
-        **test,
-        **question,
-        **tags,
-        "data": data.name,
-        REQUESTED: str(named.store.requested()),
-    }
+    data, frozen = specification.data, specification.fingerprinted
+    ours = describe() | {key: str(getattr(specification, key)) for key in ("fingerprint", "engine", "device")}
+    ours |= {f"test_{key}": str(value) for key, value in asdict(data.test).items()} if data.test else {}
+    ours |= question_tags(question_of(frozen), judgement_of(frozen)) if frozen.levels else {}
+    ours |= {**tags, "data": data.name, REQUESTED: str(named.store.requested())}
     taken = [key for key in own if key in {*ours, *OURS} or key.startswith("mlflow.")]
     if taken:
         raise ConfigError(*(f"tracking.tags.{key} is set by hpsearch or MLflow: give it another name" for key in taken))
@@ -132,40 +114,28 @@ def _open_run(
 
 
 def _datasets(specification: Specification) -> list[Dataset]:
-    """The development rows, and those that are sealed."""
     data, config = specification.data, specification.fingerprinted.config
     source = {"data": config["options"]["data"], **config["data"]}
     rows = {"rows": data.development_rows, "targets": data.targets}
-    found = [Dataset(data.name, specification.fingerprinted.data, "development: train, val, report", source, rows)]
+    datasets = [Dataset(data.name, specification.fingerprinted.data, "development: train, val, report", source, rows)]
     if data.test:
-        found.append(Dataset(data.name, data.test.digest, "sealed test", source, {"rows": data.test.rows}))
-    return found
-
-
-def journal_path(config: Config) -> Path:
-    """Where Optuna's journal lies."""
-    return Path(config.tracking.directory) / JOURNAL
+        datasets.append(Dataset(data.name, data.test.digest, "sealed test", source, {"rows": data.test.rows}))
+    return datasets
 
 
 def describe_sweep(named: SweepIdentity, result: str = "") -> str:
-    """What stands on the pages of a sweep in MLflow, in Markdown: what it is, its result, the command that it is from.
-
-    Args:
-        named: The sweep.
-        result: One sentence or more, once there is a result.
-    """
+    """Return the description of a sweep for its pages in MLflow, in Markdown, with its result once there is one."""
     specification = named.specification
     data, command = specification.data.name, command_line(specification.overrides)
-    what = (
+    summary = (
         f"A sweep of hpsearch on `{data}`: one child run for each trial; `score` is the validation metric (higher is "
-        f"better). {_to_quote(specification)}\n\n    {command}\n"
+        f"better). {_what_to_quote(specification)}\n\n    {command}\n"
     )
-    told = [specification.description, result and f"**Result.** {result}", what]
-    return "\n\n".join(text for text in told if text)
+    paragraphs = [specification.description, result and f"**Result.** {result}", summary]
+    return "\n\n".join(text for text in paragraphs if text)
 
 
-def _to_quote(specification: Specification) -> str:
-    """What a reader of the runs may quote: the highest of several scores flatters."""
+def _what_to_quote(specification: Specification) -> str:
     if specification.fingerprinted.levels:
         again = command_line(["+report=sweep", f"report.sweep={hydra_quoted(specification.name)}"])
         return (
@@ -176,7 +146,3 @@ def _to_quote(specification: Specification) -> str:
     if specification.fingerprinted.config["evaluation"]["kind"] == "holdout":
         return "`report/…` is what to quote."
     return "There are no report rows, and the highest of several scores flatters."
-
-
-def _uri(config: Config) -> str:
-    return resolve_uri(config.tracking.uri, Path(config.tracking.directory))
