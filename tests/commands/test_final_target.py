@@ -7,7 +7,7 @@ import pytest
 from hpsearch.commands.final_target import _champion_config, _refuse_contradictions
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
-from hpsearch.final.frozen_champion import _frozen_champion, _require_same_code
+from hpsearch.final.frozen_champion import _require_same_code, frozen_champion
 from hpsearch.nn.source_digest import source_digest
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.sweep_identity import SweepIdentity
@@ -128,4 +128,4 @@ def test_a_damaged_note_of_the_frozen_champion_is_named_with_the_remedy(tmp_path
     path.parent.mkdir(parents=True)
     path.write_text(garbage)
     with pytest.raises(BrokenFileError, match=r"champion.json' is not whole: .*; move it away, and trial 0, the"):
-        _frozen_champion(named, {champion.key: champion}, champion)
+        frozen_champion(named, {champion.key: champion}, champion)

@@ -1,4 +1,4 @@
-"""Which action a command asks for, checked as far as that takes neither rows nor torch nor a tracking store."""
+"""Selects the action of a command, with all checks that need neither rows nor torch nor a tracking store."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a command asks for.
+    """The action of a command.
 
     Attributes:
         name: `sweep`, `final`, `report` or `leaderboard`.
-        run: Does it, telling an observer what happens and heeding signals, and returns what came of it.
-        trains: Whether that may need workers.
+        run: Runs it, with an observer and stop signals, and returns its result.
+        trains: Whether it may need workers.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Action:
 
 
 def plan_action(composer: Composer) -> Action:
-    """The action, whose modules are loaded when it is run.
+    """Return the action; its modules are imported when it runs.
 
     Raises:
-        ConfigError: With what does not fit together; most commands that are refused are refused here, in a second.
+        ConfigError: If the command is inconsistent; most refusals come from here, within a second.
     """
-    # Finals and reports have their options from the stored sweep; those of the command line are compared with it.
+    # Finals and reports take their options from the stored sweep, and compare those of the command line with it.
     stored = {"final", "report"} & composer.overrides.options.keys()
     base = composer.compose_uncovered() if stored else composer.compose()
     if len(base.actions) > 1:
@@ -78,7 +78,7 @@ def _plan_report(composer: Composer, base: Composed) -> Action:
     def run(observer: Observer, signals: StopSignals) -> "Result":
         from hpsearch.commands.report import run_report  # noqa: PLC0415 (matplotlib and scipy)
 
-        del signals  # nothing is trained that they could stop
+        del signals  # nothing is trained
         return run_report(composer.overrides, base, observer)
 
     name = "leaderboard" if base.actions["report"] == "leaderboard" else "report"
@@ -107,8 +107,8 @@ def _plan_sweep(composer: Composer, base: Composed) -> Action:
 
 
 def _options_of(composer: Composer, base: Composed, group: str) -> list[Composed]:
-    """Each option that a trial may take, composed; names that no option has are refused elsewhere."""
     names = base.config.search.chosen(group)
     if not names or group in composer.overrides.options:
         return [base]
+    # Unknown names are refused elsewhere.
     return [composer.compose({group: name}) for name in names if name in composer.known_options(group)]

@@ -1,4 +1,4 @@
-"""Which trial a `+final` command evaluates, with its configuration, its data and its sealed test set."""
+"""Selects the trial that a `+final` command evaluates, and checks the command against the stored sweep."""
 
 import copy
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from hpsearch.compose.composer import Composer
 from hpsearch.compose.overrides import SpaceEdit
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.schema import UNCOVERED
-from hpsearch.final.frozen_champion import Chosen, _frozen_champion
+from hpsearch.final.frozen_champion import Chosen, frozen_champion
 from hpsearch.formatting import number_of
 from hpsearch.quoting import command_line
 from hpsearch.search.space import Composed
@@ -20,45 +20,38 @@ from hpsearch.store.trial_config import stored_config
 from hpsearch.tracking.run_format import Attempt
 
 
-def contradictions(edit: SpaceEdit, space: Mapping[str, Mapping[str, Any]], sweep: str) -> list[str]:
-    """One sentence for each bound that the sweep does not have; none where it has them all.
-
-    Args:
-        edit: `<group>.space.<name>[.<bound>]=value`.
-        space: The stored dimensions: `group.option` to name to what describes one.
-        sweep: Its name.
-    """
+def _contradictions(edit: SpaceEdit, space: Mapping[str, Mapping[str, Any]], sweep: str) -> list[str]:
+    """Return one message per bound of an edit that differs from the stored dimensions."""
     key = f"{edit.group}.space.{edit.name}"
-    drawn = [names[edit.name] for own, names in space.items() if own.split(".")[0] == edit.group and edit.name in names]
-    if not drawn:
+    stored = [names[edit.name] for o, names in space.items() if o.split(".")[0] == edit.group and edit.name in names]
+    if not stored:
         return [f"{key} contradicts sweep {sweep!r}, which does not draw {edit.group}.{edit.name}"]
     bounds = edit.value if edit.bound is None and isinstance(edit.value, Mapping) else {edit.bound or "": edit.value}
-    found = [
+    messages = [
         f"{key}{bound and f'.{bound}'}={value} contradicts sweep {sweep!r}, which has {_show(dimension, bound)}"
         for bound, value in bounds.items()
-        for dimension in drawn
+        for dimension in stored
         if not _has(dimension, bound, value)
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(messages))
 
 
 def _has(dimension: Mapping[str, Any], bound: str, value: Any) -> bool:
     if bound == "choices":
         return bool(dimension.get("values") == value)
     if bound == "high" and dimension.get("step") and isinstance(value, int | float):
-        return bool(0 <= value - dimension["high"] < dimension["step"])  # it was stored as the last step below
+        return bool(0 <= value - dimension["high"] < dimension["step"])  # stored as the last step below
     return bound in dimension and bool(dimension[bound] == value)
 
 
 def _show(dimension: Mapping[str, Any], bound: str) -> Any:
-    """The bound of a dimension, or the whole of it where it has no such bound."""
     if "values" in dimension:
         return f"choices {dimension['values']}"
     return dimension[bound] if bound in dimension else f"{dimension['low']} to {dimension['high']}"
 
 
 def plan_final(composer: Composer, base: Composed) -> Chosen | None:
-    """The trial that is evaluated, from the folders of sweeps alone; None where a tracking store has to be asked.
+    """Return the trial to evaluate; None if that takes a tracking store, because `final.run` is set.
 
     Raises:
         ConfigError: As `choose`, or if no sweep is named, or there is none at all.
@@ -69,43 +62,34 @@ def plan_final(composer: Composer, base: Composed) -> Chosen | None:
 
 
 def choose(composer: Composer, asked: Config, wanted: Attempt | None) -> Chosen:
-    """The trial that is wanted, or else the champion of the sweep that is asked for.
+    """Return the wanted trial, else the champion of the named sweep.
 
     Raises:
-        ConfigError: If there is no such sweep or trial, the sweep is not finished, or the command contradicts what is
-            stored.
+        ConfigError: If there is no such sweep or trial, the sweep is not finished, or the command contradicts it.
     """
     named = find_sweep(asked, wanted.sweep if wanted else None)
     records = named.store.records()
     champion = records.get((wanted.level, wanted.k)) if wanted else find_champion(records.values())
     if champion is None or champion.result.score is None:
-        what = f"run {asked.final.run}" if wanted else f"sweep {named.name!r}"
-        raise ConfigError(f"{what} has no trial that learned something: there is nothing to evaluate")
+        source = f"run {asked.final.run}" if wanted else f"sweep {named.name!r}"
+        raise ConfigError(f"{source} has no trial that learned something: there is nothing to evaluate")
     note = None
     if wanted is None:
-        _require_finished(composer, named, len(records))
-        champion, note = _frozen_champion(named, records, champion)
+        acknowledged = composer.overrides.values.get("search.trials") == f"++search.trials={len(records)}"
+        if len(records) < named.store.requested() and not acknowledged:
+            raise ConfigError(
+                f"sweep {named.name!r} has {len(records)} of {number_of(named.store.requested(), 'trial')}: finish it "
+                f"by {command_line(named.specification.overrides)}, or add search.trials={len(records)} to evaluate "
+                "the best of what is there"
+            )
+        champion, note = frozen_champion(named, records, champion)
     config = _champion_config(composer, asked, champion, named)
     _refuse_contradictions(composer, config, named)
     return Chosen(named, champion, config, len(records), note)
 
 
-def _require_finished(composer: Composer, named: SweepIdentity, found: int) -> None:
-    acknowledged = composer.overrides.values.get("search.trials") == f"++search.trials={found}"
-    if found < named.store.requested() and not acknowledged:
-        command = command_line(named.specification.overrides)
-        raise ConfigError(
-            f"sweep {named.name!r} has {found} of {number_of(named.store.requested(), 'trial')}: finish it by "
-            f"{command}, or add search.trials={found} to evaluate the best of what is there"
-        )
-
-
 def _champion_config(composer: Composer, asked: Config, champion: Record, named: SweepIdentity) -> Config:
-    """The champion's configuration, with this command's settings where they change no result, and its secrets.
-
-    Raises:
-        ConfigError: If it was trained with a secret, which is not stored, and the command does not give that.
-    """
+    """Return the champion's configuration, with this command's secrets and settings that do not affect results."""
     config = stored_config(champion.config_tree, asked, _with_values({}, composer.given_values()))
     tree = {key: node for key, node in config.to_tree().items() if key not in ("search", *UNCOVERED)}
     if masked := masked_keys(tree):
@@ -116,12 +100,13 @@ def _champion_config(composer: Composer, asked: Config, champion: Record, named:
 
 
 def _refuse_contradictions(composer: Composer, config: Config, named: SweepIdentity) -> None:
-    """The stored specification is authoritative: what the command says otherwise must say the same."""
+    """Refuse overrides that differ from the stored specification."""
     stored = config.to_tree()
-    problems = []
-    for group, option in composer.overrides.options.items():
-        if group in stored["options"] and group not in UNCOVERED and stored["options"][group] != option:
-            problems.append(f"{group}={option} contradicts sweep {named.name!r}, which has {stored['options'][group]}")
+    problems = [
+        f"{group}={option} contradicts sweep {named.name!r}, which has {stored['options'][group]}"
+        for group, option in composer.overrides.options.items()
+        if group not in UNCOVERED and stored["options"].get(group, option) != option
+    ]
     if problems:
         raise ConfigError(*problems)
     given = {key: value for key, value in composer.given_values().items() if key.split(".")[0] not in UNCOVERED}
@@ -131,13 +116,12 @@ def _refuse_contradictions(composer: Composer, config: Config, named: SweepIdent
         if (old := _at(stored, key)) != (new := _at(now, key)):
             problems.append(f"{key}={new} contradicts sweep {named.name!r}, which has {old}")
     for edit in composer.overrides.edits:
-        problems += contradictions(edit, named.specification.fingerprinted.space, named.name)
+        problems += _contradictions(edit, named.specification.fingerprinted.space, named.name)
     if problems:
         raise ConfigError(*problems)
 
 
 def _with_values(tree: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the tree with values at dotted keys; mappings that are not there are made."""
     changed = copy.deepcopy(tree)
     for key, value in given.items():
         *groups, last = key.split(".")

@@ -1,15 +1,14 @@
-"""`+report=leaderboard`: everything that is logged on one data set and one split, across sweeps; nothing is mixed."""
+"""`+report=leaderboard`: compares all sweeps logged on one data set and one split."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hpsearch.analysis.analyse import digest_of
-from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.leaderboard.standings import Leaderboard, Recipe, Split, Sweep, standings
 from hpsearch.commands.evidence import evidence_of
 from hpsearch.commands.evidence_levels import FACTS
@@ -42,82 +41,60 @@ from hpsearch.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A sweep that was found, and of which no trial is read yet.
+class Candidate:
+    """A sweep whose trials are not loaded yet.
 
     Attributes:
-        name: Its name; of several of one name, all but the first have the beginning of their fingerprint behind it.
-        specification: What it is.
-        gather: Reads the rest.
+        name: Its name; a further sweep of the same name has the beginning of its fingerprint appended.
+        specification: Its specification.
+        load: Loads its trials.
         run: Its run in the tracking store; None if it has none there.
     """
 
     name: str
     specification: Specification
-    gather: Callable[[], LoadedSweep]
+    load: Callable[[], LoadedSweep]
     run: SweepRun | None
 
-    @property
-    def data(self) -> str:
-        """Name of its data set."""
-        return self.specification.data.name
 
-    def seen(self, tracker: Tracker, evidence: Evidence) -> EarlierViews:
-        """What was seen before its retrainings."""
-        if self.run is None:
-            return EarlierViews((), None)
-        return seen_before(self.specification, digest_of(evidence), tracker.looks, self.run)
-
-    def note_look(self, tracker: Tracker, evidence: Evidence) -> None:
-        """Remembers that retrainings were shown."""
-        if self.run is not None and evidence.confirm:
-            look = ReportView(digest_of(evidence), now_ms(), evidence.design.shown_before)
-            tracker.looks.note(self.run, look)
-
-
-def find_sweeps(asked: Config, tracker: Tracker) -> tuple[list[Found], list[str]]:
-    """All sweeps by name, those of the folder first; and those of the tracking store that cannot be read, and why."""
-    local = _local(asked, tracker)
-    tracked, left_out = _tracked(tracker, local)
-    found = sorted([*local, *tracked], key=lambda one: one.name)
-    seen: Counter[str] = Counter()
-    for at, one in enumerate(found):
-        seen[one.name] += 1
-        if seen[one.name] > 1:
-            found[at] = replace(one, name=f"{one.name} ({one.specification.fingerprint[:8]})")
-    return found, [*map(str, damaged_sweeps(asked.tracking.directory)), *left_out]
-
-
-def _local(asked: Config, tracker: Tracker) -> list[Found]:
-    found = []
+def _find_sweeps(asked: Config, tracker: Tracker) -> tuple[list[Candidate], list[str]]:
+    """Return all sweeps by name, those on disk first, and a message for each that cannot be read."""
+    local = []
     for name, specification in list_sweeps(asked.tracking.directory).items():
         store = SweepStore(asked.tracking.directory, name)
         run = tracker.find_sweep(name, SweepIdentity(store, specification, known=True).identity)
-        found.append(Found(name, specification, partial(load_from_disk, store), run))
-    return found
+        local.append(Candidate(name, specification, partial(load_from_disk, store), run))
+    tracked, unreadable = _tracked_only(tracker, local)
+    sweeps = sorted([*local, *tracked], key=lambda sweep: sweep.name)
+    counts: Counter[str] = Counter()
+    for index, sweep in enumerate(sweeps):
+        counts[sweep.name] += 1
+        if counts[sweep.name] > 1:
+            sweeps[index] = replace(sweep, name=f"{sweep.name} ({sweep.specification.fingerprint[:8]})")
+    return sweeps, [*map(str, damaged_sweeps(asked.tracking.directory)), *unreadable]
 
 
-def _tracked(tracker: Tracker, local: list[Found]) -> tuple[list[Found], list[str]]:
-    """Sweeps that the tracking store alone has; equal ones, whose trials are equal, once."""
-    here = {one.run.run_id for one in local if one.run is not None}
-    known = {(one.name, one.specification.fingerprint) for one in local}
-    found: list[Found] = []
-    left_out: list[str] = []
-    for run in (run for run in tracker.stored.all() if run.run_id not in here):
+def _tracked_only(tracker: Tracker, local: list[Candidate]) -> tuple[list[Candidate], list[str]]:
+    """Return the sweeps that only the tracking store has, without duplicates, whose trials are equal."""
+    local_runs = {sweep.run.run_id for sweep in local if sweep.run is not None}
+    seen = {(sweep.name, sweep.specification.fingerprint) for sweep in local}
+    tracked: list[Candidate] = []
+    unreadable: list[str] = []
+    for run in (run for run in tracker.stored.all() if run.run_id not in local_runs):
         try:
             specification = tracked_specification(tracker.stored, run)
         except SpecificationError as error:
-            left_out.append(str(error))
+            unreadable.append(str(error))
             continue
-        if (run.name, specification.fingerprint) not in known:
-            known.add((run.name, specification.fingerprint))
-            gather = partial(load_from_mlflow, tracker.stored, run, specification)
-            found.append(Found(run.name, specification, gather, run))
-    return found, left_out
+        if (run.name, specification.fingerprint) not in seen:
+            seen.add((run.name, specification.fingerprint))
+            load = partial(load_from_mlflow, tracker.stored, run, specification)
+            tracked.append(Candidate(run.name, specification, load, run))
+    return tracked, unreadable
 
 
-def split_of(specification: Specification, asked: Config) -> Split:
-    """What the trials of a sweep are scored on: equal for sweeps whose scores may stand side by side."""
+def _split(specification: Specification, asked: Config) -> Split:
+    """Return what the trials of a sweep are scored on; scores of sweeps with equal splits are comparable."""
     frozen, data = specification.fingerprinted, specification.data
     config = stored_config(frozen.config, asked)
     metric = metric_of(config.search.metric, classes=data.classes > 0)
@@ -129,31 +106,27 @@ def split_of(specification: Specification, asked: Config) -> Split:
     return Split(frozen.data, tuple(sorted(settings.items())), config.seed, metric, loss)
 
 
-def read_sweep(found: Found, asked: Config, tracker: Tracker) -> Sweep:
-    """Everything that was measured of a sweep."""
-    gathered = found.gather()
-    evidence = evidence_of(gathered, asked, [], [])
-    seen = found.seen(tracker, evidence)
+def _read_sweep(candidate: Candidate, asked: Config, tracker: Tracker) -> Sweep:
+    loaded, specification, seen = candidate.load(), candidate.specification, EarlierViews((), None)
+    evidence = evidence_of(loaded, asked, [], [])
+    if candidate.run is not None:
+        seen = seen_before(specification, digest_of(evidence), tracker.looks, candidate.run)
     design = replace(
         evidence.design,
-        name=found.name,
-        commits=evidence.design.commits or (found.specification.version,),
+        name=candidate.name,
+        commits=evidence.design.commits or (specification.version,),
         shown_before=seen.digests,
         exploratory=seen.exploratory,
     )
-    recipes = {level: _recipe(gathered, record, asked) for level in gathered.levels if (record := _ok(gathered, level))}
-    return Sweep(found.name, split_of(found.specification, asked), replace(evidence, design=design), recipes)
+    best = {level: record for level in loaded.levels if (record := loaded.recipe(level)) is not None}
+    ok = {level: record for level, record in best.items() if record.result.status is Status.OK}
+    recipes = {level: _recipe(loaded, record, asked) for level, record in ok.items()}
+    return Sweep(candidate.name, _split(specification, asked), replace(evidence, design=design), recipes)
 
 
-def _ok(gathered: LoadedSweep, level: str) -> Record | None:
-    """The highest-scoring trial of a level; None where no draw has the status `ok`."""
-    record = gathered.recipe(level)
-    return record if record is not None and record.result.status is Status.OK else None
-
-
-def _recipe(gathered: LoadedSweep, record: Record, asked: Config) -> Recipe:
+def _recipe(sweep: LoadedSweep, record: Record, asked: Config) -> Recipe:
     config = stored_config(record.config_tree, asked)
-    train = split_sizes(config.evaluation, gathered.specification.data.development_rows).train
+    train = split_sizes(config.evaluation, sweep.specification.data.development_rows).train
     hidden = getattr(config.model, "hidden", None)
     kind = config.options["model"]
     settings = {group: config.options[group] for group in FACTS if group not in ("model", "evaluation")}
@@ -163,90 +136,78 @@ def _recipe(gathered: LoadedSweep, record: Record, asked: Config) -> Recipe:
         "normalize": str(config.data.normalize),
         "sampler": config.search.kind,
         "pruner": config.search.pruner,
-        "device": gathered.specification.device or "unknown",
+        "device": sweep.specification.device or "unknown",
     }
     model = f"{kind} {'-'.join(map(str, hidden))}" if hidden else kind
     rows = min(config.data.limit or train, train)
-    return Recipe(record.k, model, rows, settings, _configuration(record.config_tree))
+    # Neither the search nor the names of option files affect a training.
+    trained = {key: value for key, value in record.config_tree.items() if key not in ("search", "options")}
+    return Recipe(record.k, model, rows, settings, digest(trained))
 
 
-def _configuration(tree: Mapping[str, Any]) -> str:
-    """Digest of what a training reads of its configuration: not how it was drawn, nor what option files were called."""
-    return digest({key: value for key, value in tree.items() if key not in ("search", "options")})
-
-
-Groups = dict[Split, list[Found]]
+Groups = dict[Split, list[Candidate]]
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedLeaderboard:
-    """A leaderboard that was written; `files` begin with the page."""
+    """A written leaderboard; its page is the first of `files`."""
 
     board: Leaderboard
     files: tuple[Path, ...]
 
 
 def report_leaderboard(asked: Asked, tracker: Tracker) -> PublishedLeaderboard:
-    """Writes the leaderboard of `report.data`, and trains nothing.
+    """Write the leaderboard of `report.data`.
 
     Raises:
-        ConfigError: If there is no such data set, or its sweeps do not share one split and none is chosen.
+        ConfigError: If there is no such data set, or its sweeps have several splits and none is selected.
     """
     config = asked.config
-    found, left_out = find_sweeps(config, tracker)
-    groups = _groups(config, _on_data(config, found))
-    split = _choose(asked, groups)
-    chosen = groups.pop(split)
-    others = [(other, tuple(one.name for one in sweeps)) for other, sweeps in groups.items()]
-    sweeps = [read_sweep(one, config, tracker) for one in chosen]
+    every, unreadable = _find_sweeps(config, tracker)
+    groups: Groups = {}
+    for candidate in _on_data(config, every):
+        groups.setdefault(_split(candidate.specification, config), []).append(candidate)
+    groups = dict(sorted(groups.items(), key=lambda group: (group[0].text, group[0].rows)))
+    split = _select(asked, groups)
+    selected = groups.pop(split)
+    others = [(other, tuple(each.name for each in group)) for other, group in groups.items()]
+    sweeps = [_read_sweep(each, config, tracker) for each in selected]
     empty = [f"{sweep.name}, which has no finished trial" for sweep in sweeps if not sweep.evidence.trials]
     if len(empty) == len(sweeps):
         raise ConfigError(f"report.data={config.report.data} has no sweep with a finished trial: {'; '.join(empty)}")
-    board = standings([sweep for sweep in sweeps if sweep.evidence.trials], others, [*left_out, *empty])
+    board = standings([sweep for sweep in sweeps if sweep.evidence.trials], others, [*unreadable, *empty])
     folder = Path(config.report.directory) / slug(f"leaderboard-{board.data}-{split.digest}")
-    for one, sweep in zip(chosen, sweeps, strict=True):  # before anything is shown, so that each look is counted
-        one.note_look(tracker, sweep.evidence)
+    for candidate, sweep in zip(selected, sweeps, strict=True):  # before anything is shown, so that no view is missed
+        if candidate.run is not None and sweep.evidence.confirm:
+            view = ReportView(digest_of(sweep.evidence), now_ms(), sweep.evidence.design.shown_before)
+            tracker.looks.note(candidate.run, view)
     return PublishedLeaderboard(board, tuple(write_leaderboard(board, folder)))
 
 
-def _on_data(asked: Config, found: Sequence[Found]) -> list[Found]:
-    known = sorted({one.data for one in found})
+def _on_data(asked: Config, candidates: Sequence[Candidate]) -> list[Candidate]:
+    names = sorted({each.specification.data.name for each in candidates})
     name = asked.report.data
     if name is None:
-        raise ConfigError(f"report.data must be given: report.data=… (known here: {', '.join(known) or 'none'})")
-    chosen = [one for one in found if one.data == name]
-    if not chosen:
-        raise ConfigError(f"report.data={name} is the data set of no sweep: {nearest(name, known)}")
-    return chosen
+        raise ConfigError(f"report.data must be given: report.data=… (known here: {', '.join(names) or 'none'})")
+    if name not in names:
+        raise ConfigError(f"report.data={name} is the data set of no sweep: {nearest(name, names)}")
+    return [each for each in candidates if each.specification.data.name == name]
 
 
-def _groups(asked: Config, found: Sequence[Found]) -> Groups:
-    """The sweeps by what they are scored on, in the order of the splits' descriptions."""
-    groups: Groups = {}
-    for one in found:
-        groups.setdefault(split_of(one.specification, asked), []).append(one)
-    return dict(sorted(groups.items(), key=lambda group: (group[0].text, group[0].rows)))
-
-
-def _choose(asked: Asked, groups: Groups) -> Split:
-    """The split of `report.sweep`, or the only one."""
-    report = asked.config.report
-    wanted, data = report.sweep, str(report.data)
-    names = [one.name for sweeps in groups.values() for one in sweeps]
+def _select(asked: Asked, groups: Groups) -> Split:
+    """Return the split of `report.sweep`, or the only one."""
+    wanted, data = asked.config.report.sweep, str(asked.config.report.data)
+    split_of = {each.name: split for split, group in groups.items() for each in group}
     if wanted is not None:
-        if wanted not in names:
-            raise ConfigError(f"report.sweep={wanted} is no sweep on {data}: {nearest(wanted, names)}")
-        return next(split for split, sweeps in groups.items() if wanted in [one.name for one in sweeps])
-    if len(groups) > 1:
-        raise ConfigError(_refusal(asked, data, groups))
-    return next(iter(groups))
-
-
-def _refusal(asked: Asked, data: str, groups: Groups) -> str:
-    heading = f"the sweeps on {data} are scored on different rows or by different metrics, and are not mixed:"
-    listed = [f"  {split.text}: {', '.join(one.name for one in sweeps)}" for split, sweeps in groups.items()]
+        if wanted not in split_of:
+            raise ConfigError(f"report.sweep={wanted} is no sweep on {data}: {nearest(wanted, split_of)}")
+        return split_of[wanted]
+    if len(groups) == 1:
+        return next(iter(groups))
     commands = [
-        asked.command(f"report.data={hydra_quoted(data)}", f"report.sweep={hydra_quoted(sweeps[0].name)}")
-        for sweeps in groups.values()
+        asked.command(f"report.data={hydra_quoted(data)}", f"report.sweep={hydra_quoted(group[0].name)}")
+        for group in groups.values()
     ]
-    return "\n".join([heading, *listed, "choose the split of one sweep:", *(f"  {line}" for line in commands)])
+    lines = [f"the sweeps on {data} are scored on different rows or by different metrics, and are not mixed:"]
+    lines += [f"  {split.text}: {', '.join(each.name for each in group)}" for split, group in groups.items()]
+    raise ConfigError("\n".join([*lines, "choose the split of one sweep:", *(f"  {line}" for line in commands)]))

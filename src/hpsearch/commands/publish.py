@@ -1,4 +1,4 @@
-"""Makes the report of a sweep: as files, and as artifacts of the sweep's run."""
+"""Writes the report of a sweep, as files and as artifacts of the sweep's run."""
 
 import itertools
 import math
@@ -27,18 +27,17 @@ from hpsearch.tracking.run_format import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 
-def signal_theory(found: LoadedSweep, asked: Config) -> Mapping[str, list[float]]:
-    """For each level, the second moment of every layer's output at initialization (S-23), hidden layers then logits.
+def signal_theory(sweep: LoadedSweep, asked: Config) -> Mapping[str, list[float]]:
+    """Return the second moment of every layer's output at initialization (S-23) by level, hidden layers then logits.
 
-    Levels are left out of which mean-field theory says nothing here: other networks than MLPs, batch normalization,
-    weights that were scaled to the data.
+    Levels outside this mean-field theory are omitted: networks other than MLPs, normalization, weights scaled to the
+    data.
     """
     theory = {}
-    for level in found.specification.fingerprinted.levels:
-        config = stored_config(level.config, asked)
-        moments = _moments(config, found.specification.data)
-        varied = {draw.partition(".")[0] for draw in level.draws} & {"init", "activation", "norm", "model"}
-        if moments is not None and not varied:
+    for level in sweep.specification.fingerprinted.levels:
+        moments = _moments(stored_config(level.config, asked), sweep.specification.data)
+        sampled = {draw.partition(".")[0] for draw in level.draws} & {"init", "activation", "norm", "model"}
+        if moments is not None and not sampled:
             theory[level.name] = moments
     return theory
 
@@ -64,14 +63,14 @@ def _moments(config: Config, data: DataFacts) -> list[float] | None:
 
 @dataclass(frozen=True, slots=True)
 class PublishedReport:
-    """A report that was written.
+    """A written report.
 
     Attributes:
-        name: Of the sweep.
-        answers: Status and sentence of each line of the answer box but the scope and those of `undecided`.
-        files: Where it is; `report.html` first.
-        undecided: Comparisons of two levels that the data do not decide.
-        lacking: That trials are missing, in words; None where all are there.
+        name: Name of the sweep.
+        answers: Status and sentence of each answer except the scope and undecided comparisons.
+        files: Its files; `report.html` first.
+        undecided: Number of comparisons of two levels that the data do not decide.
+        lacking: The message that trials are missing; None if none are.
     """
 
     name: str
@@ -86,55 +85,50 @@ class PublishedReport:
         return self.files[0]
 
 
-def publish(found: LoadedSweep, asked: Config, tracker: Tracker, run: SweepRun) -> PublishedReport:
-    """Makes the report of a sweep: as files, and as artifacts of the sweep's run.
+def publish(sweep: LoadedSweep, asked: Config, tracker: Tracker, run: SweepRun) -> PublishedReport:
+    """Write the report of a sweep, as files and as artifacts of the sweep's run.
 
     Args:
-        found: The sweep.
-        asked: Says where reports lie.
-        tracker: Has its runs.
+        sweep: The sweep.
+        asked: The configuration of this command, with the folder of reports.
+        tracker: The tracker of its runs.
         run: Its run.
+
+    Raises:
+        ConfigError: If no trial has finished.
     """
-    _require_trials(found)
-    test = found.specification.data.test
+    _require_trials(sweep)
+    test = sweep.specification.data.test
     openings = tracker.ledger.openings(test.digest) if test else []
-    ledger = [
-        {
-            "opening": str(opening.opening),
-            "claimant": opening.claimant,
-            "granted_at": opening.granted_at,
-            "purpose": opening.purpose,
-        }
-        for opening in openings
-    ]
-    evidence = evidence_of(found, asked, opened_by(tracker.stored, run), ledger)
+    keys = ("opening", "claimant", "granted_at", "purpose")
+    ledger = [{key: str(getattr(opening, key)) for key in keys} for opening in openings]
+    evidence = evidence_of(sweep, asked, opened_by(tracker.stored, run), ledger)
     digest = digest_of(evidence)
-    seen = seen_before(found.specification, digest, tracker.looks, run)
+    seen = seen_before(sweep.specification, digest, tracker.looks, run)
     design = replace(evidence.design, shown_before=seen.digests, exploratory=seen.exploratory)
     evidence = replace(evidence, design=design)
     findings = analyse(evidence)
-    if evidence.confirm:  # before anything is shown, so that a look cannot be taken without being counted
+    if evidence.confirm:  # before anything is shown, so that no view goes uncounted
         tracker.looks.note(run, ReportView(digest, now_ms(), seen.digests))
-    chosen = "" if asked.report.run is None else f"-{asked.report.run[:8]}"  # beside that of another one of its name
-    folder = Path(asked.report.directory) / slug(f"{evidence.design.name}{chosen}")
-    files = write_report(findings, folder, theory=signal_theory(found, asked))
+    suffix = "" if asked.report.run is None else f"-{asked.report.run[:8]}"  # another sweep may have the same name
+    folder = Path(asked.report.directory) / slug(f"{evidence.design.name}{suffix}")
+    files = write_report(findings, folder, theory=signal_theory(sweep, asked))
     tracker.log_artifacts(run.run_id, {f"report/{path.relative_to(folder)}": path for path in files})
-    return replace(summarize(findings, files), lacking=found.lacking)
+    return replace(summarize(findings, files), lacking=sweep.lacking)
 
 
-def _require_trials(found: LoadedSweep) -> None:
-    """Refuses a sweep that has hardly begun."""
-    without = [level for level in found.levels if not any(name == level for name, _ in found.records)]
-    if without or not found.levels:
-        name = found.specification.name
-        of = f" of level {', '.join(without)}" if without else ""
-        raise ConfigError(f"sweep {name!r} has no finished trial{of} yet: go on with it first")
+def _require_trials(sweep: LoadedSweep) -> None:
+    without = [level for level in sweep.levels if not any(name == level for name, _ in sweep.records)]
+    if without or not sweep.levels:
+        levels = f" of level {', '.join(without)}" if without else ""
+        name = sweep.specification.name
+        raise ConfigError(f"sweep {name!r} has no finished trial{levels} yet: go on with it first")
 
 
 def summarize(findings: Findings, files: Sequence[Path]) -> PublishedReport:
-    """What is shown of a report that was written."""
+    """Return a written report with its answers; undecided comparisons are counted alone."""
     pairs = {pair.sentence for pair in findings.pairs}
-    undecided = [one for one in findings.answers if one.status == State.INCONCLUSIVE and one.sentence in pairs]
-    told = (one for one in findings.answers if one.status != SCOPE and one not in undecided)
-    answers = tuple((one.status, one.sentence) for one in told)
+    undecided = [each for each in findings.answers if each.status == State.INCONCLUSIVE and each.sentence in pairs]
+    shown = (each for each in findings.answers if each.status != SCOPE and each not in undecided)
+    answers = tuple((each.status, each.sentence) for each in shown)
     return PublishedReport(findings.evidence.design.name, answers, tuple(files), len(undecided))

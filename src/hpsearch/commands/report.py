@@ -1,4 +1,4 @@
-"""`+report=…`: from logged runs to pages, without training anything."""
+"""`+report=…`: writes reports of logged runs, without training."""
 
 from pathlib import Path
 
@@ -18,27 +18,23 @@ from hpsearch.store.atomic_files import check_directory, slug
 
 
 def run_report(overrides: Overrides, base: Composed, observer: Observer) -> PublishedReport | PublishedLeaderboard:
-    """Writes a report.
+    """Write a report.
 
     Raises:
-        ConfigError: If there is nothing that is meant.
+        ConfigError: If its sweep or table does not exist.
     """
     config, option = base.config, base.actions["report"]
     check_directory(config.report.directory)
     if option == "table":
         return _report_table(config)
-    asked = Asked(config, option, kept_words(overrides))
+    targets = {f"report.{key}" for key in (*OF_SWEEP, "data")}
+    kept = [override.lstrip("+") for key, override in overrides.values.items() if key not in targets]
+    asked = Asked(config, option, kept)
     with connect_reader(config, observer) as tracker:
         if option == "leaderboard":
             return report_leaderboard(asked, tracker)
-        found, run = find_target(asked, tracker, observer)
-        return publish(found, config, tracker, run)
-
-
-def kept_words(overrides: Overrides) -> list[str]:
-    """What a command line gives beside the sweep or the data set that is meant, as it was typed."""
-    chosen = {f"report.{key}" for key in (*OF_SWEEP, "data")}
-    return [given.lstrip("+") for key, given in overrides.values.items() if key not in chosen]
+        sweep, run = find_target(asked, tracker, observer)
+        return publish(sweep, config, tracker, run)
 
 
 def _report_table(config: Config) -> PublishedReport:
@@ -52,5 +48,5 @@ def _report_table(config: Config) -> PublishedReport:
         name=config.name,
     )
     findings = analyse(evidence)
-    folder = Path(report.directory) / slug(f"table-{evidence.design.name}")  # never over the report of a sweep
+    folder = Path(report.directory) / slug(f"table-{evidence.design.name}")  # does not overwrite the report of a sweep
     return summarize(findings, write_report(findings, folder))

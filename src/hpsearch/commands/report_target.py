@@ -1,11 +1,11 @@
-"""Which sweep `+report=…` means: from its folder, or from the tracking store where there is no folder."""
+"""Finds the sweep of a `+report=…` command, in its folder or else in the tracking store."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from hpsearch.commands.observer import Observer
+from hpsearch.commands.tracking_run import tracking_uri
 from hpsearch.compose.overrides import Overrides
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.after_search import Report
@@ -25,7 +25,6 @@ from hpsearch.store.loader import (
 )
 from hpsearch.store.specification import Specification
 from hpsearch.store.sweep_store import SweepStore, list_sweeps
-from hpsearch.tracking.connection import resolve_uri
 from hpsearch.tracking.reader import names_in_file
 from hpsearch.tracking.run_format import SweepRun
 from hpsearch.tracking.sanitize import TAG_LENGTH, clip
@@ -38,45 +37,42 @@ READ = {"table": ("path", "metric", "delta", "alpha", "control"), "leaderboard":
 
 
 def keys_read(option: str) -> tuple[str, ...]:
-    """Keys of `report` that an option reads, the folder first."""
+    """Return the keys of `report` that an option reads."""
     return "directory", *READ.get(option, OF_SWEEP)
 
 
 def refuse_settings(overrides: Overrides, option: str) -> None:
-    """A report shows what was run: nothing that makes a sweep what it is can be set."""
-    given = [*overrides.values, *(f"{group}={choice}" for group, choice in overrides.options.items())]
-    useless = [key for key in given if key.partition("=")[0].partition(".")[0] not in (*UNCOVERED, "report")]
-    useless += [f"{edit.group}.space.{edit.name}" for edit in overrides.edits]
+    """Refuse settings of a sweep, which a report cannot change, and keys that the report does not read."""
     read = [f"report.{key}" for key in keys_read(option)]
+    typed = [*overrides.values, *(f"{group}={choice}" for group, choice in overrides.options.items())]
+    useless = [key for key in typed if key.partition("=")[0].partition(".")[0] not in (*UNCOVERED, "report")]
+    problems = []
+    for key in [*useless, *(f"{edit.group}.space.{edit.name}" for edit in overrides.edits)]:
+        own = key.replace("search.", "report.", 1)
+        if option == "table" and key.startswith("search.") and own in read:
+            problems.append(f"{key} has no effect on the report of a table: give {own} instead")
+        else:
+            problems.append(f"{key} has no effect on a report, which shows what was run: drop it")
     unread = [key for key in overrides.values if key.startswith("report.") and key not in read]
-    problems = [_useless(key, option, read) for key in useless]
     problems += [f"{key} has no effect on +report={option}, which reads {', '.join(read)}: drop it" for key in unread]
     if problems:
         raise ConfigError(*problems)
 
 
-def _useless(key: str, option: str, read: Sequence[str]) -> str:
-    """Why a key of a sweep does nothing, and the key of a table's report that says the same where there is one."""
-    own = key.replace("search.", "report.", 1)
-    if option == "table" and key.startswith("search.") and own in read:
-        return f"{key} has no effect on the report of a table: give {own} instead"
-    return f"{key} has no effect on a report, which shows what was run: drop it"
-
-
 SHOWN = 8
-"""Digits of a fingerprint."""
+"""Length of a displayed fingerprint."""
 
 Target = tuple[LoadedSweep, SweepRun]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A report that is asked for.
+    """A requested report.
 
     Attributes:
-        config: With `report`, and where sweeps are kept.
+        config: The configuration of the command.
         option: The option of `+report=`.
-        kept: What else the command line gives, as typed: it stands in the commands that are printed.
+        kept: Other overrides, repeated in printed commands.
     """
 
     config: Config
@@ -84,16 +80,15 @@ class Asked:
     kept: Sequence[str] = ()
 
     def command(self, *overrides: str) -> str:
-        """The same command with these keys in place of those that say which sweep is meant."""
+        """Return the same command with these overrides in place of those that name its sweep."""
         return command_line([f"+report={self.option}", *self.kept, *overrides])
 
 
 def require_known(config: Config, option: str) -> None:
-    """Refuses a report of nothing, as far as that is known without asking a tracking store.
+    """Refuse a report without a target, as far as that is known without connecting to a tracking store.
 
     Raises:
-        ConfigError: If what the option needs is not given, or there is no such sweep: no folder of it is here, and the
-            store is a file that does not have it.
+        ConfigError: If a required key is missing, or the sweep has no folder here and is not in a SQLite store.
     """
     report = config.report
     if option == "table":
@@ -101,25 +96,26 @@ def require_known(config: Config, option: str) -> None:
     if option in READ or report.run is not None:
         return
     sweeps = list_sweeps(config.tracking.directory)
-    if report.sweep in sweeps or any(found.is_default_of(report.started_by) for found in sweeps.values()):
+    if report.sweep in sweeps or any(each.is_default_of(report.started_by) for each in sweeps.values()):
         return
-    uri = resolve_uri(config.tracking.uri, Path(config.tracking.directory))
+    uri = tracking_uri(config)
     names = names_in_file(uri)
     if report.sweep is None and report.started_by is None:
-        known = None if names is None else {*sweeps, *names}
-        raise ConfigError(f"report.sweep must be given: +report={option} report.sweep=…{_known(known)}")
+        every = sorted({*sweeps, *names}) if names is not None else []
+        known = f" (known here: {', '.join(every)})" if every else ""
+        raise ConfigError(f"report.sweep must be given: +report={option} report.sweep=…{known}")
     if names is None:
         return
     if report.sweep is None:
         if not any(name.startswith(str(report.started_by)) for name in names):
             find_sweep(config, None, "report")
     elif clip(report.sweep, TAG_LENGTH) not in names:
-        raise NotFoundError(_nowhere(report.sweep, uri, names))
+        raise NotFoundError(_no_sweep_at(uri, report.sweep, names))
 
 
 def _require_table(report: Report) -> None:
     problems = [] if report.path is not None else ["report.path must be given: report.path=<file.csv>"]
-    if report.metric is None:  # no default: losses, read as accuracies, would turn every claim round
+    if report.metric is None:  # no default: losses, read as accuracies, would reverse every claim
         scores = f"what the scores of the table are, one of {', '.join(METRICS)}"
         problems.append(f"report.metric must be given: {scores}; errors and losses come negated, higher is better")
     elif report.metric not in METRICS:
@@ -128,23 +124,23 @@ def _require_table(report: Report) -> None:
         raise ConfigError(*problems)
 
 
-def _nowhere(sweep: str, uri: str, names: Iterable[str]) -> str:
+def _no_sweep_at(uri: str, sweep: str, names: Iterable[str]) -> str:
     return f"report.sweep={sweep} is no sweep at {uri}: {nearest(sweep, names)}"
 
 
 def find_target(asked: Asked, tracker: Tracker, observer: Observer) -> Target:
-    """The sweep that a command means, with everything that was measured, and its run.
+    """Return the sweep of a report with its results, and its run.
 
     Raises:
         ConfigError: If there is none, or more than one.
-        TrackingError: If the run that is asked for is not that of a sweep, or does not say what it is.
+        TrackingError: If `report.run` is not the run of a sweep, or lacks its specification.
     """
     config, report = asked.config, asked.config.report
     if report.run is not None:
-        return _of_run(config, report.run, tracker, observer)
+        return _target_of_run(config, report.run, tracker, observer)
     sweeps = list_sweeps(config.tracking.directory)
-    local = report.sweep in sweeps or any(found.is_default_of(report.started_by) for found in sweeps.values())
-    if not local and (tracked := _tracked(asked, tracker, observer)) is not None:
+    local = report.sweep in sweeps or any(each.is_default_of(report.started_by) for each in sweeps.values())
+    if not local and (tracked := _tracked_target(asked, tracker, observer)) is not None:
         return tracked
     named = find_sweep(config, None, "report")
     run = tracker.find_sweep(named.name, named.identity)
@@ -152,23 +148,18 @@ def find_target(asked: Asked, tracker: Tracker, observer: Observer) -> Target:
         raise ConfigError(
             f"the runs of sweep {named.name!r} are not at {tracker.uri}: give the tracking.uri that it was run with"
         )
-    return _gathered(named.store, observer), run
+    return _load(named.store, observer), run
 
 
-def _gathered(store: SweepStore, observer: Observer) -> LoadedSweep:
-    """The sweep from its folder, and what of it is damaged is told."""
-    found = load_from_disk(store)
-    for sentence in found.damaged:
+def _load(store: SweepStore, observer: Observer) -> LoadedSweep:
+    sweep = load_from_disk(store)
+    for sentence in sweep.damaged:
         observer.warn(f"left out: {sentence}")
-    return found
+    return sweep
 
 
-def _known(names: Iterable[str] | None) -> str:
-    return f" (known here: {', '.join(sorted(names))})" if names else ""
-
-
-def _of_run(config: Config, run_id: str, tracker: Tracker, observer: Observer) -> Target:
-    """The sweep of `report.run`, from its folder if that is here."""
+def _target_of_run(config: Config, run_id: str, tracker: Tracker, observer: Observer) -> Target:
+    """Return the sweep of `report.run`, from its folder if that exists here."""
     run = tracker.stored.of_run(run_id)
     if config.report.sweep not in (None, run.name):
         raise ConfigError(
@@ -180,43 +171,36 @@ def _of_run(config: Config, run_id: str, tracker: Tracker, observer: Observer) -
         named = SweepIdentity(SweepStore(config.tracking.directory, run.name), here, known=True)
         own = tracker.find_sweep(run.name, named.identity)
         if own is not None and own.run_id == run_id:
-            return _gathered(named.store, observer), own
+            return _load(named.store, observer), own
     return load_from_mlflow(tracker.stored, run, tracked_specification(tracker.stored, run)), run
 
 
-def _tracked(asked: Asked, tracker: Tracker, observer: Observer) -> Target | None:
-    """The sweep as a tracking store has it; None if it has none that is meant. It alone is gathered."""
+def _tracked_target(asked: Asked, tracker: Tracker, observer: Observer) -> Target | None:
+    """Return the sweep from the tracking store; None if it has no matching one."""
     report, names = asked.config.report, tracker.stored.names()
     wanted = [report.sweep] if report.sweep is not None else [n for n in names if n.startswith(str(report.started_by))]
-    found, unreadable = _readable([run for name in wanted for run in tracker.stored.find(name)], tracker)
-    if report.sweep is None:
-        found = [one for one in found if one[1].is_default_of(report.started_by)]
-    elif not found:
-        if unreadable:
-            raise unreadable[0]
-        raise NotFoundError(_nowhere(report.sweep, tracker.uri, names))
-    for error in unreadable:
-        observer.warn(f"left out: {error}")
-    if len(found) > 1:
-        raise ConfigError(_choices(asked, [run for run, _ in found], tracker))
-    return (load_from_mlflow(tracker.stored, *found[0]), found[0][0]) if found else None
-
-
-def _readable(
-    runs: Iterable[SweepRun], tracker: Tracker
-) -> tuple[list[tuple[SweepRun, Specification]], list[SpecificationError]]:
-    """The sweeps with what they are, and those that do not say it."""
-    found, unreadable = [], []
-    for run in runs:
+    candidates: list[tuple[SweepRun, Specification]] = []
+    unreadable: list[SpecificationError] = []
+    for run in (run for name in wanted for run in tracker.stored.find(name)):
         try:
-            found.append((run, tracked_specification(tracker.stored, run)))
+            candidates.append((run, tracked_specification(tracker.stored, run)))
         except SpecificationError as error:
             unreadable.append(error)
-    return found, unreadable
+    if report.sweep is None:
+        candidates = [(run, each) for run, each in candidates if each.is_default_of(report.started_by)]
+    elif not candidates:
+        if unreadable:
+            raise unreadable[0]
+        raise NotFoundError(_no_sweep_at(tracker.uri, report.sweep, names))
+    for reason in unreadable:
+        observer.warn(f"left out: {reason}")
+    if len(candidates) > 1:
+        raise ConfigError(_choices(asked, [run for run, _ in candidates], tracker))
+    return (load_from_mlflow(tracker.stored, *candidates[0]), candidates[0][0]) if candidates else None
 
 
 def _choices(asked: Asked, runs: Sequence[SweepRun], tracker: Tracker) -> str:
-    """The refusal that lists sweeps with what tells them apart, each with the command that means it."""
+    """List sweeps with their origins, each with the command that selects it."""
     lines = [f"{len(runs)} sweeps at {tracker.uri} are meant; say which one:"]
     for run in runs:
         origin = tracker.stored.origin(run)

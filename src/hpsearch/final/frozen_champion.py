@@ -107,7 +107,7 @@ def _frozen(named: SweepIdentity) -> Path:
     return named.store.folder / "final" / "champion.json"
 
 
-def _frozen_champion(
+def frozen_champion(
     named: SweepIdentity, records: dict[tuple[str, int], Record], champion: Record
 ) -> tuple[Record, str | None]:
     """Return the trial frozen by an unfinished final, with a note; otherwise the current champion."""
