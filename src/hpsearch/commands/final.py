@@ -1,4 +1,4 @@
-"""`+final=…`: the champion of a sweep, confirmed on fresh seeds, refitted, and shown the sealed test set once."""
+"""`+final=…`: confirms the champion of a sweep on fresh seeds, refits it, and evaluates it on the sealed test set."""
 
 import getpass
 import json
@@ -51,7 +51,7 @@ def _refit(
     signals: StopSignals,
     observer: Observer,
 ) -> Models:
-    """The networks that are evaluated; what is stored of them is not trained again."""
+    """Return the networks to evaluate; stored ones are not trained again."""
     job = plan_refit(final.config, asked.final.epochs, confirmed)
     jobs = [replace(job, retrain=number) for number in range(asked.final.retrains + 1)]
     stored_models = {job.retrain: load_model(_folder(final.folder, job), job.config) for job in jobs}
@@ -69,21 +69,20 @@ def _refit(
 
 
 def _folder(final: Path, job: RefitJob) -> Path:
-    """Where a network is kept: by everything that decides what it is."""
-    what = {"config": job.config.fingerprinted(), "stop_after": job.stop_after, "recorded": to_tree(job.recorded)}
-    name = f"refit-{job.stop_after}-epochs-{digest(what)[:8]}"
+    inputs = {"config": job.config.fingerprinted(), "stop_after": job.stop_after, "recorded": to_tree(job.recorded)}
+    name = f"refit-{job.stop_after}-epochs-{digest(inputs)[:8]}"
     return final / (f"{name}-retrain-{job.retrain}" if job.retrain else name)
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What one opening of a sealed test set has shown.
+    """The results of one opening of a sealed test set.
 
     Attributes:
         opening: The opening in the ledger.
         evaluated: Scores with intervals, by metric.
         model: The refitted network on disk.
-        address: Of the model in MLflow; None if it could not be exported.
+        address: The model's address in MLflow; None if it could not be exported.
     """
 
     opening: Opening
@@ -94,12 +93,7 @@ class Tested:
 
 @dataclass(frozen=True, slots=True)
 class FinalResult:
-    """The final evaluation of a champion.
-
-    Attributes:
-        final: Which trial of which sweep, on which data.
-        tested: What was found; None after a dry run.
-    """
+    """The final evaluation of a champion, with its results unless it was a dry run."""
 
     final: Final
     tested: Tested | None
@@ -108,17 +102,21 @@ class FinalResult:
 def run_final(
     composer: Composer, base: Composed, chosen: Chosen | None, observer: Observer, signals: StopSignals
 ) -> FinalResult:
-    """Confirms, refits, claims and evaluates.
+    """Confirm, refit, claim and evaluate.
 
     Args:
-        composer: Of the command line.
-        base: The configuration without what the stored sweep says itself.
-        chosen: The trial; None: the tracking store knows it.
-        observer: Is told what happens.
-        signals: Stop it when they arrive.
+        composer: The composer of the command line.
+        base: The configuration without the settings that the stored sweep records.
+        chosen: The trial; None: looked up in the tracking store.
+        observer: Receives events.
+        signals: Stop signals of the process.
+
+    Raises:
+        ConfigError: If the trial, its data or its code cannot be found unchanged.
+        SealOpenedError: If the test set was opened before without acknowledgment.
+        StoppedError: On a signal; the same command resumes.
     """
     asked = base.config
-    directory = Path(asked.tracking.directory)
     with ExitStack() as stack:
         with observer.phase("reading the sweep, its data and the openings of its test set"):
             tracker = stack.enter_context(connect(asked, observer))
@@ -129,7 +127,7 @@ def run_final(
             require_plan(final.config, asked.final.epochs, _seeds(asked))
             openings = tracker.ledger.openings(final.sealed.digest)
             require_unaltered(openings)
-            elsewhere = _elsewhere(openings, final, directory, tracker, observer)
+            elsewhere = _openings_elsewhere(openings, final, Path(asked.tracking.directory), tracker, observer)
         observer.final_started(
             final,
             tracker.uri,
@@ -144,35 +142,35 @@ def run_final(
         return FinalResult(final, _evaluate_champion(final, asked, tracker, elsewhere, observer, signals))
 
 
-def _elsewhere(
+def _openings_elsewhere(
     openings: Sequence[Opening], final: Final, directory: Path, tracker: Tracker, observer: Observer
 ) -> list[str]:
-    """One sentence for each opening that counts though the ledger does not list it for this test set.
+    """Return a sentence for each opening that counts but is not in the ledger under this test set.
 
-    Those are openings of this test set that another ledger lists, and those of other ones that have shown rows of this
-    data set. Of what counts only for chance, or was made from other folders, a person is told.
+    These are openings of this test set in another ledger, and openings of other test sets that have shown rows of this
+    data set. Matches that chance explains, and openings made from other folders, cause warnings alone.
     """
     listed = noted_in(tracker.ledger, mask_uri(tracker.uri))
     for note in listed:
         if note.rows is None:
             observer.warn(f"rows are not known again, since the store has lost the list of them: {note.sentence}")
     counted = {note.entry: note for note in [*noted(directory), *listed]}
-    told = {note.entry: note for note in noted_by_user(observer) if note.entry not in counted}
+    uncounted = {note.entry: note for note in noted_by_user(observer) if note.entry not in counted}
     digest, parts = final.sealed.digest, (final.development, final.sealed)
-    found = recurring(counted.values(), *parts, other=True)
-    only_told = [note.sentence for note in unknown_to(openings, told.values(), digest)]
-    only_told += [each.sentence for each in recurring(told.values(), *parts, other=True)]
-    only_told += [each.sentence for each in found if each.chance]
-    for sentence in only_told:
+    matches = recurring(counted.values(), *parts, other=True)
+    warnings = [note.sentence for note in unknown_to(openings, uncounted.values(), digest)]
+    warnings += [each.sentence for each in recurring(uncounted.values(), *parts, other=True)]
+    warnings += [each.sentence for each in matches if each.chance]
+    for sentence in warnings:
         observer.warn(f"known of this test set, and not counted: {sentence}")
-    again = [each.sentence for each in found if not each.chance]
-    return [*(note.sentence for note in unknown_to(openings, counted.values(), digest)), *again]
+    unlisted = [note.sentence for note in unknown_to(openings, counted.values(), digest)]
+    return unlisted + [each.sentence for each in matches if not each.chance]
 
 
 def _evaluate_champion(
     final: Final, asked: Config, tracker: Tracker, elsewhere: Sequence[str], observer: Observer, signals: StopSignals
 ) -> Tested:
-    """Everything that writes; what becomes of it, the runs of fresh seeds and of the final say, not the sweep's own."""
+    """Confirm, refit and evaluate; results go to the runs of fresh seeds and of the final, not to the sweep's own."""
     seeds = _seeds(asked)
     with ExitStack() as stack:
         stack.enter_context(signals)
@@ -198,7 +196,7 @@ def _evaluate_champion(
 
 
 def _require_right(openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]) -> int:
-    """As far as it is known before the weights are: the number of the opening that may be claimed."""
+    """Return the number of the opening that may be claimed, as far as it is known before the weights are."""
     reopen, nonce = asked.final.reopen, pending_nonce(final.folder)
     return require_right(openings, reopen.reason, reopen.opening, None, nonce, elsewhere, final.sealed.shared)
 
@@ -210,7 +208,7 @@ def _seeds(asked: Config) -> int:
 def _dry_run(
     observer: Observer, openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]
 ) -> None:
-    """What the same command without `final.dry_run` would do."""
+    """Print what the same command would do without `final.dry_run`."""
     observer.line("final.dry_run=true: nothing was trained and nothing opened")
     try:
         number = _require_right(openings, final, asked, elsewhere)
@@ -219,13 +217,13 @@ def _dry_run(
         for line in str(refusal).splitlines():
             observer.line(f"  {line}")
     else:
-        what = "makes" if number > len(openings) else "finishes, with the same weights,"
-        observer.line(f"without final.dry_run, this command {what} opening {number}")
+        verb = "makes" if number > len(openings) else "finishes, with the same weights,"
+        observer.line(f"without final.dry_run, this command {verb} opening {number}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
-    """The one look: claim, evaluate, log, tell."""
+    """The single evaluation: claims the test set, evaluates on it, logs the results."""
 
     final: Final
     asked: Config
@@ -235,10 +233,10 @@ class _Evaluation:
     observer: Observer
 
     def open(self, elsewhere: Sequence[str]) -> Tested:
-        """Claims the test set before any of its rows is read, and evaluates the networks on it.
+        """Claim the test set before any of its rows is read, and evaluate the networks on it.
 
-        A crash after the claim, at whatever step, is made good by the same command: its networks and the mark of its
-        claim are stored, so that it finishes this opening with the same numbers and bitmaps, in the same run.
+        After a crash at any later step, the same command finishes this opening in the same run with the same numbers
+        and bitmaps, since the networks and the claim's nonce are stored.
         """
         with self.observer.phase("claiming the test set"):
             opening = claim(self.tracker.ledger, self.final.sealed, self._request(), elsewhere)
@@ -246,18 +244,18 @@ class _Evaluation:
             self._keep_rows(opening, self.final.sealed.opened(right, self.final.development))
         started_ms = now_ms()
         run_id = self._start_run(opening, started_ms)
-        with self._failing(run_id), self.observer.phase(f"evaluating on {self.final.sealed.size:,} test rows"):
-            found = evaluate(self.models, self.final.development, self.final.sealed, right)
-            self._log(run_id, found, self._keep_bitmaps(opening, found))
-        self.tracker.ledger.record_result(opening, json.loads(result_text(found.scores)))
-        write_atomic(self.final.folder / "result.json", described(opening, found))
-        self.observer.test_evaluated(self.final, opening, found)
+        with self._ends_on_failure(run_id), self.observer.phase(f"evaluating on {self.final.sealed.size:,} test rows"):
+            evaluated = evaluate(self.models, self.final.development, self.final.sealed, right)
+            self._log(run_id, opening, evaluated)
+        self.tracker.ledger.record_result(opening, json.loads(result_text(evaluated.scores)))
+        write_atomic(self.final.folder / "result.json", described(opening, evaluated))
+        self.observer.test_evaluated(self.final, opening, evaluated)
         address = self._store_model(run_id)
         end_claim(self.final.folder)
-        return Tested(opening, found, self.models.shipped, address)
+        return Tested(opening, evaluated, self.models.shipped, address)
 
     def _keep_rows(self, opening: Opening, rows: OpenedRows) -> None:
-        """What is opened now is known again in other data, here and in other folders."""
+        # The rows are recognized in other data, here and in other folders.
         uri = mask_uri(self.tracker.uri)
         remember(Path(self.asked.tracking.directory), opening, uri, rows)
         self.tracker.ledger.keep_rows(opening, json.dumps(rows.tree()))
@@ -274,7 +272,7 @@ class _Evaluation:
         return Request(who, now, self.models.digest, nonce, reopen.reason, reopen.opening)
 
     def _start_run(self, opening: Opening, started_ms: int) -> str:
-        """The final run: the only one with `test/…` metrics, exactly one for each opening."""
+        """Start the final run: the only one with `test/…` metrics, exactly one per opening."""
         champion, shipped = self.final.champion, self.models.shipped
         tags = {
             "opening": str(opening.opening),
@@ -299,8 +297,7 @@ class _Evaluation:
         )
 
     @contextmanager
-    def _failing(self, run_id: str) -> Iterator[None]:
-        """Ends the final run if it fails; the same command evaluates the same weights, and ends it well."""
+    def _ends_on_failure(self, run_id: str) -> Iterator[None]:
         try:
             yield
         except Exception:
@@ -308,27 +305,23 @@ class _Evaluation:
                 self.tracker.terminate(run_id, Status.ERROR, ended_ms=now_ms())
             raise
 
-    def _keep_bitmaps(self, opening: Opening, found: Evaluated) -> dict[str, Path]:
-        """Which rows were right, beside the result; an opening of its own has a file of its own."""
-        if found.correct is None:
-            return {}
-        path = self.final.folder / f"opening-{opening.opening}-{BITMAPS}"
-        write_atomic(path, pack(found.correct))
-        return {BITMAPS: path}
-
-    def _log(self, run_id: str, found: Evaluated, bitmaps: dict[str, Path]) -> None:
+    def _log(self, run_id: str, opening: Opening, evaluated: Evaluated) -> None:
         summary: dict[str, float] = {}
-        for name, score in found.scores.items():
+        for name, score in evaluated.scores.items():
             summary[f"test/{name}"] = score.value
             if score.low is not None and score.high is not None:
                 summary |= {f"test/{name}/low": score.low, f"test/{name}/high": score.high}
-            summary |= {f"test/{name}/retrain/{i}": value for i, value in enumerate(found.retrained[name].tolist(), 1)}
+            retrained = evaluated.retrained[name].tolist()
+            summary |= {f"test/{name}/retrain/{i}": value for i, value in enumerate(retrained, start=1)}
         files = {f"model/{path.name}": path for path in sorted(self.models.shipped.folder.iterdir())}
+        if evaluated.correct is not None:
+            files[BITMAPS] = self.final.folder / f"opening-{opening.opening}-{BITMAPS}"
+            write_atomic(files[BITMAPS], pack(evaluated.correct))
         result = TrialResult(Status.OK, None, None, None, {}, summary, [], [])
-        self.tracker.finish_attempt(run_id, result, ended_ms=now_ms(), artifacts=files | bitmaps)
+        self.tracker.finish_attempt(run_id, result, ended_ms=now_ms(), artifacts=files)
 
     def _store_model(self, run_id: str) -> str | None:
-        """Exports the network to MLflow; the result is safe by now, so that a failing export costs nothing else."""
+        # The result is stored by now: a failing export loses nothing else.
         network = deployed(self.models.shipped, self.final.development)
         try:
             with self.observer.phase("writing the model"):

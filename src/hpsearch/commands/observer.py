@@ -1,4 +1,4 @@
-"""What a command tells while it runs."""
+"""Events of a running command."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Is told what a command does, in the order in which it happens; each method does nothing until it is overridden.
+    """Receives the events of a command in order; each method does nothing unless overridden.
 
-    All methods are called in the process and thread of the command. What they raise ends the command, as Ctrl-C does:
-    nothing that has finished is lost.
+    All methods are called in the process and thread of the command. An exception ends the command, as Ctrl-C does:
+    finished trials are kept.
 
     Examples:
         >>> class Loud(Observer):
@@ -32,107 +32,107 @@ class Observer:
     """
 
     def line(self, text: str) -> None:
-        """One line for information."""
+        """Receive a line of information."""
 
     def warn(self, text: str) -> None:
-        """One line that must not be missed."""
+        """Receive a warning of one line."""
 
     def phase(self, text: str) -> AbstractContextManager[None]:
-        """What is being done while the context lasts."""
+        """Return a context that lasts as long as the activity that the text describes."""
         del text
         return nullcontext()
 
     def underway(self, text: str) -> None:
-        """What is being trained at this moment, a few times a second; empty if nothing is."""
+        """Receive, a few times per second, what is being trained; empty if nothing is."""
 
     def sweep_started(
         self, identity: "SweepIdentity", plan: "Plan", score: "Score", finished: int, extra_trials: int
     ) -> None:
-        """A sweep was checked, and begins or goes on.
+        """Called when a checked sweep starts or resumes.
 
         Args:
             identity: Its name and specification.
             plan: Its levels, spaces and trials.
-            score: What trials are scored by.
-            finished: Trials that had finished before, of those that are asked for.
-            extra_trials: Finished trials beyond those.
+            score: The score of trials.
+            finished: Number of requested trials finished before.
+            extra_trials: Number of finished trials beyond the requested ones.
         """
 
     def engines_chosen(self, probe: "ProbeResult") -> None:
-        """How the networks are going to be trained."""
+        """Called when the engines and fleet widths are known."""
 
     def search_started(self, score: "Score", trials: int, finished: Sequence["Record"]) -> None:
-        """The search for so many trials begins; some may have finished before."""
+        """Called when the search for this number of trials starts, with those finished before."""
 
     def trial_finished(self, record: "Record") -> None:
-        """One more trial has ended, whatever its status, and is committed.
+        """Called after each trial is committed, whatever its status.
 
         Args:
-            record: Its number is `record.k`, its level `record.level`, what it drew `record.values`; `record.result`
-                has `status`, `score`, `score_se` and `summary`, the metrics beside the score.
+            record: Its record: number `k`, `level`, sampled `values`, and `result` with `status`, `score`, `score_se`
+                and `summary`, the metrics beside the score.
         """
 
     def rung_finished(self, epoch: int, trials: int, remaining: int) -> None:
-        """A pruner has judged so many trials after an epoch, and so many go on."""
+        """Called when a pruner has judged trials after an epoch, with the number that continue."""
 
     def space_narrowed(self, trials: int, changes: Sequence["Change"]) -> None:
-        """After so many trials, the next round draws from other ranges."""
+        """Called when the space is narrowed for the next round, after this number of trials."""
 
     def search_finished(self) -> None:
-        """The search has ended, or was stopped."""
+        """Called when the search has ended or was stopped."""
 
     def seed_finished(self, done: int, total: int) -> None:
-        """One more retraining of a frozen recipe on a fresh seed has ended."""
+        """Called after each retraining of a frozen recipe on a fresh seed."""
 
     def final_started(self, final: "Final", uri: str, opened: int, *, chosen: bool, retrains: int) -> None:
-        """A champion is going to be evaluated.
+        """Called before a champion is evaluated.
 
         Args:
-            final: Which one, on which data.
-            uri: Of the tracking store whose ledger counts openings.
-            opened: Openings of the test set before.
-            chosen: Whether the trial was named by the user instead of being the champion.
-            retrains: Further refits that are tested in the same opening.
+            final: The champion and its data.
+            uri: Address of the tracking store whose ledger counts openings.
+            opened: Number of earlier openings of the test set.
+            chosen: Whether the user selected the trial.
+            retrains: Number of further refits tested in the same opening.
         """
 
     def champion_confirmed(self, final: "Final", results: Sequence[TrialResult]) -> None:
-        """The champion was retrained on fresh seeds."""
+        """Called when the champion was retrained on fresh seeds."""
 
     def refit_started(self, final: "Final", jobs: Sequence["RefitJob"]) -> None:
-        """The recipe is trained on all development rows."""
+        """Called before the recipe is trained on all development rows."""
 
     def retrain_finished(self, done: int, total: int) -> None:
-        """One more retrained network is stored."""
+        """Called after each retrained network is stored."""
 
     def test_evaluated(self, final: "Final", opening: "Opening", evaluated: "Evaluated") -> None:
-        """The sealed test set was opened, and its numbers are stored."""
+        """Called when the scores on the sealed test set are stored."""
 
     def model_stored(self, final: "Final", model: "Model", uri: str, address: str | None) -> None:
-        """The refitted network is on disk, and at this address in MLflow unless it could not be exported."""
+        """Called when the refitted network is stored; `address` in MLflow is None if it could not be exported."""
 
 
 class ObserverGroup(Observer):
-    """Tells several observers the same, one after the other."""
+    """Passes each event to several observers in turn."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
     @contextmanager
     def phase(self, text: str) -> Iterator[None]:
-        """Enters the context of each."""
+        """Enter the contexts of all."""
         with ExitStack() as stack:
             for observer in self._observers:
                 stack.enter_context(observer.phase(text))
             yield
 
 
-def _passed_on(name: str) -> Any:
-    def tell(self: ObserverGroup, *arguments: Any, **named: Any) -> None:
+def _forwarder(name: str) -> Any:
+    def forward(self: ObserverGroup, *arguments: Any, **named: Any) -> None:
         for observer in self._observers:
             getattr(observer, name)(*arguments, **named)
 
-    return tell
+    return forward
 
 
 for _name in (name for name in vars(Observer) if not name.startswith("_") and name != "phase"):
-    setattr(ObserverGroup, _name, _passed_on(_name))
+    setattr(ObserverGroup, _name, _forwarder(_name))
