@@ -1,16 +1,15 @@
-"""What may be set about confirming, about the final evaluation, and about reports."""
+"""Options of confirmation, the final evaluation and reports."""
 
 import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, EXACT, POSITIVE, at_least, check_bounds
-from hpsearch.config.validation import require
+from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, EXACT, POSITIVE, at_least, check_bounds, require
 
 
 @dataclass(kw_only=True, slots=True)
 class Confirm:
-    """Fresh seeds that retrain frozen recipes: the champion's before it is claimed, those of compared levels."""
+    """Retraining of frozen recipes with fresh seeds: of the champion, and of compared levels."""
 
     seeds: Annotated[
         int | None,
@@ -25,7 +24,7 @@ class Confirm:
 
 @dataclass(kw_only=True, slots=True)
 class Reopen:
-    """The acknowledgement that opens a test set again: why, and the number of the opening."""
+    """Acknowledgement of another opening of a test set: its reason and number."""
 
     reason: str | None
     opening: Annotated[int | None, EXACT]
@@ -33,15 +32,15 @@ class Reopen:
 
 @dataclass(kw_only=True, slots=True)
 class Final:
-    """Which sweep or run is evaluated on the sealed test set; `epochs` of the refit, null: those of the sweep."""
+    """The sweep or run to evaluate on the sealed test set; `epochs` of the refit, null: those of the sweep."""
 
     sweep: str | None
     run: str | None
-    started_by: str | None  # the only sweep that `+sweep=<this>` started without `name=`
+    started_by: str | None  # the only sweep that `+sweep=<started_by>` started without `name=`
     epochs: Annotated[int | None, at_least(1)]
     dry_run: bool
     reopen: Reopen
-    # More networks of the recipe; a default, since models were stored before the key existed.
+    # Has a default, since models were stored before the key existed.
     retrains: Annotated[int, at_least(0)] = 0
 
     def __post_init__(self) -> None:
@@ -51,7 +50,7 @@ class Final:
 
 @dataclass(kw_only=True, slots=True)
 class Report:
-    """Which sweep a report is about, or which table of foreign results, and where it is written."""
+    """The sweep or table of foreign results to report, and the folder of reports."""
 
     sweep: Annotated[str | None, "name of the sweep; of a leaderboard, one on the split that is meant"]
     started_by: Annotated[str | None, "the only sweep that +sweep=<this> started without name="]
@@ -62,7 +61,7 @@ class Report:
     control: Annotated[str | None, "level that all others of the table are compared with; null: all pairs"]
     data: Annotated[str | None, "the data set of a leaderboard"]
     directory: Annotated[str, "folder that reports lie in, by the name of the sweep"]
-    # A default, since models were stored before the key existed.
+    # Has a default, since models were stored before the key existed.
     run: Annotated[
         str | None, "of several sweeps of one name, as on a shared server: run id of the one that is meant"
     ] = None

@@ -1,37 +1,37 @@
-"""What the value of a field must be: written once beside the field, it makes the check, its message and the help."""
+"""Bounds of configuration values, annotated at the field, which define the check, its message and the help text."""
 
 import functools
 import operator
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Annotated, Any
 
-from hpsearch.config.validation import require
+from hpsearch.errors import ConfigError
 
 AUTO = object()
-"""Annotates a key that may be given as `auto`, which stands for null."""
+"""Annotation of a key that accepts `auto` for null."""
 
 EXACT = object()
-"""Annotates a whole number that acknowledges something: it is typed as it is shown, `2` and never `2.0`."""
+"""Annotation of an integer that must be typed exactly: `2`, not `2.0`."""
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Annotates a text that is one of these words."""
+    """Annotation of a string that must be one of these words."""
 
     words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a value must be, as an annotation: `lr: Annotated[float, POSITIVE, "learning rate"]`.
+    """A bound as an annotation: `lr: Annotated[float, POSITIVE, "learning rate"]`.
 
     Attributes:
-        holds: Whether a value that is not null keeps it.
-        rule: What messages say, after the key: `must be > 0 and finite`.
-        words: What the help page says, after what the key means; empty where that says it already.
+        holds: Whether a value that is not null satisfies it.
+        rule: The rule in messages: `must be > 0 and finite`.
+        words: The rule in the help text; empty if the description covers it.
     """
 
     holds: Callable[[Any], bool]
@@ -40,12 +40,12 @@ class Bound:
 
 
 def at_least(least: int) -> Bound:
-    """Whole numbers from `least` on."""
+    """Numbers >= `least`."""
     return Bound(lambda value: value >= least, f"must be >= {least}", f">= {least}")
 
 
 def within(interval: str) -> Bound:
-    """Numbers of an interval: `[0, 1)` holds 0 and not 1."""
+    """Numbers in an interval such as `[0, 1)`."""
     low, high = map(float, interval[1:-1].split(","))
     above = operator.ge if interval[0] == "[" else operator.gt
     below = operator.le if interval[-1] == "]" else operator.lt
@@ -53,7 +53,7 @@ def within(interval: str) -> Bound:
 
 
 def each_at_least(least: int) -> Bound:
-    """Lists of whole numbers from `least` on."""
+    """Lists of integers >= `least`."""
     return Bound(
         lambda values: all(value >= least for value in values), f"must hold integers >= {least}", f"each >= {least}"
     )
@@ -71,15 +71,32 @@ BETWEEN_0_AND_1 = Bound(lambda value: 0 < value < 1, "must lie between 0 and 1",
 IMPORT_PATH = Bound(_is_import_path, "must read as package.module:name")
 
 
+def require(holds: bool, key: str, rule: str, value: object) -> None:
+    """Raise `ConfigError` as `key rule, got value` unless the rule holds."""
+    if not holds:
+        raise ConfigError(f"{key} {rule}, got {shown(value)}")
+
+
+def shown(value: object) -> str:
+    """A value in messages: in Python syntax, but `null` for None."""
+    return "null" if value is None else repr(value)
+
+
+def require_kwargs(key: str, kwargs: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if keyword arguments for the user's own code are infinite or NaN."""
+    for name, value in kwargs.items():
+        require(not isinstance(value, float) or isfinite(value), f"{key}.{name}", "must be finite", value)
+
+
 def check_bounds(values: object, prefix: str) -> None:
-    """Refuse the first field of a dataclass that does not keep its bound.
+    """Check all fields of a dataclass that have a bound and are not null.
 
     Args:
-        values: The dataclass; fields without a bound and those that are null are passed over.
-        prefix: What stands before a field's name in messages, such as `optimizer.`.
+        values: The dataclass.
+        prefix: Prefix of the keys in messages, such as `optimizer.`.
 
     Raises:
-        ConfigError: With the key, the rule and the value.
+        ConfigError: For the first violation, with key, rule and value.
     """
     for name, bound, rule in _bounds(type(values)):  # type: ignore[arg-type]  # mypy takes classes for unhashable
         value = getattr(values, name)
@@ -88,21 +105,21 @@ def check_bounds(values: object, prefix: str) -> None:
 
 @functools.cache
 def _bounds(kind: type) -> list[tuple[str, Bound, str]]:
-    """By field, its bound and the whole rule of messages."""
+    """Field, bound and complete rule of all bounds of a class."""
     bounds = []
     for name, hint in typing.get_type_hints(kind, include_extras=True).items():
         plain, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
-        # Not so where fractions are allowed: "> 0 and finite or null" would be read in two ways.
+        # For integers only: "> 0 and finite or null" would be ambiguous.
         instead = (" or auto" if AUTO in notes else " or null") if plain == int | None else ""
         bounds += [(name, note, note.rule + instead) for note in notes if isinstance(note, Bound)]
     return bounds
 
 
 def meaning(hint: Any) -> str:
-    """What a field means and must be, as the help page says it: `learning rate, > 0`; empty if nothing is said.
+    """Description and bound of a field for the help text, such as `learning rate, > 0`; empty without a description.
 
     Args:
-        hint: Its annotation. The bound is put before what null stands for, or in place of `{}`.
+        hint: The annotation of the field. The bound replaces `{}`, or stands before the meaning of null.
     """
     notes = typing.get_args(hint)[1:]
     about = next((note for note in notes if isinstance(note, str)), "")

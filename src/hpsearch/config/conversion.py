@@ -1,5 +1,6 @@
-"""Nested dictionaries to configuration dataclasses and back, with every mistake reported at once."""
+"""Conversion of nested dictionaries to configuration dataclasses and back, with all mistakes reported at once."""
 
+import contextlib
 import functools
 import types
 import typing
@@ -8,9 +9,8 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from hpsearch.config.bounds import AUTO, EXACT, OneOf
+from hpsearch.config.bounds import AUTO, EXACT, OneOf, shown
 from hpsearch.config.option import Option
-from hpsearch.config.validation import shown
 from hpsearch.errors import ConfigError
 from hpsearch.quoting import list_override
 from hpsearch.secrets import mask_secrets
@@ -19,21 +19,23 @@ T = TypeVar("T")
 
 _SCALARS = frozenset((str, int, float, bool, types.NoneType))
 
+_TYPE_NAMES = {
+    dict: "keys and values", int: "a whole number", float: "a number", str: "text", bool: "true or false",
+    types.NoneType: "null",
+}  # fmt: skip
+
 
 def nearest(word: str, known: typing.Iterable[str]) -> str:
-    """The sentence part that names the closest known words, or all of them when none is close."""
+    """Names the closest known words, or all of them if none is close, for messages."""
     known = sorted(known)
-    lowered: dict[str, list[str]] = {}
-    for each in known:
-        lowered.setdefault(each.lower(), []).append(each)
-    close = [each for match in get_close_matches(word.lower(), lowered, n=3, cutoff=0.6) for each in lowered[match]]
-    if close:
+    matches = get_close_matches(word.lower(), dict.fromkeys(each.lower() for each in known), n=3, cutoff=0.6)
+    if close := [each for match in matches for each in known if each.lower() == match]:
         return f"did you mean {' or '.join(close)}?"
     return f"known here: {', '.join(known) or 'none'}"
 
 
 def one_of(key: str, word: str, known: typing.Iterable[str]) -> str:
-    """The sentence about a word that is none of the known ones; it asks for the closest one, if any is close."""
+    """The sentence about an unknown word; it suggests the closest known one, if any is close."""
     known = sorted(known)
     hint = nearest(word, known)
     asks = f": {hint}" if hint.startswith("did") else ""
@@ -45,13 +47,13 @@ def build(cls: type[T], tree: object, path: str, problems: list[str], option: st
 
     Args:
         cls: A dataclass whose annotations are scalars, enums, lists, dictionaries, dataclasses, or unions of them.
-        tree: The dictionary; every field of `cls` must be a key of it, unless the field has a default.
+        tree: The dictionary; it must have all fields of `cls` without a default.
         path: The dotted key of `tree`, for messages.
-        problems: Takes one sentence for each mistake.
-        option: The option that `tree` is of, such as `optimizer=adam`, for messages.
+        problems: One sentence per mistake is appended.
+        option: The option of `tree`, such as `optimizer=adam`, for messages.
 
     Returns:
-        The instance, or None if any problem was added.
+        The instance, or None if there are mistakes.
     """
     if not isinstance(tree, dict):
         problems.append(f"{path} must hold keys and values, got {shown(tree)}")
@@ -66,7 +68,7 @@ def build(cls: type[T], tree: object, path: str, problems: list[str], option: st
     for name, field in known.items():
         if name in tree:
             values[name] = convert(hints[name], tree[name], _join(path, name), problems)
-        elif not _has_default(field):
+        elif field.default is MISSING and field.default_factory is MISSING:
             needed = f": {option} needs it" if option else ""
             problems.append(f"{_join(path, name)} must be given{needed}")
     if len(problems) > before:
@@ -79,28 +81,22 @@ def build(cls: type[T], tree: object, path: str, problems: list[str], option: st
 
 
 def convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
-    """The value as the annotated type; a sentence is added to `problems` where it does not fit."""
+    """The value as the annotated type; a mismatch is appended to `problems` as a sentence."""
     plain, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
     if AUTO in notes and value == "auto":
         return None
     if any(isinstance(note, OneOf) and value not in note.words for note in notes):
         problems.append(f"{path} must be {describe(hint)}, got {shown(value)}")
         return None
-    try:
-        return _convert_exactly(plain, value) if EXACT in notes else _convert(plain, value, path, problems)
-    except (TypeError, ValueError):
-        problems.append(f"{path} must be {describe(hint)}, got {shown(value)}{_way_out(plain, value, path)}")
-        return None
-
-
-def _convert_exactly(hint: Any, value: object) -> object:
-    if type(value) not in typing.get_args(hint):
-        raise TypeError
-    return value
+    if EXACT not in notes or type(value) in typing.get_args(plain):
+        with contextlib.suppress(TypeError, ValueError):
+            return _convert(plain, value, path, problems)
+    problems.append(f"{path} must be {describe(hint)}, got {shown(value)}{_way_out(plain, value, path)}")
+    return None
 
 
 def _way_out(hint: Any, value: object, path: str) -> str:
-    """How a value is written that Hydra took for something else."""
+    """Advice for a value that Hydra parsed as another type."""
     hints = typing.get_args(hint) if typing.get_origin(hint) is types.UnionType else (hint,)
     if str in hints:
         return "; put it in quotes"
@@ -136,7 +132,7 @@ def _convert_union(args: tuple[Any, ...], value: object, path: str, problems: li
     if type(None) in args and value is None:
         return None
     inner = [arg for arg in args if arg is not type(None)]
-    if type(value) in inner:  # 1.0 is a share where both counts and shares are taken
+    if type(value) in inner:  # 1.0 stays a share where both counts and shares are allowed
         return value
     for arg in inner[:-1]:
         try:
@@ -153,7 +149,7 @@ def _convert_scalar(hint: Any, value: object) -> Any:
         return float(value)
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)
-    if hint is str and type(value) is int:  # a float is written in more than one way: 1e5 is no "100000.0"
+    if hint is str and type(value) is int:  # not floats, whose notation is lost: 1e5 became 100000.0
         return str(value)
     raise TypeError
 
@@ -161,7 +157,7 @@ def _convert_scalar(hint: Any, value: object) -> Any:
 def to_tree(value: Any) -> Any:
     """Dataclasses, enums, lists and dictionaries as plain dictionaries, lists and scalars."""
     kind = type(value)
-    if kind in _SCALARS:  # nearly all values: a driver makes several trees of every trial
+    if kind in _SCALARS:  # fast path: a driver makes several trees of every trial
         return value
     names = _field_names(kind)  # type: ignore[arg-type]  # mypy takes classes for unhashable
     if names is not None:
@@ -176,17 +172,10 @@ def to_tree(value: Any) -> Any:
 
 
 def fingerprinted_tree(option: Option) -> dict[str, Any]:
-    """What a fingerprint covers of an option: its tree without keys that have their value of `fingerprint_defaults`.
-
-    It is what is stored as well, so that it holds no secrets.
-    """
-    fingerprinted: dict[str, Any] = mask_secrets(
-        {
-            key: value
-            for key, value in to_tree(option).items()
-            if key not in option.fingerprint_defaults or value != option.fingerprint_defaults[key]
-        }
-    )
+    """The fingerprinted keys of an option: those that differ from `fingerprint_defaults`, with secrets masked."""
+    defaults = option.fingerprint_defaults
+    tree = {key: value for key, value in to_tree(option).items() if key not in defaults or value != defaults[key]}
+    fingerprinted: dict[str, Any] = mask_secrets(tree)
     return fingerprinted
 
 
@@ -196,7 +185,7 @@ def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
 
 
 def describe(hint: Any) -> str:
-    """What a value of this annotation must be, in words."""
+    """Describes the values of an annotation, for messages."""
     if typing.get_origin(hint) is Annotated:
         inner, *notes = typing.get_args(hint)
         words = [word for note in notes if isinstance(note, OneOf) for word in note.words]
@@ -204,14 +193,6 @@ def describe(hint: Any) -> str:
         return plain.replace(" or null", " or auto") if AUTO in notes else plain
     if isinstance(hint, type) and issubclass(hint, Enum):
         return "one of " + ", ".join(str(member.value) for member in hint)
-    names = {
-        dict: "keys and values",
-        int: "a whole number",
-        float: "a number",
-        str: "text",
-        bool: "true or false",
-        types.NoneType: "null",
-    }
     args = typing.get_args(hint)
     if typing.get_origin(hint) is list:
         return f"a list, each item {describe(args[0])}"
@@ -219,11 +200,7 @@ def describe(hint: Any) -> str:
         return " or ".join(describe(arg) for arg in args)
     if is_dataclass(hint):
         return "{" + ", ".join(f"{each.name}: ..." for each in fields(hint)) + "}"
-    return names.get(typing.get_origin(hint) or hint, str(hint))
-
-
-def _has_default(field: Any) -> bool:
-    return field.default is not MISSING or field.default_factory is not MISSING
+    return _TYPE_NAMES.get(typing.get_origin(hint) or hint, str(hint))
 
 
 def _join(path: str, key: object) -> str:

@@ -1,42 +1,41 @@
-"""What the options of `data` may set."""
+"""Options of `data`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.bounds import BETWEEN_0_AND_1, at_least
+from hpsearch.config.bounds import BETWEEN_0_AND_1, at_least, require
 from hpsearch.config.option import Option, OptionGroup
-from hpsearch.config.validation import require
 
 
 class Normalize(StrEnum):
-    """How inputs are scaled; every statistic comes from the training rows of the fit alone."""
+    """Scaling of inputs, by statistics of the training rows of each fit."""
 
     UNIT = "unit"  # image bytes / 255; other features to [0, 1] by their training minimum and maximum
-    STANDARD = "standard"  # zero mean, unit variance: a feature each, all pixels of images together
+    STANDARD = "standard"  # zero mean and unit variance, of each feature, or of all pixels together
     NONE = "none"
 
 
 class Packaged(StrEnum):
-    """When the 5,000 packaged MNIST images stand in for the 70,000 of the full data set."""
+    """When to use the 5,000 packaged MNIST images instead of all 70,000."""
 
-    AUTO = "auto"  # only where the full data set is neither cached nor to be had from a mirror
+    AUTO = "auto"  # only if the full data set is neither cached nor available from a mirror
     ALWAYS = "always"
     NEVER = "never"
 
 
 class TaskChoice(StrEnum):
-    """What the targets are."""
+    """The kind of targets."""
 
-    AUTO = "auto"  # what the data set is for; of one's own: text or at most 20 distinct whole numbers are classes
+    AUTO = "auto"  # the default of the data set; in a user's file, text or at most 20 distinct integers are classes
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
     AUTOENCODER = "autoencoder"  # the targets are the inputs
 
 
 class Layout(StrEnum):
-    """Which axis of (rows, …, …, …) images holds the channels."""
+    """Order of the axes of images."""
 
     CHW = "chw"  # rows, channels, height, width
     HWC = "hwc"  # rows, height, width, channels
@@ -115,19 +114,10 @@ class NpzData(OwnData):
 
 GROUPS = (
     OptionGroup(
-        name="data",
+        name="data", shapes_fleet=True, per_member=("normalize",), confounds=True,
         kinds={
-            "mnist": MnistData,
-            "fashion": Data,
-            "digits": Data,
-            "breast_cancer": Data,
-            "diabetes": Data,
-            "xor": Data,
-            "csv": CsvData,
-            "npz": NpzData,
+            "mnist": MnistData, **dict.fromkeys(("fashion", "digits", "breast_cancer", "diabetes", "xor"), Data),
+            "csv": CsvData, "npz": NpzData,
         },
-        shapes_fleet=True,
-        per_member=("normalize",),
-        confounds=True,
     ),
-)
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What may be set about where trials run and where they are logged."""
+"""Options of `execution` and `tracking`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from hpsearch.config.option import Option, OptionGroup
 
 
 class Device(StrEnum):
-    """Where fits are trained."""
+    """Device that fits are trained on."""
 
     AUTO = "auto"  # the first CUDA device, or else the CPU
     CPU = "cpu"
@@ -19,7 +19,7 @@ class Device(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class Execution(Option):
-    """Worker processes of one thread each; null: one a core, at most one a trial, and one on a GPU."""
+    """Single-threaded worker processes; null: one per core, at most one per trial, and one on a GPU."""
 
     group: ClassVar[str] = "execution"
     workers: Annotated[int | None, at_least(1), "worker processes; auto: one a core, one on a GPU", AUTO]
@@ -31,7 +31,7 @@ class Execution(Option):
 
 @dataclass(kw_only=True, slots=True)
 class Tracking(Option):
-    """MLflow at `uri`; null: the environment's MLFLOW_TRACKING_URI or else a SQLite file under `directory`."""
+    """MLflow at `uri`; null: MLFLOW_TRACKING_URI, or else a SQLite file in `directory`."""
 
     group: ClassVar[str] = "tracking"
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"tags": {}}

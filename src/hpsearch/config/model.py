@@ -1,17 +1,26 @@
-"""What the options of `model`, `activation`, `init`, `norm` and `regularization` may set."""
+"""Options of `model`, `activation`, `init`, `norm` and `regularization`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.bounds import FINITE, IMPORT_PATH, NOT_NEGATIVE, POSITIVE, at_least, each_at_least, within
-from hpsearch.config.option import Option, OptionGroup
-from hpsearch.config.validation import require, require_kwargs
+from hpsearch.config.bounds import (
+    FINITE,
+    IMPORT_PATH,
+    NOT_NEGATIVE,
+    POSITIVE,
+    at_least,
+    each_at_least,
+    require,
+    require_kwargs,
+    within,
+)
+from hpsearch.config.option import Option, recipe_group
 
 
 class Pooling(StrEnum):
-    """What follows each convolution."""
+    """Pooling after each convolution."""
 
     MAX = "max"
     AVERAGE = "avg"
@@ -20,14 +29,14 @@ class Pooling(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class Model(Option):
-    """The perceptron and the linear model (linear or logistic regression): one affine layer."""
+    """Perceptron and linear model (linear or logistic regression): one affine layer."""
 
     group: ClassVar[str] = "model"
 
 
 @dataclass(kw_only=True, slots=True)
 class MlpModel(Model):
-    """A multilayer perceptron: `depth` hidden layers of `width` units, or the list `widths` instead of both."""
+    """A multilayer perceptron of `depth` hidden layers with `width` units, or with the `widths` given one by one."""
 
     replaces: ClassVar[Mapping[str, tuple[str, ...]]] = {"widths": ("depth", "width")}
     depth: Annotated[int, at_least(0), "hidden layers"]
@@ -46,7 +55,7 @@ class MlpModel(Model):
 
 @dataclass(kw_only=True, slots=True)
 class CnnModel(Model):
-    """Convolution blocks, one for each entry of `filters`, then dense layers of `dense` units."""
+    """Convolution blocks, one per entry of `filters`, then dense layers of `dense` units."""
 
     filters: Annotated[list[int], each_at_least(1), "filters of each convolution block"]
     kernel: Annotated[int, at_least(1), "width of the square kernel"]
@@ -97,7 +106,7 @@ class Elu(Activation):
 
 
 class Fan(StrEnum):
-    """Which connections of a unit scale its initial weights."""
+    """Connections of a unit that are counted to scale its initial weights."""
 
     IN = "in"
     OUT = "out"
@@ -194,76 +203,41 @@ class Dropout(Regularization):
 
 
 @dataclass(kw_only=True, slots=True)
-class WeightDecayAndDropout(Regularization):
+class WeightDecayAndDropout(WeightDecay):
     """Both at once."""
 
-    weight_decay: Annotated[float, NOT_NEGATIVE, "decay of the weights alone, not of biases"]
     dropout: Annotated[float, within("[0, 1)"), "probability that a hidden unit is dropped"]
 
 
 NO_HIDDEN_UNITS = frozenset({"perceptron", "linear", "custom"})
-"""Kinds of model that have no hidden units of ours: one affine layer has none, a module of a user its own."""
+"""Kinds of model without hidden units, or with those of the user's own module."""
 
 GROUPS = (
-    OptionGroup(
-        name="model",
+    recipe_group(
+        name="model", shapes_fleet=True,
         kinds={"perceptron": Model, "linear": Model, "mlp": MlpModel, "cnn": CnnModel, "custom": CustomModel},
-        searchable=True,
-        tunable=True,
-        shapes_fleet=True,
-        in_design=True,
     ),
-    OptionGroup(
-        name="activation",
+    recipe_group(
+        name="activation", shapes_fleet=True, per_member=("slope", "alpha"), unread_by=NO_HIDDEN_UNITS,
         kinds={
-            "step": Activation,
-            "identity": Activation,
-            "sigmoid": Activation,
-            "tanh": Activation,
-            "relu": Activation,
-            "leaky_relu": LeakyRelu,
-            "elu": Elu,
+            **dict.fromkeys(("step", "identity", "sigmoid", "tanh", "relu"), Activation),
+            "leaky_relu": LeakyRelu, "elu": Elu,
         },
-        searchable=True,
-        tunable=True,
-        shapes_fleet=True,
-        per_member=("slope", "alpha"),
-        unread_by=NO_HIDDEN_UNITS,
-        in_design=True,
     ),
-    OptionGroup(
-        name="init",
+    recipe_group(
+        name="init", unread_by=frozenset({"custom"}),
         kinds={
-            "zeros": Init,
-            "normal": NormalInit,
-            "uniform": UniformInit,
-            "scaled_normal": ScaledInit,
-            "scaled_uniform": ScaledInit,
-            "orthogonal": OrthogonalInit,
-            "lsuv": LsuvInit,
+            "zeros": Init, "normal": NormalInit, "uniform": UniformInit, "scaled_normal": ScaledInit,
+            "scaled_uniform": ScaledInit, "orthogonal": OrthogonalInit, "lsuv": LsuvInit,
         },
-        searchable=True,
-        tunable=True,
-        unread_by=frozenset({"custom"}),
-        in_design=True,
     ),
-    OptionGroup(
-        name="norm",
+    recipe_group(
+        name="norm", shapes_fleet=True, unread_by=NO_HIDDEN_UNITS,
         kinds={"none": Norm, "before": BatchNorm, "after": BatchNorm},
-        searchable=True,
-        tunable=True,
-        shapes_fleet=True,
-        unread_by=NO_HIDDEN_UNITS,
-        in_design=True,
     ),
-    OptionGroup(
-        name="regularization",
-        kinds={"none": Regularization, "weight_decay": WeightDecay, "dropout": Dropout, "both": WeightDecayAndDropout},
-        searchable=True,
-        tunable=True,
-        shapes_fleet=True,
-        per_member=("kind", "weight_decay"),
+    recipe_group(
+        name="regularization", shapes_fleet=True, per_member=("kind", "weight_decay"),
         per_member_if_any=("dropout", "max_norm"),
-        in_design=True,
+        kinds={"none": Regularization, "weight_decay": WeightDecay, "dropout": Dropout, "both": WeightDecayAndDropout},
     ),
-)
+)  # fmt: skip

@@ -1,5 +1,6 @@
-"""What every option of every config group has, and what there is to know about a group."""
+"""Base class of all options, and the properties of a config group."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -13,10 +14,10 @@ class Option:
 
     Attributes:
         group: The config group.
-        replaces: A key that may be null, and the keys that are not read where it is not.
-        fingerprint_defaults: Keys that came later than the first records, and the value with which they say nothing:
-            fingerprints leave them out where they have it, and trees may lack them, so that earlier sweeps go on.
-        kind: Names the class, as the group's `kinds` list it.
+        replaces: A key that may be null, and the keys that are ignored if it is not.
+        fingerprint_defaults: Neutral values of keys that were added after the first release of records. Fingerprints
+            leave out keys with this value, and stored trees may lack them, so that earlier sweeps can be resumed.
+        kind: Name of the class in the group's `kinds`.
     """
 
     group: ClassVar[str]
@@ -30,23 +31,23 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionGroup:
-    """One config group: its kinds of options, and all that other rooms must know about it.
+    """A config group and its properties.
 
     Attributes:
-        name: As in `optimizer=adam`; the schema of a run has a field of this name.
-        kinds: The class of each `kind` that an option file may name.
-        searchable: Trials may take other options of it, and levels be compared by them.
-        tunable: The spaces of its options can be sampled.
-        fingerprinted: It changes what a sweep is.
-        fingerprint_default: Of a group that came later than the first records, the option, called as its kind, with
-            which it says nothing: see `Option.fingerprint_defaults`.
-        shapes_fleet: Fits that differ in it cannot train in one fleet, but for the keys that follow.
-        per_member: Keys that each member of a fleet has for itself.
-        per_member_if_any: Numbers that each member has for itself, but all have them or none has: they change the
-            program.
-        unread_by: Kinds of model that it does not reach.
-        in_design: The design table of a report names its option.
-        confounds: It says how much and how long a level is trained, or how it is scored.
+        name: Name as in `optimizer=adam`, and of a field of `Config`.
+        kinds: Class of each `kind` in the option files.
+        searchable: Whether trials may take other options of it, and levels be compared by them.
+        tunable: Whether the spaces of its options can be sampled.
+        fingerprinted: Whether it is part of the fingerprint.
+        fingerprint_default: Neutral option (named as its kind) of a group that was added after the first release of
+            records; see `Option.fingerprint_defaults`.
+        shapes_fleet: Whether fits of one fleet must agree in it, except for the following keys.
+        per_member: Keys that may differ between members of a fleet.
+        per_member_if_any: Numbers that may differ between members, provided that all or none have them, since they
+            change the program.
+        unread_by: Kinds of model that ignore it.
+        in_design: Whether the design table of a report shows its option.
+        confounds: Whether it controls how much or how long a level is trained, or how it is scored.
     """
 
     name: str
@@ -61,3 +62,7 @@ class OptionGroup:
     unread_by: frozenset[str] = frozenset()
     in_design: bool = False
     confounds: bool = False
+
+
+recipe_group = functools.partial(OptionGroup, searchable=True, tunable=True, in_design=True)
+"""Creates a group that is part of the recipe of a training."""

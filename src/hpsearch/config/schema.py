@@ -1,4 +1,4 @@
-"""The configuration of a whole run."""
+"""The configuration of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,23 +11,23 @@ from hpsearch.config import data, training
 from hpsearch.config import execution as machine
 from hpsearch.config import model as network
 from hpsearch.config import search as sweep
+from hpsearch.config.bounds import require, shown
 from hpsearch.config.conversion import build, fingerprinted_tree, nearest, to_tree
 from hpsearch.config.model import CustomModel
 from hpsearch.config.option import Option
 from hpsearch.config.synonyms import meant_key
 from hpsearch.config.training import CustomLoss
-from hpsearch.config.validation import require, shown
 from hpsearch.errors import ConfigError
 
 OPTION_GROUPS = {
     group.name: group for group in (*data.GROUPS, *network.GROUPS, *training.GROUPS, *sweep.GROUPS, *machine.GROUPS)
 }
-"""Every config group by its name."""
+"""All config groups by name."""
 
 KINDS = {name: group.kinds for name, group in OPTION_GROUPS.items()}
 
 SEARCHABLE = tuple(name for name, group in OPTION_GROUPS.items() if group.searchable)
-"""Groups of which trials may take other options, and whose options can be compared."""
+"""Groups whose options can vary between trials, or be compared."""
 
 TUNABLE = tuple(name for name, group in OPTION_GROUPS.items() if group.tunable)
 """Groups whose spaces can be sampled."""
@@ -35,35 +35,34 @@ TUNABLE = tuple(name for name, group in OPTION_GROUPS.items() if group.tunable)
 LATER_GROUPS = {
     name: group.fingerprint_default for name, group in OPTION_GROUPS.items() if group.fingerprint_default is not None
 }
-"""Of each group that came later than the first records, the option with which it says nothing."""
+"""Neutral option of each group that was added after the first release of records."""
 
 UNCOVERED = (
     *(name for name, group in OPTION_GROUPS.items() if not group.fingerprinted),
     *("confirm", "report", "final", "engine", "name", "description", "extend", "trust"),
 )
-"""Keys that do not change what a sweep is; with `search.trials` they are the only ones outside its fingerprint.
+"""Keys that, like `search.trials`, are not part of the fingerprint.
 
-Of the others, keys and groups that came later are left out where they say nothing: `fingerprint_defaults` of `Option`,
-and `LATER_GROUPS`."""
+Keys and groups that were added later are left out if neutral, see `Option.fingerprint_defaults` and `LATER_GROUPS`."""
 
 
 class Engine(StrEnum):
-    """What trains a fit."""
+    """Engine that trains fits."""
 
-    AUTO = "auto"  # decided by a rule on shapes and device, then stored with the sweep
+    AUTO = "auto"  # chosen by a rule on shapes and device, which the sweep stores
     REFERENCE = "reference"  # one fit, one plain loop
     FLEET = "fleet"  # many fits as one batched network
 
 
 class Extend(StrEnum):
-    """What a resumed sweep may change although it ends comparison across the change."""
+    """Changes that a resumed sweep may make although results before and after are not comparable."""
 
     DEVICE = "device"
 
 
 @dataclass(kw_only=True, slots=True)
 class Config:
-    """Everything that one command was told; `options` maps each group to the name of its chosen option file."""
+    """The configuration of one command; `options` maps each group to the name of its chosen option file."""
 
     name: str | None
     description: str | None
@@ -92,36 +91,32 @@ class Config:
 
     @classmethod
     def from_tree(cls, tree: dict[str, Any]) -> "Config":
-        """The configuration of a nested dictionary.
-
-        Raises:
-            ConfigError: With every mistake that was found, if any was.
-        """
+        """The configuration of a nested dictionary; raises `ConfigError` with all mistakes."""
         problems: list[str] = []
         options = {group: _build_option(group, tree, problems) for group in KINDS if group in tree}
         rest = {key: value for key, value in tree.items() if key not in KINDS}
-        values = {f.name: f for f in fields(cls)}
-        unknown = [key for key in rest if key not in values]
-        problems += [f"{key} is not a key: {suggestion(key) or nearest(key, values)}" for key in unknown]
-        problems += [f"{key} must be given" for key in values if key not in tree]
-        plain = build(UngroupedKeys, {key: rest[key] for key in rest if key in values}, "", problems)
+        names = [f.name for f in fields(cls)]
+        unknown = [key for key in rest if key not in names]
+        problems += [f"{key} is not a key: {suggestion(key) or nearest(key, names)}" for key in unknown]
+        problems += [f"{key} must be given" for key in names if key not in tree]
+        plain = build(UngroupedKeys, {key: rest[key] for key in rest if key in names}, "", problems)
         if problems or plain is None:
             raise ConfigError(*dict.fromkeys(problems))
         return cls(**options, **{f.name: getattr(plain, f.name) for f in fields(plain)})  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
-        """What no single option can check."""
+        """Checks that involve several options."""
         warmup, epochs = self.schedule.warmup_epochs, self.training.epochs
         require(warmup < epochs, "schedule.warmup_epochs", f"must be < training.epochs={epochs}", warmup)
 
     @property
     def needs_monitor(self) -> bool:
-        """Whether training watches rows of its own, cut from the training rows: `patience` and plateaus read them."""
+        """Whether training holds out monitor rows, which `patience` and plateau schedules need."""
         return self.training.patience is not None or isinstance(self.schedule, training.PlateauSchedule)
 
     @property
     def own_code(self) -> list[CustomModel | CustomLoss]:
-        """The options that name code of the user's own."""
+        """The options that refer to the user's own code."""
         options = (self.model, self.loss)
         return [option for option in options if isinstance(option, CustomModel | CustomLoss)]
 
@@ -131,15 +126,15 @@ class Config:
         return tree
 
     def fingerprinted(self) -> dict[str, Any]:
-        """What the fingerprint of a sweep covers: the tree without `UNCOVERED`, `search.trials` and what is quiet."""
-        quiet = [
+        """The fingerprinted tree: without `UNCOVERED`, `search.trials`, and neutral keys and groups."""
+        neutral = [
             name
             for name, default in LATER_GROUPS.items()
             if getattr(self, name) == default and self.options.get(name) == default.kind
         ]
-        tree = {key: value for key, value in self.to_tree().items() if key not in (*UNCOVERED, *quiet)}
+        tree = {key: value for key, value in self.to_tree().items() if key not in (*UNCOVERED, *neutral)}
         tree |= {group: fingerprinted_tree(getattr(self, group)) for group in KINDS if group in tree}
-        tree["options"] = {group: option for group, option in self.options.items() if group not in quiet}
+        tree["options"] = {group: option for group, option in self.options.items() if group not in neutral}
         tree["search"] = {key: value for key, value in tree["search"].items() if key != "trials"}
         tree["search"]["choose"] = {
             group: chosen
@@ -150,14 +145,14 @@ class Config:
 
 
 def with_defaults(fingerprinted: Mapping[str, Any]) -> dict[str, Any]:
-    """A tree that `fingerprinted` gave, with the quiet keys and groups that it left out."""
-    quiet = {name: to_tree(option) for name, option in LATER_GROUPS.items() if name not in fingerprinted}
+    """A tree from `fingerprinted`, completed by the neutral keys and groups that it left out."""
+    neutral = {name: to_tree(option) for name, option in LATER_GROUPS.items() if name not in fingerprinted}
     full = {
         key: {**KINDS[key][node["kind"]].fingerprint_defaults, **node} if key in KINDS else node
-        for key, node in {**fingerprinted, **quiet}.items()
+        for key, node in {**fingerprinted, **neutral}.items()
     }
-    if quiet:
-        full["options"] = {**full["options"], **{name: node["kind"] for name, node in quiet.items()}}
+    if neutral:
+        full["options"] = {**full["options"], **{name: node["kind"] for name, node in neutral.items()}}
     return full
 
 
@@ -205,7 +200,7 @@ def _keys(kind: type[Option]) -> set[str]:
 
 
 def home_of(key: str) -> str | None:
-    """The key that a key, a name without its group, or a word of another program stands for; None if it is neither."""
+    """The full key for a key, a name without its group, or a synonym; None if unknown."""
     homes = _homes_of_names().get(key, ())
     if key.partition(".")[0] in {f.name for f in fields(Config)}:
         return key
@@ -213,7 +208,7 @@ def home_of(key: str) -> str | None:
 
 
 def _homes_of_names() -> dict[str, list[str]]:
-    """By name of a key, the groups in which an option has it."""
+    """The groups whose options have a key, by its name."""
     homes: dict[str, list[str]] = {}
     for group, kinds in KINDS.items():
         for name in sorted({name for kind in kinds.values() for name in _keys(kind)}):
@@ -222,7 +217,7 @@ def _homes_of_names() -> dict[str, list[str]]:
 
 
 def suggestion(key: str) -> str | None:
-    """The question about an unknown key that names the one of a group, or what is called or spelled alike; or None."""
+    """The suggestion for an unknown key: its name in a group, a synonym or a similar spelling; None if none fits."""
     homes, known = _homes_of_names(), [*KINDS, *(f.name for f in fields(UngroupedKeys) if f.name != "options")]
     if key not in homes and (_synonym(key) or get_close_matches(key, known)):
         return _synonym(key) or nearest(key, known)
@@ -232,13 +227,13 @@ def suggestion(key: str) -> str | None:
 
 
 def _synonym(key: str) -> str:
-    """The question about a word of another program; empty if the word is not known."""
+    """The suggestion for a word of another program; empty if unknown."""
     meant = meant_key(key)
     return f"did you mean {meant}?" if meant else ""
 
 
 def _options_having(group: str, key: str) -> str:
-    """The options of the group that have the key which another one lacks; empty if none has."""
-    # Only of `init` are there kinds that no option is called after.
+    """The suggestion of options of the group that have a key; empty if none has."""
+    # The kinds of `init` are not all names of options.
     kinds = [] if group == "init" else [kind for kind, cls in KINDS[group].items() if key in _keys(cls)]
     return f"it is one of {', '.join(f'{group}={kind}' for kind in kinds)}" if kinds else ""

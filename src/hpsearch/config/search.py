@@ -1,4 +1,4 @@
-"""What may be set about how trials are drawn, scored, executed and logged, and about the final evaluation."""
+"""Options of `evaluation` and `search`."""
 
 import itertools
 from collections.abc import Mapping
@@ -7,16 +7,25 @@ from typing import Annotated, Any, ClassVar
 
 from hpsearch import metrics
 from hpsearch.config import model, training
-from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, IMPORT_PATH, POSITIVE, Bound, OneOf, at_least, check_bounds
+from hpsearch.config.bounds import (
+    AUTO,
+    BETWEEN_0_AND_1,
+    IMPORT_PATH,
+    POSITIVE,
+    Bound,
+    OneOf,
+    at_least,
+    check_bounds,
+    require,
+)
 from hpsearch.config.conversion import nearest
 from hpsearch.config.option import Option, OptionGroup
-from hpsearch.config.validation import require
 from hpsearch.errors import ConfigError
 
 
 @dataclass(kw_only=True, slots=True)
 class Evaluation(Option):
-    """Truth table and leave-one-out: no parameters but `replicates`, the number of seeds each fold is trained with."""
+    """Truth table and leave-one-out; `replicates` is the number of seeds per fold."""
 
     group: ClassVar[str] = "evaluation"
     replicates: Annotated[int, at_least(1), "seeds that each fold is trained with"]
@@ -31,7 +40,7 @@ _COUNT_OR_SHARE = Bound(_is_count_or_share, "must be a count >= 1 or a share bet
 
 @dataclass(kw_only=True, slots=True)
 class Holdout(Evaluation):
-    """One split in training, `val` and `report` rows: a whole number counts rows, a fraction is a share, null: auto."""
+    """One split into training, `val` and `report` rows, sized by counts or shares; null: automatic."""
 
     val: Annotated[
         int | float | None,
@@ -46,21 +55,21 @@ class Holdout(Evaluation):
 
 @dataclass(kw_only=True, slots=True)
 class KFold(Evaluation):
-    """K folds, each the validation part once."""
+    """K-fold cross-validation."""
 
     folds: Annotated[int, at_least(2), "number of folds"]
 
 
 @dataclass(kw_only=True, slots=True)
 class StratifiedKFold(KFold):
-    """K folds with the class shares of the whole; `allow_rare` admits classes with fewer rows than folds."""
+    """Folds stratified by class; `allow_rare` admits classes with fewer rows than folds."""
 
     allow_rare: Annotated[bool, "admits classes with fewer rows than folds"]
 
 
 @dataclass(kw_only=True, slots=True)
 class RepeatedKFold(StratifiedKFold):
-    """K folds, drawn anew `repeats` times; `stratified` keeps the class shares."""
+    """K-fold cross-validation with `repeats` draws of the folds."""
 
     repeats: Annotated[int, at_least(1), "how often the folds are drawn anew"]
     stratified: Annotated[bool, "keeps the class shares in each fold"]
@@ -73,30 +82,29 @@ Choose = make_dataclass(
     kw_only=True,
     slots=True,
 )
-"""The options that a trial may take, a list for each group that varies; null or an empty list: it does not."""
+"""The options that trials may take, a list per group; null or an empty list: the group does not vary."""
 
 
 def compared_groups(search: Mapping[str, Any]) -> set[str]:
-    """The groups whose options make the levels of a comparison, read from a tree that may hold anything."""
+    """The groups in which the levels of a comparison differ, read from an unchecked tree."""
     compare, levels, cross = search.get("compare"), search.get("levels"), search.get("cross")
-    found = {compare} if isinstance(compare, str) else set()
+    groups = {compare} if isinstance(compare, str) else set()
     if isinstance(levels, Mapping):
-        found |= {
-            str(key).partition(".")[0] for level in levels.values() if isinstance(level, Mapping) for key in level
-        }
+        settings = [level for level in levels.values() if isinstance(level, Mapping)]
+        groups |= {str(key).partition(".")[0] for level in settings for key in level}
     if isinstance(cross, list):
-        found |= {group for group in cross if isinstance(group, str)}
-    return found
+        groups |= {group for group in cross if isinstance(group, str)}
+    return groups
 
 
 ALPHA = 0.05
-"""Error rate of the claims of a report, unless `search.alpha` says otherwise."""
+"""Default of `search.alpha`, the error rate of the claims of a report."""
 
 COHORT = 10
-"""Trials of a cohort unless `search.cohort` says otherwise."""
+"""Default of `search.cohort`."""
 
 REDUCTION = 3
-"""Of so many trials one goes on; and each rung lies at so many times the epochs of the one before."""
+"""Reduction factor eta: one in eta trials continues, and each rung has eta times the epochs of the one before."""
 
 PRUNERS = ("none", "halving", "median")
 
@@ -105,12 +113,11 @@ PRUNERS = ("none", "halving", "median")
 class Search(Option):
     """Random search (i.i.d. draws) or QMC (scrambled Sobol) of `trials` over `choose` and the spaces of `tune`.
 
-    With a pruner, trials run in cohorts: all train up to a rung, those that the pruner judges not worth going on end
-    there, and the others go on to the next.
+    With a pruner, trials run in cohorts: all train up to a rung, where the pruner ends some of them.
     """
 
     group: ClassVar[str] = "search"
-    learns: ClassVar[bool] = False  # whether trials are drawn by what the scores of earlier cohorts taught
+    learns: ClassVar[bool] = False  # whether draws depend on the scores of earlier cohorts
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {
         "cohort": None,
         "pruner": "none",
@@ -174,12 +181,12 @@ class Search(Option):
             )
 
     def chosen(self, group: str) -> list[str]:
-        """The options of a group that a trial may take; empty if the group does not vary."""
+        """The options of a group that trials may take; empty if the group does not vary."""
         return getattr(self.choose, group) or []
 
     @property
     def compares(self) -> bool:
-        """Whether levels are compared, each with trials of its own."""
+        """Whether levels are compared."""
         return bool(self.compare or self.levels or self.cross)
 
     @property
@@ -189,26 +196,26 @@ class Search(Option):
 
     @property
     def prunes(self) -> bool:
-        """Whether trials may end before their time."""
+        """Whether trials may be pruned."""
         return self.pruner != "none"
 
     @property
     def cohort_size(self) -> int | None:
-        """Trials of a cohort; None where no trial depends on another, so that there are no cohorts."""
+        """Number of trials of a cohort; None if trials are independent."""
         return self.cohort or COHORT if self.prunes or self.learns else None
 
     @property
     def depends(self) -> bool:
-        """Whether what becomes of a trial depends on others."""
+        """Whether trials depend on the results of others."""
         return self.cohort_size is not None
 
     def portions(self, trials: int) -> list[int]:
-        """Into how many trials each a sweep is divided: those of one can run side by side, the next learn from them."""
+        """Sizes of the cohorts of a sweep; trials depend only on earlier cohorts and their own."""
         size = self.cohort_size or max(1, trials)
         return [min(size, trials - start) for start in range(0, trials, size)]
 
     def rungs_below(self, epochs: int) -> list[int]:
-        """The epochs after which trials of so many epochs are judged; empty without a pruner."""
+        """Epochs of the rungs of trials with this many epochs; empty without a pruner."""
         if not self.prunes:
             return []
         powers = itertools.takewhile(lambda rung: 2 * rung <= epochs, (REDUCTION**i for i in itertools.count()))
@@ -217,7 +224,7 @@ class Search(Option):
 
 @dataclass(kw_only=True, slots=True)
 class Round:
-    """A round of a search from coarse to fine."""
+    """A round of a coarse-to-fine search."""
 
     trials: Annotated[int, at_least(2), "trials of the round"]
     epochs: Annotated[int, at_least(1), "epochs of each of them"]
@@ -228,10 +235,7 @@ class Round:
 
 @dataclass(kw_only=True, slots=True)
 class CoarseToFine(Search):
-    """Many short trainings over wide ranges, then fewer and longer ones over a narrowed space, then the long ones.
-
-    The trials after those of `rounds` train for `training.epochs`.
-    """
+    """Rounds of short trainings, each of which narrows the space of the next, then trainings of `training.epochs`."""
 
     rounds: Annotated[list[Round], "short rounds before the long one, each narrows the space of the next"]
 
@@ -245,17 +249,17 @@ class CoarseToFine(Search):
 
     @property
     def depends(self) -> bool:
-        """Always: each round narrows the space of the next."""
+        """Always true, since each round narrows the space of the next."""
         return True
 
     def portions(self, trials: int) -> list[int]:
-        """The rounds, and all the others together."""
+        """Sizes of the rounds and of the rest."""
         sizes = [each.trials for each in self.rounds]
         starts = [start for start in itertools.accumulate(sizes, initial=0) if start < trials]
         return [min(size, trials - start) for size, start in zip([*sizes, trials], starts, strict=False)]
 
     def round_of(self, k: int) -> int:
-        """Which round a trial belongs to, from 0; the long one comes after those of `rounds`."""
+        """Number of the round of a trial, from 0; those after `rounds` have the next number."""
         ends = itertools.accumulate(each.trials for each in self.rounds)
         return sum(k >= end for end in ends)
 
@@ -270,20 +274,13 @@ class AdaptiveSearch(Search):
 
 GROUPS = (
     OptionGroup(
-        name="evaluation",
+        name="evaluation", in_design=True, confounds=True,
         kinds={
-            "holdout": Holdout,
-            "kfold": KFold,
-            "stratified_kfold": StratifiedKFold,
-            "repeated_kfold": RepeatedKFold,
-            "loocv": Evaluation,
-            "truth_table": Evaluation,
+            "holdout": Holdout, "kfold": KFold, "stratified_kfold": StratifiedKFold, "repeated_kfold": RepeatedKFold,
+            "loocv": Evaluation, "truth_table": Evaluation,
         },
-        in_design=True,
-        confounds=True,
     ),
     OptionGroup(
-        name="search",
-        kinds={"random": Search, "qmc": Search, "tpe": AdaptiveSearch, "coarse_to_fine": CoarseToFine},
+        name="search", kinds={"random": Search, "qmc": Search, "tpe": AdaptiveSearch, "coarse_to_fine": CoarseToFine}
     ),
-)
+)  # fmt: skip

@@ -1,89 +1,49 @@
-"""What other programs call our keys and options: the words that people bring along."""
+"""Synonyms of keys and options in other programs."""
 
 from collections.abc import Iterable, Mapping
 
 from hpsearch.config.conversion import nearest
 
-KEYS: Mapping[str, str] = {
-    "n_trials": "search.trials",
-    "num_trials": "search.trials",
-    "max_trials": "search.trials",
-    "num_samples": "search.trials",
-    "n_iter": "search.trials",
-    "learning_rate": "optimizer.lr",
-    "weight_decay": "regularization.weight_decay",
-    "wd": "regularization.weight_decay",
-    "l2": "regularization.weight_decay",
-    "dropout_rate": "regularization.dropout",
-    "n_epochs": "training.epochs",
-    "num_epochs": "training.epochs",
-    "max_epochs": "training.epochs",
-    "bs": "training.batch_size",
-    "batch": "training.batch_size",
-    "batchsize": "training.batch_size",
-    "early_stopping": "training.patience",
-    "grad_clip": "training.clip_norm",
-    "clip": "training.clip_norm",
-    "layers": "model.depth",
-    "n_layers": "model.depth",
-    "num_layers": "model.depth",
-    "hidden_layers": "model.depth",
-    "hidden": "model.width",
-    "units": "model.width",
-    "n_units": "model.width",
-    "hidden_size": "model.width",
-    "hidden_dim": "model.width",
-    "hidden_layer_sizes": "model.widths",
-    "k": "evaluation.folds",
-    "cv": "evaluation.folds",
-    "n_folds": "evaluation.folds",
-    "n_splits": "evaluation.folds",
-    "val_size": "evaluation.val",
-    "val_split": "evaluation.val",
-    "validation_split": "evaluation.val",
-    "test_size": "data.test",
-    "n_jobs": "execution.workers",
-    "jobs": "execution.workers",
-    "num_workers": "execution.workers",
-    "n_workers": "execution.workers",
-    "random_state": "seed",
-    "random_seed": "seed",
-    "study_name": "name",
-    "experiment_name": "name",
-    "run_name": "name",
-    "storage": "tracking.uri",
-    "tracking_uri": "tracking.uri",
-    "mlflow_uri": "tracking.uri",
-    "output_dir": "tracking.directory",
-    "hydra.run.dir": "tracking.directory",
-    "hydra.sweep.dir": "tracking.directory",
-    "hydra.job.name": "name",
-    "hydra.sweeper.n_trials": "search.trials",
-    "hydra.sweeper.study_name": "name",
-    "hydra.launcher.n_jobs": "execution.workers",
+_KEYS_BY_MEANING = {
+    "search.trials": "n_trials num_trials max_trials num_samples n_iter hydra.sweeper.n_trials",
+    "optimizer.lr": "learning_rate",
+    "regularization.weight_decay": "weight_decay wd l2",
+    "regularization.dropout": "dropout_rate",
+    "training.epochs": "n_epochs num_epochs max_epochs",
+    "training.batch_size": "bs batch batchsize",
+    "training.patience": "early_stopping",
+    "training.clip_norm": "grad_clip clip",
+    "model.depth": "layers n_layers num_layers hidden_layers",
+    "model.width": "hidden units n_units hidden_size hidden_dim",
+    "model.widths": "hidden_layer_sizes",
+    "evaluation.folds": "k cv n_folds n_splits",
+    "evaluation.val": "val_size val_split validation_split",
+    "data.test": "test_size",
+    "execution.workers": "n_jobs jobs num_workers n_workers hydra.launcher.n_jobs",
+    "seed": "random_state random_seed",
+    "name": "study_name experiment_name run_name hydra.job.name hydra.sweeper.study_name",
+    "tracking.uri": "storage tracking_uri mlflow_uri",
+    "tracking.directory": "output_dir hydra.run.dir hydra.sweep.dir",
 }
-"""Words of Hydra, Optuna, Ray Tune, scikit-learn, Keras and Lightning for keys of ours."""
 
-GROUPS: Mapping[str, str] = {
-    "dataset": "data",
-    "net": "model",
-    "network": "model",
-    "arch": "model",
-    "architecture": "model",
-    "optim": "optimizer",
-    "opt": "optimizer",
-    "criterion": "loss",
-    "loss_fn": "loss",
-    "scheduler": "schedule",
-    "lr_scheduler": "schedule",
-    "initializer": "init",
-    "initialization": "init",
-    "nonlinearity": "activation",
-    "normalization": "norm",
-    "regularizer": "regularization",
-    "sampler": "search",
+KEYS: Mapping[str, str] = {word: key for key, words in _KEYS_BY_MEANING.items() for word in words.split()}
+"""Keys by their names in Hydra, Optuna, Ray Tune, scikit-learn, Keras and Lightning."""
+
+_GROUPS_BY_MEANING = {
+    "data": "dataset",
+    "model": "net network arch architecture",
+    "optimizer": "optim opt",
+    "loss": "criterion loss_fn",
+    "schedule": "scheduler lr_scheduler",
+    "init": "initializer initialization",
+    "activation": "nonlinearity",
+    "norm": "normalization",
+    "regularization": "regularizer",
+    "search": "sampler",
 }
-"""The same for groups of options."""
+
+GROUPS: Mapping[str, str] = {word: key for key, words in _GROUPS_BY_MEANING.items() for word in words.split()}
+"""Config groups by their names in other programs."""
 
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "data": {"fashion_mnist": "fashion", "cancer": "breast_cancer", "table": "csv", "numpy": "npz"},
@@ -123,26 +83,23 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "search": {"bayes": "tpe", "bayesian": "tpe", "optuna": "tpe", "sobol": "qmc", "halton": "qmc", "grid": "random"},
 }
-"""By group, words for its options."""
+"""For each group, its options by their names in other programs."""
 
 
 def meant_key(word: str) -> str | None:
-    """Our key or group for a word of another program, capitals and hyphens aside; None if it is not known."""
+    """The key or group for a word of another program, ignoring case and hyphens; None if unknown."""
     plain = _plain(word)
     return KEYS.get(plain) or GROUPS.get(plain)
 
 
 def meant_option(group: str, word: str) -> str | None:
-    """Our option of a group for a word of another program; None if it is not known.
-
-    What a word begins with counts too, so that `resnet18` and `lstm_2` are known.
-    """
+    """The option of a group for a word of another program, ignoring trailing digits (`resnet18`); None if unknown."""
     plain, known = _plain(word), OPTIONS.get(group, {})
     return known.get(plain) or known.get(plain.rstrip("_0123456789"))
 
 
 def nearest_option(group: str, word: str, known: Iterable[str]) -> str:
-    """As `nearest`, of the options of a group, for which other programs may have other words."""
+    """Like `nearest` for the options of a group, including synonyms."""
     known, meant = list(known), meant_option(group, word)
     return f"did you mean {meant}?" if meant in known else nearest(word, known)
 

@@ -1,13 +1,12 @@
-"""What the options of `optimizer`, `schedule`, `loss` and `training` may set."""
+"""Options of `optimizer`, `schedule`, `loss` and `training`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.bounds import IMPORT_PATH, NOT_NEGATIVE, POSITIVE, at_least, within
-from hpsearch.config.option import Option, OptionGroup
-from hpsearch.config.validation import require_kwargs
+from hpsearch.config.bounds import IMPORT_PATH, NOT_NEGATIVE, POSITIVE, at_least, require_kwargs, within
+from hpsearch.config.option import Option, OptionGroup, recipe_group
 
 
 @dataclass(kw_only=True, slots=True)
@@ -76,14 +75,14 @@ class ExponentialSchedule(Schedule):
 
 @dataclass(kw_only=True, slots=True)
 class CosineSchedule(Schedule):
-    """Half a cosine from the learning rate down to `floor` times it, over all epochs (Loshchilov & Hutter, 2017)."""
+    """Cosine decay of the learning rate to `floor` times its value, over all epochs (Loshchilov & Hutter, 2017)."""
 
     floor: Annotated[float, within("[0, 1]"), "share of the learning rate that is left at the end"]
 
 
 @dataclass(kw_only=True, slots=True)
 class PlateauSchedule(Schedule):
-    """The learning rate times `factor` when the loss on `monitor` has not improved for `patience` epochs."""
+    """The learning rate times `factor` whenever the `monitor` loss has not improved for `patience` epochs."""
 
     factor: Annotated[float, within("(0, 1)"), "factor at each plateau"]
     patience: Annotated[int, at_least(0), "epochs without a better loss on 10 % of the training rows"]
@@ -105,7 +104,7 @@ class SmoothedLoss(Loss):
 
 @dataclass(kw_only=True, slots=True)
 class CustomLoss(Loss):
-    """The user's own `loss(outputs, targets)`, one value a row: a function, or a class that is called with `kwargs`."""
+    """The user's own `loss(outputs, targets)`, one value per row: a function, or a class called with `kwargs`."""
 
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"kwargs": {}}
     import_path: Annotated[
@@ -121,7 +120,7 @@ class CustomLoss(Loss):
 
 
 class Precision(StrEnum):
-    """What matrix products and convolutions are computed in; weights, gradients and losses are float32 in any case."""
+    """Precision of matrix products and convolutions; weights, gradients and losses are always float32."""
 
     FLOAT32 = "float32"
     TF32 = "tf32"  # factors rounded to 10 bits of mantissa, on the tensor cores of a CUDA device
@@ -130,7 +129,7 @@ class Precision(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class Training(Option):
-    """How long and in what portions; `patience` epochs without a better `monitor` loss stop early, null never does."""
+    """Epochs, batch size and early stopping after `patience` epochs without a better `monitor` loss."""
 
     group: ClassVar[str] = "training"
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"precision": "float32"}
@@ -149,58 +148,29 @@ class Training(Option):
 
 
 GROUPS = (
-    OptionGroup(
+    recipe_group(
         name="optimizer",
         kinds={
-            "sgd": Optimizer,
-            "momentum": Momentum,
-            "nesterov": Momentum,
-            "adagrad": AdaGrad,
-            "rmsprop": RmsProp,
-            "adam": Adam,
-            "adamw": Adam,
+            "sgd": Optimizer, "momentum": Momentum, "nesterov": Momentum, "adagrad": AdaGrad, "rmsprop": RmsProp,
+            "adam": Adam, "adamw": Adam,
         },
-        searchable=True,
-        tunable=True,
-        in_design=True,
     ),
-    OptionGroup(
-        name="schedule",
+    recipe_group(
+        name="schedule", confounds=True,
         kinds={
-            "constant": Schedule,
-            "step": StepSchedule,
-            "exponential": ExponentialSchedule,
-            "cosine": CosineSchedule,
+            "constant": Schedule, "step": StepSchedule, "exponential": ExponentialSchedule, "cosine": CosineSchedule,
             "plateau": PlateauSchedule,
         },
-        searchable=True,
-        tunable=True,
-        in_design=True,
-        confounds=True,
     ),
-    OptionGroup(
-        name="loss",
+    recipe_group(
+        name="loss", shapes_fleet=True, per_member_if_any=("label_smoothing",),
         kinds={
-            "cross_entropy": SmoothedLoss,
-            "bce": SmoothedLoss,
-            "mse": Loss,
-            "mae": Loss,
-            "sse": Loss,
-            "perceptron": Loss,
-            "custom": CustomLoss,
+            "cross_entropy": SmoothedLoss, "bce": SmoothedLoss, "mse": Loss, "mae": Loss, "sse": Loss,
+            "perceptron": Loss, "custom": CustomLoss,
         },
-        searchable=True,
-        tunable=True,
-        shapes_fleet=True,
-        per_member_if_any=("label_smoothing",),
-        in_design=True,
     ),
     OptionGroup(
-        name="training",
-        kinds={"default": Training},
-        tunable=True,
-        shapes_fleet=True,
-        per_member_if_any=("clip_norm",),
+        name="training", kinds={"default": Training}, tunable=True, shapes_fleet=True, per_member_if_any=("clip_norm",),
         confounds=True,
     ),
-)
+)  # fmt: skip
