@@ -22,7 +22,7 @@ from hpsearch.config.conversion import nearest
 from hpsearch.config.data import CsvData, TaskChoice
 from hpsearch.data.dataset import Column, DataError, Rows, as_floats, name_columns, reconstructed
 from hpsearch.data.number_parsing import Reading, plain_number, readings_of
-from hpsearch.data.target_encoding import Targets, encode_targets
+from hpsearch.data.target_encoding import encode_targets
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
 from hpsearch.records import Task
 
@@ -49,26 +49,17 @@ _BETWEEN_WORDS = str.maketrans(dict.fromkeys(',;\t|"', " "))
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """The text of a file, and notes about how it was decoded."""
-
+class _Table:
     path: Path
     content: bytes  # UTF-8, without a byte order mark, lines ended by \n or \r\n
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    text: _Text
     delimiter: str
     names: list[str]
-    cells: Any  # pyarrow.Table of text, a column for each name
     skipped: int  # lines before the header
-    notes: tuple[str, ...]
+    cells: Any = None  # pyarrow.Table of text, a column for each name
+    notes: tuple[str, ...] = ()  # how the file was decoded and parsed
 
-    @property
-    def path(self) -> Path:
-        return self.text.path
+    def column(self, name: str) -> Any:
+        return self.cells.column(self.names.index(name))
 
     def line(self, row: int) -> int:
         """Return the line number of a row in the file, for messages."""
@@ -76,7 +67,7 @@ class _Table:
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and cells of each row below the header; slow, used for messages only."""
-        reader = csv.reader(io.StringIO(self.text.content.decode(), newline=""), delimiter=self.delimiter)
+        reader = csv.reader(io.StringIO(self.content.decode(), newline=""), delimiter=self.delimiter)
         numbered = ((reader.line_num, row) for row in reader if row)
         for line, _ in numbered:
             if line > self.skipped:
@@ -119,49 +110,11 @@ def read_csv(data: CsvData) -> Rows:
         DataError: If the file is not a table of at least two columns with a header line, or a cell in use is missing,
             not finite or text among numbers; the message gives line and column.
     """
-    contents = _contents(_read_table(data), data)
-    name, inputs = Path(data.path).stem, np.concatenate(contents.features, axis=1)
-    if contents.targets is None:
-        rows = Rows(name, Task.REGRESSION, inputs, inputs, 0, columns=contents.columns, notes=contents.notes)
-        return reconstructed(rows)
-    of = contents.targets
-    return Rows(
-        name, of.task, inputs, of.values, of.classes, of.class_names, columns=contents.columns, notes=contents.notes
-    )
-
-
-def csv_digest(data: CsvData) -> str:
-    """Return the SHA-256 of the whole file at `data.path`: the words of every line, whatever other options say.
-
-    All columns of all rows count, in order, as written. What lies between cells does not: commas, semicolons, tabs,
-    bars and quotation marks, spaces around cells, blank lines, line endings, a byte order mark and the encoding.
-
-    Raises:
-        DataError: If the file is not text.
-    """
-    sha = hashlib.sha256()
-    for line in io.TextIOWrapper(io.BytesIO(_read_text(data).content), encoding="utf-8", newline=""):
-        if words := line.translate(_BETWEEN_WORDS).split():
-            sha.update(("\t".join(words) + "\n").encode())
-    return sha.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """The arrays made from a table; its text is released."""
-
-    columns: tuple[Column, ...]
-    features: list[np.ndarray]
-    targets: Targets | None
-    notes: tuple[str, ...]
-
-
-def _contents(table: _Table, data: CsvData) -> _Contents:
-    columns, features, read = [], [], []
-    inputs = _input_names(table, data)
+    table, columns, features, read = _read_table(data), [], [], []
+    names = _input_names(table, data)
     target = None if data.task is TaskChoice.AUTOENCODER else data.target
-    options = _keys_of_columns(table, data, [*inputs, *([target] if target else [])])
-    for name in inputs:
+    options = _keys_of_columns(table, data, [*names, *([target] if target else [])])
+    for name in names:
         values = _values(table, options[name], name, as_text=False)
         numbers, categories = _features(table, values, data.drop)
         features.append(numbers)
@@ -174,7 +127,29 @@ def _contents(table: _Table, data: CsvData) -> _Contents:
             _to_floats(table, values)
         targets = encode_targets(values.array, data.task, f"column {target!r} of {table.path}")
         read.append(values.read)
-    return _Contents(tuple(columns), features, targets, (*table.notes, *_tell(read)))
+    about: dict[str, Any] = {"columns": tuple(columns), "notes": (*table.notes, *_tell(read))}
+    del table  # release the text before the features are joined
+    stem, inputs = Path(data.path).stem, np.concatenate(features, axis=1)
+    if targets is None:
+        return reconstructed(Rows(stem, Task.REGRESSION, inputs, inputs, 0, **about))
+    return Rows(stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, **about)
+
+
+def csv_digest(data: CsvData) -> str:
+    """Return the SHA-256 of the whole file at `data.path`: the words of every line, whatever other options say.
+
+    All columns of all rows count, in order, as written. What lies between cells does not: commas, semicolons, tabs,
+    bars and quotation marks, spaces around cells, blank lines, line endings, a byte order mark and the encoding.
+
+    Raises:
+        DataError: If the file is not text.
+    """
+    sha = hashlib.sha256()
+    _, content, _ = _read_text(data)
+    for line in io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline=""):
+        if words := line.translate(_BETWEEN_WORDS).split():
+            sha.update(("\t".join(words) + "\n").encode())
+    return sha.hexdigest()
 
 
 def _input_names(table: _Table, data: CsvData) -> list[str]:
@@ -197,7 +172,8 @@ def _unquoted(name: str, names: list[str]) -> str:
     return f" A name that reads as a number goes in quotes: {list_override('data.drop', meant)}" if meant else ""
 
 
-def _read_text(data: CsvData) -> _Text:
+def _read_text(data: CsvData) -> tuple[Path, bytes, tuple[str, ...]]:
+    """Return path, content in UTF-8, and notes about the encoding."""
     path = Path(data.path).expanduser()
     try:
         content = path.read_bytes()
@@ -208,7 +184,7 @@ def _read_text(data: CsvData) -> _Text:
     content, encoding = _in_utf8(content, path)
     if b"\r" in content and b"\n" not in content:
         content = content.replace(b"\r", b"\n")
-    return _Text(path, content, (f"the file is in {encoding}",) if encoding else ())
+    return path, content, (f"the file is in {encoding}",) if encoding else ()
 
 
 def _in_utf8(content: bytes, path: Path) -> tuple[bytes, str]:
@@ -233,39 +209,38 @@ def _read_table(data: CsvData) -> _Table:
     delimiter = "\t" if data.delimiter in _TAB else data.delimiter
     if len(delimiter) != 1:
         raise DataError(f"data.delimiter must be one character, or tab, got {data.delimiter!r}")
-    text = _read_text(data)
-    notes, start = text.notes, 0
+    path, content, notes = _read_text(data)
+    start = 0
     # Excel names the delimiter in a first line such as `sep=;`
-    if sep_line := re.match(rb'"?sep=([^\w\s"]|\t)"?\r?\n', text.content):
+    if sep_line := re.match(rb'"?sep=([^\w\s"]|\t)"?\r?\n', content):
         delimiter, start = sep_line[1].decode(), sep_line.end()
         notes = (*notes, f"columns are separated by {_named(delimiter)}, as line 1 says")
-    names, end = _header(text, start, delimiter)
+    names, end = _header(path, content, start, delimiter)
     if not sep_line and len(names) == 1:
-        other = max(_DELIMITERS, key=lambda each: len(_header(text, start, each)[0]))
-        if len(_header(text, start, other)[0]) > 1:
+        other = max(_DELIMITERS, key=lambda each: len(_header(path, content, start, each)[0]))
+        if len(_header(path, content, start, other)[0]) > 1:
             delimiter = other
-            names, end = _header(text, start, delimiter)
+            names, end = _header(path, content, start, delimiter)
             notes = (*notes, f"columns are separated by {_named(delimiter)}")
-    skipped = 1 if sep_line else 0
-    cells = _parsed(_Table(text, delimiter, names, None, skipped, ()), end)
-    return _named_columns(_Table(text, delimiter, names, cells, skipped, notes))
+    table = _Table(path, content, delimiter, names, 1 if sep_line else 0)
+    return _named_columns(replace(table, cells=_parsed(table, end), notes=notes))
 
 
 def _named(delimiter: str) -> str:
     return _DELIMITER_NAMES.get(delimiter, repr(delimiter))
 
 
-def _header(text: _Text, start: int, delimiter: str) -> tuple[list[str], int]:
+def _header(path: Path, content: bytes, start: int, delimiter: str) -> tuple[list[str], int]:
     """Return the column names, and the offset of the line after them."""
-    stream = io.BytesIO(text.content)
+    stream = io.BytesIO(content)
     stream.seek(start)
     try:
         for row in csv.reader((line.decode() for line in iter(stream.readline, b"")), delimiter=delimiter):
             if row:
                 return [cell.strip() for cell in row], stream.tell()
     except csv.Error as error:
-        raise DataError(f"{text.path} cannot be read as a CSV file: {error}") from error
-    raise DataError(f"{text.path} is empty: a header line and rows are needed")
+        raise DataError(f"{path} cannot be read as a CSV file: {error}") from error
+    raise DataError(f"{path} is empty: a header line and rows are needed")
 
 
 def _parsed(table: _Table, start: int) -> Any:
@@ -274,7 +249,7 @@ def _parsed(table: _Table, start: int) -> Any:
     import pyarrow.csv as reader  # noqa: PLC0415
 
     _check_names(table)
-    content, numbers = table.text.content, [str(number) for number in range(len(table.names))]
+    content, numbers = table.content, [str(number) for number in range(len(table.names))]
     if not content[start : start + 2**12].strip() and not content[start:].strip():
         raise DataError(f"{table.path} has a header and no rows")
     try:
@@ -311,7 +286,9 @@ def _named_columns(table: _Table) -> _Table:
     if empty := _empty_tail(cells):
         cells = cells.slice(0, len(cells) - empty)
         notes.append(f"{empty} line{'s' if empty > 1 else ''} without any value at the end {_is_left_out(empty)}")
-    while len(names) > 1 and not names[-1] and _is_empty(cells.column(len(names) - 1)):
+    while (
+        len(names) > 1 and not names[-1] and not any(map(str.strip, cells.column(len(names) - 1).unique().to_pylist()))
+    ):
         names.pop()
         notes.append(f"the last column, which has neither name nor value, {_is_left_out(1)}")
     columns = list(range(len(names)))
@@ -325,15 +302,11 @@ def _named_columns(table: _Table) -> _Table:
         )
     if not len(cells):
         raise DataError(f"{table.path} has a header and no rows")
-    return _Table(table.text, table.delimiter, names, cells.select(columns), table.skipped, tuple(notes))
+    return replace(table, names=names, cells=cells.select(columns), notes=tuple(notes))
 
 
 def _is_left_out(count: int) -> str:
     return "are left out" if count > 1 else "is left out"
-
-
-def _is_empty(column: Any) -> bool:
-    return not any(cell.strip() for cell in column.unique().to_pylist())
 
 
 def _empty_tail(cells: Any) -> int:
@@ -372,21 +345,16 @@ def _to_floats(table: _Table, values: _Values) -> np.ndarray:
     with np.errstate(over="ignore"):
         wrong = np.flatnonzero(~np.isfinite(values.array.astype(np.float32)))
     if wrong.size:
-        cell = _cell(table, values.name, wrong[0])
+        cell = table.column(values.name)[wrong[0]].as_py().strip()
         raise DataError(
             f"{table.path}: line {table.line(wrong[0])}, column {values.name!r} is not finite, got {cell!r}"
         )
     label = f"{table.path}: column {values.name!r}"
     if values.read is None and values.array.min() == values.array.max():
-        cells = table.cells.column(table.names.index(values.name)).unique().to_pylist()
+        cells = table.column(values.name).unique().to_pylist()
         if len({Decimal(cell.strip()) for cell in cells}) > 1:
             raise DataError(f"{label} differs in digits that even float64 does not hold: subtract a constant from it")
     return as_floats(values.array, label)
-
-
-def _cell(table: _Table, name: str, row: int) -> str:
-    cell: str = table.cells.column(table.names.index(name))[row].as_py()
-    return cell.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,10 +365,6 @@ class _Words:
     name: str
     words: list[str]
     codes: np.ndarray
-
-    def counts(self) -> list[int]:
-        counts: list[int] = np.bincount(self.codes, minlength=len(self.words)).tolist()
-        return counts
 
     def refused(self, code: int, rule: str) -> DataError:
         row = int(np.flatnonzero(self.codes == code)[0])
@@ -414,7 +378,7 @@ class _Words:
 
 def _values(table: _Table, data: CsvData, name: str, *, as_text: bool) -> _Values:
     """Return a column: numbers if every cell is one, otherwise text; a mix is refused unless `as_text`."""
-    column = table.cells.column(table.names.index(name))
+    column = table.column(name)
     usual = data.decimal != "," and data.thousands != "."
     if usual and (numbers := _plain_numbers(column)) is not None:
         return _Values(name, numbers)
@@ -448,7 +412,7 @@ def _may_be_grouped(table: _Table, name: str, first: int | None = None) -> bool:
     """Return whether the first cells, or all, are whole numbers with points as thousands separators, at least one."""
     from pyarrow import compute  # noqa: PLC0415
 
-    column = table.cells.column(table.names.index(name))
+    column = table.column(name)
     if compute.max(compute.binary_length(column)).as_py() < len("1.000"):
         return False
     fits = compute.match_substring_regex(column.slice(0, first), _GROUPED)
@@ -458,11 +422,11 @@ def _may_be_grouped(table: _Table, name: str, first: int | None = None) -> bool:
 def _has_decimal_commas(table: _Table, name: str) -> bool:
     from pyarrow import compute  # noqa: PLC0415
 
-    column = table.cells.column(table.names.index(name))
+    column = table.column(name)
     if _plain_numbers(column) is not None:
         return False
-    found = compute.utf8_trim_whitespace(column).value_counts()
-    counts = {each["values"]: each["counts"] for each in found.to_pylist() if each["values"].lower() not in MISSING}
+    words = compute.utf8_trim_whitespace(column).value_counts()
+    counts = {each["values"]: each["counts"] for each in words.to_pylist() if each["values"].lower() not in MISSING}
     readings = readings_of(list(counts), list(counts.values()))
     return bool(readings) and all(each.decimal == "," for each in readings)
 
@@ -508,7 +472,8 @@ def _reading(cells: _Words, data: CsvData) -> Reading | None:
     Raises:
         DataError: If a separator may mark thousands or decimals.
     """
-    readings = readings_of(cells.words, cells.counts(), data.decimal, data.thousands)
+    counts = np.bincount(cells.codes, minlength=len(cells.words)).tolist()
+    readings = readings_of(cells.words, counts, data.decimal, data.thousands)
     if len(readings) <= 1:
         return next(iter(readings), None)
     # in a comma-separated file a number with a comma was quoted, so the comma separates thousands

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,16 +47,10 @@ def describe_columns(columns: Sequence[Column]) -> str:
     return f"{name_columns(named)} → {width:,} number{'s' if width > 1 else ''}"
 
 
-def constants(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
-    """Return the names of columns that hold a single value.
-
-    Args:
-        columns: All input columns, in order.
-        inputs: Shape (N, D) development rows; D is the sum of the columns' widths.
-    """
-    same = inputs.min(axis=0) == inputs.max(axis=0)
-    starts = np.cumsum([0, *(each.width for each in columns)])
-    return [each.name for each, start in zip(columns, starts, strict=False) if same[start : start + each.width].all()]
+def column_slices(columns: Sequence[Column]) -> list[tuple[Column, slice]]:
+    """Return each column with the slice of its input features."""
+    ends = itertools.accumulate(each.width for each in columns)
+    return [(each, slice(end - each.width, end)) for each, end in zip(columns, ends, strict=True)]
 
 
 def identifiers(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
@@ -65,10 +60,9 @@ def identifiers(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
         columns: All input columns, in order.
         inputs: Shape (N, D) development rows; D is the sum of the columns' widths.
     """
-    starts = np.cumsum([0, *(each.width for each in columns)])
     names = []
-    for each, start in zip(columns, starts, strict=False):
-        values = inputs[:, start]
+    for each, features in column_slices(columns):
+        values = inputs[:, features.start]
         if each.width == 1 and bool((values == np.round(values)).all()) and len(np.unique(values)) == len(values):
             names.append(each.name)
     return names
@@ -219,9 +213,11 @@ def tell_columns(rows: Development, data: Data) -> dict[str, Any]:
         facts["inputs"] = describe_columns(columns)
     if isinstance(data, CsvData) and (names := identifiers(columns, rows.inputs)):
         way_out = list_override("data.drop", [*data.drop, *names])
-        holds = _hold(names)
-        warnings.append(f"{holds} whole numbers that all differ, as identifiers do; to leave them out: {way_out}")
-    if names := constants(columns, rows.inputs):
+        warnings.append(
+            f"{_hold(names)} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
+        )
+    constant = rows.inputs.min(axis=0) == rows.inputs.max(axis=0)
+    if names := [each.name for each, features in column_slices(columns) if constant[features].all()]:
         warnings.append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
     return facts | ({"warnings": warnings} if warnings else {})
 

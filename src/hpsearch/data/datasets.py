@@ -80,14 +80,7 @@ def xor() -> Rows:
     return Rows("xor", Task.BINARY, inputs, np.array([0, 1, 1, 0], np.int64), 2, ("0", "1"))
 
 
-BUILTIN: dict[str, Callable[[], Rows]] = {
-    "digits": digits,
-    "breast_cancer": breast_cancer,
-    "diabetes": diabetes,
-    "xor": xor,
-}
-
-__all__ = ["IDX_SETS", "TEST_SHARE", "DataError", "IdxTest", "Rows", "Source", "find_source"]
+BUILTIN = {read.__name__: read for read in (digits, breast_cancer, diabetes, xor)}
 
 TEST_SHARE = 0.2
 """Share of rows that is sealed where neither the data set nor the user defines the test set."""

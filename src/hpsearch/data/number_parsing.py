@@ -3,12 +3,12 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 NEARLY = 0.9
-"""Share of numeric cells from which a column counts as numeric, and its other cells as mistakes."""
+"""Minimum share of numeric cells of a numeric column, whose other cells are mistakes."""
 
 THOUSANDS = {",": ",", ".": r"\.", " ": r"[ \u00a0\u2009\u202f]", "'": "['\u2019]"}
 """Thousands separators, with the regular expression of each."""
@@ -58,16 +58,11 @@ class Reading:
             number = self.number(re.sub(r"[()]", "", word))
             return None if number is None or number < 0 else 0 - number
         match = self._pattern.fullmatch(word)
-        if match is None or self.unit_of(word) not in ("", self.unit):
+        if match is None or (match["before"] or match["behind"] or self.unit) != self.unit:
             return None
         sign = "-" if "-" in (match["sign"], match["inner"]) else ""
         whole = re.sub(r"\D", "", match["whole"] or "0")
         return float(f"{sign}{whole}.{match['part'] or '0'}{match['power'] or ''}")
-
-    def unit_of(self, word: str) -> str:
-        """Return the unit of a word that matches the pattern."""
-        match = self._pattern.fullmatch(word)
-        return "" if match is None else match["before"] or match["behind"] or ""
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -111,15 +106,18 @@ def readings_of(
         for mark in ((decimal,) if decimal else (".", ","))
         if mark not in (each, thousands)
     ]
-    total = sum(counts)
-    shares = [sum(n for word, n in zip(words, counts, strict=True) if way.number(word) is not None) for way in ways]
-    plain = sum(n for word, n in zip(words, counts, strict=True) if plain_number(word) is not None)
-    best = max(shares, default=0)
+
+    def fitting(parse: Callable[[str], float | None]) -> int:
+        return sum(n for word, n in zip(words, counts, strict=True) if parse(word) is not None)
+
+    total, plain = sum(counts), fitting(plain_number)
+    cells = [fitting(way.number) for way in ways]
+    best = max(cells, default=0)
     if best < NEARLY * total or best <= plain < total:
         return []
     readings: dict[tuple[float | None, ...], Reading] = {}
-    for way, share in zip(ways, shares, strict=True):
-        if share == best:
+    for way, fit in zip(ways, cells, strict=True):
+        if fit == best:
             readings.setdefault(tuple(map(way.number, words)), way)
     return list(readings.values())
 
@@ -127,6 +125,5 @@ def readings_of(
 def _most_common_unit(words: Sequence[str], counts: Sequence[int]) -> str:
     units: Counter[str] = Counter()
     for word, count in zip(words, counts, strict=True):
-        for unit in set(re.findall(_UNIT, word)):
-            units[unit] += count
+        units.update(dict.fromkeys(re.findall(_UNIT, word), count))
     return units.most_common(1)[0][0] if units else ""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.data.dataset import Column, Rows
+from hpsearch.data.dataset import Column, Rows, column_slices
 
 COINCIDENCE = 0.01
 """Share of an opening's digests that may recur by chance without counting as a second look."""
@@ -126,13 +126,11 @@ def image_cells(images: np.ndarray) -> np.ndarray:
 def _parts(rows: Rows) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return columns of numbers, (N, …) each, and columns of the hashes of N words."""
     columns = rows.columns or tuple(Column("", 1) for _ in range(rows.inputs.shape[1]))
-    starts = np.cumsum([0, *(column.width for column in columns)])
-    numeric = [start for column, start in zip(columns, starts, strict=False) if not column.categories]
-    numbers, words = [rows.inputs[:, numeric]], []
-    for column, start in zip(columns, starts, strict=False):
-        if column.categories:
-            chosen = rows.inputs[:, start : start + column.width].argmax(axis=1)
-            words.append(_words(column.categories)[chosen])
+    features = column_slices(columns)
+    numbers = [rows.inputs[:, [own.start for column, own in features if not column.categories]]]
+    words = [
+        _words(column.categories)[rows.inputs[:, own].argmax(axis=1)] for column, own in features if column.categories
+    ]
     if rows.classes:
         labels = [_number(name) for name in rows.class_names]
         if None in labels:

@@ -42,8 +42,6 @@ from hpsearch.data.splits import draw, obstacle
 from hpsearch.errors import HpsearchError
 from hpsearch.seeding import Purpose, derive
 
-__all__ = ["Claim", "Development", "SealError", "SealedTest", "data_digest", "load_development", "seal"]
-
 MIN_ROWS = 5
 
 SAME_FILE = (
