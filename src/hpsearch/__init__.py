@@ -9,8 +9,8 @@ Examples:
     0.9653
 """
 
-# Nothing is imported here: `python -m hpsearch` runs this file before it can leave the working folder, whose random.py
-# may be the user's, out of the search for modules; see `__main__`.
+# Nothing is imported here: `python -m hpsearch` runs this file before `__main__` can move the working folder, which may
+# contain the user's random.py, to the end of the module search path.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Numbers, durations, drawn values and names as a person reads them."""
+"""Formatting of numbers, durations, drawn values and names."""
 
 import math
 from decimal import Decimal
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from hpsearch.records import Value
 
 LARGE = 1e6
-"""From here on a number is written with an exponent, unless all its digits are known."""
+"""Numbers from here on are written with an exponent, unless all their digits are significant."""
 
 SMALL = 1e-4
-"""Below this, too."""
+"""Numbers below this are, too."""
 
 ROUNDING = 1e-9
-"""A relative error below this is an error of arithmetic, not of measurement."""
+"""Relative errors below this are rounding errors."""
 
 
 def visible(text: str) -> str:
-    """One line of text, with control characters and line breaks spelled out: a name must not command the terminal."""
+    """A single line of text, with control characters and line breaks escaped for the terminal."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def plural(n: int, one: str, many: str = "") -> str:
-    """The word for so many, by default with an s for all numbers but 1: `trial`, `trials`; `entry`, `entries`."""
+    """The singular for n = 1, otherwise the plural (by default with an s): `trial`, `trials`; `entry`, `entries`."""
     return one if n == 1 else many or f"{one}s"
 
 
@@ -35,7 +35,7 @@ def number_of(n: int, one: str, many: str = "") -> str:
 
 
 def show_number(value: float) -> str:
-    """A number whose error is not known, with four digits: `0.9583`, `117.5`, `15289`."""
+    """A number of unknown error, with four digits: `0.9583`, `117.5`, `15289`."""
     if not 0.01 <= abs(value) < LARGE:
         return f"{value + 0.0:.4g}"  # + 0.0: no sign at a zero
     return f"{value:.{min(4, max(0, 3 - _power(value, digits=4)))}f}"
@@ -44,13 +44,13 @@ def show_number(value: float) -> str:
 def show_score(score: float | None, se: float | None, rows: int | None = None) -> str:
     """A number with its standard error, both rounded to the error's second digit: `0.9712 ± 0.0024`, `3010 ± 41`.
 
-    A share of 0 or 1 has the standard error 0, which says nothing about the next rows: it is shown with the other end
-    of its 95 % interval (Wilson, 1927): `1.000 (≥ 0.974)`.
+    A share of 0 or 1, whose standard error is 0, is shown with the other end of its 95 % interval (Wilson, 1927):
+    `1.000 (≥ 0.974)`.
 
     Args:
-        score: None if there is none.
-        se: Its standard error; None if it is not known.
-        rows: How many rows a share was counted on; None for anything that is no share of rows.
+        score: The number; None if there is none.
+        se: Its standard error; None if unknown.
+        rows: Number of rows of a share of rows; otherwise None.
 
     Examples:
         >>> show_score(0.971234, 0.002412), show_score(1.0, 0.0, rows=144)
@@ -79,7 +79,7 @@ def _show_certain(score: float, rows: int | None) -> str:
 
 
 def show_like(value: float, se: float | None) -> str:
-    """A number without its standard error, rounded as `show_score` would round it."""
+    """A number rounded as by `show_score`, without its standard error."""
     return show_number(value) if se is None else _rounded((value,), se)[0]
 
 
@@ -97,20 +97,20 @@ def show_interval(value: float, low: float | None, high: float | None) -> str:
 
 
 def show_coverage(alpha: float) -> str:
-    """`95 %`: how often an interval with this error rate holds."""
+    """The coverage of an interval with this error rate: `95 %`."""
     return f"{100 * (1 - alpha):.4g} %"
 
 
 def _rounded(values: tuple[float, ...], se: float) -> list[str]:
-    """The values, all to the second digit of an error, and with one exponent if they need one.
+    """The values rounded to the second digit of an error, with a common exponent if needed.
 
-    Each has four digits instead where the error is none to round to: not finite, or nothing beside the values.
+    If the error is not finite or negligible, each value has four digits instead.
     """
     largest = max(se, *map(abs, values))
     if not all(map(math.isfinite, (se, *values))) or se <= largest * ROUNDING:
         return [show_number(value) for value in values]
     last = _power(se, digits=2) - 1
-    # In decimals, since a power of ten and the quotient by it may lie outside the floats.
+    # In decimals, since powers of ten may overflow floats.
     exact = [Decimal(value).quantize(Decimal(1).scaleb(last)) for value in values]
     if SMALL <= largest < LARGE or (largest >= LARGE and last <= 0):
         return [f"{number:z.{max(0, -last)}f}" for number in exact]
@@ -119,7 +119,7 @@ def _rounded(values: tuple[float, ...], se: float) -> list[str]:
 
 
 def _power(value: float, digits: int = 17) -> int:
-    """The power of ten of a number's first digit after rounding to so many digits: 0.0996 with two is 0.10."""
+    """The power of ten of the first digit of a number rounded to this many digits: 0.0996 with two is 0.10."""
     return int(f"{value:.{digits - 1}e}".partition("e")[2])
 
 
@@ -134,7 +134,7 @@ def show_duration(seconds: float) -> str:
 
 
 def show_values(values: "dict[str, Value]") -> dict[str, str]:
-    """What a trial drew, by group: `{"optimizer": "adam lr=0.0012", "regularization": "dropout 0.31"}`."""
+    """The drawn values of a trial by group: `{"optimizer": "adam lr=0.0012", "regularization": "dropout 0.31"}`."""
     options = {key: str(value) for key, value in values.items() if "." not in key}
     named: dict[str, dict[str, str]] = {group: {} for group in options}
     for key, value in values.items():

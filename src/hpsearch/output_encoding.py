@@ -1,4 +1,4 @@
-"""Output on streams that cannot encode all characters, as behind a redirection on Windows, or under LC_ALL=C."""
+"""Output to streams that cannot encode all characters, e.g. redirected on Windows, or with LC_ALL=C."""
 
 import codecs
 import io
@@ -24,21 +24,21 @@ ASCII = {
     "\N{GREEK SMALL LETTER SIGMA}": "sigma",
     "Σ": "sum ",
 }
-"""What is written for our own signs where they cannot be encoded; any other character is written as its number."""
+"""Replacements of our own symbols; other characters that cannot be encoded are escaped."""
 
 NAME = "hpsearch.ascii"
 
 
 def make_streams_lenient() -> None:
-    """From now on standard output and standard error write in ASCII what they cannot encode, and never fail at it."""
+    """Make standard output and standard error replace characters that they cannot encode, instead of failing."""
     codecs.register_error(NAME, _in_ascii)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # and nothing that stands in for one, as in a notebook
+        if isinstance(stream, io.TextIOWrapper):  # not a substitute, as in a notebook
             stream.reconfigure(errors=NAME)
 
 
 def encoded(text: str, encoding: str) -> bytes:
-    """The text in an encoding; in ASCII what that cannot encode."""
+    """The encoded text, with ASCII replacements for characters that cannot be encoded."""
     codecs.register_error(NAME, _in_ascii)
     return text.encode(encoding, NAME)
 

@@ -242,21 +242,12 @@ class TrialResult:
     signals: Signals | None = None
 
 
-FINAL_LOSS = "chosen/train/loss"
-"""Key in `TrialResult.summary`: training loss at the chosen epochs, the mean of `final_loss`."""
-
-CONSTANT_LOSS = "chosen/train/constant_loss"
-"""Key in `TrialResult.summary`: training loss of the best output that is the same for every row."""
-
-R2 = "chosen/val/r2"
-"""Key in `TrialResult.summary`: R^2 of the scored rows at the chosen epochs."""
-
-CALIBRATED_LOSS = "report/calibrated_loss"
-"""Key in `TrialResult.summary`: a retraining's log loss of calibrated probabilities; see `calibration`."""
-
-TEMPERATURE = "chosen/temperature"
-"""Key in `TrialResult.summary`: the temperature that calibrated them."""
-
+# Keys of `TrialResult.summary`
+FINAL_LOSS = "chosen/train/loss"  # training loss at the chosen epochs, the mean of `final_loss`
+CONSTANT_LOSS = "chosen/train/constant_loss"  # training loss of the best output that is the same for every row
+R2 = "chosen/val/r2"  # R^2 of the scored rows at the chosen epochs
+CALIBRATED_LOSS = "report/calibrated_loss"  # a retraining's log loss of calibrated probabilities, see `calibration`
+TEMPERATURE = "chosen/temperature"  # the temperature that calibrated them
 RUNG = re.compile(r"rung/(\d+)/score")
 
 

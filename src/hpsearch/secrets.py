@@ -1,9 +1,9 @@
-"""What looks like a secret, replaced before it is stored, shown or raised.
+"""Masking of secrets before they are stored, shown or raised.
 
-A secret is the password or token in an address or behind `Bearer`, or a text whose key says so; a number is none, for a
-hyperparameter must tell two sweeps apart. Nothing that a run leaves holds one: configurations are masked where they
-become trees, commands where they are quoted, messages where they are raised. What is left is the same for any secret,
-for a digest would tell whoever guesses the value that he is right: another secret makes no other sweep.
+A secret is a password or token in a URI or after `Bearer`, or a string with a telling key. Numbers are none, since
+hyperparameters must distinguish sweeps. Configurations are masked when they become trees, commands when they are
+quoted, messages when they are raised. All secrets have the same mask, since a digest would confirm guesses; so sweeps
+do not differ by their secrets.
 """
 
 import base64
@@ -15,7 +15,7 @@ from typing import Any
 MASK = "***"
 
 ADDRESS = "${oc.env:MLFLOW_TRACKING_URI}"
-"""What a command says in place of an address with a password: the same, once the environment holds the address."""
+"""Replaces a URI with a password in commands, which still work if the environment variable is set."""
 
 _SPECIAL = ("n", "num", "max", "min", "pad", "eos", "bos", "unk", "cls", "sep", "mask", "special")
 
@@ -24,7 +24,7 @@ _TOKEN = (
 )  # `n_tokens` is a size, `pad_token` is data
 
 _PROSE = rf"(?:{_TOKEN}|secrets?|credentials?|bearer|(?<![a-z])o?auth|authorization|(?<![a-z0-9_-])pass)"
-"""Words of secrets that are ordinary words as well."""
+"""Words for secrets that are also ordinary words."""
 
 _WORDS = (
     rf"(?:passw(?:or)?ds?|passphrase|(?:api|access|private|secret|auth)[_-]?keys?|{_PROSE}"
@@ -32,9 +32,7 @@ _WORDS = (
 )
 
 _KEY = re.compile(rf"{_WORDS}$", re.IGNORECASE)
-
 _PROSE_KEY = re.compile(rf"(?:{_PROSE})$", re.IGNORECASE)
-
 _TOKEN_KEY = re.compile(rf"{_TOKEN}[_-]?\d*$", re.IGNORECASE)
 
 _ASSIGNMENT = re.compile(
@@ -45,50 +43,42 @@ _ASSIGNMENT = re.compile(
 )
 
 _NO_SECRET = ("${", MASK, "…")
-"""Beginnings of what stands in the place of a secret."""
+"""Prefixes of values that stand in for a secret."""
 
 _ISSUED = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END[^\n]*|\Z)"
     r"|\b(?:gh[oprsu]_\w{20,}|github_pat_\w{20,}|hf_\w{20,}|sk-[\w-]{20,}|xox[abps]-[\w-]{10,}|AKIA[0-9A-Z]{16})\b",
     re.DOTALL,
 )
-"""Keys and tokens that are told by how they begin."""
+"""Keys and tokens with a known prefix."""
 
 _LOGIN = re.compile(
     r"(?P<head>(?P<header>authorization\\?[\"']?[ \t]*[:=][ \t]*\\?[\"']?)?"
     r"(?<![\w-])(?P<kind>bearer|basic|token)[ \t]+)(?P<login>[\w.~+/*-]+=*)",
     re.IGNORECASE,
 )
-"""What a header of HTTP proves who asks by, and perhaps just words."""
+"""Credentials of an HTTP header, or possibly just words."""
 
 _SAID = re.compile(r"[Tt]okens?|[Aa]uth[a-z]*")
-
 _WORD = re.compile(rf"[a-z]{{1,15}}|{_SAID.pattern}|[a-z]+(?:-[a-z]+)+|[\d.]+|[A-Z]?[a-z]+[.]")
 
 _NO_VALUES = ("none", "null", "true", "false", "basic", "bearer", "token", "digest", "oauth", "oauth2")
-"""Texts that say whether, or how, one logs in."""
+"""Strings that tell whether or how to log in."""
 
 _SCHEME = r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
-
 _WHOLE_URI = re.compile(rf"{_SCHEME}(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-
 _URI = re.compile(rf"(?<![a-z0-9+.-]){_SCHEME}(?P<rest>[^\s\"'<>`]*)", re.IGNORECASE)
-
 _QUERY = re.compile(rf"(?P<head>[?&;](?:[\w.%-]*{_WORDS}|odbc_connect|sig|[\w.%-]*signature)=)[^&#\s]*", re.IGNORECASE)
-
 _OVERRIDE = re.compile(r"(?P<key>\+{0,2}[\w./@~-]+)=(?P<value>.*)", re.DOTALL)
-
 _MASKED_PART = re.compile(r"://\S*\*{3}|\b(?:bearer|basic|token)[ \t]+\*{3}", re.IGNORECASE)
 
 _OF_THE_SHELL = ("HOME", "HOST", "HOSTNAME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "USER")
-
 _FILES = ("sqlite", "file")
-
 _DATABASES = ("postgres", "postgresql", "mysql", "mariadb", "mssql", "oracle")
 
 
 def mask_secrets(tree: Any) -> Any:
-    """A copy of nested dictionaries and lists without secrets: texts of keys that look like one, logins, addresses'."""
+    """A copy of nested dictionaries and lists with secrets masked: by key, in URIs and in logins."""
     if isinstance(tree, dict):
         return {key: _hidden(value) if _is_secret(str(key)) else mask_secrets(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
@@ -97,9 +87,9 @@ def mask_secrets(tree: Any) -> Any:
 
 
 def mask_uri(text: str) -> str:
-    """A text that is or holds addresses, without their passwords, tokens and secret parameters.
+    """A text with passwords, tokens and secret parameters of URIs masked.
 
-    Of a database's address the user is left, of any other one nothing before the host, since a token is its user.
+    The user is kept in URIs of databases only, since elsewhere it may be a token.
 
     Examples:
         >>> mask_uri("postgresql://me:pw@host/db")
@@ -110,13 +100,13 @@ def mask_uri(text: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Free text without `password: …`, `token=…` and the like, and without the secrets of addresses in it."""
+    """Free text with `password: …`, `token=…` and the like, and secrets of URIs, masked."""
     text = _URI.sub(_without_login, _ISSUED.sub(MASK, text))
     return _ASSIGNMENT.sub(_without_value, _LOGIN.sub(_without_token, text))
 
 
 def mask_override(word: str) -> str:
-    """One word of a command line that still runs: what is secret is read from the environment, where it can be.
+    """A word of a command line with secrets masked, if possible by a reference to an environment variable.
 
     `tracking.uri=postgresql://me:pw@host/db` becomes `tracking.uri=${oc.env:MLFLOW_TRACKING_URI}`, and
     `model.kwargs.api_key=…` becomes `model.kwargs.api_key=${oc.env:API_KEY}`.
@@ -132,22 +122,22 @@ def mask_override(word: str) -> str:
         return f"{key}={ADDRESS}"
     last = _parts(key)[-1]
     if _is_secret(last):
-        quoted = value.strip() != bare  # which makes a text of a number
-        whole = (quoted or not _is_number(bare)) and _hidden(bare) == MASK
+        quoted = value.strip() != bare  # quotes make a number a string
+        whole = (quoted or not is_number(bare)) and _hidden(bare) == MASK
     else:
         whole = key.lstrip("+") != "description" and bare[:1] not in ("{", "[") and mask_secrets(bare) != bare
     if whole:
         return f"{key}=${{oc.env:{_variable(key)}}}"
-    return word if _is_number(bare) else f"{key}={mask_text(value)}"
+    return word if is_number(bare) else f"{key}={mask_text(value)}"
 
 
 def secret_texts(tree: Any) -> set[str]:
-    """The texts that `mask_secrets` hides: what own code may repeat in a message without saying what it is."""
+    """The strings that `mask_secrets` masks, which may recur in messages of the user's code."""
     return {text for _, text, hidden in _leaves(tree, mask_secrets(tree)) if hidden == MASK and text}
 
 
 def masked_keys(tree: Any) -> list[str]:
-    """The keys whose value is no secret but what was put in the place of one."""
+    """The keys whose value is a mask."""
     return [
         key
         for key, text, hidden in _leaves(tree, mask_secrets(tree))
@@ -156,7 +146,7 @@ def masked_keys(tree: Any) -> list[str]:
 
 
 def filled(stored: Any, given: Any) -> Any:
-    """A stored tree with the secrets of another one, as far as that holds what the stored one was masked from."""
+    """A stored tree with masks replaced by the values of another tree, where given."""
     if isinstance(stored, dict) and isinstance(given, dict):
         return {key: filled(value, given.get(key)) for key, value in stored.items()}
     secret = isinstance(stored, str) and MASK in stored
@@ -164,7 +154,7 @@ def filled(stored: Any, given: Any) -> Any:
 
 
 def _leaves(tree: Any, masked: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Key, text and masked text of everything below that is text, or was masked."""
+    """Key, text and masked text of all strings and masked values in a tree."""
     if isinstance(tree, dict) and isinstance(masked, dict):
         for key, value in tree.items():
             yield from _leaves(value, masked[key], f"{path}.{key}" if path else str(key))
@@ -175,13 +165,13 @@ def _leaves(tree: Any, masked: Any, path: str = "") -> Iterator[tuple[str, str, 
         yield path, str(tree), masked
 
 
-@lru_cache(maxsize=4096)  # a driver makes several trees of every trial
+@lru_cache(maxsize=4096)  # a driver creates several trees per trial
 def _is_secret(key: str) -> bool:
     return _KEY.search(key) is not None
 
 
 def _hidden(value: Any) -> Any:
-    """The value of a key that looks like a secret: numbers are none."""
+    """The masked value of a secret key; numbers stay."""
     if isinstance(value, dict):
         return {key: _hidden(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -194,12 +184,13 @@ def _parts(key: str) -> list[str]:
 
 
 def _variable(key: str) -> str:
-    """The environment variable for a key: called as its last part, unless every shell has one of that name."""
+    """The environment variable for a key: its last part, with more of it if every shell has that variable."""
     *before, name = (re.sub("[^A-Z0-9_]", "_", part.upper()) for part in _parts(key))
     return "_".join([*before[-1:], name]) if name in _OF_THE_SHELL else name
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text reads as a number."""
     try:
         float(text)
     except ValueError:
@@ -208,11 +199,11 @@ def _is_number(text: str) -> bool:
 
 
 def _without_value(found: re.Match[str]) -> str:
-    """The assignment without its value: of an override, as commands are quoted, or of tokens a number is a size."""
+    """The assignment with its value masked, except for numbers in overrides and for numbers of tokens."""
     key, sign, value = found["key"], found["sign"], found["value"]
     bare = value.strip("\\\"'")
     override = "." in key and sign == "="
-    sizes = value == bare and all(map(_is_number, bare.strip("[]").split(",")))
+    sizes = value == bare and all(map(is_number, bare.strip("[]").split(",")))
     size = (sizes and (override or _TOKEN_KEY.search(key))) or bare in ("[]", "{}")
     if size or bare.startswith(_NO_SECRET) or _hidden(bare) != MASK or (value == bare and _is_prose(found)):
         return found[0]
@@ -220,7 +211,7 @@ def _without_value(found: re.Match[str]) -> str:
 
 
 def _is_prose(found: re.Match[str]) -> bool:
-    """Whether this is `a secret: word` of a sentence: a word and a colon amidst plain words."""
+    """Whether this is part of a sentence, such as `a secret: word`."""
     text, start, end = found.string, found.start(), found.end()
     if not (_PROSE_KEY.search(found["key"]) and re.fullmatch(r":[ \t]+", found["sign"])):
         return False
@@ -238,7 +229,7 @@ def _without_token(found: re.Match[str]) -> str:
 
 
 def _is_login(kind: str, login: str, *, alone: bool) -> bool:
-    """Whether what follows `Bearer` and the like is no word of a sentence; `alone` where there is nothing else."""
+    """Whether the text after `Bearer` and the like is no word of a sentence; `alone` if there is no other text."""
     if kind.lower() == "basic":
         try:
             return b":" in base64.b64decode(login, validate=True)
@@ -256,7 +247,7 @@ def _without_login(found: re.Match[str]) -> str:
         return found[0]
     login, at, place = rest.rpartition("@")
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    # A slash in a password ends what a reader of addresses takes for the host; an `@` in a path is not the login's.
+    # A slash in a password ends the host for URI parsers; an `@` in a path does not belong to the login.
     if not at or not ("@" in host or ":" in host or base in _DATABASES):
         return f"{scheme}://{_without_parameters(rest)}"
     user, colon, _ = login.partition(":")

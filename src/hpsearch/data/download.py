@@ -99,10 +99,9 @@ def check(file: Digest, size: int, sha256: str, origin: str) -> None:
     Raises:
         DamagedError: With both sizes, or else both digests.
     """
-    if size > file.size:
-        raise DamagedError(f"{origin} is damaged: expected {file.size} bytes, found more")
-    if size < file.size:
-        raise DamagedError(f"{origin} is damaged: expected {file.size} bytes, found {size}")
+    if size != file.size:
+        found = "more" if size > file.size else size
+        raise DamagedError(f"{origin} is damaged: expected {file.size} bytes, found {found}")
     if sha256 != file.sha256:
         raise DamagedError(f"{origin} is damaged: expected SHA-256 {file.sha256}, found {sha256}")
 

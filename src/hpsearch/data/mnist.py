@@ -121,15 +121,7 @@ def cached(idx_set: IdxSet, root: Path) -> bool:
 
 
 def read_raw(idx_set: IdxSet, file: Digest, root: Path) -> np.ndarray:
-    """Return the verified bytes of a file, which is decompressed or downloaded if missing.
-
-    Args:
-        idx_set: The data set.
-        file: One of its files.
-        root: Folder of cached data sets.
-
-    Returns:
-        Shape (file.size,) uint8.
+    """Return the verified bytes of a file of the set, shape (file.size,) uint8; see `obtain`.
 
     Raises:
         DataError: If the file is damaged, unavailable or cannot be written.
@@ -146,12 +138,7 @@ def read_raw(idx_set: IdxSet, file: Digest, root: Path) -> np.ndarray:
 
 
 def obtain(idx_set: IdxSet, file: Digest, root: Path) -> Path:
-    """Return the path of a cached file, which is decompressed or downloaded first if missing.
-
-    Args:
-        idx_set: The data set.
-        file: One of its files.
-        root: Folder of cached data sets.
+    """Return the path of a file of the set below `root`, which is decompressed or downloaded first if missing.
 
     Raises:
         NoMirrorError: If it is not cached and no mirror provided it.

@@ -111,13 +111,9 @@ def _inputs(array: np.ndarray, layout: Layout | None, label: str) -> tuple[np.nd
             f"{label} must have shape (rows, features), (rows, height, width) or (rows, channels, height, width) "
             f"with no axis of length 0, got {array.shape}"
         )
-    notes: tuple[str, ...] = ()
+    shaped, notes = _channels_first(array, layout) if array.ndim == 4 else (array, ())
     if array.ndim in (1, 3):
         shaped = array[:, None]
-    elif array.ndim == 4:
-        shaped, notes = _channels_first(array, layout)
-    else:
-        shaped = array
     if shaped.dtype == np.uint8 and shaped.ndim == 4:
         return np.ascontiguousarray(shaped), notes
     _check_finite(shaped, label)

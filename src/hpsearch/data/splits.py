@@ -49,16 +49,6 @@ def obstacle(labels: np.ndarray, n: int, names: tuple[str, ...]) -> str | None:
     return None
 
 
-def draw_in_proportion(
-    rows: np.ndarray, n: int, random_state: int, strata: np.ndarray | None, names: tuple[str, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw as `draw` does, stratified by class where that is possible and otherwise without strata."""
-    labels = None if strata is None else strata[rows]
-    if labels is not None and obstacle(labels, n, names) is not None:
-        labels = None
-    return draw(rows, n, random_state, labels)
-
-
 MONITOR_SHARE = 0.1
 """Share of a fold's training rows that is held out for monitoring."""
 
@@ -73,11 +63,8 @@ MAX_LOOCV = 10_000
 _NONE = np.empty(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    train: np.ndarray
-    val: np.ndarray
-    report: np.ndarray
+_Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Training, `val` and `report` rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +143,8 @@ def folds(
             "stopping and choose a schedule other than plateau"
         )
     return tuple(
-        Fold(k, *_train_and_monitor(development, part.train, (seed, redraw, k), limit, monitor), part.val, part.report)
-        for k, part in enumerate(parts)
+        Fold(k, *_train_and_monitor(development, train, (seed, redraw, k), limit, monitor), val, report)
+        for k, (train, val, report) in enumerate(parts)
     )
 
 
@@ -187,7 +174,7 @@ def _split(development: Development, evaluation: Evaluation, seed: int, redraw: 
             return _loocv(n)
         case _:
             assert evaluation.kind == "truth_table", evaluation.kind
-            return [_Parts(np.arange(n), np.arange(n), _NONE)]
+            return [(np.arange(n), np.arange(n), _NONE)]
 
 
 def _holdout(development: Development, evaluation: Holdout, seed: int, redraw: int) -> _Parts:
@@ -200,7 +187,7 @@ def _holdout(development: Development, evaluation: Holdout, seed: int, redraw: i
         )
     report, rest = _hold_out(development, np.arange(n), sizes.report, report_seed(seed), "report")
     val, train = _hold_out(development, rest, sizes.val, split_seed(seed, redraw), "val")
-    return _Parts(train, val, report)
+    return train, val, report
 
 
 def _size(requested: float | None, n: int) -> int:
@@ -282,23 +269,28 @@ def _loocv(n: int) -> list[_Parts]:
 
 def _all(splitter: Any, n: int, strata: np.ndarray | None) -> list[_Parts]:
     rows = np.arange(n)
-    return [_Parts(np.sort(train), np.sort(val), _NONE) for train, val in splitter.split(rows, strata)]
+    return [(np.sort(train), np.sort(val), _NONE) for train, val in splitter.split(rows, strata)]
 
 
 def _train_and_monitor(
     development: Development, train: np.ndarray, key: tuple[int, int, int], limit: int | None, monitor: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     seed, redraw, fold = key
-    strata, names = development.strata, development.class_names
+
+    def draw_in_proportion(rows: np.ndarray, n: int, purpose: Purpose) -> tuple[np.ndarray, np.ndarray]:
+        """Draw stratified by class if possible, otherwise without strata."""
+        labels = None if development.strata is None else development.strata[rows]
+        if labels is not None and obstacle(labels, n, development.class_names) is not None:
+            labels = None
+        return draw(rows, n, derive(seed, purpose, redraw, fold) % 2**32, labels)
+
     if limit is not None and limit > len(train):
         raise ConfigError(f"data.limit must be <= {len(train)}, the training rows there are, got {limit}")
     if limit is not None and limit < len(train):
-        state = derive(seed, Purpose.LIMIT, redraw, fold) % 2**32
-        train, _ = draw_in_proportion(train, limit, state, strata, names)
+        train, _ = draw_in_proportion(train, limit, Purpose.LIMIT)
     if not monitor:
         return train, _NONE
     if len(train) < 2:
         raise ConfigError(f"data.limit must leave 2 training rows at least, one to monitor, got {len(train)}")
-    state = derive(seed, Purpose.MONITOR, redraw, fold) % 2**32
-    monitored, train = draw_in_proportion(train, max(1, round(MONITOR_SHARE * len(train))), state, strata, names)
+    monitored, train = draw_in_proportion(train, max(1, round(MONITOR_SHARE * len(train))), Purpose.MONITOR)
     return train, monitored

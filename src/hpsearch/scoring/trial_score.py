@@ -367,11 +367,7 @@ def _constant_loss(config: Config, development: Development, fits: Sequence[Fit]
 
 
 def _status(
-    config: Config,
-    development: Development,
-    fits: Sequence[Fit],
-    results: Sequence[FitResult],
-    constant: float | None,
+    config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult], constant: float | None
 ) -> Status:
     """`stalled` if the training loss is no better than that of a constant output.
 

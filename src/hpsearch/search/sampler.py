@@ -116,14 +116,7 @@ class Sampler:
 def add_drawn_trial(
     study: optuna.Study, space: Space, values: Mapping[str, Value], chosen: Mapping[str, str]
 ) -> optuna.Trial:
-    """Add a trial with these values to an Optuna study, and return it.
-
-    Args:
-        study: The study.
-        space: The space that the values were drawn from.
-        values: The values of the trial, flat.
-        chosen: Options of the groups that do not vary, by group.
-    """
+    """Add a trial with values drawn from the space to an Optuna study, and return it."""
     study.sampler = _OwnSampler(lambda name, _: _label(values[name]))
     trial = study.ask()
     drawn = space.draw(suggester(trial), chosen)

@@ -103,11 +103,7 @@ class Space:
         return values
 
     def points(self, chosen: Mapping[str, str]) -> Iterator[dict[str, Value]]:
-        """All points of a finite space, as `draw` returns them.
-
-        Args:
-            chosen: Options of the groups that do not vary, by group.
-        """
+        """All points of a finite space, as `draw` returns them."""
         groups = sorted(self.options)
         for options in itertools.product(*(self.options[group] for group in groups)):
             varied = dict(zip(groups, options, strict=True))

@@ -44,7 +44,8 @@ def open_journal(path: str | Path) -> JournalStorage:
         backend = _Backend(path)
         with backend.lock:
             _mend(path)
-            _check_last_line(path)
+            for line in path.read_bytes().rsplit(b"\n", 2)[-2:-1]:
+                json.loads(line)  # Optuna notices a damaged last line only after the next write
         return JournalStorage(backend)
     except OSError as error:
         raise StorageError(path, error) from error
@@ -155,12 +156,6 @@ class _Backend(JournalFileBackend):
             except OSError as error:
                 os.truncate(self.path, size)
                 raise StorageError(self.path, error) from error
-
-
-def _check_last_line(path: Path) -> None:
-    """Raise `ValueError` if the last line is damaged, which Optuna notices only after the next write."""
-    for line in path.read_bytes().rsplit(b"\n", 2)[-2:-1]:
-        json.loads(line)
 
 
 def _mend(path: Path) -> None:

@@ -53,7 +53,10 @@ class LateWriteError(HpsearchError):
 
 
 class SweepStore:
-    """One sweep on disk; writers must hold `lock()`, readers need no lock."""
+    """One sweep on disk; writers must hold `lock()`, readers need no lock.
+
+    Methods that write raise `StorageError` if they cannot; methods that read raise `BrokenFileError` for damaged files.
+    """
 
     def __init__(self, directory: str | Path, name: str) -> None:
         """Set the paths; nothing is created.
@@ -86,47 +89,27 @@ class SweepStore:
         return acquire_lock(self.folder, self.name)
 
     def specification(self) -> Specification | None:
-        """The specification; None if there is no such sweep.
-
-        Raises:
-            BrokenFileError: If the file is damaged.
-        """
+        """The specification; None if there is no such sweep."""
         return _read_specification(self.folder)
 
     def freeze(self, specification: Specification) -> None:
-        """Write the specification of a new sweep.
-
-        Raises:
-            StorageError: If it cannot be written.
-        """
+        """Write the specification of a new sweep."""
         assert specification.name == self.name, specification.name
         assert self.specification() is None, f"{self.name} is frozen already"
         write_atomic(self.folder / "sweep.json", dump_checked_json(specification.to_tree()))
         _sync_up_to(self.folder, self.folder.parent)
 
     def request(self, trials: int) -> None:
-        """Store the requested number of trials, so that readers can tell whether the sweep is finished.
-
-        Raises:
-            StorageError: If it cannot be written.
-        """
+        """Store the requested number of trials, so that readers can tell whether the sweep is finished."""
         write_atomic(self.folder / "requested.json", dump_checked_json({"trials": trials}))
 
     def requested(self) -> int:
-        """The requested number of trials; 0 before the sweep is started.
-
-        Raises:
-            BrokenFileError: If the file is damaged.
-        """
+        """The requested number of trials; 0 before the sweep is started."""
         body = read_sealed(self.folder / "requested.json", "the command that started the sweep writes it anew")
         return 0 if body is None else int(body["trials"])
 
     def begin_attempt(self, level: str, k: int) -> int:
-        """Create the folder of a new attempt, and return its number: from 1, one above the highest so far.
-
-        Raises:
-            StorageError: If the folder cannot be created.
-        """
+        """Create the folder of a new attempt, and return its number: from 1, one above the highest so far."""
         number = max((number for number, _ in self._folders(level, k)), default=0) + 1
         folder = self._attempt_folder(level, k, number)
         oldest = folder.parent  # the innermost existing folder, which gets a new entry
@@ -199,19 +182,11 @@ class SweepStore:
         return {key: attempt.record for key, attempt in self.finished().items() if attempt.record is not None}
 
     def run_file(self, level: str, k: int, attempt: int) -> dict[str, Any]:
-        """The content of an attempt's `run.json`: when, where and with which code it ran; results do not depend on it.
-
-        Raises:
-            BrokenFileError: If the file is damaged.
-        """
+        """The `run.json` of an attempt: when, where and with which code it ran; no result depends on it."""
         return dict(read_sealed(self._attempt_folder(level, k, attempt) / "run.json", "no result depends on it") or {})
 
     def predictions(self, attempt: Attempt) -> dict[str, np.ndarray]:
-        """The predictions of a finished attempt.
-
-        Raises:
-            BrokenFileError: If they do not match the digest in the record.
-        """
+        """The predictions of a finished attempt, verified by the digest in its record."""
         assert attempt.record is not None, attempt
         path = attempt.folder / "predictions.safetensors"
         data = read_bytes(path)
