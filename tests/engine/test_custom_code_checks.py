@@ -18,7 +18,7 @@ from hpsearch.execution.run_job import WorkerState, check, run_job
 from hpsearch.jobs import CheckJob, TrainJob, TrialJob
 from hpsearch.seeding import fit_seeds
 from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.sweep import tell_engines
+from hpsearch.terminal.sweep import show_engines
 from tests.engine.comparison import worst_difference
 
 TOLERANCE = 1e-9
@@ -131,7 +131,7 @@ def test_what_is_not_measured_is_said_once(make_config, make_rows):
     checked = check(WorkerState(to_device(make_rows(40))), CheckJob(configs, configs[:1]))
     assert checked.missing_signals == ("in own_models:Token, no layer that can be measured has token",)
     printed = StringIO()
-    tell_engines(Terminal(Console(file=printed, width=120)), checked)
+    show_engines(Terminal(Console(file=printed, width=120)), checked)
     assert "! signals are incomplete, training is not: in own_models:Token, no layer" in printed.getvalue()
 
 

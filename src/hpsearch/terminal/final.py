@@ -1,4 +1,4 @@
-"""What a final prints: champion, confirmation, refit, test numbers, and how the model is loaded."""
+"""Prints a final: champion, confirmation, test scores, and how to load the model."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,13 @@ import numpy as np
 from hpsearch.final.claims import stated
 from hpsearch.final.refit import shrinkage
 from hpsearch.formatting import number_of, plural, show_interval, show_like, show_number, show_score, show_values
-from hpsearch.jobs import RefitJob
 from hpsearch.nn.output_layer import output_count
 from hpsearch.records import TrialResult
 from hpsearch.scoring.score_format import Score
 from hpsearch.secrets import MASK
 from hpsearch.statistics.intervals import standard_error
 from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.sweep import describe_duplicates, describe_limit, relative
+from hpsearch.terminal.sweep import describe_duplicates, relative
 from hpsearch.tracking.claim_ledger import Opening
 
 if TYPE_CHECKING:
@@ -26,88 +25,48 @@ if TYPE_CHECKING:
 
 
 def introduce(terminal: Terminal, final: "Final", uri: str, opened: int, *, chosen: bool) -> None:
-    """Which trial is evaluated, on which test set, and how often that was opened.
-
-    Args:
-        terminal: Where.
-        final: The trial.
-        uri: Of the tracking store whose ledger counts openings.
-        opened: Openings before.
-        chosen: Whether the trial was named by the user instead of being the champion.
-    """
+    """Print the trial, the test set, and how often it was opened; see `Observer.final_started`."""
     result, score, sealed = final.champion.result, Score.of(final.config, final.development), final.sealed
-    drawn = " · ".join(show_values(final.champion.values).values())
+    sampled = " · ".join(show_values(final.champion.values).values())
     before = f"opened {number_of(opened, 'time')} before" if opened else f"never opened in {relative(uri)}"
-    what = "trial   " if chosen else "champion"
+    label = "trial   " if chosen else "champion"
     terminal.line(f"final of sweep {final.named.name}", style="bold")
-    found = score.show(result.score, result.score_se)
-    terminal.line(f"  {what}  trial {final.champion.name} of {final.trials}, {score.name} {found}")
-    terminal.line(f"            {drawn or 'one configuration, nothing was searched'}")
+    shown = score.show(result.score, result.score_se)
+    terminal.line(f"  {label}  trial {final.champion.name} of {final.trials}, {score.name} {shown}")
+    terminal.line(f"            {sampled or 'one configuration, nothing was searched'}")
     terminal.line(
         f"  test set  {number_of(sealed.size, 'sealed row')} of {final.development.name}"
         f"{describe_duplicates(sealed.duplicates)}, {before} (content {sealed.digest[:12]})"
     )
 
 
-def show_retrains(terminal: Terminal, retrains: int) -> None:
-    """What `final.retrains` costs, before anything is trained."""
-    if retrains:
-        terminal.line(
-            f"  retrains  {number_of(retrains, 'more refit')} of the same recipe, with other seeds: "
-            f"{retrains + 1} trainings on all development rows instead of 1; all are tested in one opening"
-        )
-
-
-def show_seed(terminal: Terminal, seeds: int, done: int) -> None:
-    """One more fresh seed is done."""
-    terminal.line(f"  confirm   fresh seed {done} of {seeds}")
-
-
 def show_confirmed(terminal: Terminal, final: "Final", results: Sequence[TrialResult]) -> None:
-    """What is left of the champion's score on fresh seeds."""
+    """Print the scores of the champion on fresh seeds beside that of the search."""
     result, score = final.champion.result, Score.of(final.config, final.development)
     assert result.score is not None
-    found = shrinkage(result.score, results)
-    if found.confirmed is None:
-        have = plural(found.failed, "has", "have")
+    fresh = shrinkage(result.score, results)
+    if fresh.confirmed is None:
+        have = plural(fresh.failed, "has", "have")
         terminal.warn(
-            f"{found.failed} of {number_of(found.n, 'fresh seed')} {have} no score: the champion is not reliable"
+            f"{fresh.failed} of {number_of(fresh.n, 'fresh seed')} {have} no score: the champion is not reliable"
         )
         return
-    error = None if found.sd is None else found.sd / math.sqrt(found.n)
-    seeds = f"mean ± SE of {found.n} fresh seeds" if found.n > 1 else "by one fresh seed"
-    verdict = _verdict(found.confirmed - found.search, math.hypot(error or 0.0, result.score_se or 0.0))
+    error = None if fresh.sd is None else fresh.sd / math.sqrt(fresh.n)
+    seeds = f"mean ± SE of {fresh.n} fresh seeds" if fresh.n > 1 else "by one fresh seed"
+    gain = fresh.confirmed - fresh.search
+    gap = show_like(abs(gain), math.hypot(error or 0.0, result.score_se or 0.0)) if gain else ""
+    verdict = f"no worse (better by {gap})" if gain > 0 else f"worse by {gap}" if gain else "exactly reproduced"
     terminal.line(
-        f"  confirmed {score.name} {score.show_mean(found.confirmed, error)}, {seeds}; the "
-        f"search said {score.show(found.search, result.score_se)}: {verdict}"
+        f"  confirmed {score.name} {score.show_mean(fresh.confirmed, error)}, {seeds}; the "
+        f"search said {score.show(fresh.search, result.score_se)}: {verdict}"
     )
 
 
-def _verdict(gain: float, error: float) -> str:
-    """What fresh seeds say of the score of the search."""
-    if not gain:
-        return "exactly reproduced"
-    gap = show_like(abs(gain), error)
-    return f"no worse (better by {gap})" if gain > 0 else f"worse by {gap}"
-
-
-def show_refit(terminal: Terminal, final: "Final", jobs: Sequence[RefitJob]) -> None:
-    """How long, on what and how often the recipe is refitted."""
-    job, times = jobs[0], f", {len(jobs)} times" if len(jobs) > 1 else ""
-    rows = describe_limit(job.config, final.development.n, "development row")
-    terminal.line(f"  refit     {number_of(job.stop_after, 'epoch')} on {rows}{times}")
-
-
-def show_retrained(terminal: Terminal, done: int, retrains: int) -> None:
-    """One more retrained network is stored."""
-    terminal.line(f"  retrained {done} of {retrains}")
-
-
-def conclude(terminal: Terminal, final: "Final", opening: Opening, found: "Evaluated") -> None:
-    """The test numbers, and that they are no first look if they are none."""
-    shown = {name: _show_test(score) for name, score in sorted(found.scores.items())}
+def show_test_scores(terminal: Terminal, final: "Final", opening: Opening, evaluated: "Evaluated") -> None:
+    """Print the test scores, with a warning unless this is the first opening."""
+    shown = {name: _show_test(score) for name, score in sorted(evaluated.scores.items())}
     width = max(map(len, shown.values()))
-    means = {name: _show_mean(values) for name, values in found.retrained.items()}
+    means = {name: _show_mean(values) for name, values in evaluated.retrained.items()}
     lines = [(f"test/{name}", f"{text:<{width}}{means[name]}".rstrip()) for name, text in shown.items()]
     number = opening.opening
     terminal.steps(f"Test, {number_of(final.sealed.size, 'row')}, 95 % intervals, opening {number} of {number}", lines)
@@ -117,13 +76,13 @@ def conclude(terminal: Terminal, final: "Final", opening: Opening, found: "Evalu
 
 
 def _show_test(score: "TestScore") -> str:
-    """A test number with its interval and the method of that, which may say nothing where no row differs."""
+    # An interval without spread among the rows carries no information.
     empty = ", no spread among the rows" if score.low is not None and score.low == score.high else ""
     return f"{show_interval(score.value, score.low, score.high)}  ({score.method}{empty})"
 
 
 def _show_mean(values: np.ndarray) -> str:
-    """The mean of the (S,) retrained networks with s / sqrt(S): what another training would give, on these rows."""
+    """Show the mean of the S retrained networks' values (S,) with its standard error s / sqrt(S)."""
     if not len(values):
         return ""
     if len(values) == 1:
@@ -133,35 +92,26 @@ def _show_mean(values: np.ndarray) -> str:
 
 
 def show_model(terminal: Terminal, final: "Final", model: "Model", uri: str, address: str | None) -> None:
-    """Where the model is, and the lines of Python that load it.
-
-    Args:
-        terminal: Where.
-        final: What was evaluated.
-        model: The refitted network on disk.
-        uri: Of the tracking store.
-        address: Of the model in MLflow; None if it is not there.
-    """
+    """Print where the model is stored, and the Python code that loads it; see `Observer.model_stored`."""
     weights = ("weights", str(model.folder / "model.safetensors"))
     if address is None:
         terminal.steps("Written", [weights])
         return
     terminal.steps("Written", [weights, ("MLflow", address)])
-    one = ", ".join(map(str, (1, *final.development.inputs.shape[1:])))
-    where = f"mlflow.set_tracking_uri({relative(uri)!r})"
+    shape = ", ".join(map(str, (1, *final.development.inputs.shape[1:])))
+    set_uri = f"mlflow.set_tracking_uri({relative(uri)!r})"
     kind = "float64" if final.development.inputs.dtype == np.float64 else "float32"
     dtype = ", dtype=torch.float64" if kind == "float64" else ""
     code = (
         "import mlflow, torch",
-        "# MLFLOW_TRACKING_URI holds the address, whose password is not printed" if MASK in uri else where,
+        "# MLFLOW_TRACKING_URI holds the address, whose password is not printed" if MASK in uri else set_uri,
         f"model = mlflow.pytorch.load_model({address!r})",
-        f"outputs = model(torch.zeros({one}{dtype}))  # raw inputs as {kind}, any number of rows; {_outputs(final)}",
+        f"outputs = model(torch.zeros({shape}{dtype}))  # raw inputs as {kind}, any number of rows; {_outputs(final)}",
     )
     terminal.steps("Load it in Python", [("", line) for line in code])
 
 
 def _outputs(final: "Final") -> str:
-    """What the stored model gives."""
     rows = final.development
     if not rows.classes:
         return "predictions in the targets' units"

@@ -1,6 +1,4 @@
-"""What the terminal shows of a leaderboard."""
-
-from collections.abc import Sequence
+"""Prints the first entries of a leaderboard."""
 
 from hpsearch.analysis.leaderboard.standings import Entry, Leaderboard
 from hpsearch.commands.leaderboard import PublishedLeaderboard
@@ -12,29 +10,30 @@ from hpsearch.report.number_format import interval
 from hpsearch.terminal.console import Terminal
 
 SHOWN = 8
-"""Entries that the terminal shows."""
+"""Number of entries printed."""
 
 NAME = 40
-"""Characters of an entry's name there."""
+"""Maximum length of an entry's name."""
 
 
 def show_leaderboard(terminal: Terminal, published: PublishedLeaderboard) -> None:
-    """Prints the first entries, and where the pages are."""
+    """Print the first entries, and where the pages are."""
     board, files = published.board, published.files
     terminal.heading(f"Leaderboard of {board.data}: highest-scoring trials in the search, by {score_name(board)}")
     terminal.line(f"split {board.split.digest}: {board.split.text}")
     shown = board.entries[:SHOWN]
-    for line in _aligned([("", "trial", "draws", "val", f"{score_name(board)} [95 %]", "fresh seeds"),
-                          *(_row(board, entry) for entry in shown)]):  # fmt: skip
-        terminal.line(f"  {line}")
+    heading = ("", "trial", "draws", "val", f"{score_name(board)} [95 %]", "fresh seeds")
+    rows = [heading, *(_row(board, entry) for entry in shown)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        terminal.line(("  " + "  ".join(map(str.ljust, row, widths))).rstrip())
     if left := len(board.entries) - len(shown):
         terminal.line(f"  and {number_of(left, 'more entry', 'more entries')}")
     for line in near_text(board):
         terminal.line(line)
     terminal.line("The order is no ranking: budgets may differ, and only paired fresh seeds make a claim.")
-    terminal.steps(
-        "Written", [("report", shell_quoted(str(files[0]))), ("numbers", str(files[0].with_suffix(".json")))]
-    )
+    numbers = str(files[0].with_suffix(".json"))
+    terminal.steps("Written", [("report", shell_quoted(str(files[0]))), ("numbers", numbers)])
 
 
 def _row(board: Leaderboard, entry: Entry) -> tuple[str, ...]:
@@ -42,8 +41,3 @@ def _row(board: Leaderboard, entry: Entry) -> tuple[str, ...]:
     trial = "none ok" if entry.recipe is None else str(entry.recipe.trial)
     shown = interval(entry.shown, entry.interval)
     return short(entry.name, NAME), trial, str(entry.draws), val_text(board, entry), shown, fresh
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -64,5 +64,5 @@ class ProgressBar(Observer):
 
 
 def _stream() -> TextIO:
-    """Where a bar of text goes: a notebook paints standard error as an alarm."""
+    # Jupyter shows standard error in red.
     return sys.stdout if "ipykernel" in sys.modules else sys.stderr

@@ -1,10 +1,11 @@
-"""Shows on a terminal what a command tells."""
+"""Prints the events of a command on a terminal."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from hpsearch.commands.observer import Observer
+from hpsearch.formatting import number_of, plural
 from hpsearch.jobs import ProbeResult, RefitJob
 from hpsearch.records import TrialResult
 from hpsearch.scoring.score_format import Score
@@ -15,7 +16,7 @@ from hpsearch.store.record_json import Record
 from hpsearch.terminal import final as final_screens
 from hpsearch.terminal import sweep as sweep_screens
 from hpsearch.terminal.console import Terminal
-from hpsearch.terminal.progress import SearchProgress, show_narrowed, show_rung, show_seeds
+from hpsearch.terminal.progress import SearchProgress, show_narrowed
 from hpsearch.terminal.trial_table import row_of
 from hpsearch.tracking.claim_ledger import Opening
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class TerminalObserver(Observer):
-    """Prints lines, and shows progress where output is a terminal."""
+    """Prints events as lines, and progress as a bar where output is a terminal."""
 
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
@@ -52,7 +53,7 @@ class TerminalObserver(Observer):
         sweep_screens.introduce(self.terminal, identity, plan, score, finished, extra_trials)
 
     def engines_chosen(self, probe: ProbeResult) -> None:
-        sweep_screens.tell_engines(self.terminal, probe)
+        sweep_screens.show_engines(self.terminal, probe)
 
     def search_started(self, score: Score, trials: int, finished: Sequence[Record]) -> None:
         self._score = score
@@ -64,7 +65,8 @@ class TerminalObserver(Observer):
         self._progress.trial_done(row_of(self._score, record))
 
     def rung_finished(self, epoch: int, trials: int, remaining: int) -> None:
-        show_rung(self.terminal, epoch, trials, remaining)
+        verb = plural(remaining, "goes", "go")
+        self.terminal.line(f"after epoch {epoch}: {remaining} of {number_of(trials, 'trial')} {verb} on")
 
     def space_narrowed(self, trials: int, changes: Sequence[Change]) -> None:
         show_narrowed(self.terminal, trials, [(sweep_screens.describe_change(each), each.reason) for each in changes])
@@ -76,26 +78,32 @@ class TerminalObserver(Observer):
 
     def seed_finished(self, done: int, total: int) -> None:
         if self._is_final:
-            final_screens.show_seed(self.terminal, total, done)
-        else:
-            show_seeds(self.terminal, done, total)
+            self.terminal.line(f"  confirm   fresh seed {done} of {total}")
+        elif done == total or done % max(1, total // 10) == 0:  # about ten lines in all
+            self.terminal.line(f"  fresh seeds  {done}/{total}")
 
     def final_started(self, final: "Final", uri: str, opened: int, *, chosen: bool, retrains: int) -> None:
         self._is_final = True
         final_screens.introduce(self.terminal, final, uri, opened, chosen=chosen)
-        final_screens.show_retrains(self.terminal, retrains)
+        if retrains:
+            self.terminal.line(
+                f"  retrains  {number_of(retrains, 'more refit')} of the same recipe, with other seeds: "
+                f"{retrains + 1} trainings on all development rows instead of 1; all are tested in one opening"
+            )
 
     def champion_confirmed(self, final: "Final", results: Sequence[TrialResult]) -> None:
         final_screens.show_confirmed(self.terminal, final, results)
 
     def refit_started(self, final: "Final", jobs: Sequence[RefitJob]) -> None:
-        final_screens.show_refit(self.terminal, final, jobs)
+        job, times = jobs[0], f", {len(jobs)} times" if len(jobs) > 1 else ""
+        rows = sweep_screens.describe_limit(job.config, final.development.n, "development row")
+        self.terminal.line(f"  refit     {number_of(job.stop_after, 'epoch')} on {rows}{times}")
 
     def retrain_finished(self, done: int, total: int) -> None:
-        final_screens.show_retrained(self.terminal, done, total)
+        self.terminal.line(f"  retrained {done} of {total}")
 
     def test_evaluated(self, final: "Final", opening: Opening, evaluated: "Evaluated") -> None:
-        final_screens.conclude(self.terminal, final, opening, evaluated)
+        final_screens.show_test_scores(self.terminal, final, opening, evaluated)
 
     def model_stored(self, final: "Final", model: "Model", uri: str, address: str | None) -> None:
         final_screens.show_model(self.terminal, final, model, uri, address)

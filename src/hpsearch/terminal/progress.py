@@ -5,23 +5,22 @@ from collections.abc import Iterable, Sequence
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hpsearch.formatting import number_of, plural, show_duration, visible
+from hpsearch.formatting import number_of, show_duration, visible
 from hpsearch.records import Status
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.trial_table import Row
 
 
 class SearchProgress:
-    """Counts the trials of a search, and names the best so far."""
+    """Counts the trials of a search and tracks the best so far; a progress bar starts at once.
+
+    Args:
+        terminal: The terminal.
+        total: Number of trials of the search.
+        done: Rows of the trials finished before.
+    """
 
     def __init__(self, terminal: Terminal, total: int, done: Iterable[Row]) -> None:
-        """Begins at once.
-
-        Args:
-            terminal: Where it is shown.
-            total: Number of trials of the search.
-            done: Those that are finished already.
-        """
         rows = list(done)
         self.terminal, self._started = terminal, time.monotonic()
         self._total, self._done, self._resumed = total, len(rows), len(rows)
@@ -42,7 +41,7 @@ class SearchProgress:
             self._bar.add_task(self._summary(), total=total, completed=len(rows))
 
     def trial_done(self, row: Row) -> None:
-        """Counts one more finished trial."""
+        """Count a finished trial."""
         self._done += 1
         self._note_best(row)
         if self._bar is not None:
@@ -53,32 +52,31 @@ class SearchProgress:
             self.terminal.line(f"trial {row.name:>3}  {row.outcome}  {self._done}/{self._total}  {self._summary()}")
 
     def underway(self, text: str) -> None:
-        """Shows what is being trained until a first trial is done; from then on the time that is left says more."""
+        """Show what is being trained, on a bar only until the first trial is done, when it shows the time left."""
         if self._bar is None:
             self.terminal.underway(text)
         elif text and self._done == self._resumed:
             self._bar.update(self._bar.task_ids[0], description=text)
 
     def end(self) -> None:
-        """Stops the progress bar, if there is one."""
+        """Stop the progress bar, if there is one."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
     def _note_best(self, row: Row) -> None:
         best = self._best
-        if row.eligible and row.score is not None:
-            ahead = (
-                best is None
-                or best.score is None
-                or (row.epochs, row.score, -row.k, best.level) > (best.epochs, best.score, -best.k, row.level)
-            )
-            self._best = row if ahead else best
+        if not row.eligible or row.score is None:
+            return
+        if (
+            best is None
+            or best.score is None
+            or (row.epochs, row.score, -row.k, best.level) > (best.epochs, best.score, -best.k, row.level)
+        ):
+            self._best = row
 
     def _summary(self) -> str:
-        parts = []
-        run = self._done - self._resumed
-        left = self._total - self._done
+        parts, run, left = [], self._done - self._resumed, self._total - self._done
         if run and left:
             parts.append(f"about {show_duration((time.monotonic() - self._started) / run * left)} left")
         if self._best is not None:
@@ -86,20 +84,9 @@ class SearchProgress:
         return " · ".join(parts)
 
 
-def show_rung(terminal: Terminal, rung: int, trials: int, going_on: int) -> None:
-    """Says how many trials go on after a rung of so many epochs."""
-    terminal.line(f"after epoch {rung}: {going_on} of {number_of(trials, 'trial')} {plural(going_on, 'goes', 'go')} on")
-
-
 def show_narrowed(terminal: Terminal, trials: int, changes: Sequence[tuple[str, str]]) -> None:
-    """Says what is drawn after so many trials: of each value its new range or choices, and why."""
+    """Print each value's new range or choices after this number of trials, with the reason."""
     terminal.line(f"after {number_of(trials, 'trial')}, the next round draws")
-    for what, why in changes:
-        terminal.line(f"  {what}")
-        terminal.line(f"      {why}")
-
-
-def show_seeds(terminal: Terminal, done: int, total: int) -> None:
-    """Counts retrainings of frozen recipes: ten lines for all of them."""
-    if done == total or done % max(1, total // 10) == 0:
-        terminal.line(f"  fresh seeds  {done}/{total}")
+    for change, reason in changes:
+        terminal.line(f"  {change}")
+        terminal.line(f"      {reason}")

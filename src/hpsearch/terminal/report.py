@@ -1,4 +1,4 @@
-"""What the terminal shows of a report."""
+"""Prints the answers of a report."""
 
 from typing import TYPE_CHECKING
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def show_report(terminal: Terminal, published: "PublishedReport") -> None:
-    """Prints the answer box, and where the pages are."""
+    """Print the answer box, and where the pages are."""
     show_answers(terminal, published)
     terminal.steps("Written", report_files(published))
 
 
 def report_files(published: "PublishedReport") -> list[tuple[str, str]]:
-    """Where the pages and the numbers of a report are."""
+    """Return labeled paths of the page and the numbers of a report."""
     page = published.page
     return [("report", shell_quoted(str(page))), ("numbers", str(page.with_suffix(".json")))]
 
 
 def show_answers(terminal: Terminal, published: "PublishedReport") -> None:
-    """Prints the answer box."""
+    """Print the answer box."""
     terminal.heading(f"Report on {published.name}")
     if published.lacking:
         terminal.warn(published.lacking)

@@ -1,4 +1,4 @@
-"""What a sweep prints before it starts: which one, on which data, how it is split, and what is scored."""
+"""Prints a sweep: before it starts its data, split, trials and score; afterwards its results and next commands."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,27 +32,18 @@ if TYPE_CHECKING:
     from hpsearch.commands.sweep import SweepResult
 
 MANY_FITS = 300
-"""Trainings of one trial from which on its cost is worth a warning."""
+"""Number of trainings per trial that causes a warning about the cost."""
 
 
 def introduce(terminal: Terminal, named: SweepIdentity, plan: Plan, score: Score, done: int, extra_trials: int) -> None:
-    """Prints which sweep this is, on which data, how they are split, what trials draw and cost, and what they score.
-
-    Args:
-        terminal: Where.
-        named: The sweep.
-        plan: What it is.
-        score: What trials are scored by.
-        done: Trials that are finished, of those that are asked for.
-        extra_trials: Finished trials that are not asked for.
-    """
+    """Print the name of a sweep, its data, split, search space, trials and score; see `Observer.sweep_started`."""
     config, data = plan.base.config, named.specification.data
     sizes = split_sizes(config.evaluation, data.development_rows)
     trials, fits = config.search.trials, sizes.folds * config.evaluation.replicates
     resumed = f", {done} of them finished before" if done else ""
     each = f"{fits:,} trainings of " if fits > 1 else ""
-    for at, line in enumerate(named.note):
-        terminal.line(f"    {line}") if at else terminal.warn(line)
+    for number, line in enumerate(named.note):
+        terminal.line(f"    {line}") if number else terminal.warn(line)
     terminal.line(f"sweep {named.name}", style="bold")
     terminal.line(f"  data    {describe_data(data)}")
     if data.inputs is not None:
@@ -61,33 +52,30 @@ def introduce(terminal: Terminal, named: SweepIdentity, plan: Plan, score: Score
         terminal.line(f"  read    {sentence}")
     terminal.line(f"  split   {describe_split(config, sizes)}")
     terminal.line(f"  trials  {describe_trials(plan)}{resumed}; {each}{describe_epochs(config)}")
-    for at, line in enumerate(describe_space(plan.levels)):
-        terminal.line(f"  {'' if at else 'space':<7} {line}")
+    for number, line in enumerate(describe_space(plan.levels)):
+        terminal.line(f"  {'' if number else 'space':<7} {line}")
     if config.search.depends:
         terminal.line(f"  rounds  {describe_rounds(config)}")
     terminal.line(f"  score   {describe_score(config, score)}")
-    if isinstance(config.search, CoarseToFine) and trials <= (short := sum(r.trials for r in config.search.rounds)):
-        terminal.warn(f"search.trials={trials} ends before the long trainings, which come after {short} short ones")
-    for sentence in data.warnings:
-        terminal.warn(sentence)
-    for sentence in _about_finished(config, done, extra_trials):
-        terminal.warn(sentence)
+    for warning in _warnings(config, data, done, extra_trials):
+        terminal.warn(warning)
     if fits >= MANY_FITS:
         terminal.warn(f"every trial trains {fits:,} networks, {trials * fits:,} in all")
 
 
-def _about_finished(config: Config, done: int, extra_trials: int) -> Iterator[str]:
-    """What is to be known of trials that are finished."""
-    if done + extra_trials:
-        for key in masked_keys(config.fingerprinted()):
-            yield f"{key} is a secret, not stored: finished trials may have had another"
+def _warnings(config: Config, data: DataFacts, done: int, extra_trials: int) -> Iterator[str]:
+    trials = config.search.trials
+    if isinstance(config.search, CoarseToFine) and trials <= (short := sum(r.trials for r in config.search.rounds)):
+        yield f"search.trials={trials} ends before the long trainings, which come after {short} short ones"
+    yield from data.warnings
+    for key in masked_keys(config.fingerprinted()) if done + extra_trials else ():
+        yield f"{key} is a secret, not stored: finished trials may have had another"
     if extra_trials:
-        asked = f"search.trials={config.search.trials}"
-        yield f"{done + extra_trials} trials exist, more than {asked}: all of them are shown"
+        yield f"{done + extra_trials} trials exist, more than search.trials={trials}: all of them are shown"
 
 
-def tell_engines(terminal: Terminal, checked: ProbeResult) -> None:
-    """Which engine trains, who cannot train in a fleet and why, and what of the user's own code is not measured."""
+def show_engines(terminal: Terminal, checked: ProbeResult) -> None:
+    """Print the engines, why networks cannot be batched, and what is not measured of the user's own code."""
     fleet_settings = list(checked.fleet_settings.values())
     widths = [pace.width for pace in fleet_settings if pace.engine is Engine.FLEET]
     alone = "one network at a time in each worker"
@@ -106,7 +94,7 @@ def tell_engines(terminal: Terminal, checked: ProbeResult) -> None:
 
 
 def describe_trials(plan: Plan) -> str:
-    """How many trials there are; where levels are compared, in each of them, beside its default recipe."""
+    """Return the number of trials; in a comparison that of each level, beside its default recipe."""
     trials, levels = plan.search.trials, plan.levels
     total = len(plan.keys(trials))
     if not plan.search.compares:
@@ -119,7 +107,7 @@ def describe_trials(plan: Plan) -> str:
 
 
 def describe_space(levels: Sequence[Level]) -> list[str]:
-    """What trials draw: the options of each group that varies, then a line for each option with the scale of ranges."""
+    """Return a line for each group whose options vary, and one for each option with its dimensions."""
     options = {group: names for level in levels for group, names in level.space.options.items()}
     lines = [f"{group}: {', '.join(names)}" for group, names in options.items()]
     dimensions: dict[str, dict[str, Dimension]] = {}
@@ -127,15 +115,14 @@ def describe_space(levels: Sequence[Level]) -> list[str]:
         for option, named in level.space.dimensions.items():
             dimensions.setdefault(option, {}).update(named)
     width = max(map(len, dimensions), default=0)
-    drawn = {
-        option: "; ".join(f"{name} {describe_dimension(dimension)}" for name, dimension in named.items())
-        for option, named in dimensions.items()
-    }
-    return [*lines, *(f"{option:<{width}}  {text}" for option, text in drawn.items())]
+    for option, named in dimensions.items():
+        texts = [f"{name} {describe_dimension(dimension)}" for name, dimension in named.items()]
+        lines.append(f"{option:<{width}}  {'; '.join(texts)}")
+    return lines
 
 
 def describe_dimension(dimension: Dimension) -> str:
-    """`0.0001 to 0.1, log`, `1 to 3`, `0.1 to 0.5 by 0.1` or `0.8, 0.9`."""
+    """Return `0.0001 to 0.1, log`, `1 to 3`, `0.1 to 0.5 by 0.1` or `0.8, 0.9`."""
     if isinstance(dimension, Choices):
         return ", ".join(map(show_value, dimension.values))
     scale = ", log" if dimension.log else "" if dimension.step is None else f" by {show_value(dimension.step)}"
@@ -143,13 +130,13 @@ def describe_dimension(dimension: Dimension) -> str:
 
 
 def describe_change(change: Change) -> str:
-    """`optimizer.adam.lr: 0.001 to 0.01, log (was 0.0001 to 0.1, log)`."""
+    """Return `optimizer.adam.lr: 0.001 to 0.01, log (was 0.0001 to 0.1, log)`."""
     before, after = map(describe_dimension, (change.before, change.after))
     return f"{change.name}: {after}" + (" (as before)" if before == after else f" (was {before})")
 
 
 def describe_epochs(config: Config) -> str:
-    """How long one training is."""
+    """Return the length of one training."""
     epochs, patience = config.training.epochs, config.training.patience
     if isinstance(config.search, CoarseToFine):
         return f"{config.search.rounds[0].epochs} to {number_of(epochs, 'epoch')} each"
@@ -159,24 +146,22 @@ def describe_epochs(config: Config) -> str:
 
 
 def describe_rounds(config: Config) -> str:
-    """How trials learn from each other, and when they are judged."""
+    """Return the rounds or cohorts of an adaptive search, and the rungs of its pruner."""
     search = config.search
     if isinstance(search, CoarseToFine):
         short = [f"{number_of(each.trials, 'trial')} of {number_of(each.epochs, 'epoch')}" for each in search.rounds]
         narrows = "each round narrows the ranges of the next, and drops options that did badly"
         return f"{', then '.join(short)}, then the others; {narrows}"
-    learns = (
-        f", each learns from those before, from trial {search.startup} on" if isinstance(search, AdaptiveSearch) else ""
-    )
-    parts = [f"cohorts of {search.cohort_size}{learns}"]
+    text = f"cohorts of {search.cohort_size}"
+    if isinstance(search, AdaptiveSearch):
+        text += f", each learns from those before, from trial {search.startup} on"
     if search.prunes:
-        rungs = search.rungs_below(config.training.epochs)
-        parts.append(f"{search.pruner} after epoch {', '.join(map(str, rungs))}")
-    return "; ".join(parts)
+        text += f"; {search.pruner} after epoch {', '.join(map(str, search.rungs_below(config.training.epochs)))}"
+    return text
 
 
 def describe_data(data: DataFacts) -> str:
-    """One line about the rows of a sweep."""
+    """Return the data set's name, targets and numbers of rows."""
     if not data.test:
         return f"{data.name}, {data.targets}: {number_of(data.development_rows, 'row')}, no test set"
     rows = f"{number_of(data.development_rows, 'development row')}, {number_of(data.test.rows, 'sealed test row')}"
@@ -184,7 +169,7 @@ def describe_data(data: DataFacts) -> str:
 
 
 def describe_duplicates(duplicates: int) -> str:
-    """What is appended to the number of test rows where some of them are known to the search."""
+    """Return a note on test rows that duplicate development rows; empty if there are none."""
     if not duplicates:
         return ""
     have = f"{duplicates:,} of them {plural(duplicates, 'has', 'have')}"
@@ -192,7 +177,7 @@ def describe_duplicates(duplicates: int) -> str:
 
 
 def describe_split(config: Config, sizes: SplitSizes) -> str:
-    """Which rows a trial is trained and scored on."""
+    """Return the rows that a trial is trained and scored on."""
     kind = config.options["evaluation"]
     train = describe_limit(config, sizes.train, "training row")
     if sizes.report:
@@ -204,13 +189,13 @@ def describe_split(config: Config, sizes: SplitSizes) -> str:
 
 
 def describe_limit(config: Config, rows: int, what: str) -> str:
-    """How many rows are trained on, of how many there are."""
-    limit, of_them = config.data.limit, number_of(rows, what)
-    return of_them if limit is None else f"{min(limit, rows):,} of {of_them} (data.limit={limit})"
+    """Return the number of rows, with `data.limit` if set."""
+    limit, total = config.data.limit, number_of(rows, what)
+    return total if limit is None else f"{min(limit, rows):,} of {total} (data.limit={limit})"
 
 
 def describe_score(config: Config, score: Score) -> str:
-    """What the score is, and that it may be something else than the loss."""
+    """Return the metric of the score, with a note if the training loss is another one."""
     if not score.negated:
         return score.name
     text = f"-{score.name}, shown as {score.name}: lower is better"
@@ -224,7 +209,7 @@ SQLITE = "sqlite:///"
 
 
 def explain(terminal: Terminal, score: Score, records: Sequence[Record]) -> None:
-    """What a reader of the table may stumble over: ties, and bounds in place of errors."""
+    """Explain ties, and bounds in place of standard errors."""
     champion = find_champion(records)
     if champion is None:
         return
@@ -241,7 +226,7 @@ def explain(terminal: Terminal, score: Score, records: Sequence[Record]) -> None
 
 
 def show_sweep(terminal: Terminal, result: "SweepResult") -> None:
-    """Prints the table of the best trials, what failed, the paths, and the next commands."""
+    """Print the table of the best trials, failures, paths, and the next commands."""
     _Closing(result, terminal).show()
 
 
@@ -271,28 +256,27 @@ class _Closing:
                 f"trial {row.name}: {failure} (traceback in its run.json; the same command tries it again)"
             )
         if self.result.config.search.prunes:
-            self._tell_pruned()
-        self._tell_stalled()
+            self._show_pruned()
+        self._show_stalled()
         if self.result.config.evaluation.kind == "truth_table":
             self.terminal.warn(
                 "scored on the rows that were trained on: this says what can be represented, not predicted"
             )
 
-    def _tell_stalled(self) -> None:
-        """What is no better than a constant, with the numbers of the best of it."""
+    def _show_stalled(self) -> None:
+        """Warn of trials no better than a constant output, with the losses of the best of them."""
         stalled = [record for record in self.result.records if record.result.status is Status.STALLED]
         if stalled:
             names = [row_of(self.result.score, record).name for record in stalled]
-            few = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
-            self.terminal.warn(f"stalled, cannot be champion: trial {few}")
-            worst_case = find_recipe(stalled) or stalled[0]
-            loss, constant = (worst_case.result.summary.get(key) for key in (FINAL_LOSS, CONSTANT_LOSS))
-            numbers, than = "", "no better than"
+            self.terminal.warn(f"stalled, cannot be champion: trial {', '.join(names[:8])}{' …' * (len(names) > 8)}")
+            example = find_recipe(stalled) or stalled[0]
+            loss, constant = (example.result.summary.get(key) for key in (FINAL_LOSS, CONSTANT_LOSS))
+            losses, than = "", "no better than"
             if loss is not None and constant is not None:
                 than = "hardly better than" if loss < constant else than
-                numbers = f": its training loss is {show_number(loss)}, that of a constant {show_number(constant)}"
-            name = row_of(self.result.score, worst_case).name
-            self.terminal.line(f"  trial {name} is {than} {constant_in_words(worst_case)}{numbers}")
+                losses = f": its training loss is {show_number(loss)}, that of a constant {show_number(constant)}"
+            name = row_of(self.result.score, example).name
+            self.terminal.line(f"  trial {name} is {than} {constant_in_words(example)}{losses}")
         best = find_recipe(self.result.records)
         r2 = None if best is None else best.result.summary.get(R2)
         if best is not None and r2 is not None and r2 < 0:
@@ -301,8 +285,7 @@ class _Closing:
                 f"R² {show_number(r2)}"
             )
 
-    def _tell_pruned(self) -> None:
-        """What a pruner that took all or none leaves a person to wonder about."""
+    def _show_pruned(self) -> None:
         pruned = sum(record.result.status is Status.PRUNED for record in self.result.records)
         if not pruned:
             self.terminal.line(
@@ -324,35 +307,37 @@ class _Closing:
         pages = [] if self.result.report is None else [("report", artifact_path(self.result.run, REPORT_PAGE))]
         pages.append(("trials", table_path(self.result.run.experiment_id)))
         if self.result.uri.startswith(("http:", "https:")):
-            return [(what, self.result.uri.rstrip("/") + page) for what, page in pages]
+            return [(label, self.result.uri.rstrip("/") + page) for label, page in pages]
         journal = Path(self.result.config.tracking.directory) / "optuna.journal"
         address = '"$MLFLOW_TRACKING_URI"' if MASK in self.result.uri else shell_quoted(relative(self.result.uri))
         return [
             ("MLflow", f"mlflow ui --backend-store-uri {address}"),
-            *((what, f"then open http://127.0.0.1:5000{page}") for what, page in pages),
+            *((label, f"then open http://127.0.0.1:5000{page}") for label, page in pages),
             ("Optuna", f"optuna-dashboard {shell_quoted(str(journal))}"),
         ]
 
     def _next(self) -> list[tuple[str, str]]:
-        drawn = 1 + max((record.k for record in self.result.records), default=0) - self.result.config.search.compares
-        trials = max(self.result.config.search.trials, drawn)  # the sweep may have had more already
-        steps, command = self._ways_out(), self.result.command
-        if trials > 1 and drawn >= self.result.config.search.trials:  # fewer are all that the space holds
-            more = [*command.without("search.trials"), f"search.trials={2 * trials}"]
-            steps.append(("go on", command.line(more)))
-        if self.result.identity.specification.data.test and find_champion(self.result.records) is not None:
-            where = command.only("tracking", "tracking.uri", "tracking.directory")
-            steps.append(("final", command.line([*self._final(), *where])))
-            which = "the best trial" if trials > 1 else "it"
-            why = ", since the highest of several scores flatters" if trials > 1 else ""
-            steps.append(("", f"retrains {which} on fresh seeds{why},"))
+        config, identity, command = self.result.config, self.result.identity, self.result.command
+        existing = 1 + max((record.k for record in self.result.records), default=0) - config.search.compares
+        trials = max(config.search.trials, existing)  # the sweep may have had more already
+        steps = self._ways_out()
+        if trials > 1 and existing >= config.search.trials:  # otherwise the space is exhausted
+            steps.append(("go on", command.line([*command.without("search.trials"), f"search.trials={2 * trials}"])))
+        if identity.specification.data.test and find_champion(self.result.records) is not None:
+            only_sweep = started_by_option(config.tracking.directory, "mnist") == [identity.name]
+            by_name = ["+final=sweep", f"final.sweep={hydra_quoted(identity.name)}"]
+            tracking = command.only("tracking", "tracking.uri", "tracking.directory")
+            steps.append(("final", command.line([*(["+final=mnist"] if only_sweep else by_name), *tracking])))
+            trial = "the best trial" if trials > 1 else "it"
+            reason = ", since the highest of several scores flatters" if trials > 1 else ""
+            steps.append(("", f"retrains {trial} on fresh seeds{reason},"))
             steps.append(("", "then opens the sealed test set, once"))
         if MASK in self.result.uri:
             steps.append(("", "MLFLOW_TRACKING_URI must hold the address, whose password is not printed"))
         return steps or [("help", self.result.command.line(["--help"]))]
 
     def _ways_out(self) -> list[tuple[str, str]]:
-        """What to try where no trial has learned anything."""
+        """Return what to try if no trial has learned anything."""
         statuses = {record.result.status for record in self.result.records}
         if Status.OK in statuses or not statuses & {Status.STALLED, Status.DIVERGED}:
             return []
@@ -363,15 +348,9 @@ class _Closing:
         tries = [("try", longer), ("or", rates)] if Status.STALLED in statuses else [("try", rates)]
         return [*tries, ("help", self.result.command.line(["--help"]))]
 
-    def _final(self) -> list[str]:
-        only = started_by_option(self.result.config.tracking.directory, "mnist")
-        if only == [self.result.identity.name]:
-            return ["+final=mnist"]
-        return ["+final=sweep", f"final.sweep={hydra_quoted(self.result.identity.name)}"]
-
 
 def constant_in_words(record: Record) -> str:
-    """The constant output that the training of a trial is measured against, see `nn.baselines`."""
+    """Return a description of the constant output that a trial's training loss is compared with, see `nn.baselines`."""
     kind = record.config_tree["loss"]["kind"]
     if kind == "custom":
         return "the best constant output"
@@ -384,7 +363,7 @@ def constant_in_words(record: Record) -> str:
 
 
 def relative(uri: str) -> str:
-    """A SQLite address relative to the current folder where it lies below it."""
+    """Return a SQLite address relative to the current folder, if it is below it."""
     path = Path(uri.removeprefix(SQLITE))
     below = uri.startswith(SQLITE) and path.is_relative_to(Path.cwd())
     return f"{SQLITE}{path.relative_to(Path.cwd())}" if below else uri

@@ -21,7 +21,7 @@ from hpsearch.terminal.console import Terminal
 UNLIMITED = 10_000
 
 CONFIGURATION = "configuration"
-"""Heading of what was drawn, where there is no room for a column a group."""
+"""Heading of the sampled values, where there is no room for a column per group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,14 @@ class Row:
     """One finished trial, as the terminal shows it.
 
     Attributes:
-        level: Its level; `NO_LEVEL` where nothing is compared.
+        level: Its level; `NO_LEVEL` without a comparison.
         k: Its number.
-        status: How it ended.
-        score: Higher is better: what trials are sorted by; None if it has none.
-        shown: The score in words, in the metric's own sign, with its error, or why there is none; empty if the status
-            says it.
-        more: What else the table shows of it, by column.
-        values: What was drawn, flat.
-        epochs: Of a search in rounds, where only the longest trainings can become champion; 0 of any other.
+        status: Its status.
+        score: Its score, higher is better; None without a score.
+        shown: The score as text, in the metric's own sign, with its error, or why there is none; may be empty.
+        more: Text of further columns, by heading.
+        values: Sampled values, flat.
+        epochs: Epochs of a search in rounds, where only the longest trainings are eligible; 0 otherwise.
     """
 
     level: str
@@ -51,41 +50,40 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What the trial is called: `7`, or `adam 7`."""
+        """Name of the trial: `7`, or `adam 7`."""
         return str(self.k) if self.level == NO_LEVEL else f"{self.level} {self.k}"
 
     @property
     def eligible(self) -> bool:
-        """Whether it can become champion: a stalled trial has a score and cannot."""
+        """Whether it can become champion; a stalled trial has a score and cannot."""
         return self.status is Status.OK
 
     @property
     def outcome(self) -> str:
-        """Its score in words, with its status unless it is eligible; the status alone without a score."""
+        """Its score as text, with its status unless it is eligible; the status alone without a score."""
         if self.score is None:
             return self.shown or str(self.status)
         return self.shown if self.eligible else f"{self.shown} ({self.status})"
 
 
 def rows_of(score: Score, records: Sequence[Record]) -> list[Row]:
-    """What the terminal shows of all trials: with their epochs where these differ, as those of rounds do."""
+    """Return all trials as rows, with their epochs where these differ, as those of rounds do."""
     epochs = {_epochs_run(record) for record in records if _is_scored(record)}
     return [row_of(score, record, epochs=len(epochs) > 1) for record in records]
 
 
 def row_of(score: Score, record: Record, *, epochs: bool = False) -> Row:
-    """What the terminal shows of a trial, and for how many epochs it was trained."""
+    """Return a trial as a row, with a column of its epochs if `epochs`."""
     result = record.result
     shown = "" if result.score is None else score.show(result.score, result.score_se)
     if result.status is Status.PRUNED:
         shown = f"pruned, epoch {_epochs_run(record)}"
-    more = _more(score, record, epochs=epochs)
-    rank = rounds_epochs(record)
+    more, rank = _further_columns(score, record, epochs=epochs), rounds_epochs(record)
     return Row(record.level, record.k, result.status, result.score, shown, more, record.values, rank)
 
 
-def _more(score: Score, record: Record, *, epochs: bool) -> dict[str, str]:
-    """Further columns of the table, the most important first: what is to be quoted."""
+def _further_columns(score: Score, record: Record, *, epochs: bool) -> dict[str, str]:
+    """Return further columns of the table, the most important first: the metrics to quote."""
     summary, more = record.result.summary, {}
     for metric in score.report:
         if f"report/{metric}" in summary:
@@ -96,20 +94,13 @@ def _more(score: Score, record: Record, *, epochs: bool) -> dict[str, str]:
     if epochs and record.config_tree["training"]["patience"] is None and _is_scored(record):
         more["epochs"] = str(_epochs_run(record))
     if record.config_tree["training"]["patience"] is not None and record.result.score is not None:
-        more["epochs\nkept"] = _epochs(record)
+        first, last = min(record.result.chosen_epochs), max(record.result.chosen_epochs)  # over the fits
+        more["epochs\nkept"] = f"{first if first == last else f'{first} to {last}'} of {_epochs_run(record)}"
     return more
 
 
 def _is_scored(record: Record) -> bool:
-    """Whether it has a score of a whole training."""
     return record.result.score is not None and record.result.status is not Status.PRUNED
-
-
-def _epochs(record: Record) -> str:
-    """`12 of 17`: the epoch whose weights were kept, and how many were run; of several fits, the range and the most."""
-    kept, run = record.result.chosen_epochs, _epochs_run(record)
-    first, last = min(kept), max(kept)
-    return f"{first} of {run}" if first == last else f"{first} to {last} of {run}"
 
 
 def _epochs_run(record: Record) -> int:
@@ -117,13 +108,13 @@ def _epochs_run(record: Record) -> int:
 
 
 def show_best_trials(terminal: Terminal, rows: Sequence[Row], heading: str, limit: int = 8) -> None:
-    """The table of the highest-scoring trials, and how many did not get a score.
+    """Print the table of the highest-scoring trials, and the number of trials without a score.
 
     Args:
-        terminal: Where it is shown.
+        terminal: The terminal.
         rows: All trials.
-        heading: What the scores are.
-        limit: Trials that the table holds at most.
+        heading: Heading of the score column.
+        limit: Maximum number of trials in the table.
     """
     ranked = sorted(
         (r for r in rows if r.score is not None),
@@ -133,68 +124,67 @@ def show_best_trials(terminal: Terminal, rows: Sequence[Row], heading: str, limi
     if ranked:
         terminal.line(f"Highest-scoring trials of {len(rows)}", style="bold")
         _print_table(terminal, heading, ranked[:limit])
-    pruned, all_of_them = sum(row.status is Status.PRUNED for row in rows), number_of(len(rows), "trial")
+    pruned, total = sum(row.status is Status.PRUNED for row in rows), number_of(len(rows), "trial")
     if pruned:
         were, count = plural(pruned, "was", "were"), plural(pruned, "its score does", "their scores do")
-        terminal.line(f"  {pruned} of {all_of_them} {were} pruned: ended at a rung, so that {count} not count")
+        terminal.line(f"  {pruned} of {total} {were} pruned: ended at a rung, so that {count} not count")
     failed = [row for row in rows if row.score is None and row.status is not Status.PRUNED]
     if failed:
         kinds = ", ".join(sorted({row.status for row in failed}))
         have, count = plural(len(failed), "has", "have"), plural(len(failed), "it counts", "they count")
-        terminal.warn(f"{len(failed)} of {all_of_them} {have} no score ({kinds}); {count} in every denominator")
+        terminal.warn(f"{len(failed)} of {total} {have} no score ({kinds}); {count} in every denominator")
 
 
 def _print_table(terminal: Terminal, heading: str, rows: Sequence[Row]) -> None:
-    """The table, and below it what the terminal has no room for.
+    """Print the table, and below it the columns for which the terminal has no room.
 
-    As long as it is too wide, what was drawn comes into one column, then the last of the further columns go, but
-    never the first of them, and then what was drawn.
+    While the table is too wide, the sampled values are joined in one column, then further columns are dropped from the
+    last to the second, then the sampled values.
     """
     more = list(dict.fromkeys(column for row in rows for column in row.more))
-    tries = [(more, _Drawn.BY_GROUP)]
-    tries += [(more[:count], _Drawn.TOGETHER) for count in range(len(more), 0, -1) or [0]]
-    tries += [(more[:1], _Drawn.LEFT_OUT)]
+    layouts = [(more, _Sampled.BY_GROUP)]
+    layouts += [(more[:count], _Sampled.TOGETHER) for count in range(len(more), 0, -1) or [0]]
+    layouts += [(more[:1], _Sampled.OMITTED)]
     unlimited = terminal.console.options.update(max_width=UNLIMITED)
-    for kept, drawn in tries:
-        table = _table(heading, kept, rows, drawn)
+    for kept, sampled in layouts:
+        table = _table(heading, kept, rows, sampled)
         if Measurement.get(terminal.console, unlimited, table).minimum <= terminal.console.width:
             break
     terminal.console.print(table)
-    lost = [column.replace("\n", " ").replace("/ ", "/") for column in more if column not in kept]
-    if drawn is _Drawn.LEFT_OUT:
-        lost.append(CONFIGURATION)
-    if lost:
+    dropped = [column.replace("\n", " ").replace("/ ", "/") for column in more if column not in kept]
+    dropped += [CONFIGURATION] if sampled is _Sampled.OMITTED else []
+    if dropped:
         terminal.line(
-            f"  no room in {terminal.console.width} columns for {', '.join(lost)}: see MLflow, or widen the terminal"
+            f"  no room in {terminal.console.width} columns for {', '.join(dropped)}: see MLflow, or widen the terminal"
         )
 
 
 def _named(group: str, shown: str) -> str:
-    """What was drawn of a group, with its name where an option stands alone: `norm=none`, `adam lr=0.001`."""
+    # A bare option gets its group's name: `norm=none`, but `adam lr=0.001`.
     return shown if " " in shown or "=" in shown else f"{group}={shown}"
 
 
-class _Drawn(Enum):
-    """How a table shows what trials have drawn."""
+class _Sampled(Enum):
+    """How a table shows sampled values."""
 
     BY_GROUP = auto()  # a column for each group
     TOGETHER = auto()
-    LEFT_OUT = auto()
+    OMITTED = auto()
 
 
-def _table(score: str, more: Sequence[str], rows: Sequence[Row], how: _Drawn) -> Table:
-    """One line a trial: its number, its score, what `more` is known of it, and what it drew."""
+def _table(score: str, more: Sequence[str], rows: Sequence[Row], layout: _Sampled) -> Table:
+    """Return a table with a line per trial: number, score, further columns, sampled values."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     numbers = [[visible(row.name), row.outcome, *(row.more.get(column, "") for column in more)] for row in rows]
     for heading, column in zip(("trial", score, *more), zip(*numbers, strict=True), strict=False):
         widest = max(len(line) for cell in (heading, *column) for line in cell.splitlines())
         table.add_column(heading, justify="right", no_wrap=True, min_width=widest)
-    drawn = [show_values(row.values) for row in rows]
-    if how is _Drawn.TOGETHER:
-        drawn = [{CONFIGURATION: ", ".join(starmap(_named, shown.items()))} if shown else {} for shown in drawn]
-    groups = sorted({group for shown in drawn for group in shown}) if how is not _Drawn.LEFT_OUT else []
+    sampled = [show_values(row.values) for row in rows]
+    if layout is _Sampled.TOGETHER:
+        sampled = [{CONFIGURATION: ", ".join(starmap(_named, shown.items()))} if shown else {} for shown in sampled]
+    groups = sorted({group for shown in sampled for group in shown}) if layout is not _Sampled.OMITTED else []
     for group in groups:
         table.add_column(group)
-    for cells, shown in zip(numbers, drawn, strict=True):
+    for cells, shown in zip(numbers, sampled, strict=True):
         table.add_row(*cells, *(Text(visible(shown.get(group, ""))) for group in groups))
     return table
