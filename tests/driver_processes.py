@@ -27,7 +27,6 @@ from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.records import Task
 from hpsearch.search.driver import Driver
-from hpsearch.search.plan import Plan
 from hpsearch.search.search_loop import SearchLoop
 from hpsearch.search.space import Composed, Range, Space
 from hpsearch.search.trial_log import TrialLog
@@ -37,6 +36,7 @@ from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.run_format import Ending
 from hpsearch.tracking.tracker import Tracker
 from tests.fakes import SilentListener
+from tests.specifications import single_level_plan
 
 NAME = "sweep"
 STEPS = (
@@ -64,7 +64,7 @@ def development(inputs=None):
 
 def plan_of(config, space=LEARNING_RATES):
     base = Composed(config, {}, {})
-    return Plan.single(base, space, lambda options: base, "0" * 64)  # noqa: ARG005  # no option varies
+    return single_level_plan(base, space, lambda options: base, "0" * 64)  # noqa: ARG005  # no option varies
 
 
 class InProcess:

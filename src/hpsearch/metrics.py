@@ -90,12 +90,6 @@ def predicted(outputs: np.ndarray) -> np.ndarray:
     return classes
 
 
-def right_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Shape (E, n), 1 where the predicted class is the label, else 0."""
-    right: np.ndarray = predicted(outputs) == labels
-    return right.astype(np.float64)
-
-
 def cross_entropy_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Negative log probabilities (E, n) of labels (n,) under logits (E, n, C); for C = 1, of a sigmoid."""
     outputs = np.asarray(outputs, dtype=np.float64)
@@ -108,18 +102,6 @@ def cross_entropy_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     own = np.take_along_axis(outputs, np.broadcast_to(labels[:, None], (*outputs.shape[:-1], 1)), axis=-1)[..., 0]
     difference: np.ndarray = log_sum - own
     return difference
-
-
-def squared_error_rows(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Squared errors (E, n), mean over the targets."""
-    rows: np.ndarray = np.square(predictions - targets).mean(axis=-1)
-    return rows
-
-
-def absolute_error_rows(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Absolute errors (E, n), mean over the targets."""
-    rows: np.ndarray = np.abs(predictions - targets).mean(axis=-1)
-    return rows
 
 
 def class_counts(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -203,7 +185,7 @@ def r2_of_rows(predictions: np.ndarray, targets: np.ndarray) -> Callable[[np.nda
 
 ACCURACY = Metric(
     name="accuracy", of_classes=True, worst=0.0, best=1.0, is_share=True, chance=lambda classes: 1 / classes,
-    rows=right_rows,
+    rows=lambda outputs, labels: (predicted(outputs) == labels).astype(np.float64),
 )  # fmt: skip
 CROSS_ENTROPY = Metric(
     name="cross_entropy", of_classes=True, lower_is_better=True, best=0.0, needs_probabilities=True, is_of_loss=True,
@@ -213,8 +195,14 @@ MACRO_F1 = Metric(
     name="macro_f1", of_classes=True, worst=0.0, best=1.0, chance=lambda classes: 1 / classes,
     pooling=Pooling(class_counts, macro_f1, macro_f1_of_rows),
 )  # fmt: skip
-MSE = Metric(name="mse", of_classes=False, lower_is_better=True, best=0.0, rows=squared_error_rows)
-MAE = Metric(name="mae", of_classes=False, lower_is_better=True, best=0.0, rows=absolute_error_rows)
+MSE = Metric(
+    name="mse", of_classes=False, lower_is_better=True, best=0.0,
+    rows=lambda predictions, targets: np.square(predictions - targets).mean(axis=-1),
+)  # fmt: skip
+MAE = Metric(
+    name="mae", of_classes=False, lower_is_better=True, best=0.0,
+    rows=lambda predictions, targets: np.abs(predictions - targets).mean(axis=-1),
+)  # fmt: skip
 R2 = Metric(
     name="r2", of_classes=False, best=1.0, chance=lambda _: 0.0, pooling=Pooling(target_moments, r2, r2_of_rows)
 )

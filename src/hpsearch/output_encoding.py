@@ -5,25 +5,10 @@ import io
 import sys
 
 ASCII = {
-    "…": "...",
-    "→": "->",
-    "↓": "v",
-    "±": "+-",
-    "·": "-",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "√": "sqrt ",
-    "½": "1/2",
-    "²": "^2",
-    "³": "^3",
-    "∞": "inf",
-    "δ": "delta",
-    "λ": "lambda",
-    "μ": "mu",
-    "\N{GREEK SMALL LETTER SIGMA}": "sigma",
+    "…": "...", "→": "->", "↓": "v", "±": "+-", "·": "-", "≤": "<=", "≥": ">=", "≠": "!=", "√": "sqrt ", "½": "1/2",
+    "²": "^2", "³": "^3", "∞": "inf", "δ": "delta", "λ": "lambda", "μ": "mu", "\N{GREEK SMALL LETTER SIGMA}": "sigma",
     "Σ": "sum ",
-}
+}  # fmt: skip
 """Replacements of our own symbols; other characters that cannot be encoded are escaped."""
 
 NAME = "hpsearch.ascii"

@@ -57,13 +57,7 @@ def derive(seed: int, purpose: Purpose, *path: int | str) -> int:
 
 
 def fit_seeds(seed: int, fold: int, replicate: int) -> FitSeeds:
-    """Return the seeds of a fit; they are the same for every trial of a sweep.
-
-    Args:
-        seed: The sweep seed.
-        fold: Number of the fold, from 0.
-        replicate: Number of the replicate, from 0.
-    """
+    """Return the seeds of a fit (fold and replicate count from 0), which are the same for every trial of a sweep."""
     return FitSeeds(
         init=derive(seed, Purpose.INIT, fold, replicate),
         order=derive(seed, Purpose.ORDER, fold, replicate),

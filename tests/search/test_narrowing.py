@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from hpsearch.records import NO_LEVEL, Status, TrialResult
-from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import Record
 from tests.driver_processes import InProcess, search_in
 from tests.fakes import SilentListener
+from tests.specifications import single_level_plan
 
 OPTIMIZERS = ("sgd", "adam", "rmsprop")
 LR = Range(1e-3, 1e-1, log=True, step=None, whole=False)
@@ -29,7 +29,7 @@ def plan(make_config):
     def compose(options):
         return Composed(make_config(search={"kind": "coarse_to_fine", "rounds": rounds}, **options), {}, {})
 
-    return Plan.single(compose({}), SPACE, compose, "0" * 64)
+    return single_level_plan(compose({}), SPACE, compose, "0" * 64)
 
 
 def record(k, optimizer, val, report=0.5, size=4):
@@ -132,7 +132,7 @@ def test_a_driver_tells_at_the_beginning_of_a_round_what_it_goes_without(make_co
 
     none = Range(1e-9, 1e-8, log=True, step=None, whole=False)  # nothing is learned with these
     spaces = {"optimizer.sgd": {"lr": none}, "optimizer.adam": {"lr": replace(LR, low=0.02)}}
-    plan = Plan.single(compose({}), Space({"optimizer": ("sgd", "adam")}, spaces), compose, "0" * 64)
+    plan = single_level_plan(compose({}), Space({"optimizer": ("sgd", "adam")}, spaces), compose, "0" * 64)
     folder, heard = place(), Heard()
     with search_in(folder, plan, InProcess(folder / "trained")) as search:
         search.listener = heard
@@ -170,7 +170,7 @@ def over(make_config):
     rounds = [{"trials": FIRST, "epochs": 1}, {"trials": 8, "epochs": 3}]
     config = make_config(search={"kind": "coarse_to_fine", "rounds": rounds}, regularization="weight_decay")
     base = Composed(config, {}, {})
-    return lambda dimensions: Plan.single(base, Space({}, dimensions), lambda _: base, "0" * 64)
+    return lambda dimensions: single_level_plan(base, Space({}, dimensions), lambda _: base, "0" * 64)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import encode_record
 from hpsearch.store.specification import differences, digest
+from tests.specifications import single_level_plan
 
 LR = Range(low=0.001, high=0.1, log=True, step=None, whole=False)
 CHANGES = {
@@ -137,7 +138,7 @@ def leaves(tree, path=""):
 
 
 def plan_of(config, space=None, data="d" * 64, compose=None):
-    return Plan.single(Composed(config, {}, {}), space or Space({}, {}), compose or (lambda _: None), data)
+    return single_level_plan(Composed(config, {}, {}), space or Space({}, {}), compose or (lambda _: None), data)
 
 
 def with_change(config, path, value):

@@ -10,10 +10,9 @@ from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 from hpsearch.errors import RefusedError
 from hpsearch.quoting import hydra_quoted
-from hpsearch.search.plan import Plan
 from hpsearch.search.space import Composed, Space
 from hpsearch.search.sweep_identity import find_sweep, identify_sweep, require_sweeps, require_target
-from tests.specifications import specification
+from tests.specifications import single_level_plan, specification
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def planning(tmp_path, default_composer):
         tracking = replace(config.tracking, directory=str(tmp_path))
         search = replace(config.search, trials=trials)
         config = replace(config, name=name, seed=seed, tracking=tracking, search=search)
-        return Plan.single(Composed(config, {}, {}), Space({}, {}), default_composer.compose, data)
+        return single_level_plan(Composed(config, {}, {}), Space({}, {}), default_composer.compose, data)
 
     return plan
 

@@ -14,13 +14,12 @@ from hpsearch.commands.sweep import SweepResult
 from hpsearch.compose.overrides import Command
 from hpsearch.records import Status, TrialResult
 from hpsearch.scoring.score_format import Score
-from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import Record
 from hpsearch.store.specification import SealedRows
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.sweep import introduce, show_sweep
-from tests.specifications import DIGITS, specification
+from tests.specifications import DIGITS, single_level_plan, specification
 
 ACCURACY = Score(metrics.ACCURACY, 144, (metrics.ACCURACY,))
 TEST = SealedRows(359, "c0ffee", 0)
@@ -73,7 +72,7 @@ def closed(make_config, named, tmp_path, terminal):
 
 def introduced(terminal, named, config, *, extra_trials=0, space=NOTHING):
     base = Composed(config, {}, {})
-    introduce(terminal, named, Plan.single(base, space, lambda _: base, "0" * 64), ACCURACY, 0, extra_trials)
+    introduce(terminal, named, single_level_plan(base, space, lambda _: base, "0" * 64), ACCURACY, 0, extra_trials)
     return terminal.console.file.getvalue().splitlines()
 
 

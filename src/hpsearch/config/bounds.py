@@ -91,12 +91,8 @@ def require_kwargs(key: str, kwargs: Mapping[str, Any]) -> None:
 def check_bounds(values: object, prefix: str) -> None:
     """Check all fields of a dataclass that have a bound and are not null.
 
-    Args:
-        values: The dataclass.
-        prefix: Prefix of the keys in messages, such as `optimizer.`.
-
     Raises:
-        ConfigError: For the first violation, with key, rule and value.
+        ConfigError: For the first violation; the key has the prefix, such as `optimizer.`.
     """
     for name, bound, rule in _bounds(type(values)):  # type: ignore[arg-type]  # mypy takes classes for unhashable
         value = getattr(values, name)

@@ -119,15 +119,11 @@ class Search(Option):
     group: ClassVar[str] = "search"
     learns: ClassVar[bool] = False  # whether draws depend on the scores of earlier cohorts
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {
-        "cohort": None,
+        **dict.fromkeys(("cohort", "rungs", "compare", "control", "delta")),
         "pruner": "none",
         "pruner_options": {},
-        "rungs": None,
-        "compare": None,
         "levels": {},
         "cross": [],
-        "control": None,
-        "delta": None,
         "alpha": ALPHA,
     }
     trials: Annotated[

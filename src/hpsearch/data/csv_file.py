@@ -23,6 +23,7 @@ from hpsearch.config.data import CsvData, TaskChoice
 from hpsearch.data.dataset import Column, DataError, Rows, as_floats, name_columns, reconstructed
 from hpsearch.data.number_parsing import Reading, plain_number, readings_of
 from hpsearch.data.target_encoding import encode_targets
+from hpsearch.formatting import plural
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
 from hpsearch.records import Task
 
@@ -39,9 +40,7 @@ _FIRST = 100
 """Number of cells examined before all are."""
 
 _TAB = frozenset({"tab", "\\t"})
-
 _DELIMITERS = (",", ";", "\t", "|")
-
 _DELIMITER_NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", " ": "spaces"}
 
 _BETWEEN_WORDS = str.maketrans(dict.fromkeys(',;\t|"', " "))
@@ -285,16 +284,16 @@ def _named_columns(table: _Table) -> _Table:
     names, cells, notes = list(table.names), table.cells, list(table.notes)
     if empty := _empty_tail(cells):
         cells = cells.slice(0, len(cells) - empty)
-        notes.append(f"{empty} line{'s' if empty > 1 else ''} without any value at the end {_is_left_out(empty)}")
-    while (
-        len(names) > 1 and not names[-1] and not any(map(str.strip, cells.column(len(names) - 1).unique().to_pylist()))
-    ):
+        notes.append(
+            f"{empty} {plural(empty, 'line')} without any value at the end {plural(empty, 'is', 'are')} left out"
+        )
+    while len(names) > 1 and not names[-1] and _is_empty(cells.column(len(names) - 1)):
         names.pop()
-        notes.append(f"the last column, which has neither name nor value, {_is_left_out(1)}")
+        notes.append("the last column, which has neither name nor value, is left out")
     columns = list(range(len(names)))
     if len(names) > 1 and not names[0] and _numbers_rows(cells.column(0).to_pylist()):
         columns, names = columns[1:], names[1:]
-        notes.append(f"the first column, which has no name and numbers the rows, {_is_left_out(1)}")
+        notes.append("the first column, which has no name and numbers the rows, is left out")
     if "" in names:
         raise DataError(
             f"{table.path}: column {columns[names.index('')] + 1} has no name in the header; name it, then it can be "
@@ -305,8 +304,8 @@ def _named_columns(table: _Table) -> _Table:
     return replace(table, names=names, cells=cells.select(columns), notes=tuple(notes))
 
 
-def _is_left_out(count: int) -> str:
-    return "are left out" if count > 1 else "is left out"
+def _is_empty(column: Any) -> bool:
+    return not any(cell.strip() for cell in column.unique().to_pylist())
 
 
 def _empty_tail(cells: Any) -> int:
@@ -322,13 +321,7 @@ def _numbers_rows(column: list[str]) -> bool:
 
 
 def _features(table: _Table, values: _Values, dropped: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return (N, 1) numbers and no categories, or (N, categories) zeros and ones and the categories.
-
-    Args:
-        table: The table.
-        values: One of its columns.
-        dropped: The columns that are already dropped, for the advice in the message.
-    """
+    """Return (N, 1) numbers and no categories, or (N, categories) zeros and ones and the categories."""
     if values.array.dtype.kind == "f":
         return _to_floats(table, values)[:, None], ()
     categories, numbers = np.unique(values.array, return_inverse=True)

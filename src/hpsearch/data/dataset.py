@@ -54,12 +54,7 @@ def column_slices(columns: Sequence[Column]) -> list[tuple[Column, slice]]:
 
 
 def identifiers(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
-    """Return the names of columns of distinct whole numbers, as row numbers are.
-
-    Args:
-        columns: All input columns, in order.
-        inputs: Shape (N, D) development rows; D is the sum of the columns' widths.
-    """
+    """Return the names of columns of distinct whole numbers, as row numbers are, in inputs (N, D)."""
     names = []
     for each, features in column_slices(columns):
         values = inputs[:, features.start]

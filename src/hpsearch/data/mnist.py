@@ -93,20 +93,11 @@ FASHION = IdxSet(
         "t10k-labels-idx1-ubyte", 10008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
     ),
     class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ),
     mirrors=Mirrors(_torchvision("FashionMNIST")),
     way_out="put it there, or choose another data set, such as data=mnist",
-)
+)  # fmt: skip
 
 
 def data_root() -> Path:

@@ -48,12 +48,7 @@ class OpenedRows:
 
     @classmethod
     def of(cls, sealed: np.ndarray, development: np.ndarray) -> "OpenedRows":
-        """Fingerprint sealed rows.
-
-        Args:
-            sealed: The `row_cells` of the sealed rows.
-            development: The `row_cells` of the development rows.
-        """
+        """Fingerprint sealed rows, given the `row_cells` of the sealed and of the development rows."""
         columns = sealed.shape[1]
         size = min(2, columns)
         fresh = _fresh(sealed, development, size)
@@ -71,14 +66,11 @@ class OpenedRows:
         return opened
 
     def recur(self, found: np.ndarray) -> bool:
-        """Return whether a data set with these digests gives a second look at the opened rows.
+        """Return whether a data set for which `among` returned these digests gives a second look at the opened rows.
 
         In tables with few distinct rows, some recur in any data of the same kind. The opening has measured how many: it
         is the share of its ends that development rows had; the square root leaves room for larger data sets. More than
         three standard deviations above that share, or above `COINCIDENCE`, is not chance.
-
-        Args:
-            found: What `among` returned for the data set.
         """
         chance, kept = max(COINCIDENCE, math.sqrt(1 - self.fresh / self.total)), len(self.digests)
         again = int(np.isin(self.digests, found).sum())

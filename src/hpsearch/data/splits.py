@@ -151,11 +151,6 @@ def folds(
 def refit_fold(development: Development, *, seed: int, limit: int | None = None) -> Fold:
     """Return the fold of a final refit: all development rows, or `limit` of them, to train on and none to score.
 
-    Args:
-        development: The n development rows.
-        seed: Seed of the sweep.
-        limit: Number of training rows to keep, in [1, n]; None: all.
-
     Raises:
         ConfigError: If `limit` exceeds the development rows.
     """

@@ -90,9 +90,7 @@ class Answer:
 
 
 State = TypeVar("State")
-
 Task = TypeVar("Task")
-
 Result = TypeVar("Result")
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import ForkServerProcess, SpawnProcess
-from types import TracebackType
 from typing import Any, Generic
 
 from hpsearch.errors import HpsearchError
@@ -141,9 +140,7 @@ class LocalExecutor(Generic[Task, Result]):
     def __enter__(self) -> "LocalExecutor[Task, Result]":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop(now=True)
 
     def _kill(self) -> None:

@@ -64,12 +64,7 @@ class WorkerState:
 
 
 def set_up(data: Data, device: Device) -> WorkerState:
-    """Set up a worker: load the development rows onto the device.
-
-    Args:
-        data: The data options.
-        device: Device to train on; `auto` is the first CUDA device, or else the CPU.
-    """
+    """Set up a worker: load the development rows onto the device."""
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message="There is a performance drop")  # from vmap, about a user's module
     return WorkerState(to_device(load_development(data), resolve_device(device)))

@@ -52,9 +52,6 @@ class _Batch:
             return [replace(self, trials=dict(part)) for part in (items[:middle], items[middle:])]
         return [replace(self, settings=replace(self.settings, width=max(1, self.settings.width // 2)))]
 
-    def singles(self) -> "list[_Batch]":
-        return [replace(self, trials={key: trial}) for key, trial in self.trials.items()]
-
 
 @dataclass(slots=True)
 class _Split:
@@ -203,7 +200,11 @@ class FleetScheduler:
         while self._tasks and self._free_workers:
             name, task = self._tasks.popleft()
             self._running[name], self._since[name] = task, time.monotonic()
-            self._started += _trials_of(name, task)
+            if isinstance(task, _Batch):
+                self._started += task.trials
+            elif isinstance(task, PartialTrialJob):
+                assert isinstance(name, tuple)
+                self._started.append(name[0])
             self.workers.submit(name, task.job if isinstance(task, _Batch) else task)
 
     def _next_batch(self, *, full_only: bool) -> _Batch | None:
@@ -260,7 +261,8 @@ class FleetScheduler:
     ) -> list[Done[JobResult]]:
         """Retry a failed batch in smaller parts if it has any; otherwise the failure is that of its trial."""
         refused = isinstance(failure, Raised) and failure.kind == ConfigError.__name__
-        again = batch.narrower() if failure.out_of_memory else batch.singles()
+        singles = [replace(batch, trials={key: trial}) for key, trial in batch.trials.items()]
+        again = batch.narrower() if failure.out_of_memory else singles
         if refused or again == [batch]:
             return [replace(done, key=next(iter(batch.trials)))]
         self._tasks.extendleft((tuple(part.trials), part) for part in reversed(again))
@@ -285,13 +287,3 @@ class FleetScheduler:
             del self._split[key]
             self._tasks.append(((key, "score"), ScoreJob(split.trial, results)))
         return []
-
-
-def _trials_of(name: Hashable, task: _Batch | Job) -> list[Hashable]:
-    """The trials that a task trains."""
-    if isinstance(task, _Batch):
-        return list(task.trials)
-    if isinstance(task, PartialTrialJob):
-        assert isinstance(name, tuple)
-        return [name[0]]
-    return []

@@ -26,17 +26,11 @@ from hpsearch.output_encoding import make_streams_lenient
 DRIVER = "HPSEARCH_DRIVER"
 """Environment variable of the fork server that holds the process id of its driver."""
 
-REPEATABLE = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-        "BLIS_NUM_THREADS",
-    ),
-    "1",
-) | {"MKL_CBWR": "AUTO,STRICT"}
+REPEATABLE = {
+    **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "BLIS")},
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "MKL_CBWR": "AUTO,STRICT",
+}
 """Environment variables for repeatable results, read by numeric libraries at import. Float32 results depend on the
 number of threads and, without MKL_CBWR, on the alignment of matrices, which in a fleet depends on the other members."""
 

@@ -98,12 +98,7 @@ class CommitLog(ABC):
         return key in self._open
 
     def begin(self, trial: Trial, started_ms: int) -> None:
-        """Open a new attempt at a trial that a worker has started to train.
-
-        Args:
-            trial: The trial.
-            started_ms: Start time, milliseconds since 1970.
-        """
+        """Open a new attempt at a trial that a worker has started to train, at this time in ms since 1970."""
         place = self._place(trial)
         number = place.store.begin_attempt(place.recorded.level, place.recorded.k)
         self._before_run(trial, number)
@@ -126,13 +121,7 @@ class CommitLog(ABC):
         )
 
     def write(self, key: Key, result: TrialResult, extra: Mapping[str, str]) -> Finished:
-        """Write the record of an open attempt, which finishes the attempt.
-
-        Args:
-            key: Key of the trial.
-            result: Its result.
-            extra: Further entries of `run.json`.
-        """
+        """Write the record of an open attempt, which finishes it; `extra` are further entries of `run.json`."""
         attempt, ended_ms = self._open[key], now_ms()
         place = self._place(attempt.trial)
         times = {"started_ms": attempt.started_ms, "ended_ms": ended_ms, "run_id": attempt.run_id}
@@ -163,12 +152,7 @@ class CommitLog(ABC):
         return finished
 
     def close(self, key: Key, failure: str | None) -> OpenAttempt:
-        """Give up an open attempt, and return it.
-
-        Args:
-            key: Key of the trial.
-            failure: Cause of the failure; None if the attempt was interrupted.
-        """
+        """Give up an open attempt, and return it; `failure` is the cause, None if it was interrupted."""
         attempt = self._open.pop(key)
         self._interrupt_run(attempt.run_id, failure)
         return attempt

@@ -1,19 +1,19 @@
 """The plan of a sweep: its fingerprinted specification, and its trials as pure functions of k."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
 from hpsearch.config import Config
 from hpsearch.config.conversion import fingerprinted_tree, to_tree
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine, Search
 from hpsearch.nn.source_digest import source_digest
-from hpsearch.records import NO_LEVEL, Key, Trial, Value
+from hpsearch.records import Key, Trial, Value
 from hpsearch.search.levels import Level
 from hpsearch.search.narrowing import Change, narrowed_spaces
 from hpsearch.search.sampler import Sampler
-from hpsearch.search.space import Composed, Space
+from hpsearch.search.space import Composed
 from hpsearch.secrets import mask_secrets
 from hpsearch.store.record_json import Record
 from hpsearch.store.specification import Fingerprinted, StoredLevel
@@ -33,13 +33,6 @@ class Plan:
     levels: tuple[Level, ...]
     data_digest: str
     _samplers: dict[str, Sampler] = field(default_factory=dict, init=False, compare=False, repr=False)
-
-    @classmethod
-    def single(
-        cls, base: Composed, space: Space, compose: Callable[[Mapping[str, str]], Composed], data_digest: str
-    ) -> Self:
-        """A sweep that compares nothing."""
-        return cls(base, (Level(NO_LEVEL, base, space, compose),), data_digest)
 
     @property
     def search(self) -> Search:

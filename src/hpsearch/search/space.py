@@ -207,22 +207,12 @@ def option_space(
 
 
 def merged_bounds(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """The bounds of one value after an edit, which keeps what it does not mention, except between range and choices.
-
-    Args:
-        old: The bounds as written; empty if there was no entry.
-        change: The edit as written.
-    """
+    """The bounds of one value after an edit, which keeps what it does not mention, except between range and choices."""
     return dict(change) if "choices" in change or "choices" in old else {**old, **change}
 
 
 def malformed(key: str, raw: object) -> list[str]:
-    """Problems of the form of a space entry, one sentence each; its values are checked by its option.
-
-    Args:
-        key: The full key, for messages.
-        raw: The entry as written.
-    """
+    """Problems of the form of a space entry, one sentence each; its values are checked by its option."""
     if not isinstance(raw, Mapping):
         return [f"{key} must hold some of {', '.join(BOUNDS)}, got {raw!r}"]
     unknown = [f"{key}.{bound} is not a bound: {nearest(str(bound), BOUNDS)}" for bound in raw if bound not in BOUNDS]

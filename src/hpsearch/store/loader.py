@@ -5,21 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
+from hpsearch.records import Key
 from hpsearch.store.atomic_files import BrokenFileError, load_checked_json
 from hpsearch.store.champion_selection import find_recipe
 from hpsearch.store.provenance import Provenance
-from hpsearch.store.record_json import Record, attempt_rank, decode_record, digest_arrays
+from hpsearch.store.record_json import Record, attempt_rank, decode_arrays, decode_record, digest_arrays
 from hpsearch.store.specification import Specification
 from hpsearch.store.sweep_store import Attempt as StoredAttempt
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.reader import Child, StoredSweeps
 from hpsearch.tracking.run_format import Role, SweepRun
-
-Key = tuple[str, int]
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -176,11 +173,6 @@ def _record(stored: StoredSweeps, child: Child) -> Record:
 def _arrays(stored: StoredSweeps, child: Child, record: Record) -> Arrays:
     if record.predictions_sha256 == digest_arrays({}):
         return {}
-    name = "predictions.safetensors"
-    try:
-        arrays: dict[str, np.ndarray] = load(stored.artifact(child.attempt.run_id, name))
-    except SafetensorError as error:
-        raise BrokenFileError(f"{name} of run {child.attempt.run_id}", str(error)) from error
-    if digest_arrays(arrays) != record.predictions_sha256:
-        raise BrokenFileError(f"{name} of run {child.attempt.run_id}", "its arrays are not those of record.json")
-    return arrays
+    name, run_id = "predictions.safetensors", child.attempt.run_id
+    mismatch = "its arrays are not those of record.json"
+    return decode_arrays(stored.artifact(run_id, name), record, f"{name} of run {run_id}", mismatch)

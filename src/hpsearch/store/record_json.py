@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from hpsearch.records import NO_LEVEL, Signals, Status, Trial, TrialResult, Value
 from hpsearch.seeding import FitSeeds
@@ -98,6 +100,23 @@ def attempt_rank(number: int, status: Status) -> tuple[bool, int]:
     That is the first attempt that did not fail with an error, or else the last attempt.
     """
     return status.retried, -number if status.retried else number
+
+
+def decode_arrays(
+    data: bytes | None, record: Record, name: Path | str, mismatch: str, way_out: str = ""
+) -> dict[str, np.ndarray]:
+    """The predictions of a record from their safetensors file.
+
+    Raises:
+        BrokenFileError: If they are damaged, or (with the reason `mismatch`) do not have the digest of the record.
+    """
+    try:
+        arrays = {} if data is None else load(data)
+    except SafetensorError as error:
+        raise BrokenFileError(name, str(error), way_out) from error
+    if digest_arrays(arrays) != record.predictions_sha256:
+        raise BrokenFileError(name, mismatch, way_out)
+    return arrays
 
 
 def digest_arrays(arrays: Mapping[str, np.ndarray]) -> str:

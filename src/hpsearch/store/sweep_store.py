@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from hpsearch.errors import HpsearchError
 from hpsearch.records import NO_LEVEL, Trial, TrialResult
@@ -32,7 +31,7 @@ from hpsearch.store.atomic_files import (
     write_atomic,
 )
 from hpsearch.store.lock import acquire_lock
-from hpsearch.store.record_json import Record, attempt_rank, decode_record, digest_arrays, encode_record
+from hpsearch.store.record_json import Record, attempt_rank, decode_arrays, decode_record, encode_record
 from hpsearch.store.specification import Specification
 
 __all__ = ["Attempt", "LateWriteError", "Record", "SweepStore", "list_sweeps"]
@@ -188,16 +187,9 @@ class SweepStore:
     def predictions(self, attempt: Attempt) -> dict[str, np.ndarray]:
         """The predictions of a finished attempt, verified by the digest in its record."""
         assert attempt.record is not None, attempt
-        path = attempt.folder / "predictions.safetensors"
-        data = read_bytes(path)
-        try:
-            arrays = {} if data is None else load(data)
-        except SafetensorError as error:
-            raise BrokenFileError(path, str(error), _train_again(attempt.folder)) from error
-        if digest_arrays(arrays) != attempt.record.predictions_sha256:
-            reason = "its arrays are not those of record.json beside it"
-            raise BrokenFileError(path, reason, _train_again(attempt.folder))
-        return arrays
+        path, mismatch = attempt.folder / "predictions.safetensors", "its arrays are not those of record.json beside it"
+        way_out = f"move {str(attempt.folder)!r} away, and the command of its sweep trains it again"
+        return decode_arrays(read_bytes(path), attempt.record, path, mismatch, way_out)
 
     def _attempt(self, level: str, k: int, number: int, folder: Path) -> Attempt:
         record, problem = _read_record(folder)
@@ -257,10 +249,6 @@ def _read_record(folder: Path) -> tuple[Record | None, str | None]:
         return decode_record(data, path), None
     except BrokenFileError as error:
         return None, str(error)
-
-
-def _train_again(folder: Path) -> str:
-    return f"move {str(folder)!r} away, and the command of its sweep trains it again"
 
 
 def _attempt_number(folder: Path) -> int | None:
