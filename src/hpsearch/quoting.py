@@ -58,7 +58,7 @@ def hydra_quoted(text: str) -> str:
 def in_quotes(text: str) -> str:
     """A value in double quotes of Hydra's grammar, in which `${…}` is still interpolated."""
     # In Hydra a backslash escapes only a quote (in OmegaConf an interpolation).
-    quoted = re.sub(r'(\\*)("|\Z)', lambda found: 2 * found[1] + found[2].replace('"', '\\"'), text)
+    quoted = re.sub(r'(\\*)("|\Z)', lambda match: 2 * match[1] + match[2].replace('"', '\\"'), text)
     return f'"{quoted}"'
 
 
@@ -69,7 +69,7 @@ def list_override(key: str, items: Iterable[str]) -> str:
 
 def escaped(text: str) -> str:
     """The text with each `${` escaped for OmegaConf."""
-    return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)
+    return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + "\\${", text)
 
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

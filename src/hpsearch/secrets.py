@@ -111,10 +111,10 @@ def mask_override(word: str) -> str:
     `tracking.uri=postgresql://me:pw@host/db` becomes `tracking.uri=${oc.env:MLFLOW_TRACKING_URI}`, and
     `model.kwargs.api_key=…` becomes `model.kwargs.api_key=${oc.env:API_KEY}`.
     """
-    found = _OVERRIDE.fullmatch(word)
-    if found is None:
+    match = _OVERRIDE.fullmatch(word)
+    if match is None:
         return mask_text(word)
-    key, value = found["key"], found["value"]
+    key, value = match["key"], match["value"]
     bare = value.strip("\"' ")
     if bare.startswith(_NO_SECRET):
         return word
@@ -198,34 +198,34 @@ def is_number(text: str) -> bool:
     return True
 
 
-def _without_value(found: re.Match[str]) -> str:
+def _without_value(match: re.Match[str]) -> str:
     """The assignment with its value masked, except for numbers in overrides and for numbers of tokens."""
-    key, sign, value = found["key"], found["sign"], found["value"]
+    key, sign, value = match["key"], match["sign"], match["value"]
     bare = value.strip("\\\"'")
     override = "." in key and sign == "="
     sizes = value == bare and all(map(is_number, bare.strip("[]").split(",")))
     size = (sizes and (override or _TOKEN_KEY.search(key))) or bare in ("[]", "{}")
-    if size or bare.startswith(_NO_SECRET) or _hidden(bare) != MASK or (value == bare and _is_prose(found)):
-        return found[0]
+    if size or bare.startswith(_NO_SECRET) or _hidden(bare) != MASK or (value == bare and _is_prose(match)):
+        return match[0]
     return f"{key}{sign}{MASK}"
 
 
-def _is_prose(found: re.Match[str]) -> bool:
+def _is_prose(match: re.Match[str]) -> bool:
     """Whether this is part of a sentence, such as `a secret: word`."""
-    text, start, end = found.string, found.start(), found.end()
-    if not (_PROSE_KEY.search(found["key"]) and re.fullmatch(r":[ \t]+", found["sign"])):
+    text, start, end = match.string, match.start(), match.end()
+    if not (_PROSE_KEY.search(match["key"]) and re.fullmatch(r":[ \t]+", match["sign"])):
         return False
     amidst = re.search(r"(?:\w[ \t]+|\w:)\Z", text[:start]) or re.match(r"[ \t]+\w", text[end:])
-    return amidst is not None and re.fullmatch(r"[A-Z]?[a-z]{0,15}[.!?]?|\d{1,3}", found["value"]) is not None
+    return amidst is not None and re.fullmatch(r"[A-Z]?[a-z]{0,15}[.!?]?|\d{1,3}", match["value"]) is not None
 
 
-def _without_token(found: re.Match[str]) -> str:
-    login = found["login"]
+def _without_token(match: re.Match[str]) -> str:
+    login = match["login"]
     if login.startswith(MASK) or not (
-        found["header"] or _is_login(found["kind"], login, alone=found[0] == found.string)
+        match["header"] or _is_login(match["kind"], login, alone=match[0] == match.string)
     ):
-        return found[0]
-    return f"{found['head']}{MASK}"
+        return match[0]
+    return f"{match['head']}{MASK}"
 
 
 def _is_login(kind: str, login: str, *, alone: bool) -> bool:
@@ -240,11 +240,11 @@ def _is_login(kind: str, login: str, *, alone: bool) -> bool:
     return (_SAID if alone and kind == "Bearer" else _WORD).fullmatch(login) is None
 
 
-def _without_login(found: re.Match[str]) -> str:
-    scheme, rest = found["scheme"], found["rest"]
+def _without_login(match: re.Match[str]) -> str:
+    scheme, rest = match["scheme"], match["rest"]
     base = scheme.lower().partition("+")[0]
     if base in _FILES:
-        return found[0]
+        return match[0]
     login, at, place = rest.rpartition("@")
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
     # A slash in a password ends the host for URI parsers; an `@` in a path does not belong to the login.

@@ -36,7 +36,7 @@ class Mirrors:
     """Where files are downloaded from.
 
     Attributes:
-        urls: Gives the folders, each ending in `/`, in the order in which they are tried.
+        urls: Returns the folders, each ending in `/`, in the order in which they are tried.
         idle_s: Seconds without a byte after which a mirror is given up.
         total_s: Seconds after which one file is given up, however steadily it drips.
     """

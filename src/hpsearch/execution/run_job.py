@@ -79,55 +79,55 @@ def resolve_device(device: Device) -> str:
     return device.value
 
 
-def run_job(bench: WorkerState, job: Job) -> JobResult:
+def run_job(state: WorkerState, job: Job) -> JobResult:
     """Run one job."""
     match job:
         case TrainJob():
-            return train_trials(bench, job)
+            return train_trials(state, job)
         case PartialTrialJob():
-            fits = plan_fits(bench, job.trial)
+            fits = plan_fits(state, job.trial)
             mine = slice(job.share, None, job.shares)
             return tuple(
-                _train(bench, job.trial.stop_after, fits[mine], job.trial.resume_from[mine], job.engine, job.width)
+                _train(state, job.trial.stop_after, fits[mine], job.trial.resume_from[mine], job.engine, job.width)
             )
         case ScoreJob():
-            return score(bench, job)
+            return score(state, job)
         case RefitJob():
-            return refit(bench, job)
+            return refit(state, job)
         case CheckJob():
-            return check(bench, job)
+            return check(state, job)
         case TimingJob():
-            fits = plan_fits(bench, TrialJob(job.config))
-            return autotune.throughput(fits, bench.data, job.width, job.seconds)
+            fits = plan_fits(state, TrialJob(job.config))
+            return autotune.throughput(fits, state.data, job.width, job.seconds)
 
 
-def train_trials(bench: WorkerState, job: TrainJob) -> tuple[TrialResult | Rung, ...]:
+def train_trials(state: WorkerState, job: TrainJob) -> tuple[TrialResult | Rung, ...]:
     """Train all folds and replicates of trials to their end or rung, and score them."""
-    fits = [plan_fits(bench, trial) for trial in job.trials]
+    fits = [plan_fits(state, trial) for trial in job.trials]
     all_fits = [fit for own in fits for fit in own]
     resume_from = tuple(result for trial in job.trials for result in trial.resume_from)
-    results = iter(_train(bench, job.trials[0].stop_after, all_fits, resume_from, job.engine, job.width))
+    results = iter(_train(state, job.trials[0].stop_after, all_fits, resume_from, job.engine, job.width))
     return tuple(
-        _answer(bench, trial, own, list(islice(results, len(own)))) for trial, own in zip(job.trials, fits, strict=True)
+        _answer(state, trial, own, list(islice(results, len(own)))) for trial, own in zip(job.trials, fits, strict=True)
     )
 
 
-def score(bench: WorkerState, job: ScoreJob) -> TrialResult | Rung:
+def score(state: WorkerState, job: ScoreJob) -> TrialResult | Rung:
     """Score a trial whose fits were distributed round-robin."""
-    fits, shares = plan_fits(bench, job.trial), len(job.results)
+    fits, shares = plan_fits(state, job.trial), len(job.results)
     results = [job.results[place % shares][place // shares] for place in range(len(fits))]
-    return _answer(bench, job.trial, fits, results)
+    return _answer(state, job.trial, fits, results)
 
 
-def _answer(bench: WorkerState, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
+def _answer(state: WorkerState, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
     """The result of a trial, or a `Rung` if any of its fits is unfinished and none has diverged."""
-    result = score_trial(trial.config, bench.development, fits, results, retrained=trial.confirm_seed > 0)
+    result = score_trial(trial.config, state.development, fits, results, retrained=trial.confirm_seed > 0)
     unfinished = result.status.scored and any(each.checkpoint is not None for each in results)
     return Rung(result, tuple(results)) if unfinished else result
 
 
 def _train(
-    bench: WorkerState,
+    state: WorkerState,
     stop_after: int | None,
     fits: Sequence[Fit],
     resume_from: Sequence[FitResult],
@@ -140,40 +140,40 @@ def _train(
     todo = [fits[place] for place in places]
     resume = [resume_from[place] for place in places] if resume_from else None
     if engine is Engine.FLEET:
-        trained = train_fits(todo, bench.data, width, stop_after=stop_after, resume=resume)
+        trained = train_fits(todo, state.data, width, stop_after=stop_after, resume=resume)
     else:
         starts: Sequence[FitResult | None] = resume or [None] * len(todo)
         trained = [
-            train(fit, bench.data, stop_after=stop_after, resume=start) for fit, start in zip(todo, starts, strict=True)
+            train(fit, state.data, stop_after=stop_after, resume=start) for fit, start in zip(todo, starts, strict=True)
         ]
     results |= dict(zip(places, trained, strict=True))
     return [results[place] for place in range(len(fits))]
 
 
-def plan_fits(bench: WorkerState, job: TrialJob) -> list[Fit]:
+def plan_fits(state: WorkerState, job: TrialJob) -> list[Fit]:
     """The fits of a trial, folds times replicates, each with its own seeds."""
     config = job.config
     seed = derive(config.seed, Purpose.CONFIRM, job.confirm_seed) if job.confirm_seed else config.seed
     return [
         Fit(config, fold, replicate, fit_seeds(seed, fold.index, replicate))
-        for fold in _folds(bench, config, job.confirm_seed)
+        for fold in _folds(state, config, job.confirm_seed)
         for replicate in range(config.evaluation.replicates)
     ]
 
 
-def refit(bench: WorkerState, job: RefitJob) -> FitResult:
+def refit(state: WorkerState, job: RefitJob) -> FitResult:
     """Train on all development rows, or `data.limit` of them, and return the weights in the result.
 
     Retrainings use the same rows as the shipped network, with their own initialization, order and dropout.
     """
     config = job.config
-    fold = refit_fold(bench.development, seed=config.seed, limit=config.data.limit)
+    fold = refit_fold(state.development, seed=config.seed, limit=config.data.limit)
     seed = derive(config.seed, Purpose.RETRAIN, job.retrain) if job.retrain else config.seed
     fit = Fit(config, fold, 0, fit_seeds(seed, 0, 0))
-    return train(fit, bench.data, keep_state=True, stop_after=job.stop_after, refit=True, recorded=job.recorded)
+    return train(fit, state.data, keep_state=True, stop_after=job.stop_after, refit=True, recorded=job.recorded)
 
 
-def check(bench: WorkerState, job: CheckJob) -> ProbeResult:
+def check(state: WorkerState, job: CheckJob) -> ProbeResult:
     """Check configurations by training each for one step on a few rows, and find the fastest fleet settings.
 
     The user's own code is called in every way that a search and a final call it, with the same types.
@@ -185,12 +185,12 @@ def check(bench: WorkerState, job: CheckJob) -> ProbeResult:
     missing: dict[str, None] = {}
     for config in job.configs:
         try:
-            search_metric(config, bench.development.task)
-            fit = plan_fits(bench, TrialJob(config))[0]
-            check_fit(fit, bench.data)
+            search_metric(config, state.development.task)
+            fit = plan_fits(state, TrialJob(config))[0]
+            check_fit(fit, state.data)
             if not config.own_code:
-                train(_probe(fit), bench.data)
-            elif line := _try_own_code(bench, _probe(fit)):
+                train(_probe(fit), state.data)
+            elif line := _try_own_code(state, _probe(fit)):
                 missing[line] = None
         except ConfigError as error:
             problems += error.problems
@@ -198,21 +198,21 @@ def check(bench: WorkerState, job: CheckJob) -> ProbeResult:
         raise ConfigError(*dict.fromkeys(problems))
     fleet_settings, measured = {}, {}
     for config in job.shapes:
-        fits = plan_fits(bench, TrialJob(config))
-        settings, name = _fastest_settings(bench, fits, job)
+        fits = plan_fits(state, TrialJob(config))
+        settings, name = _fastest_settings(state, fits, job)
         fleet_settings[shape_key(config)] = settings
         if name is not None:
             measured[shape_key(config)] = name
-    return ProbeResult(bench.data.device.type, fleet_settings, measured, tuple(missing))
+    return ProbeResult(state.data.device.type, fleet_settings, measured, tuple(missing))
 
 
-def _fastest_settings(bench: WorkerState, fits: list[Fit], job: CheckJob) -> tuple[FleetSettings, str | None]:
+def _fastest_settings(state: WorkerState, fits: list[Fit], job: CheckJob) -> tuple[FleetSettings, str | None]:
     """The fastest settings, and the key under which to store them if they were measured without constraints."""
-    config, data = fits[0].config, bench.data
+    config, data = fits[0].config, state.data
     if autotune.engine_for(job.engine, fits[0], data) is Engine.REFERENCE:
         return FleetSettings(Engine.REFERENCE, 1, math.inf), None
     foreign = bool(config.own_code)
-    if foreign and (problem := _obstacle(bench, fits[0])):
+    if foreign and (problem := _obstacle(state, fits[0])):
         return FleetSettings(Engine.REFERENCE, 1, math.inf, problem), None
     most = math.ceil(job.expected.get(shape_key(config), autotune.WIDTHS[-1]) * len(fits) / job.workers)
     limit = min(most, autotune.widest(fits[0], data, job.memory_gib, job.workers))
@@ -224,13 +224,13 @@ def _fastest_settings(bench: WorkerState, fits: list[Fit], job: CheckJob) -> tup
     return settings, autotune.key(fits[0], data, job.workers) if stored else None
 
 
-def _try_own_code(bench: WorkerState, fit: Fit) -> str:
+def _try_own_code(state: WorkerState, fit: Fit) -> str:
     """Train, score and deploy the user's own code on a few rows, and describe missing diagnostics, if any.
 
     Raises:
         ConfigError: If a step fails; the message names it.
     """
-    config, data = fit.config, bench.data
+    config, data = fit.config, state.data
     who, scaling = owner(config), fit_scaling(data.rows, fit.fold.train, config.data.normalize)
     try_step(fit, data)
     with trying(who, "a training of one step"):
@@ -238,7 +238,7 @@ def _try_own_code(bench: WorkerState, fit: Fit) -> str:
     assert result.state is not None
     if result.failure is None:
         with trying(who, f"scoring, on the CPU in {result.val_outputs.dtype}"):
-            score_trial(config, bench.development, [fit], [result], retrained=True)
+            score_trial(config, state.development, [fit], [result], retrained=True)
     with trying(who, "a network of its stored weights"):
         network = deploy(config, result.state, data.input_shape, result.val_outputs.shape[-1], scaling)
         network(torch.tensor(data.rows.inputs[fit.fold.train], dtype=torch.float32))
@@ -246,14 +246,14 @@ def _try_own_code(bench: WorkerState, fit: Fit) -> str:
     return f"in {config.own_code[0].import_path}, {missing}" if missing else ""
 
 
-def _obstacle(bench: WorkerState, fit: Fit) -> str:
+def _obstacle(state: WorkerState, fit: Fit) -> str:
     """Why a user's module or loss cannot train in a fleet; empty if it can."""
-    if kept := kept_besides(fit, bench.data):
+    if kept := kept_besides(fit, state.data):
         return f"{owner(fit.config)} changes {kept} as it is called, besides parameters and buffers"
     probes = [replace(_probe(fit, epochs=PASSES), seeds=fit_seeds(fit.config.seed, 0, i)) for i in range(2)]
-    alone = [train(probe, bench.data).val_outputs for probe in probes]
+    alone = [train(probe, state.data).val_outputs for probe in probes]
     try:
-        together = [result.val_outputs for result in train_fits(probes, bench.data, 2)]
+        together = [result.val_outputs for result in train_fits(probes, state.data, 2)]
     except Exception as error:  # noqa: BLE001 - user code that fails under `vmap` trains alone
         return described(error)
     near = AGREEMENT[fit.config.training.precision]
@@ -275,11 +275,11 @@ def _probe(fit: Fit, epochs: int = 1) -> Fit:
     )
 
 
-def _folds(bench: WorkerState, config: Config, redraw: int) -> tuple[Fold, ...]:
+def _folds(state: WorkerState, config: Config, redraw: int) -> tuple[Fold, ...]:
     seed, limit, monitor = config.seed, config.data.limit, config.needs_monitor
     key = repr((config.evaluation, seed, limit, monitor, redraw))
-    if key not in bench.drawn:
-        bench.drawn[key] = folds(
-            bench.development, config.evaluation, seed=seed, limit=limit, monitor=monitor, redraw=redraw
+    if key not in state.drawn:
+        state.drawn[key] = folds(
+            state.development, config.evaluation, seed=seed, limit=limit, monitor=monitor, redraw=redraw
         )
-    return bench.drawn[key]
+    return state.drawn[key]

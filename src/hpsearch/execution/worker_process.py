@@ -237,8 +237,8 @@ def set_up(data: Data, device: Device) -> Any:
     return run_job.set_up(data, device)
 
 
-def work(bench: Any, job: Job) -> JobResult:
+def work(state: Any, job: Job) -> JobResult:
     """See `run_job.run_job`."""
     from hpsearch.execution import run_job  # noqa: PLC0415 (see above)
 
-    return run_job.run_job(bench, job)
+    return run_job.run_job(state, job)

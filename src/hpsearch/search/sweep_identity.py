@@ -135,8 +135,8 @@ def identify_sweep(specification: Specification, directory: str) -> SweepIdentit
         *_differences(stored, other, NOTED),
         f"the earlier one goes on by its own command: {command_line(stored.overrides)}",
     )
-    known = store.specification()
-    return SweepIdentity(store, known or other, known is not None, note[:1] if known else note)
+    existing = store.specification()
+    return SweepIdentity(store, existing or other, existing is not None, note[:1] if existing else note)
 
 
 def find_sweep(config: Config, name: str | None, action: str = "final") -> SweepIdentity:

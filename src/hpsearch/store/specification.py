@@ -192,11 +192,11 @@ class Specification:
 
 def _read(kind: type[T], tree: Mapping[str, Any]) -> T:
     """A dataclass from a tree whose nested values are built already; keys of later versions are ignored."""
-    known = fields(kind)  # type: ignore[arg-type]  # a dataclass
-    needed = [f.name for f in known if f.default is MISSING and f.default_factory is MISSING]
+    every = fields(kind)  # type: ignore[arg-type]  # a dataclass
+    needed = [f.name for f in every if f.default is MISSING and f.default_factory is MISSING]
     if missing := [name for name in needed if name not in tree]:
         raise ValueError(f"without {', '.join(missing).replace('fingerprinted', 'specification')}")
-    return kind(**{f.name: tree[f.name] for f in known if f.name in tree})
+    return kind(**{f.name: tree[f.name] for f in every if f.name in tree})
 
 
 def _plain(value: Any, *optional: str) -> dict[str, Any]:
