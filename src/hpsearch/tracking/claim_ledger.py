@@ -10,10 +10,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.secrets import mask_uri
-from hpsearch.tracking.client import Store
+from hpsearch.tracking.client import ALL, NOTE, Store
 from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.run_format import Ending
 from hpsearch.tracking.sanitize import NOTE_LENGTH, clip, digest
@@ -26,10 +26,10 @@ ROWS = "rows.json"
 
 ROWS_RUN = "rows_run"
 
-EVERY = 3
-"""MLflow's `ViewType.ALL`: includes deleted experiments."""
-
 PREFIX = "hpsearch-seal/"
+
+FIELDS = ("split_digest", "opening", "claimant", "granted_at", "purpose", "previous")
+"""Fields of an opening that the digest of its entry covers, in this order."""
 
 FIRST = "-"
 """Takes the place of the previous entry's digest in the first opening."""
@@ -102,17 +102,9 @@ class SealLedger:
 
     def openings_with_rows(self) -> list[tuple[Opening, str | None]]:
         """Return each opening, of any test set, whose rows were stored, with them; None where they are gone."""
-        store = self._store
-        openings: list[tuple[Opening, str | None]] = []
-        token: str | None = None
-        while True:
-            search, only = store.client.search_experiments, f"name LIKE '{PREFIX}%'"
-            page = store.call(search, view_type=EVERY, filter_string=only, page_token=token)
-            experiments = [(_opening(experiment), experiment.tags.get(ROWS_RUN)) for experiment in page]
-            openings += [(opening, self._rows(run_id)) for opening, run_id in experiments if run_id]
-            token = page.token
-            if not token:
-                return openings
+        search, prefixed = self._store.client.search_experiments, f"name LIKE '{PREFIX}%'"
+        experiments = self._store.paged(search, view_type=ALL, filter_string=prefixed)
+        return [(_opening(each), self._rows(run_id)) for each in experiments if (run_id := each.tags.get(ROWS_RUN))]
 
     def _rows(self, run_id: str) -> str | None:
         try:
@@ -238,46 +230,19 @@ def _name(split_digest: str, opening: int) -> str:
 
 
 def _entry_digest(opening: Opening) -> str:
-    values = [
-        opening.split_digest,
-        opening.opening,
-        opening.claimant,
-        opening.granted_at,
-        opening.purpose,
-        opening.previous,
-    ]
-    return digest(json.dumps(values))
+    return digest(json.dumps([getattr(opening, field) for field in FIELDS]))
 
 
 def _tags(opening: Opening) -> dict[str, str]:
-    return {
-        "split_digest": opening.split_digest,
-        "opening": str(opening.opening),
-        "claimant": opening.claimant,
-        "granted_at": opening.granted_at,
-        "purpose": opening.purpose,
-        "previous": opening.previous,
-        "entry": opening.entry,
-        "nonce": opening.nonce,
-        "mlflow.note.content": (
-            f"**Opening {opening.opening} of a sealed test set.** This entry is what keeps the test set from being "
-            "looked at twice; its one run holds digests by which the rows are known again. Please leave both."
-        ),
-    }
+    note = (
+        f"**Opening {opening.opening} of a sealed test set.** This entry is what keeps the test set from being "
+        "looked at twice; its one run holds digests by which the rows are known again. Please leave both."
+    )
+    return {field: str(getattr(opening, field)) for field in (*FIELDS, "entry", "nonce")} | {NOTE: note}
 
 
 def _opening(experiment: "Experiment") -> Opening:
     tags = experiment.tags
-    number = tags.get("opening", "")
-    return Opening(
-        split_digest=tags.get("split_digest", ""),
-        opening=int(number) if number.isdecimal() else 0,
-        claimant=tags.get("claimant", ""),
-        granted_at=tags.get("granted_at", ""),
-        purpose=tags.get("purpose", ""),
-        previous=tags.get("previous", ""),
-        entry=tags.get("entry", ""),
-        result=tags.get("result"),
-        result_digest=tags.get("result_digest"),
-        nonce=tags.get("nonce", ""),
-    )
+    values: dict[str, Any] = {field: tags.get(field, "") for field in (*FIELDS, "entry", "nonce")}
+    values["opening"] = int(values["opening"]) if values["opening"].isdecimal() else 0
+    return Opening(**values, result=tags.get("result"), result_digest=tags.get("result_digest"))

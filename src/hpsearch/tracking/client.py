@@ -82,21 +82,21 @@ class Store:
 
         def find_or_create() -> Any:
             experiments = self.experiments()
-            titles = {found.name: found for found in experiments}
+            titles = {each.name: each for each in experiments}
             title = display_name(name)
             if titles.get(title) is not None and titles[title].tags.get(SWEEP, whole) != whole:
                 title = f"{title} ~{digest(name)[:8]}"  # another sweep's experiment was renamed to this
-            own = next((found for found in experiments if found.tags.get(SWEEP) == whole), titles.get(title))
+            own = next((each for each in experiments if each.tags.get(SWEEP) == whole), titles.get(title))
             if own is not None:
                 return own
-            made = self.client.create_experiment(title, artifact_location=self.artifact_root, tags=tags)
-            return self.client.get_experiment(made)
+            new_id = self.client.create_experiment(title, artifact_location=self.artifact_root, tags=tags)
+            return self.client.get_experiment(new_id)
 
-        found = self.call(find_or_create)
-        self._require_active(found)
-        if SWEEP not in found.tags:
-            self.describe_experiment(found.experiment_id, {SWEEP: whole})
-        return str(found.experiment_id)
+        experiment = self.call(find_or_create)
+        self._require_active(experiment)
+        if SWEEP not in experiment.tags:
+            self.describe_experiment(experiment.experiment_id, {SWEEP: whole})
+        return str(experiment.experiment_id)
 
     def parent(self, name: str, key: str) -> "Run | None":
         """Return the parent run of a sweep, in any experiment; None if there is none, or it was deleted in MLflow."""
@@ -108,7 +108,7 @@ class Store:
         Raises:
             TrackingError: The run was deleted; the message says how to restore it.
         """
-        experiments = {found.experiment_id: found for found in self.experiments()}
+        experiments = {each.experiment_id: each for each in self.experiments()}
         deleted = self._parent(list(experiments), name, key, DELETED_ONLY)
         if deleted is not None:
             self._require_active(experiments[deleted.info.experiment_id])
@@ -120,8 +120,8 @@ class Store:
 
     def _parent(self, within: list[str], name: str, key: str, view: int) -> "Run | None":
         own = clip(name, TAG_LENGTH)  # if a user removed this tag, the key has to suffice
-        found = self.search(within, f"tags.{KEY} = '{key}'", view)
-        return next((run for run in found if run.data.tags.get(SWEEP, own) == own), None)
+        runs = self.search(within, f"tags.{KEY} = '{key}'", view)
+        return next((run for run in runs if run.data.tags.get(SWEEP, own) == own), None)
 
     def _require_active(self, experiment: "Experiment") -> None:
         if experiment.lifecycle_stage != "active":
@@ -147,25 +147,22 @@ class Store:
 
     def experiments(self) -> "list[Experiment]":
         """Return all experiments, including deleted ones, oldest first."""
-        experiments: list[Experiment] = []
-        token: str | None = None
-        while True:
-            page = self.call(self.client.search_experiments, ALL, order_by=["creation_time ASC"], page_token=token)
-            experiments += page
-            token = page.token
-            if not token:
-                return experiments
+        return list(self.paged(self.client.search_experiments, ALL, order_by=["creation_time ASC"]))
 
     def active(self) -> list[str]:
         """Return the ids of all experiments that are not deleted."""
-        return [str(found.experiment_id) for found in self.experiments() if found.lifecycle_stage == "active"]
+        return [str(each.experiment_id) for each in self.experiments() if each.lifecycle_stage == "active"]
 
     def search(self, within: str | Sequence[str], filter_string: str, view: int = ACTIVE_ONLY) -> Iterator["Run"]:
         """Yield the runs of one or several experiments that match, oldest first."""
-        ids = [within] if isinstance(within, str) else list(within)
+        ids, order = [within] if isinstance(within, str) else list(within), ["attributes.start_time ASC"]
+        return self.paged(self.client.search_runs, ids, filter_string, view, self._page_size, order)
+
+    def paged(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """Yield the results of a search of the client, page after page."""
         token: str | None = None
         while True:
-            page = self.call(self._page, ids, filter_string, view, token)
+            page = self.call(function, *args, page_token=token, **kwargs)
             yield from page
             token = page.token
             if not token:
@@ -191,12 +188,12 @@ class Store:
         def find_or_create() -> str:
             nonlocal tries
             tries += 1
-            found = self.find(experiment_id, key) if search or tries > 1 else None
-            if found is not None:
-                return found
-            made = self.client.create_run(experiment_id, started_ms, labels, display_name(name)).info
-            self._places[made.run_id] = made.artifact_uri
-            return str(made.run_id)
+            existing = self.find(experiment_id, key) if search or tries > 1 else None
+            if existing is not None:
+                return existing
+            info = self.client.create_run(experiment_id, started_ms, labels, display_name(name)).info
+            self._places[info.run_id] = info.artifact_uri
+            return str(info.run_id)
 
         return self.call(find_or_create)
 
@@ -218,8 +215,8 @@ class Store:
         for rows in batches(values, PARAMS_PER_BATCH):
             self.call(self.client.log_batch, run_id, params=rows)
         head, rest = metrics[: METRICS_PER_BATCH - len(labels)], metrics[METRICS_PER_BATCH - len(labels) :]
-        for more in batches(rest, METRICS_PER_BATCH):
-            self.call(self.client.log_batch, run_id, metrics=more)
+        for batch in batches(rest, METRICS_PER_BATCH):
+            self.call(self.client.log_batch, run_id, metrics=batch)
         if head or labels:
             self.call(self.client.log_batch, run_id, metrics=head, tags=labels)
 
@@ -275,7 +272,7 @@ class Store:
                 raise TrackingError(f"run {run_id} has no {name}: {error}") from error
 
     def _artifacts(self, run_id: str) -> Callable[[str, str | None], None]:
-        """Return the function that stores a file of a run; MLflow's client would fetch the run to locate it."""
+        """Return the function that stores a file of a run; MLflow's client would fetch the run each time."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: PLC0415
 
         if run_id not in self._places:
@@ -291,10 +288,6 @@ class Store:
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call the client, with retries where they may help, and return the result."""
         return retried(lambda: function(*args, **kwargs), self.uri)
-
-    def _page(self, ids: list[str], filter_string: str, view: int, token: str | None) -> Any:
-        order = ["attributes.start_time ASC"]
-        return self.client.search_runs(ids, filter_string, view, self._page_size, order, token)
 
 
 def _user() -> str:

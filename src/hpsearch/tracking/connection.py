@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from http import HTTPStatus
@@ -150,7 +150,8 @@ def check_sqlite(uri: str) -> Path:
             with closing(sqlite3.connect(path, timeout=ANSWER_S)) as database:
                 tables = {str(name) for (name,) in database.execute("SELECT name FROM sqlite_master")}
                 if halves := [name for name in tables if name.startswith("_alembic_tmp_")]:
-                    raise refused(uri, _about_half(path, min(halves), _runs(database, tables)))
+                    runs = int(database.execute("SELECT count(*) FROM runs").fetchone()[0]) if "runs" in tables else 0
+                    raise refused(uri, _unfinished(path, min(halves), runs))
     except OSError as error:
         raise refused(uri, f"{error.strerror}: {error.filename or path.parent}") from error
     except sqlite3.Error as error:
@@ -214,11 +215,11 @@ def _open_locked(uri: str, path: Path) -> "MlflowClient":
     load(uri)  # takes seconds, so it is done before the lock is held
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not _made(path):  # an existing database is complete, so no lock is needed
+        if not _is_created(path):  # an existing database is complete, so no lock is needed
             # MLflow's own schema creation races between processes.
-            with _waited_for(FileLock(path.with_name(path.name + ".lock")), path):
-                if not _made(path):
-                    _make_schema(path)
+            with _acquired(FileLock(path.with_name(path.name + ".lock")), path):
+                if not _is_created(path):
+                    _create_schema(path)
         return _open(uri)
     except Timeout as error:
         raise refused(uri, f"{error.lock_file} has been held by another process for {SCHEMA_S} s") from error
@@ -226,17 +227,13 @@ def _open_locked(uri: str, path: Path) -> "MlflowClient":
         raise refused(uri, f"{error.strerror}: {error.filename or path}") from error
 
 
-def _made(path: Path) -> bool:
+def _is_created(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
 @contextmanager
-def _waited_for(lock: FileLock, path: Path) -> Iterator[None]:
-    """Hold the lock within the block; print a message if another process keeps it for longer than `MOMENT_S`.
-
-    Raises:
-        Timeout: After `SCHEMA_S`.
-    """
+def _acquired(lock: FileLock, path: Path) -> Iterator[None]:
+    """Hold the lock within the block; print a message if another process keeps it for longer than `MOMENT_S`."""
     try:
         lock.acquire(timeout=MOMENT_S)
     except Timeout:
@@ -249,8 +246,8 @@ def _waited_for(lock: FileLock, path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _make_schema(path: Path) -> None:
-    """Create a database under a temporary name first, so that a full disk or a kill leaves no partial one."""
+def _create_schema(path: Path) -> None:
+    # Created under a temporary name, so that a full disk or a kill leaves no partial database.
     new = path.with_name(f"{path.name}.new")
     for left in path.parent.glob(f"{glob.escape(new.name)}*"):  # left by a killed process; we hold the lock
         left.unlink()
@@ -308,11 +305,7 @@ def _status(page: str) -> int:
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Return the result of a call that may hang, such as a name lookup; its thread is abandoned on timeout.
-
-    Raises:
-        TimeoutError: It did not end in time.
-    """
+    """Return the result of a call that may hang, such as a name lookup; its thread is abandoned on timeout."""
     ended: Future[T] = Future()
 
     def run() -> None:
@@ -348,12 +341,7 @@ def _check_database(uri: str) -> None:
         raise refused(uri, _first_line(error)) from error
 
 
-def _runs(database: sqlite3.Connection, tables: Container[str]) -> int:
-    return int(database.execute("SELECT count(*) FROM runs").fetchone()[0]) if "runs" in tables else 0
-
-
-def _about_half(path: Path, table: str, runs: int) -> str:
-    """Return advice about a database whose creation or upgrade was interrupted."""
+def _unfinished(path: Path, table: str, runs: int) -> str:
     if not runs:
         return f"{path} was never finished, as where the disk was full, and holds no runs: delete it and start again"
     return (

@@ -5,7 +5,9 @@ a key tag before they are created again, and MLflow drops a metric that already 
 and timestamp.
 """
 
+import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,7 +19,6 @@ from hpsearch.secrets import mask_uri
 from hpsearch.tracking.claim_ledger import SealLedger
 from hpsearch.tracking.client import NOTE, Store
 from hpsearch.tracking.connection import TrackingError, connect, resolve_uri, sqlite_file
-from hpsearch.tracking.models import log_model
 from hpsearch.tracking.reader import PARENT, StoredSweeps
 from hpsearch.tracking.relocation import follow_moved
 from hpsearch.tracking.report_views import ReportViews
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     import torch
 
 VIEW = f"mlflow.sharedViewState.{TABLE_VIEW}"
+
+EXAMPLE_ROWS = 2
+"""Rows of the example traced by the export; a single row would fix the batch size."""
 
 
 class Tracker:
@@ -229,8 +233,47 @@ class Tracker:
         self._store.end(run_id, Ending.of(result.status), ended_ms)
 
     def log_model(self, sweep: SweepRun, run_id: str, network: "torch.nn.Module", rows: np.ndarray) -> str:
-        """Store a network with a run as an exported graph, and return its address; see `models.log_model`."""
-        return log_model(self._store.client, sweep, run_id, network, rows)
+        """Store a network with a run as an exported graph (`pt2`): no pickle, and loadable without hpsearch.
+
+        MLflow's own `log_model` requires an active run in the process and finds the experiment by global state; here
+        both are passed to the client.
+
+        Args:
+            sweep: The sweep that the run belongs to.
+            run_id: The run.
+            network: A module in evaluation mode, (B, …) to (B, …).
+            rows: Shape (n, …) raw inputs, n >= 2. Float64 inputs are served as float64, all others as float32.
+
+        Returns:
+            The model's address, `models:/<id>`.
+        """
+        # Imported here because it takes two seconds and only a final needs it.
+        import mlflow.pytorch  # noqa: PLC0415
+        import torch  # noqa: PLC0415
+        from mlflow.entities import LoggedModelOutput  # noqa: PLC0415
+        from mlflow.models import ModelSignature  # noqa: PLC0415
+        from mlflow.types import Schema, TensorSpec  # noqa: PLC0415
+
+        example = np.ascontiguousarray(rows[:EXAMPLE_ROWS], dtype=np.result_type(rows, np.float32))
+        with torch.no_grad():
+            outputs = network(torch.from_numpy(example)).numpy()
+        inputs, predictions = (Schema([TensorSpec(each.dtype, (-1, *each.shape[1:]))]) for each in (example, outputs))
+        client = self._store.client
+        model = client.create_logged_model(sweep.experiment_id, name="champion", source_run_id=run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "model")
+            mlflow.pytorch.save_model(
+                network,
+                path,
+                serialization_format="pt2",
+                input_example=example,
+                signature=ModelSignature(inputs, predictions),
+                pip_requirements=[f"torch=={version('torch').partition('+')[0]}", "numpy"],
+            )
+            client.log_model_artifacts(model.model_id, path)
+        client.finalize_logged_model(model.model_id, "READY")
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+        return f"models:/{model.model_id}"
 
     def attempts(self, sweep: SweepRun, *, running: bool = False) -> list[Attempt]:
         """Return the attempts of a sweep, oldest first; with `running`, only those that MLflow marks as running."""
