@@ -1,6 +1,5 @@
 """From a champion to a number: shrinkage, refit, the model on disk, intervals."""
 
-import json
 from statistics import mean, stdev
 
 import numpy as np
@@ -12,7 +11,7 @@ from hpsearch.config import ConfigError
 from hpsearch.config.data import Normalize
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.errors import HpsearchError
-from hpsearch.final.evaluation import TestScore, result_text, score_test
+from hpsearch.final.evaluation import score_test
 from hpsearch.final.model import load_model, save_model
 from hpsearch.final.refit import Shrinkage, plan_refit, require_plan, shrinkage
 from hpsearch.jobs import RefitJob
@@ -206,11 +205,6 @@ def test_a_failed_refit_is_not_saved(make_config, tmp_path, changes):
 
 
 # The ledger
-
-
-def test_the_ledger_keeps_the_values_of_all_metrics():
-    scores = {"mse": TestScore(0.25, 0.2, 0.3, "bootstrap"), "accuracy": TestScore(0.5, None, None, "Wilson")}
-    assert json.loads(result_text(scores)) == {"mse": 0.25, "accuracy": 0.5}
 
 
 # Test numbers

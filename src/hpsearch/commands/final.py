@@ -24,7 +24,7 @@ from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.throughput import build_executor, build_scheduler, check_configs, fits_of
 from hpsearch.final.claims import Request, begin_claim, claim, end_claim, pending_nonce, require_right
 from hpsearch.final.earlier_openings import noted, noted_in, recurring, remember, unknown_to, user_folder
-from hpsearch.final.evaluation import BITMAPS, Evaluated, described, evaluate, pack, result_text, right_of
+from hpsearch.final.evaluation import BITMAPS, Evaluated, evaluate, pack, result_json, right_of
 from hpsearch.final.frozen_champion import Chosen, Final, prepare_final
 from hpsearch.final.model import Model, Models, deployed, load_model, save_model
 from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan, train_refits
@@ -247,8 +247,8 @@ class _Evaluation:
         with self._ends_on_failure(run_id), self.observer.phase(f"evaluating on {self.final.sealed.size:,} test rows"):
             evaluated = evaluate(self.models, self.final.development, self.final.sealed, right)
             self._log(run_id, opening, evaluated)
-        self.tracker.ledger.record_result(opening, json.loads(result_text(evaluated.scores)))
-        write_atomic(self.final.folder / "result.json", described(opening, evaluated))
+        self.tracker.ledger.record_result(opening, {name: each.value for name, each in evaluated.scores.items()})
+        write_atomic(self.final.folder / "result.json", result_json(opening, evaluated))
         self.observer.test_evaluated(self.final, opening, evaluated)
         address = self._store_model(run_id)
         end_claim(self.final.folder)

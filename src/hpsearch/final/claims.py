@@ -126,7 +126,7 @@ def require_right(
 
 
 def _way_out(opening: int) -> str:
-    """Return the acknowledgment as typed: the shell takes the outer quotes, Hydra the inner ones."""
+    # The shell takes the outer quotes, Hydra the inner ones.
     return f"\"final.reopen.reason='…'\" final.reopen.opening={opening}"
 
 
@@ -144,7 +144,6 @@ def _spent(openings: Sequence[Opening], nonce: str | None, elsewhere: Sequence[s
 
 
 def _how_to_finish(opening: Opening) -> str:
-    """Return advice about who may finish a claimed opening."""
     retrained = re.search(r"\[weights \w+ and (\d+) retrained", opening.purpose)
     state = "has no result" if opening.result is None else "was not told to its end"
     return (

@@ -56,8 +56,7 @@ def remember(folder: Path, opening: Opening, uri: str, rows: OpenedRows) -> None
         StorageError: If it cannot be written.
         BrokenFileError: If the existing file is damaged.
     """
-    path = folder / FILE
-    note = {**_facts(opening, uri), "rows": rows.tree()}
+    path, note = folder / FILE, {**_facts(opening, uri), "rows": rows.tree()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(FILE + ".lock")):
@@ -153,14 +152,8 @@ def unknown_to(openings: Sequence[Opening], remembered: Iterable[Noted], digest:
 
 
 def _facts(opening: Opening, uri: str) -> dict[str, Any]:
-    return {
-        "digest": opening.split_digest,
-        "entry": opening.entry,
-        "opening": opening.opening,
-        "claimant": opening.claimant,
-        "granted_at": opening.granted_at,
-        "ledger": uri,
-    }
+    facts = (opening.split_digest, opening.entry, opening.opening, opening.claimant, opening.granted_at, uri)
+    return dict(zip(KEYS, facts, strict=True))
 
 
 def _noted(note: dict[str, Any]) -> Noted:

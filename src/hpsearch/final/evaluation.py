@@ -78,10 +78,10 @@ def evaluate(models: Models, development: Development, sealed: SealedTest, right
     try:
         config, scaling = models.shipped.config, refit_scaling(models.shipped, development)
         data = to_device(rows)
-        every = [predict(config, model.weights, data, scaling) for model in (models.shipped, *models.retrained)]
+        outputs = [predict(config, model.weights, data, scaling) for model in (models.shipped, *models.retrained)]
     finally:
         torch.set_num_threads(threads)  # of the caller's session
-    return score_models(config, rows, every, scaling)
+    return score_models(config, rows, outputs, scaling)
 
 
 def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scaling: Scaling) -> Evaluated:
@@ -94,9 +94,9 @@ def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scal
         scaling: Scaling fitted to their training rows.
     """
     scores = score_test(config, rows, outputs[0], scaling)
-    measured = [score_outputs(config, rows, np.arange(rows.n), one[None], scaling) for one in outputs]
-    retrained = {name: np.array([one.values[name][0] for one in measured[1:]]) for name in scores}
-    correct = np.stack([one.rows[ACCURACY.name][0] == 1 for one in measured]) if rows.classes else None
+    scored = [score_outputs(config, rows, np.arange(rows.n), each[None], scaling) for each in outputs]
+    retrained = {name: np.array([each.values[name][0] for each in scored[1:]]) for name in scores}
+    correct = np.stack([each.rows[ACCURACY.name][0] == 1 for each in scored]) if rows.classes else None
     return Evaluated(scores, retrained, correct)
 
 
@@ -110,34 +110,29 @@ def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling
     means = {name: values[0] for name, values in scored.rows.items()}
     if says_loss(config, rows.task):
         del means[LOSS.name]
-    scores = {name: _of_rows(METRICS[name], values) for name, values in means.items()}
-    read = own_units(config, outputs, scaling) if rows.task is Task.REGRESSION else outputs
+    scores = {name: _score_rows(METRICS[name], values) for name, values in means.items()}
+    predictions = own_units(config, outputs, scaling) if rows.task is Task.REGRESSION else outputs
     for metric in available(config, rows.task):
         if metric.pooling:
-            low, high = bootstrap_interval(metric.pooling.of_rows(read, rows.targets), rows.n)
+            low, high = bootstrap_interval(metric.pooling.of_rows(predictions, rows.targets), rows.n)
             scores[metric.name] = TestScore(float(scored.values[metric.name][0]), low, high, "bootstrap")
     return scores
 
 
-def _of_rows(metric: Metric, values: np.ndarray) -> TestScore:
-    """A metric that is a mean over rows, from its values (n,)."""
+def _score_rows(metric: Metric, values: np.ndarray) -> TestScore:
+    """Return the score of a metric that is a mean over rows, from its values (n,)."""
     if metric.is_share:
         return TestScore(float(values.mean()), *wilson(int(values.sum()), len(values)), "Wilson")
     low, high = bootstrap_interval(lambda index: float(values[index].mean()), len(values))
     return TestScore(float(values.mean()), low, high, "bootstrap")
 
 
-def described(opening: Opening, found: Evaluated) -> bytes:
+def result_json(opening: Opening, evaluated: Evaluated) -> bytes:
     """Return `result.json`: the scores of an opening with their intervals, and the retrained networks' values."""
-    scores = {name: asdict(score) for name, score in found.scores.items()}
-    retrained = {name: values.tolist() for name, values in found.retrained.items() if len(values)}
+    scores = {name: asdict(score) for name, score in evaluated.scores.items()}
+    retrained = {name: values.tolist() for name, values in evaluated.retrained.items() if len(values)}
     result = {"opening": opening.opening, "scores": scores, **({"retrained": retrained} if retrained else {})}
     return json.dumps(result, indent=1).encode()
-
-
-def result_text(scores: dict[str, TestScore]) -> str:
-    """Return the scores as JSON, for the ledger."""
-    return json.dumps({name: score.value for name, score in sorted(scores.items())})
 
 
 BITMAPS = "correct.safetensors"
@@ -145,21 +140,13 @@ BITMAPS = "correct.safetensors"
 
 
 def pack(correct: np.ndarray) -> bytes:
-    """Return the file content: `correct` (M, ceil(n / 8)) uint8, packed by `numpy.packbits`, and `rows`, n.
-
-    Args:
-        correct: Shape (M, n) bool.
-    """
+    """Pack `correct` (M, n) bool by `numpy.packbits` into (M, ceil(n / 8)) uint8, stored with `rows`, n."""
     packed = np.packbits(correct, axis=1)
     return save({"correct": np.ascontiguousarray(packed), "rows": np.array([correct.shape[1]])})
 
 
 def unpack(data: bytes, name: str) -> np.ndarray:
-    """Return the (M, n) bool that `pack` packed.
-
-    Args:
-        data: The file content.
-        name: Name of the file, for the message.
+    """Return the (M, n) bool that `pack` packed into a file of this name.
 
     Raises:
         BrokenFileError: If the file is damaged.

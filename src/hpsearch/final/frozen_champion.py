@@ -59,7 +59,7 @@ class Chosen:
         champion: The record of the trial.
         config: Its configuration, with this command's settings where they do not affect results.
         trials: Number of trials of the sweep.
-        note: What the user must be told about the choice; None if there is nothing.
+        note: A note about the choice for the user; None if there is none.
     """
 
     named: SweepIdentity

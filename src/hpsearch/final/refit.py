@@ -15,7 +15,7 @@ from hpsearch.jobs import RefitJob
 from hpsearch.records import FitResult, TrialResult
 
 WAIT_S = 0.2
-"""How long workers are listened to before signals are looked at."""
+"""Maximum wait for workers between two checks for signals."""
 
 DEFAULT_SEEDS = 10
 """Fresh seeds of `confirm` in sweeps without a comparison."""
@@ -70,7 +70,7 @@ def require_plan(config: Config, epochs: int | None, seeds: int) -> None:
 
 
 def _follows_seeds(config: Config, epochs: int | None) -> bool:
-    """Return whether the refit takes its stopping epoch or learning-rate reductions from fresh seeds."""
+    # Its stopping epoch or learning-rate reductions come from them.
     return config.schedule.kind == "plateau" or _stops_early(config, epochs)
 
 
@@ -97,41 +97,41 @@ def plan_refit(config: Config, epochs: int | None, confirmed: Sequence[TrialResu
         config = replace(config, training=replace(config.training, epochs=epochs))
     if not _follows_seeds(config, epochs):
         return RefitJob(config, config.training.epochs, None)
-    ran = sorted((r for r in confirmed if r.status.scored), key=lambda result: np.median(result.chosen_epochs))
-    if not ran:
+    scored = sorted((r for r in confirmed if r.status.scored), key=lambda result: np.median(result.chosen_epochs))
+    if not scored:
         raise HpsearchError(
             f"none of {number_of(len(confirmed), 'fresh seed')} has a score that the refit could follow; nothing was "
             "opened"
         )
-    middle = ran[(len(ran) - 1) // 2]
-    stop = max(1, int(np.median(middle.chosen_epochs))) if early else config.training.epochs
-    factors = recorded_factors(config.schedule, config.optimizer.lr, middle.curves["train/lr"])
+    median = scored[(len(scored) - 1) // 2]
+    stop = max(1, int(np.median(median.chosen_epochs))) if early else config.training.epochs
+    factors = recorded_factors(config.schedule, config.optimizer.lr, median.curves["train/lr"])
     return RefitJob(config, stop, tuple(factors))
 
 
 def train_refits(
     jobs: Sequence[RefitJob], scheduler: FleetScheduler, signals: StopSignals, on_tick: Callable[[str], None]
 ) -> Iterator[tuple[RefitJob, FitResult]]:
-    """Trains on all development rows, side by side where there are workers.
+    """Train on all development rows, in parallel where there are workers.
 
     Args:
         jobs: Refits; no two have the same `retrain`.
-        scheduler: Has them trained.
-        signals: End the training.
-        on_tick: Called again and again with what is being trained, in words; empty if nothing is.
+        scheduler: The scheduler of the workers.
+        signals: Stop signals of the process.
+        on_tick: Called repeatedly with a description of the running trainings; empty if there are none.
 
     Yields:
-        Each job as soon as it is done, with what came out.
+        Each job with its result, as soon as it is done.
 
     Raises:
-        StoppedError: By a signal.
+        StoppedError: On a signal.
         HpsearchError: If a worker failed.
     """
-    waiting = {job.name: job for job in jobs}
-    for name, job in waiting.items():
+    pending = {job.name: job for job in jobs}
+    for name, job in pending.items():
         scheduler.submit(name, job)
     signals.underway = lambda: scheduler.underway
-    while waiting:
+    while pending:
         if signals.number is not None:
             scheduler.stop(now=True)
             raise StoppedError(signals.number)
@@ -141,4 +141,4 @@ def train_refits(
             if not isinstance(done.value, FitResult):
                 cause = done.failure.cause if done.failure else "no result"
                 raise HpsearchError(f"{name} on all development rows failed: {cause}; nothing was opened")
-            yield waiting.pop(name), done.value
+            yield pending.pop(name), done.value

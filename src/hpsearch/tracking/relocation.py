@@ -8,8 +8,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-LOOKED_AT = 50
-"""Number of an experiment's runs to check for artifacts; one of these at least has one."""
+CHECKED_RUNS = 50
+"""Number of an experiment's runs to check for artifacts; at least one of these has one."""
 
 WAIT_S = 30
 """Maximum wait for another process that writes to the store."""
@@ -29,8 +29,8 @@ def follow_moved(database: Path, root: Path) -> list[str]:
         The former locations.
     """
     with closing(sqlite3.connect(database, timeout=WAIT_S)) as store, store:
-        kept = "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location != ?"
-        others = [str(place) for (place,) in store.execute(kept, (str(root),))]
+        query = "SELECT DISTINCT artifact_location FROM experiments WHERE artifact_location != ?"
+        others = [str(place) for (place,) in store.execute(query, (str(root),))]
         together = database.absolute().parent == root.parent
         moved = [place for place in others if _is_here(store, place, root, together=together)]
         for place in moved:
@@ -53,6 +53,6 @@ def _is_here(store: sqlite3.Connection, place: str, root: Path, *, together: boo
         "SELECT run_uuid FROM runs JOIN experiments USING (experiment_id) WHERE artifact_location = ? "
         "ORDER BY start_time LIMIT ?"
     )
-    names = [str(run) for (run,) in store.execute(runs, (place, LOOKED_AT))]
+    names = [str(run) for (run,) in store.execute(runs, (place, CHECKED_RUNS))]
     here = any((root / name).exists() for name in names)
     return here and (together or not any(Path(place, name).exists() for name in names))

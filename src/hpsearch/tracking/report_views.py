@@ -22,7 +22,7 @@ QUESTION = "question"
 """Tag: a digest shared by comparisons of the same question."""
 
 ASKED = "asked"
-"""Tag: by what a comparison judges its answer, as JSON."""
+"""Tag: the criteria by which a comparison judges its answer, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class RelatedSweep:
     Attributes:
         name: Name of its sweep.
         run_id: Its run.
-        asked: By what it judges the answer.
+        asked: The criteria by which it judges the answer.
         looks: Views of its retrainings, oldest first.
     """
 
