@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from hpsearch.commands.leaderboard import report_leaderboard
-from hpsearch.commands.report_target import Asked
+from hpsearch.commands.report_target import ReportRequest
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
@@ -63,7 +63,7 @@ def show(asked, tracker, *kept, width=160):
     """What the terminal shows, where the command line gives `kept`, too."""
     shown = io.StringIO()
     terminal = Terminal(Console(file=shown, width=width))
-    show_leaderboard(terminal, report_leaderboard(Asked(asked, "leaderboard", kept), tracker))
+    show_leaderboard(terminal, report_leaderboard(ReportRequest(asked, "leaderboard", kept), tracker))
     return shown.getvalue()
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from hpsearch.cli.main import main
 from hpsearch.commands.publish import publish
-from hpsearch.commands.report_target import Asked, find_target
+from hpsearch.commands.report_target import ReportRequest, find_target
 from hpsearch.config import ConfigError
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import dump_checked_json
@@ -38,7 +38,7 @@ def of_others(sweep, tracker):
 def found(config, tracker, option="sweep", kept=()):
     """Scores of the sweep that is meant, its run, and what was told meanwhile."""
     told = io.StringIO()
-    gathered, run = find_target(Asked(config, option, kept), tracker, Terminal(Console(file=told, width=200)))
+    gathered, run = find_target(ReportRequest(config, option, kept), tracker, Terminal(Console(file=told, width=200)))
     return [record.result.score for record in gathered.records.values()], run.run_id, told.getvalue()
 
 
@@ -214,7 +214,7 @@ def test_a_report_says_that_a_run_is_missing_which_the_sweep_says_it_has(asked, 
         finish(store, config, k, 0.5 + k / 10, 0.5)
     store.request(3)
     run = upload(tracker, store, "ann")
-    meant = Asked(asked(sweep="shared"), "sweep")
+    meant = ReportRequest(asked(sweep="shared"), "sweep")
     whole, _ = find_target(meant, tracker, Terminal(Console(file=io.StringIO())))
     assert (len(whole.records), whole.lacking) == (3, None)
     attempts = sorted((child.attempt for child in tracker.stored.children(run, "search")), key=lambda one: one.k)
@@ -230,5 +230,7 @@ def test_a_trial_is_what_its_record_says_and_not_a_tag(asked, tracker, of_others
     run = of_others("shared", 0.5)
     (trial,) = tracker.stored.children(run, "search")
     tracker._store.client.set_tag(trial.attempt.run_id, "trial", "7")
-    gathered, _ = find_target(Asked(asked(sweep="shared"), "sweep"), tracker, Terminal(Console(file=io.StringIO())))
+    gathered, _ = find_target(
+        ReportRequest(asked(sweep="shared"), "sweep"), tracker, Terminal(Console(file=io.StringIO()))
+    )
     assert list(gathered.records) == [("-", 0)]

@@ -77,8 +77,8 @@ class Trial:
         return config_text(self.config)
 
     def __repr__(self) -> str:
-        drawn = "".join(f"; {group} {text}" for group, text in show_values(self.params).items())
-        return f"<Trial {_named(self)}: {_result(self)}{drawn}>"
+        params = "".join(f"; {group} {text}" for group, text in show_values(self.params).items())
+        return f"<Trial {_named(self)}: {_result(self)}{params}>"
 
 
 def trial_of(store: SweepStore, record: Record, attempt: int, settings: Config, metric: str) -> Trial:

@@ -51,8 +51,8 @@ def plan_action(composer: Composer) -> Action:
     stored = {"final", "report"} & composer.overrides.options.keys()
     base = composer.compose_uncovered() if stored else composer.compose()
     if len(base.actions) > 1:
-        given = " and ".join(f"+{group}={option}" for group, option in base.actions.items())
-        raise ConfigError(f"{given} are two actions: give one")
+        actions = " and ".join(f"+{group}={option}" for group, option in base.actions.items())
+        raise ConfigError(f"{actions} are two actions: give one")
     if "final" in base.actions:
         return _plan_final(composer, base)
     if "report" in base.actions:

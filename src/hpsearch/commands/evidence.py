@@ -20,17 +20,17 @@ from hpsearch.store.record_json import Record
 from hpsearch.store.trial_config import stored_config
 
 
-def evidence_of(sweep: LoadedSweep, asked: Config, finals: list[Opened], openings: list[dict[str, str]]) -> Evidence:
+def evidence_of(sweep: LoadedSweep, current: Config, finals: list[Opened], openings: list[dict[str, str]]) -> Evidence:
     """Return the evidence for a report.
 
     Args:
         sweep: The sweep.
-        asked: This command's settings where they do not affect results.
+        current: This command's settings where they do not affect results.
         finals: The sweep's own openings of the sealed test set.
         openings: The ledger's entries, by any sweep on the same split.
     """
-    config = stored_config(sweep.specification.fingerprinted.config, asked)
-    reader = _Reader(sweep, config, asked)
+    config = stored_config(sweep.specification.fingerprinted.config, current)
+    reader = _Reader(sweep, config, current)
     design = reader.design(openings)
     trials = tuple(reader.trial(record, design) for record in _comparable(sweep).values())
     confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(sweep.confirmed))
@@ -47,9 +47,9 @@ def _comparable(sweep: LoadedSweep) -> dict[tuple[str, int], Record]:
 
 
 class _Reader:
-    def __init__(self, sweep: LoadedSweep, config: Config, asked: Config) -> None:
+    def __init__(self, sweep: LoadedSweep, config: Config, current: Config) -> None:
         data = sweep.specification.data
-        self._sweep, self._config, self._asked = sweep, config, asked
+        self._sweep, self._config, self._current = sweep, config, current
         self._sizes: SplitSizes = split_sizes(config.evaluation, data.development_rows)
         self._classes = data.classes
         self._metric = metric_of(config.search.metric, classes=self._classes > 0)
@@ -69,7 +69,7 @@ class _Reader:
             name=specification.name,
             title=_title(config),
             levels=tuple(
-                level_design(specification.fingerprinted, name, asked=self._asked) for name in self._sweep.levels
+                level_design(specification.fingerprinted, name, current=self._current) for name in self._sweep.levels
             ),
             metric=self._metric,
             classes=self._classes,
@@ -114,7 +114,7 @@ class _Reader:
 
     def trial(self, record: Record, design: Design) -> TrialRow:
         result = record.result
-        config = stored_config(record.config_tree, self._asked)
+        config = stored_config(record.config_tree, self._current)
         return TrialRow(
             level=record.level,
             k=record.k,

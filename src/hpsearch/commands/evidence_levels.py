@@ -66,13 +66,13 @@ FACTORIAL = {
 """The options of `regularization` as a 2 x 2 factorial design."""
 
 
-def level_design(frozen: Fingerprinted, name: str, *, asked: Config) -> LevelDesign:
+def level_design(frozen: Fingerprinted, name: str, *, current: Config) -> LevelDesign:
     """Return the design of a level.
 
     Args:
         frozen: The fingerprinted part of the specification.
         name: Name of the level.
-        asked: This command's settings where they do not affect results.
+        current: This command's settings where they do not affect results.
     """
     dimensions = [(f"{option}.{name}", each) for option, names in frozen.space.items() for name, each in names.items()]
     spaces = {key: typed_bounds(dimension) for key, dimension in dimensions}
@@ -84,7 +84,7 @@ def level_design(frozen: Fingerprinted, name: str, *, asked: Config) -> LevelDes
     settings = level.settings
     if any(key.partition(".")[0] == "init" for key in settings):
         # "Xavier" is another formula in every book, so the report shows the one used here.
-        settings["init.sd"] = formula(stored_config(level.config, asked).init)
+        settings["init.sd"] = formula(stored_config(level.config, current).init)
     factors = _factors(frozen, level)
     return LevelDesign(name, settings, space, _fixed(with_defaults(level.config), space, level.options), factors)
 

@@ -45,15 +45,15 @@ from hpsearch.tracking.tracker import Tracker
 
 def _refit(
     final: Final,
-    asked: Config,
+    current: Config,
     confirmed: Sequence[TrialResult],
     scheduler: FleetScheduler,
     signals: StopSignals,
     observer: Observer,
 ) -> Models:
     """Return the networks to evaluate; stored ones are not trained again."""
-    job = plan_refit(final.config, asked.final.epochs, confirmed)
-    jobs = [replace(job, retrain=number) for number in range(asked.final.retrains + 1)]
+    job = plan_refit(final.config, current.final.epochs, confirmed)
+    jobs = [replace(job, retrain=number) for number in range(current.final.retrains + 1)]
     stored_models = {job.retrain: load_model(_folder(final.folder, job), job.config) for job in jobs}
     models = {number: model for number, model in stored_models.items() if model is not None}
     missing = [job for job in jobs if job.retrain not in models]
@@ -116,30 +116,30 @@ def run_final(
         SealOpenedError: If the test set was opened before without acknowledgment.
         StoppedError: On a signal; the same command resumes.
     """
-    asked = base.config
+    current = base.config
     with ExitStack() as stack:
         with observer.phase("reading the sweep, its data and the openings of its test set"):
-            tracker = stack.enter_context(connect(asked, observer))
-            chosen = chosen or choose(composer, asked, tracker.find_trial(str(asked.final.run)))
+            tracker = stack.enter_context(connect(current, observer))
+            chosen = chosen or choose(composer, current, tracker.find_trial(str(current.final.run)))
             if chosen.note:
                 observer.warn(chosen.note)
             final = prepare_final(chosen)
-            require_plan(final.config, asked.final.epochs, _seeds(asked))
+            require_plan(final.config, current.final.epochs, _seeds(current))
             openings = tracker.ledger.openings(final.sealed.digest)
             require_unaltered(openings)
-            elsewhere = _openings_elsewhere(openings, final, Path(asked.tracking.directory), tracker, observer)
+            elsewhere = _openings_elsewhere(openings, final, Path(current.tracking.directory), tracker, observer)
         observer.final_started(
             final,
             tracker.uri,
             len(openings) + len(elsewhere),
-            chosen=asked.final.run is not None,
-            retrains=asked.final.retrains,
+            chosen=current.final.run is not None,
+            retrains=current.final.retrains,
         )
-        if asked.final.dry_run:
-            _dry_run(observer, openings, final, asked, elsewhere)
+        if current.final.dry_run:
+            _dry_run(observer, openings, final, current, elsewhere)
             return FinalResult(final, None)
-        _require_right(openings, final, asked, elsewhere)
-        return FinalResult(final, _evaluate_champion(final, asked, tracker, elsewhere, observer, signals))
+        _require_right(openings, final, current, elsewhere)
+        return FinalResult(final, _evaluate_champion(final, current, tracker, elsewhere, observer, signals))
 
 
 def _openings_elsewhere(
@@ -168,18 +168,18 @@ def _openings_elsewhere(
 
 
 def _evaluate_champion(
-    final: Final, asked: Config, tracker: Tracker, elsewhere: Sequence[str], observer: Observer, signals: StopSignals
+    final: Final, current: Config, tracker: Tracker, elsewhere: Sequence[str], observer: Observer, signals: StopSignals
 ) -> Tested:
     """Confirm, refit and evaluate; results go to the runs of fresh seeds and of the final, not to the sweep's own."""
-    seeds = _seeds(asked)
+    seeds = _seeds(current)
     with ExitStack() as stack:
         stack.enter_context(signals)
         configs, rows = [final.config] * max(seeds, 1), final.development.n
-        trainings = max(len(configs) * fits_of(final.config, rows), asked.final.retrains + 1)
+        trainings = max(len(configs) * fits_of(final.config, rows), current.final.retrains + 1)
         executor = stack.enter_context(build_executor(final.config, final.data, trainings))
         with observer.phase("starting workers"):
             checked = check_configs(executor, configs, final.named.engine, signals)
-        final.named.on_device(checked.device, asked)
+        final.named.on_device(checked.device, current)
         stack.enter_context(final.named.store.lock())
         final.freeze()
         run = stack.enter_context(stored(tracker, final.named))
@@ -191,27 +191,27 @@ def _evaluate_champion(
         results = [record.result for record in records]
         if results:
             observer.champion_confirmed(final, results)
-        models = _refit(final, asked, results, scheduler, signals, observer)
-        return _Evaluation(final, asked, models, tracker, run, observer).open(elsewhere)
+        models = _refit(final, current, results, scheduler, signals, observer)
+        return _Evaluation(final, current, models, tracker, run, observer).open(elsewhere)
 
 
-def _require_right(openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]) -> int:
+def _require_right(openings: Sequence[Opening], final: Final, current: Config, elsewhere: Sequence[str]) -> int:
     """Return the number of the opening that may be claimed, as far as it is known before the weights are."""
-    reopen, nonce = asked.final.reopen, pending_nonce(final.folder)
+    reopen, nonce = current.final.reopen, pending_nonce(final.folder)
     return require_right(openings, reopen.reason, reopen.opening, None, nonce, elsewhere, final.sealed.shared)
 
 
-def _seeds(asked: Config) -> int:
-    return DEFAULT_SEEDS if asked.confirm.seeds is None else asked.confirm.seeds
+def _seeds(current: Config) -> int:
+    return DEFAULT_SEEDS if current.confirm.seeds is None else current.confirm.seeds
 
 
 def _dry_run(
-    observer: Observer, openings: Sequence[Opening], final: Final, asked: Config, elsewhere: Sequence[str]
+    observer: Observer, openings: Sequence[Opening], final: Final, current: Config, elsewhere: Sequence[str]
 ) -> None:
     """Print what the same command would do without `final.dry_run`."""
     observer.line("final.dry_run=true: nothing was trained and nothing opened")
     try:
-        number = _require_right(openings, final, asked, elsewhere)
+        number = _require_right(openings, final, current, elsewhere)
     except SealOpenedError as refusal:
         observer.warn("without final.dry_run, this command is refused:")
         for line in str(refusal).splitlines():
@@ -226,7 +226,7 @@ class _Evaluation:
     """The single evaluation: claims the test set, evaluates on it, logs the results."""
 
     final: Final
-    asked: Config
+    current: Config
     models: Models
     tracker: Tracker
     run: SweepRun
@@ -257,7 +257,7 @@ class _Evaluation:
     def _keep_rows(self, opening: Opening, rows: OpenedRows) -> None:
         # The rows are recognized in other data, here and in other folders.
         uri = mask_uri(self.tracker.uri)
-        remember(Path(self.asked.tracking.directory), opening, uri, rows)
+        remember(Path(self.current.tracking.directory), opening, uri, rows)
         self.tracker.ledger.keep_rows(opening, json.dumps(rows.tree()))
         try:
             remember(user_folder(), opening, uri, rows)
@@ -265,7 +265,7 @@ class _Evaluation:
             self.observer.warn(f"other folders will not be told of this opening: {error}")
 
     def _request(self) -> Request:
-        reopen, champion = self.asked.final.reopen, self.final.champion
+        reopen, champion = self.current.final.reopen, self.final.champion
         who = f"{getpass.getuser()}@{socket.gethostname()}, sweep {self.final.named.name}, trial {champion.name}"
         now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
         nonce = begin_claim(self.final.folder)

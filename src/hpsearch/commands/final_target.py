@@ -61,17 +61,17 @@ def plan_final(composer: Composer, base: Composed) -> Chosen | None:
     return choose(composer, base.config, None) if base.config.final.run is None else None
 
 
-def choose(composer: Composer, asked: Config, wanted: Attempt | None) -> Chosen:
+def choose(composer: Composer, current: Config, wanted: Attempt | None) -> Chosen:
     """Return the wanted trial, else the champion of the named sweep.
 
     Raises:
         ConfigError: If there is no such sweep or trial, the sweep is not finished, or the command contradicts it.
     """
-    named = find_sweep(asked, wanted.sweep if wanted else None)
+    named = find_sweep(current, wanted.sweep if wanted else None)
     records = named.store.records()
     champion = records.get((wanted.level, wanted.k)) if wanted else find_champion(records.values())
     if champion is None or champion.result.score is None:
-        source = f"run {asked.final.run}" if wanted else f"sweep {named.name!r}"
+        source = f"run {current.final.run}" if wanted else f"sweep {named.name!r}"
         raise ConfigError(f"{source} has no trial that learned something: there is nothing to evaluate")
     note = None
     if wanted is None:
@@ -83,14 +83,14 @@ def choose(composer: Composer, asked: Config, wanted: Attempt | None) -> Chosen:
                 "the best of what is there"
             )
         champion, note = frozen_champion(named, records, champion)
-    config = _champion_config(composer, asked, champion, named)
+    config = _champion_config(composer, current, champion, named)
     _refuse_contradictions(composer, config, named)
     return Chosen(named, champion, config, len(records), note)
 
 
-def _champion_config(composer: Composer, asked: Config, champion: Record, named: SweepIdentity) -> Config:
+def _champion_config(composer: Composer, current: Config, champion: Record, named: SweepIdentity) -> Config:
     """Return the champion's configuration, with this command's secrets and settings that do not affect results."""
-    config = stored_config(champion.config_tree, asked, _with_values({}, composer.given_values()))
+    config = stored_config(champion.config_tree, current, _with_values({}, composer.given_values()))
     tree = {key: node for key, node in config.to_tree().items() if key not in ("search", *UNCOVERED)}
     if masked := masked_keys(tree):
         raise ConfigError(

@@ -13,7 +13,7 @@ from hpsearch.analysis.leaderboard.standings import Leaderboard, Recipe, Split, 
 from hpsearch.commands.evidence import evidence_of
 from hpsearch.commands.evidence_levels import FACTS
 from hpsearch.commands.previous_reports import EarlierViews, seen_before
-from hpsearch.commands.report_target import Asked
+from hpsearch.commands.report_target import ReportRequest
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.conversion import nearest, to_tree
 from hpsearch.config.search import Holdout
@@ -57,11 +57,11 @@ class Candidate:
     run: SweepRun | None
 
 
-def _find_sweeps(asked: Config, tracker: Tracker) -> tuple[list[Candidate], list[str]]:
+def _find_sweeps(current: Config, tracker: Tracker) -> tuple[list[Candidate], list[str]]:
     """Return all sweeps by name, those on disk first, and a message for each that cannot be read."""
     local = []
-    for name, specification in list_sweeps(asked.tracking.directory).items():
-        store = SweepStore(asked.tracking.directory, name)
+    for name, specification in list_sweeps(current.tracking.directory).items():
+        store = SweepStore(current.tracking.directory, name)
         run = tracker.find_sweep(name, SweepIdentity(store, specification, known=True).identity)
         local.append(Candidate(name, specification, partial(load_from_disk, store), run))
     tracked, unreadable = _tracked_only(tracker, local)
@@ -71,7 +71,7 @@ def _find_sweeps(asked: Config, tracker: Tracker) -> tuple[list[Candidate], list
         counts[sweep.name] += 1
         if counts[sweep.name] > 1:
             sweeps[index] = replace(sweep, name=f"{sweep.name} ({sweep.specification.fingerprint[:8]})")
-    return sweeps, [*map(str, damaged_sweeps(asked.tracking.directory)), *unreadable]
+    return sweeps, [*map(str, damaged_sweeps(current.tracking.directory)), *unreadable]
 
 
 def _tracked_only(tracker: Tracker, local: list[Candidate]) -> tuple[list[Candidate], list[str]]:
@@ -93,10 +93,10 @@ def _tracked_only(tracker: Tracker, local: list[Candidate]) -> tuple[list[Candid
     return tracked, unreadable
 
 
-def _split(specification: Specification, asked: Config) -> Split:
+def _split(specification: Specification, current: Config) -> Split:
     """Return what the trials of a sweep are scored on; scores of sweeps with equal splits are comparable."""
     frozen, data = specification.fingerprinted, specification.data
-    config = stored_config(frozen.config, asked)
+    config = stored_config(frozen.config, current)
     metric = metric_of(config.search.metric, classes=data.classes > 0)
     settings: dict[str, Any] = to_tree(config.evaluation)
     if isinstance(config.evaluation, Holdout):  # a share, a count and auto can mean the same rows
@@ -106,9 +106,9 @@ def _split(specification: Specification, asked: Config) -> Split:
     return Split(frozen.data, tuple(sorted(settings.items())), config.seed, metric, loss)
 
 
-def _read_sweep(candidate: Candidate, asked: Config, tracker: Tracker) -> Sweep:
+def _read_sweep(candidate: Candidate, current: Config, tracker: Tracker) -> Sweep:
     loaded, specification, seen = candidate.load(), candidate.specification, EarlierViews((), None)
-    evidence = evidence_of(loaded, asked, [], [])
+    evidence = evidence_of(loaded, current, [], [])
     if candidate.run is not None:
         seen = seen_before(specification, digest_of(evidence), tracker.looks, candidate.run)
     design = replace(
@@ -120,12 +120,12 @@ def _read_sweep(candidate: Candidate, asked: Config, tracker: Tracker) -> Sweep:
     )
     best = {level: record for level in loaded.levels if (record := loaded.recipe(level)) is not None}
     ok = {level: record for level, record in best.items() if record.result.status is Status.OK}
-    recipes = {level: _recipe(loaded, record, asked) for level, record in ok.items()}
-    return Sweep(candidate.name, _split(specification, asked), replace(evidence, design=design), recipes)
+    recipes = {level: _recipe(loaded, record, current) for level, record in ok.items()}
+    return Sweep(candidate.name, _split(specification, current), replace(evidence, design=design), recipes)
 
 
-def _recipe(sweep: LoadedSweep, record: Record, asked: Config) -> Recipe:
-    config = stored_config(record.config_tree, asked)
+def _recipe(sweep: LoadedSweep, record: Record, current: Config) -> Recipe:
+    config = stored_config(record.config_tree, current)
     train = split_sizes(config.evaluation, sweep.specification.data.development_rows).train
     hidden = getattr(config.model, "hidden", None)
     kind = config.options["model"]
@@ -156,19 +156,19 @@ class PublishedLeaderboard:
     files: tuple[Path, ...]
 
 
-def report_leaderboard(asked: Asked, tracker: Tracker) -> PublishedLeaderboard:
+def report_leaderboard(request: ReportRequest, tracker: Tracker) -> PublishedLeaderboard:
     """Write the leaderboard of `report.data`.
 
     Raises:
         ConfigError: If there is no such data set, or its sweeps have several splits and none is selected.
     """
-    config = asked.config
+    config = request.config
     every, unreadable = _find_sweeps(config, tracker)
     groups: Groups = {}
     for candidate in _on_data(config, every):
         groups.setdefault(_split(candidate.specification, config), []).append(candidate)
     groups = dict(sorted(groups.items(), key=lambda group: (group[0].text, group[0].rows)))
-    split = _select(asked, groups)
+    split = _select(request, groups)
     selected = groups.pop(split)
     others = [(other, tuple(each.name for each in group)) for other, group in groups.items()]
     sweeps = [_read_sweep(each, config, tracker) for each in selected]
@@ -184,9 +184,9 @@ def report_leaderboard(asked: Asked, tracker: Tracker) -> PublishedLeaderboard:
     return PublishedLeaderboard(board, tuple(write_leaderboard(board, folder)))
 
 
-def _on_data(asked: Config, candidates: Sequence[Candidate]) -> list[Candidate]:
+def _on_data(current: Config, candidates: Sequence[Candidate]) -> list[Candidate]:
     names = sorted({each.specification.data.name for each in candidates})
-    name = asked.report.data
+    name = current.report.data
     if name is None:
         raise ConfigError(f"report.data must be given: report.data=… (known here: {', '.join(names) or 'none'})")
     if name not in names:
@@ -194,9 +194,9 @@ def _on_data(asked: Config, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [each for each in candidates if each.specification.data.name == name]
 
 
-def _select(asked: Asked, groups: Groups) -> Split:
+def _select(request: ReportRequest, groups: Groups) -> Split:
     """Return the split of `report.sweep`, or the only one."""
-    wanted, data = asked.config.report.sweep, str(asked.config.report.data)
+    wanted, data = request.config.report.sweep, str(request.config.report.data)
     split_of = {each.name: split for split, group in groups.items() for each in group}
     if wanted is not None:
         if wanted not in split_of:
@@ -205,7 +205,7 @@ def _select(asked: Asked, groups: Groups) -> Split:
     if len(groups) == 1:
         return next(iter(groups))
     commands = [
-        asked.command(f"report.data={hydra_quoted(data)}", f"report.sweep={hydra_quoted(group[0].name)}")
+        request.command(f"report.data={hydra_quoted(data)}", f"report.sweep={hydra_quoted(group[0].name)}")
         for group in groups.values()
     ]
     lines = [f"the sweeps on {data} are scored on different rows or by different metrics, and are not mixed:"]

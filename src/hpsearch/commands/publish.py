@@ -27,7 +27,7 @@ from hpsearch.tracking.run_format import SweepRun, now_ms
 from hpsearch.tracking.tracker import Tracker
 
 
-def signal_theory(sweep: LoadedSweep, asked: Config) -> Mapping[str, list[float]]:
+def signal_theory(sweep: LoadedSweep, current: Config) -> Mapping[str, list[float]]:
     """Return the second moment of every layer's output at initialization (S-23) by level, hidden layers then logits.
 
     Levels outside this mean-field theory are omitted: networks other than MLPs, normalization, weights scaled to the
@@ -35,7 +35,7 @@ def signal_theory(sweep: LoadedSweep, asked: Config) -> Mapping[str, list[float]
     """
     theory = {}
     for level in sweep.specification.fingerprinted.levels:
-        moments = _moments(stored_config(level.config, asked), sweep.specification.data)
+        moments = _moments(stored_config(level.config, current), sweep.specification.data)
         sampled = {draw.partition(".")[0] for draw in level.draws} & {"init", "activation", "norm", "model"}
         if moments is not None and not sampled:
             theory[level.name] = moments
@@ -85,12 +85,12 @@ class PublishedReport:
         return self.files[0]
 
 
-def publish(sweep: LoadedSweep, asked: Config, tracker: Tracker, run: SweepRun) -> PublishedReport:
+def publish(sweep: LoadedSweep, current: Config, tracker: Tracker, run: SweepRun) -> PublishedReport:
     """Write the report of a sweep, as files and as artifacts of the sweep's run.
 
     Args:
         sweep: The sweep.
-        asked: The configuration of this command, with the folder of reports.
+        current: The configuration of this command, with the folder of reports.
         tracker: The tracker of its runs.
         run: Its run.
 
@@ -102,7 +102,7 @@ def publish(sweep: LoadedSweep, asked: Config, tracker: Tracker, run: SweepRun) 
     openings = tracker.ledger.openings(test.digest) if test else []
     keys = ("opening", "claimant", "granted_at", "purpose")
     ledger = [{key: str(getattr(opening, key)) for key in keys} for opening in openings]
-    evidence = evidence_of(sweep, asked, opened_by(tracker.stored, run), ledger)
+    evidence = evidence_of(sweep, current, opened_by(tracker.stored, run), ledger)
     digest = digest_of(evidence)
     seen = seen_before(sweep.specification, digest, tracker.looks, run)
     design = replace(evidence.design, shown_before=seen.digests, exploratory=seen.exploratory)
@@ -110,9 +110,9 @@ def publish(sweep: LoadedSweep, asked: Config, tracker: Tracker, run: SweepRun) 
     findings = analyse(evidence)
     if evidence.confirm:  # before anything is shown, so that no view goes uncounted
         tracker.looks.note(run, ReportView(digest, now_ms(), seen.digests))
-    suffix = "" if asked.report.run is None else f"-{asked.report.run[:8]}"  # another sweep may have the same name
-    folder = Path(asked.report.directory) / slug(f"{evidence.design.name}{suffix}")
-    files = write_report(findings, folder, theory=signal_theory(sweep, asked))
+    suffix = "" if current.report.run is None else f"-{current.report.run[:8]}"  # another sweep may have the same name
+    folder = Path(current.report.directory) / slug(f"{evidence.design.name}{suffix}")
+    files = write_report(findings, folder, theory=signal_theory(sweep, current))
     tracker.log_artifacts(run.run_id, {f"report/{path.relative_to(folder)}": path for path in files})
     return replace(summarize(findings, files), lacking=sweep.lacking)
 

@@ -7,7 +7,7 @@ from hpsearch.analysis.external_results import read_table
 from hpsearch.commands.leaderboard import PublishedLeaderboard, report_leaderboard
 from hpsearch.commands.observer import Observer
 from hpsearch.commands.publish import PublishedReport, publish, summarize
-from hpsearch.commands.report_target import OF_SWEEP, Asked, find_target
+from hpsearch.commands.report_target import OF_SWEEP, ReportRequest, find_target
 from hpsearch.commands.tracking_run import connect_reader
 from hpsearch.compose.overrides import Overrides
 from hpsearch.config import Config
@@ -29,11 +29,11 @@ def run_report(overrides: Overrides, base: Composed, observer: Observer) -> Publ
         return _report_table(config)
     targets = {f"report.{key}" for key in (*OF_SWEEP, "data")}
     kept = [override.lstrip("+") for key, override in overrides.values.items() if key not in targets]
-    asked = Asked(config, option, kept)
+    request = ReportRequest(config, option, kept)
     with connect_reader(config, observer) as tracker:
         if option == "leaderboard":
-            return report_leaderboard(asked, tracker)
-        sweep, run = find_target(asked, tracker, observer)
+            return report_leaderboard(request, tracker)
+        sweep, run = find_target(request, tracker, observer)
         return publish(sweep, config, tracker, run)
 
 

@@ -66,7 +66,7 @@ Target = tuple[LoadedSweep, SweepRun]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReportRequest:
     """A requested report.
 
     Attributes:
@@ -128,19 +128,19 @@ def _no_sweep_at(uri: str, sweep: str, names: Iterable[str]) -> str:
     return f"report.sweep={sweep} is no sweep at {uri}: {nearest(sweep, names)}"
 
 
-def find_target(asked: Asked, tracker: Tracker, observer: Observer) -> Target:
+def find_target(request: ReportRequest, tracker: Tracker, observer: Observer) -> Target:
     """Return the sweep of a report with its results, and its run.
 
     Raises:
         ConfigError: If there is none, or more than one.
         TrackingError: If `report.run` is not the run of a sweep, or lacks its specification.
     """
-    config, report = asked.config, asked.config.report
+    config, report = request.config, request.config.report
     if report.run is not None:
         return _target_of_run(config, report.run, tracker, observer)
     sweeps = list_sweeps(config.tracking.directory)
     local = report.sweep in sweeps or any(each.is_default_of(report.started_by) for each in sweeps.values())
-    if not local and (tracked := _tracked_target(asked, tracker, observer)) is not None:
+    if not local and (tracked := _tracked_target(request, tracker, observer)) is not None:
         return tracked
     named = find_sweep(config, None, "report")
     run = tracker.find_sweep(named.name, named.identity)
@@ -175,9 +175,9 @@ def _target_of_run(config: Config, run_id: str, tracker: Tracker, observer: Obse
     return load_from_mlflow(tracker.stored, run, tracked_specification(tracker.stored, run)), run
 
 
-def _tracked_target(asked: Asked, tracker: Tracker, observer: Observer) -> Target | None:
+def _tracked_target(request: ReportRequest, tracker: Tracker, observer: Observer) -> Target | None:
     """Return the sweep from the tracking store; None if it has no matching one."""
-    report, names = asked.config.report, tracker.stored.names()
+    report, names = request.config.report, tracker.stored.names()
     wanted = [report.sweep] if report.sweep is not None else [n for n in names if n.startswith(str(report.started_by))]
     candidates: list[tuple[SweepRun, Specification]] = []
     unreadable: list[SpecificationError] = []
@@ -195,11 +195,11 @@ def _tracked_target(asked: Asked, tracker: Tracker, observer: Observer) -> Targe
     for reason in unreadable:
         observer.warn(f"left out: {reason}")
     if len(candidates) > 1:
-        raise ConfigError(_choices(asked, [run for run, _ in candidates], tracker))
+        raise ConfigError(_choices(request, [run for run, _ in candidates], tracker))
     return (load_from_mlflow(tracker.stored, *candidates[0]), candidates[0][0]) if candidates else None
 
 
-def _choices(asked: Asked, runs: Sequence[SweepRun], tracker: Tracker) -> str:
+def _choices(request: ReportRequest, runs: Sequence[SweepRun], tracker: Tracker) -> str:
     """List sweeps with their origins, each with the command that selects it."""
     lines = [f"{len(runs)} sweeps at {tracker.uri} are meant; say which one:"]
     for run in runs:
@@ -208,6 +208,6 @@ def _choices(asked: Asked, runs: Sequence[SweepRun], tracker: Tracker) -> str:
         fingerprint = origin.fingerprint[:SHOWN] or "unknown"
         lines += [
             f"  {visible(run.name)}, started {started} by {visible(origin.user)}, fingerprint {fingerprint}",
-            f"    {asked.command(f'report.run={run.run_id}')}",
+            f"    {request.command(f'report.run={run.run_id}')}",
         ]
     return "\n".join(lines)

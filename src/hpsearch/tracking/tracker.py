@@ -227,8 +227,8 @@ class Tracker:
             artifacts: Name to text or file.
         """
         self.log_artifacts(run_id, artifacts or {})
-        why = "pruned" if result.status is Status.PRUNED else "failure"
-        tags = {"status": str(result.status)} | ({why: result.failure} if result.failure else {})
+        reason = "pruned" if result.status is Status.PRUNED else "failure"
+        tags = {"status": str(result.status)} | ({reason: result.failure} if result.failure else {})
         self._store.log(run_id, points=points(result), at_ms=ended_ms, tags=tags)
         self._store.end(run_id, Ending.of(result.status), ended_ms)
 
