@@ -82,7 +82,7 @@ def assert_honest_pair(pair, plan, looks):
     if pair.claim != "none":
         need = 2 if plan.folds > 1 else minimum_seeds(max(1, len(plan.pairs)), plan.alpha / looks)
         assert pair.n >= need
-        assert pair.p_holm <= plan.alpha / looks
+        assert pair.p_adjusted <= plan.alpha / looks
         assert pair.ci_sim[0] > 0 or pair.ci_sim[1] < 0
         assert plan.exploratory is None
     if math.isfinite(pair.diff) and all(map(math.isfinite, pair.ci_sim)):
@@ -246,7 +246,7 @@ def test_a_report_that_showed_no_retraining_was_no_look():
 def test_alpha_is_divided_by_the_looks():
     (once,), (again,) = (analyse(clear(shown_before=seen)).pairs for seen in ((), ("0" * 16, "1" * 16, "2" * 16)))
     assert np.ptp(again.ci_sim) > np.ptp(once.ci_sim)
-    assert "simultaneous 98.75 % interval" in again.sentence
+    assert "adjusted 98.75 % interval" in again.sentence
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def pair_of(evidence: Evidence, a: str, b: str) -> Pair:
     images = (diff - 4 * se, diff + 4 * se) if evidence.design.metric.is_share else None
     return Pair(
         a, b, len(keys), 0, differences, diff, (diff - 2.2 * se, diff + 2.2 * se), (low, high), images,
-        se**2 if images else math.nan, se**2 / 2 if images else math.nan, p, min(1.0, 3 * p),
+        se**2 if images else math.nan, se**2 / 2 if images else math.nan, p, min(1.0, 3 * p), min(1.0, 3 * p),
         float((differences > 0).mean()), None if claimed else 40, state, "full" if claimed else "none", sentence,
     )  # fmt: skip
 

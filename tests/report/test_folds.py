@@ -123,7 +123,7 @@ def test_pairs_are_told_with_the_test_that_was_made(text):
     assert said.startswith("T2. Pairs, difference in out-of-fold accuracy.")
     assert f"p: t test over the folds of all seeds, two sided; it and the intervals are {CORRECTED}." in said
     assert "P(A > B): share of folds" in said
-    assert "| common seeds | difference [95 %] | simultaneous | p | Holm p | P(A > B) | state |" in text
+    assert "| common seeds | difference [95 %] | adjusted | p | adjusted p | P(A > B) | state |" in text
 
 
 def test_figures_of_retrainings_say_that_a_point_is_over_folds(text):
@@ -215,11 +215,11 @@ def test_everything_that_follows_alpha_says_so():
     text = page(replace(found, evidence=replace(found.evidence, design=replace(found.evidence.design, alpha=0.1))))
     assert "(simultaneous 90 % intervals)." in text
     assert "Band: simultaneous 90 % (Dvoretzky" in caption(text, "F4.")
-    assert "Thin bar: 90 % interval that holds for all pairs simultaneously." in caption(text, "F9.")
-    assert "a simultaneous 90 % interval without 0" in caption(text, "T2.")
+    assert "Thin bar: 90 % interval, adjusted for all pairs." in caption(text, "F9.")
+    assert "the adjusted 90 % interval excludes 0" in caption(text, "T2.")
 
 
 def test_a_second_look_is_told_with_its_share_of_alpha():
     text = page(replace(two_levels(), looks=2))
-    assert f"at most {ALPHA} = 0.025, and a simultaneous 97.5 % interval" in caption(text, "T2.")
+    assert f"at most {ALPHA} = 0.025: where it is, the adjusted 97.5 % interval excludes 0" in caption(text, "T2.")
     assert "Thin bar: 97.5 % interval" in caption(text, "F9.")

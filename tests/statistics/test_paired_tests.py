@@ -2,7 +2,7 @@
 
 import math
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -10,16 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from hpsearch.statistics import paired_tests
 from hpsearch.statistics.paired_tests import (
     auto_seeds,
     bonferroni_alpha,
     contenders,
     differences,
-    holm,
+    holm_levels,
     mean_interval,
     minimum_seeds,
     sign_flip,
-    sign_flip_ranks,
+    sign_flip_interval,
+    signed_ranks,
+    step_down,
     superiority,
 )
 
@@ -93,17 +96,21 @@ def test_differences_that_are_not_finite_are_refused(d):
 @given(st.lists(st.integers(-9, 9), min_size=2, max_size=7).map(np.array).filter(np.any))
 def test_signed_ranks_are_tested_as_wilcoxon_and_pratt_would(d):
     every = stats.PermutationMethod(n_resamples=np.inf)
-    assert sign_flip_ranks(d) == pytest.approx(stats.wilcoxon(d, zero_method="pratt", method=every).pvalue, abs=1e-12)
+    assert sign_flip(signed_ranks(d)) == pytest.approx(
+        stats.wilcoxon(d, zero_method="pratt", method=every).pvalue, abs=1e-12
+    )
 
 
 def test_a_run_that_diverged_counts_like_the_largest_difference():
-    assert sign_flip_ranks(np.array([0.1, 0.2, -np.inf, 0.3])) == sign_flip_ranks(np.array([1, 2, -4, 3]))
-    assert sign_flip_ranks(np.array([0.1, 0.0, -np.inf])) == sign_flip_ranks(np.array([2, 0, -3]))
+    assert sign_flip(signed_ranks(np.array([0.1, 0.2, -np.inf, 0.3]))) == sign_flip(
+        signed_ranks(np.array([1, 2, -4, 3]))
+    )
+    assert sign_flip(signed_ranks(np.array([0.1, 0.0, -np.inf]))) == sign_flip(signed_ranks(np.array([2, 0, -3])))
 
 
 def test_a_difference_of_two_runs_that_diverged_has_to_be_a_tie():
     with pytest.raises(ValueError, match="two runs that diverged are a tie, 0"):
-        sign_flip_ranks(np.array([0.1, math.nan]))
+        signed_ranks(np.array([0.1, math.nan]))
 
 
 def test_runs_that_both_diverged_are_a_tie_and_one_of_them_is_infinitely_behind():
@@ -135,19 +142,120 @@ def test_one_difference_has_no_interval():
 
 
 @given(p_values, st.floats(0.001, 0.999))
-def test_holm_rejects_what_stepping_down_rejects(p, alpha):
+def test_holm_rejects_what_stepping_down_rejects_by_the_adjusted_p_and_by_the_level(p, alpha):
     rejected, left = set(), sorted(range(len(p)), key=lambda i: p[i])
     while left and p[left[0]] * len(left) <= alpha:
         rejected.add(left.pop(0))
-    assert set(np.flatnonzero(holm(p) <= alpha)) == rejected
+    found = holm_levels(np.array(p), alpha, len(p))
+    assert {pair for pair, (adjusted, _) in enumerate(found) if adjusted <= alpha} == rejected
+    assert all(p[pair] <= found[pair][1] * (1 + 1e-12) for pair in rejected)
 
 
 @given(p_values)
 def test_holm_lies_between_the_raw_p_and_bonferroni_and_keeps_their_order(p):
-    adjusted, raw = holm(p), np.array(p)
+    adjusted, raw = np.array([one for one, _ in holm_levels(np.array(p), 0.05, len(p))]), np.array(p)
     assert (adjusted >= raw).all()
     assert (adjusted <= np.minimum(1, len(p) * raw)).all()
     assert (np.diff(adjusted[raw.argsort()]) >= 0).all()
+
+
+def brute_interval(d, level):
+    """From the k-th lowest to the k-th highest of the means over all non-empty subsets, in rational numbers."""
+    subsets = [[Fraction(int(x)) for x, taken in zip(d, chosen, strict=True) if taken]
+               for chosen in product((False, True), repeat=len(d))]  # fmt: skip
+    means = sorted(sum(subset) / len(subset) for subset in subsets if subset)
+    k = math.floor(Fraction(level) * 2 ** (len(d) - 1))
+    return (float(means[k - 1]), float(means[-k])) if k else (-math.inf, math.inf)
+
+
+@settings(deadline=None)
+@given(whole, st.sampled_from([0.0, 1 / 64, 0.05, 0.25]))
+def test_the_sign_flip_interval_ends_at_means_of_subsets(d, level):
+    assert sign_flip_interval(d, level) == pytest.approx(brute_interval(d, level), rel=1e-12)
+
+
+@settings(deadline=None)
+@given(whole, st.integers(-60, 60), st.sampled_from([1 / 64, 0.05, 0.25]))
+def test_the_sign_flip_interval_holds_what_the_test_accepts(d, value, level):
+    low, high = sign_flip_interval(d, level)
+    assert (low <= value <= high) == (sign_flip(d - value) > level)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_of_many_seeds_excludes_0_where_their_random_p_is_small(seed):
+    d = np.random.default_rng(seed).normal(0.45, 1, 20)
+    p = sign_flip(d, seed=2)
+    for level, accepted in ((p, False), (p - 1e-5, True)):
+        low, high = sign_flip_interval(d, level, seed=2)
+        assert (low <= 0 <= high) == accepted
+
+
+def families(draw, reports):
+    """Pairs of 2 to 5 levels on 5 to 18 seeds, some of which a level lacks: normal, heavy-tailed or tied scores."""
+    for _ in range(reports):
+        levels, n = draw.integers(2, 6), draw.choice([*range(5, 12), 18], p=[*[0.14] * 7, 0.02])
+        kinds = (draw.normal(size=(levels, n)), draw.standard_t(2, (levels, n)), draw.binomial(50, 0.9, (levels, n)))
+        scores = kinds[draw.integers(3)] + draw.choice([0, 1, 2]) * (np.arange(levels) == 0)[:, None]
+        has = draw.random((levels, n)) < 0.95
+        both = {(a, b): np.flatnonzero(has[a] & has[b]) for a, b in combinations(range(levels), 2)}
+        yield [(keys.tolist(), scores[a, keys] - scores[b, keys]) for (a, b), keys in both.items() if len(keys)]
+
+
+def test_of_10_000_pairs_the_interval_excludes_0_where_the_adjusted_p_is_at_most_alpha():
+    claimed = tested = 0
+    for pairs in families(np.random.default_rng(3), 2300):
+        for (_, d), found in zip(pairs, step_down(pairs, 0.05, len(pairs)), strict=True):
+            low, high = found.interval
+            assert (found.p_adjusted <= 0.05) == (low > 0 or high < 0) == (found.p <= found.level + 1e-12)
+            assert low <= d.mean() <= high or math.isclose(low, high, abs_tol=1e-9)
+            claimed, tested = claimed + (found.p_adjusted <= 0.05), tested + 1
+    assert tested > 10_000
+    assert 500 < claimed < tested - 500
+
+
+def test_one_pair_is_tested_at_alpha_as_if_it_were_alone():
+    d = np.array([3, 1, 4, 1, 5, -2])
+    (found,) = step_down([(range(6), d)], 0.1, 1)
+    assert (found.p, found.p_adjusted) == (sign_flip(d), sign_flip(d))
+    assert found.interval == sign_flip_interval(d, 0.1)
+
+
+def brute_step_down(columns):
+    """Adjusted p of pairs on the same seeds: the smallest p that each sign vector would have given, step by step."""
+    signs = np.array(list(product((1, -1), repeat=len(columns[0]))))
+    p = [[np.mean(abs(signs @ d) >= abs(vector @ d)) for d in columns] for vector in signs]
+    adjusted, largest = {}, 0.0
+    order = sorted(range(len(columns)), key=lambda i: sign_flip(columns[i]))
+    for step, pair in enumerate(order):
+        smallest = [min(row[left] for left in order[step:]) for row in p]
+        largest = max(largest, np.mean(np.array(smallest) <= sign_flip(columns[pair])))
+        adjusted[pair] = largest
+    return [adjusted[pair] for pair in range(len(columns))]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.integers(-30, 30), min_size=6, max_size=6).map(np.array), min_size=1, max_size=4))
+def test_the_adjusted_p_is_that_of_westfall_and_youngs_step_down_min_p(columns):
+    found = step_down([(range(6), d) for d in columns], 0.05, len(columns))
+    assert [one.p_adjusted for one in found] == pytest.approx(brute_step_down(columns))
+
+
+def test_an_adjusted_p_is_never_above_that_of_holm():
+    draw = np.random.default_rng(8)
+    for _ in range(50):
+        scores = draw.normal(size=(4, 9)) + draw.choice([0, 1], size=4)[:, None]
+        pairs = [(range(9), scores[a] - scores[b]) for a, b in combinations(range(4), 2)]
+        found = step_down(pairs, 0.05, len(pairs))
+        holm = holm_levels(np.array([one.p for one in found]), 0.05, len(pairs))
+        assert all(one.p_adjusted <= adjusted + 1e-12 for one, (adjusted, _) in zip(found, holm, strict=True))
+
+
+def test_a_family_too_large_to_enumerate_is_adjusted_by_holm(monkeypatch):
+    monkeypatch.setattr(paired_tests, "MOST_FLIPS", 0)
+    d = np.array([5, 3, 4, 1, 5, 2, 7])
+    found = step_down([(range(7), d), (range(7), d - 4)], 0.05, 3)
+    assert [one.p_adjusted for one in found] == pytest.approx([3 * sign_flip(d), min(1, 2 * sign_flip(d - 4))])
+    assert found[0].interval == sign_flip_interval(d, 0.05 / 3)
 
 
 def test_no_comparison_has_no_level():
@@ -176,8 +284,10 @@ def test_fewer_seeds_cannot_pass_however_large_the_effect_and_the_fewest_can(lev
     pairs = [(i, j) for i in range(levels) for j in range(i)]
     fewest = minimum_seeds(len(pairs), alpha)
     for n, passes in ((fewest, True), (fewest - 1, False)):
-        p = holm([sign_flip(1000.0 * (i - j) + np.zeros(n)) for i, j in pairs])
-        assert ((p <= alpha) == passes).all()
+        found = step_down([(range(n), 1000.0 * (i - j) + np.zeros(n)) for i, j in pairs], alpha, len(pairs))
+        p = np.array([one.p for one in found])
+        assert all(one.p_adjusted <= alpha for one in found) or not passes
+        assert (len(pairs) * p <= alpha).all() == passes  # however the pairs depend on each other
 
 
 @pytest.mark.parametrize(("comparisons", "seeds"), [(0, 10), (1, 10), (3, 10), (6, 10), (10, 11), (15, 12)])

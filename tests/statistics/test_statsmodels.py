@@ -5,7 +5,7 @@ import pytest
 
 from hpsearch.analysis.comparison.factorial import factorial
 from hpsearch.statistics.intervals import wilson
-from hpsearch.statistics.paired_tests import holm, power_paired, seeds_needed
+from hpsearch.statistics.paired_tests import holm_levels, power_paired, seeds_needed
 from hpsearch.statistics.proportions import mcnemar, newcombe
 
 pytestmark = pytest.mark.slow  # importing statsmodels takes seconds
@@ -19,7 +19,9 @@ def draw():
 def test_holm(draw):
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     for p in (draw.random(6), draw.random(20) ** 4, np.repeat(draw.random(3), 2)):
-        assert holm(p) == pytest.approx(multitest.multipletests(p, method="holm")[1])
+        assert [adjusted for adjusted, _ in holm_levels(p, 0.05, len(p))] == pytest.approx(
+            multitest.multipletests(p, method="holm")[1]
+        )
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])

@@ -147,12 +147,13 @@ class Pair:
         differences: (n,) by key; infinite where one of the two diverged, 0 where both did.
         diff: Their mean.
         ci: 95 % interval of its own.
-        ci_sim: Simultaneous interval of the family.
+        ci_sim: Interval adjusted for all comparisons: it excludes 0 exactly where `p_adjusted` is at most alpha.
         ci_images: Simultaneous interval over seeds and images (S-12); None without bitmaps.
         seed_part: Variance that comes from seeds; NaN if not known.
         image_part: Variance that comes from images.
         p: Sign-flip p, on ranks where a run diverged; of the corrected t test under K-fold.
-        p_holm: Adjusted by Holm.
+        p_adjusted: Adjusted for all comparisons.
+        p_holm: Adjusted by Holm, which is at least as large.
         superiority: P(a > b) over pairs.
         needed: Seeds for 80 % power at delta, or at the observed difference without delta; None if not computable.
         state: A `verdicts.State`.
@@ -173,6 +174,7 @@ class Pair:
     seed_part: float
     image_part: float
     p: float
+    p_adjusted: float
     p_holm: float
     superiority: float
     needed: int | None

@@ -132,9 +132,9 @@ def differences(findings: Findings) -> str:
         "shapes agree"
     )
     bars = f" Both bars are {CORRECTED}." if is_folded(findings) else ""
-    dotted = " Dotted: simultaneous over seeds and images (S-12)." if images else ""
+    dotted = " Dotted: adjusted, over seeds and images (S-12)." if images else ""
     return (
-        f"Every point is one fresh seed: {point}. Thin bar: {every} interval that holds for all pairs simultaneously. "
+        f"Every point is one fresh seed: {point}. Thin bar: {every} interval, adjusted for all pairs. "
         f"Thick grey bar: 95 % for this pair alone.{bars}{dotted} Grey ground: differences below δ."
     )
 
@@ -200,8 +200,8 @@ def pairs(findings: Findings) -> str:
     design, alpha = findings.evidence.design, alpha_of_look(findings)
     name = score_name(design, "val" if is_folded(findings) else "")
     head = (
-        f"T2. Pairs, difference in {name}. A claim needs both: p after Holm at most {ALPHA} = {alpha:.3g}, and a "
-        f"simultaneous {show_coverage(alpha)} interval without 0."
+        f"T2. Pairs, difference in {name}. A claim needs an adjusted p of at most {ALPHA} = {alpha:.3g}: where it is, "
+        f"the adjusted {show_coverage(alpha)} interval excludes 0, for it is the inversion of the test."
     )
     if is_folded(findings):
         return (

@@ -176,13 +176,14 @@ def confirm_csv(evidence: Evidence) -> str:
 def pairs_csv(findings: Findings) -> str:
     """The comparisons, one a line."""
     columns = ["a", "b", "n", "dropped", "diff", "ci_low", "ci_high", "ci_sim_low", "ci_sim_high", "ci_images_low",
-               "ci_images_high", "p", "p_holm", "superiority", "needed", "state", "claim", "refused"]  # fmt: skip
+               "ci_images_high", "p", "p_adjusted", "p_holm", "superiority", "needed", "state", "claim",
+               "refused"]  # fmt: skip
     nothing = (math.nan, math.nan)
     rows = [
         [
             pair.a, pair.b, pair.n, pair.dropped,
             *map(_number, (pair.diff, *pair.ci, *pair.ci_sim, *(pair.ci_images or nothing))),
-            *map(_number, (pair.p, pair.p_holm, pair.superiority)),
+            *map(_number, (pair.p, pair.p_adjusted, pair.p_holm, pair.superiority)),
             _value(pair.needed), pair.state, pair.claim, " ".join(pair.refused),
         ]
         for pair in findings.pairs

@@ -281,9 +281,9 @@ def _comparisons(board: Leaderboard, count: int) -> Table:
     picked = f" {which} for all {every} pairs at once, {why}." if count > 1 else ""
     tested = "p: of the corrected t interval (S-10)" if board.folded else "p: sign-flip test, two sided"
     limited = "" if board.folded else f"; an interval {wider} that contains 0 limits it to these rows"
-    needed = f"A claim needs p after Holm at most {ALPHA} and a simultaneous interval without 0{limited}."
+    needed = f"A claim needs an adjusted p of at most {ALPHA}, which is where the interval excludes 0{limited}."
     caption = f"{needed}{picked} {tested}."
-    columns = (f"A {MINUS} B", "common seeds", "difference, simultaneous", wider, "p", "Holm p", "state")
+    columns = (f"A {MINUS} B", "common seeds", "difference, adjusted", wider, "p", "adjusted p", "state")
     names = short_names(list(dict.fromkeys([one for pair in board.comparisons for one in (pair.a, pair.b)])), 32)
     rows = [_comparison(one, f"{names[one.a]} {MINUS} {names[one.b]}") for one in board.comparisons]
     return table(columns, rows, caption, numbers=range(1, 6))
@@ -297,7 +297,7 @@ def _comparison(one: Comparison, name: str) -> list[str]:
     state = str(one.state).replace("_", " ") + only
     return [
         name, str(one.n), difference(one.diff, one.ci_sim), format_interval(one.ci_images, one.diff), p_value(one.p),
-        p_value(one.p_holm), state,
+        p_value(one.p_adjusted), state,
     ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ per key, A minus B: higher is better, and -inf is the score of a run that diverg
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -16,8 +17,11 @@ EXACT = 14
 DRAWS = 100_000
 """Number of random sign vectors for more keys."""
 
-BATCH = 10_000
-"""Number of random sign vectors drawn at once."""
+FEWEST_DRAWS = 10_000
+"""Number of random sign vectors of a family of however many pairs."""
+
+MOST_FLIPS = 2_000_000
+"""Number of p values of flipped differences, of all pairs together, that are drawn at random."""
 
 ROUNDING = 1e-9
 """Sums that differ by less than this share of the sum of absolute differences are equal up to rounding."""
@@ -55,42 +59,178 @@ def sign_flip(d: np.ndarray, seed: int | np.random.Generator = 0) -> float:
         seed: Seed of the random vectors.
 
     Raises:
-        ValueError: If `d` is empty or not finite (`sign_flip_ranks` takes diverged runs).
+        ValueError: If `d` is empty or not finite (`signed_ranks` takes diverged runs).
 
     Examples:
         >>> sign_flip(np.array([1, 2, 3, 4, 5, 6]))  # all of one sign: 2 of 2^6 vectors
         0.03125
     """
+    flipped = np.abs(_sign_vectors(len(_finite(d)), seed) @ d.astype(np.float64))
+    return float(np.mean(flipped >= flipped[0] - _rounding(d)))
+
+
+def sign_flip_interval(d: np.ndarray, level: float, seed: int | np.random.Generator = 0) -> tuple[float, float]:
+    """Return the 1 - level interval of the center of symmetry of (n,) differences: those that `sign_flip` accepts.
+
+    Its ends are typical values (Hartigan, JASA 1969): of the means of `d` over all non-empty subsets, the k-th lowest
+    and the k-th highest, k = floor(level 2^(n - 1)). It excludes 0 exactly where the p of the same `seed` is at most
+    `level`, and is infinite where no p can be.
+
+    Args:
+        d: Shape (n,) finite differences, as of `sign_flip`.
+        level: 1 - coverage, in [0, 1).
+        seed: Seed of the random subsets that stand for all of them if n > `EXACT`.
+
+    Raises:
+        ValueError: If `d` is empty or not finite.
+
+    Examples:
+        >>> sign_flip_interval(np.array([1, 2, 3, 4, 5, 6]), 0.05)  # the lowest and the highest mean of any subset
+        (1.0, 6.0)
+    """
+    return _interval(d, _sign_vectors(len(_finite(d)), seed), level)
+
+
+def _interval(d: np.ndarray, signs: np.ndarray, level: float) -> tuple[float, float]:
+    k = math.floor(level * len(signs) + ROUNDING)
+    if k < 1:
+        return -math.inf, math.inf
+    flipped, size = signs @ d.astype(np.float64), (signs < 0).sum(axis=1)
+    sums = np.concatenate([flipped[0] - flipped, flipped[0] + flipped]) / 2  # of each subset, and of the rest of `d`
+    sums[np.abs(sums) <= _rounding(d) / 2] = 0.0
+    sizes = np.concatenate([size, len(d) - size])
+    low, high = (np.divide(sums, sizes, out=np.full(len(sums), none), where=sizes > 0) for none in (-np.inf, np.inf))
+    return float(np.partition(low, k)[k]), float(np.partition(high, -1 - k)[-1 - k])
+
+
+def _finite(d: np.ndarray) -> np.ndarray:
     if np.ndim(d) != 1 or not len(d) or not np.isfinite(d).all():
         raise ValueError(f"differences must be one row of at least one finite number, got {np.asarray(d)!r}")
-    whole = np.issubdtype(d.dtype, np.integer)
-    d = d.astype(np.int64 if whole else np.float64)
-    reached = abs(d.sum()) - (0 if whole else ROUNDING * np.abs(d).sum())
-    if len(d) <= EXACT:
-        return float(np.mean(np.abs(_half_of_all_signs(len(d)) @ d) >= reached))
-    draw = np.random.default_rng(seed)
-    hits = 1
-    for _ in range(DRAWS // BATCH):
-        signs = 1 - 2 * draw.integers(2, size=(BATCH, len(d)), dtype=np.int8)
-        hits += int(np.count_nonzero(np.abs(signs @ d) >= reached))
-    return hits / (1 + DRAWS)
+    return d
 
 
-def _half_of_all_signs(n: int) -> np.ndarray:
-    """Return (2^(n-1), n) of +1 and -1, the last of each +1: the other half has the same |sums|."""
-    signs: np.ndarray = 1 - 2 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)
-    return signs
+def _rounding(d: np.ndarray) -> float:
+    """Return by how much sums of +-d may differ by rounding alone."""
+    return 0.0 if np.issubdtype(d.dtype, np.integer) else ROUNDING * float(np.abs(d).sum())
 
 
-def sign_flip_ranks(d: np.ndarray, seed: int | np.random.Generator = 0) -> float:
-    """Return the two-sided p of `sign_flip` on signed ranks, for pairs with diverged runs.
+def _sign_vectors(n: int, seed: int | np.random.Generator, draws: int = DRAWS) -> np.ndarray:
+    """Return (F, n) int8 of +1 and -1, the first all +1, the last sign always +1: the negated ones are left out.
+
+    All 2^(n - 1) for n <= `EXACT`, otherwise that first one and `draws` random ones.
+    """
+    if n <= EXACT:
+        signs: np.ndarray = (1 - 2 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)).astype(np.int8)
+        return signs
+    signs = 1 - 2 * np.random.default_rng(seed).integers(2, size=(1 + draws, n), dtype=np.int8)
+    signs[0] = 1
+    return signs * signs[:, -1:]
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyTest:
+    """The sign-flip test of one pair among all those that are compared.
+
+    Attributes:
+        p: Of the pair by itself.
+        p_adjusted: At most alpha exactly where `p` is at most `level`.
+        level: The level at which the pair was tested, so that all claims together keep alpha.
+        interval: Its 1 - level interval, as of `sign_flip_interval`: without 0 where `p` is at most `level`.
+    """
+
+    p: float
+    p_adjusted: float
+    level: float
+    interval: tuple[float, float]
+
+
+def step_down(
+    pairs: Sequence[tuple[Sequence[int], np.ndarray]], alpha: float, comparisons: int, seed: int = 0
+) -> list[FamilyTest]:
+    """Return the test of each pair, where the probability of any false claim is at most alpha.
+
+    Westfall & Young (1993), step-down minP: signs are flipped key by key for all pairs at once, so that it counts how
+    much pairs that share a level depend on each other. Pairs are tested in the order of their p; each at the largest
+    level that keeps alpha among those that are left, the first that is not rejected ends the claims. Holm (1979) where
+    that is too much to enumerate.
+
+    Args:
+        pairs: The keys of each pair, and its finite differences on them: at least one.
+        alpha: Family-wise error rate, in (0, 1).
+        comparisons: Pairs of the family, at least those given: for Holm, who counts those without a test, too.
+        seed: Seed of random sign vectors.
+    """
+    if not pairs:
+        return []
+    keys = sorted({key for known, _ in pairs for key in known})
+    place = {key: at for at, key in enumerate(keys)}
+    signs = _sign_vectors(len(keys), seed, min(DRAWS, max(FEWEST_DRAWS, MOST_FLIPS // len(pairs))))
+    of_pairs = [([place[key] for key in known], _finite(d)) for known, d in pairs]
+    if len(signs) * len(pairs) > 2 * MOST_FLIPS:
+        p = np.array([_flipped_p(d, signs[:, at])[0] for at, d in of_pairs])
+        levels = holm_levels(p, alpha, comparisons)
+    else:
+        every = np.stack([_flipped_p(d, signs[:, at]) for at, d in of_pairs], axis=1)
+        p, levels = every[0], _min_p_levels(every, alpha)
+    return [
+        FamilyTest(float(own), adjusted, level, _interval(d, signs[:, at], level))
+        for own, (adjusted, level), (at, d) in zip(p, levels, of_pairs, strict=True)
+    ]
+
+
+def _flipped_p(d: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Return (F,) the p of a pair, had its signs been those of each vector; the first is its own."""
+    flipped = np.abs(signs @ d.astype(np.float64))
+    fewer: np.ndarray = np.searchsorted(np.sort(flipped), flipped - _rounding(d))
+    return (len(signs) - fewer) / len(signs)
+
+
+def _min_p_levels(every: np.ndarray, alpha: float) -> list[tuple[float, float]]:
+    """Return the adjusted p and the level of each pair, given (F, m) the p of all pairs for each sign vector."""
+    flips, order = len(every), every[0].argsort(kind="stable")
+    found, adjusted, level, claims_end = [(math.nan, math.nan)] * len(order), 0.0, 0.0, False
+    smallest = np.minimum.accumulate(every[:, order[::-1]], axis=1)[:, ::-1]  # of the pairs from each step on
+    for step, pair in enumerate(order):
+        adjusted = max(adjusted, float(np.mean(smallest[:, step] <= every[0, pair] + ROUNDING)))
+        if not claims_end:  # any p below the first that alpha does not allow
+            allowed = math.floor(alpha * flips + ROUNDING)
+            too_large = np.sort(smallest[:, step])[allowed]
+            level, claims_end = min(allowed, round(too_large * flips) - 1) / flips, adjusted > alpha
+        found[pair] = adjusted, level
+    return found
+
+
+def holm_levels(p: np.ndarray, alpha: float, comparisons: int) -> list[tuple[float, float]]:
+    """Return (adjusted p, level of its test) of each pair: alpha / m, alpha / (m - 1), ... until one is not reached.
+
+    Holm (1979); an adjusted p is at most alpha exactly where p is at most the level.
+
+    Args:
+        p: Shape (n,), of independent or dependent tests.
+        alpha: Family-wise error rate.
+        comparisons: m >= n: those of the family without a p count as 1.
+
+    Examples:
+        >>> [round(adjusted, 2) for adjusted, _ in holm_levels(np.array([0.01, 0.04, 0.03]), 0.05, 3)]
+        [0.03, 0.06, 0.06]
+    """
+    found, adjusted, level, claims_end = [(math.nan, math.nan)] * len(p), 0.0, 0.0, False
+    for step, pair in enumerate(p.argsort(kind="stable")):
+        adjusted = max(adjusted, min(1.0, float(p[pair]) * (comparisons - step)))
+        if not claims_end:
+            level, claims_end = alpha / (comparisons - step), adjusted > alpha
+        found[pair] = adjusted, level
+    return found
+
+
+def signed_ranks(d: np.ndarray) -> np.ndarray:
+    """Return (n,) int64 twice the signed ranks of the differences, for `sign_flip` of pairs with diverged runs.
 
     A key on which only A diverged has d = -inf, and +inf where only B did: the largest ranks, whatever the other
     differences. Ties share their mean rank; a difference of 0 has a rank but no sign (Pratt, 1959).
 
     Args:
         d: Shape (n,) differences, possibly infinite, without NaN.
-        seed: Seed of the random sign vectors for more than `EXACT` keys.
 
     Raises:
         ValueError: If a difference is NaN.
@@ -98,7 +238,8 @@ def sign_flip_ranks(d: np.ndarray, seed: int | np.random.Generator = 0) -> float
     if np.isnan(d).any():
         raise ValueError(f"differences must not be NaN: two runs that diverged are a tie, 0; got {d!r}")
     doubled = np.rint(2 * stats.rankdata(np.abs(d))).astype(np.int64)  # mean ranks are halves
-    return sign_flip(np.sign(d).astype(np.int64) * doubled, seed)
+    ranks: np.ndarray = np.sign(d).astype(np.int64) * doubled
+    return ranks
 
 
 def mean_interval(d: np.ndarray, alpha: float) -> tuple[float, float]:
@@ -118,21 +259,6 @@ def mean_interval(d: np.ndarray, alpha: float) -> tuple[float, float]:
 def spread(d: np.ndarray) -> float:
     """Return the standard deviation with divisor n - 1; exactly 0 where all values are equal."""
     return float(d.std(ddof=1)) if np.ptp(d) else 0.0
-
-
-def holm(p: Sequence[float]) -> np.ndarray:
-    """Return Holm's (1979) adjusted p values (m,): the largest (m - rank + 1) p up to each rank, at most 1.
-
-    Examples:
-        >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
-        [0.03, 0.06, 0.06]
-    """
-    raw = np.asarray(p, dtype=np.float64)
-    order = raw.argsort(kind="stable")
-    stepped = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
-    adjusted = np.empty_like(raw)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
 
 
 def bonferroni_alpha(alpha: float, m: int) -> float:

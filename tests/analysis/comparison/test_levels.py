@@ -14,7 +14,7 @@ from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.comparison.paired_scores import pair_up, val_per_train
 from hpsearch.metrics import MACRO_F1
 from hpsearch.statistics.crossed_effects import crossed
-from hpsearch.statistics.paired_tests import power_paired
+from hpsearch.statistics.paired_tests import power_paired, step_down
 from tests.analysis.evidences import bitmaps, clear, design, in_folds, level, of, pairs_of, retrained, scored
 
 
@@ -30,25 +30,31 @@ B = [0.88, 0.92, 0.92, 0.90, 0.91, 0.91, 0.87, 0.90]
 D = np.subtract(A, B)
 
 
-def test_a_pair_has_the_t_interval_of_its_differences_and_the_exact_sign_flip_p():
+def means_of_subsets(d):
+    """Of all non-empty ones, ascending."""
+    subsets = itertools.chain.from_iterable(itertools.combinations(d, size) for size in range(1, len(d) + 1))
+    return sorted(map(np.mean, subsets))
+
+
+def test_a_pair_has_the_exact_sign_flip_p_and_the_interval_that_inverts_it():
     (pair,) = pairs_of(of(scored("a", A), scored("b", B)))
     assert pair.n == 8
     assert pair.diff == pytest.approx(D.mean())
     assert pair.differences == pytest.approx(D)
-    own = stats.ttest_rel(A, B).confidence_interval(0.95)
-    assert pair.ci == pytest.approx((own.low, own.high))
-    assert pair.ci_sim == pytest.approx((own.low, own.high))
+    means = means_of_subsets(D)
+    assert pair.ci == pytest.approx((means[5], means[-6]))  # the 6th, for 6 = floor(0.05 x 2^7)
+    assert pair.ci_sim == pytest.approx((means[5], means[-6]))
     assert pair.p == pytest.approx(brute_sign_flip(D.tolist()))
     assert pair.superiority == 7 / 8
 
 
-def test_simultaneous_intervals_and_holm_count_every_comparison_of_the_design():
+def test_adjusted_intervals_and_holm_count_every_comparison_of_the_design():
     c = [0.89, 0.91, 0.93, 0.92, 0.90, 0.92, 0.88, 0.89]
     found = pairs_of(of(scored("a", A), scored("b", B), scored("c", c), names=("a", "b", "c")))
     assert [(pair.a, pair.b) for pair in found] == [("a", "b"), ("a", "c"), ("b", "c")]
     for pair, (x, y) in zip(found, itertools.combinations((A, B, c), 2), strict=True):
-        exact = stats.ttest_rel(x, y).confidence_interval(1 - 0.05 / 3)
-        assert pair.ci_sim == pytest.approx((exact.low, exact.high))
+        assert pair.ci_sim[0] <= pair.ci[0] <= pair.ci[1] <= pair.ci_sim[1]
+        assert (pair.p_adjusted <= 0.05) == (pair.ci_sim[0] > 0 or pair.ci_sim[1] < 0)
         assert pair.p == pytest.approx(brute_sign_flip(np.subtract(x, y).tolist()))
     raw = sorted(pair.p for pair in found)
     adjusted = np.maximum.accumulate([3 * raw[0], 2 * raw[1], raw[2]]).clip(max=1)
@@ -89,7 +95,7 @@ def test_ties_of_accuracies_are_exact_with_bitmaps():
 def test_a_full_claim_needs_the_interval_over_seeds_and_images():
     correct = bitmaps({"a": 0.95, "b": 0.8}, 10)
     (pair,) = pairs_of(of(retrained("a", correct["a"]), retrained("b", correct["b"])))
-    both = crossed(correct["a"], correct["b"], 0.05)
+    both = crossed(correct["a"], correct["b"], 25 / 512)  # the largest level of ten seeds that 0.05 allows
     assert pair.ci_images == (both.low, both.high)
     assert (pair.seed_part, pair.image_part) == (both.seed_part, both.image_part)
     assert pair.claim == "full"
@@ -109,10 +115,12 @@ def test_bitmaps_of_another_metric_are_not_read():
     assert pair.ci_images is None
 
 
-def test_the_interval_over_images_is_simultaneous():
+def test_the_interval_over_images_is_at_the_level_of_the_test():
     correct = bitmaps({"a": 0.95, "b": 0.8, "c": 0.8}, 10)
     evidence = of(*(retrained(name, one) for name, one in correct.items()), names=("a", "b", "c"))
-    exact = crossed(correct["a"], correct["b"], 0.05 / 3)
+    counts = [one.sum(axis=1) for one in correct.values()]
+    tests = step_down([(range(10), x - y) for x, y in itertools.combinations(counts, 2)], 0.05, 3)
+    exact = crossed(correct["a"], correct["b"], tests[0].level)
     assert pairs_of(evidence)[0].ci_images == (exact.low, exact.high)
 
 

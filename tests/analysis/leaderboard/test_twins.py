@@ -38,8 +38,8 @@ def test_copies_cost_no_claim():
     alone = standings(ONCE)
     both = standings([*ONCE, *[replace(one, name=f"{one.name} again") for one in ONCE]])
     assert len(both.comparisons) == len(alone.comparisons) == 2
-    assert [(one.p_holm, one.ci_sim, one.ci_images) for one in both.comparisons] == [
-        (one.p_holm, one.ci_sim, one.ci_images) for one in alone.comparisons
+    assert [(one.p_adjusted, one.ci_sim, one.ci_images) for one in both.comparisons] == [
+        (one.p_adjusted, one.ci_sim, one.ci_images) for one in alone.comparisons
     ]
     assert both.luck == alone.luck
 

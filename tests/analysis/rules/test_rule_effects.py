@@ -38,7 +38,7 @@ def test_a_diverged_seed_leaves_ranks_and_no_interval():
     assert np.isposinf(pair.differences[[1, 2]]).all()
     assert "0 of 10 seeds of adam and 2 of 10 of sgd diverged (difference of the shares -0.20 [" in pair.sentence
     assert "] at 95 %, Fisher p = 0.47), so that there is no mean difference" in pair.sentence
-    assert "sign-flip test on ranks: p = 0.002, after Holm 0.002" in pair.sentence
+    assert "sign-flip test on ranks: p = 0.002, adjusted 0.002" in pair.sentence
 
 
 def reliability(a, b, **changes):

@@ -111,9 +111,7 @@ def test_every_band_says_of_which_kind_it_is(name, kind, drawn):
 
 
 def test_intervals_of_pairs_are_told_apart(drawn):
-    assert {"mean, simultaneous", "95 %, this pair alone", f"simultaneous, seeds {TIMES} images"} < set(
-        legends(drawn["F9"])
-    )
+    assert {"mean, adjusted", "95 %, this pair alone", f"adjusted, seeds {TIMES} images"} < set(legends(drawn["F9"]))
 
 
 def test_nine_levels_differ_by_colour_and_by_marker():
@@ -169,7 +167,7 @@ def test_with_too_few_seeds_only_dots_are_drawn():
     found = two_levels()
     pair = replace(found.pairs[0], refused=(Rule.ENOUGH_SEEDS,), state="refused")
     figure = figures_confirm.paired_differences(replace(found, pairs=(pair,)))
-    assert "mean, simultaneous" not in legends(figure)
+    assert "mean, adjusted" not in legends(figure)
     assert "R07" in texts(figure)
 
 

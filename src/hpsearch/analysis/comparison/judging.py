@@ -44,13 +44,11 @@ class PairCase:
     Attributes:
         paired: What was measured.
         numbers: What follows from it.
-        p_holm: p after Holm; NaN without a test.
         claim: What test and intervals allow.
     """
 
     paired: PairedScores
     numbers: PairStatistics
-    p_holm: float
     claim: ClaimKind
 
     @property
@@ -117,18 +115,18 @@ def never_compared(grounds: JudgingContext, case: PairCase) -> Refusal | None:
     if not case.paired.diverged:
         assert gate.level is not None, gate
         return Refusal(*names, gate.rule, f"of {visible(gate.level)} {gate.reason}", gate.fix)
-    reason = about_divergence(case.paired, case.numbers.p, case.p_holm)
+    reason = about_divergence(case.paired, case.numbers.p, case.numbers.p_adjusted)
     return Refusal(*names, gate.rule, reason, "" if lack is None else lack.fix)
 
 
 def _reliability(grounds: JudgingContext, case: PairCase, never: Refusal) -> Reliability | None:
     """The claim that one level diverges less often, where their means are refused for that.
 
-    It needs two things, as every claim: the sign-flip test on ranks after Holm, and Fisher's exact test of the shares
+    It needs two things, as every claim: the sign-flip test on adjusted ranks, and Fisher's exact test of the shares
     at the level of one of all comparisons. The first alone, on ranks, might have come from the scores of other seeds.
     """
     paired, family = case.paired, grounds.family
-    if not paired.diverged or never.rule is not Rule.NO_MISSING_PAIR or not case.p_holm <= family.alpha:
+    if not paired.diverged or never.rule is not Rule.NO_MISSING_PAIR or not case.numbers.p_adjusted <= family.alpha:
         return None
     (a, of_a), (b, of_b) = paired.failed
     ahead, loser = (paired.a, paired.b) if a / of_a < b / of_b else (paired.b, paired.a)
@@ -165,7 +163,7 @@ def _statement(grounds: JudgingContext, case: PairCase) -> Statement:
     return Statement(
         a=case.paired.a, b=case.paired.b, diff=one.diff, low=low, high=high, se=one.se, n=one.n,
         n_trials=_common_trials(grounds.evidence, case.paired), delta=family.delta, claim=case.claim, crossed=one.wider,
-        p_holm=case.p_holm, seeds_needed=one.needed if family.delta is not None else None, alpha=family.alpha,
+        seeds_needed=one.needed if family.delta is not None else None, alpha=family.alpha,
         unit="paired seeds" if family.ratio is None else "folds",
     )  # fmt: skip
 
@@ -240,4 +238,4 @@ def unknown_if_refused(case: PairCase, refusal: Refusal) -> PairCase:
     leaves_ranks = refusal.rule is Rule.NO_MISSING_PAIR
     if leaves_ranks or WITHHELD.get(refusal.rule) is not Withheld.COMPARISON:
         return case
-    return replace(case, numbers=PairStatistics(case.paired.n), p_holm=math.nan)
+    return replace(case, numbers=PairStatistics(case.paired.n))

@@ -35,7 +35,7 @@ from hpsearch.analysis.exploration.findings import Interval, SearchSummary
 from hpsearch.analysis.findings import Confirmed, Pair, RuleResult
 from hpsearch.analysis.rules.inclusion import inclusion
 from hpsearch.statistics.corrected_resampling import corrected_interval
-from hpsearch.statistics.paired_tests import contenders, holm, mean_interval, spread
+from hpsearch.statistics.paired_tests import contenders, mean_interval, spread
 
 
 def family_of(evidence: Evidence, looks: int) -> ComparisonFamily:
@@ -115,13 +115,9 @@ def compare_levels(
     if not any(outcomes(evidence, level.name) for level in evidence.design.levels):
         return (), inclusion(evidence.design, ())
     measured = [pair_up(evidence, a, b) for a, b in evidence.design.pairs]
-    numbers = [measure(paired, family) for paired in measured]
-    adjusted = holm([1.0 if math.isnan(one.p) else one.p for one in numbers])
     cases = [
-        PairCase(
-            paired, one, math.nan if math.isnan(one.p) else float(p), claims(p, one.ci_sim, one.wider, family.alpha)
-        )
-        for paired, one, p in zip(measured, numbers, adjusted, strict=True)
+        PairCase(paired, one, claims(one.ci_sim, one.wider))
+        for paired, one in zip(measured, measure(measured, family), strict=True)
     ]
     grounds = JudgingContext(evidence, family, gates, cyclic_claims([case.order for case in cases if case.side]))
     included = inclusion(evidence.design, orders_found(grounds, cases))
@@ -147,8 +143,8 @@ def _as_pair(case: PairCase, state: State, said: str) -> Pair:
         a=paired.a, b=paired.b, n=paired.n, dropped=paired.dropped, differences=_shown_differences(paired),
         diff=one.diff, ci=one.ci, ci_sim=one.ci_sim or NOWHERE,
         ci_images=one.wider if math.isfinite(one.image_part) else None, seed_part=one.seed_part,
-        image_part=one.image_part, p=one.p, p_holm=case.p_holm, superiority=one.superiority, needed=one.needed,
-        state=state.value, claim=ClaimKind.NONE.value, sentence=said,
+        image_part=one.image_part, p=one.p, p_adjusted=one.p_adjusted, p_holm=one.p_holm, superiority=one.superiority,
+        needed=one.needed, state=state.value, claim=ClaimKind.NONE.value, sentence=said,
     )  # fmt: skip
 
 

@@ -16,13 +16,15 @@ from hpsearch.records import Status
 from hpsearch.statistics.corrected_resampling import corrected_interval, corrected_se
 from hpsearch.statistics.crossed_effects import crossed
 from hpsearch.statistics.paired_tests import (
+    FamilyTest,
     differences,
-    mean_interval,
+    holm_levels,
     minimum_seeds,
     seeds_needed,
-    sign_flip,
-    sign_flip_ranks,
+    sign_flip_interval,
+    signed_ranks,
     spread,
+    step_down,
     superiority,
 )
 
@@ -198,12 +200,14 @@ class PairStatistics:
         diff: Their mean.
         se: Its standard error.
         ci: 95 % interval of its own.
-        ci_sim: Interval that holds for all of the family at once.
+        ci_sim: Interval adjusted for all comparisons: without 0 exactly where `p_adjusted` is at most alpha.
         wider: The interval for other rows than these, at the level of `ci_sim`: over images (S-12), or `ci_sim` itself
             where the rows were re-drawn (S-10).
         seed_part: Variance that comes from seeds, where it was split.
         image_part: Variance that comes from images.
         p: Two-sided.
+        p_adjusted: Adjusted for all comparisons.
+        p_holm: Adjusted by Holm, which is at least as large.
         superiority: Share of keys on which a is ahead, ties counted half.
         needed: Seeds for 80 % power.
     """
@@ -217,6 +221,8 @@ class PairStatistics:
     seed_part: float = math.nan
     image_part: float = math.nan
     p: float = math.nan
+    p_adjusted: float = math.nan
+    p_holm: float = math.nan
     superiority: float = math.nan
     needed: int | None = None
 
@@ -227,36 +233,53 @@ def enough(paired: PairedScores, family: ComparisonFamily) -> bool:
     return paired.n >= family.fewest and folded
 
 
-def measure(paired: PairedScores, family: ComparisonFamily) -> PairStatistics:
-    """All numbers of a pair; with too few keys, no more than the mean difference."""
-    if not enough(paired, family):
-        diff = math.nan if not paired.n or paired.diverged else float(np.mean(paired.scores_a - paired.scores_b))
-        return PairStatistics(paired.n, diff)
-    if paired.diverged:
-        return _by_ranks(paired, folded=family.ratio is not None)
+def measure(measured: Sequence[PairedScores], family: ComparisonFamily) -> list[PairStatistics]:
+    """All numbers of each pair; of one with too few keys, no more than the mean difference."""
+    found = [_over_folds(paired, family) if family.ratio is not None else _plain(paired) for paired in measured]
+    tested = [at for at, paired in enumerate(measured) if enough(paired, family)]
     if family.ratio is None:
-        return _over_seeds(paired, family)
-    if paired.folds is None:
-        return PairStatistics(paired.n, float(np.mean(paired.scores_a - paired.scores_b)))
-    return _over_folds(paired.folds, family, family.ratio)
+        tests = step_down([(measured[at].keys, _flipped(measured[at])) for at in tested], family.alpha, family.m)
+        for at, test in zip(tested, tests, strict=True):
+            found[at] = _over_seeds(measured[at], test, family)
+    tested = [at for at in tested if not math.isnan(found[at].p)]
+    adjusted = holm_levels(np.array([found[at].p for at in tested]), family.alpha, family.m)
+    for at, (p_holm, level) in zip(tested, adjusted, strict=True):
+        found[at] = replace(found[at], p_holm=p_holm)
+        folds = measured[at].folds
+        if family.ratio is not None and folds is not None:
+            interval = corrected_interval(folds, family.ratio, 1, level)
+            found[at] = replace(found[at], p_adjusted=p_holm, ci_sim=interval, wider=interval)
+    return found
 
 
-def _by_ranks(paired: PairedScores, *, folded: bool) -> PairStatistics:
-    """A mean difference does not exist; folds overlap, so that their signs are no coin tosses."""
+def _plain(paired: PairedScores) -> PairStatistics:
+    """No more than the mean difference, which does not exist where a run diverged."""
+    diff = math.nan if not paired.n or paired.diverged else float(np.mean(paired.scores_a - paired.scores_b))
+    return PairStatistics(paired.n, diff)
+
+
+def _flipped(paired: PairedScores) -> np.ndarray:
+    """(S,) what the signs of are flipped: differences, as counts of rows where these are known, or signed ranks."""
     d = differences(paired.scores_a, paired.scores_b)
-    p = math.nan if folded else sign_flip_ranks(d)
-    return PairStatistics(paired.n, p=p, superiority=superiority(d))
+    if paired.diverged:
+        return signed_ranks(d)
+    return d if paired.bitmaps is None else _count_differences(*paired.bitmaps)
 
 
-def _over_seeds(paired: PairedScores, family: ComparisonFamily) -> PairStatistics:
+def _over_seeds(paired: PairedScores, test: FamilyTest, family: ComparisonFamily) -> PairStatistics:
+    """With the test of the pair; where a run diverged, a mean difference and its intervals do not exist."""
     d = differences(paired.scores_a, paired.scores_b)
-    se = spread(d) / math.sqrt(len(d))
-    simple = PairStatistics(
-        len(d), float(d.mean()), se, mean_interval(d, OWN_ALPHA), mean_interval(d, family.each),
-        p=sign_flip(d if paired.bitmaps is None else _count_differences(*paired.bitmaps)),
-        superiority=superiority(d), needed=None if _any_collapsed(paired) else needed(d, family),
+    tested = PairStatistics(paired.n, p=test.p, p_adjusted=test.p_adjusted, superiority=superiority(d))
+    if paired.diverged:
+        return tested
+    rows = 1 if paired.bitmaps is None else paired.bitmaps[0].shape[1]
+    own = sign_flip_interval(_flipped(paired), OWN_ALPHA)
+    simple = replace(
+        tested, diff=float(d.mean()), se=spread(d) / math.sqrt(len(d)), ci=(own[0] / rows, own[1] / rows),
+        ci_sim=(test.interval[0] / rows, test.interval[1] / rows),
+        needed=None if _any_collapsed(paired) else needed(d, family),
     )  # fmt: skip
-    return simple if paired.bitmaps is None else _with_images(simple, *paired.bitmaps, alpha=family.each)
+    return simple if paired.bitmaps is None else _with_images(simple, *paired.bitmaps, alpha=test.level)
 
 
 def _count_differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -272,14 +295,14 @@ def _with_images(simple: PairStatistics, a: np.ndarray, b: np.ndarray, *, alpha:
     return replace(simple, wider=(both.low, both.high), seed_part=both.seed_part, image_part=both.image_part)
 
 
-def _over_folds(d: np.ndarray, family: ComparisonFamily, ratio: float) -> PairStatistics:
+def _over_folds(paired: PairedScores, family: ComparisonFamily) -> PairStatistics:
     """Nadeau & Bengio's interval and test (S-10); more seeds do not make folds of the same rows independent."""
-    mean, se = float(d.mean()), corrected_se(d, ratio, 1)
-    simultaneous = corrected_interval(d, ratio, 1, family.each)
-    return PairStatistics(
-        len(d), mean, se, corrected_interval(d, ratio, 1, OWN_ALPHA), simultaneous, simultaneous,
-        p=corrected_p(mean, se, len(d)), superiority=superiority(d),
-    )  # fmt: skip
+    d = paired.folds
+    if d is None or family.ratio is None or paired.diverged or not enough(paired, family):
+        return _plain(paired)
+    mean, se = float(d.mean()), corrected_se(d, family.ratio, 1)
+    own = corrected_interval(d, family.ratio, 1, OWN_ALPHA)
+    return PairStatistics(len(d), mean, se, own, p=corrected_p(mean, se, len(d)), superiority=superiority(d))
 
 
 def collapsed(scores: np.ndarray) -> np.ndarray:

@@ -107,10 +107,10 @@ def shares_diverged(paired: PairedScores) -> str:
     )
 
 
-def about_divergence(paired: PairedScores, p: float, p_holm: float) -> str:
+def about_divergence(paired: PairedScores, p: float, p_adjusted: float) -> str:
     """Runs that diverged leave no mean difference: how often they did, and what their ranks say."""
     rates = f"{shares_diverged(paired)}, so that there is no mean difference"
-    ranks = "" if math.isnan(p) else f"; sign-flip test on ranks: p = {p:.2g}, after Holm {p_holm:.2g}"
+    ranks = "" if math.isnan(p) else f"; sign-flip test on ranks: p = {p:.2g}, adjusted {p_adjusted:.2g}"
     return rates + ranks
 
 

@@ -1,6 +1,6 @@
 """What may be said about two levels, decided from numbers alone, and the words that it is said with.
 
-Intervals are of A minus B, where higher is better: `low` and `high` hold for all pairs of the family at once.
+Intervals are of A minus B, where higher is better: `low` and `high` are adjusted for all comparisons.
 """
 
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class Statement:
         a: One level.
         b: The other.
         diff: Mean of A minus B.
-        low: Lower end of its simultaneous interval.
+        low: Lower end of its adjusted interval.
         high: Upper end.
         se: Standard error of `diff`, which says how many digits are shown.
         n: Number of differences.
@@ -73,7 +73,6 @@ class Statement:
         delta: Smallest difference that matters; None if none is declared.
         claim: What `claims` allows.
         crossed: The interval that `claims` read as `ci_crossed`.
-        p_holm: p after Holm; None where it is not to be mentioned.
         seeds_needed: Seeds for 80 % power at `delta`; None if not known.
         alpha: Family-wise level of the interval.
         unit: Of what `n` counts: `folds` under K-fold.
@@ -91,7 +90,6 @@ class Statement:
     delta: float | None = None
     claim: ClaimKind = ClaimKind.NONE
     crossed: tuple[float, float] | None = None
-    p_holm: float | None = None
     seeds_needed: int | None = None
     alpha: float = 0.05
     unit: str = "paired seeds"
@@ -159,7 +157,7 @@ def _equivalent(told: Statement) -> tuple[str, list[str]]:
 
 def _inconclusive(told: Statement) -> tuple[str, list[str]]:
     head = f"These data do not separate {told.a} and {told.b}: {told.a} minus {told.b} is"
-    return head, [*_disagreement(told), *_outlook(told)]
+    return head, _outlook(told)
 
 
 _HEADS = {
@@ -173,17 +171,6 @@ _HEADS = {
 
 def _only(told: Statement) -> str:
     return REPORT_SET_ONLY if told.claim is ClaimKind.ON_THIS_REPORT_SET_ONLY else ""
-
-
-def _disagreement(told: Statement) -> list[str]:
-    """What to say where of the two conditions of a claim one holds."""
-    if told.p_holm is None or (told.p_holm <= told.alpha) == (side_of_zero((told.low, told.high)) != 0):
-        return []
-    test = "corrected t test" if told.unit == "folds" else "sign-flip test"
-    p = f"the {test} {{}} equality (Holm p = {told.p_holm:.2g})"
-    if told.p_holm <= told.alpha:
-        return [f"A claim needs two things: {p.format('rejects')}, but the interval includes 0."]
-    return [f"A claim needs two things: the interval excludes 0, but {p.format('does not reject')}."]
 
 
 def _outlook(told: Statement) -> list[str]:
@@ -204,4 +191,4 @@ def _numbers(told: Statement) -> str:
 def _scope(told: Statement) -> str:
     trials = "" if told.n_trials is None else f"{number_of(told.n_trials, 'trial')} each"
     scope = f"these spaces, {trials}" if trials else "these recipes"
-    return f"{told.n} {told.unit}, simultaneous {show_coverage(told.alpha)} interval; {scope}"
+    return f"{told.n} {told.unit}, adjusted {show_coverage(told.alpha)} interval; {scope}"

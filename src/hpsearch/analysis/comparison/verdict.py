@@ -25,21 +25,17 @@ class ClaimKind(StrEnum):
     FULL = auto()
 
 
-def claims(
-    p_holm: float, ci_sim: tuple[float, float] | None, ci_crossed: tuple[float, float] | None, alpha: float
-) -> ClaimKind:
-    """Whether a difference may be claimed: by the exact test and the interval of all pairs at once, never by one alone.
+def claims(ci_sim: tuple[float, float] | None, ci_crossed: tuple[float, float] | None) -> ClaimKind:
+    """Whether a difference may be claimed: where the interval, and so the test that it inverts, excludes 0.
 
     Only full claims take a level out of `paired.contenders`.
 
     Args:
-        p_holm: Sign-flip p after Holm.
-        ci_sim: Simultaneous interval over seeds; None where a run diverged, so that there is none.
+        ci_sim: Interval over seeds, adjusted for all comparisons; None where a run diverged, so that there is none.
         ci_crossed: Interval over seeds and images (S-12), at the level of `ci_sim`; where the scored rows are re-drawn,
             the corrected interval (S-10); None without either.
-        alpha: Family-wise level.
     """
-    if ci_sim is None or not p_holm <= alpha or side_of_zero(ci_sim) == 0:
+    if ci_sim is None or side_of_zero(ci_sim) == 0:
         return ClaimKind.NONE
     if ci_crossed is None or side_of_zero(ci_crossed) != side_of_zero(ci_sim):
         return ClaimKind.ON_THIS_REPORT_SET_ONLY
@@ -59,7 +55,7 @@ def verdict(low: float, high: float, delta: float | None, claim: bool) -> State:
     difference that is smaller than delta is equivalent, too.
 
     Args:
-        low: Lower end of the simultaneous interval.
+        low: lower end of the adjusted interval.
         high: Upper end, >= `low`.
         delta: Smallest difference that matters, > 0; None if none is declared: nothing is equivalent then.
         claim: Whether `claims` allows one. It has no effect on an interval that includes 0.

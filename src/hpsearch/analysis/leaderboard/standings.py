@@ -29,7 +29,6 @@ from hpsearch.analysis.rules.inclusion import inclusion
 from hpsearch.analysis.rules.under_tuned import under_tuned
 from hpsearch.formatting import number_of
 from hpsearch.statistics.crossed_effects import crossed
-from hpsearch.statistics.paired_tests import holm
 from hpsearch.statistics.selection_bias import expected_max_binomial
 
 IDENTIFYING = ("optimizer", "loss")
@@ -45,10 +44,10 @@ class Comparison:
         b: The other.
         n: Common seeds.
         diff: Mean of a - b.
-        ci_sim: Interval over seeds that holds for all comparisons at once; NaN where there is none.
+        ci_sim: Interval over seeds, adjusted for all comparisons; NaN where there is none.
         ci_images: Interval over seeds and images, or over folds, that holds for all pairs; NaN where there is none.
         p: Two-sided, of the sign-flip test.
-        p_holm: After Holm.
+        p_adjusted: Adjusted for all comparisons.
         state: The verdict.
         claim: For what it may be claimed.
         sentence: What may be said.
@@ -62,7 +61,7 @@ class Comparison:
     ci_sim: Interval
     ci_images: Interval
     p: float
-    p_holm: float
+    p_adjusted: float
     state: State
     claim: ClaimKind
     sentence: str
@@ -84,12 +83,9 @@ def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tup
     first, family, every = seeded[0], _family(declared, len(seeded)), math.comb(len(seeded), 2)
     pairs = [_two(by_name[first.sweep], first, by_name[other.sweep], other) for other in seeded[1:]]
     measured = [pair_up(pair, *(level.name for level in pair.design.levels)) for pair in pairs]
-    numbers = [_for_every_pair(measure(paired, family), paired, family.alpha / every) for paired in measured]
-    adjusted = _holm([one.p for one in numbers], family.m)
-    cases = [
-        PairCase(paired, one, p, claims(p, one.ci_sim, one.wider, family.alpha))
-        for paired, one, p in zip(measured, numbers, adjusted, strict=True)
-    ]
+    known = zip(measured, measure(measured, family), strict=True)
+    numbers = [(paired, _for_every_pair(one, paired, family.alpha / every)) for paired, one in known]
+    cases = [PairCase(paired, one, claims(one.ci_sim, one.wider)) for paired, one in numbers]
     grounds = [JudgingContext(pair, family, _gates(pair)) for pair in pairs]
     orders = [orders_found(one, [case]) for one, case in zip(grounds, cases, strict=True)]
     included = [gate for pair, found in zip(pairs, orders, strict=True) for gate in inclusion(pair.design, found)]
@@ -108,13 +104,6 @@ def _family(compared: Sequence[Evidence], entries: int) -> ComparisonFamily:
     if design.folds > 1:
         return ComparisonFamily(math.comb(entries, 2), alpha, delta, val_per_train(design))
     return ComparisonFamily(entries - 1, alpha, delta, None)
-
-
-def _holm(p: Sequence[float], m: int) -> list[float]:
-    """Adjusted for m comparisons, of which those that are not asked for count as 1; NaN without a test."""
-    known = [1.0 if math.isnan(one) else one for one in p]
-    adjusted = holm([*known, *[1.0] * (m - len(known))]).tolist()
-    return [math.nan if math.isnan(one) else value for one, value in zip(p, adjusted, strict=False)]
 
 
 def _for_every_pair(one: PairStatistics, paired: PairedScores, alpha: float) -> PairStatistics:
@@ -186,8 +175,8 @@ def _told(grounds: JudgingContext, case: PairCase, budgets: Sequence[str]) -> Co
 def _comparison(case: PairCase, state: State, claim: ClaimKind, text: str, code: str = "") -> Comparison:
     paired, one = case.paired, case.numbers
     return Comparison(
-        paired.a, paired.b, paired.n, one.diff, one.ci_sim or NOWHERE, one.wider or NOWHERE, one.p, case.p_holm, state,
-        claim, text, code,
+        paired.a, paired.b, paired.n, one.diff, one.ci_sim or NOWHERE, one.wider or NOWHERE, one.p, one.p_adjusted,
+        state, claim, text, code,
     )  # fmt: skip
 
 

@@ -90,11 +90,11 @@ def _pair_legend(pairs: Sequence[Pair]) -> list[Entry]:
     entries: list[Entry] = [(sample(line="", marker="o", color=MUTED), "a seed")]
     if any(not pair.refused for pair in pairs):
         entries += [
-            (sample(marker="D"), "mean, simultaneous"),
+            (sample(marker="D"), "mean, adjusted"),
             (Line2D([], [], color=SHADE, linewidth=4), "95 %, this pair alone"),
         ]
     if any(_images(pair) for pair in pairs):
-        entries.append((sample(line=":"), f"simultaneous, seeds {TIMES} images"))
+        entries.append((sample(line=":"), f"adjusted, seeds {TIMES} images"))
     return entries
 
 

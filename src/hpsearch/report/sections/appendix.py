@@ -49,7 +49,7 @@ FORMULAS = (
         "Var = (MS_seed + MS_image - MS_rest) / (S n): seeds and images crossed",
         "Owen, Annals of Applied Statistics 2007",
     ),
-    ("S-14", "equivalent: the simultaneous interval lies inside of ± δ", "Schuirmann, 1987"),
+    ("S-14", "equivalent: the adjusted interval lies inside of ± δ", "Schuirmann, 1987"),
     ("S-15", "seeds for 80 % power, from the noncentral t distribution", "Cohen, 1988"),
     (
         "S-16",
@@ -75,8 +75,13 @@ FORMULAS = (
     ),
     (
         "p",
-        "exact sign-flip over all sign vectors up to 14 seeds, 100,000 random ones beyond; then Holm",
-        "Fisher, 1935; Holm, 1979",
+        "exact sign-flip over all sign vectors up to 14 seeds, random ones beyond; adjusted by step-down min p",
+        "Fisher, 1935; Westfall & Young, 1993",
+    ),
+    (
+        "interval",
+        "k-th lowest to k-th highest mean of the differences over all subsets of seeds, k = level x 2^(n - 1)",
+        "Hartigan, JASA 1969",
     ),
     ("Wilson", "score interval of a share", "Wilson, 1927"),
     ("DKW", f"± √(ln(2 / {ALPHA}) / (2 N)) around a distribution function", "Massart, 1990"),

@@ -325,9 +325,9 @@ def _signed(optimism: float, interval_: tuple[float, float], mean: float) -> str
 def _pairs(findings: Findings) -> Table:
     crossed, folded = any(pair.ci_images is not None for pair in findings.pairs), is_folded(findings)
     columns = [
-        f"A {MINUS} B", "common seeds" if folded else "pairs", "difference [95 %]", "simultaneous",
-        *([f"seeds {TIMES} images, simultaneous"] if crossed else []),
-        "p", "Holm p", "P(A > B)", *([] if folded else ["seeds for 80 % power"]), "state",
+        f"A {MINUS} B", "common seeds" if folded else "pairs", "difference [95 %]", "adjusted",
+        *([f"seeds {TIMES} images, adjusted"] if crossed else []),
+        "p", "adjusted p", "P(A > B)", *([] if folded else ["seeds for 80 % power"]), "state",
     ]  # fmt: skip
     rows = []
     for pair in shown_pairs(findings):
@@ -345,7 +345,7 @@ def _numbers(pair: Pair, *, crossed: bool, folded: bool) -> list[str]:
     power = [] if folded else [DASH if pair.needed is None else f"about {pair.needed}"]
     return [
         difference(pair.diff, pair.ci), format_interval(pair.ci_sim, pair.diff),
-        *([format_interval(pair.ci_images, pair.diff)] if crossed else []), p_value(pair.p), p_value(pair.p_holm),
+        *([format_interval(pair.ci_images, pair.diff)] if crossed else []), p_value(pair.p), p_value(pair.p_adjusted),
         two_digits(pair.superiority), *power,
     ]  # fmt: skip
 
