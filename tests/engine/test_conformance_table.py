@@ -161,8 +161,8 @@ def table(make_config, make_rows, make_fit, dtype):
 def test_every_pair_of_options_is_among_the_cases():
     rows = all_pairs(FACTORS, seed=1)
     numbers = [{name: FACTORS[name].index(value) for name, value in row.items()} for row in rows]
-    fingerprinted = set().union(*map(pairs_of, numbers))
-    assert len(fingerprinted) == sum(len(a) * len(b) for a, b in combinations(FACTORS.values(), 2))
+    covered = set().union(*map(pairs_of, numbers))
+    assert len(covered) == sum(len(a) * len(b) for a, b in combinations(FACTORS.values(), 2))
 
 
 def jumps(row):

@@ -36,7 +36,7 @@ def run(scheduler, configs):
     return scores, failures
 
 
-def foreman_of(workshop, configs, *, width=8, fits=1, steps=0, engine=Engine.FLEET):
+def scheduler_of(workshop, configs, *, width=8, fits=1, steps=0, engine=Engine.FLEET):
     fleet_settings = {shape_key(config): FleetSettings(engine, width, 1.0) for config in configs.values()}
     return FleetScheduler(workshop, fleet_settings, fits, steps, list(configs.values()))
 
@@ -47,7 +47,7 @@ def sizes(workshop):
 
 def test_each_trial_gets_its_own_result_back(make_config):
     configs = trials(make_config, 13)
-    scores, failures = run(foreman_of(Workshop(2), configs), configs)
+    scores, failures = run(scheduler_of(Workshop(2), configs), configs)
     assert scores == {k: k + 1.0 for k in range(13)}
     assert failures == {}
 
@@ -66,19 +66,19 @@ def test_fleets_are_as_wide_as_they_may_be_and_every_worker_has_its_share(
     n, workers, width, fits, expected, make_config
 ):
     configs, workshop = trials(make_config, n), Workshop(workers)
-    run(foreman_of(workshop, configs, width=width, fits=fits), configs)
+    run(scheduler_of(workshop, configs, width=width, fits=fits), configs)
     assert sizes(workshop) == expected
 
 
 def test_a_batch_is_no_longer_than_half_a_minute(make_config):
     configs, workshop = trials(make_config, 20), Workshop(1)
-    run(foreman_of(workshop, configs, width=256, steps=7500), configs)  # 7.5 s a trial at 1 ms a step
+    run(scheduler_of(workshop, configs, width=256, steps=7500), configs)  # 7.5 s a trial at 1 ms a step
     assert sizes(workshop) == [4] * 5
 
 
 def test_the_reference_engine_trains_trial_by_trial(make_config):
     configs, workshop = trials(make_config, 5), Workshop(2)
-    run(foreman_of(workshop, configs, engine=Engine.REFERENCE, width=1), configs)
+    run(scheduler_of(workshop, configs, engine=Engine.REFERENCE, width=1), configs)
     assert sizes(workshop) == [1] * 5
     assert {job.engine for job in workshop.seen} == {Engine.REFERENCE}
 
@@ -87,7 +87,7 @@ def test_only_trials_of_one_shape_train_together(make_config):
     narrow, wide = trials(make_config, 6, width=4), trials(make_config, 6, width=5)
     configs = {2 * k: config for k, config in narrow.items()} | {2 * k + 1: config for k, config in wide.items()}
     workshop = Workshop(2)
-    scores, _ = run(foreman_of(workshop, configs), configs)
+    scores, _ = run(scheduler_of(workshop, configs), configs)
     assert len(scores) == 12
     assert sizes(workshop) == [3] * 4
     assert all(len({shape_key(trial.config) for trial in job.trials}) == 1 for job in workshop.seen)
@@ -100,7 +100,7 @@ def test_a_fleet_that_kills_its_worker_is_tried_again_trial_by_trial(make_config
         return DIED if any(trial.config.optimizer.lr == 3.0 for trial in job.trials) else None
 
     workshop = Workshop(1, fate)
-    scores, failures = run(foreman_of(workshop, configs), configs)
+    scores, failures = run(scheduler_of(workshop, configs), configs)
     assert failures == {2: DIED}
     assert sorted(scores) == [0, 1, 3, 4, 5]
     assert sizes(workshop) == [6, 1, 1, 1, 1, 1, 1]
@@ -109,7 +109,7 @@ def test_a_fleet_that_kills_its_worker_is_tried_again_trial_by_trial(make_config
 def test_a_fleet_that_runs_out_of_memory_is_halved_until_it_fits(make_config):
     configs = trials(make_config, 8)
     workshop = Workshop(1, lambda job: NO_MEMORY if len(job.trials) > 2 else None)
-    scores, failures = run(foreman_of(workshop, configs), configs)
+    scores, failures = run(scheduler_of(workshop, configs), configs)
     assert (len(scores), failures) == (8, {})
     assert Counter(sizes(workshop)) == {8: 1, 4: 2, 2: 4}
 
@@ -117,7 +117,7 @@ def test_a_fleet_that_runs_out_of_memory_is_halved_until_it_fits(make_config):
 def test_the_folds_of_one_trial_are_tried_in_narrower_fleets_before_it_fails_for_memory(make_config):
     configs = trials(make_config, 1)
     workshop = Workshop(1, lambda _: NO_MEMORY)
-    _, failures = run(foreman_of(workshop, configs, width=8, fits=8), configs)
+    _, failures = run(scheduler_of(workshop, configs, width=8, fits=8), configs)
     assert failures == {0: NO_MEMORY}
     assert [job.width for job in workshop.seen] == [8, 4, 2, 1]
 
@@ -125,14 +125,14 @@ def test_the_folds_of_one_trial_are_tried_in_narrower_fleets_before_it_fails_for
 def test_a_refused_configuration_is_told_at_once(make_config):
     configs = trials(make_config, 4)
     workshop = Workshop(1, lambda _: REFUSED)
-    scheduler = foreman_of(workshop, configs)
+    scheduler = scheduler_of(workshop, configs)
     scheduler.submit(0, TrialJob(configs[0]))
     assert [done.failure for done in scheduler.wait(0.1)] == [REFUSED]
 
 
 def test_the_fits_of_a_single_trial_are_dealt_out_to_all_workers(make_config):
     configs, workshop = trials(make_config, 1), Workshop(3)
-    scores, _ = run(foreman_of(workshop, configs, fits=5), configs)
+    scores, _ = run(scheduler_of(workshop, configs, fits=5), configs)
     shares, (last,) = workshop.seen[:-1], workshop.seen[-1:]
     assert [(job.share, job.shares) for job in shares] == [(0, 3), (1, 3), (2, 3)]
     assert isinstance(last, ScoreJob)
@@ -142,7 +142,7 @@ def test_the_fits_of_a_single_trial_are_dealt_out_to_all_workers(make_config):
 def test_a_trial_whose_share_fails_fails_once(make_config):
     configs = trials(make_config, 1)
     workshop = Workshop(2, lambda job: BROKEN if job.share == 0 else None)
-    scheduler = foreman_of(workshop, configs, fits=4)
+    scheduler = scheduler_of(workshop, configs, fits=4)
     scores, failures = run(scheduler, configs)
     assert (scores, failures) == ({}, {0: BROKEN})
     assert not scheduler.busy
@@ -151,20 +151,20 @@ def test_a_trial_whose_share_fails_fails_once(make_config):
 def test_a_share_that_runs_out_of_memory_is_tried_in_narrower_fleets(make_config):
     configs = trials(make_config, 1)
     workshop = Workshop(2, lambda job: NO_MEMORY if isinstance(job, PartialTrialJob) and job.width > 2 else None)
-    scores, failures = run(foreman_of(workshop, configs, width=8, fits=4), configs)
+    scores, failures = run(scheduler_of(workshop, configs, width=8, fits=4), configs)
     assert (list(scores), failures) == ([0], {})
     assert Counter(job.width for job in workshop.seen if isinstance(job, PartialTrialJob)) == {8: 2, 4: 2, 2: 2}
 
 
 def test_trials_beside_others_are_not_split(make_config):
     configs, workshop = trials(make_config, 2), Workshop(2)
-    run(foreman_of(workshop, configs, fits=4), configs)
+    run(scheduler_of(workshop, configs, fits=4), configs)
     assert sizes(workshop) == [1, 1]
 
 
 def test_a_batchs_time_is_shared_by_its_trials(make_config):
     configs = trials(make_config, 3)
-    scheduler = foreman_of(Workshop(1), configs)
+    scheduler = scheduler_of(Workshop(1), configs)
     for k, config in configs.items():
         scheduler.submit(k, TrialJob(replace(config)))
     assert [done.seconds for done in scheduler.wait(0.1)] == [2.0] * 3
@@ -189,7 +189,7 @@ def test_a_foreman_says_how_much_is_trained_and_for_how_long(make_config, monkey
     monkeypatch.setattr("hpsearch.execution.scheduler.time.monotonic", lambda: now[0])
     configs = trials(make_config, 3)
     workshop = Workshop(2)
-    scheduler = foreman_of(workshop, configs, width=2)
+    scheduler = scheduler_of(workshop, configs, width=2)
     assert scheduler.underway == ""
     for k, config in configs.items():
         scheduler.submit(k, TrialJob(config))

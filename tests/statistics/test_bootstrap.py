@@ -83,12 +83,12 @@ def test_bands_are_drawn_for_each_budget_and_hold_the_curves():
 
 def test_the_band_covers_the_expected_best_of_fresh_searches():
     rng = np.random.default_rng(6)
-    truth, fingerprinted, searches = 10 / 11, 0, 150  # the best of ten uniform scores
+    truth, covered, searches = 10 / 11, 0, 150  # the best of ten uniform scores
     for search in range(searches):
         val = rng.random(50)
         low, high = curve_bands(val, val, [10], 0.05, seed=search, resamples=400)[:2]
-        fingerprinted += low[0] <= truth <= high[0]
-    assert 0.87 <= fingerprinted / searches <= 0.99
+        covered += low[0] <= truth <= high[0]
+    assert 0.87 <= covered / searches <= 0.99
 
 
 def test_a_seed_gives_the_same_bands_and_a_generator_goes_on():

@@ -131,5 +131,5 @@ def failed(row: TrialRow | ConfirmRow) -> bool:
 def parameter_names(values: Sequence[str], length: int = 24) -> dict[str, str]:
     """Drawn values to short names: `optimizer.adam.lr` is `lr`, unless another value ends like it."""
     last = {name: name.rsplit(".", 1)[-1] for name in values}
-    format_interval = list(last.values())
-    return {name: short(end if format_interval.count(end) == 1 else name, length) for name, end in last.items()}
+    ends = list(last.values())
+    return {name: short(end if ends.count(end) == 1 else name, length) for name, end in last.items()}

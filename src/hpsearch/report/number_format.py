@@ -10,25 +10,25 @@ from hpsearch.statistics.intervals import Z
 SMALLEST_P = 1e-4
 
 
-def interval(value: float, format_interval: Interval | None) -> str:
+def interval(value: float, ends: Interval | None) -> str:
     """`0.985 [0.962, 0.994]`; the value alone without a finite interval, a dash without a value."""
     if math.isnan(value):
         return DASH
-    if format_interval is None or not all(map(math.isfinite, (value, *format_interval))):
+    if ends is None or not all(map(math.isfinite, (value, *ends))):
         return show_number(value)
-    return show_interval(value, *format_interval)
+    return show_interval(value, *ends)
 
 
-def format_interval(format_interval: Interval | None, value: float = 0.0) -> str:
+def format_interval(ends: Interval | None, value: float = 0.0) -> str:
     """`[0.962, 0.994]`, rounded as the value it belongs to; a dash without it."""
-    if format_interval is None or not all(map(math.isfinite, format_interval)):
+    if ends is None or not all(map(math.isfinite, ends)):
         return DASH
-    return "[" + show_interval(value, *format_interval).partition("[")[2]
+    return "[" + show_interval(value, *ends).partition("[")[2]
 
 
-def difference(value: float, format_interval: Interval | None) -> str:
+def difference(value: float, ends: Interval | None) -> str:
     """As `interval`, with the sign of a positive value."""
-    text = interval(value, format_interval)
+    text = interval(value, ends)
     return f"+{text}" if value > 0 and not text.startswith(("+", "(")) else text
 
 
@@ -39,13 +39,13 @@ def spread(sd: float, n: int) -> str:
     return show_like(sd, sd / math.sqrt(2 * (n - 1)) or None)
 
 
-def format_like(value: float, format_interval: Interval | None) -> str:
+def format_like(value: float, ends: Interval | None) -> str:
     """A value rounded as its 95 % interval would round it; a dash without a value."""
     if math.isnan(value):
         return DASH
-    if format_interval is None or not all(map(math.isfinite, format_interval)):
+    if ends is None or not all(map(math.isfinite, ends)):
         return show_number(value)
-    return show_like(value, (format_interval[1] - format_interval[0]) / (2 * Z) or None)
+    return show_like(value, (ends[1] - ends[0]) / (2 * Z) or None)
 
 
 def percent(share: float) -> str:

@@ -68,14 +68,14 @@ def test_levels_that_differ_are_told_apart():
 
 def share_covered(seeds, images, reports, *, seed_sd):
     """How often the crossed interval holds 0, for two levels that are equal over all seeds and images."""
-    draw, fingerprinted = np.random.default_rng(11), 0
+    draw, covered = np.random.default_rng(11), 0
     for _ in range(reports):
         by_seed = draw.normal(0, seed_sd, (2, seeds, 1))
         by_image = 2 + 1.5 * draw.normal(size=images) + draw.normal(0, 0.7, (2, 1, images))
         correct = draw.logistic(size=(2, seeds, images)) < by_seed + by_image
         found = crossed(*correct, ALPHA)
-        fingerprinted += found.low <= 0 <= found.high
-    return fingerprinted / reports
+        covered += found.low <= 0 <= found.high
+    return covered / reports
 
 
 @pytest.mark.slow

@@ -104,13 +104,13 @@ def _images(pair: Pair) -> bool:
 
 def _difference_span(pairs: Sequence[Pair], delta: float | None) -> tuple[float, float]:
     """Limits around zero, δ and all intervals; a seed far beyond them, such as one that diverged, is pointed at."""
-    format_interval = [0.0, *((-1.3 * delta, 1.3 * delta) if delta is not None else ())]
+    ends = [0.0, *((-1.3 * delta, 1.3 * delta) if delta is not None else ())]
     for pair in pairs:
         if not pair.refused:
-            format_interval += [*pair.ci, *pair.ci_sim, *(pair.ci_images or ())]
+            ends += [*pair.ci, *pair.ci_sim, *(pair.ci_images or ())]
     finite = np.concatenate([pair.differences[np.isfinite(pair.differences)] for pair in pairs])
-    format_interval += np.quantile(finite, [0.03, 0.97]).tolist() if len(finite) else []
-    return span_of(format_interval, pad=0.05)
+    ends += np.quantile(finite, [0.03, 0.97]).tolist() if len(finite) else []
+    return span_of(ends, pad=0.05)
 
 
 def _draw_pair(axes: Axes, row: int, pair: Pair, limits: tuple[float, float]) -> None:
@@ -150,11 +150,11 @@ def shrinkage(findings: Findings) -> Figure | None:
         return None
     design, stages = findings.evidence.design, _stages(findings)
     values = {series.name: _stage_scores(findings, series.name, stages) for series in members}
-    format_interval = [end for series in members for end in findings.confirmed[series.name].interval]
+    ends = [end for series in members for end in findings.confirmed[series.name].interval]
     every = [value for scores in values.values() for value in scores if math.isfinite(value)]
     if not every:
         return None
-    low, high = span_of([*every, *format_interval, max(every) - 1.5 * (design.delta or 0)])
+    low, high = span_of([*every, *ends, max(every) - 1.5 * (design.delta or 0)])
     levels: list[Entry] = [(sample(series.look), _named(findings, series)) for series in members]
     figure, (axes,) = lay_out(Layout(height=210, foot=46, legend=[levels, delta_entries(design.delta)]))
     draw_delta(axes, "y", design.delta, max(every))
@@ -247,9 +247,9 @@ def _scores(findings: Findings, level: str) -> dict[int, float]:
 
 def _strip_span(findings: Findings, scores: dict[str, dict[int, float]]) -> tuple[float, float]:
     good = [row.report for row in findings.evidence.confirm if not failed(row) and math.isfinite(row.report)]
-    format_interval = [end for one in findings.confirmed.values() for end in one.interval]
+    ends = [end for one in findings.confirmed.values() for end in one.interval]
     top = max([value for keys in scores.values() for value in keys.values() if math.isfinite(value)], default=0.0)
-    return span_of([*good, *format_interval, top - 1.5 * (findings.evidence.design.delta or 0)], pad=0.05)
+    return span_of([*good, *ends, top - 1.5 * (findings.evidence.design.delta or 0)], pad=0.05)
 
 
 def _join_seeds(axes: Axes, rows: Sequence[dict[int, float]], limits: tuple[float, float]) -> None:
@@ -284,9 +284,9 @@ def interaction(findings: Findings) -> Figure | None:
     first, second = effects.values
     looks = [look(place) for place in range(2)]
     design = findings.evidence.design
-    format_interval = [end for level, _ in effects.cells.values() for end in _cell_interval(findings, level)]
+    ends = [end for level, _ in effects.cells.values() for end in _cell_interval(findings, level)]
     means = [mean for _, mean in effects.cells.values()]
-    low, high = span_of([*means, *format_interval, max(means) - 1.5 * (design.delta or 0)])
+    low, high = span_of([*means, *ends, max(means) - 1.5 * (design.delta or 0)])
     names = [short(f"{effects.factors[1]}: {value}", 30) for value in second]
     legend: list[Entry] = [(sample(shown), name) for shown, name in zip(looks, names, strict=True)]
     figure, (axes,) = lay_out(Layout(height=190, legend=[legend, delta_entries(design.delta)]))

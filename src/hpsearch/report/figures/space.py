@@ -199,8 +199,8 @@ def _draw_trials(
     kept = [(x, score) for x, score, row in points if not failed(row) and score >= low]
     axes.plot([x for x, _ in kept], [y for _, y in kept], "o", markersize=3, color=series.look.color, alpha=0.75)
     axes.plot(lost, [0.02] * len(lost), "x", markersize=4, color=MUTED, transform=axes.get_xaxis_transform())
-    format_interval = axes.get_xlim()
-    middle = sum(format_interval) / 2 if axes.get_xscale() == "linear" else math.sqrt(math.prod(format_interval))
+    limits = axes.get_xlim()
+    middle = sum(limits) / 2 if axes.get_xscale() == "linear" else math.sqrt(math.prod(limits))
     note_below(axes, middle, sum(not failed(row) and score < low for _, score, row in points))
     explored = findings.explored.get(series.name)
     chosen = [(x, score) for x, score, row in points if explored is not None and row.k == explored.recipe]
