@@ -72,18 +72,26 @@ def assert_honest(findings):
     for pair in pairs:
         assert_honest_pair(pair, plan, findings.looks)
         assert_allowed(pair, [gate for gate in findings.gates if gate.action in (Action.DOWNGRADE, Action.REFUSE)])
-    beaten = {pair.b if pair.diff > 0 else pair.a for pair in pairs if pair.claim == ClaimKind.FULL}
+    beaten = {behind(pair) for pair in pairs if pair.claim == ClaimKind.FULL}
     assert beaten == set(_names(findings)) - set(findings.contenders)
 
 
+RELIABLE = ("more_reliable", "less_reliable")
+
+
+def behind(pair):
+    """The level that a claim is about the defeat of."""
+    return pair.b if pair.diff > 0 or pair.state == "more_reliable" else pair.a
+
+
 def assert_honest_pair(pair, plan, looks):
-    assert (pair.state in ("refused", "more_reliable", "less_reliable")) == bool(pair.refused)
+    assert (pair.state in ("refused", *RELIABLE)) == bool(pair.refused)
     assert pair.sentence
     if pair.claim != "none":
         need = 2 if plan.folds > 1 else minimum_seeds(max(1, len(plan.pairs)), plan.alpha / looks)
         assert pair.n >= need
         assert pair.p_adjusted <= plan.alpha / looks
-        assert pair.ci_sim[0] > 0 or pair.ci_sim[1] < 0
+        assert pair.ci_sim[0] > 0 or pair.ci_sim[1] < 0 or pair.state in RELIABLE
         assert plan.exploratory is None
     if math.isfinite(pair.diff) and all(map(math.isfinite, pair.ci_sim)):
         assert pair.ci_sim[0] <= pair.diff + 1e-12
@@ -92,9 +100,8 @@ def assert_honest_pair(pair, plan, looks):
 
 def assert_allowed(pair, broken):
     """A rule about a level holds in every pair with it, a rule about all levels in every pair."""
-    behind = {pair.a if pair.diff < 0 else pair.b} if pair.claim != "none" else set()
     excused = {gate.level for gate in broken if gate.rule in ("R17", "R18")}
-    assert not behind & excused
+    assert pair.claim == "none" or behind(pair) not in excused
     unequal = {gate.level for gate in broken if gate.rule in ("R06", "R08", "R09", "R10", "R11")}
     assert pair.refused or not {None, pair.a, pair.b} & unequal
 

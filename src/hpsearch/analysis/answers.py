@@ -121,14 +121,14 @@ def _headline(
         return Answer("exploratory", f"Nothing is compared: there is one level. {alone}")
     if not confirmed:
         return Answer("exploratory", f"Nothing is confirmed: no recipe has a score on fresh seeds.{known}")
-    if pairs and all(pair.refused for pair in pairs):
-        means = " by its mean" if any(pair.state in RELIABLE for pair in pairs) else ""
-        left = f"so that every level remains a contender: {_named(contenders)}"
-        return Answer("refused", f"No pair is compared{means}, {left}.")
     if len(contenders) == 1:
         others = f"each of the {len(levels) - 1} others is claimed to be behind another level"
         behind = others if len(levels) > 2 else "the other one is claimed to be behind it"
         return Answer("claim", f"{visible(contenders[0])} is the best level: {behind}.")
+    if pairs and all(pair.refused for pair in pairs) and len(contenders) == len(levels):
+        means = " by its mean" if any(pair.state in RELIABLE for pair in pairs) else ""
+        left = f"so that every level remains a contender: {_named(contenders)}"
+        return Answer("refused", f"No pair is compared{means}, {left}.")
     if all(pair.state == State.EQUIVALENT for pair in pairs):
         here = "" if all(_covers(pair, evidence.design) for pair in pairs) else " on this report set only"
         within = f"Every compared pair is equivalent within {evidence.design.delta:g}{here}"

@@ -1,6 +1,7 @@
 """What may be said about two levels."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -256,9 +257,11 @@ def test_a_sentence_with_a_claim_needs_the_claim():
 
 @pytest.mark.parametrize(("ahead", "state"), [("a", State.MORE_RELIABLE), ("b", State.LESS_RELIABLE)])
 def test_reliability_names_first_what_diverges_less_often(ahead, state):
-    told = Reliability("a", "b", ahead, "1 of 9 …", Rule.NO_MISSING_PAIR)
+    told = Reliability("a", "b", ahead, "1 of 9 …", True, Rule.NO_MISSING_PAIR)
     behind = {"a": "b", "b": "a"}[ahead]
     text = sentence(state, told)
     assert text == f"{ahead} trains more reliably than {behind}: 1 of 9 …. Their means are not compared (R08)."
+    by_ranks = sentence(state, replace(told, by_shares=False))
+    assert by_ranks.startswith(f"{ahead} is ahead, diverged runs counted, of {behind}: 1 of 9 …. Their means")
     with pytest.raises(ValueError, match="must be"):
         sentence(State.REFUSED, told)

@@ -30,7 +30,7 @@ from hpsearch.analysis.exploration.trial_pool import trial_pool
 from hpsearch.analysis.findings import Rule, RuleResult
 from hpsearch.analysis.rules.inclusion import tuned_in_part
 from hpsearch.formatting import number_of, plural, show_like, show_score, visible
-from hpsearch.statistics.paired_tests import differences, spread
+from hpsearch.statistics.paired_tests import differences, signed_ranks, spread
 from hpsearch.statistics.proportions import fisher
 
 Names = tuple[str, str]
@@ -120,20 +120,26 @@ def never_compared(grounds: JudgingContext, case: PairCase) -> Refusal | None:
 
 
 def _reliability(grounds: JudgingContext, case: PairCase, never: Refusal) -> Reliability | None:
-    """The claim that one level diverges less often, where their means are refused for that.
+    """The claim that one level is ahead with diverged runs as the lowest, where means are refused for these.
 
-    It needs two things, as every claim: the sign-flip test on adjusted ranks, and Fisher's exact test of the shares
-    at the level of one of all comparisons. The first alone, on ranks, might have come from the scores of other seeds.
+    It needs the sign-flip test on adjusted ranks, and that the level behind diverged more often. Whether it is said of
+    the divergence itself is for Fisher's exact test of the shares to decide: ranks are of the other seeds, too.
     """
-    paired, family = case.paired, grounds.family
-    if not paired.diverged or never.rule is not Rule.NO_MISSING_PAIR or not case.numbers.p_adjusted <= family.alpha:
+    paired = case.paired
+    if not paired.diverged or never.rule is not Rule.NO_MISSING_PAIR:
         return None
     (a, of_a), (b, of_b) = paired.failed
-    ahead, loser = (paired.a, paired.b) if a / of_a < b / of_b else (paired.b, paired.a)
-    barred = against(grounds.gates, Withheld.LOSS, loser) or against(grounds.gates, Withheld.CLAIM, ahead, loser)
-    if fisher(a, of_a, b, of_b) > family.each or barred is not None:
+    side = int(signed_ranks(differences(paired.scores_a, paired.scores_b)).sum())
+    if not case.numbers.p_adjusted <= grounds.family.alpha or side * (b / of_b - a / of_a) <= 0:
         return None
-    return Reliability(paired.a, paired.b, ahead, shares_diverged(paired), never.rule, never.fix)
+    ahead, loser = (paired.a, paired.b) if side > 0 else (paired.b, paired.a)
+    if against(grounds.gates, Withheld.LOSS, loser) or against(grounds.gates, Withheld.CLAIM, ahead, loser):
+        return None
+    shares = f"{shares_diverged(paired)}; with these as the lowest, sign-flip test on ranks, adjusted p"
+    by_shares = fisher(a, of_a, b, of_b) <= grounds.family.alpha
+    return Reliability(
+        paired.a, paired.b, ahead, f"{shares} = {case.numbers.p_adjusted:.2g}", by_shares, never.rule, never.fix
+    )
 
 
 def _withheld(grounds: JudgingContext, case: PairCase) -> Refusal | None:

@@ -133,7 +133,8 @@ def _pair(grounds: JudgingContext, case: PairCase) -> Pair:
         plain = _as_pair(unknown_if_refused(case, told), State.REFUSED, sentence(State.REFUSED, told))
         return replace(plain, refused=(told.rule,))
     if isinstance(told, Reliability):
-        return replace(_as_pair(case, told.state, sentence(told.state, told)), refused=(told.rule,))
+        claim = ClaimKind.FULL if told.by_shares else ClaimKind.ON_THIS_REPORT_SET_ONLY
+        return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=claim.value, refused=(told.rule,))
     return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=told.claim.value)
 
 
@@ -155,9 +156,15 @@ def _shown_differences(paired: PairedScores) -> np.ndarray:
     return shown
 
 
+def order_of(pair: Pair) -> tuple[str, str]:
+    """The level that is ahead, and the one behind."""
+    ahead = pair.diff > 0 if math.isfinite(pair.diff) else pair.state == State.MORE_RELIABLE
+    return (pair.a, pair.b) if ahead else (pair.b, pair.a)
+
+
 def contenders_of(evidence: Evidence, pairs: Sequence[Pair]) -> tuple[str, ...]:
     """The levels that no other is claimed to beat, whatever the report rows, by the alphabet."""
-    full = [pair for pair in pairs if pair.claim == ClaimKind.FULL]
-    claimed = {(pair.a, pair.b) if pair.diff > 0 else (pair.b, pair.a) for pair in full}
+    claimed = {order_of(pair) for pair in pairs if pair.claim == ClaimKind.FULL}
+    claimed -= cyclic_claims(sorted(claimed))  # by ranks: means on the same keys cannot contradict each other
     names = sorted((level.name for level in evidence.design.levels), key=lambda name: (name.casefold(), name))
     return contenders(names, claimed)

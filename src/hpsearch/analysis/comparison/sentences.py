@@ -33,13 +33,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Two levels of which one is claimed to diverge less often, so that their means are not compared.
+    """Two levels of which one is claimed to be ahead by ranks, since runs diverged, so that there are no means.
 
     Attributes:
         a: One level.
         b: The other.
-        ahead: The one that diverges less often.
-        shares: How often each of them diverged, with interval and p.
+        ahead: The one that is ahead, and diverges less often.
+        shares: How often each of them diverged, with interval and p, and the p of the ranks.
+        by_shares: Whether the shares alone tell them apart, too: it is then the more reliable one.
         rule: Which refuses the means.
         fix: The override that would give them; empty where none does.
     """
@@ -48,6 +49,7 @@ class Reliability:
     b: str
     ahead: str
     shares: str
+    by_shares: bool
     rule: Rule
     fix: str = ""
 
@@ -127,7 +129,8 @@ def sentence(state: State, about: Statement | Reliability | Refusal) -> str:
         return f"Not compared: {visible(about.a)} and {visible(about.b)}, {about.reason} ({about.rule}).{fix}"
     if isinstance(about, Reliability):
         behind = about.b if about.ahead == about.a else about.a
-        head = f"{visible(about.ahead)} trains more reliably than {visible(behind)}"
+        than = "trains more reliably than" if about.by_shares else "is ahead, diverged runs counted, of"
+        head = f"{visible(about.ahead)} {than} {visible(behind)}"
         return f"{head}: {about.shares}. Their means are not compared ({about.rule}).{fix}"
     ordered = about.mirrored() if about.side < 0 else about
     ordered = replace(ordered, a=visible(ordered.a), b=visible(ordered.b))

@@ -13,7 +13,8 @@ from hpsearch.analysis.findings import Rule, RuleResult
 from hpsearch.analysis.next_space import Axis, edge_of, widened
 from hpsearch.formatting import number_of, show_value, visible
 from hpsearch.quoting import shell_quoted
-from hpsearch.records import Value
+from hpsearch.records import Status, Value
+from hpsearch.statistics.tuning_curves import FEWEST_TRIALS
 
 NEAR = 0.2
 """Outer part of a (log) range in which scores may still rise towards its end."""
@@ -30,8 +31,8 @@ def under_tuned(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> li
 
     A level is under-tuned, too, if the default recipe of the library has a higher `val` score than what was drawn.
 
-    Ends without room beyond them, such as a dropout of 0, are none. Nor is a recipe at an edge because of a score that
-    every trial of its level has: it stands for all of them.
+    Ends without room beyond them, such as a dropout of 0, are none. A level of which no trial learned anything, or all
+    have the same score, has no better place in its ranges.
     """
     return [gate for level in evidence.design.levels for gate in _of_level(evidence, level, explored.get(level.name))]
 
@@ -40,6 +41,8 @@ def _of_level(evidence: Evidence, level: LevelDesign, explored: SearchSummary | 
     values, pool = _recipe(evidence, level.name, explored), trial_pool(evidence, level.name)
     if len(pool) > 1 and len(np.unique(pool.val)) == 1:  # such as weights of zero, which nothing trains
         return [Rule.INSIDE_ITS_RANGE.holds("every trial has the same score, wherever it lies", level=level.name)]
+    if len(pool) >= FEWEST_TRIALS and all(row.status in (Status.STALLED, Status.DIVERGED) for row in pool.rows):
+        return [Rule.INSIDE_ITS_RANGE.holds("no trial learned anything, wherever it lies", level=level.name)]
     found = _behind_its_default(evidence, level, explored)
     for name, bounds in level.space.items():
         edge = edge_of(bounds, values.get(name))
