@@ -40,6 +40,7 @@ MISCOUNTED = re.compile(
 def texts_of(findings):
     """Every sentence of the findings, names of levels taken out: they are words of the user's."""
     told = [one.sentence for one in findings.answers] + [pair.sentence for pair in findings.pairs]
+    told += [findings.headline.sentence, findings.headline.settle] if findings.headline is not None else []
     told += [text for gate in findings.gates for text in (gate.reason, gate.fix)] + list(findings.limits)
     return [text.replace("best", "") if "best" in _names(findings) else text for text in told]
 

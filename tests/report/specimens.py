@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from hpsearch.analysis.comparison.levels import family_of
 from hpsearch.analysis.comparison.paired_scores import NOWHERE
 from hpsearch.analysis.evidence import TestRow
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Factorial, Findings, Flip, Hint, Rule, TimeRatio
+from hpsearch.analysis.headline import headline
 from hpsearch.analysis.test_results import errors_of, shipped_pairs
 from hpsearch.metrics import MACRO_F1, MSE
 from tests.report.specimen_parts import Shape
@@ -208,4 +210,11 @@ MADE = (optimizers, two_levels, unconfirmed, kfold, refused, one_level, hostile,
 
 def every_specimen() -> dict[str, Findings]:
     """All of them by name."""
-    return {made.__name__: made() for made in MADE}
+    return {made.__name__: with_headline(made()) for made in MADE}
+
+
+def with_headline(found: Findings) -> Findings:
+    """With the first screen that follows from the rest."""
+    family = family_of(found.evidence, found.looks)
+    first = headline(found.evidence, found.explored, found.confirmed, found.pairs, family, found.gates)
+    return replace(found, headline=first)

@@ -98,8 +98,8 @@ def test_every_section_is_there_in_order(name, pages):
 
 @pytest.mark.parametrize("name", SPECIMENS)
 def test_markdown_has_the_sections_of_the_page(name, pages, notes):
-    headings = re.findall(r"^## (\d)\. ", notes[name], flags=re.MULTILINE)
-    assert headings == [str(ANCHORS.index(anchor)) for anchor in pages[name].anchors]
+    headings = re.findall(r"^## (\w+)", notes[name], flags=re.MULTILINE)
+    assert [heading.lower() for heading in headings] == pages[name].anchors
 
 
 @pytest.mark.parametrize("name", SPECIMENS)
@@ -114,7 +114,7 @@ def test_no_word_claims_more_than_was_shown(name, pages, files):
     said = [pages[name].text, files[name]["report.md"].decode()]
     said += [data.decode() for path, data in files[name].items() if path.endswith(".svg")]
     for text in said:
-        allowed = re.sub(r"P\\?\(level is best \\?\| k\\?\)", "", text)
+        allowed = re.sub(r"P\\?\(level is best \\?\| k\\?\)|behind the best|its best", "", text)
         assert not [word for word in FORBIDDEN if re.search(word, allowed, flags=re.IGNORECASE)]
 
 
@@ -155,7 +155,7 @@ def test_an_svg_is_xml_with_names_of_its_own_alone(name, files):
 
 @pytest.mark.parametrize("name", SPECIMENS)
 def test_what_the_search_found_is_said_as_found_in_the_search(name, notes):
-    explored = notes[name].partition("\n## 3. ")[2].partition("\n## ")[0]
+    explored = notes[name].partition("\n## Explore")[2].partition("\n## ")[0]
     captions = re.findall(r"^([A-Z].*\.)\n\n\|", explored, flags=re.MULTILINE)
     said = [line[2:] for line in explored.splitlines() if line.startswith("- ")]
     assert captions
@@ -165,7 +165,7 @@ def test_what_the_search_found_is_said_as_found_in_the_search(name, notes):
 
 @pytest.mark.parametrize(("name", "bold"), [("two_levels", ["batch norm before"]), ("optimizers", []), ("refused", [])])
 def test_only_a_sole_contender_is_bold(name, bold, pages):
-    assert pages[name].bold == bold
+    assert sorted(set(pages[name].bold)) == bold
 
 
 def test_several_contenders_are_listed_by_the_alphabet(notes):
@@ -184,12 +184,12 @@ def test_what_a_gate_forbids_is_not_shown_but_the_gate_and_its_fix(pages, files)
 
 def test_calibrated_losses_stand_where_levels_differ_in_their_loss_alone(notes):
     assert {name for name, text in notes.items() if re.search(r"T[12]b\.|log loss", text)} == {"hostile"}
-    confirmed = notes["hostile"].partition("\n## 4. ")[2].partition("\n## ")[0]
+    confirmed = notes["hostile"].partition("\n## Confirm")[2].partition("\n## ")[0]
     assert confirmed.index("T2. Pairs") < confirmed.index("T1b. Levels") < confirmed.index("T2b. Pairs")
 
 
 def test_failures_come_before_what_holds(notes):
-    table, _, folded = notes["two_levels"].partition("\n## 2. ")[2].partition("22 rules hold")
+    table, _, folded = notes["two_levels"].partition("\n## Gates")[2].partition("22 rules hold")
     assert "| R14: the test set is opened once | warn |" in table
     assert "R01" not in table
     assert "| R01 |" in folded
@@ -285,6 +285,6 @@ def test_of_foreign_results_a_page_says_nothing_of_what_no_table_tells(tmp_path,
     assert "Report of the table results" in text
     assert "*Applies to: results.csv.*" in text
     unknown = r"not known|unknown|epochs|[Ss]eed of the sweep|Fingerprint|0 trials each|\b0 test"
-    assert not re.findall(unknown, text.partition("## 2.")[0])
+    assert not re.findall(unknown, text.partition("## Gates")[0])
     assert "| level | confirm, mean \\[95 %\\] | SD over seeds | seeds | diverged in confirm |" in text
     assert "test set was not opened" not in text

@@ -16,7 +16,7 @@ from hpsearch.terminal.report import show_report
 SEEDS = range(1, 11)
 
 
-def told(tmp_path, *lost):
+def told(tmp_path, *lost, width=400):
     """The lines about levels that score alike but for chance, beside such of which nothing came to a score."""
     lines = ["phase,level,trial,key,select,report,status"]
     for at, level in enumerate("abc"):
@@ -26,18 +26,22 @@ def told(tmp_path, *lost):
     path = tmp_path / "results.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     findings, shown = analyse(read_table(path)), io.StringIO()
-    show_report(Terminal(Console(file=shown, width=400)), summarize(findings, [Path("report.html")]))
+    show_report(Terminal(Console(file=shown, width=width)), summarize(findings, [Path("report.html")]))
     return findings, shown.getvalue()
 
 
-@pytest.mark.parametrize("lost", ["", "d"], ids=["the headline is first", "the headline is not first"])
-def test_of_what_is_not_decided_pairs_are_counted_and_the_headline_is_told(tmp_path, lost):
+@pytest.mark.parametrize("lost", ["", "d"])
+def test_the_first_screen_is_the_sentence_and_every_option_in_the_order_of_their_means(tmp_path, lost):
     findings, shown = told(tmp_path, *lost)
-    undecided = sum(pair.state == "inconclusive" for pair in findings.pairs)
-    assert undecided == 3
-    assert "  and 3 comparisons that the data do not decide\n" in shown
-    (headline,) = [
-        one for one in findings.answers if re.search("levels (are not separated|remain contenders)", one.sentence)
-    ]
-    assert f"  INCONCLUSIVE  {headline.sentence}\n" in shown
+    head = findings.headline
+    assert " ".join(shown.split()).startswith(f"Report on results {head.sentence}")
+    rows = re.findall(r"^ ([a-d]) .*\d", shown, flags=re.MULTILINE)
+    assert rows == [row.level for row in head.standings]
+    assert "Options that share a letter cannot be told apart." in shown
     assert "Applies to" not in shown
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_no_line_of_the_first_screen_is_wider_than_the_terminal(tmp_path, width):
+    _, shown = told(tmp_path, width=width)
+    assert max(map(len, shown.partition("Written")[0].splitlines())) <= max(width, 70)

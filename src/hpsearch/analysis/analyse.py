@@ -17,6 +17,7 @@ from hpsearch.analysis.comparison.time_to_target import time_ratios
 from hpsearch.analysis.evidence import ConfirmRow, Evidence
 from hpsearch.analysis.exploration.summary import best_probability, explore_level, flips
 from hpsearch.analysis.findings import Findings, Pair, Rule, RuleResult
+from hpsearch.analysis.headline import headline
 from hpsearch.analysis.rules.design_and_search import claim_gates, design_gates, in_order, search_gates
 from hpsearch.analysis.search_linter import lint
 from hpsearch.analysis.test_results import errors_of, shipped_pairs
@@ -74,6 +75,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         no_effects="" if refusing_rules(gates) else why_no_effects(evidence, family.alpha),
         tested=errors_of(evidence),
         shipped=shipped_pairs(evidence.tests),
+        headline=headline(evidence, explored, confirmed, pairs, family, told),
     )
 
 

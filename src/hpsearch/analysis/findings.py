@@ -266,6 +266,68 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """One option beside the others. Scores are higher where better; NaN or None where there is none.
+
+    Attributes:
+        level: The option.
+        n: Fresh seeds with a result.
+        mean: Mean score on fresh seeds.
+        interval: Its 95 % interval.
+        worst: Score of the worst seed; minus infinity if a seed diverged.
+        letters: Options that share a letter are not separated; empty without any comparison.
+        behind: With the confidence of the report, its mean lies at most so far behind that of the best option.
+        failed: Trials of the search that diverged or learned nothing.
+        trials: Trials of the search.
+        failed_seeds: Fresh seeds that diverged.
+        untuned: Score of the default recipe.
+        after_few: Expected score of the selected one of 5 trials.
+        after_more: The same of 20 trials.
+        good: Share of the trials within delta of the recipe's score.
+        main: The value that matters most, and its smallest and largest value among these trials.
+        recipe: Number of the trial whose recipe was retrained.
+        drawn: What that trial drew.
+    """
+
+    level: str
+    n: int
+    mean: float
+    interval: Interval
+    worst: float
+    letters: str
+    behind: float
+    failed: int
+    trials: int
+    failed_seeds: int
+    untuned: float
+    after_few: float
+    after_more: float
+    good: float
+    main: tuple[str, float, float] | None
+    recipe: int | None
+    drawn: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What a person needs first.
+
+    Attributes:
+        status: `claim`, `equivalent`, `inconclusive`, `refused` or `exploratory`.
+        sentence: What to use, how sure that is, and what to avoid.
+        settle: What would settle what is open; empty if nothing is, or nobody knows.
+        cost: What the answer has cost.
+        standings: Every option, the highest mean first.
+    """
+
+    status: str
+    sentence: str
+    settle: str
+    cost: str
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """Everything that a report says.
 
@@ -292,6 +354,7 @@ class Findings:
         no_effects: Why a 2 x 2 design has no `factorial`; empty where it has one, and for other designs.
         tested: Of each row of `evidence.tests`, the errors of its numbers.
         shipped: Every two shipped models on the same test rows.
+        headline: The first screen; None where there is one level.
     """
 
     evidence: Evidence
@@ -315,3 +378,4 @@ class Findings:
     no_effects: str = ""
     tested: tuple[Tested, ...] = ()
     shipped: tuple[ShippedPair, ...] = ()
+    headline: Headline | None = None

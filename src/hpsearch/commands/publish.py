@@ -16,6 +16,7 @@ from hpsearch.commands.previous_reports import seen_before
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.model import LsuvInit, MlpModel
 from hpsearch.nn.init_scale import weight_deviation
+from hpsearch.report.first_screen import FirstScreen
 from hpsearch.report.write import write_report
 from hpsearch.statistics.mean_field import Layer, forward_moments
 from hpsearch.store.atomic_files import slug
@@ -71,6 +72,7 @@ class PublishedReport:
         files: Its files; `report.html` first.
         undecided: Number of comparisons of two levels that the data do not decide.
         lacking: The message that trials are missing; None if none are.
+        first: What is read first; None where nothing is compared.
     """
 
     name: str
@@ -78,6 +80,7 @@ class PublishedReport:
     files: tuple[Path, ...]
     undecided: int = 0
     lacking: str | None = None
+    first: FirstScreen | None = None
 
     @property
     def page(self) -> Path:
@@ -131,4 +134,6 @@ def summarize(findings: Findings, files: Sequence[Path]) -> PublishedReport:
     undecided = [each for each in findings.answers if each.status == State.INCONCLUSIVE and each.sentence in pairs]
     shown = (each for each in findings.answers if each.status != SCOPE and each not in undecided)
     answers = tuple((each.status, each.sentence) for each in shown)
-    return PublishedReport(findings.evidence.design.name, answers, tuple(files), len(undecided))
+    first, name = FirstScreen.of(findings), findings.evidence.design.name
+    answers = answers if first is None else ((first.status, first.sentence), *answers)
+    return PublishedReport(name, answers, tuple(files), len(undecided), first=first)

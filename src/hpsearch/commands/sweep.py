@@ -240,7 +240,10 @@ def _run(
 
 def _summary(score: Score, records: list[Record], report: "PublishedReport | None") -> str:
     if report is not None:
-        return "\n".join(f"- {status}: {sentence}" for status, sentence in report.answers)
+        from hpsearch.report.page import first_screen_markdown  # noqa: PLC0415 (matplotlib and scipy, a second)
+
+        answers = "\n".join(f"- {status}: {sentence}" for status, sentence in report.answers)
+        return answers if report.first is None else first_screen_markdown(report.first)
     champion, trials = find_champion(records), number_of(len(records), "trial")
     if champion is None:
         return f"None of {trials} has a score that counts."

@@ -1,6 +1,6 @@
 """What a page consists of, in the order in which it is read; HTML and Markdown show the same blocks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -95,6 +95,7 @@ class Table:
         caption: What it shows; empty if its section says it.
         numbers: Columns that are set to the right.
         wide: Columns that hold sentences.
+        cards: Whether each row becomes a card where the page is narrow.
     """
 
     kind: ClassVar[str] = "table"
@@ -103,6 +104,7 @@ class Table:
     caption: str = ""
     numbers: frozenset[int] = frozenset()
     wide: frozenset[int] = frozenset()
+    cards: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,14 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Blocks that stand side by side where there is room, the first one wider."""
+
+    kind: ClassVar[str] = "beside"
+    blocks: tuple["Block", ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """Something that is read only when it is opened.
 
@@ -184,7 +194,7 @@ class Fold:
     printed: bool = True
 
 
-Block = Text | Subtitle | Answers | Listing | Commands | Table | Refused | Gallery | Fold
+Block = Text | Subtitle | Answers | Listing | Commands | Table | Refused | Gallery | Beside | Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +207,7 @@ class Section:
         short: Its name in the table of contents.
         blocks: What it says.
         stamp: What kind of evidence it is, for a label beside its heading; empty if it is none.
+        folded: Whether it is read only when it is opened.
     """
 
     anchor: str
@@ -204,15 +215,16 @@ class Section:
     short: str
     blocks: tuple[Block, ...]
     stamp: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole report; its sections by their number, from 0."""
+    """A whole report, section by section."""
 
     title: str
     subtitle: str
-    sections: Mapping[int, Section]
+    sections: tuple[Section, ...]
     pictures: tuple[Picture, ...]
 
 

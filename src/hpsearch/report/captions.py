@@ -195,6 +195,15 @@ def _levels(findings: Findings) -> str:
     )
 
 
+def standings(findings: Findings) -> str:
+    """Of F0."""
+    order = "the highest mean first" if findings.confirmed else "no recipe has a mean"
+    return (
+        f"Each dot is one retraining of the chosen recipe on a fresh seed, {order}. Options that share a group letter "
+        "cannot be told apart. The ring is the library's default recipe in the search."
+    )
+
+
 def pairs(findings: Findings) -> str:
     """Of T2."""
     design, alpha = findings.evidence.design, alpha_of_look(findings)

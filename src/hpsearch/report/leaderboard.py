@@ -125,7 +125,7 @@ def compose(board: Leaderboard) -> Report:
         Section("limits", "Limits", "Limits", (Listing(tuple(_limits(board))),)),
     )
     subtitle = f"{number_of(len(board.entries), 'entry', 'entries')} of {number_of(len(board.sweeps), 'sweep')}"
-    return Report(title, f"{subtitle}, split {board.split.digest}", dict(enumerate(sections)), ())
+    return Report(title, f"{subtitle}, split {board.split.digest}", sections, ())
 
 
 def score_name(board: Leaderboard) -> str:

@@ -1,6 +1,7 @@
 """The report as one page of HTML and as Markdown: the same blocks, in the same order."""
 
 import re
+from dataclasses import replace
 from html import escape
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -8,9 +9,10 @@ from markupsafe import Markup
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.formatting import visible
-from hpsearch.report.blocks import Block, Fold, Gallery, Picture, Report
+from hpsearch.report.blocks import Answers, Beside, Block, Fold, Gallery, Picture, Report, Section, Sentence, Text
 from hpsearch.report.figures import render as rendering
 from hpsearch.report.figures.mechanism import Theory
+from hpsearch.report.first_screen import FirstScreen
 from hpsearch.report.sections.answer import answer, limits
 from hpsearch.report.sections.appendix import appendix
 from hpsearch.report.sections.confirmation import confirm
@@ -45,11 +47,11 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
         limits(findings),
         appendix(findings),
     )
-    # Numbers are those of the places, so that others refer to a section by the same one in every report.
-    sections = {number: part for number, part in enumerate(parts) if part is not None}
+    first, *others = (part for part in parts if part is not None)
+    sections = (first, *(replace(part, folded=findings.headline is not None) for part in others))
     title = f"{visible(plan.title)} on {visible(plan.data)}" if len(plan.levels) > 1 else visible(plan.name)
     what = "table" if plan.is_foreign else "sweep"
-    pictures = tuple(picture for section in sections.values() for picture in _pictures(section.blocks))
+    pictures = tuple(picture for section in sections for picture in _pictures(section.blocks))
     return Report(title, f"Report of the {what} {visible(plan.name)}", sections, pictures)
 
 
@@ -58,7 +60,7 @@ def _pictures(blocks: tuple[Block, ...]) -> list[Picture]:
     for block in blocks:
         if isinstance(block, Gallery):
             found += [item for item in block.items if isinstance(item, Picture)]
-        elif isinstance(block, Fold):
+        elif isinstance(block, Fold | Beside):
             found += _pictures(block.blocks)
     return found
 
@@ -79,10 +81,16 @@ def _shown(value: object) -> object:
 
 def markdown(report: Report) -> str:
     """The same for viewers of Markdown; figures are files beside it."""
-    environment = _environment(autoescape=False)
-    environment.filters |= {"md": markdown_text, "code": markdown_code, "fence": fence}
-    text = environment.get_template("report.md.j2").render(report=report)
+    text = _markdown_environment().get_template("report.md.j2").render(report=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def first_screen_markdown(first: FirstScreen) -> str:
+    """What is read first, without the figure."""
+    settle = (Text(first.settle),) if first.settle else ()
+    blocks = (Answers((Sentence(first.status, first.sentence),), lead=True), first.standings, *settle)
+    page = Report("", "", (Section("answer", "", "", blocks),), ())
+    return markdown(page).split("##", 1)[1].strip()
 
 
 def _environment(*, autoescape: bool) -> Environment:
@@ -93,6 +101,12 @@ def _environment(*, autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _markdown_environment() -> Environment:
+    environment = _environment(autoescape=False)
+    environment.filters |= {"md": markdown_text, "code": markdown_code, "fence": fence}
+    return environment
 
 
 def markdown_text(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.status import Status as Spinner
 from rich.text import Text
 
@@ -15,6 +16,9 @@ from hpsearch.formatting import visible
 from hpsearch.secrets import mask_text
 
 PLAIN_WIDTH = 120
+
+TEXT_WIDTH = 100
+"""Longest line of a paragraph: longer ones are hard to read."""
 
 QUIET_S = 30.0
 """Seconds without a line after which the current activity is printed to a file or a pipe."""
@@ -35,6 +39,11 @@ class Terminal:
         """Print a line of plain text without wrapping, so that commands and paths can be copied."""
         self.console.print(mask_text(visible(text)), style=style, markup=False, emoji=False, soft_wrap=True)
         self._spoke = time.monotonic()
+
+    def paragraph(self, text: str, style: str | None = None) -> None:
+        """Print text that wraps at the width of the terminal, indented by two columns."""
+        indented = Padding(Text(mask_text(visible(text)), style=style or ""), (0, 0, 0, 2))
+        self.console.print(indented, width=min(self.console.width, TEXT_WIDTH))
 
     @contextmanager
     def phase(self, text: str) -> Iterator[None]:

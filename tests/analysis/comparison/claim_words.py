@@ -21,6 +21,7 @@ ALLOWED = (
     r"probabilit(?:y|ies) (?:of being|to be) (?:the )?best",
     r"(?:higher|lower)(?: \w+)? (?:is|are) better", r"significance level", r"significant digits?",
     r"best\Wcase", r"best epoch", r"block winners?", r"winner\Ws curse",  # names of methods and rules
+    r"behind the best", r"its best",  # whichever that is; of one option by itself
     r"the best would still (?:show|exceed)",  # of equal trials, under the winner's curse
     r"(?:is|are) (?:better|worse) than chance",
 )  # fmt: skip

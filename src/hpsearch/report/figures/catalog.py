@@ -17,6 +17,7 @@ from hpsearch.report.figures.mechanism import (
 )
 from hpsearch.report.figures.render import FigureSpec
 from hpsearch.report.figures.space import good_region, score_distribution, slices
+from hpsearch.report.figures.standings import standings
 from hpsearch.report.figures.tuning import (
     block_winners,
     costs_differ,
@@ -191,6 +192,16 @@ CONFIRM = (
         (),
         "Nothing was confirmed.",
     ),
+)
+
+STANDINGS = FigureSpec(
+    "F0",
+    "f00-standings",
+    "Every fresh seed of every option",
+    captions.standings,
+    standings,
+    (Rule.FRESH_SEEDS,),
+    "No recipe was retrained on fresh seeds.",
 )
 
 INTERACTION = FigureSpec(

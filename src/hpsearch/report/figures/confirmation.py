@@ -117,7 +117,7 @@ def _draw_pair(axes: Axes, row: int, pair: Pair, limits: tuple[float, float]) ->
     inside = pair.differences[(pair.differences >= limits[0]) & (pair.differences <= limits[1])]
     spread = (np.arange(len(inside)) * 0.618 % 1 - 0.5) * 0.24
     axes.plot(inside, row + spread, "o", color=MUTED, markersize=3.2, alpha=0.7, markeredgewidth=0)
-    _point_outside(axes, row, [float(value) for value in pair.differences], limits)
+    point_outside(axes, row, [float(value) for value in pair.differences], limits)
     if pair.refused:
         return
     if all(map(math.isfinite, pair.ci)):
@@ -130,7 +130,7 @@ def _draw_pair(axes: Axes, row: int, pair: Pair, limits: tuple[float, float]) ->
     axes.plot([pair.diff], [row], "D", color=INK, markersize=4.5)
 
 
-def _point_outside(axes: Axes, row: float, values: Iterable[float], limits: tuple[float, float]) -> None:
+def point_outside(axes: Axes, row: float, values: Iterable[float], limits: tuple[float, float]) -> None:
     """Arrows with the number of points beyond either end."""
     values = list(values)
     for outside, text, x, ha in (
@@ -269,7 +269,7 @@ def _draw_strip(
     draw_row(axes, row, series.label, note)
     inside = [value for value in scores.values() if value >= limits[0]]
     axes.plot(inside, [row] * len(inside), linestyle="none", alpha=0.8, **{**look_of(series.look), "markersize": 4})
-    _point_outside(axes, row, scores.values(), limits)
+    point_outside(axes, row, scores.values(), limits)
     if confirmed is not None and math.isfinite(confirmed.mean):
         axes.hlines(row + 0.24, *confirmed.interval, color=INK, linewidth=1.3)
         axes.plot([confirmed.mean], [row + 0.24], "D", color=INK, markersize=4)

@@ -1,11 +1,14 @@
-"""Section 0: what may be said, in ten seconds."""
+"""What may be said, in ten seconds."""
 
 from collections import Counter
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.formatting import number_of, plural, visible
-from hpsearch.report.blocks import Answers, Block, Fold, Listing, Section, Sentence, Text, table
+from hpsearch.report.blocks import Answers, Beside, Block, Fold, Listing, Section, Sentence, Text, table
+from hpsearch.report.figures.catalog import STANDINGS
+from hpsearch.report.figures.render import figure_blocks
 from hpsearch.report.figures.style import short
+from hpsearch.report.first_screen import standings_table, tuning_table
 from hpsearch.report.levels import is_folded, numbers_of, score_name
 
 SCOPE = "scope"
@@ -24,7 +27,34 @@ WORDS = {
 
 
 def answer(findings: Findings) -> Section:
-    """The answer box: what matters most in large letters, then the rest of the answers, then what they apply to."""
+    """The first screen: what to do in large letters, every option beside the others, what would settle the rest.
+
+    Below it, folded, every sentence that may be said, and what they apply to.
+    """
+    head = findings.headline
+    if head is None:
+        return _alone(findings)
+    tuning = tuning_table(findings)
+    blocks: list[Block] = [
+        Answers((Sentence(head.status, head.sentence),), lead=True),
+        Beside((standings_table(findings), *figure_blocks(findings, (STANDINGS,)))),
+        *([tuning] if tuning is not None else []),
+        *([Text(head.settle)] if head.settle else []),
+        Text(f"Cost: {head.cost}.", "note"),
+    ]
+    said = [Sentence(each.status, each.sentence) for each in findings.answers if each.status != SCOPE]
+    scope = [Text(each.sentence, "note") for each in findings.answers if each.status == SCOPE]
+    blocks.append(Fold(f"Every sentence: {_counted(said)}", (Answers(tuple(said)), *scope, _measured(findings))))
+    return Section("answer", "Answer", "Answer", tuple(blocks))
+
+
+def _counted(said: list[Sentence]) -> str:
+    counts = Counter(each.status for each in said)
+    return ", ".join(f"{counts[status]} {WORDS[status]}" for status in WORDS if counts[status])
+
+
+def _alone(findings: Findings) -> Section:
+    """Of one level, what matters most in large letters, then the other answers, then what they apply to."""
     scope = [one for one in findings.answers if one.status == SCOPE]
     said = [Sentence(one.status, one.sentence) for one in findings.answers if one not in scope]
     first: Block = Answers((said[0],), lead=True) if said else Text(_contenders(findings), "lead")
@@ -43,9 +73,7 @@ def _contenders(findings: Findings) -> str:
 def _others(said: list[Sentence]) -> list[Block]:
     if len(said) <= SHOWN:
         return [Answers(tuple(said))] if said else []
-    counts = Counter(one.status for one in said)
-    counted = ", ".join(f"{counts[status]} {WORDS[status]}" for status in WORDS if counts[status])
-    return [Fold(f"{len(said)} more answers: {counted}", (Answers(tuple(said)),))]
+    return [Fold(f"{len(said)} more answers: {_counted(said)}", (Answers(tuple(said)),))]
 
 
 def _measured(findings: Findings) -> Block:

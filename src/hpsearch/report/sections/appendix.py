@@ -1,4 +1,4 @@
-"""Section 8: formulas, seeds, counts, and every trial."""
+"""Formulas, seeds, counts, and every trial."""
 
 from collections.abc import Mapping
 

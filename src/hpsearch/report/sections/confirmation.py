@@ -1,4 +1,4 @@
-"""Section 4: frozen recipes on fresh seeds, the only source of claims."""
+"""Frozen recipes on fresh seeds, the only source of claims."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Section 1: the design, and what was added to it since the first trial."""
+"""The design, and what was added to it since the first trial."""
 
 import math
 from collections.abc import Iterable, Mapping

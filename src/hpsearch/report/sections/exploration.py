@@ -1,4 +1,4 @@
-"""Section 3: what the search found. Hypothesis-generating, not evidence."""
+"""What the search found. Hypothesis-generating, not evidence."""
 
 import math
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def explore(findings: Findings) -> Section:
 def _found(findings: Findings) -> list[Block]:
     return [
         Text(f"Everything in this section is conditional on {captions.condition(findings)}, which all trials share, "
-             "and on the spaces of section 1. It says where to look; section 4 says what holds.", "note"),
+             "and on the spaces of the design. It says where to look; fresh seeds say what holds.", "note"),
         *_tables(findings),
         Subtitle("What a budget of k trials gives"),
         *_flips(findings),

@@ -1,4 +1,4 @@
-"""Section 6: how signals went through the networks, which may say why."""
+"""How signals went through the networks, which may say why."""
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.report.blocks import Block, Section, Text

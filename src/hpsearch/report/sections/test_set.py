@@ -1,4 +1,4 @@
-"""Section 5: the sealed test set, after it was opened."""
+"""The sealed test set, after it was opened."""
 
 import math
 

@@ -1,0 +1,136 @@
+"""The first screen of a comparison in texts: pages, the terminal, notebooks and MLflow show the same ones."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from hpsearch.analysis.evidence import Design
+from hpsearch.analysis.findings import Findings, Standing
+from hpsearch.analysis.headline import FEW_TRIALS, MORE_TRIALS
+from hpsearch.formatting import show_number, show_value, visible
+from hpsearch.metrics import Metric
+from hpsearch.report.blocks import DASH, Cell, Table, table
+from hpsearch.report.levels import is_sole_contender, parameter_names, share_error, titles
+from hpsearch.report.number_format import format_like, interval, percent
+
+
+@dataclass(frozen=True, slots=True)
+class FirstScreen:
+    """What is read first, wherever it is shown.
+
+    Attributes:
+        status: `claim`, `equivalent`, `inconclusive`, `refused` or `exploratory`.
+        sentence: What to use, how sure that is, and what to avoid.
+        standings: Every option.
+        settle: What would settle what is open; empty if nothing is, or nobody knows.
+    """
+
+    status: str
+    sentence: str
+    standings: Table
+    settle: str
+
+    @classmethod
+    def of(cls, findings: Findings) -> Self | None:
+        """The first screen of a comparison; None where one level is all there is."""
+        head = findings.headline
+        return None if head is None else cls(head.status, head.sentence, standings_table(findings), head.settle)
+
+
+def standings_table(findings: Findings) -> Table:
+    """Every option, the highest mean on fresh seeds first; without columns that say nothing of any of them."""
+    rows = _rows(findings)
+    design, named = findings.evidence.design, titles(findings, 32)
+    metric = design.metric
+    columns: list[tuple[str, list[Cell | str]]] = [
+        ("option", [Cell(named[row.level], strong=is_sole_contender(findings, row.level)) for row in rows]),
+        (f"{metric.name} on fresh seeds [95 %]", [_mean(metric, row) for row in rows]),
+        ("worst seed", [_worst(metric, row) for row in rows]),
+        ("group", [row.letters for row in rows]),
+        ("at most behind the best by", [_behind(row) for row in rows]),
+        (f"after {FEW_TRIALS} trials", [_searched(design, row.after_few) for row in rows]),
+        ("diverged or stalled", [f"{row.failed} of {row.trials}" if row.trials else DASH for row in rows]),
+    ]
+    better = "Lower" if metric.lower_is_better else "Higher"
+    caption = f"{better} is better. Options that share a letter cannot be told apart."
+    return _table(columns, caption, len(rows))
+
+
+def tuning_table(findings: Findings) -> Table | None:
+    """How easily each option is tuned, in the same order; None without a search."""
+    rows = [row for row in _rows(findings) if row.trials]
+    if not rows:
+        return None
+    design, named = findings.evidence.design, titles(findings, 32)
+    near = "its best" if design.delta is None else f"{design.delta:g} of its best"
+    columns: list[tuple[str, list[Cell | str]]] = [
+        ("option", [named[row.level] for row in rows]),
+        ("untuned", [_searched(design, row.untuned) for row in rows]),
+        (f"after {MORE_TRIALS} trials", [_searched(design, row.after_more) for row in rows]),
+        (f"trials within {near}", [percent(row.good) for row in rows]),
+        ("they lie in", [_main(row) for row in rows]),
+        ("chosen recipe", [_recipe(findings, row) for row in rows]),
+    ]
+    return _table(columns, "How easy each is to tune, by the search.", len(rows), wide=("they lie in", "chosen recipe"))
+
+
+def _rows(findings: Findings) -> Sequence[Standing]:
+    return () if findings.headline is None else findings.headline.standings
+
+
+def _table(columns: Sequence[tuple[str, list[Cell | str]]], caption: str, rows: int, wide: Sequence[str] = ()) -> Table:
+    """Without columns in which every cell is empty or a dash."""
+    told = [(name, texts) for name, texts in columns if any(text not in ("", DASH) for text in texts)]
+    names = [name for name, _ in told]
+    long = [at for at, name in enumerate(names) if name in wide]
+    numbers = [at for at in range(1, len(names)) if at not in long]
+    shown = table(names, [[texts[at] for _, texts in told] for at in range(rows)], caption, numbers=numbers, wide=long)
+    return replace(shown, cards=True)
+
+
+def _mean(metric: Metric, row: Standing) -> str:
+    if not row.n:
+        return DASH
+    if math.isnan(row.mean):
+        return f"{row.failed_seeds} of {row.n} seeds diverged"
+    low, high = sorted(map(metric.score, row.interval))
+    return interval(metric.score(row.mean), (low, high))
+
+
+def _worst(metric: Metric, row: Standing) -> str:
+    if math.isnan(row.worst):
+        return DASH
+    return "diverged" if row.failed_seeds else format_like(metric.score(row.worst), row.interval)
+
+
+def _behind(row: Standing) -> str:
+    return DASH if math.isnan(row.behind) else format_like(row.behind, row.interval) if row.behind else "0"
+
+
+def _searched(design: Design, score: float) -> str:
+    """A score of the search, with the digits that its rows support."""
+    if math.isnan(score):
+        return DASH
+    if math.isinf(score):
+        return "diverged"
+    part = "report" if design.rows.get("report") else "val"
+    error = share_error(design, score, part)
+    value = design.metric.score(score)
+    return show_number(value) if not error else format_like(value, (value - 2 * error, value + 2 * error))
+
+
+def _main(row: Standing) -> str:
+    if row.main is None:
+        return DASH
+    name, low, high = row.main
+    return f"{visible(name.rsplit('.', 1)[-1])} {show_value(low)} to {show_value(high)}"
+
+
+def _recipe(findings: Findings, row: Standing) -> str:
+    """Number of the trial, and what it drew beyond the option itself."""
+    settings = next(one.settings for one in findings.evidence.design.levels if one.name == row.level)
+    drawn = {key: value for key, value in row.drawn.items() if key not in settings}
+    names = parameter_names([*drawn], 40)
+    values = ", ".join(f"{names[key]}={show_value(value)}" for key, value in drawn.items())  # type: ignore[arg-type]
+    return DASH if row.recipe is None else f"trial {row.recipe}{f': {visible(values)}' if values else ''}"

@@ -1,0 +1,137 @@
+"""The first screen: what it recommends, what it warns of, and the numbers beside each option."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.evidence import Evidence
+from hpsearch.metrics import MSE
+from tests.analysis.evidences import bitmaps, clear, design, diverged, level, of, retrained, scored, trials
+
+
+def headline_of(evidence):
+    return analyse(evidence).headline
+
+
+def close(**shares):
+    correct = bitmaps(shares, 10, spread=0.1)
+    return of(*(retrained(name, one) for name, one in correct.items()), names=tuple(correct))
+
+
+def test_a_winner_is_named_with_its_score_and_its_distance_to_the_next():
+    head = headline_of(clear())
+    assert head.status == "claim"
+    assert head.sentence == (
+        "Use adam: accuracy 0.9627 [0.9553, 0.9702] on 10 fresh seeds; "
+        "the next, sgd, is 0.1685 [0.1594, 0.1767] behind."
+    )
+
+
+def test_of_several_that_are_not_separated_the_one_with_the_least_possible_loss_is_named_and_what_is_behind():
+    head = headline_of(close(adam=0.95, nadam=0.948, sgd=0.9, rmsprop=0.951))
+    safe = min(head.standings, key=lambda row: row.behind)
+    assert head.status == "inconclusive"
+    assert head.sentence.startswith("adam, rmsprop and nadam cannot be told apart yet. ")
+    assert f"{safe.level} costs least if wrong: " in head.sentence
+    assert head.sentence.endswith("Avoid sgd (0.058 behind adam).")
+
+
+def test_what_would_settle_the_two_highest_is_the_seeds_of_their_pair():
+    findings = analyse(close(adam=0.95, nadam=0.948, sgd=0.9, rmsprop=0.951))
+    pair = next(pair for pair in findings.pairs if {pair.a, pair.b} == {"adam", "rmsprop"})
+    assert findings.headline.settle == (
+        f"Settling adam against rmsprop at a difference of 0.01 takes about {pair.needed} seeds of each (10 so far): "
+        f"confirm.seeds={pair.needed}"
+    )
+
+
+def test_levels_within_delta_leave_nothing_to_choose():
+    noise = np.tile([0.001, -0.001], 5)
+    head = headline_of(of(scored("a", 0.9 + noise, trial=1), scored("b", 0.9 - noise, trial=1), delta=0.02))
+    assert head.status == "equivalent"
+    assert head.sentence.startswith("Nothing to choose between a and b by their scores: each lies within 0.02 of")
+
+
+def test_without_fresh_seeds_too_little_was_run():
+    evidence = clear()
+    head = headline_of(Evidence(evidence.design, evidence.trials))
+    assert head.status == "exploratory"
+    assert head.sentence.startswith("Too little was run to choose: no recipe was retrained on fresh seeds.")
+    assert "adam is expected to score highest after 5 trials" in head.sentence
+
+
+def test_with_too_few_seeds_too_little_was_run():
+    head = headline_of(of(scored("a", [0.9, 0.8, 0.9], trial=1), scored("b", [0.1, 0.2, 0.3], trial=1)))
+    assert (head.status, head.sentence) == (
+        "refused", "Too little was run to choose: 3 fresh seeds of each cannot tell optimizers apart.",
+    )  # fmt: skip
+
+
+def test_an_option_that_diverged_is_to_be_avoided_for_that():
+    head = headline_of(diverged(clear(), *range(1, 9)))
+    assert head.status == "claim"
+    assert head.sentence.endswith("Avoid sgd (8 of 10 fresh seeds diverged).")
+    assert math.isnan(head.standings[1].mean)
+    assert head.standings[1].failed_seeds == 8
+
+
+def test_an_option_that_learned_nothing_anywhere_is_to_be_avoided_for_that():
+    evidence = clear()
+    stalled = tuple(replace(row, status="stalled", val=0.1 + row.k / 1e6, report=0.1) if row.level == "sgd" else row
+                    for row in evidence.trials)  # fmt: skip
+    three = tuple(scored("zeros", [0.5] * 10, trial=1))
+    plan = replace(evidence.design, levels=(*evidence.design.levels, level("zeros")))
+    head = headline_of(Evidence(plan, (*stalled, *trials("zeros", 0.9, 50)), (*evidence.confirm, *three)))
+    assert "sgd (learned nothing in 50 of 50 trials)" in head.sentence
+
+
+def test_an_exploratory_report_claims_nothing_and_says_why():
+    head = headline_of(clear(exploratory="delta was changed after a look"))
+    assert head.status == "exploratory"
+    assert head.sentence == (
+        "adam has the highest mean: accuracy 0.9627 [0.9553, 0.9702] on 10 fresh seeds. "
+        "It proves nothing, for this report is exploratory: delta was changed after a look."
+    )
+
+
+def test_options_are_called_by_what_is_compared():
+    evidence = close(a=0.95, b=0.951, c=0.949)
+    called = {title: headline_of(replace(evidence, design=replace(evidence.design, title=title))).sentence
+              for title in ("optimizer", "init", "batch size")}  # fmt: skip
+    assert called["optimizer"].startswith("The 3 optimizers ")
+    assert called["init"].startswith("The 3 initializers ")
+    assert called["batch size"].startswith("The 3 options ")
+
+
+def test_a_loss_is_told_in_its_own_sign():
+    rows = [scored(name, [-value] * 9 + [-value - 0.01], trial=1) for name, value in (("a", 0.2), ("b", 0.5))]
+    head = headline_of(of(*rows, metric=MSE, classes=0, delta=None))
+    assert "Use a: mse 0.2010 [0.1987, 0.2033] on 10 fresh seeds" in head.sentence
+    assert [row.worst for row in head.standings] == pytest.approx([-0.21, -0.51])
+
+
+def test_one_level_has_no_first_screen():
+    assert headline_of(Evidence(design(level("adam")), tuple(trials("adam", 0.9, 5)))) is None
+
+
+@pytest.mark.parametrize("seeds", [8, 10])
+def test_the_bound_behind_the_best_holds_for_all_options_at_once(seeds):
+    """Hsu's bounds cover the true distances in at least 95 % of reports, whichever option is the best."""
+    draw, truth, covered, reports = np.random.default_rng(5), {"a": 0.0, "b": 0.0, "c": -0.5}, 0, 150
+    for _ in range(reports):
+        common = draw.normal(size=seeds)
+        rows = [scored(name, common + mean + draw.normal(0, 0.5, seeds), trial=1) for name, mean in truth.items()]
+        found = {row.level: row.behind for row in headline_of(of(*rows, names=tuple(truth), metric=MSE)).standings}
+        covered += all(max(truth.values()) - mean <= found[name] for name, mean in truth.items())
+    assert covered / reports >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / reports)
+
+
+def test_the_bound_behind_the_best_is_that_of_the_sign_flip_test():
+    a, b = np.arange(10) / 100, np.arange(10)[::-1] / 100 + 0.3
+    first, second = headline_of(of(scored("a", a, trial=1), scored("b", b, trial=1))).standings
+    subsets = [np.mean((b - a)[[at for at in range(10) if chosen >> at & 1]]) for chosen in range(1, 1024)]
+    assert (first.level, first.behind) == ("b", 0)
+    assert second.behind == pytest.approx(sorted(subsets)[-51])  # the 51st highest, for 51 = floor(2 x 0.05 x 2^9)
