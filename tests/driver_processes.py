@@ -21,7 +21,7 @@ import optuna
 from hpsearch.config import Config
 from hpsearch.data.dataset import Development
 from hpsearch.engine.device_data import to_device
-from hpsearch.execution import run_job as fitting
+from hpsearch.execution import run_job
 from hpsearch.execution.executor import Done
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
@@ -72,7 +72,7 @@ class InProcess:
 
     def __init__(self, log, rows=None):
         self._log, self._jobs = log, []
-        self._bench = fitting.WorkerState(to_device(rows or development()))
+        self._bench = run_job.WorkerState(to_device(rows or development()))
 
     @property
     def free(self):
@@ -91,7 +91,7 @@ class InProcess:
         key, job = self._jobs.pop()
         with self._log.open("a") as log:
             log.write(f"{key[0][1]}\n")
-        return [Done(key, fitting.run_job(self._bench, job), None, 0.0)]
+        return [Done(key, run_job.run_job(self._bench, job), None, 0.0)]
 
     def stop(self, *, now):
         assert now

@@ -130,7 +130,10 @@ def test_the_final_prints_every_metric_with_its_interval_and_the_number_of_the_o
     assert 0 <= low < accuracy <= high <= 1
     assert low > 1 / CLASSES, "the network has learned something"
     (tags,) = ledger(program).values()
-    assert json.loads(tags["result"])["accuracy"] == pytest.approx(accuracy, abs=5e-4)
+    kept, shown = json.loads(tags["result"]), re.findall(r"test/(\w+) ", printed)
+    assert kept["accuracy"] == pytest.approx(accuracy, abs=5e-4)
+    assert set(shown) == set(kept)
+    assert len(kept) > 1
 
 
 @pytest.mark.slow

@@ -7,26 +7,26 @@ import pytest
 from hpsearch.config import Engine
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.grouping import shape_key
-from hpsearch.execution import run_job as fitting
+from hpsearch.execution import run_job
 from hpsearch.jobs import CheckJob, FleetSettings, PartialTrialJob, ScoreJob, TrainJob, TrialJob
 from hpsearch.records import CALIBRATED_LOSS, TEMPERATURE
 
 
 @pytest.fixture
 def bench(make_rows):
-    return fitting.WorkerState(to_device(make_rows(100)))
+    return run_job.WorkerState(to_device(make_rows(100)))
 
 
 def test_a_warm_up_of_several_epochs_can_be_trained(bench, make_config):
     config = make_config(schedule={"kind": "constant", "warmup_epochs": 2.0}, training={"epochs": 3, "batch_size": 10})
-    assert fitting.run_job(bench, CheckJob((config,))).device == "cpu"
-    (result,) = fitting.run_job(bench, TrainJob((TrialJob(config),), Engine.REFERENCE))
+    assert run_job.run_job(bench, CheckJob((config,))).device == "cpu"
+    (result,) = run_job.run_job(bench, TrainJob((TrialJob(config),), Engine.REFERENCE))
     assert len(result.curves["train/lr"]) == 3
 
 
 def test_each_shape_gets_its_engine(bench, make_config):
     small, large = make_config(), make_config(model={"kind": "mlp", "widths": [600, 600]})
-    fleet_settings = fitting.run_job(bench, CheckJob((small,), (small, large), Engine.AUTO)).fleet_settings
+    fleet_settings = run_job.run_job(bench, CheckJob((small,), (small, large), Engine.AUTO)).fleet_settings
     assert fleet_settings[shape_key(small)].engine is Engine.FLEET
     assert fleet_settings[shape_key(small)].width > 1
     assert fleet_settings[shape_key(large)] == FleetSettings(Engine.REFERENCE, 1, math.inf)
@@ -34,9 +34,9 @@ def test_each_shape_gets_its_engine(bench, make_config):
 
 def test_a_trial_in_shares_is_the_trial_in_one_piece(bench, make_config):
     trial = TrialJob(make_config(evaluation={"kind": "stratified_kfold", "folds": 5, "replicates": 2}))
-    (whole,) = fitting.run_job(bench, TrainJob((trial,), Engine.FLEET, 4))
-    shares = tuple(fitting.run_job(bench, PartialTrialJob(trial, Engine.FLEET, 4, share, 3)) for share in range(3))
-    scored = fitting.run_job(bench, ScoreJob(trial, shares))
+    (whole,) = run_job.run_job(bench, TrainJob((trial,), Engine.FLEET, 4))
+    shares = tuple(run_job.run_job(bench, PartialTrialJob(trial, Engine.FLEET, 4, share, 3)) for share in range(3))
+    scored = run_job.run_job(bench, ScoreJob(trial, shares))
     assert scored.score == whole.score
     assert scored.curves == whole.curves
     assert scored.predictions["out_of_fold"].tobytes() == whole.predictions["out_of_fold"].tobytes()
@@ -44,8 +44,8 @@ def test_a_trial_in_shares_is_the_trial_in_one_piece(bench, make_config):
 
 def test_trials_trained_together_have_the_results_of_trials_trained_apart(bench, make_config):
     trials = tuple(TrialJob(make_config(optimizer={"kind": "adam", "lr": lr})) for lr in (0.001, 0.01, 0.1))
-    together = fitting.run_job(bench, TrainJob(trials, Engine.FLEET, 64))
-    apart = [fitting.run_job(bench, TrainJob((trial,), Engine.FLEET, 1))[0] for trial in trials]
+    together = run_job.run_job(bench, TrainJob(trials, Engine.FLEET, 64))
+    apart = [run_job.run_job(bench, TrainJob((trial,), Engine.FLEET, 1))[0] for trial in trials]
     assert [result.curves for result in together] == [result.curves for result in apart]
     assert [result.score for result in together] == [result.score for result in apart]
 
@@ -64,4 +64,4 @@ def test_both_engines_calibrate_a_retraining_alike_and_a_trial_of_the_search_not
 
 
 def _trained_apart(bench, jobs, engine):
-    return [fitting.run_job(bench, TrainJob((job,), engine, 4))[0] for job in jobs]
+    return [run_job.run_job(bench, TrainJob((job,), engine, 4))[0] for job in jobs]

@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 from hpsearch.data.seal import SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.errors import HpsearchError
-from hpsearch.execution import run_job as fitting
+from hpsearch.execution import run_job
 from hpsearch.final.evaluation import evaluate, pack, right_of, unpack
 from hpsearch.final.model import Model, Models, save_model
 from hpsearch.jobs import RefitJob
@@ -26,7 +26,7 @@ TESTED = 50
 
 
 def trained(job, rows):
-    return fitting.run_job(fitting.WorkerState(to_device(rows)), job)
+    return run_job.run_job(run_job.WorkerState(to_device(rows)), job)
 
 
 def stored(folder, config, rows, retrains):
@@ -80,12 +80,12 @@ def test_the_same_retraining_gives_the_same_weights_again(small):
 
 def test_a_retraining_has_the_rows_of_the_refit_and_streams_that_nothing_else_has(make_config, make_rows, monkeypatch):
     config = make_config(data={"kind": "digits", "limit": 20}, seed=3)
-    monkeypatch.setattr(fitting, "train", lambda fit, *_, **__: fit)
+    monkeypatch.setattr(run_job, "train", lambda fit, *_, **__: fit)
     fits = [trained(RefitJob(config, 2, None, number), make_rows(90)) for number in range(5)]
     assert all(np.array_equal(fit.fold.train, fits[0].fold.train) for fit in fits)
     assert fits[0].seeds == fit_seeds(3, 0, 0)
     searched = [fit_seeds(3, fold, replicate) for fold in range(5) for replicate in range(5)]
-    confirmed = [fit_seeds(derive(3, fitting.Purpose.CONFIRM, number), 0, 0) for number in range(1, 11)]
+    confirmed = [fit_seeds(derive(3, run_job.Purpose.CONFIRM, number), 0, 0) for number in range(1, 11)]
     others = {stream for each in [*searched, *confirmed] for stream in (each.init, each.order, each.dropout)}
     own = [stream for fit in fits[1:] for stream in (fit.seeds.init, fit.seeds.order, fit.seeds.dropout)]
     assert len(set(own)) == 12

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from hpsearch.errors import OutputClosedError
 from hpsearch.records import Status
+from hpsearch.terminal import console
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.progress import SearchProgress, show_narrowed
 from hpsearch.terminal.trial_table import Row, show_best_trials
@@ -240,3 +242,21 @@ def test_the_longest_trainings_of_a_search_in_rounds_come_first(terminal):
     lines = shown(terminal).splitlines()
     assert lines[1].endswith("best so far 0.8 ± 0.01 (trial 1)")
     assert [line.split()[0] for line in lines if line.strip() and line.startswith("     ")][-2:] == ["1", "0"]
+
+
+def test_a_console_whose_reader_is_gone_writes_no_more(monkeypatch):
+    monkeypatch.setattr(console, "discard_output", lambda: None)
+    terminal = Terminal()
+    with pytest.raises(OutputClosedError):
+        terminal.console.on_broken_pipe()
+    assert terminal.console.quiet
+
+
+@pytest.mark.parametrize("width", [30, 80])
+def test_a_paragraph_wraps_at_the_width_and_breaks_no_interval(width):
+    terminal = Terminal(Console(file=io.StringIO(), width=width, highlight=False))
+    terminal.paragraph("adam costs least if wrong: accuracy 0.9670 [0.9628, 0.9713] on 12 fresh seeds")
+    lines = shown(terminal).splitlines()
+    assert max(map(len, lines)) <= width
+    assert all(line.startswith("  ") and line == line.rstrip() for line in lines)
+    assert any("[0.9628, 0.9713]" in line for line in lines)

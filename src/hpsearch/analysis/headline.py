@@ -256,8 +256,9 @@ class _Sentences:
         safe = min((row for row in self.left if math.isfinite(row.behind)), key=lambda row: row.behind, default=None)
         costs = ""
         if safe is not None:
-            most = self._value(safe.behind, difference=True)
-            costs = f" {visible(safe.level)} costs least if wrong: {self._score(safe)}, at most {most} behind the best."
+            most = f"at most {self._value(safe.behind, difference=True)} behind the best"
+            sure = most if safe.behind else "with none ahead of it at the confidence of this report"
+            costs = f" {visible(safe.level)} costs least if wrong: {self._score(safe)}, {sure}."
         return f"{names} cannot be told apart yet.{costs}"
 
     def _easiest(self, rows: Sequence[Standing]) -> str:
@@ -273,7 +274,9 @@ class _Sentences:
     def _avoid(self, left: Sequence[Standing]) -> str:
         """Options that are behind, the worst first, with the reason of each."""
         rows = [row for row in self.standings if row.level in self.behind and row not in left]
-        if not rows or (len(left) == 1 and len(rows) == 1 and math.isfinite(rows[0].mean)):
+        if len(left) == 1:  # the distance of the others is told already, or follows
+            rows = [row for row in rows if not math.isfinite(row.mean) or row.failed == row.trials > 0]
+        if not rows:
             return ""
         told = [f"{visible(row.level)} ({self._why(row)})" for row in reversed(rows)]
         more = f" and {number_of(len(told) - NAMED, 'other')}" if len(told) > NAMED else ""

@@ -98,7 +98,7 @@ def sweep(
             *option_overrides("model", model, runs),
             *option_overrides("loss", loss, runs),
             *value_overrides(scalars),
-            *option_overrides("evaluation", evaluation, runs),
+            *value_overrides({"evaluation": evaluation}),
             *value_overrides({"tracking.uri": tracking_uri}),
             *value_overrides({f"search.choose.{group}": list(options) for group, options in (choose or {}).items()}),
             *space_overrides(space or {}, overrides),

@@ -266,10 +266,11 @@ class Sweep:
             finished = number_of(len(self), "finished trial")
             name = f"trial {number}" if level is None else f"trial {number} of level {level}"
             raise NotFoundError(f"sweep {self.name!r} has no finished {name}: it has {finished}, see sweep.trials")
-        return self._trial(attempt.record, attempt)
+        return self._trial(attempt)
 
-    def _trial(self, record: Record, attempt: Attempt) -> Trial:
-        return trial_of(self._identity.store, record, attempt.number, self._settings, self.metric)
+    def _trial(self, attempt: Attempt) -> Trial:
+        assert attempt.record is not None, attempt.folder
+        return trial_of(self._identity.store, attempt.record, attempt.number, self._settings, self.metric)
 
     @property
     def trials(self) -> "pd.DataFrame":
@@ -284,7 +285,7 @@ class Sweep:
         for _, attempt in sorted(self._finished.items()):
             if attempt.record is None:
                 continue
-            trial = self._trial(attempt.record, attempt)
+            trial = self._trial(attempt)
             row: dict[str, Any] = {"number": trial.number} | ({} if trial.level is None else {"level": trial.level})
             row |= {"status": trial.status, "score": trial.score, "score_se": trial.score_se}
             row[f"val/{metric}"] = None if trial.score is None else METRICS[metric].score(trial.score)

@@ -74,7 +74,7 @@ def level_design(frozen: Fingerprinted, name: str, *, current: Config) -> LevelD
         name: Name of the level.
         current: This command's settings where they do not affect results.
     """
-    dimensions = [(f"{option}.{name}", each) for option, names in frozen.space.items() for name, each in names.items()]
+    dimensions = [(f"{option}.{key}", each) for option, keys in frozen.space.items() for key, each in keys.items()]
     spaces = {key: typed_bounds(dimension) for key, dimension in dimensions}
     if name == NO_LEVEL:
         return LevelDesign(name, {}, spaces)

@@ -6,8 +6,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from hpsearch.config import after_search as actions
-from hpsearch.config import data, training
+from hpsearch.config import after_search, data, training
 from hpsearch.config import execution as machine
 from hpsearch.config import model as network
 from hpsearch.config import search as sweep
@@ -85,9 +84,9 @@ class Config:
     search: sweep.Search
     execution: machine.Execution
     tracking: machine.Tracking
-    confirm: actions.Confirm
-    final: actions.Final
-    report: actions.Report
+    confirm: after_search.Confirm
+    final: after_search.Final
+    report: after_search.Report
 
     @classmethod
     def from_tree(cls, tree: dict[str, Any]) -> "Config":
@@ -167,9 +166,9 @@ class UngroupedKeys:
     trust: bool
     extend: Extend | None
     options: dict[str, str]
-    confirm: actions.Confirm
-    final: actions.Final
-    report: actions.Report
+    confirm: after_search.Confirm
+    final: after_search.Final
+    report: after_search.Report
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "seed", "must be >= 0", self.seed)

@@ -1,13 +1,14 @@
 """The console: lines, headings, warnings, and a spinner while something is being done."""
 
 import os
+import re
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.status import Status as Spinner
 from rich.text import Text
 
@@ -16,6 +17,8 @@ from hpsearch.formatting import visible
 from hpsearch.secrets import mask_text
 
 PLAIN_WIDTH = 120
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 TEXT_WIDTH = 100
 """Longest line of a paragraph: longer ones are hard to read."""
@@ -42,8 +45,10 @@ class Terminal:
 
     def paragraph(self, text: str, style: str | None = None) -> None:
         """Print text that wraps at the width of the terminal, indented by two columns."""
-        indented = Padding(Text(mask_text(visible(text)), style=style or ""), (0, 0, 0, 2))
-        self.console.print(indented, width=min(self.console.width, TEXT_WIDTH))
+        whole = re.sub(r"\[[^][]*\]", lambda interval: interval[0].replace(" ", NO_BREAK), mask_text(visible(text)))
+        width = max(20, min(self.console.width, TEXT_WIDTH) - 2)
+        for line in textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False):
+            self.line(f"  {line.replace(NO_BREAK, ' ')}", style)
 
     @contextmanager
     def phase(self, text: str) -> Iterator[None]:
@@ -89,7 +94,7 @@ class Terminal:
 class _StandardOutput(Console):
     def on_broken_pipe(self) -> None:
         """Raise an error that ends the command in order; rich itself would exit at once."""
-        self.fingerprint_defaults = True
+        self.quiet = True
         discard_output()
         raise OutputClosedError
 
