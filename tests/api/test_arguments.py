@@ -5,9 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
+from sklearn.datasets import load_iris
 
 from hpsearch.api import functions
+from hpsearch.commands.observer import Observer
+from hpsearch.compose.comparison import plan_levels
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 
@@ -31,7 +35,24 @@ def given(tmp_path, monkeypatch):
 
 
 def test_words_of_the_command_line_are_passed_on_and_come_last(given):
-    assert given("search.trials=3", trials=2) == ("search.trials=2", "search.trials=3")
+    assert given("seed=3", "name=a", trials=2, name="a") == ("name=a", "search.trials=2", "seed=3", "name=a")
+
+
+@pytest.mark.parametrize(
+    ("override", "arguments", "message"),
+    [
+        (
+            "data=digits",
+            {"data": "xor"},
+            r"data is given twice, as an argument \(data=xor\) and as the override 'data=d",
+        ),
+        ("++search.trials=3", {"trials": 2}, "search.trials is given twice"),
+        ("model=mlp", {"model": "pkg.mod:Net"}, "model is given twice"),
+    ],
+)
+def test_an_argument_and_an_override_that_contradict_each_other_are_refused(given, override, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        given(override, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +89,22 @@ def test_a_range_with_a_step(given):
     )
 
 
+def test_an_array_in_a_space_is_a_list_of_choices(given):
+    assert given(space={"model.width": np.array([16, 32])})[-1] == "model.space.width={choices:[16,32]}"
+
+
+def test_the_shipped_space_of_a_named_group_is_searched_except_what_is_given_a_value(given):
+    space = {"model.width": [16, 32]}
+
+    def drawn(*overrides):
+        composer = Composer(given("data=digits", *overrides, space=space, trials=3))
+        (level,) = plan_levels(composer, composer.compose())
+        return sorted(name for by_name in level.space.dimensions.values() for name in by_name)
+
+    assert drawn() == ["depth", "width"]
+    assert drawn("model.depth=2") == ["width"]
+
+
 def test_given_groups_of_search_tune_stay(given):
     found = given("search.tune=[training]", space={"optimizer.lr": (0.1, 1.0)})
     assert [each for each in found if each.startswith("search.tune")] == ["search.tune=[training]"]
@@ -99,6 +136,25 @@ def test_a_frame_is_kept_as_a_table(given, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / path.partition("=")[2]), frame)
 
 
+def test_a_frame_with_text_and_its_target_apart_are_one_table(given, tmp_path):
+    inputs = pd.DataFrame({"a": [1.5, 2.25], "city": ["Rome", "Oslo"]})
+    option, path, target = given(data=(inputs, pd.Series([3, 4], name="price")))
+    assert (option, target) == ("data=csv", "data.target=price")
+    kept = pd.read_csv(tmp_path / path.partition("=")[2])
+    pd.testing.assert_frame_equal(kept, inputs.assign(price=[3, 4]))
+
+
+def test_columns_that_are_numbers_get_names(given, tmp_path):
+    option, path, target = given(data=pd.DataFrame([[1.5, 0], [2.5, 1]]), target=1)
+    assert (option, target) == ("data=csv", "data.target=column_1")
+    assert list(pd.read_csv(tmp_path / path.partition("=")[2])) == ["column_0", "column_1"]
+
+
+def test_what_scikit_learn_returns_is_its_arrays(given):
+    iris = load_iris()
+    assert given(data=iris) == given(data=(iris.data, iris.target))
+
+
 def test_rows_lie_below_the_folder_of_runs(given):
     found = given("tracking.directory=runs", data=(np.zeros((2, 1)), np.zeros(2)))
     assert found[1].startswith("data.path=runs/data/arrays-")
@@ -109,14 +165,41 @@ def test_rows_lie_below_the_folder_of_runs(given):
     [
         ({"data": "digit"}, "data must be an option or a file .*, got 'digit': did you mean digits"),
         ({"data": (np.zeros((2, 1)), np.zeros(3))}, "equally many rows, got 2 and 3"),
+        ({"data": {"X": [[1]], "y": [1]}}, "a pair of arrays .* got a dict with 'X', 'y'"),
+        ({"data": (scipy.sparse.eye_array(3), np.zeros(3))}, r"must be dense, got a sparse .*: give X\.toarray\(\)"),
+        ({"data": (pd.DataFrame({"y": ["a"]}), pd.Series([1], name="y"))}, "X must not hold its target"),
+        ({"data": (pd.DataFrame({"a": ["a"]}), np.zeros(2))}, r"y must have shape \(1,\), .* got \(2,\)"),
         ({"data": 3}, "data must be an option, a file, a DataFrame, .* got a int"),
         ({"data": (np.array([{}], dtype=object), np.zeros(1))}, "arrays must hold numbers or texts"),
         ({"data": (np.zeros((2, 1)), np.zeros(2)), "target": "y"}, "target='y' names a column"),
         ({"space": {"lr": (0, 1)}}, "lr must be a key of an option, such as optimizer.lr"),
         ({"space": {"optimizer.lr": 3}}, r"optimizer.lr must be \(low, high\), .* got 3"),
+        ({"space": ["optimizer.lr"]}, "space must map keys to values, such as space={.* got "),
+        ({"choose": ["optimizer"]}, "choose must map keys to values, such as choose={.* got "),
+        ({"choose": {"optimizer": "adam"}}, "choose: optimizer must be a list .* got 'adam': .* 'optimizer=adam'"),
+        ({"choose": {"optimizer": []}}, r"optimizer must be a list of at least one option, got \[\]"),
+        ({"observer": Observer}, "observer must be an instance of a subclass of hpsearch.Observer, got <class"),
+        ({"observer": object()}, "observer must be an instance"),
+        ({"callbacks": [3]}, r"callbacks must be functions of a sweep and a trial, got \[3\]"),
         ({"choose": {"optimizer": [object()]}}, "has no spelling on the command line"),
     ],
 )
 def test_what_has_no_meaning_is_refused_with_the_way_out(given, arguments, message):
     with pytest.raises(ConfigError, match=message):
         given(**arguments)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: functions.sweep(3), lambda: functions.sweep("a=1", 3), lambda: functions.load(3)]
+)
+def test_names_and_overrides_are_texts(call):
+    with pytest.raises(ConfigError, match="got 3"):
+        call()
+
+
+def test_a_space_of_fewer_configurations_than_trials_is_a_warning_of_python_where_nothing_is_shown(given):
+    composer = Composer(given("search.tune=[]", choose={"optimizer": ["adam", "sgd"]}, trials=5))
+    base = composer.compose()
+    plan = SimpleNamespace(levels=plan_levels(composer, base), base=base)
+    with pytest.warns(UserWarning, match="the space has 2 configurations: each is trained once, not search.trials=5"):
+        functions._observer(None, progress=False).sweep_started(None, plan, None, 0, 0)

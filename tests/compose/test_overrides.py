@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,7 @@ NOT_KNOWN = "is not an option of optimizer"
             "final.reopen.reason=a, b: this value needs quotes inside the shell's quotes, 'final.reopen.reason=\"a",
         ),
         (["+sweeep=mnist"], "sweeep is not a key: did you mean +sweep=mnist?"),
+        (["data=h.csv"], "data=h.csv is not an option of data: a file is given by its path: data=csv data.path=h.csv"),
         (["model=MLP"], "model=MLP is not an option of model: did you mean mlp?"),
         (
             ["+final=houses"],
@@ -88,6 +90,11 @@ NOT_KNOWN = "is not an option of optimizer"
 def test_an_override_that_cannot_be_meant_is_refused_with_the_way_out(problems, overrides, expected):
     (problem,) = problems(Composer, overrides)
     assert problem.startswith(expected)
+
+
+def test_a_folder_of_options_that_is_not_there_is_refused(problems):
+    (problem,) = problems(Composer, ["seed=1"], Path("nope"))
+    assert problem == "config_dir must be a folder of option files, got 'nope': there is none"
 
 
 def test_all_wrong_overrides_are_reported_at_once(problems):

@@ -98,6 +98,11 @@ def test_a_value_of_another_type_is_refused_with_what_it_must_be(make_config, pa
     assert problem.startswith(message)
 
 
+def test_a_mistyped_word_is_refused_with_the_nearest_one(make_config):
+    (problem,) = refusal(changed(make_config().to_tree(), "search.metric", "accurracy"))
+    assert problem.endswith(", got 'accurracy': did you mean accuracy?")
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [

@@ -158,6 +158,13 @@ def test_a_malformed_file_is_refused_with_the_place_and_the_reason(read, tmp_pat
     assert message.format(path=tmp_path / "own.csv") in str(caught.value)
 
 
+def test_a_cell_of_a_frame_in_memory_is_named_by_its_row(tmp_path):
+    path = tmp_path / f"frame-{'0' * 16}.csv"
+    path.write_text("x,y\n1,2\n,3\n")
+    with pytest.raises(DataError, match=r"row 1 \(from 0\) of the DataFrame kept as .*, column 'x' is missing, got ''"):
+        read_csv(table_at(path))
+
+
 def test_text_is_no_target_of_a_regression(read):
     with pytest.raises(DataError, match=r"holds text such as 'cat': data.task=regression needs numbers"):
         read("x,y\n1,cat\n2,dog\n", task="regression")

@@ -10,14 +10,12 @@ import numpy as np
 
 from hpsearch.api.notebook_code import import_path_of
 from hpsearch.compose.composer import options_of
-from hpsearch.compose.overrides import key_of
+from hpsearch.compose.overrides import READERS, key_of
 from hpsearch.config import ConfigError
 from hpsearch.config.conversion import nearest
+from hpsearch.data.csv_file import FRAME
 from hpsearch.quoting import hydra_quoted
 from hpsearch.store.atomic_files import write_atomic
-
-READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".npz": "npz"}
-"""File suffix to the option of `data` that reads it."""
 
 
 def option_overrides(group: str, option: Any, directory: Path) -> list[str]:
@@ -46,10 +44,49 @@ def runs_folder(overrides: Sequence[str]) -> Path:
     return Path(values[-1].strip("'\"") if values else "mlruns")
 
 
-def space_overrides(space: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
+def refuse_given_twice(arguments: Sequence[str], overrides: Sequence[str]) -> None:
+    """Refuse keys that keyword arguments and overrides set to different values.
+
+    Raises:
+        ConfigError: With a sentence for each key.
+    """
+    by_argument = {key_of(each): each for each in arguments}
+    pairs = [(by_argument[key_of(each)], each) for each in overrides if key_of(each) in by_argument]
+    differing = [(ours, typed) for ours, typed in pairs if _unquoted_value(ours) != _unquoted_value(typed)]
+    if differing:
+        raise ConfigError(*(
+            f"{key_of(typed)} is given twice, as an argument ({ours}) and as the override {typed!r}: drop one"
+            for ours, typed in differing
+        ))  # fmt: skip
+
+
+def _unquoted_value(override: str) -> str:
+    return override.partition("=")[2].strip(" '\"")
+
+
+def choose_overrides(choose: Mapping[str, Sequence[str]] | None) -> list[str]:
+    """Return the overrides that let a trial take any of these options, by group."""
+    lists: dict[str, Any] = {}
+    for group, options in _mapping("choose", choose, '{"optimizer": ["adam", "sgd"]}').items():
+        if isinstance(options, str) or not isinstance(options, Sequence | np.ndarray) or not len(options):
+            one = f": for one option alone, give '{group}={options}'" if isinstance(options, str) else ""
+            raise ConfigError(f"choose: {group} must be a list of at least one option, got {options!r}{one}")
+        lists[f"search.choose.{group}"] = list(options)
+    return value_overrides(lists)
+
+
+def _mapping(name: str, value: Any, example: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ConfigError(f"{name} must map keys to values, such as {name}={example}, got {value!r}")
+    return value
+
+
+def space_overrides(space: Mapping[str, Any] | None, overrides: Sequence[str]) -> list[str]:
     """Return the overrides that set bounds and, unless `overrides` set `search.tune`, tune their groups."""
     edits: dict[str, Any] = {}
-    for key, entry in space.items():
+    for key, entry in _mapping("space", space, '{"optimizer.lr": (1e-4, 1e-1, "log")}').items():
         group, dot, value = key.partition(".")
         if not dot:
             raise ConfigError(f"space: {key} must be a key of an option, such as optimizer.lr, got {key!r}")
@@ -62,8 +99,8 @@ def space_overrides(space: Mapping[str, Any], overrides: Sequence[str]) -> list[
 def _dimension(key: str, entry: Any) -> Any:
     if isinstance(entry, Mapping):
         return dict(entry)
-    if isinstance(entry, list):
-        return {"choices": entry}
+    if isinstance(entry, list | np.ndarray):
+        return {"choices": entry if isinstance(entry, list) else entry.tolist()}
     if not isinstance(entry, tuple) or len(entry) not in (2, 3):
         raise ConfigError(
             f"space: {key} must be (low, high), (low, high, 'log'), (low, high, step) or a list of choices, got "
@@ -92,7 +129,7 @@ def _hydra_value(value: Any) -> str:
     raise ConfigError(f"{value!r} has no spelling on the command line: use numbers, texts, lists and mappings")
 
 
-def data_overrides(data: Any, target: str | None, directory: Path, config_dir: Path | None) -> list[str]:
+def data_overrides(data: Any, target: str | int | None, directory: Path, config_dir: Path | None) -> list[str]:
     """Return the overrides that select a data set; rows in memory are first stored in the folder of runs."""
     target_override = value_overrides({"data.target": target})
     if data is None:
@@ -106,9 +143,12 @@ def data_overrides(data: Any, target: str | None, directory: Path, config_dir: P
             hint = nearest(str(data), options)
             raise ConfigError(f"data must be an option or a file that ends in {endings}, got {str(data)!r}: {hint}")
         return [f"data={data}", *target_override]
+    if isinstance(data, Mapping) and {"data", "target"} <= data.keys():  # what sklearn.datasets.load_… return
+        data = (data["data"], data["target"])
     if hasattr(data, "to_csv"):
-        path = _store_once(data.to_csv(index=False).encode(), "frame", ".csv", directory)
-        return ["data=csv", *value_overrides({"data.path": path}), *target_override]
+        return _frame_overrides(data, target, directory)
+    if isinstance(data, tuple) and len(data) == 2 and target is None and _has_text(data[0]):
+        return _frame_overrides(*_joined(*data), directory)
     if target is not None:
         raise ConfigError(f"target={target!r} names a column: rows in memory bring their targets along, as (X, y)")
     inputs, targets = _arrays(data)
@@ -118,11 +158,33 @@ def data_overrides(data: Any, target: str | None, directory: Path, config_dir: P
     return ["data=npz", *value_overrides({"data.path": path})]
 
 
+def _frame_overrides(frame: Any, target: str | int | None, directory: Path) -> list[str]:
+    if all(isinstance(name, int | np.integer) for name in frame.columns):  # a header of numbers is taken for a row
+        frame = frame.set_axis([f"column_{name}" for name in frame.columns], axis=1)
+        target = f"column_{target}" if isinstance(target, int | np.integer) else target
+    path = _store_once(frame.to_csv(index=False).encode(), FRAME, ".csv", directory)
+    return ["data=csv", *value_overrides({"data.path": path, "data.target": target})]
+
+
+def _has_text(inputs: Any) -> bool:
+    return hasattr(inputs, "to_csv") and np.asarray(inputs).dtype.kind not in "fiub"
+
+
+def _joined(inputs: Any, targets: Any) -> tuple[Any, str]:
+    """Return a DataFrame of inputs with its targets as one more column, and the name of that column."""
+    name, values = getattr(targets, "name", None) or "target", np.asarray(targets)
+    if name in inputs.columns:
+        raise ConfigError(f"data: X must not hold its target, got a column {name!r}: give data=X, target={name!r}")
+    if values.shape != (len(inputs),):
+        raise ConfigError(f"data: y must have shape ({len(inputs)},), one value for each row of X, got {values.shape}")
+    return inputs.assign(**{name: values}), name
+
+
 def _arrays(data: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs (N, ...) and targets (N,) or (N, C) of a pair of arrays or a torch data set."""
     if isinstance(data, tuple) and len(data) == 2:
         inputs, targets = map(_array, data)
-    elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+    elif hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, Mapping):
         rows = [data[index] for index in range(len(data))]
         if not rows or not all(isinstance(row, tuple | list) and len(row) == 2 for row in rows):
             raise ConfigError("data: each item of a data set must be a pair of inputs and target")
@@ -130,7 +192,7 @@ def _arrays(data: Any) -> tuple[np.ndarray, np.ndarray]:
     else:
         raise ConfigError(
             "data must be an option, a file, a DataFrame, a pair of arrays (X, y) or a torch data set, got a "
-            f"{type(data).__name__}"
+            f"{type(data).__name__}{' with ' + ', '.join(map(repr, data)) if isinstance(data, Mapping) else ''}"
         )
     if len(inputs) != len(targets):
         raise ConfigError(f"data: inputs and targets must have equally many rows, got {len(inputs)} and {len(targets)}")
@@ -140,6 +202,8 @@ def _arrays(data: Any) -> tuple[np.ndarray, np.ndarray]:
 def _array(values: Any) -> np.ndarray:
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
+    if hasattr(values, "toarray"):
+        raise ConfigError(f"data: arrays must be dense, got a sparse {type(values).__name__}: give X.toarray()")
     array = np.asarray(values)
     if array.dtype == object:
         if all(isinstance(value, str) for value in array.flat):

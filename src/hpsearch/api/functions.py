@@ -1,10 +1,19 @@
 """The public functions of hpsearch."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.api.arguments import data_overrides, option_overrides, runs_folder, space_overrides, value_overrides
+from hpsearch.api.arguments import (
+    choose_overrides,
+    data_overrides,
+    option_overrides,
+    refuse_given_twice,
+    runs_folder,
+    space_overrides,
+    value_overrides,
+)
 from hpsearch.api.results import Callback, Sweep, Trial, trial_of
 from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer, ObserverGroup
@@ -14,6 +23,7 @@ from hpsearch.config import ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.errors import NotFoundError
 from hpsearch.metrics import METRICS
+from hpsearch.search.checks import exhausted
 from hpsearch.search.sweep_identity import SweepIdentity, find_sweep
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import list_sweeps
@@ -27,7 +37,7 @@ def sweep(
     *overrides: str,
     name: str | None = None,
     data: Any = None,
-    target: str | None = None,
+    target: str | int | None = None,
     model: Any = None,
     loss: Any = None,
     trials: int | None = None,
@@ -41,24 +51,28 @@ def sweep(
     config_dir: str | Path | None = None,
     progress: bool = True,
     observer: Observer | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callback | Sequence[Callback] = (),
 ) -> Sweep:
     """Start a sweep, resume it, or load it if it is complete, as `python -m hpsearch +sweep=<option> …` does.
 
     Args:
         option: The option of `+sweep=`, such as `mnist`; None: the other arguments configure the sweep.
-        overrides: Overrides as on the command line, such as `"data=digits"` or `"optimizer.lr=0.1"`.
+        overrides: Overrides as on the command line, such as `"data=digits"` or `"optimizer.lr=0.1"`; none that says
+            something else than an argument below.
         name: The name of the sweep; None: that of the option.
         data: An option (`"digits"`), a file (CSV or NPZ), a pandas DataFrame with `target`, a pair of arrays or tensors
-            (X (N, ...), y (N,)), or a torch `Dataset` of (inputs, target) pairs. Rows in memory are stored once, in the
-            folder of runs, under a digest of their content: the same rows resume the same sweep.
+            (X (N, ...), y (N,)) whose X may be a DataFrame, what `sklearn.datasets.load_iris()` returns, or a torch
+            `Dataset` of (inputs, target) pairs. Rows in memory are stored once, in the folder of runs, under a digest
+            of their content: the same rows resume the same sweep.
         target: The column to predict, where `data` is a file or a DataFrame.
         model: An option (`"mlp"`), `"package.module:Class"`, or a class or function that builds a `torch.nn.Module`;
             the source of one defined in a notebook cell is stored as a module, with the names it uses.
         loss: An option (`"mse"`), `"package.module:function"`, or a function of outputs and targets that returns the
             loss of each row.
         trials: The number of trials; in a comparison, of each level.
-        space: Search space by key: `(low, high)`, `(low, high, "log")`, `(low, high, step)`, or a list of choices.
+        space: Search space by key: `(low, high)`, `(low, high, "log")`, `(low, high, step)`, or a list of choices. It
+            changes the shipped space of the key's group, all of which is searched; a value given as an override, such
+            as `"model.depth=2"`, is not.
         choose: The options that a trial may take, by group: `{"optimizer": ["adam", "sgd"]}`.
         metric: The metric that trials are scored by, such as `macro_f1`; None: accuracy for classification, mean
             squared error for regression.
@@ -67,9 +81,10 @@ def sweep(
         workers: The number of worker processes; None: one per core.
         tracking_uri: The address of an MLflow store; None: a SQLite file in `mlruns`.
         config_dir: A folder of your own option files.
-        progress: Whether to show a progress bar and warnings.
+        progress: Whether to show a progress bar and warnings; without both, and without an observer, a space of fewer
+            configurations than `trials` is a Python warning.
         observer: An observer of your own.
-        callbacks: Functions called as `callback(sweep, trial)` after each trial.
+        callbacks: Functions, or a single one, called as `callback(sweep, trial)` after each trial.
 
     Returns:
         The sweep, with `best`, `trials`, `report()` and `final()`.
@@ -86,30 +101,31 @@ def sweep(
         ...     space={"optimizer.lr": (1e-4, 1e-1, "log"), "model.width": [32, 64, 128]},
         ... )
     """
+    if wrong := [each for each in (option, *overrides) if each is not None and not isinstance(each, str)]:
+        raise ConfigError(f"options and overrides must be texts, such as 'mnist' or 'seed=1', got {wrong[0]!r}")
     if option is not None and "=" in option:
         overrides, option = (option, *overrides), None
     runs, folder = runs_folder(overrides), None if config_dir is None else Path(config_dir)
+    called = _called(callbacks)
+    display = _observer(observer, progress=progress)
     scalars = {"search.trials": trials, "search.metric": metric, "seed": seed, "execution.workers": workers}
-    command = Command(
-        (
-            *([] if option is None else [f"+sweep={option}"]),
-            *value_overrides({"name": name}),
-            *data_overrides(data, target, runs, folder),
-            *option_overrides("model", model, runs),
-            *option_overrides("loss", loss, runs),
-            *value_overrides(scalars),
-            *value_overrides({"evaluation": evaluation}),
-            *value_overrides({"tracking.uri": tracking_uri}),
-            *value_overrides({f"search.choose.{group}": list(options) for group, options in (choose or {}).items()}),
-            *space_overrides(space or {}, overrides),
-            *overrides,
-        ),
-        folder,
+    arguments = (
+        *([] if option is None else [f"+sweep={option}"]),
+        *value_overrides({"name": name}),
+        *data_overrides(data, target, runs, folder),
+        *option_overrides("model", model, runs),
+        *option_overrides("loss", loss, runs),
+        *value_overrides(scalars),
+        *value_overrides({"evaluation": evaluation}),
+        *value_overrides({"tracking.uri": tracking_uri}),
+        *choose_overrides(choose),
+        *space_overrides(space, overrides),
     )
+    refuse_given_twice(arguments, overrides)
+    command = Command((*arguments, *overrides), folder)
     if actions := [override for override in overrides if key_of(override) in ("final", "report")]:
         raise ConfigError(f"{actions[0]} is another action: call sweep.final() or sweep.report() of what is returned")
-    display = _observer(observer, progress=progress)
-    listener = ObserverGroup(display, _Callbacks(callbacks, command, display)) if callbacks else display
+    listener = ObserverGroup(display, _Callbacks(called, command, display)) if called else display
     result = run_action(command, listener)
     return Sweep(result.identity, result.config, command, display)
 
@@ -170,6 +186,8 @@ def load(
     Raises:
         NotFoundError: If there is no such sweep.
     """
+    if not isinstance(name, str):
+        raise ConfigError(f"name must be the name of a sweep, got {name!r}: hpsearch.sweeps() lists them")
     names = list_sweeps(directory)
     if name not in names:
         raise NotFoundError(f"{name!r} is no sweep in {directory}: {nearest(name, names)}")
@@ -206,12 +224,30 @@ def sweeps(directory: str | Path = "mlruns") -> "pd.DataFrame":
 
 
 def _observer(observer: Observer | None, *, progress: bool) -> Observer:
+    if observer is not None and not isinstance(observer, Observer):
+        raise ConfigError(f"observer must be an instance of a subclass of hpsearch.Observer, got {observer!r}")
     observers = [] if observer is None else [observer]
     if progress:
         from hpsearch.terminal.notebook_progress import ProgressBar  # noqa: PLC0415 (not needed without one)
 
         observers.append(ProgressBar())
+    if not observers:
+        observers.append(_Exhaustion())
     return ObserverGroup(*observers)
+
+
+class _Exhaustion(Observer):
+    def sweep_started(self, identity: SweepIdentity, plan: Any, score: Any, finished: int, extra_trials: int) -> None:
+        del identity, score, finished, extra_trials
+        for sentence in exhausted(plan.levels, plan.base.config.search.trials):
+            warnings.warn(sentence, stacklevel=2)
+
+
+def _called(callbacks: Callback | Sequence[Callback]) -> Sequence[Callback]:
+    listed = [callbacks] if callable(callbacks) else callbacks
+    if not isinstance(listed, Sequence) or not all(map(callable, listed)):
+        raise ConfigError(f"callbacks must be functions of a sweep and a trial, got {callbacks!r}")
+    return listed
 
 
 class _Callbacks(Observer):

@@ -80,7 +80,8 @@ class Composer:
         config_name: The primary configuration file.
 
     Raises:
-        ConfigError: If an override cannot be parsed or names an unknown option, or the primary file does not exist.
+        ConfigError: If an override cannot be parsed or names an unknown option, or the folder or the primary file does
+            not exist.
     """
 
     def __init__(self, arguments: Sequence[str], config_dir: Path | None = None, config_name: str = "config") -> None:
@@ -244,6 +245,8 @@ def options_of(group: str, config_dir: Path | None) -> list[str]:
 
 
 def _require_primary(config_dir: Path | None, name: str) -> None:
+    if config_dir is not None and not config_dir.is_dir():
+        raise ConfigError(f"config_dir must be a folder of option files, got {str(config_dir)!r}: there is none")
     folders = [*([config_dir] if config_dir else []), conf_dir()]
     file = f"{name.removesuffix('.yaml')}.yaml"
     if len(file) > LONGEST or not any((folder / file).is_file() for folder in folders):

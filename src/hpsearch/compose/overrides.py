@@ -36,6 +36,9 @@ def _bare_type(hint: Any) -> Any:
     return hint
 
 
+READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".npz": "npz"}
+"""File suffix to the option of `data` that reads it."""
+
 PLAIN_KEYS = frozenset(f.name for f in fields(Config)) - KINDS.keys()
 """Top-level keys of the configuration that are not config groups."""
 
@@ -242,6 +245,8 @@ def _known_option(group: str, value: object, options: Sequence[str]) -> str:
     if meant_option(group, option) == "custom":
         advice = f" {group}.import_path=package.module:name takes one of your own"
     hint = nearest_option(group, option, options)
+    if group == "data" and (reader := READERS.get(Path(option).suffix.lower())):
+        hint = f"a file is given by its path: data={reader} {shell_quoted(f'data.path={hydra_quoted(option)}')}"
     raise ConfigError(f"{group}={option} is not an option of {group}: {hint}{advice}")
 
 

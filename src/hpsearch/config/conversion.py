@@ -86,7 +86,9 @@ def convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
     if AUTO in notes and value == "auto":
         return None
     if any(isinstance(note, OneOf) and value not in note.words for note in notes):
-        problems.append(f"{path} must be {describe(hint)}, got {shown(value)}")
+        hint_of = nearest(str(value), [word for note in notes if isinstance(note, OneOf) for word in note.words])
+        near = f": {hint_of}" if hint_of.startswith("did") else ""
+        problems.append(f"{path} must be {describe(hint)}, got {shown(value)}{near}")
         return None
     if EXACT not in notes or type(value) in typing.get_args(plain):
         with contextlib.suppress(TypeError, ValueError):

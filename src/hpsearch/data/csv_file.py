@@ -36,6 +36,9 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
 _GROUPED = r"^\s*[+-]?(\d+|[1-9]\d{0,2}\.\d{3})\s*$"
 """A whole number, or one whose only ambiguity is whether its point separates thousands."""
 
+FRAME = "frame"
+"""Start of the name of a file in which a DataFrame of the session is kept; its messages count rows, not lines."""
+
 _FIRST = 100
 """Number of cells examined before all are."""
 
@@ -60,9 +63,12 @@ class _Table:
     def column(self, name: str) -> Any:
         return self.cells.column(self.names.index(name))
 
-    def line(self, row: int) -> int:
-        """Return the line number of a row in the file, for messages."""
-        return next(line for at, (line, _) in enumerate(self.rows()) if at == row)
+    def place(self, row: int, name: str) -> str:
+        """Return where a cell is, for messages."""
+        if re.fullmatch(rf"{FRAME}-[0-9a-f]{{16}}\.csv", self.path.name):
+            return f"row {row} (from 0) of the DataFrame kept as {self.path}, column {name!r}"
+        line = next(line for at, (line, _) in enumerate(self.rows()) if at == row)
+        return f"{self.path}: line {line}, column {name!r}"
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and cells of each row below the header; slow, used for messages only."""
@@ -339,9 +345,7 @@ def _to_floats(table: _Table, values: _Values) -> np.ndarray:
         wrong = np.flatnonzero(~np.isfinite(values.array.astype(np.float32)))
     if wrong.size:
         cell = table.column(values.name)[wrong[0]].as_py().strip()
-        raise DataError(
-            f"{table.path}: line {table.line(wrong[0])}, column {values.name!r} is not finite, got {cell!r}"
-        )
+        raise DataError(f"{table.place(wrong[0], values.name)} is not finite, got {cell!r}")
     label = f"{table.path}: column {values.name!r}"
     if values.read is None and values.array.min() == values.array.max():
         cells = table.column(values.name).unique().to_pylist()
@@ -361,8 +365,7 @@ class _Words:
 
     def refused(self, code: int, rule: str) -> DataError:
         row = int(np.flatnonzero(self.codes == code)[0])
-        where = f"{self.table.path}: line {self.table.line(row)}, column {self.name!r}"
-        return DataError(f"{where} {rule.format(repr(self.words[code]))}")
+        return DataError(f"{self.table.place(row, self.name)} {rule.format(repr(self.words[code]))}")
 
     def numbers(self, values: list[float | None]) -> np.ndarray:
         numbers: np.ndarray = np.array(values, np.float64)[self.codes]
@@ -445,7 +448,7 @@ def _words(table: _Table, name: str, column: Any) -> _Words:
     cells = _Words(table, name, encoded.dictionary.to_pylist(), encoded.indices.to_numpy())
     for code, word in enumerate(cells.words):
         if word.lower() in MISSING:
-            raise cells.refused(code, "is missing, got {}; fill it in, or remove the line")
+            raise cells.refused(code, "is missing, got {}; fill it in, or remove the row")
     return cells
 
 

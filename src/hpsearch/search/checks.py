@@ -23,7 +23,7 @@ def check_trials(config: Config, levels: Sequence[Level]) -> None:
         tuned = f"every value of search.tune={search.tune} is given" if search.tune else "nothing is tuned"
         raise ConfigError(
             f"search.trials is {search.trials} and nothing varies ({tuned}): name groups in search.tune, or options in "
-            "search.choose.<group>"
+            "search.choose.<group>; from Python, ranges in space=, or options in choose="
         )
     if isinstance(search, CoarseToFine) and levels[0].space.size < search.rounds[0].trials:
         raise ConfigError(
