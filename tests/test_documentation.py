@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hpsearch import errors
+
 ROOT = Path(__file__).parents[1]
 WITH_EXAMPLES = [
     path.relative_to(ROOT / "src").with_suffix("")
@@ -22,6 +24,13 @@ WITH_EXAMPLES = [
 def test_the_examples_of_docstrings_give_what_they_show(path):
     module = import_module(".".join(path.parts).removesuffix(".__init__"))
     assert doctest.testmod(module).failed == 0
+
+
+def test_the_page_about_scripts_lists_every_error_that_python_can_meet():
+    page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    known = {name for name, value in vars(errors).items() if isinstance(value, type) and name.endswith("Error")}
+    assert {*re.findall(r"^\| `(\w+Error)` \|", page, re.MULTILINE)} == known - {"HpsearchError", "OutputClosedError"}
+    assert all(issubclass(getattr(errors, name), errors.HpsearchError) for name in known)
 
 
 @pytest.mark.slow

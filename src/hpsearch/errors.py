@@ -1,9 +1,23 @@
 """Exceptions that hpsearch reports to users."""
 
+import errno
 import traceback
 from pathlib import Path
 
 from hpsearch.secrets import mask_text
+
+_CAUSES = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EROFS: "read_only",
+    errno.EACCES: "no_permission",
+    errno.EPERM: "no_permission",
+}
+
+_WAYS_OUT = {
+    "disk_full": "; free some space and run the same command again: what is finished is kept",
+    **dict.fromkeys(("read_only", "no_permission"), "; set tracking.directory to a folder that can be written"),
+}
 
 
 class HpsearchError(Exception):
@@ -40,6 +54,44 @@ class RefusedError(HpsearchError):
 
 class SealOpenedError(RefusedError):
     """The sealed test set was opened before, without acknowledgement; the message says by whom and when."""
+
+
+class DataError(HpsearchError):
+    """A data set cannot be used; the message names the file or key, what was expected and found, and the way out."""
+
+
+class TrackingError(HpsearchError):
+    """MLflow cannot be reached or refused a request; the message names the store and the way out."""
+
+
+class WorkerSetupError(HpsearchError):
+    """No worker process becomes ready, as without the device of `execution.device`; the message gives the cause."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"no worker process could be made ready: {cause}")
+
+
+class StorageError(HpsearchError):
+    """A file or folder could not be read or written.
+
+    Attributes:
+        path: Path of the file or folder.
+        cause: `disk_full`, `read_only`, `no_permission`, or the errno name, such as `EIO`.
+    """
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        number = error.errno or 0
+        self.path = path
+        self.cause = _CAUSES.get(number) or errno.errorcode.get(number, type(error).__name__)
+        way_out = _WAYS_OUT.get(self.cause, "")
+        super().__init__(f"{self.cause}: cannot use {str(path)!r}: {error.strerror or error}{way_out}")
+
+
+class BrokenFileError(HpsearchError):
+    """A truncated, modified or unfinished file, whose content is not used."""
+
+    def __init__(self, path: Path | str, reason: str, way_out: str = "") -> None:
+        super().__init__(f"{str(path)!r} is not whole: {reason}{f'; {way_out}' if way_out else ''}")
 
 
 class OutputClosedError(HpsearchError):

@@ -7,10 +7,9 @@ import pytest
 
 from hpsearch.analysis.evidence import Design
 from hpsearch.commands.evidence_tests import Opened, opened_by, rows_of
+from hpsearch.errors import BrokenFileError, TrackingError
 from hpsearch.final.evaluation import BITMAPS, pack
 from hpsearch.metrics import ACCURACY, CROSS_ENTROPY
-from hpsearch.store.atomic_files import BrokenFileError
-from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.reader import Child
 from hpsearch.tracking.run_format import Attempt, Role
 

@@ -7,11 +7,11 @@ import pytest
 from hpsearch.commands.final_target import _champion_config, _refuse_contradictions
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
+from hpsearch.errors import BrokenFileError
 from hpsearch.final.frozen_champion import _require_same_code, frozen_champion
 from hpsearch.nn.source_digest import source_digest
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.sweep_identity import SweepIdentity
-from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import SweepStore
 from tests.specifications import fingerprinted, specification

@@ -9,11 +9,11 @@ from hpsearch.cli.main import main
 from hpsearch.commands.publish import publish
 from hpsearch.commands.report_target import ReportRequest, find_target
 from hpsearch.config import ConfigError
+from hpsearch.errors import TrackingError
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import dump_checked_json
 from hpsearch.store.loader import SpecificationError
 from hpsearch.terminal.console import Terminal
-from hpsearch.tracking.connection import TrackingError
 from tests.commands.boards import finish, pasted, upload
 
 pytestmark = pytest.mark.long

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from hpsearch.errors import WorkerSetupError
 from hpsearch.execution.executor import WorkerDied
-from hpsearch.execution.local import WorkerSetupError
 from tests.execution import local_tasks
 
 PATIENCE_S = 120.0

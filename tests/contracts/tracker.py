@@ -7,9 +7,9 @@ import math
 
 import pytest
 
+from hpsearch.errors import TrackingError
 from hpsearch.records import Status, TrialResult
 from hpsearch.tracking.claim_ledger import problems
-from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.report_views import ReportView, question_tags
 from hpsearch.tracking.run_format import Attempt, Ending, Role
 

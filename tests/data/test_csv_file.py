@@ -16,7 +16,8 @@ from hpsearch.config import ConfigError
 from hpsearch.config.conversion import build
 from hpsearch.config.data import CsvData, Normalize, TaskChoice
 from hpsearch.data.csv_file import read_csv
-from hpsearch.data.dataset import Column, DataError
+from hpsearch.data.dataset import Column
+from hpsearch.errors import DataError
 from hpsearch.records import Task
 
 

@@ -9,9 +9,9 @@ import pytest
 from sklearn import datasets
 
 from hpsearch.config.data import Data, MnistData, Normalize, Packaged, TaskChoice
-from hpsearch.data.dataset import DataError
 from hpsearch.data.datasets import IdxTest, find_source, packaged_mnist
 from hpsearch.data.download import NoMirrorError
+from hpsearch.errors import DataError
 from hpsearch.records import Task
 
 

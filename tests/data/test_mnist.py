@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpsearch.data.dataset import DataError
 from hpsearch.data.download import DamagedError, NoMirrorError
 from hpsearch.data.mnist import FASHION, MNIST, cached, data_root, obtain, read_raw, read_rows
+from hpsearch.errors import DataError
 
 NAME = "train-labels-idx1-ubyte"
 

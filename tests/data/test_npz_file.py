@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hpsearch.config.data import Layout, Normalize, NpzData, TaskChoice
-from hpsearch.data.dataset import DataError
 from hpsearch.data.npz_file import read_npz
+from hpsearch.errors import DataError
 from hpsearch.records import Task
 
 X = np.arange(12.0).reshape(6, 2)

@@ -14,9 +14,10 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
 from hpsearch.config.data import CsvData, Data, MnistData, Normalize, Packaged, TaskChoice
-from hpsearch.data.dataset import DataError, Rows, to_development
+from hpsearch.data.dataset import Rows, to_development
 from hpsearch.data.datasets import Source, find_source
 from hpsearch.data.seal import TEST_STATE, Claim, SealedTest, SealError, data_digest, load_development, seal
+from hpsearch.errors import DataError
 from hpsearch.records import Task
 
 FULL = MnistData(kind="mnist", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None, packaged=Packaged.AUTO)

@@ -15,8 +15,9 @@ from sklearn.model_selection import train_test_split
 
 from hpsearch.config.data import CsvData, Normalize, NpzData, TaskChoice
 from hpsearch.data.csv_file import csv_digest
-from hpsearch.data.dataset import DataError, Rows
+from hpsearch.data.dataset import Rows
 from hpsearch.data.seal import TEST_STATE, Claim, data_digest, load_development, seal
+from hpsearch.errors import DataError
 
 N = 60
 COLUMNS = ["number", "a", "b", "y", "z"]

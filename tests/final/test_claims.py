@@ -8,10 +8,9 @@ import pytest
 
 from hpsearch.config import ConfigError
 from hpsearch.data.row_fingerprints import OpenedRows
-from hpsearch.errors import SealOpenedError
+from hpsearch.errors import BrokenFileError, SealOpenedError
 from hpsearch.final.claims import Request, begin_claim, end_claim, pending_nonce, require_right, stated
 from hpsearch.final.earlier_openings import noted, remember, unknown_to
-from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.tracking.claim_ledger import Opening
 
 

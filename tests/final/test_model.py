@@ -11,14 +11,13 @@ from torch.nn.functional import linear
 
 from hpsearch.data.seal import SealedTest
 from hpsearch.engine.device_data import to_device
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import BrokenFileError, HpsearchError
 from hpsearch.execution import run_job
 from hpsearch.final.evaluation import evaluate, pack, right_of, unpack
 from hpsearch.final.model import Model, Models, save_model
 from hpsearch.jobs import RefitJob
 from hpsearch.records import Status
 from hpsearch.seeding import derive, fit_seeds
-from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.tracking.claim_ledger import Opening
 
 OPENING = Opening("d" * 64, 1, "me", "now", "why", "-", "e")

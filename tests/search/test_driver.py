@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 
 from hpsearch.config import ConfigError
-from hpsearch.execution.local import LocalExecutor, WorkerSetupError
+from hpsearch.errors import WorkerSetupError
+from hpsearch.execution.local import LocalExecutor
 from hpsearch.records import Status
 from hpsearch.search.space import Choices, Space
 from hpsearch.store.champion_selection import find_champion

@@ -6,8 +6,9 @@ from functools import partial
 
 import pytest
 
+from hpsearch.errors import WorkerSetupError
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.execution.local import LocalExecutor, WorkerSetupError
+from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.records import Status
 from hpsearch.search.driver import Driver

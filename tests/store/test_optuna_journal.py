@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from hpsearch.store.atomic_files import BrokenFileError, StorageError
+from hpsearch.errors import BrokenFileError, StorageError
 from hpsearch.store.optuna_journal import name_score, open_journal
 from tests.store.store_drivers import start
 

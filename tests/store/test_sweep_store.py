@@ -10,17 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpsearch.errors import BrokenFileError, StorageError
 from hpsearch.records import Status
 from hpsearch.seeding import FitSeeds
-from hpsearch.store.atomic_files import (
-    BrokenFileError,
-    StorageError,
-    check_directory,
-    dump_checked_json,
-    load_checked_json,
-    slug,
-    write_atomic,
-)
+from hpsearch.store.atomic_files import check_directory, dump_checked_json, load_checked_json, slug, write_atomic
 from hpsearch.store.lock import SweepLockedError
 from hpsearch.store.record_json import decode_record, encode_record
 from hpsearch.store.sweep_store import LateWriteError, SweepStore, damaged_sweeps, list_sweeps

@@ -4,8 +4,8 @@ from unittest import mock
 
 import pytest
 
+from hpsearch.errors import TrackingError
 from hpsearch.tracking.claim_ledger import problems
-from hpsearch.tracking.connection import TrackingError
 from tests.contracts.tracker import SPLIT, SealLedgerContract, grant
 from tests.fakes import AnswerLost
 

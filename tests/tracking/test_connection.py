@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from hpsearch.errors import TrackingError
 from hpsearch.tracking import connection
-from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.tracker import Tracker
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpsearch.tracking.connection import TrackingError
+from hpsearch.errors import TrackingError
 from hpsearch.tracking.reader import names_in_file
 from hpsearch.tracking.run_format import Ending, Role
 

@@ -8,11 +8,11 @@ import pytest
 
 from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import fit_scaling
+from hpsearch.errors import TrackingError
 from hpsearch.nn.export import deploy
 from hpsearch.nn.models import build_network
 from hpsearch.records import Status, Task
 from hpsearch.tracking.client import Store
-from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.run_format import Dataset, Ending, table_path
 from hpsearch.tracking.tracker import Tracker
 from tests.contracts.tracker import END, START, TrackerContract, opened, result

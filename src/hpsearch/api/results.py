@@ -13,13 +13,12 @@ from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import Config, ConfigError
-from hpsearch.errors import NotFoundError
+from hpsearch.errors import BrokenFileError, NotFoundError
 from hpsearch.formatting import number_of, show_interval, show_number, show_score, show_values
 from hpsearch.metrics import METRICS, metric_of
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.search.sweep_identity import SweepIdentity
-from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import Attempt, SweepStore

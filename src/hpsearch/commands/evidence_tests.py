@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.analysis.evidence import Design, TestRow
+from hpsearch.errors import BrokenFileError, TrackingError
 from hpsearch.final.claims import stated
 from hpsearch.final.evaluation import unpack
-from hpsearch.store.atomic_files import BrokenFileError
-from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.reader import Child, StoredSweeps
 from hpsearch.tracking.run_format import Role, SweepRun
 

@@ -18,7 +18,7 @@ from hpsearch.compose.composer import Composer
 from hpsearch.config import Config
 from hpsearch.config.conversion import to_tree
 from hpsearch.data.row_fingerprints import OpenedRows
-from hpsearch.errors import SealOpenedError
+from hpsearch.errors import SealOpenedError, StorageError
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.throughput import build_executor, build_scheduler, check_configs, fits_of
@@ -34,7 +34,7 @@ from hpsearch.records import Status, TrialResult
 from hpsearch.search.retraining import FrozenRecipe, RetrainingLog, Retrainings
 from hpsearch.search.space import Composed
 from hpsearch.secrets import mask_uri
-from hpsearch.store.atomic_files import StorageError, write_atomic
+from hpsearch.store.atomic_files import write_atomic
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.specification import digest
 from hpsearch.store.trial_config import config_text, option_params

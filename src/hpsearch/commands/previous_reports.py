@@ -7,10 +7,10 @@ from pathlib import Path
 from hpsearch.commands.observer import Observer
 from hpsearch.data.dataset import Development
 from hpsearch.data.seal import SealedTest
+from hpsearch.errors import BrokenFileError, StorageError
 from hpsearch.final.earlier_openings import Noted, noted, recurring, user_folder
 from hpsearch.formatting import plural
 from hpsearch.search.sweep_identity import SweepIdentity
-from hpsearch.store.atomic_files import BrokenFileError, StorageError
 from hpsearch.store.loader import load_from_disk
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.specification import Specification, changes, judgement_of, overlaps, question_of

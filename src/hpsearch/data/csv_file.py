@@ -20,9 +20,10 @@ import numpy as np
 
 from hpsearch.config.conversion import nearest
 from hpsearch.config.data import CsvData, TaskChoice
-from hpsearch.data.dataset import Column, DataError, Rows, as_floats, name_columns, reconstructed
+from hpsearch.data.dataset import Column, Rows, as_floats, name_columns, reconstructed
 from hpsearch.data.number_parsing import Reading, plain_number, readings_of
 from hpsearch.data.target_encoding import encode_targets
+from hpsearch.errors import DataError
 from hpsearch.formatting import plural
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
 from hpsearch.records import Task

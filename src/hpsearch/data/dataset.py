@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hpsearch.config.data import CsvData, Data, OwnData
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import DataError
 from hpsearch.formatting import plural
 from hpsearch.quoting import list_override
 from hpsearch.records import Task
@@ -61,10 +61,6 @@ def identifiers(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
         if each.width == 1 and bool((values == np.round(values)).all()) and len(np.unique(values)) == len(values):
             names.append(each.name)
     return names
-
-
-class DataError(HpsearchError):
-    """A data set cannot be used; the message names the file or key, what was expected and found, and the way out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

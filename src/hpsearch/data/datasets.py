@@ -13,10 +13,11 @@ import numpy as np
 
 from hpsearch.config.data import CsvData, Data, MnistData, NpzData, OwnData, Packaged
 from hpsearch.data.csv_file import csv_digest, read_csv
-from hpsearch.data.dataset import DataError, Rows
+from hpsearch.data.dataset import Rows
 from hpsearch.data.download import NoMirrorError
 from hpsearch.data.mnist import FASHION, MNIST, IdxSet, cached, data_root, obtain, read_rows
 from hpsearch.data.npz_file import npz_digest, read_npz
+from hpsearch.errors import DataError
 from hpsearch.records import Task
 
 _PACKAGED_SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"

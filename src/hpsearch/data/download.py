@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.data.dataset import DataError
+from hpsearch.errors import DataError
 
 CHUNK = 1 << 16
 

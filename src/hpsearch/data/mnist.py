@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from hpsearch.data.dataset import DataError, Rows
+from hpsearch.data.dataset import Rows
 from hpsearch.data.download import DamagedError, Digest, Mirrors, NoMirrorError, check, download, unpack
+from hpsearch.errors import DataError
 from hpsearch.records import Task
 
 

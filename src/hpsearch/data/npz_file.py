@@ -13,8 +13,9 @@ import numpy as np
 
 from hpsearch.config.conversion import nearest
 from hpsearch.config.data import Layout, NpzData, TaskChoice
-from hpsearch.data.dataset import DataError, Rows, as_floats, reconstructed
+from hpsearch.data.dataset import Rows, as_floats, reconstructed
 from hpsearch.data.target_encoding import encode_targets
+from hpsearch.errors import DataError
 from hpsearch.records import Task
 
 _CHANNELS = (1, 3, 4)

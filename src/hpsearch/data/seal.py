@@ -25,21 +25,12 @@ from typing import NoReturn
 import numpy as np
 
 from hpsearch.config.data import Data, TaskChoice
-from hpsearch.data.dataset import (
-    DataError,
-    Development,
-    Rows,
-    content_digest,
-    reconstructed,
-    row_keys,
-    take,
-    to_development,
-)
+from hpsearch.data.dataset import Development, Rows, content_digest, reconstructed, row_keys, take, to_development
 from hpsearch.data.datasets import IdxTest, Source, find_source
 from hpsearch.data.mnist import read_raw, read_rows, records
 from hpsearch.data.row_fingerprints import OpenedRows, image_cells, row_cells
 from hpsearch.data.splits import draw, obstacle
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import DataError, HpsearchError
 from hpsearch.seeding import Purpose, derive
 
 MIN_ROWS = 5

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.config.data import TaskChoice
-from hpsearch.data.dataset import DataError, as_floats
+from hpsearch.data.dataset import as_floats
+from hpsearch.errors import DataError
 from hpsearch.records import Task
 
 MAX_CLASSES = 20

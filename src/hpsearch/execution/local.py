@@ -12,7 +12,7 @@ from multiprocessing import connection
 from multiprocessing.context import ForkServerProcess, SpawnProcess
 from typing import Any, Generic
 
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import HpsearchError, WorkerSetupError
 from hpsearch.execution.executor import Answer, Done, Raised, Ready, Result, State, Task, WorkerDied
 from hpsearch.execution.worker_process import REPEATABLE, context, oom_kills, serve, sheltered
 
@@ -24,14 +24,6 @@ START_TRIES = 5
 
 SETUP_DEATHS = 3
 """Consecutive deaths of workers before they are ready, after which the executor gives up."""
-
-
-class WorkerSetupError(HpsearchError):
-    """No worker becomes ready; `failure` is the reason."""
-
-    def __init__(self, failure: Raised | WorkerDied) -> None:
-        super().__init__(f"no worker process could be made ready: {failure.cause}")
-        self.failure = failure
 
 
 class LocalExecutor(Generic[Task, Result]):
@@ -192,7 +184,7 @@ class LocalExecutor(Generic[Task, Result]):
         if worker.job is None or isinstance(message, Raised):
             assert isinstance(message, Raised), message
             self._kill()
-            raise WorkerSetupError(message.without(self._secrets))
+            raise WorkerSetupError(message.without(self._secrets).cause)
         job, worker.job = worker.job, None
         failure = None if message.failure is None else message.failure.without(self._secrets)
         return [Done(job.key, message.value, failure, message.seconds)]
@@ -206,7 +198,7 @@ class LocalExecutor(Generic[Task, Result]):
         self._deaths += not worker.ready
         if self._deaths == SETUP_DEATHS:
             self._kill()
-            raise WorkerSetupError(died)
+            raise WorkerSetupError(died.cause)
         successor = self._start()
         self._workers.insert(place, successor)
         if job is None or job.sent_at is None:  # not begun: the successor takes it over

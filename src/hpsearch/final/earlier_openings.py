@@ -19,8 +19,9 @@ from filelock import FileLock
 from hpsearch.data.dataset import Development
 from hpsearch.data.row_fingerprints import OpenedRows, row_cells
 from hpsearch.data.seal import SealedTest
+from hpsearch.errors import BrokenFileError, StorageError
 from hpsearch.formatting import number_of, plural
-from hpsearch.store.atomic_files import BrokenFileError, StorageError, read_bytes, write_atomic
+from hpsearch.store.atomic_files import read_bytes, write_atomic
 from hpsearch.tracking.claim_ledger import Opening, SealLedger
 
 FILE = "openings.json"

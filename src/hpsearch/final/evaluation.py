@@ -18,12 +18,12 @@ from hpsearch.data.scaling import Scaling
 from hpsearch.data.seal import Claim, SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import predict
+from hpsearch.errors import BrokenFileError
 from hpsearch.final.model import Models, refit_scaling
 from hpsearch.metrics import ACCURACY, LOSS, METRICS, Metric
 from hpsearch.records import Task
 from hpsearch.scoring.evaluate import available, own_units, says_loss, score_outputs
 from hpsearch.statistics.intervals import bootstrap_interval, wilson
-from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.tracking.claim_ledger import Opening
 
 

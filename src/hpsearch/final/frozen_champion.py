@@ -9,11 +9,12 @@ from hpsearch.config.data import Data
 from hpsearch.data.dataset import Development
 from hpsearch.data.datasets import find_source
 from hpsearch.data.seal import SealedTest, data_digest, load_development, seal
+from hpsearch.errors import BrokenFileError
 from hpsearch.final.claims import pending_nonce
 from hpsearch.nn.source_digest import changed_since_import, source_digest
 from hpsearch.records import Trial
 from hpsearch.search.sweep_identity import SweepIdentity
-from hpsearch.store.atomic_files import BrokenFileError, read_bytes, write_atomic
+from hpsearch.store.atomic_files import read_bytes, write_atomic
 from hpsearch.store.record_json import Record, trial_name
 
 

@@ -11,13 +11,13 @@ from hpsearch.config import Config
 from hpsearch.data.dataset import Development
 from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.data.splits import refit_fold
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import BrokenFileError, HpsearchError
 from hpsearch.jobs import RefitJob
 from hpsearch.nn.export import Deployed, deploy
 from hpsearch.nn.output_layer import output_count
 from hpsearch.records import FitResult
 from hpsearch.secrets import mask_secrets
-from hpsearch.store.atomic_files import BrokenFileError, dump_checked_json, read_bytes, read_sealed, write_atomic
+from hpsearch.store.atomic_files import dump_checked_json, read_bytes, read_sealed, write_atomic
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hpsearch.errors import BrokenFileError
 from hpsearch.records import Key, Status, Trial, TrialResult
-from hpsearch.store.atomic_files import BrokenFileError
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record, decode_record
 from hpsearch.store.sweep_store import Attempt, SweepStore

@@ -1,7 +1,6 @@
 """Crash-safe files: atomic writes, and canonical JSON with a checksum."""
 
 import contextlib
-import errno
 import hashlib
 import json
 import math
@@ -13,48 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import BrokenFileError, StorageError
 from hpsearch.tracking.connection import nearest_folder
 
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 _ESCAPED = re.compile(r"\\*(NaN|Infinity|-Infinity)")
-
-_CAUSES = {
-    errno.ENOSPC: "disk_full",
-    errno.EDQUOT: "disk_full",
-    errno.EROFS: "read_only",
-    errno.EACCES: "no_permission",
-    errno.EPERM: "no_permission",
-}
-
-_WAYS_OUT = {
-    "disk_full": "; free some space and run the same command again: what is finished is kept",
-    **dict.fromkeys(("read_only", "no_permission"), "; set tracking.directory to a folder that can be written"),
-}
-
-
-class StorageError(HpsearchError):
-    """A file or folder could not be read or written.
-
-    Attributes:
-        path: Path of the file or folder.
-        cause: `disk_full`, `read_only`, `no_permission`, or the errno name, such as `EIO`.
-    """
-
-    def __init__(self, path: Path, error: OSError) -> None:
-        number = error.errno or 0
-        self.path = path
-        self.cause = _CAUSES.get(number) or errno.errorcode.get(number, type(error).__name__)
-        way_out = _WAYS_OUT.get(self.cause, "")
-        super().__init__(f"{self.cause}: cannot use {str(path)!r}: {error.strerror or error}{way_out}")
-
-
-class BrokenFileError(HpsearchError):
-    """A truncated, modified or unfinished file, whose content is not used."""
-
-    def __init__(self, path: Path | str, reason: str, way_out: str = "") -> None:
-        super().__init__(f"{str(path)!r} is not whole: {reason}{f'; {way_out}' if way_out else ''}")
 
 
 def dump_checked_json(body: Any) -> bytes:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from hpsearch.errors import BrokenFileError, TrackingError
 from hpsearch.records import Key
-from hpsearch.store.atomic_files import BrokenFileError, load_checked_json
+from hpsearch.store.atomic_files import load_checked_json
 from hpsearch.store.champion_selection import find_recipe
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record, attempt_rank, decode_arrays, decode_record, digest_arrays
 from hpsearch.store.specification import Specification
 from hpsearch.store.sweep_store import Attempt as StoredAttempt
 from hpsearch.store.sweep_store import SweepStore
-from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.reader import Child, StoredSweeps
 from hpsearch.tracking.run_format import Role, SweepRun
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hpsearch.errors import RefusedError
+from hpsearch.errors import RefusedError, StorageError
 from hpsearch.secrets import mask_override
-from hpsearch.store.atomic_files import StorageError, write_atomic
+from hpsearch.store.atomic_files import write_atomic
 
 
 class SweepLockedError(RefusedError):

@@ -14,9 +14,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import BrokenFileError, HpsearchError, StorageError
 from hpsearch.records import Status, TrialResult
-from hpsearch.store.atomic_files import BrokenFileError, StorageError
 
 JOURNAL = "optuna.journal"
 """File name of the journal in `tracking.directory`."""

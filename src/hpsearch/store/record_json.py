@@ -10,9 +10,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from hpsearch.errors import BrokenFileError
 from hpsearch.records import NO_LEVEL, Signals, Status, Trial, TrialResult, Value
 from hpsearch.seeding import FitSeeds
-from hpsearch.store.atomic_files import BrokenFileError, dump_checked_json, load_checked_json
+from hpsearch.store.atomic_files import dump_checked_json, load_checked_json
 
 FORMAT = 1
 

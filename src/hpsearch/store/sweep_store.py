@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import BrokenFileError, HpsearchError
 from hpsearch.records import NO_LEVEL, Trial, TrialResult
 from hpsearch.store.atomic_files import (
-    BrokenFileError,
     dump_checked_json,
     make_folder,
     read_bytes,

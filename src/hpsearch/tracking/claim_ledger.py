@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.errors import TrackingError
 from hpsearch.secrets import mask_uri
 from hpsearch.tracking.client import ALL, NOTE, Store
-from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.run_format import Ending
 from hpsearch.tracking.sanitize import NOTE_LENGTH, clip, digest
 

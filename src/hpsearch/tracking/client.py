@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hpsearch.errors import TrackingError
 from hpsearch.records import Value
 from hpsearch.secrets import mask_secrets
-from hpsearch.tracking.connection import TrackingError, close, retried
+from hpsearch.tracking.connection import close, retried
 from hpsearch.tracking.run_format import Ending
 from hpsearch.tracking.sanitize import (
     METRICS_PER_BATCH,

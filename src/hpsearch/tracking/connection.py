@@ -26,7 +26,7 @@ from urllib.request import HTTPSHandler, build_opener
 
 from filelock import FileLock, Timeout
 
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import TrackingError
 from hpsearch.quoting import shell_quoted
 from hpsearch.secrets import mask_uri
 
@@ -65,10 +65,6 @@ SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-
-
-class TrackingError(HpsearchError):
-    """MLflow cannot be reached or refused a request; the message names the store and the way out."""
 
 
 def resolve_uri(uri: str | None, directory: Path) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpsearch.errors import TrackingError
 from hpsearch.records import Status
 from hpsearch.tracking.client import SWEEP, Store
-from hpsearch.tracking.connection import TrackingError
 from hpsearch.tracking.run_format import Attempt, Role, SweepRun, attempt_of
 from hpsearch.tracking.sanitize import TAG_LENGTH, clip
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from hpsearch.errors import TrackingError
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.secrets import mask_uri
 from hpsearch.tracking.claim_ledger import SealLedger
 from hpsearch.tracking.client import NOTE, Store
-from hpsearch.tracking.connection import TrackingError, connect, resolve_uri, sqlite_file
+from hpsearch.tracking.connection import connect, resolve_uri, sqlite_file
 from hpsearch.tracking.reader import PARENT, StoredSweeps
 from hpsearch.tracking.relocation import follow_moved
 from hpsearch.tracking.report_views import ReportViews
