@@ -4,9 +4,9 @@ Scores are higher where a result is better: losses and errors come negated.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -225,6 +225,9 @@ class TestRow:
     unread: str = ""
 
 
+Row = TypeVar("Row", TrialRow, ConfirmRow)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that one report is made from."""
@@ -233,6 +236,14 @@ class Evidence:
     trials: tuple[TrialRow, ...]
     confirm: tuple[ConfirmRow, ...] = ()
     tests: tuple[TestRow, ...] = ()
+    _draws: Mapping[str, list[TrialRow]] = field(init=False, repr=False, compare=False)
+    _confirmed: Mapping[str, list[ConfirmRow]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sorts the rows by level once: with many levels, looking through all of them for each takes minutes."""
+        draws = sorted((row for row in self.trials if not row.default), key=lambda row: row.k)
+        object.__setattr__(self, "_draws", _by_level(draws))
+        object.__setattr__(self, "_confirmed", _by_level(sorted(self.confirm, key=lambda row: row.key)))
 
     @property
     def openings(self) -> int:
@@ -241,8 +252,7 @@ class Evidence:
 
     def draws(self, level: str) -> list[TrialRow]:
         """The trials of a level that count, in the order of drawing: without the default recipe."""
-        found = [row for row in self.trials if row.level == level and not row.default]
-        return sorted(found, key=lambda row: row.k)
+        return list(self._draws.get(level, ()))
 
     def default(self, level: str) -> TrialRow | None:
         """The library's default recipe of a level, if it was run."""
@@ -250,4 +260,11 @@ class Evidence:
 
     def confirmed(self, level: str) -> list[ConfirmRow]:
         """The retrainings of a level's recipe, by key."""
-        return sorted((row for row in self.confirm if row.level == level), key=lambda row: row.key)
+        return list(self._confirmed.get(level, ()))
+
+
+def _by_level(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.level, []).append(row)
+    return found

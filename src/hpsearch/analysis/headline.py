@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from hpsearch.analysis.comparison.levels import order_of
 from hpsearch.analysis.comparison.paired_scores import NOWHERE, ComparisonFamily, PairedScores, pair_up
 from hpsearch.analysis.comparison.refusals import refusing_rules
 from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import Design, Evidence
-from hpsearch.analysis.exploration.findings import SearchSummary
+from hpsearch.analysis.exploration.findings import Interval, SearchSummary
 from hpsearch.analysis.exploration.trial_pool import trial_pool
 from hpsearch.analysis.findings import Confirmed, Headline, Pair, Rule, RuleResult, Standing
 from hpsearch.formatting import number_of, show_interval, show_like, show_number, visible
@@ -133,24 +134,25 @@ def _at_most_behind(evidence: Evidence, family: ComparisonFamily) -> dict[str, f
     test at alpha / (J - 1), or of the corrected t interval of folds. Levels without a mean have no bound.
     """
     names = [level.name for level in evidence.design.levels]
-    level, found = 2 * family.alpha / (len(names) - 1), {}
-    for name in names:
-        bounds = [_upper(pair_up(evidence, other, name), family, level) for other in names if other != name]
-        known = [bound for bound in bounds if not math.isnan(bound)]
-        if known and all(map(math.isfinite, known)):
-            found[name] = max(0.0, *known)
-    return found
+    each = 2 * family.alpha / (len(names) - 1)
+    bounds: dict[str, list[float]] = {name: [] for name in names}
+    for a, b in combinations(names, 2):
+        low, high = _difference(pair_up(evidence, a, b), family, each)
+        bounds[a].append(-low)
+        bounds[b].append(high)
+    known = {name: [bound for bound in own if not math.isnan(bound)] for name, own in bounds.items()}
+    return {name: max(0.0, *own) for name, own in known.items() if own and all(map(math.isfinite, own))}
 
 
-def _upper(paired: PairedScores, family: ComparisonFamily, level: float) -> float:
-    """Upper bound of a minus b; NaN where either has no mean."""
+def _difference(paired: PairedScores, family: ComparisonFamily, level: float) -> Interval:
+    """The 1 - level interval of a minus b; NaN where either has no mean."""
     if not paired.n or paired.diverged or level >= 1:
-        return math.nan
+        return NOWHERE
     if family.ratio is None:
-        return sign_flip_interval(differences(paired.scores_a, paired.scores_b), level)[1]
+        return sign_flip_interval(differences(paired.scores_a, paired.scores_b), level)
     if paired.folds is None or len(paired.folds) < 2:
-        return math.nan
-    return corrected_interval(paired.folds, family.ratio, 1, level)[1]
+        return NOWHERE
+    return corrected_interval(paired.folds, family.ratio, 1, level)
 
 
 def _cost(evidence: Evidence) -> str:
@@ -192,7 +194,8 @@ class _Sentences:
     @property
     def left(self) -> list[Standing]:
         """Options that no claim puts behind another, the highest mean first."""
-        return [row for row in self.standings if row.level not in self.behind]
+        behind = self.behind
+        return [row for row in self.standings if row.level not in behind]
 
     def answer(self) -> tuple[str, str]:
         """Status, and the sentence that a person can act on."""

@@ -7,6 +7,7 @@ per key, A minus B: higher is better, and -inf is the score of a run that diverg
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -120,11 +121,18 @@ def _sign_vectors(n: int, seed: int | np.random.Generator, draws: int = DRAWS) -
     All 2^(n - 1) for n <= `EXACT`, otherwise that first one and `draws` random ones.
     """
     if n <= EXACT:
-        signs: np.ndarray = (1 - 2 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)).astype(np.int8)
-        return signs
+        return _every_sign_vector(n)
     signs = 1 - 2 * np.random.default_rng(seed).integers(2, size=(1 + draws, n), dtype=np.int8)
     signs[0] = 1
-    return signs * signs[:, -1:]
+    signs *= signs[:, -1:].copy()
+    return signs
+
+
+@cache
+def _every_sign_vector(n: int) -> np.ndarray:
+    signs: np.ndarray = (1 - 2 * (np.arange(2 ** (n - 1))[:, None] >> np.arange(n) & 1)).astype(np.int8)
+    signs.flags.writeable = False
+    return signs
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,12 @@ from hpsearch.statistics.tuning_curves import (
     tied_weights,
 )
 
+MOST_BANDS = 50
+"""Levels up to which probabilities of being the best have bands, which take long to resample."""
+
+MOST_TURNING = 12
+"""Levels of which an order that turns with the budget is looked for."""
+
 POINTS = 24
 """Budgets of a tuning curve, evenly spaced on a log axis."""
 
@@ -150,9 +156,9 @@ def best_probability(evidence: Evidence, *, seed: int) -> dict[int, np.ndarray]:
     """Budget k to (3, J) probabilities that a level's selected trial scores highest: estimate, low, high (S-05).
 
     Budgets are 1, 2, 5, 10 … and the declared ones, up to the trials of the smallest level; the ends are NaN beyond a
-    fifth of these, or where it has fewer than 20. Scores are those on the report rows, or on `val` where there are
-    none. Empty for fewer than two levels, a level without a result, no trial with a score, or trials that depend on
-    each other.
+    fifth of these, where it has fewer than 20, and for more than `MOST_BANDS` levels. Scores are those on the report
+    rows, or on `val` where there are none. Empty for fewer than two levels, a level without a result, no trial with a
+    score, or trials that depend on each other.
     """
     pools = _comparable(evidence)
     if not pools:
@@ -164,7 +170,7 @@ def best_probability(evidence: Evidence, *, seed: int) -> dict[int, np.ndarray]:
     found = np.full((3, len(pools), len(ks)), math.nan)
     found[0] = StepCdfs.of([pool.shown for pool in pools]).prob_best(weights)
     inside = [k for k in ks if k <= _claims(n)]
-    if inside:
+    if inside and len(pools) <= MOST_BANDS:
         levels = [(pool.val, pool.shown) for pool in pools]
         found[1, :, : len(inside)], found[2, :, : len(inside)] = best_bands(levels, inside, ALPHA, seed)
     return {k: found[:, :, at] for at, k in enumerate(ks)}
@@ -182,9 +188,10 @@ def flips(evidence: Evidence, *, seed: int) -> tuple[Flip, ...]:
     """Pairs of levels of which one is ahead at a small budget and the other at a larger one (S-06).
 
     Both differences exclude 0 at declared budgets, by intervals that hold together for all pairs and budgets. A level
-    in which a regression diverged has expectations of minus infinity: it takes no part.
+    in which a regression diverged has expectations of minus infinity: it takes no part. Of more than `MOST_TURNING`
+    levels none is told: so many pairs leave no interval that could exclude 0, and take minutes.
     """
-    pools = _comparable(evidence)
+    pools = _comparable(evidence) if len(evidence.design.levels) <= MOST_TURNING else []
     names = [level.name for level in evidence.design.levels]
     ks = budgets(min(map(len, pools), default=0))
     turning = _turning(pools, ks)
