@@ -53,7 +53,15 @@ class RefusedError(HpsearchError):
 
 
 class SealOpenedError(RefusedError):
-    """The sealed test set was opened before, without acknowledgement; the message says by whom and when."""
+    """The sealed test set was opened before, without acknowledgement; the message says by whom and when.
+
+    Attributes:
+        opening: Number of the next opening, which acknowledges those before; None if it is not known.
+    """
+
+    def __init__(self, message: str, opening: int | None = None) -> None:
+        super().__init__(message)
+        self.opening = opening
 
 
 class DataError(HpsearchError):

@@ -70,7 +70,9 @@ def test_opened_rows_in_a_file_that_was_written_anew_are_told_and_refuse_its_fin
     assert "sweep first" in refused
     assert not opened.runs("rewritten", "final")
     reason = ("final.reopen.reason='for a lecture'", "final.reopen.opening=1")
-    assert "opening 1 of 1" in opened.run(*final_of("rewritten"), *reason)
+    told = opened.run(*final_of("rewritten"), *reason)
+    assert "opening 1 of 1" in told
+    assert "rows of this data set were opened 1 time before elsewhere: not a first look" in told
 
 
 @pytest.mark.slow

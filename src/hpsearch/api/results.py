@@ -13,7 +13,7 @@ from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import Config, ConfigError
-from hpsearch.errors import BrokenFileError, NotFoundError
+from hpsearch.errors import BrokenFileError, NotFoundError, SealOpenedError
 from hpsearch.formatting import number_of, show_interval, show_number, show_score, show_values
 from hpsearch.metrics import METRICS, metric_of
 from hpsearch.quoting import hydra_quoted
@@ -54,7 +54,7 @@ class Trial:
         metrics: Metrics beside the score, such as `report/accuracy`.
         run_id: The id of its run in MLflow; None if the file that records it is lost.
         config: Its whole configuration.
-        failure: Why it has no score; None if nothing failed.
+        failure: Why it has no score, or why it stalled and cannot be the best; None otherwise.
     """
 
     number: int
@@ -90,7 +90,11 @@ def trial_of(store: SweepStore, record: Record, attempt: int, settings: Config, 
         settings: Supplies what records do not store, such as the folder of runs.
         metric: The metric of its sweep.
     """
-    result, config = record.result, stored_config(record.config_tree, settings)
+    result, config, failure = record.result, stored_config(record.config_tree, settings), record.result.failure
+    if result.status is Status.STALLED:
+        from hpsearch.terminal.sweep import stalled_in_words  # noqa: PLC0415 (the words of the command line)
+
+        failure = stalled_in_words(record)
     return Trial(
         record.k,
         None if record.level == NO_LEVEL else record.level,
@@ -103,7 +107,7 @@ def trial_of(store: SweepStore, record: Record, attempt: int, settings: Config, 
         dict(result.summary),
         _run_id(store, record, attempt),
         config,
-        result.failure,
+        failure,
     )
 
 
@@ -163,7 +167,8 @@ class Final:
 
     Attributes:
         trial: The champion.
-        opening: Number of the opening of this test set, from 1.
+        opening: Number of the opening of this very test set, from 1.
+        earlier: How often the test set, or rows of it, were opened before, also as part of another data set.
         opened_by: Who opened it: user, host, sweep and trial.
         opened_at: Time of the opening, ISO 8601.
         scores: By metric, the value and its 95 % interval: `{"accuracy": (0.97, 0.95, 0.98)}`.
@@ -173,6 +178,7 @@ class Final:
 
     trial: Trial
     opening: int
+    earlier: int
     opened_by: str
     opened_at: str
     scores: dict[str, tuple[float, float | None, float | None]]
@@ -184,11 +190,27 @@ class Final:
     def load_model(self) -> "nn.Module":
         """Return the refitted network in evaluation mode; it scales its raw inputs (N, ...) itself.
 
-        Outputs are logits (N, classes), one logit (N, 1), or predictions (N, targets) in the targets' units.
+        Inputs are floats, with the columns of `feature_names` in this order if the data are a table. Outputs are logits
+        (N, classes) in the order of `classes`, one logit (N, 1), above 0 for `classes[1]`, or predictions (N, targets)
+        in the targets' units.
         """
         from hpsearch.final.model import deployed  # noqa: PLC0415 (torch)
 
         return deployed(self._tested.model, self._target.development).eval()
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The inputs of the model in order: columns, and `column=word` for each word of a text column.
+
+        Empty for arrays and images.
+        """
+        columns = self._target.development.columns
+        return tuple(name for column in columns for name in column.features)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes in the order of the outputs; empty for regression."""
+        return self._target.development.class_names
 
     def __repr__(self) -> str:
         scores = "; ".join(f"test/{name} {show_interval(*score)}" for name, score in self.scores.items())
@@ -202,7 +224,7 @@ class Final:
 
     @property
     def _look(self) -> str:
-        return "first look at the test rows" if self.opening == 1 else f"look {self.opening} at the test rows"
+        return f"look {self.earlier + 1} at the test rows" if self.earlier else "first look at the test rows"
 
 
 class Sweep:
@@ -246,7 +268,10 @@ class Sweep:
 
     @property
     def best(self) -> Trial | None:
-        """The highest-scoring trial of status `ok`; None if there is none."""
+        """The highest-scoring trial of status `ok`.
+
+        None if there is none, as when every trial stalled: `sweep.trial(number).failure` says why each did.
+        """
         champion = find_champion([attempt.record for attempt in self._finished.values() if attempt.record is not None])
         return None if champion is None else self.trial(champion.k, level=champion.level)
 
@@ -317,8 +342,8 @@ class Sweep:
             retrains: Number of further networks refitted with other seeds and tested in the same opening.
             epochs: Epochs of the refit; None: those of the sweep.
             seeds: Number of fresh seeds; None: 10.
-            reason: Why a test set that was opened before is opened again.
-            opening: The number of that opening.
+            reason: Why a test set that was opened before, or rows of it, are opened again.
+            opening: The number of that opening, which the refusal names.
 
         Raises:
             SealOpenedError: If the test set was opened before, with when and by whom.
@@ -328,13 +353,19 @@ class Sweep:
             raise ConfigError("final.dry_run opens nothing, and so makes no Final: see sweep.best instead")
         values: dict[str, Any] = {"final.retrains": retrains or None, "final.epochs": epochs, "confirm.seeds": seeds}
         values |= {"final.reopen.opening": opening, "final.reopen.reason": reason}
-        result = run_action(self._command_for("final", *value_overrides(values), *overrides), self._observer)
+        command = self._command_for("final", *value_overrides(values), *overrides)
+        try:
+            result = run_action(command, self._observer)
+        except SealOpenedError as error:
+            way_out = f"{error}\n  from Python: final(reason='…', opening={error.opening})"
+            raise SealOpenedError(way_out, error.opening) from None
         target, tested = result.final, result.tested
         store, champion = target.named.store, target.champion
         attempt = store.finished()[champion.key].number
         return Final(
             trial_of(store, champion, attempt, self._settings, self.metric),
             tested.opening.opening,
+            tested.earlier,
             tested.opening.claimant,
             tested.opening.granted_at,
             {name: (score.value, score.low, score.high) for name, score in tested.evaluated.scores.items()},

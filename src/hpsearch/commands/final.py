@@ -79,13 +79,15 @@ class Tested:
     """The results of one opening of a sealed test set.
 
     Attributes:
-        opening: The opening in the ledger.
+        opening: The opening in the ledger, which counts those of this very test set.
+        earlier: How often the test set, or rows of it, were opened before, in this ledger or elsewhere.
         evaluated: Scores with intervals, by metric.
         model: The refitted network on disk.
         address: The model's address in MLflow; None if it could not be exported.
     """
 
     opening: Opening
+    earlier: int
     evaluated: Evaluated
     model: Model
     address: str | None
@@ -250,9 +252,12 @@ class _Evaluation:
         self.tracker.ledger.record_result(opening, {name: each.value for name, each in evaluated.scores.items()})
         write_atomic(self.final.folder / "result.json", result_json(opening, evaluated))
         self.observer.test_evaluated(self.final, opening, evaluated)
+        if elsewhere:
+            times = number_of(len(elsewhere), "time")
+            self.observer.warn(f"rows of this data set were opened {times} before elsewhere: not a first look")
         address = self._store_model(run_id)
         end_claim(self.final.folder)
-        return Tested(opening, evaluated, self.models.shipped, address)
+        return Tested(opening, opening.opening - 1 + len(elsewhere), evaluated, self.models.shipped, address)
 
     def _keep_rows(self, opening: Opening, rows: OpenedRows) -> None:
         # The rows are recognized in other data, here and in other folders.

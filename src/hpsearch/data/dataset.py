@@ -33,6 +33,11 @@ class Column:
     width: int
     categories: tuple[str, ...] = ()
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of its input features: the column's own, or `column=word` for each category."""
+        return tuple(f"{self.name}={word}" for word in self.categories) or (self.name,)
+
 
 def name_columns(names: Sequence[str]) -> str:
     """List column names for a message: `area`, or `area, rooms, … 3 more`."""

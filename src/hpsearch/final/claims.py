@@ -114,7 +114,7 @@ def require_right(
         return last.opening
     if reason is None and opening is None:
         if openings or elsewhere:
-            raise SealOpenedError(_spent(openings, nonce, elsewhere, shared))
+            raise SealOpenedError(_spent(openings, nonce, elsewhere, shared), following)
         return following
     # The printed command line contains "…" as its reason, which must not be accepted.
     if not reason or not any(letter.isalpha() for letter in reason) or opening != following:
@@ -180,5 +180,5 @@ def claim(ledger: SealLedger, sealed: SealedTest, request: Request, elsewhere: S
     granted = ledger.grant(sealed.digest, number, claimant=who, granted_at=when, purpose=why, nonce=nonce)
     if granted is None:
         now = ledger.openings(sealed.digest)
-        raise SealOpenedError("another process was faster: " + _spent(now, nonce, (), sealed.shared))
+        raise SealOpenedError("another process was faster: " + _spent(now, nonce, (), sealed.shared), len(now) + 1)
     return granted

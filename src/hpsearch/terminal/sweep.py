@@ -270,13 +270,7 @@ class _Closing:
             names = [row_of(self.result.score, record).name for record in stalled]
             self.terminal.warn(f"stalled, cannot be champion: trial {', '.join(names[:8])}{' …' * (len(names) > 8)}")
             example = find_recipe(stalled) or stalled[0]
-            loss, constant = (example.result.summary.get(key) for key in (FINAL_LOSS, CONSTANT_LOSS))
-            losses, than = "", "no better than"
-            if loss is not None and constant is not None:
-                than = "hardly better than" if loss < constant else than
-                losses = f": its training loss is {show_number(loss)}, that of a constant {show_number(constant)}"
-            name = row_of(self.result.score, example).name
-            self.terminal.line(f"  trial {name} is {than} {constant_in_words(example)}{losses}")
+            self.terminal.line(f"  trial {row_of(self.result.score, example).name} is {stalled_in_words(example)}")
         best = find_recipe(self.result.records)
         r2 = None if best is None else best.result.summary.get(R2)
         if best is not None and r2 is not None and r2 < 0:
@@ -349,7 +343,18 @@ class _Closing:
         return [*tries, ("help", self.result.command.line(["--help"]))]
 
 
-def constant_in_words(record: Record) -> str:
+def stalled_in_words(record: Record) -> str:
+    """Return why a trial is stalled: `no better than predicting the mean`, with the losses."""
+    loss, constant = (record.result.summary.get(key) for key in (FINAL_LOSS, CONSTANT_LOSS))
+    if loss is None or constant is None:
+        return f"no better than {_constant_in_words(record)}"
+    return (
+        f"{'hardly' if loss < constant else 'no'} better than {_constant_in_words(record)}: its training loss is "
+        f"{show_number(loss)}, that of a constant {show_number(constant)}"
+    )
+
+
+def _constant_in_words(record: Record) -> str:
     """Return a description of the constant output that a trial's training loss is compared with, see `nn.baselines`."""
     kind = record.config_tree["loss"]["kind"]
     if kind == "custom":
