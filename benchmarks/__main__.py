@@ -7,6 +7,7 @@ BENCHMARKS = {
     "figure": "draws what `roofline --csv` wrote: throughput against fleet width",
     "gpu": "measures everything that needs a GPU, in under eight minutes",
     "growth": "time and memory of a sweep as its trials grow in number",
+    "inference": "false claims and power of comparisons, beside the tests that others use, by simulation",
     "overhead": "what a trial costs beside its training, and the start-up",
     "peers": "the same jobs by hpsearch and by others, as ratios",
     "roofline": "operations and bytes a second of a training step, against the machine's ceilings",

@@ -168,7 +168,7 @@ def test_a_delta_that_was_chosen_after_a_look_makes_the_report_exploratory(compa
     later = ["search.delta=0.02" if part.startswith("search.delta") else part for part in COMPARE]
     later[later.index("name=c")] = "name=later"
     printed = program.run(*later, "search.trials=5", "confirm.seeds=7")
-    assert "exploratory as a whole: sweep 'c' has put the same question to the same rows and seeds" in " ".join(
+    assert "this report is exploratory: sweep 'c' has put the same question to the same rows and seeds" in " ".join(
         printed.split()
     )
     assert "with delta 0.02 instead of 0.01" in " ".join(printed.split())

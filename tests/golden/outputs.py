@@ -129,7 +129,7 @@ REPLACED = (
 """What differs from start to start, or from machine to machine, and what stands for it."""
 
 SKIPPED = re.compile(
-    r"mlflow\.db|\.journal|(^|/)(lock|run\.json)$|\.png$|(^|/)requirements\.txt$|/artifacts/(code|report)/|/artifacts/models/"
+    r"mlflow\.db|\.journal|(^|/)(lock|run\.json)$|\.png$|paces\.json$|(^|/)requirements\.txt$|/artifacts/(code|report)/|/artifacts/models/"
 )
 """Files that hold times, ids and versions in a form of their own; pictures that are there as SVG; copies."""
 

@@ -1,0 +1,99 @@
+"""False claims and power of the comparison of options, beside the tests that others use.
+
+`python -m benchmarks.inference` prints a table: for each case, how many of so many simulated reports of equal options
+make any claim (with the Monte-Carlo error of that share), and which share of true differences is claimed where one
+option is ahead by 1.5 standard deviations.
+"""
+
+import argparse
+import itertools
+import math
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+from scipy import stats
+
+from hpsearch.statistics.paired_tests import holm_levels, sign_flip, signed_ranks, step_down
+
+ALPHA = 0.05
+AHEAD = 1.5
+
+Scores = Callable[[np.random.Generator, int, int], np.ndarray]
+"""Generator, options and seeds to scores (J, n)."""
+
+CASES: dict[str, Scores] = {
+    "normal": lambda draw, options, n: draw.normal(size=(options, n)),
+    "t with 3 df": lambda draw, options, n: draw.standard_t(3, size=(options, n)),
+    "skewed alike": lambda draw, options, n: 1 - draw.exponential(size=(options, n)),
+    "skewed apart": lambda draw, options, n: (draw.exponential(size=(options, n)) - 1) * _signs(options),
+    "one seed in ten fails": lambda draw, options, n: (
+        draw.normal(size=(options, n)) - 10 * (draw.random((options, n)) < 0.1)
+    ),
+    "variances 1 and 16": lambda draw, options, n: draw.normal(size=(options, n)) * (2.5 - 1.5 * _signs(options)),
+    "accuracies that tie": lambda draw, options, n: (
+        draw.binomial(500, 0.97, (options, n)) / math.sqrt(500 * 0.97 * 0.03)
+    ),
+}
+
+
+def _signs(options: int) -> np.ndarray:
+    return np.where(np.arange(options) % 2, 1.0, -1.0)[:, None]
+
+
+METHODS = ("hpsearch", "sign-flip + Holm", "paired t + Holm", "Wilcoxon + Holm")
+
+
+def adjusted(differences: np.ndarray) -> dict[str, np.ndarray]:
+    """Adjusted p (m,) of all pairs by each method, from their differences (m, n)."""
+    pairs = [(range(differences.shape[1]), d) for d in differences]
+    ours = step_down(pairs, ALPHA, len(pairs))
+    raw = {
+        "sign-flip + Holm": np.array([one.p for one in ours]),
+        "paired t + Holm": stats.ttest_1samp(differences, 0, axis=1).pvalue,
+        "Wilcoxon + Holm": np.array([sign_flip(signed_ranks(d)) for d in differences]),
+    }
+    by_holm = {name: np.array([one for one, _ in holm_levels(p, ALPHA, len(p))]) for name, p in raw.items()}
+    return {"hpsearch": np.array([one.p_adjusted for one in ours]), **by_holm}
+
+
+def claims(
+    case: str, options: int, n: int, control: bool, ahead: float, reports: int
+) -> dict[str, tuple[float, float]]:
+    """By method: the share of reports with a claim about equal options, and the share of true differences claimed."""
+    draw = np.random.default_rng([options, n, control, *case.encode()])
+    pairs = [pair for pair in itertools.combinations(range(options), 2) if not control or pair[0] == 0]
+    first, second = (list(side) for side in zip(*pairs, strict=True))
+    shift = np.zeros((options, 1))
+    shift[0] = ahead
+    true = np.array([a == 0 and ahead > 0 for a, _ in pairs])
+    wrong, found = dict.fromkeys(METHODS, 0), dict.fromkeys(METHODS, 0.0)
+    for _ in range(reports):
+        scores = CASES[case](draw, options, n) + shift
+        for name, p in adjusted(scores[first] - scores[second]).items():
+            claimed = p <= ALPHA
+            wrong[name] += bool(claimed[~true].any())
+            found[name] += float(claimed[true].mean()) if true.any() else 0.0
+    return {name: (wrong[name] / reports, found[name] / reports) for name in METHODS}
+
+
+def main(arguments: list[str]) -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reports", type=int, default=2000)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=2)
+    asked = parser.parse_args(arguments)
+    designs = [(options, control) for options in (3, 6) for control in (True, False)]
+    jobs = [(case, options, asked.seeds, control, ahead, asked.reports)
+            for options, control in designs for case in CASES for ahead in (0.0, AHEAD)]  # fmt: skip
+    with ProcessPoolExecutor(asked.workers) as pool:
+        results = dict(zip(jobs, pool.map(claims, *zip(*jobs, strict=True)), strict=True))
+    error = math.sqrt(ALPHA * (1 - ALPHA) / asked.reports)
+    print(f"{asked.reports} reports of {asked.seeds} seeds each; Monte-Carlo error of 0.05: {error:.3f}\n")
+    print(f"| options, pairs | case | {' | '.join(METHODS)} |\n| --- | --- |{' --- |' * len(METHODS)}")
+    for options, control in designs:
+        for case in CASES:
+            null, power = (results[case, options, asked.seeds, control, ahead, asked.reports] for ahead in (0.0, AHEAD))
+            cells = " | ".join(f"{null[name][0]:.3f}, {power[name][1]:.3f}" for name in METHODS)
+            print(f"| {options}, {'with a control' if control else 'all'} | {case} | {cells} |")
