@@ -26,7 +26,7 @@ FEW_TRIALS, MORE_TRIALS = 5, 20
 FAR = 10
 """So many times the seeds that there are is more than anybody trains."""
 
-NAMED = 4
+NAMED = 6
 """More options than these are counted, not named."""
 
 PLURALS = {"init": "initializers", "norm": "normalizations", "loss": "losses", "data": "data sets"}

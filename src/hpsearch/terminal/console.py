@@ -45,7 +45,7 @@ class Terminal:
 
     def paragraph(self, text: str, style: str | None = None) -> None:
         """Print text that wraps at the width of the terminal, indented by two columns."""
-        whole = re.sub(r"\[[^][]*\]", lambda interval: interval[0].replace(" ", NO_BREAK), mask_text(visible(text)))
+        whole = re.sub(r"\[[^][]*\]|\d %", lambda kept: kept[0].replace(" ", NO_BREAK), mask_text(visible(text)))
         width = max(20, min(self.console.width, TEXT_WIDTH) - 2)
         for line in textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False):
             self.line(f"  {line.replace(NO_BREAK, ' ')}", style)

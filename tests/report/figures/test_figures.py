@@ -1,6 +1,7 @@
 """Every figure: labelled axes, honest axes, and nothing where there is nothing."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from hpsearch.report.figures import (
 from hpsearch.report.figures import (
     mechanism as signals,
 )
+from hpsearch.report.figures import render as rendering
 from hpsearch.report.figures import (
     space as figures_space,
 )
@@ -28,6 +30,7 @@ from hpsearch.report.figures import (
 )
 from hpsearch.report.figures.axes import log_ticks, power_text, span_of, steady_span
 from hpsearch.report.figures.mechanism import textbook_paths
+from hpsearch.report.figures.standings import standings
 from hpsearch.report.figures.style import DARK, look, short, short_names
 from tests.report.specimens import (
     factorial,
@@ -40,6 +43,7 @@ from tests.report.specimens import (
     two_levels,
     unconfirmed,
     with_a_missing_key,
+    with_headline,
 )
 
 FIGURES = {
@@ -290,3 +294,12 @@ def test_long_names_lose_their_middle_and_stay_apart():
     assert short("a" * 10 + "b" * 10, 10) == "aaaaaa…bbb"
     assert short("line\nbreak") == "line\\nbreak"
     assert list(short_names(["x" * 50, "x" * 51, "y"], 9).values()) == ["xxxxx…xxx (1)", "xxxxx…xxx (2)", "y"]
+
+
+def test_a_marker_takes_its_color_from_where_it_is_used():
+    """Rules for dark pages reach what is used, not what it is a copy of."""
+    drawn = rendering.svg(standings(with_headline(two_levels())), "f00", "title")
+    markers = re.findall(r'<path id="f00-m\w+"[^>]*>', drawn)
+    assert markers
+    assert not [marker for marker in markers if "stroke: #" in marker]
+    assert len(re.findall(r'<(?:use|g)[^>]*style="[^"]*stroke: #', drawn)) >= len(markers)

@@ -54,6 +54,12 @@ def _own(tag: str, name: str) -> str:
     """A tag with ids of its figure alone, and without what the page decides."""
     tag = re.sub(r'(\bid="|"#|url\(#)', rf"\g<1>{name}-", tag)
     tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
+    if tag.startswith(
+        '<path id="'
+    ):  # a marker: its uses have the color, which a rule for dark pages reaches there alone
+        tag = re.sub(
+            r' style="stroke: #[0-9a-f]{6}(?:; )?(.*?)"', lambda left: f' style="{left[1]}"' if left[1] else "", tag
+        )
     if tag.startswith("<svg"):
         return re.sub(r' width="[^"]*"| height="[^"]*"', "", tag)
     return re.sub(r"(\.\d\d)\d+", r"\1", tag)  # a hundredth of a point cannot be seen

@@ -46,7 +46,7 @@ def standings(findings: Findings) -> Figure | None:
         (sample(marker="D"), f"mean, {interval_label(findings)}"),
     ]
     if any(low <= row.untuned <= high for row in rows):
-        ring = Line2D([], [], linestyle="", marker="o", markersize=8, color=INK, markerfacecolor="none")
+        ring = Line2D([], [], linestyle="", marker="o", markersize=8, color=INK, fillstyle="none")
         legend.append((ring, "default recipe, untuned"))
     delta = findings.evidence.design.delta
     figure, (axes,) = lay_out(
@@ -80,4 +80,4 @@ def _draw(axes: Axes, at: int, row: Standing, series: Series, scores: list[float
         axes.hlines(at, *row.interval, color=INK, linewidth=1.6)
         axes.plot([row.mean], [at], "D", color=INK, markersize=4.5)
     if limits[0] <= row.untuned <= limits[1]:
-        axes.plot([row.untuned], [at], "o", color=INK, markerfacecolor="none", markersize=8)
+        axes.plot([row.untuned], [at], "o", color=INK, fillstyle="none", markersize=8)
