@@ -55,10 +55,27 @@ def crossed(correct_a: np.ndarray, correct_b: np.ndarray, alpha: float) -> Cross
     seed_ms, image_ms, rest_ms = _mean_squares(difference)
     seed_part, image_part = seed_ms / cells, image_ms / cells
     var = max(seed_part + image_part - rest_ms / cells, seed_part, image_part)
+    diff, half = (
+        int(difference.sum(dtype=np.int64)) / cells,
+        crossed_half_width(seed_part, image_part, var, seeds, alpha),
+    )
+    largest: Literal["seeds", "images"] = "seeds" if seed_part >= image_part else "images"
+    return Crossed(diff, diff - half, diff + half, seed_part, image_part, var, largest)
+
+
+def crossed_half_width(seed_part: float, image_part: float, var: float, seeds: int, alpha: float) -> float:
+    """Return half the width of the 1 - alpha interval: by t(S - 1) if seeds dominate, else by the normal distribution.
+
+    Args:
+        seed_part: Variance of the difference if only seeds were redrawn.
+        image_part: The same of images.
+        var: The same of both.
+        seeds: Number of seeds S, >= 2.
+        alpha: 1 - coverage, in (0, 1).
+    """
     by_seeds = seed_part >= image_part
     quantile = stats.t.ppf(1 - alpha / 2, seeds - 1) if by_seeds else stats.norm.ppf(1 - alpha / 2)
-    diff, half = int(difference.sum(dtype=np.int64)) / cells, float(quantile) * math.sqrt(var)
-    return Crossed(diff, diff - half, diff + half, seed_part, image_part, var, "seeds" if by_seeds else "images")
+    return float(quantile) * math.sqrt(var)
 
 
 def _differences(correct_a: np.ndarray, correct_b: np.ndarray) -> np.ndarray:

@@ -101,9 +101,23 @@ def test_a_full_claim_needs_the_interval_over_seeds_and_images():
     assert pair.claim == "full"
 
 
-def test_without_bitmaps_a_claim_is_about_this_report_set_only():
+def test_without_bitmaps_images_add_at_most_what_independent_errors_would():
     correct = bitmaps({"a": 0.95, "b": 0.8}, 10)
     (pair,) = pairs_of(of(retrained("a", correct["a"], keep=False), retrained("b", correct["b"])))
+    p, q = (correct[name].mean() for name in "ab")
+    seeds = (correct["a"].mean(axis=1) - correct["b"].mean(axis=1)).var(ddof=1) / 10
+    images = (p * (1 - p) + q * (1 - q)) / 400
+    half = stats.norm.ppf(1 - 25 / 512 / 2) * math.sqrt(seeds + images)
+    assert pair.ci_images == pytest.approx((p - q - half, p - q + half))
+    assert (pair.claim, pair.image_part) == ("full", pytest.approx(images))
+    both = crossed(correct["a"], correct["b"], 25 / 512)  # with bitmaps: what levels find hard together is less
+    assert np.ptp(pair.ci_images) > both.high - both.low
+
+
+def test_of_rows_whose_number_is_not_known_a_claim_is_about_this_report_set_only():
+    correct = bitmaps({"a": 0.95, "b": 0.8}, 10)
+    rows = [retrained(name, correct[name], keep=False) for name in "ab"]
+    (pair,) = pairs_of(of(*rows, rows={"train": 800, "val": 400}))
     assert pair.ci_images is None
     assert pair.claim == "on_this_report_set_only"
     assert " on this report set only" in pair.sentence

@@ -14,7 +14,7 @@ from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence
 from hpsearch.analysis.exploration.findings import Interval
 from hpsearch.records import Status
 from hpsearch.statistics.corrected_resampling import corrected_interval, corrected_se
-from hpsearch.statistics.crossed_effects import crossed
+from hpsearch.statistics.crossed_effects import crossed, crossed_half_width
 from hpsearch.statistics.paired_tests import (
     FamilyTest,
     differences,
@@ -44,6 +44,7 @@ class PairedScores:
             unless all are kept.
         folds: (J,) differences a - b of folds, key after key; None for a hold-out, or where a fold is missing.
         failed: Of `a` and of `b`: how many of its seeds diverged, and how many have an outcome, common or not.
+        rows: Report rows that the scores are shares of; 0 if they are no shares, or it is not known.
     """
 
     a: str
@@ -55,6 +56,7 @@ class PairedScores:
     bitmaps: tuple[np.ndarray, np.ndarray] | None
     folds: np.ndarray | None
     failed: tuple[tuple[int, int], tuple[int, int]]
+    rows: int = 0
 
     @property
     def n(self) -> int:
@@ -98,6 +100,7 @@ def pair_up(evidence: Evidence, a: str, b: str) -> PairedScores:
         _bitmaps(evidence.design, rows_a, rows_b),
         _fold_differences(rows_a, rows_b) if evidence.design.folds > 1 else None,
         (failures(of_a), failures(of_b)),
+        evidence.design.rows.get("report", 0) if evidence.design.metric.is_share and evidence.design.folds == 1 else 0,
     )
 
 
@@ -279,7 +282,9 @@ def _over_seeds(paired: PairedScores, test: FamilyTest, family: ComparisonFamily
         ci_sim=(test.interval[0] / rows, test.interval[1] / rows),
         needed=None if _any_collapsed(paired) else needed(d, family),
     )  # fmt: skip
-    return simple if paired.bitmaps is None else _with_images(simple, *paired.bitmaps, alpha=test.level)
+    if paired.bitmaps is not None:
+        return _with_images(simple, *paired.bitmaps, alpha=test.level)
+    return _with_bounded_images(simple, paired, test.level)
 
 
 def _count_differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -293,6 +298,21 @@ def _with_images(simple: PairStatistics, a: np.ndarray, b: np.ndarray, *, alpha:
         return simple
     both = crossed(a, b, alpha)
     return replace(simple, wider=(both.low, both.high), seed_part=both.seed_part, image_part=both.image_part)
+
+
+def _with_bounded_images(simple: PairStatistics, paired: PairedScores, alpha: float) -> PairStatistics:
+    """Without bitmaps, with the most that images can add if the levels do not err on different ones on purpose.
+
+    The variance of a mean difference of shares of n independent images is at most (p_a q_a + p_b q_b) / n where right
+    answers of the two are not negatively correlated, and less the more seeds and levels agree about images.
+    """
+    shares = [float(scores.mean()) for scores in (paired.scores_a, paired.scores_b)]
+    if paired.rows < 2 or not all(0 <= share <= 1 for share in shares):
+        return simple
+    image_part = sum(share * (1 - share) for share in shares) / paired.rows
+    half = crossed_half_width(simple.se**2, image_part, simple.se**2 + image_part, paired.n, alpha)
+    wider = (simple.diff - half, simple.diff + half)
+    return replace(simple, wider=wider, seed_part=simple.se**2, image_part=image_part)
 
 
 def _over_folds(paired: PairedScores, family: ComparisonFamily) -> PairStatistics:
