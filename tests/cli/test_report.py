@@ -80,7 +80,7 @@ def test_a_table_of_foreign_results_becomes_a_report(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs.csv").write_text(TABLE)
     assert main(["+report=table", "report.path=theirs.csv", "report.metric=accuracy", "report.delta=0.01"]) == 0
-    assert "fast is better than slow" in capsys.readouterr().out
+    assert "Use fast: accuracy 0.9200 " in capsys.readouterr().out
     assert (tmp_path / "experiments" / "table-theirs" / "report.html").exists()
 
 

@@ -100,6 +100,7 @@ def kept(program, pattern):
     return [path.read_bytes() for path in sorted((program.folder / "mlruns/sweeps/s/final").rglob(pattern))]
 
 
+@pytest.mark.slow
 def test_during_a_search_only_the_seal_opens_the_files_of_the_test_set(searched):
     program, opened = searched
     sealed = [(pid, file, callers) for pid, file, callers in opened if file.startswith("t10k")]
@@ -111,12 +112,14 @@ def test_during_a_search_only_the_seal_opens_the_files_of_the_test_set(searched)
         assert not {("data/seal.py", "open"), ("data/mnist.py", "read_rows")} & set(callers)  # hashed, never decoded
 
 
+@pytest.mark.slow
 def test_workers_open_the_development_files_and_never_the_test_set(searched):
     program, opened = searched
     by_workers = {file for pid, file, _ in opened if pid != program.pids[0]}
     assert by_workers == {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}
 
 
+@pytest.mark.slow
 def test_a_search_makes_no_claim(searched):
     assert ledger(searched[0]) == {}
 

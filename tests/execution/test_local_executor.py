@@ -107,6 +107,7 @@ def test_workers_do_not_hear_the_signals_of_the_terminal(tmp_path):
         assert executor.wait(PATIENCE_S)[0].failure is None
 
 
+@pytest.mark.slow
 def test_the_death_of_the_fork_server_ends_no_sweep():
     with LocalExecutor(local_tasks.no_state, local_tasks.sleep, workers=1) as executor:
         run_all(executor, [0.0])  # or its successor would begin the task
@@ -137,6 +138,7 @@ def start_driver(kind, **environment):
     return process, workers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["spin", "sleep"])
 def test_workers_and_their_server_end_with_a_driver_that_is_killed(kind):
     driver, workers = start_driver(kind)
@@ -147,6 +149,7 @@ def test_workers_and_their_server_end_with_a_driver_that_is_killed(kind):
     assert alive == []
 
 
+@pytest.mark.slow
 def test_interrupting_the_whole_process_group_leaves_the_decision_to_the_driver():
     driver, workers = start_driver("short")
     os.killpg(driver.pid, signal.SIGINT)
