@@ -117,6 +117,7 @@ def test_one_level_has_no_first_screen():
     assert headline_of(Evidence(design(level("adam")), tuple(trials("adam", 0.9, 5)))) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [8, 10])
 def test_the_bound_behind_the_best_holds_for_all_options_at_once(seeds):
     """Hsu's bounds cover the true distances in at least 95 % of reports, whichever option is the best."""

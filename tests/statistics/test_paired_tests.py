@@ -201,6 +201,7 @@ def families(draw, reports):
         yield [(keys.tolist(), scores[a, keys] - scores[b, keys]) for (a, b), keys in both.items() if len(keys)]
 
 
+@pytest.mark.slow
 def test_of_10_000_pairs_the_interval_excludes_0_where_the_adjusted_p_is_at_most_alpha():
     claimed = tested = 0
     for pairs in families(np.random.default_rng(3), 2300):
