@@ -136,3 +136,33 @@ def test_the_bound_behind_the_best_is_that_of_the_sign_flip_test():
     subsets = [np.mean((b - a)[[at for at in range(10) if chosen >> at & 1]]) for chosen in range(1, 1024)]
     assert (first.level, first.behind) == ("b", 0)
     assert second.behind == pytest.approx(sorted(subsets)[-51])  # the 51st highest, for 51 = floor(2 x 0.05 x 2^9)
+
+
+@pytest.mark.parametrize(
+    ("near", "words"),
+    [
+        (45, "a is the easiest to tune: 90 % of its trials come close to its best."),
+        (24, "In the search, a came close to its best most often: 48 % of its trials."),
+    ],
+)
+def test_the_easiest_to_tune_is_called_so_only_where_the_shares_tell_it(near, words):
+    def searched(name, hits):
+        return [
+            replace(row, val=0.9 - row.k / 1e5 if row.k <= hits else 0.5, report=0.9 if row.k <= hits else 0.5)
+            for row in trials(name, 0.9, 50)
+        ]
+
+    noise = np.tile([0.01, -0.01, 0.02, -0.02, 0.0], 2)
+    plan = design(level("a"), level("b"), delta=0.001)
+    confirm = (*scored("a", 0.9 + noise, trial=1), *scored("b", 0.9 - noise, trial=1))
+    sentence = headline_of(Evidence(plan, (*searched("a", near), *searched("b", 20)), confirm)).sentence
+    assert words in sentence
+
+
+def test_what_is_behind_on_these_rows_alone_is_said_to_be():
+    rows = {"train": 800, "val": 400}
+    correct = bitmaps({"adam": 0.95, "nadam": 0.948, "sgd": 0.9}, 10, spread=0.1)
+    found = [retrained(name, one, keep=False) for name, one in correct.items()]
+    assert headline_of(of(*found, names=tuple(correct), rows=rows)).sentence.endswith(
+        "behind adam on these report rows)."
+    )

@@ -18,6 +18,7 @@ from hpsearch.statistics.compact_letters import compact_letters
 from hpsearch.statistics.corrected_resampling import corrected_interval
 from hpsearch.statistics.intervals import Z
 from hpsearch.statistics.paired_tests import differences, sign_flip_interval
+from hpsearch.statistics.proportions import newcombe
 from hpsearch.statistics.tuning_curves import FEWEST_TRIALS, curves
 
 FEW_TRIALS, MORE_TRIALS = 5, 20
@@ -259,20 +260,25 @@ class _Sentences:
         safe = min((row for row in self.left if math.isfinite(row.behind)), key=lambda row: row.behind, default=None)
         costs = ""
         if safe is not None:
-            most = f"at most {self._value(safe.behind, difference=True)} behind the best"
+            error = (safe.interval[1] - safe.interval[0]) / (2 * Z)
+            most = f"at most {show_like(safe.behind, error if error > 0 else None)} behind the best"
             sure = most if safe.behind else "with none ahead of it at the confidence of this report"
             costs = f" {visible(safe.level)} costs least if wrong: {self._score(safe)}, {sure}."
         return f"{names} cannot be told apart yet.{costs}"
 
     def _easiest(self, rows: Sequence[Standing]) -> str:
-        """Which of several is easiest to tune."""
+        """Which of several is easiest to tune, or was in this search if the shares do not tell the first two apart."""
         known = sorted(
             (row for row in rows if row.trials >= FEWEST_TRIALS and math.isfinite(row.good)), key=lambda row: -row.good
         )
         if len(known) < 2 or not known[0].good > known[1].good:
             return ""
-        share = f"{100 * known[0].good:.0f} % of its trials come close to its best"
-        return f" {visible(known[0].level)} is the easiest to tune: {share}."
+        first, second = known[:2]
+        counts = [count for row in (first, second) for count in (round(row.good * row.trials), row.trials)]
+        share, name = f"{100 * first.good:.0f} % of its trials", visible(first.level)
+        if newcombe(*counts)[0] > 0:
+            return f" {name} is the easiest to tune: {share} come close to its best."
+        return f" In the search, {name} came close to its best most often: {share}."
 
     def _avoid(self, left: Sequence[Standing]) -> str:
         """Options that are behind, the worst first, with the reason of each."""
@@ -292,7 +298,8 @@ class _Sentences:
             return f"{row.failed_seeds} of {number_of(row.n, 'fresh seed')} diverged"
         pair = self.behind[row.level]
         ahead = order_of(pair)[0]
-        return f"{self._gap(abs(pair.diff), pair)} behind {visible(ahead)}"
+        where = " on these report rows" if pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY else ""
+        return f"{self._gap(abs(pair.diff), pair)} behind {visible(ahead)}{where}"
 
     def _pair(self, a: str, b: str) -> Pair | None:
         return next((pair for pair in self.pairs if {pair.a, pair.b} == {a, b}), None)
@@ -319,12 +326,11 @@ class _Sentences:
         value = show_interval(self.design.metric.score(row.mean), *((low, high) if known else (None, None)))
         return f"{self.design.metric.name} {value} {seeds}"
 
-    def _value(self, score: float, *, difference: bool = False) -> str:
-        """A score as its metric; of a difference the size alone."""
-        metric = self.design.metric
-        rows = self.design.rows.get("report") or self.design.rows.get("val") or 0
-        error = math.sqrt(0.05 / rows) if metric.is_share and rows else None
-        return show_like(score if difference else metric.score(score), error)
+    def _value(self, score: float) -> str:
+        """An expected score of the search as its metric, with the digits that its rows support."""
+        metric, rows = self.design.metric, self.design.rows.get("report") or self.design.rows.get("val") or 0
+        known = metric.is_share and rows and 0 < score < 1
+        return show_like(metric.score(score), math.sqrt(score * (1 - score) / rows) if known else None)
 
     def _names(self, rows: Sequence[Standing]) -> str:
         names = [visible(row.level) for row in rows]
