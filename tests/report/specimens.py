@@ -10,7 +10,7 @@ from hpsearch.analysis.comparison.paired_scores import NOWHERE
 from hpsearch.analysis.evidence import TestRow
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Factorial, Findings, Flip, Hint, Rule, TimeRatio
 from hpsearch.analysis.headline import headline
-from hpsearch.analysis.test_results import errors_of, shipped_pairs
+from hpsearch.analysis.test_set_results import errors_of, shipped_pairs
 from hpsearch.metrics import MACRO_F1, MSE
 from tests.report.specimen_parts import Shape
 from tests.report.specimen_results import calibrated_of, draw, gate, pair_of

@@ -20,7 +20,7 @@ from hpsearch.analysis.findings import Findings, Pair, Rule, RuleResult
 from hpsearch.analysis.headline import headline
 from hpsearch.analysis.rules.design_and_search import claim_gates, design_gates, in_order, search_gates
 from hpsearch.analysis.search_linter import lint
-from hpsearch.analysis.test_results import errors_of, shipped_pairs
+from hpsearch.analysis.test_set_results import errors_of, shipped_pairs
 from hpsearch.formatting import visible
 from hpsearch.statistics.intervals import BOOTSTRAP_SEED
 

@@ -10,7 +10,7 @@ import numpy as np
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.findings import Interval, SearchSummary
-from hpsearch.analysis.test_results import ShippedPair, Tested
+from hpsearch.analysis.test_set_results import ShippedPair, Tested
 
 
 class Action(StrEnum):

@@ -8,7 +8,7 @@ import numpy as np
 
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, TrialRow
 from hpsearch.commands.evidence_levels import confounded, groups_in_words, level_design, model_in_words
-from hpsearch.commands.evidence_tests import Opened, rows_of
+from hpsearch.commands.test_set_evidence import Opened, rows_of
 from hpsearch.config import Config
 from hpsearch.config.schema import with_defaults
 from hpsearch.data.splits import SplitSizes, split_sizes

@@ -11,8 +11,8 @@ from hpsearch.analysis.answers import SCOPE
 from hpsearch.analysis.comparison.verdict import State
 from hpsearch.analysis.findings import Findings
 from hpsearch.commands.evidence import evidence_of
-from hpsearch.commands.evidence_tests import opened_by
 from hpsearch.commands.previous_reports import seen_before
+from hpsearch.commands.test_set_evidence import opened_by
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.model import LsuvInit, MlpModel
 from hpsearch.nn.init_scale import weight_deviation

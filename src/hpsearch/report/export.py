@@ -13,7 +13,7 @@ import numpy as np
 from hpsearch.analysis.evidence import Evidence, TestRow
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.findings import Findings, RuleResult
-from hpsearch.analysis.test_results import ShippedPair, Tested
+from hpsearch.analysis.test_set_results import ShippedPair, Tested
 from hpsearch.quoting import spreadsheet_quoted
 from hpsearch.records import CALIBRATED_LOSS
 

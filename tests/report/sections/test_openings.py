@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hpsearch.analysis.test_results import errors_of, shipped_pairs
+from hpsearch.analysis.test_set_results import errors_of, shipped_pairs
 from hpsearch.metrics import MACRO_F1
 from hpsearch.report.blocks import DASH, MINUS, Table, Text
 from hpsearch.report.export import openings_csv, shipped_csv, to_json

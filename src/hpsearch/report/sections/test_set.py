@@ -4,7 +4,7 @@ import math
 
 from hpsearch.analysis.evidence import TestRow
 from hpsearch.analysis.findings import Action, Findings, Rule
-from hpsearch.analysis.test_results import Tested, repeated
+from hpsearch.analysis.test_set_results import Tested, repeated
 from hpsearch.formatting import number_of, show_score, visible
 from hpsearch.records import NO_LEVEL
 from hpsearch.report.blocks import DASH, MINUS, Block, Cell, Section, Text, table

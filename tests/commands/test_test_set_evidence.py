@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hpsearch.analysis.evidence import Design
-from hpsearch.commands.evidence_tests import Opened, opened_by, rows_of
+from hpsearch.commands.test_set_evidence import Opened, opened_by, rows_of
 from hpsearch.errors import BrokenFileError, TrackingError
 from hpsearch.final.evaluation import BITMAPS, pack
 from hpsearch.metrics import ACCURACY, CROSS_ENTROPY

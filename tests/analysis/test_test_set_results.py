@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from hpsearch.analysis.analyse import analyse
-from hpsearch.analysis.test_results import errors_of, repeated, shipped_pairs
+from hpsearch.analysis.test_set_results import errors_of, repeated, shipped_pairs
 from hpsearch.metrics import ACCURACY, CROSS_ENTROPY, MACRO_F1
 from tests.analysis.evidences import clear, opened
 
