@@ -153,7 +153,6 @@ FINITE = "must be a finite number unless status says why there is none"
         ("explore,a,1,,,0.5,10,,1,x", f"select: {FINITE}, got ''"),
         ("explore,a,1,,nan,0.5,10,ok,1,x", f"select: {FINITE}, got 'nan'"),
         ("confirm,a,1,1,0.5,inf,10,,1,x", f"report: {FINITE}, got 'inf'"),
-        ("explore,a,1,,97.1,0.5,10,,1,x", "select: must be a share between 0 and 1 for accuracy, got '97.1'"),
         ("explore,a,1,,0.5,0.5,0,,1,x", "n: must be a whole number >= 1, or empty, got '0'"),
         ("explore,a,1,,0.5,0.5,10,failed,1,x", f"status: must be one of {', '.join(Status)}, got 'failed'"),
     ],
@@ -174,6 +173,10 @@ def test_a_line_has_as_many_cells_as_the_header(write):
     ("header", "message"),
     [
         ("phase,level,selct,report", "line 1, column 'selct' is not a column: did you mean select?"),
+        (
+            "phase,level,report,val_loss",
+            "line 1, column 'val_loss' is not a column: scores stand in report, those that",
+        ),
         ("phase,level,report,report", "line 1, column report: must occur once, got 2 times"),
         ("phase,level,select", "line 1: must name the columns phase, level, report, got no report"),
     ],
@@ -187,8 +190,75 @@ def test_a_mistake_in_the_header_is_named(write, header, message):
 def test_no_score_lies_above_what_its_metric_can_reach(write, metric):
     highest = {"accuracy": "1", "macro_f1": "1", "r2": "1"}.get(metric.name, "0")
     assert read_table(write(f"confirm,a,1,1,,{highest},10,,,"), metric=metric).confirm
-    with pytest.raises(TableError, match=f"line 2, column report: must be .* for {metric}.*, got '96.9'"):
+    with pytest.raises(TableError, match=f"line 2, column report: must be .* for {metric}.*, got 96.9"):
         read_table(write("confirm,a,1,1,,96.9,10,,,"), metric=metric)
+
+
+PERCENT = "looks like percent: divide all scores by 100"
+OTHER = "looks like a loss or an error: say which by report.metric, and write it negated"
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "told"),
+    [
+        (
+            "accuracy",
+            (96.9, 97.1, 9.8),
+            f"between 0 and 1 for accuracy, got 96.9 (and 2 more up to line 4), which {PERCENT}",
+        ),
+        (
+            "macro_f1",
+            (1.9, 0.4, 2.3),
+            f"between 0 and 1 for macro_f1, got 1.9 (and 1 more up to line 4), which {OTHER}",
+        ),
+        ("accuracy", (0.9, 0.8, -0.3), f"between 0 and 1 for accuracy, got -0.3, which {OTHER}"),
+        ("r2", (0.9, 1.25, 0.8), f"<= 1 for r2, got 1.25, which {OTHER}"),
+        ("r2", (96.9, 97.1, 98), f"<= 1 for r2, got 96.9 (and 2 more up to line 4), which {PERCENT}"),
+        ("loss", (0.3, 0.2), "comes negated: higher is better, got 0.3 (and 1 more up to line 3): write -0.3"),
+    ],
+)
+def test_scores_that_cannot_be_are_told_once_with_what_they_look_like(write, metric, scores, told):
+    path = write(*(f"confirm,a,1,{key},,{score},10,,," for key, score in enumerate(scores)))
+    with pytest.raises(TableError) as caught:
+        read_table(path, metric=METRICS[metric])
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{path}: line ")
+    assert problem.endswith(told)
+
+
+def test_the_score_of_a_training_that_diverged_may_be_anything(write):
+    (row,) = read_table(write("confirm,a,1,1,,inf,10,diverged,,"), metric=MSE).confirm
+    assert row.report == -math.inf
+
+
+def retrained(*recipes):
+    """Two levels with trials 1 to 3 that score 0.1, 0.2 and 0.3, and the trial that each has retrained."""
+    search = [f"explore,{name},{k},,0.{k},0.{k},10,,,x" for name in "ab" for k in (1, 2, 3)]
+    return [*search, *(f"confirm,{name},{recipe},1,,0.2,10,,," for name, recipe in zip("ab", recipes, strict=True))]
+
+
+def test_where_each_level_retrained_its_lowest_trial_lower_is_better(write):
+    with pytest.raises(
+        TableError, match=r"line 8, column trial: must be .* lowest select in every level, got 1: losses"
+    ):
+        read_table(write(*retrained(1, 1)))
+
+
+@pytest.mark.parametrize("recipes", [(3, 3), (1, 3), (2, 1), ("", "")])
+def test_a_level_may_retrain_any_of_its_trials(write, recipes):
+    assert len(read_table(write(*retrained(*recipes))).confirm) == 2
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "room"), [("accuracy", (0.97, 0.98), 0.03), ("mse", (-2, -5), 5), ("r2", (-1, 0.5), 2)]
+)
+def test_delta_is_smaller_than_what_the_lowest_score_lacks(write, metric, scores, room):
+    path = write(*(f"confirm,a,1,{key},,{score},10,,," for key, score in enumerate(scores)))
+    assert read_table(path, metric=METRICS[metric], delta=0.99 * room).design.delta == 0.99 * room
+    with pytest.raises(
+        TableError, match=rf"report.delta must be < {room}, got {1.01 * room:g}: no score can be better"
+    ):
+        read_table(path, metric=METRICS[metric], delta=1.01 * room)
 
 
 def test_nothing_that_is_said_of_foreign_results_is_an_override(write):
@@ -237,8 +307,8 @@ def test_nothing_occurs_twice(write, phase, column):
 def test_all_mistakes_are_told_at_once_up_to_ten(write):
     with pytest.raises(TableError) as caught:
         read_table(write(*["search,a,1,,0.5,0.5,10,,1,x"] * 12))
-    assert len(caught.value.problems) == 12 + 11  # each phase is wrong, and each trial but the first is repeated
-    assert str(caught.value).endswith("… and 13 more")
+    assert len(caught.value.problems) == 10 + 1  # each phase is wrong, and each trial but the first is repeated
+    assert caught.value.problems[-1].endswith("… and 13 more")
 
 
 def test_a_table_needs_rows_and_text(write, tmp_path):

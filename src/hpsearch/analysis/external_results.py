@@ -30,8 +30,8 @@ from pathlib import Path
 
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign, TrialRow
 from hpsearch.config.conversion import nearest, one_of
-from hpsearch.errors import HpsearchError
-from hpsearch.metrics import ACCURACY, Metric
+from hpsearch.errors import ConfigError
+from hpsearch.metrics import ACCURACY, METRICS, Metric
 from hpsearch.quoting import spreadsheet_unquoted
 from hpsearch.records import Status, Value
 
@@ -41,19 +41,29 @@ REQUIRED = ("phase", "level", "report")
 
 OPTIONAL = ("trial", "key", "select", "n", "status", "default", "epochs", "cost", "calibrated_loss")
 
+KNOWN = frozenset((*REQUIRED, *OPTIONAL))
+
 PREFIX = "hp."
 
 MOST_SHOWN = 10
 """Mistakes that are listed; more are counted."""
 
+PERCENT_FROM = 10.0
+"""Scores above it, up to 100, look like percent where they should be shares: losses are rarely as large."""
 
-class TableError(HpsearchError, ValueError):
-    """A table that cannot be read; `problems` are complete sentences, one for each mistake."""
+FEWEST_SCORES = 3
+"""Different scores of a level from which on its lowest one is hardly retrained by mistake."""
+
+SCORE_WORDS = ("loss", "err", "acc", "score", *METRICS)
+"""Parts of column names that speak of a score."""
+
+
+class TableError(ConfigError):
+    """A table that cannot be read."""
 
     def __init__(self, path: Path, problems: Sequence[str]) -> None:
         more = [f"… and {len(problems) - MOST_SHOWN} more"] if len(problems) > MOST_SHOWN else []
-        super().__init__("\n".join(f"{path}: {problem}" for problem in [*problems[:MOST_SHOWN], *more]))
-        self.problems = tuple(problems)
+        super().__init__(*(f"{path}: {problem}" for problem in [*problems[:MOST_SHOWN], *more]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,7 @@ class Typed:
         return [row for row in self.rows if row.phase == phase]
 
 
-def read_cells(path: Path, metric: Metric) -> Typed:
+def read_cells(path: Path, metric: Metric, delta: float | None = None) -> Typed:
     """The trainings of a table.
 
     Raises:
@@ -114,6 +124,9 @@ def read_cells(path: Path, metric: Metric) -> Typed:
     lines = reader.by_column(written)
     typed = {name: reader.typed(name, lines) for name in header if name.startswith(PREFIX)}
     rows = tuple(reader.row(number, cells, typed) for number, cells in lines)
+    reader.check_scores(rows)
+    reader.check_direction(rows)
+    reader.check_delta(rows, delta)
     reader.check_repeated(rows)
     if not rows:
         reader.problems.append("the table must have a row for each training, got none")
@@ -142,6 +155,22 @@ def _rule(metric: Metric) -> str:
     )
 
 
+def _column_for(name: str) -> str:
+    """Which column is meant by a name that is none."""
+    if any(word in name.lower() for word in SCORE_WORDS):
+        return "scores stand in report, those that chose the recipe in select; report.metric says what they are"
+    return nearest(name, {*KNOWN, "hp.<name>"})
+
+
+def _way_out(metric: Metric, scores: Sequence[float]) -> str:
+    """What scores that their metric cannot reach may be instead."""
+    if metric.lower_is_better:
+        return f": write {-scores[0]:g}"
+    if min(scores) > 0 and PERCENT_FROM < max(scores) <= 100:
+        return ", which looks like percent: divide all scores by 100"
+    return ", which looks like a loss or an error: say which by report.metric, and write it negated"
+
+
 @dataclass(slots=True)
 class _Reader:
     path: Path
@@ -155,12 +184,11 @@ class _Reader:
 
     def check_header(self) -> None:
         """Unknown, repeated and missing columns; nothing else makes sense before these are right."""
-        known = {*REQUIRED, *OPTIONAL}
         for name in dict.fromkeys(self.header):
             if self.header.count(name) > 1:
                 self.problems.append(f"line 1, column {name}: must occur once, got {self.header.count(name)} times")
-            elif name == PREFIX or (name not in known and not name.startswith(PREFIX)):
-                self.problems.append(f"line 1, column {name!r} is not a column: {nearest(name, {*known, 'hp.<name>'})}")
+            elif name == PREFIX or (name not in KNOWN and not name.startswith(PREFIX)):
+                self.problems.append(f"line 1, column {name!r} is not a column: {_column_for(name)}")
         missing = [name for name in REQUIRED if name not in self.header]
         if missing:
             self.problems.append(f"line 1: must name the columns {', '.join(REQUIRED)}, got no {', '.join(missing)}")
@@ -242,14 +270,51 @@ class _Reader:
         return value
 
     def _score(self, line: int, column: str, text: str, *, needed: bool) -> float:
-        """A score, NaN where there is none; that of a training that diverged is not read."""
+        """A score; NaN where there is none."""
         value = self._number(line, column, text)
         if needed and not math.isfinite(value):
             self._wrong(line, column, "must be a finite number unless status says why there is none", text)
-            return value
-        if value < self.metric.worst or value > self.metric.best:
-            self._wrong(line, column, _rule(self.metric), text)
         return value
+
+    def check_scores(self, rows: Iterable[Cells]) -> None:
+        """No score lies beyond what its metric can reach; that of a training that diverged is not read."""
+        metric, read = self.metric, [row for row in rows if row.status != Status.DIVERGED]
+        for column in ("select", "report"):
+            scores = [(row.line, getattr(row, column)) for row in read]
+            wrong = [(line, score) for line, score in scores if score < metric.worst or score > metric.best]
+            if wrong:
+                more = f" (and {len(wrong) - 1:,} more up to line {wrong[-1][0]})" if wrong[1:] else ""
+                way_out = _way_out(metric, [score for _, score in wrong])
+                self._wrong(wrong[0][0], column, _rule(metric), wrong[0][1])
+                self.problems[-1] += f"{more}{way_out}"
+
+    def check_direction(self, rows: Sequence[Cells]) -> None:
+        """Not every level has retrained its trial of the lowest score: then lower is better, and every claim wrong."""
+        trials: dict[str, dict[int, float]] = {}
+        for row in rows:
+            if row.phase == EXPLORE and row.trial is not None and math.isfinite(row.select):
+                trials.setdefault(row.level, {})[row.trial] = row.select
+        recipes = [row for row in rows if row.phase == CONFIRM and row.trial in trials.get(row.level, ())]
+        told = [(row, row.trial, trials[row.level]) for row in recipes if row.trial is not None]
+        told = [(row, trial, scores) for row, trial, scores in told if len(set(scores.values())) >= FEWEST_SCORES]
+        if told and all(scores[trial] == min(scores.values()) for _, trial, scores in told):
+            row, trial, _ = told[0]
+            rule = "must be a trial that select speaks for, and is the one of the lowest select in every level"
+            self._wrong(row.line, "trial", rule, trial)
+            self.problems[-1] += (
+                ": losses and errors come negated, with their report.metric; leave trial empty if it is meant"
+            )
+
+    def check_delta(self, rows: Iterable[Cells], delta: float | None) -> None:
+        """Some score could be better by delta than the lowest one: otherwise everything is equivalent beforehand."""
+        judged = [row for row in rows if row.status in (Status.OK, Status.STALLED)]
+        scores = [(score, row.line) for row in judged for score in (row.select, row.report) if math.isfinite(score)]
+        lowest, line = min(scores, default=(self.metric.best, 0))
+        room = self.metric.best - lowest
+        if delta is not None and 0 < room <= delta:
+            why = f"no score can be better by so much than the lowest one, {lowest:g} in line {line}"
+            unit = "the unit of the scores" + (", in which half a point is 0.005" if self.metric.worst == 0 else "")
+            self.problems.append(f"report.delta must be < {room:.4g}, got {delta:g}: {why}; give it in {unit}")
 
     def check_repeated(self, rows: Iterable[Cells]) -> None:
         """No trial and no retraining occurs twice."""
@@ -292,7 +357,7 @@ def read_table(
     Raises:
         TableError: With every mistake, each with its line, column, rule and value.
     """
-    table = read_cells(path, metric)
+    table = read_cells(path, metric, delta)
     levels = tuple(_level(level, table) for level in dict.fromkeys(row.level for row in table.rows))
     if control is not None and control not in [level.name for level in levels]:
         raise TableError(path, [one_of("report.control", control, [level.name for level in levels])])
