@@ -164,7 +164,9 @@ def test_a_lone_level_tells_its_recipe():
 
 def test_many_contenders_are_counted_not_listed():
     shares = {f"level {at:02d}": 0.9 for at in range(13)}
-    assert told(three(shares, keep=False, control="level 00"))[0][1] == "13 of 13 levels are not separated: all 13."
+    assert told(three(shares, keep=False, control="level 00"))[0][1] == (
+        "13 of 13 levels, each compared with level 00, are not claimed to be behind another: all 13."
+    )
 
 
 # folds

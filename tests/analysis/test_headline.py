@@ -16,9 +16,9 @@ def headline_of(evidence):
     return analyse(evidence).headline
 
 
-def close(**shares):
+def close(control=None, **shares):
     correct = bitmaps(shares, 10, spread=0.1)
-    return of(*(retrained(name, one) for name, one in correct.items()), names=tuple(correct))
+    return of(*(retrained(name, one) for name, one in correct.items()), names=tuple(correct), control=control)
 
 
 def test_a_winner_is_named_with_its_score_and_its_distance_to_the_next():
@@ -166,3 +166,64 @@ def test_what_is_behind_on_these_rows_alone_is_said_to_be():
     assert headline_of(of(*found, names=tuple(correct), rows=rows)).sentence.endswith(
         "behind adam on these report rows)."
     )
+
+
+# against a control
+
+
+def test_what_is_better_than_the_control_is_to_be_used_and_what_is_worse_avoided():
+    findings = analyse(close("adam", adam=0.9, nadam=0.95, sgd=0.85))
+    nadam, sgd = findings.pairs
+    low, high = nadam.ci_sim
+    assert findings.headline.status == "claim"
+    assert findings.headline.sentence == (
+        f"Use nadam: accuracy 0.9578 [0.9510, 0.9645] on 10 fresh seeds. It is better than adam by {nadam.diff:.4f} "
+        f"[{low:.4f}, {high:.4f}]. Avoid sgd ({-sgd.diff:.4f} behind adam)."
+    )
+
+
+def test_several_that_are_better_than_the_control_were_not_compared_with_each_other():
+    sentence = headline_of(close("adam", adam=0.9, nadam=0.95, rmsprop=0.94)).sentence
+    assert sentence.startswith("Better than adam: nadam by 0.0553 [")
+    assert ", rmsprop by 0.0465 [" in sentence
+    assert sentence.endswith(
+        "nadam has the highest mean: accuracy 0.9578 [0.9510, 0.9645] on 10 fresh seeds; "
+        "they were not compared with each other."
+    )
+
+
+def test_where_nothing_is_shown_to_be_ahead_the_control_has_a_bound_of_what_keeping_it_costs():
+    findings = analyse(close("adam", adam=0.95, nadam=0.951, rmsprop=0.948, sgd=0.9))
+    assert findings.headline.status == "inconclusive"
+    most = f"{findings.headline.standings[0].behind:.4f}"
+    assert findings.headline.sentence == (
+        "Nothing is shown to be ahead of adam: accuracy 0.9637 [0.9572, 0.9703] on 10 fresh seeds. "
+        f"nadam and rmsprop cannot be told apart from it yet; staying with adam costs at most {most}. "
+        "Avoid sgd (0.0525 behind adam)."
+    )
+    pair = findings.pairs[0]
+    assert findings.headline.settle.startswith("Settling nadam against adam at a difference of 0.01 takes about ")
+    assert findings.headline.settle.endswith(f"confirm.seeds={pair.needed}")
+
+
+def test_a_control_that_is_ahead_of_all_others_is_the_winner():
+    assert headline_of(close("adam", adam=0.95, nadam=0.9, sgd=0.85)).sentence.startswith(
+        "Use adam: accuracy 0.9637 [0.9572, 0.9703] on 10 fresh seeds; the next, nadam, is 0.0630 ["
+    )
+
+
+def test_what_lies_within_delta_of_the_control_is_no_better_than_it():
+    evidence = close("adam", adam=0.95, nadam=0.951, sgd=0.85)
+    head = headline_of(replace(evidence, design=replace(evidence.design, delta=0.05)))
+    assert head.status == "equivalent"
+    assert head.sentence.startswith("Nothing is shown to be ahead of adam: accuracy 0.9637 ")
+    assert "nadam lies within 0.05 of it. Avoid sgd" in head.sentence
+
+
+def test_a_control_whose_seeds_diverge_is_beaten_with_these_counted():
+    sentence = headline_of(diverged(clear(control="sgd"), *range(1, 10))).sentence
+    assert sentence.endswith("It is better than sgd with diverged seeds counted.")
+
+
+def test_with_a_control_no_letters_claim_anything_of_pairs_that_were_not_compared():
+    assert {row.letters for row in headline_of(close("adam", adam=0.9, nadam=0.95, sgd=0.85)).standings} == {""}

@@ -79,6 +79,34 @@ def test_an_edit_of_the_compared_groups_space_reaches_every_level_that_has_the_n
     assert sgd.space.names == ["optimizer.sgd.lr"]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "control"),
+    [
+        (COMPARE, "adam"),  # the default optimizer
+        (("search.compare=optimizer",), "adam"),
+        (("search.compare=optimizer", "search.choose.optimizer=[sgd,momentum]"), None),
+        ((*COMPARE, "search.control=sgd"), "sgd"),
+        ((*COMPARE, "search.control=null"), None),
+        (("search.compare=loss", "data=diabetes"), "mse"),  # the data set's own
+        (("search.cross=[norm,init]",), None),
+        (("search.levels={a: {optimizer: sgd}, adam: {optimizer: adam}}",), None),
+        ((), None),
+        (("+sweep=optimizers",), "adam"),
+        (("+sweep=initializers",), "he"),
+        (("+sweep=activations",), "relu_he"),
+        (("+sweep=losses",), "cross_entropy"),
+        (("+sweep=batchnorm",), None),
+        (("+sweep=regularization",), None),
+    ],
+)
+def test_levels_are_compared_with_the_default_option_where_it_is_one_of_them(overrides, control):
+    assert Composer(overrides).compose().config.search.control == control
+
+
+def test_every_level_of_a_sweep_has_the_control_of_the_sweep():
+    assert {level.base.config.search.control for level in levels_of(*COMPARE)} == {"adam"}
+
+
 def test_a_value_that_some_levels_have_goes_to_those():
     sgd, _, momentum = levels_of(*COMPARE, "optimizer.momentum=0.8")
     assert momentum.base.config.optimizer.momentum == 0.8

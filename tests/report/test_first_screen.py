@@ -26,6 +26,12 @@ def test_the_standings_hold_seven_columns_the_highest_mean_first():
     assert column(table, "at most behind the best by")[0] == "0"
 
 
+def test_with_a_control_every_option_stands_beside_it_and_the_caption_says_so():
+    table = standings_table(analyse(clear(control="sgd")))
+    assert column(table, "against sgd") == ["better", "control"]
+    assert table.caption == "Higher is better. Each is compared with sgd, none with another."
+
+
 def test_seeds_that_diverged_stand_in_place_of_the_mean():
     table = standings_table(analyse(diverged(clear(), 2, 3)))
     assert column(table, "accuracy on fresh seeds [95 %]")[1] == "2 of 10 seeds diverged"

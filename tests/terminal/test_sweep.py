@@ -10,12 +10,15 @@ from rich.console import Console
 
 from hpsearch import metrics
 from hpsearch.commands.sweep import show_stand_in
+from hpsearch.compose.comparison import plan_levels
+from hpsearch.compose.composer import Composer
 from hpsearch.compose.overrides import key_of
 from hpsearch.data.dataset import Column, tell_columns
 from hpsearch.data.datasets import Source
 from hpsearch.data.splits import split_sizes
 from hpsearch.records import Status, TrialResult
 from hpsearch.scoring.score_format import Score
+from hpsearch.search.plan import Plan
 from hpsearch.store.record_json import Record
 from hpsearch.store.specification import DataFacts
 from hpsearch.terminal.console import Terminal
@@ -24,6 +27,7 @@ from hpsearch.terminal.sweep import (
     describe_duplicates,
     describe_epochs,
     describe_limit,
+    describe_pairs,
     describe_score,
     describe_split,
     explain,
@@ -231,3 +235,23 @@ def test_a_shipped_data_set_has_no_word_on_columns(make_config, make_rows):
 )
 def test_a_key_is_the_same_with_and_without_a_plus(override):
     assert key_of(override) == "search.trials"
+
+
+# Comparisons
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ((), "each level with adam; search.control=null compares all pairs"),
+        (("search.control=null",), "all pairs; search.control=<level> compares each with one"),
+        (
+            ("search.choose.optimizer=[sgd,momentum,rmsprop]",),
+            "all pairs, since adam, the default, is not among them; search.control=<level> compares each with one",
+        ),
+    ],
+)
+def test_which_levels_are_compared_is_told_with_what_would_change_it(overrides, told):
+    composer = Composer(("search.compare=optimizer", "search.tune=[optimizer]", *overrides))
+    base = composer.compose()
+    assert describe_pairs(Plan(base, plan_levels(composer, base), "0" * 64)) == told

@@ -133,12 +133,20 @@ def _headline(
         here = "" if all(_covers(pair, evidence.design) for pair in pairs) else " on this report set only"
         within = f"Every compared pair is equivalent within {evidence.design.delta:g}{here}"
         return Answer("equivalent", f"{within}: {_named(contenders)}.")
+    return Answer("inconclusive", _undecided(evidence.design, pairs, contenders))
+
+
+def _undecided(design: Design, pairs: Sequence[Pair], contenders: Sequence[str]) -> str:
+    """Which levels are left, and what stands between them."""
+    many = f"{len(contenders)} of {len(design.levels)} levels"
+    if design.control is not None:
+        beside = f"{many}, each compared with {visible(design.control)}"
+        return f"{beside}, are not claimed to be behind another: {_named(contenders)}."
     beyond = " beyond this report set" if any(pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY for pair in pairs) else ""
-    aside = "; each of the others is claimed to be behind another level" if len(contenders) < len(levels) else ""
+    aside = "; each of the others is claimed to be behind another level" if len(contenders) < len(design.levels) else ""
     apart = any(pair.refused and {pair.a, pair.b} <= set(contenders) for pair in pairs)
     state = "remain contenders, not all of them compared" if apart else f"are not separated{beyond}"
-    many = f"{len(contenders)} of {len(levels)} levels {state}"
-    return Answer("inconclusive", f"{many}: {_named(contenders)}{aside}.")
+    return f"{many} {state}: {_named(contenders)}{aside}."
 
 
 def _covers(pair: Pair, design: Design) -> bool:

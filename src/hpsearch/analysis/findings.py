@@ -275,7 +275,7 @@ class Standing:
         mean: Mean score on fresh seeds.
         interval: Its 95 % interval.
         worst: Score of the worst seed; minus infinity if a seed diverged.
-        letters: Options that share a letter are not separated; empty without any comparison.
+        letters: Options that share a letter are not separated; empty unless all pairs are compared.
         behind: With the confidence of the report, its mean lies at most so far behind that of the best option.
         failed: Trials of the search that diverged or learned nothing.
         trials: Trials of the search.

@@ -1,34 +1,30 @@
-"""The first screen of a comparison: one sentence to act on, and every option with the numbers that it is chosen by."""
+"""The first screen of a comparison: one sentence to act on, beside every option with its numbers."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass
 
 from hpsearch.analysis.comparison.levels import order_of
-from hpsearch.analysis.comparison.paired_scores import NOWHERE, ComparisonFamily, PairedScores, pair_up
+from hpsearch.analysis.comparison.paired_scores import ComparisonFamily
 from hpsearch.analysis.comparison.refusals import refusing_rules
 from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import Design, Evidence
-from hpsearch.analysis.exploration.findings import Interval, SearchSummary
-from hpsearch.analysis.exploration.trial_pool import trial_pool
+from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.findings import Confirmed, Headline, Pair, Rule, RuleResult, Standing
-from hpsearch.formatting import number_of, show_interval, show_like, show_number, visible
-from hpsearch.statistics.compact_letters import compact_letters
-from hpsearch.statistics.corrected_resampling import corrected_interval
+from hpsearch.analysis.standings import FEW_TRIALS, standings
+from hpsearch.formatting import number_of, plural, show_interval, show_like, show_number, visible
 from hpsearch.statistics.intervals import Z
-from hpsearch.statistics.paired_tests import differences, sign_flip_interval
 from hpsearch.statistics.proportions import newcombe
-from hpsearch.statistics.tuning_curves import FEWEST_TRIALS, curves
-
-FEW_TRIALS, MORE_TRIALS = 5, 20
-"""Budgets of a search at which options stand side by side."""
+from hpsearch.statistics.tuning_curves import FEWEST_TRIALS
 
 FAR = 10
 """So many times the seeds that there are is more than anybody trains."""
 
 NAMED = 6
 """More options than these are counted, not named."""
+
+COUNTED = "with diverged seeds counted"
+"""How an option is ahead of another that has no mean."""
 
 PLURALS = {"init": "initializers", "norm": "normalizations", "loss": "losses", "data": "data sets"}
 """Of factors whose plural is not their name with an s."""
@@ -54,106 +50,10 @@ def headline(
     """
     if len(evidence.design.levels) < 2:
         return None
-    said = _Sentences(evidence.design, standings(evidence, explored, confirmed, pairs, family), pairs, gates)
+    words = _Sentences if evidence.design.control is None else _AgainstControl
+    said = words(evidence.design, standings(evidence, explored, confirmed, pairs, family), pairs, gates)
     status, sentence = said.answer()
     return Headline(status, sentence, said.settle(), _cost(evidence), said.standings)
-
-
-def standings(
-    evidence: Evidence,
-    explored: Mapping[str, SearchSummary],
-    confirmed: Mapping[str, Confirmed],
-    pairs: Sequence[Pair],
-    family: ComparisonFamily,
-) -> tuple[Standing, ...]:
-    """Every option, the highest mean on fresh seeds first; then those without one, by what the search expects."""
-    behind = _at_most_behind(evidence, family)
-    rows = [
-        _standing(evidence, level.name, explored[level.name], confirmed, behind) for level in evidence.design.levels
-    ]
-    rows.sort(key=lambda row: (math.isnan(row.mean), -row.mean if math.isfinite(row.mean) else 0.0, row.level))
-    separated = [order_of(pair) for pair in pairs if pair.claim != ClaimKind.NONE]
-    letters = compact_letters([row.level for row in rows], separated) if pairs else {}
-    return tuple(replace(row, letters=letters.get(row.level, "")) for row in rows)
-
-
-def _standing(
-    evidence: Evidence,
-    level: str,
-    explored: SearchSummary,
-    confirmed: Mapping[str, Confirmed],
-    behind: Mapping[str, float],
-) -> Standing:
-    seeds, rows = confirmed.get(level), evidence.confirmed(level)
-    scores = [row.report if math.isfinite(row.report) else -math.inf for row in rows]
-    known = [score for row, score in zip(rows, scores, strict=True) if row.status in ("ok", "stalled", "diverged")]
-    reported = explored.default_report if math.isfinite(explored.default_report) else explored.default_val
-    return Standing(
-        level=level,
-        n=0 if seeds is None else seeds.n,
-        mean=math.nan if seeds is None else seeds.mean,
-        interval=NOWHERE if seeds is None else seeds.interval,
-        worst=min(known, default=math.nan),
-        letters="",
-        behind=behind.get(level, math.nan),
-        failed=explored.failed + explored.stalled,
-        trials=explored.n,
-        failed_seeds=0 if seeds is None else seeds.failed,
-        untuned=reported,
-        after_few=_expected(evidence, level, explored, FEW_TRIALS),
-        after_more=_expected(evidence, level, explored, MORE_TRIALS),
-        good=math.nan if explored.good is None else explored.good.share,
-        main=_main_value(explored),
-        recipe=explored.recipe,
-        drawn=explored.recipe_values,
-    )
-
-
-def _expected(evidence: Evidence, level: str, explored: SearchSummary, trials: int) -> float:
-    """Expected score of the selected one of so many trials: on report rows if there are any."""
-    pool = trial_pool(evidence, level)
-    if explored.curve is None or len(pool) < trials:
-        return math.nan
-    expected, report = curves(pool.val, pool.shown, [trials])
-    return float(report[0] if pool.reported else expected[0])
-
-
-def _main_value(explored: SearchSummary) -> tuple[str, float, float] | None:
-    """The number that matters most by its importance, or else a learning rate, with its good range."""
-    spans = {} if explored.good is None else explored.good.spans
-    ranked = [one.name for one in sorted(explored.importance, key=lambda one: -one.share) if one.name in spans]
-    rates = [name for name in spans if name.endswith(".lr")]
-    name = next(iter([*ranked, *rates, *spans]), None)
-    return None if name is None else (name, *spans[name])
-
-
-def _at_most_behind(evidence: Evidence, family: ComparisonFamily) -> dict[str, float]:
-    """How far each level lies behind the best one at most, all at once at the confidence of the report.
-
-    Multiple comparisons with the best (Hsu, Annals of Statistics 1984): the largest of the one-sided upper bounds of
-    the other levels minus this one, of which those of the best level hold at once. Each bound is that of the sign-flip
-    test at alpha / (J - 1), or of the corrected t interval of folds. Levels without a mean have no bound.
-    """
-    names = [level.name for level in evidence.design.levels]
-    each = 2 * family.alpha / (len(names) - 1)
-    bounds: dict[str, list[float]] = {name: [] for name in names}
-    for a, b in combinations(names, 2):
-        low, high = _difference(pair_up(evidence, a, b), family, each)
-        bounds[a].append(-low)
-        bounds[b].append(high)
-    known = {name: [bound for bound in own if not math.isnan(bound)] for name, own in bounds.items()}
-    return {name: max(0.0, *own) for name, own in known.items() if own and all(map(math.isfinite, own))}
-
-
-def _difference(paired: PairedScores, family: ComparisonFamily, level: float) -> Interval:
-    """The 1 - level interval of a minus b; NaN where either has no mean."""
-    if not paired.n or paired.diverged or level >= 1:
-        return NOWHERE
-    if family.ratio is None:
-        return sign_flip_interval(differences(paired.scores_a, paired.scores_b), level)
-    if paired.folds is None or len(paired.folds) < 2:
-        return NOWHERE
-    return corrected_interval(paired.folds, family.ratio, 1, level)
 
 
 def _cost(evidence: Evidence) -> str:
@@ -212,6 +112,9 @@ class _Sentences:
             return "refused", f"These {self.options} cannot be compared: {closed[0].reason}.{fix}"
         if not any(row.n for row in self.standings):
             return "exploratory", self._unconfirmed()
+        return self._found()
+
+    def _found(self) -> tuple[str, str]:
         if len(self.left) == 1 and self.behind:
             return "claim", f"{self._winner(self.left[0])}{self._avoid(self.left)}"
         tested = [pair for pair in self.pairs if not pair.refused]
@@ -260,11 +163,15 @@ class _Sentences:
         safe = min((row for row in self.left if math.isfinite(row.behind)), key=lambda row: row.behind, default=None)
         costs = ""
         if safe is not None:
-            error = (safe.interval[1] - safe.interval[0]) / (2 * Z)
-            most = f"at most {show_like(safe.behind, error if error > 0 else None)} behind the best"
+            most = f"at most {self._behind(safe)} behind the best"
             sure = most if safe.behind else "with none ahead of it at the confidence of this report"
             costs = f" {visible(safe.level)} costs least if wrong: {self._score(safe)}, {sure}."
         return f"{names} cannot be told apart yet.{costs}"
+
+    def _behind(self, row: Standing) -> str:
+        """How far an option is behind the best one at most, with the digits of its mean."""
+        error = (row.interval[1] - row.interval[0]) / (2 * Z)
+        return show_like(row.behind, error if error > 0 else None)
 
     def _easiest(self, rows: Sequence[Standing]) -> str:
         """Which of several is easiest to tune, or was in this search if the shares do not tell the first two apart."""
@@ -281,7 +188,7 @@ class _Sentences:
         return f" In the search, {name} came close to its best most often: {share}."
 
     def _avoid(self, left: Sequence[Standing]) -> str:
-        """Options that are behind, the worst first, with the reason of each."""
+        """Options that are behind, the worst first, with the reason of each; none of those that are left."""
         rows = [row for row in self.standings if row.level in self.behind and row not in left]
         if len(left) == 1:  # the distance of the others is told already, or follows
             rows = [row for row in rows if not math.isfinite(row.mean) or row.failed == row.trials > 0]
@@ -346,12 +253,14 @@ class _Sentences:
         here = any(pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY for pair in self.pairs)
         return " (on these report rows)" if here else ""
 
+    def _open_pair(self) -> Pair | None:
+        """The two highest options that no claim puts behind another."""
+        left = [row.level for row in self.left if math.isfinite(row.mean)]
+        return self._pair(left[0], left[1]) if len(left) > 1 else None
+
     def settle(self) -> str:
-        """The seeds that would tell the two highest open options apart, or why more would not."""
-        left = [row for row in self.left if math.isfinite(row.mean)]
-        if len(left) < 2 or self.design.is_foreign:
-            return ""
-        pair = self._pair(left[0].level, left[1].level)
+        """The seeds that would tell the first open pair apart, or why more would not."""
+        pair = None if self.design.is_foreign else self._open_pair()
         if pair is None or pair.state != State.INCONCLUSIVE or pair.needed is None or pair.needed <= pair.n:
             return ""
         delta = f" at a difference of {self.design.delta:g}" if self.design.delta is not None else ""
@@ -360,6 +269,66 @@ class _Sentences:
             return f"{a} and {b} are too close to settle{delta}: that takes about {pair.needed:,} seeds of each."
         seeds = f"about {number_of(pair.needed, 'seed')} of each ({pair.n} so far)"
         return f"Settling {a} against {b}{delta} takes {seeds}: confirm.seeds={pair.needed}"
+
+
+@dataclass(frozen=True, slots=True)
+class _AgainstControl(_Sentences):
+    """The words where every option is compared with the control, and with no other: what is better than it."""
+
+    def _found(self) -> tuple[str, str]:
+        ahead = self._in(State.BETTER, State.BETTER_BY_DELTA, State.MORE_RELIABLE)
+        behind = self._in(State.WORSE, State.WORSE_BY_DELTA, State.LESS_RELIABLE)
+        equal, open_ = self._in(State.EQUIVALENT), self._in(State.INCONCLUSIVE)
+        left = [row for row in self.standings if row not in behind]
+        if ahead:
+            return "claim", f"{self._better(ahead)}{self._avoid(left)}"
+        if len(left) == 1:
+            return "claim", f"{self._winner(self._control)}{self._avoid(left)}"
+        if not (behind or equal or open_):
+            return "refused", self._nothing_tested()
+        status = "equivalent" if equal and not open_ else "inconclusive"
+        return status, f"{self._stay(equal, open_)}{self._easiest([self._control, *equal, *open_])}{self._avoid(left)}"
+
+    @property
+    def _control(self) -> Standing:
+        return next(row for row in self.standings if row.level == self.design.control)
+
+    def _in(self, *states: State) -> list[Standing]:
+        """Options with these verdicts against the control, the highest mean first."""
+        found = {pair.a for pair in self.pairs if pair.state in states}
+        return [row for row in self.standings if row.level in found]
+
+    def _better(self, rows: Sequence[Standing]) -> str:
+        first, control = visible(rows[0].level), visible(self._control.level)
+        if len(rows) == 1:
+            return f"Use {first}: {self._score(rows[0])}. It is better than {control} {self._lead(rows[0])}."
+        each = ", ".join(f"{visible(row.level)} {self._lead(row)}" for row in rows)
+        best = f"{first} has the highest mean: {self._score(rows[0])}"
+        return f"Better than {control}: {each}. {best}; they were not compared with each other."
+
+    def _lead(self, row: Standing) -> str:
+        """`by 0.0031 [0.0010, 0.0052]`: how far an option is ahead of the control."""
+        pair = self._pair(row.level, self._control.level)
+        assert pair is not None, row.level
+        where = " on these report rows" if pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY else ""
+        by = f"by {self._gap(pair.diff, pair)}{self._ends(pair)}" if math.isfinite(pair.diff) else COUNTED
+        return f"{by}{where}"
+
+    def _stay(self, equal: Sequence[Standing], open_: Sequence[Standing]) -> str:
+        """That nothing is shown to be ahead, and how far ahead anything could be."""
+        control, name = self._control, visible(self._control.level)
+        said = [f"Nothing is shown to be ahead of {name}: {self._score(control)}."]
+        if equal:
+            said.append(f"{self._names(equal)} {plural(len(equal), 'lies', 'lie')} within {self.design.delta:g} of it.")
+        if open_:
+            costs = f"; staying with {name} costs at most {self._behind(control)}" if control.behind > 0 else ""
+            said.append(f"{self._names(open_)} cannot be told apart from it yet{costs}.")
+        return " ".join(said)
+
+    def _open_pair(self) -> Pair | None:
+        """The highest option that cannot be told apart from the control."""
+        open_ = self._in(State.INCONCLUSIVE)
+        return self._pair(open_[0].level, self._control.level) if open_ else None
 
 
 def _capital(text: str) -> str:

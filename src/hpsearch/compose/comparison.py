@@ -102,14 +102,15 @@ class _LevelPlanner:
 
     def _options(self, group: str) -> list[str]:
         """Return the options of a compared group: those of `search.choose`, else all."""
-        known, chosen = self.composer.known_options(group), self.search.chosen(group)
+        search, known = self.search, self.composer.known_options(group)
+        chosen = search.chosen(group)
         for option in chosen:
             if option not in known:
                 hint = nearest_option(group, option, known)
                 self.problems.append(f"search.choose.{group}: {option} is not an option: {hint}")
         if len(set(chosen)) < len(chosen):
             self.problems.append(f"search.choose.{group} must not repeat an option, got {chosen}")
-        return chosen or [option for option in known if option != "custom"]  # which code is unknown
+        return search.compared_options(group, known)
 
     def _level_spec(self, name: str, level: object) -> _LevelSpec:
         spec = _LevelSpec({})
@@ -144,7 +145,8 @@ class _LevelPlanner:
             self.problems.append(f"a comparison needs at least two levels, got {names[0]!r} alone")
         control = self.search.control
         if control is not None and names and control not in names:
-            self.problems.append(f"search.control={control} is not a level: {nearest(control, names)}")
+            hint = f"{nearest(control, names)}; null compares all pairs"
+            self.problems.append(f"search.control={control} is not a level: {hint}")
 
     def _composed(self, spec: _LevelSpec, options: Mapping[str, str]) -> Composed:
         composed = self.composer.compose({**spec.options, **options})

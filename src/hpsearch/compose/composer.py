@@ -20,7 +20,8 @@ from yaml import YAMLError
 
 from hpsearch.compose.overrides import Command, Overrides, read_overrides
 from hpsearch.config import KINDS, Config, ConfigError
-from hpsearch.config.search import compared_groups
+from hpsearch.config.schema import SEARCHABLE
+from hpsearch.config.search import OWN_DEFAULT, compared_groups
 from hpsearch.quoting import hydra_quoted, in_quotes, shell_quoted
 from hpsearch.search.space import Composed
 from hpsearch.secrets import MASK, mask_override, mask_secrets, masked_keys
@@ -183,7 +184,19 @@ class Composer:
             config = Config.from_tree(tree)
         except ConfigError as error:
             raise ConfigError(*(about_text(problem, self._typed_values()) for problem in error.problems)) from error
+        control = self._control(config) if not options else self.compose().config.search.control
+        config = replace(config, search=replace(config.search, control=control))
         return Composed(config, spaces, {a: choices[a] for a in ACTIONS if choices.get(a)})
+
+    def _control(self, config: Config) -> str | None:
+        """Return the level that others are compared with, which by default is the compared group's default option."""
+        search, group = config.search, config.search.compare
+        if search.control != OWN_DEFAULT:
+            return search.control
+        if group not in SEARCHABLE:
+            return None
+        default = config.options[group]
+        return default if default in search.compared_options(group, self._groups[group]) else None
 
     def _varies(self, group: str, tree: dict[str, Any]) -> bool:
         search = tree.get("search")

@@ -1,7 +1,7 @@
 """Options of `evaluation` and `search`."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -108,6 +108,9 @@ REDUCTION = 3
 
 PRUNERS = ("none", "halving", "median")
 
+OWN_DEFAULT = "auto"
+"""`search.control` for the option that the compared group has where nothing is compared; composing replaces it."""
+
 
 @dataclass(kw_only=True, slots=True)
 class Search(Option):
@@ -144,7 +147,10 @@ class Search(Option):
     compare: Annotated[str | None, "group whose options are compared, each with trials of its own: optimizer"]
     levels: Annotated[dict[str, Any], "named levels to compare: {he_relu: {init: he, activation: relu}, ...}"]
     cross: Annotated[list[str], "groups whose options are crossed, for a factorial: [norm, init]"]
-    control: Annotated[str | None, "level that all others are compared with; null: all pairs"]
+    control: Annotated[
+        str | None,
+        "level that all others are compared with; auto: the default option of the compared group; null: all pairs",
+    ]
     delta: Annotated[float | None, POSITIVE, "smallest difference of the metric that matters; null: none is declared"]
     alpha: Annotated[float, BETWEEN_0_AND_1, "error rate of all claims of a report together"]
 
@@ -166,8 +172,9 @@ class Search(Option):
         given = [key for key in ("compare", "levels", "cross") if getattr(self, key)]
         if len(given) > 1:
             raise ConfigError(f"{' and '.join(f'search.{key}' for key in given)} both say what is compared: give one")
-        if not given and (self.control is not None or self.delta is not None):
-            key = "control" if self.control is not None else "delta"
+        controlled = self.control not in (None, OWN_DEFAULT)
+        if not given and (controlled or self.delta is not None):
+            key = "control" if controlled else "delta"
             raise ConfigError(f"search.{key} has no effect where nothing is compared: add search.compare=<group>")
         if given and self.depends:
             how = f"search.pruner={self.pruner}" if self.prunes else f"search={self.kind}"
@@ -179,6 +186,10 @@ class Search(Option):
     def chosen(self, group: str) -> list[str]:
         """The options of a group that trials may take; empty if the group does not vary."""
         return getattr(self.choose, group) or []
+
+    def compared_options(self, group: str, known: Sequence[str]) -> list[str]:
+        """The options of a compared group: those of `choose`, else all that are known but `custom`."""
+        return self.chosen(group) or [option for option in known if option != "custom"]  # which code is unknown
 
     @property
     def compares(self) -> bool:

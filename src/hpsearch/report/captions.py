@@ -11,6 +11,7 @@ from hpsearch.report.blocks import ALPHA
 from hpsearch.report.levels import (
     alpha_of_look,
     has_report,
+    how_compared,
     interval_label,
     is_corrected,
     is_folded,
@@ -199,8 +200,8 @@ def standings(findings: Findings) -> str:
     """Of F0."""
     order = "the highest mean first" if findings.confirmed else "no recipe has a mean"
     return (
-        f"Each dot is one retraining of the chosen recipe on a fresh seed, {order}. Options that share a group letter "
-        "cannot be told apart. The ring is the library's default recipe in the search."
+        f"Each dot is one retraining of the chosen recipe on a fresh seed, {order}. {how_compared(findings)} "
+        "The ring is the library's default recipe in the search."
     )
 
 

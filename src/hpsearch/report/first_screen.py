@@ -7,11 +7,18 @@ from typing import Self
 
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.findings import Findings, Standing
-from hpsearch.analysis.headline import FEW_TRIALS, MORE_TRIALS
+from hpsearch.analysis.standings import FEW_TRIALS, MORE_TRIALS
 from hpsearch.formatting import show_number, show_value, visible
 from hpsearch.metrics import Metric
 from hpsearch.report.blocks import DASH, Cell, Table, table
-from hpsearch.report.levels import is_sole_contender, parameter_names, share_error, titles
+from hpsearch.report.levels import (
+    against_control,
+    how_compared,
+    is_sole_contender,
+    parameter_names,
+    share_error,
+    titles,
+)
 from hpsearch.report.number_format import format_like, interval, percent
 
 
@@ -43,17 +50,19 @@ def standings_table(findings: Findings) -> Table:
     rows = _rows(findings)
     design, named = findings.evidence.design, titles(findings, 32)
     metric = design.metric
+    against = against_control(findings)
+    group = f"against {named[design.control]}" if design.control is not None else "group"
     columns: list[tuple[str, list[Cell | str]]] = [
         ("option", [Cell(named[row.level], strong=is_sole_contender(findings, row.level)) for row in rows]),
         (f"{metric.name} on fresh seeds [95 %]", [_mean(metric, row) for row in rows]),
         ("worst seed", [_worst(metric, row) for row in rows]),
-        ("group", [row.letters for row in rows]),
+        (group, [against.get(row.level, row.letters) for row in rows]),
         ("at most behind the best by", [_behind(row) for row in rows]),
         (f"after {FEW_TRIALS} trials", [_searched(design, row.after_few) for row in rows]),
         ("diverged or stalled", [f"{row.failed} of {row.trials}" if row.trials else DASH for row in rows]),
     ]
     better = "Lower" if metric.lower_is_better else "Higher"
-    caption = f"{better} is better. Options that share a letter cannot be told apart."
+    caption = f"{better} is better. {how_compared(findings)}"
     return _table(columns, caption, len(rows))
 
 

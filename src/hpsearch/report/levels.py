@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import ConfirmRow, Design, TrialRow
 from hpsearch.analysis.findings import Findings
-from hpsearch.formatting import plural, show_like, show_number
+from hpsearch.formatting import plural, show_like, show_number, visible
 from hpsearch.records import Status
 from hpsearch.report.blocks import DASH
 from hpsearch.report.figures.style import Look, look, short, short_names
@@ -32,6 +33,39 @@ def level_order(findings: Findings) -> list[str]:
 def is_sole_contender(findings: Findings, level: str) -> bool:
     """Whether every other level is claimed to be behind this one."""
     return tuple(findings.contenders) == (level,) and len(findings.evidence.design.levels) > 1
+
+
+VERDICTS = {
+    State.BETTER_BY_DELTA: "better",
+    State.BETTER: "better",
+    State.WORSE_BY_DELTA: "worse",
+    State.WORSE: "worse",
+    State.EQUIVALENT: "equivalent",
+    State.INCONCLUSIVE: "not separated",
+    State.MORE_RELIABLE: "more reliable",
+    State.LESS_RELIABLE: "less reliable",
+    State.REFUSED: "not compared",
+}
+"""What is said of an option beside the control."""
+
+
+def against_control(findings: Findings) -> dict[str, str]:
+    """The verdict on each level against the control, in a word or two; empty where all pairs are compared."""
+    control = findings.evidence.design.control
+    if control is None or not findings.pairs:
+        return {}
+    here = {pair.a: pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY for pair in findings.pairs}
+    return {control: "control"} | {
+        pair.a: f"{VERDICTS[State(pair.state)]}{', on these rows' if here[pair.a] else ''}" for pair in findings.pairs
+    }
+
+
+def how_compared(findings: Findings) -> str:
+    """How the options of the first screen are compared, in a sentence."""
+    control = findings.evidence.design.control
+    if control is None:
+        return "Options that share a letter cannot be told apart."
+    return f"Each is compared with {visible(control)}, none with another."
 
 
 def level_series(findings: Findings, length: int = 26) -> list[Series]:

@@ -52,6 +52,8 @@ def introduce(terminal: Terminal, named: SweepIdentity, plan: Plan, score: Score
         terminal.line(f"  read    {sentence}")
     terminal.line(f"  split   {describe_split(config, sizes)}")
     terminal.line(f"  trials  {describe_trials(plan)}{resumed}; {each}{describe_epochs(config)}")
+    if len(plan.levels) > 2:
+        terminal.line(f"  pairs   {describe_pairs(plan)}")
     for number, line in enumerate(describe_space(plan.levels)):
         terminal.line(f"  {'' if number else 'space':<7} {line}")
     if config.search.depends:
@@ -104,6 +106,16 @@ def describe_trials(plan: Plan) -> str:
         return f"the default recipe of each of {names}"
     most = "" if total == len(levels) * (trials + 1) else "up to "
     return f"{most}{trials} and the default recipe in each of {names}"
+
+
+def describe_pairs(plan: Plan) -> str:
+    """Return which levels are compared with each other, and what would change that."""
+    config, search = plan.base.config, plan.search
+    if search.control is not None:
+        return f"each level with {search.control}; search.control=null compares all pairs"
+    default, names = config.options.get(search.compare or ""), [level.name for level in plan.levels]
+    lacking = f", since {default}, the default, is not among them" if default and default not in names else ""
+    return f"all pairs{lacking}; search.control=<level> compares each with one"
 
 
 def describe_space(levels: Sequence[Level]) -> list[str]:

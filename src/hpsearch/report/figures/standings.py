@@ -27,7 +27,7 @@ from hpsearch.report.figures.axes import (
 )
 from hpsearch.report.figures.confirmation import confirm_part, point_outside
 from hpsearch.report.figures.style import INK, MUTED
-from hpsearch.report.levels import Series, interval_label, level_series, score_name
+from hpsearch.report.levels import Series, against_control, interval_label, level_series, score_name
 
 
 @styled
@@ -54,7 +54,10 @@ def standings(findings: Findings) -> Figure | None:
     )
     draw_delta(axes, "x", delta, max([row.mean for row in rows if math.isfinite(row.mean)], default=high))
     scale(axes, "x", low, high, broken=True)
+    against = against_control(findings)
     for at, row in enumerate(rows):
+        note = f"{row.failed_seeds} diverged" if row.failed_seeds else against.get(row.level) or _group(row)
+        draw_row(axes, at, series[row.level].label, note)
         _draw(axes, at, row, series[row.level], scores[row.level], (low, high))
     end_rows(axes, len(rows))
     count = f"n = {number_of(sum(map(len, scores.values())), 'retraining')}"
@@ -68,9 +71,11 @@ def _scores(findings: Findings, level: str) -> list[float]:
     return [-math.inf if row.status == Status.DIVERGED else row.report for row in rows]
 
 
+def _group(row: Standing) -> str:
+    return f"group {row.letters}" if row.letters else ""
+
+
 def _draw(axes: Axes, at: int, row: Standing, series: Series, scores: list[float], limits: tuple[float, float]) -> None:
-    note = f"{row.failed_seeds} diverged" if row.failed_seeds else f"group {row.letters}" if row.letters else ""
-    draw_row(axes, at, series.label, note)
     inside = np.array([score for score in scores if limits[0] <= score <= limits[1]])
     spread = (np.arange(len(inside)) * 0.618 % 1 - 0.5) * 0.3
     dots = {**look_of(series.look), "marker": "o", "markersize": 3.6}
