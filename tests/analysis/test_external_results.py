@@ -4,12 +4,14 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.external_results import TableError, read_table
 from hpsearch.metrics import ACCURACY, METRICS, MSE, R2
 from hpsearch.records import Status
+from hpsearch.report.page import compose, markdown
 from tests.analysis.evidences import LR, clear, diverged
 
 HEADER = "phase,level,trial,key,select,report,n,status,hp.lr,hp.net"
@@ -278,6 +280,52 @@ def test_nothing_that_is_said_of_foreign_results_is_an_override(write):
     findings = analyse(evidence)
     assert {pair.refused for pair in findings.pairs} == {("R18",), ("R07",)}
     assert not [one.sentence for one in findings.answers if "Fix:" in one.sentence]
+
+
+def options_told(text):
+    """What looks like an override of a sweep, as `confirm.seeds=10`."""
+    return re.findall(r"\b(?:confirm|search|training|evaluation|optimizer|final)\.[a-z_.]+=\S*", text)
+
+
+SINGLE = ("confirm,sgd,,1,,0.882,10000,,,", "confirm,momentum,,1,,0.948,10000,,,")
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (SINGLE, "momentum is ahead of sgd by 6.6 points, one run each: not tested."),
+        (
+            (SINGLE[0], SINGLE[1].replace(",1,", ",2,")),
+            "momentum is ahead of sgd by 6.6 points, one run each: not tested.",
+        ),
+        (
+            ("explore,a,,,0.8,0.882,,,,", "explore,b,,,0.9,0.948,,,,"),
+            "b is ahead of a by 6.6 points, one trial each: not tested.",
+        ),
+    ],
+)
+def test_a_table_of_single_runs_shows_the_number_and_what_a_test_takes(write, lines, sentence):
+    findings = analyse(read_table(write(*lines)))
+    assert findings.headline.sentence == sentence
+    assert findings.headline.settle == (
+        "A test takes at least 6 fresh seeds of each option: add them to the table as rows of phase confirm, "
+        "in which all options have the same keys."
+    )
+    assert options_told(markdown(compose(findings))) == []
+
+
+def test_what_would_settle_a_pair_of_a_table_are_rows(write):
+    noise = np.random.default_rng(1).normal(0, 0.005, (2, 10))
+    rows = [
+        f"confirm,{name},,{key},,{0.9 + ahead + noise[at, key]:.4f},1000,,,"
+        for at, (name, ahead) in enumerate([("a", 0.0), ("b", 0.004)])
+        for key in range(10)
+    ]
+    findings = analyse(read_table(write(*rows)))
+    assert re.fullmatch(
+        r"Settling a against b takes about \d+ seeds of each \(10 so far\): add them .*", findings.headline.settle
+    )
+    assert options_told(markdown(compose(findings))) == []
 
 
 def test_r2_has_no_lowest_score(write):

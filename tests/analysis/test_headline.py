@@ -63,11 +63,43 @@ def test_without_fresh_seeds_too_little_was_run():
     assert "adam is expected to score highest after 5 trials" in head.sentence
 
 
-def test_with_too_few_seeds_too_little_was_run():
+def test_too_few_seeds_are_told_with_their_difference_and_with_how_many_a_test_takes():
     head = headline_of(of(scored("a", [0.9, 0.8, 0.9], trial=1), scored("b", [0.1, 0.2, 0.3], trial=1)))
     assert (head.status, head.sentence) == (
-        "refused", "Too little was run to choose: 3 fresh seeds of each cannot tell optimizers apart.",
-    )  # fmt: skip
+        "exploratory",
+        "a is ahead of b by 66.7 points, 3 fresh seeds each: not tested.",
+    )
+    assert head.settle == "A test takes at least 6 fresh seeds of each option: confirm.seeds=13"
+    assert not any(row.letters for row in head.standings)
+
+
+def singles(**scores):
+    return of(*(scored(name, [score], trial=1) for name, score in scores.items()), names=tuple(scores))
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        ({"sgd": 0.882, "momentum": 0.948}, "momentum is ahead of sgd by 6.6 points"),
+        ({"a": 0.9, "b": 0.95, "c": 0.948}, "b is ahead of c by 0.2 points and a by 5 points"),
+        ({"a": 0.9, "b": 0.95, "c": 0.95}, "b and c are ahead of a by 5 points"),
+        ({"a": 0.9, "b": 0.9, "c": 0.9}, "a, b and c score alike"),
+    ],
+)
+def test_single_runs_are_told_with_their_differences(scores, told):
+    assert headline_of(singles(**scores)).sentence == f"{told}, one fresh seed each: not tested."
+
+
+def test_of_many_single_runs_the_nearest_are_told_and_the_others_counted():
+    scores = {name: 0.9 - 0.01 * at for at, name in enumerate("abcdefgh")}
+    near = "a is ahead of b by 1 point, c by 2 points, d by 3 points, e by 4 points, f by 5 points and 2 others by more"
+    assert headline_of(singles(**scores)).sentence == f"{near}, one fresh seed each: not tested."
+
+
+def test_single_runs_of_an_error_differ_by_no_points():
+    evidence = singles(a=-0.2, b=-0.5)
+    evidence = replace(evidence, design=replace(evidence.design, metric=MSE))
+    assert headline_of(evidence).sentence == "a is ahead of b by 0.3, one fresh seed each: not tested."
 
 
 def test_an_option_that_diverged_is_to_be_avoided_for_that():

@@ -281,6 +281,7 @@ class Standing:
         trials: Trials of the search.
         failed_seeds: Fresh seeds that diverged.
         untuned: Score of the default recipe.
+        after_one: Expected score of a single trial.
         after_few: Expected score of the selected one of 5 trials.
         after_more: The same of 20 trials.
         good: Share of the trials within delta of the recipe's score.
@@ -300,6 +301,7 @@ class Standing:
     trials: int
     failed_seeds: int
     untuned: float
+    after_one: float
     after_few: float
     after_more: float
     good: float

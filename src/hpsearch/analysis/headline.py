@@ -10,7 +10,7 @@ from hpsearch.analysis.comparison.refusals import refusing_rules
 from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.exploration.findings import SearchSummary
-from hpsearch.analysis.findings import Confirmed, Headline, Pair, Rule, RuleResult, Standing
+from hpsearch.analysis.findings import Action, Confirmed, Headline, Pair, Rule, RuleResult, Standing
 from hpsearch.analysis.standings import FEW_TRIALS, standings
 from hpsearch.formatting import number_of, plural, show_interval, show_like, show_number, visible
 from hpsearch.statistics.intervals import Z
@@ -25,6 +25,9 @@ NAMED = 6
 
 COUNTED = "with diverged seeds counted"
 """How an option is ahead of another that has no mean."""
+
+ROWS = "add them to the table as rows of phase confirm, in which all options have the same keys."
+"""How seeds come into a table."""
 
 PLURALS = {"init": "initializers", "norm": "normalizations", "loss": "losses", "data": "data sets"}
 """Of factors whose plural is not their name with an s."""
@@ -51,7 +54,8 @@ def headline(
     if len(evidence.design.levels) < 2:
         return None
     words = _Sentences if evidence.design.control is None else _AgainstControl
-    said = words(evidence.design, standings(evidence, explored, confirmed, pairs, family), pairs, gates)
+    rows = standings(evidence, explored, confirmed, pairs, family)
+    said = words(evidence.design, rows, pairs, gates, family.fewest)
     status, sentence = said.answer()
     return Headline(status, sentence, said.settle(), _cost(evidence), said.standings)
 
@@ -75,6 +79,7 @@ class _Sentences:
     standings: tuple[Standing, ...]
     pairs: Sequence[Pair]
     gates: Sequence[RuleResult]
+    fewest: int
 
     @property
     def options(self) -> str:
@@ -122,26 +127,48 @@ class _Sentences:
         if among and all(pair.state == State.EQUIVALENT for pair in among):
             return "equivalent", f"{self._equivalent()}{self._easiest(self.left)}{self._avoid(self.left)}"
         if not tested and not self.behind:
-            return "refused", self._nothing_tested()
+            return self._nothing_tested()
         return "inconclusive", f"{self._tie()}{self._easiest(self.left)}{self._avoid(self.left)}"
 
     def _unconfirmed(self) -> str:
+        few = "Too little was run to choose: no recipe was retrained on fresh seeds."
         ranked = sorted((row for row in self.standings if math.isfinite(row.after_few)), key=lambda row: -row.after_few)
-        first = (
-            f" In the search, {visible(ranked[0].level)} is expected to score highest after {FEW_TRIALS} trials: "
-            f"{self._value(ranked[0].after_few)}."
-            if ranked
-            else ""
-        )
-        return f"Too little was run to choose: no recipe was retrained on fresh seeds.{first}"
+        if ranked:
+            expected = f"is expected to score highest after {FEW_TRIALS} trials: {self._value(ranked[0].after_few)}"
+            return f"{few} In the search, {visible(ranked[0].level)} {expected}."
+        return self._untested([(row.level, row.after_one, row.trials) for row in self.standings], "trial") or few
 
-    def _nothing_tested(self) -> str:
+    def _nothing_tested(self) -> tuple[str, str]:
         why = next((pair for pair in self.pairs if pair.refused), None)
-        if why is not None and Rule.ENOUGH_SEEDS in why.refused:
-            seeds = max(row.n for row in self.standings)
-            few = f"{number_of(seeds, 'fresh seed')} of each cannot tell {self.options} apart"
-            return f"Too little was run to choose: {few}."
-        return f"No two {self.options} can be compared: see the rules below."
+        if why is None or Rule.ENOUGH_SEEDS not in why.refused:
+            return "refused", f"No two {self.options} can be compared: see the rules below."
+        what = "run" if self.design.is_foreign else "fresh seed"
+        told = self._untested([(row.level, row.mean, row.n) for row in self.standings], what)
+        return "exploratory", told or f"Too little was run to choose: {number_of(why.n, 'common seed')}."
+
+    def _untested(self, means: Sequence[tuple[str, float, int]], what: str) -> str:
+        """`Momentum is ahead of SGD by 6.6 points, one run each: not tested.` Empty for fewer than two means."""
+        known = sorted((one for one in means if math.isfinite(one[1])), key=lambda one: -one[1])
+        if len(known) < 2:
+            return ""
+        fewest, most = (end(runs for _, _, runs in known) for end in (min, max))
+        counts = (
+            f"one {what}" if most == 1 else number_of(most, what) if fewest == most else f"{fewest} to {most} {what}s"
+        )
+        first = [visible(name) for name, mean, _ in known if mean == known[0][1]]
+        behind = [f"{visible(name)} by {self._points(known[0][1] - mean)}" for name, mean, _ in known[len(first) :]]
+        if len(behind) > NAMED:
+            behind = [*behind[: NAMED - 1], f"{len(behind) - NAMED + 1} others by more"]
+        ahead = f"{plural(len(first), 'is', 'are')} ahead of {_listed(behind)}" if behind else "score alike"
+        named = _listed(first) if len(first) <= NAMED else f"{len(first)} {self.options}"
+        return f"{named} {ahead}, {counts} each: not tested."
+
+    def _points(self, gap: float) -> str:
+        """`6.6 points` of a share, `0.31` of anything else."""
+        if not self.design.metric.is_share:
+            return f"{gap:.3g}"
+        points = f"{100 * gap:.3g}"
+        return f"{points} point" if points == "1" else f"{points} points"
 
     def _winner(self, row: Standing) -> str:
         followers = [other for other in self.standings if other is not row and math.isfinite(other.mean)]
@@ -242,11 +269,11 @@ class _Sentences:
     def _names(self, rows: Sequence[Standing]) -> str:
         names = [visible(row.level) for row in rows]
         if len(names) == len(self.standings) and len(names) > 2:
-            listed = f"The {len(names)} {self.options}"
-            return listed if len(names) > NAMED else f"{listed} {', '.join(names[:-1])} and {names[-1]}"
+            counted = f"The {len(names)} {self.options}"
+            return counted if len(names) > NAMED else f"{counted} {_listed(names)}"
         if len(names) > NAMED:
             return f"{len(names)} of {len(self.standings)} {self.options}"
-        return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+        return _listed(names)
 
     def _only_here(self) -> str:
         """What a claim is about where other rows might turn it."""
@@ -260,7 +287,9 @@ class _Sentences:
 
     def settle(self) -> str:
         """The seeds that would tell the first open pair apart, or why more would not."""
-        pair = None if self.design.is_foreign else self._open_pair()
+        if not any(not pair.refused for pair in self.pairs):
+            return self._enough()
+        pair = self._open_pair()
         if pair is None or pair.state != State.INCONCLUSIVE or pair.needed is None or pair.needed <= pair.n:
             return ""
         delta = f" at a difference of {self.design.delta:g}" if self.design.delta is not None else ""
@@ -268,7 +297,20 @@ class _Sentences:
         if pair.needed > FAR * pair.n:
             return f"{a} and {b} are too close to settle{delta}: that takes about {pair.needed:,} seeds of each."
         seeds = f"about {number_of(pair.needed, 'seed')} of each ({pair.n} so far)"
-        return f"Settling {a} against {b}{delta} takes {seeds}: confirm.seeds={pair.needed}"
+        how = ROWS if self.design.is_foreign else f"confirm.seeds={pair.needed}"
+        return f"Settling {a} against {b}{delta} takes {seeds}: {how}"
+
+    def _enough(self) -> str:
+        """The seeds that a first test takes, where nothing but seeds is missing."""
+        short = next((one for one in self.gates if one.rule == Rule.ENOUGH_SEEDS and one.action == Action.REFUSE), None)
+        if short is None or refusing_rules(self.gates):
+            return ""
+        takes = f"A test takes at least {self.fewest} fresh seeds of each option"
+        return f"{takes}: {ROWS if self.design.is_foreign else short.fix}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +327,7 @@ class _AgainstControl(_Sentences):
         if len(left) == 1:
             return "claim", f"{self._winner(self._control)}{self._avoid(left)}"
         if not (behind or equal or open_):
-            return "refused", self._nothing_tested()
+            return self._nothing_tested()
         status = "equivalent" if equal and not open_ else "inconclusive"
         return status, f"{self._stay(equal, open_)}{self._easiest([self._control, *equal, *open_])}{self._avoid(left)}"
 

@@ -35,7 +35,8 @@ def standings(
     ]
     rows.sort(key=lambda row: (math.isnan(row.mean), -row.mean if math.isfinite(row.mean) else 0.0, row.level))
     separated = [order_of(pair) for pair in pairs if pair.claim != ClaimKind.NONE]
-    every_pair = pairs and evidence.design.control is None
+    tested = any(not pair.refused for pair in pairs) or separated
+    every_pair = tested and evidence.design.control is None
     letters = compact_letters([row.level for row in rows], separated) if every_pair else {}
     return tuple(replace(row, letters=letters.get(row.level, "")) for row in rows)
 
@@ -63,6 +64,7 @@ def _standing(
         trials=explored.n,
         failed_seeds=0 if seeds is None else seeds.failed,
         untuned=reported,
+        after_one=_expected(evidence, level, explored, 1),
         after_few=_expected(evidence, level, explored, FEW_TRIALS),
         after_more=_expected(evidence, level, explored, MORE_TRIALS),
         good=math.nan if explored.good is None else explored.good.share,

@@ -5,6 +5,8 @@ are none: every row is scored by networks that did not train on it, and this out
 With neither, so does the `val` score.
 """
 
+import math
+
 from hpsearch.analysis.findings import Findings, Rule
 from hpsearch.formatting import show_coverage
 from hpsearch.report.blocks import ALPHA
@@ -198,11 +200,11 @@ def _levels(findings: Findings) -> str:
 
 def standings(findings: Findings) -> str:
     """Of F0."""
+    rows = () if findings.headline is None else findings.headline.standings
     order = "the highest mean first" if findings.confirmed else "no recipe has a mean"
-    return (
-        f"Each dot is one retraining of the chosen recipe on a fresh seed, {order}. {how_compared(findings)} "
-        "The ring is the library's default recipe in the search."
-    )
+    untuned = any(not math.isnan(row.untuned) for row in rows)
+    ring = " The ring is the library's default recipe in the search." if untuned else ""
+    return f"Each dot is one retraining of the chosen recipe on a fresh seed, {order}. {how_compared(findings)}{ring}"
 
 
 def pairs(findings: Findings) -> str:

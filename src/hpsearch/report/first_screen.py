@@ -52,12 +52,14 @@ def standings_table(findings: Findings) -> Table:
     metric = design.metric
     against = against_control(findings)
     group = f"against {named[design.control]}" if design.control is not None else "group"
+    several, few = any(row.n > 1 for row in rows), any(math.isfinite(row.after_few) for row in rows)
     columns: list[tuple[str, list[Cell | str]]] = [
         ("option", [Cell(named[row.level], strong=is_sole_contender(findings, row.level)) for row in rows]),
-        (f"{metric.name} on fresh seeds [95 %]", [_mean(metric, row) for row in rows]),
-        ("worst seed", [_worst(metric, row) for row in rows]),
+        (f"{metric.name} on fresh seeds{' [95 %]' if several else ''}", [_mean(metric, row) for row in rows]),
+        ("worst seed", [_worst(metric, row) if several else DASH for row in rows]),
         (group, [against.get(row.level, row.letters) for row in rows]),
         ("at most behind the best by", [_behind(row) for row in rows]),
+        ("mean of its trials", [DASH if few else _searched(design, row.after_one) for row in rows]),
         (f"after {FEW_TRIALS} trials", [_searched(design, row.after_few) for row in rows]),
         ("diverged or stalled", [f"{row.failed} of {row.trials}" if row.trials else DASH for row in rows]),
     ]

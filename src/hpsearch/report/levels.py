@@ -63,6 +63,8 @@ def against_control(findings: Findings) -> dict[str, str]:
 def how_compared(findings: Findings) -> str:
     """How the options of the first screen are compared, in a sentence."""
     control = findings.evidence.design.control
+    if all(pair.refused and pair.claim == ClaimKind.NONE for pair in findings.pairs):
+        return "None was tested against another."
     if control is None:
         return "Options that share a letter cannot be told apart."
     return f"Each is compared with {visible(control)}, none with another."
