@@ -8,12 +8,16 @@ option is ahead by 1.5 standard deviations.
 import argparse
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 from scipy import stats
 
+from hpsearch.analysis.comparison.judging import claim_of, more_reliable
+from hpsearch.analysis.comparison.outcomes import Failures, collapsed
+from hpsearch.analysis.comparison.paired_scores import ComparisonFamily, PairedScores, measure
+from hpsearch.analysis.comparison.verdict import ClaimKind
 from hpsearch.statistics.paired_tests import holm_levels, sign_flip, signed_ranks, step_down
 
 ALPHA = 0.05
@@ -30,6 +34,9 @@ CASES: dict[str, Scores] = {
     "one seed in ten fails": lambda draw, options, n: (
         draw.normal(size=(options, n)) - 10 * (draw.random((options, n)) < 0.1)
     ),
+    "one in ten collapses": lambda draw, options, n: (
+        draw.normal(size=(options, n)) - 1000 * (draw.random((options, n)) < 0.1)
+    ),
     "variances 1 and 16": lambda draw, options, n: draw.normal(size=(options, n)) * (2.5 - 1.5 * _signs(options)),
     "accuracies that tie": lambda draw, options, n: (
         draw.binomial(500, 0.97, (options, n)) / math.sqrt(500 * 0.97 * 0.03)
@@ -44,17 +51,39 @@ def _signs(options: int) -> np.ndarray:
 METHODS = ("hpsearch", "sign-flip + Holm", "paired t + Holm", "Wilcoxon + Holm")
 
 
-def adjusted(differences: np.ndarray) -> dict[str, np.ndarray]:
-    """Adjusted p (m,) of all pairs by each method, from their differences (m, n)."""
-    pairs = [(range(differences.shape[1]), d) for d in differences]
-    ours = step_down(pairs, ALPHA, len(pairs))
+def claimed(scores: np.ndarray, pairs: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
+    """By method, which of the pairs (m,) are told apart, from the scores (J, n) of the options."""
+    first, second = (list(side) for side in zip(*pairs, strict=True))
+    differences = scores[first] - scores[second]
     raw = {
-        "sign-flip + Holm": np.array([one.p for one in ours]),
+        "sign-flip + Holm": np.array([sign_flip(d) for d in differences]),
         "paired t + Holm": stats.ttest_1samp(differences, 0, axis=1).pvalue,
         "Wilcoxon + Holm": np.array([sign_flip(signed_ranks(d)) for d in differences]),
     }
-    by_holm = {name: np.array([one for one, _ in holm_levels(p, ALPHA, len(p))]) for name, p in raw.items()}
-    return {"hpsearch": np.array([one.p_adjusted for one in ours]), **by_holm}
+    by_holm = {name: np.array([one for one, _ in holm_levels(p, ALPHA, len(p))]) <= ALPHA for name, p in raw.items()}
+    return {"hpsearch": told_apart(scores, pairs), **by_holm}
+
+
+def told_apart(scores: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Of which pairs (m,) a report claims anything: which is ahead, or which trains more reliably."""
+    n = scores.shape[1]
+    lost = [collapsed(one) for one in scores]
+    if not np.any(lost):  # the intervals that a report adds change no claim, and take long
+        tests = step_down([(range(n), scores[a] - scores[b]) for a, b in pairs], ALPHA, len(pairs))
+        return np.array([test.p_adjusted <= ALPHA for test in tests])
+    failed = [Failures(n, collapsed=int(one.sum())) for one in lost]
+    measured = [
+        PairedScores(
+            f"{a}", f"{b}", tuple(range(n)), 0, scores[a], scores[b], None, None, (lost[a], lost[b]),
+            (failed[a], failed[b]),
+        )
+        for a, b in pairs
+    ]  # fmt: skip
+    found = measure(measured, ComparisonFamily(len(pairs), ALPHA, None, None))
+    return np.array([
+        claim_of(paired, one) is not ClaimKind.NONE or more_reliable(paired, one.p_reliability, ALPHA) != 0
+        for paired, one in zip(measured, found, strict=True)
+    ])  # fmt: skip
 
 
 def claims(
@@ -63,17 +92,15 @@ def claims(
     """By method: the share of reports with a claim about equal options, and the share of true differences claimed."""
     draw = np.random.default_rng([options, n, control, *case.encode()])
     pairs = [pair for pair in itertools.combinations(range(options), 2) if not control or pair[0] == 0]
-    first, second = (list(side) for side in zip(*pairs, strict=True))
     shift = np.zeros((options, 1))
     shift[0] = ahead
     true = np.array([a == 0 and ahead > 0 for a, _ in pairs])
     wrong, found = dict.fromkeys(METHODS, 0), dict.fromkeys(METHODS, 0.0)
     for _ in range(reports):
         scores = CASES[case](draw, options, n) + shift
-        for name, p in adjusted(scores[first] - scores[second]).items():
-            claimed = p <= ALPHA
-            wrong[name] += bool(claimed[~true].any())
-            found[name] += float(claimed[true].mean()) if true.any() else 0.0
+        for name, told in claimed(scores, pairs).items():
+            wrong[name] += bool(told[~true].any())
+            found[name] += float(told[true].mean()) if true.any() else 0.0
     return {name: (wrong[name] / reports, found[name] / reports) for name in METHODS}
 
 

@@ -24,6 +24,11 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def capital(text: str) -> str:
+    """The text with a capital first letter."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def plural(n: int, one: str, many: str = "") -> str:
     """The singular for n = 1, otherwise the plural (by default with an s): `trial`, `trials`; `entry`, `entries`."""
     return one if n == 1 else many or f"{one}s"

@@ -82,16 +82,17 @@ RELIABLE = ("more_reliable", "less_reliable")
 
 def behind(pair):
     """The level that a claim is about the defeat of."""
-    return pair.b if pair.diff > 0 or pair.state == "more_reliable" else pair.a
+    ahead = pair.state == "more_reliable" if pair.state in RELIABLE else pair.diff > 0
+    return pair.b if ahead else pair.a
 
 
 def assert_honest_pair(pair, plan, looks):
-    assert (pair.state in ("refused", *RELIABLE)) == bool(pair.refused)
+    assert (pair.state == "refused") <= bool(pair.refused) <= (pair.state in ("refused", *RELIABLE))
     assert pair.sentence
     if pair.claim != "none":
         need = 2 if plan.folds > 1 else minimum_seeds(max(1, len(plan.pairs)), plan.alpha / looks)
         assert pair.n >= need
-        assert pair.p_adjusted <= plan.alpha / looks
+        assert (pair.p_reliability if pair.state in RELIABLE else pair.p_adjusted) <= plan.alpha / looks
         assert pair.ci_sim[0] > 0 or pair.ci_sim[1] < 0 or pair.state in RELIABLE
         assert plan.exploratory is None
     if math.isfinite(pair.diff) and all(map(math.isfinite, pair.ci_sim)):

@@ -286,5 +286,5 @@ def test_of_foreign_results_a_page_says_nothing_of_what_no_table_tells(tmp_path,
     assert "*Applies to: results.csv.*" in text
     unknown = r"not known|unknown|epochs|[Ss]eed of the sweep|Fingerprint|0 trials each|\b0 test"
     assert not re.findall(unknown, text.partition("## Gates")[0])
-    assert "| level | confirm, mean \\[95 %\\] | SD over seeds | seeds | diverged in confirm |" in text
+    assert "| level | confirm, mean \\[95 %\\] | SD over seeds | seeds | failed in confirm |" in text
     assert "test set was not opened" not in text

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hpsearch.analysis.comparison.factorial import larger_than_two_by_two
-from hpsearch.analysis.comparison.paired_scores import collapsed, outcomes
+from hpsearch.analysis.comparison.outcomes import failed_seeds, failures_of, outcomes
 from hpsearch.analysis.comparison.refusals import diverged_throughout, is_refused, missing_recipe, refusing_rules
 from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import Design, Evidence
@@ -16,7 +16,6 @@ from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.trial_pool import has_reports
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Pair, Rule, RuleResult
 from hpsearch.formatting import number_of, show_interval, show_number, visible
-from hpsearch.statistics.intervals import wilson
 from hpsearch.statistics.tuning_curves import FEWEST_TRIALS
 
 STATUS = {State.EQUIVALENT: "equivalent", State.INCONCLUSIVE: "inconclusive", State.REFUSED: "refused"}
@@ -60,7 +59,7 @@ def answers_of(
     reliable = [pair for pair in pairs if pair.state in RELIABLE]
     first = [*_pairs(reliable, gates), *_diverged(evidence), *_stalls(evidence, explored)]
     others = [pair for pair in pairs if pair.state not in RELIABLE]
-    lines = [*first, headline, *_collapsed(evidence), *_pairs(others, gates), *_hidden(gates)]
+    lines = [*first, headline, *_risks(evidence), *_pairs(others, gates), *_hidden(gates)]
     if evidence.design.exploratory is not None:
         why = f"This report is exploratory as a whole: {visible(evidence.design.exploratory)}."
         headline = Answer("exploratory", why)
@@ -79,16 +78,17 @@ def _diverged(evidence: Evidence) -> list[Answer]:
     return [Answer("refused", one) for one in said if one]
 
 
-def _collapsed(evidence: Evidence) -> list[Answer]:
-    """Of levels with a seed that ended far below the others, how often that happened: a risk that no mean tells."""
+def _risks(evidence: Evidence) -> list[Answer]:
+    """Of levels of which some seeds stalled or collapsed, how often: a risk that no mean tells."""
     told = []
     for level in evidence.design.levels:
-        scores = np.array([score for score in outcomes(evidence, level.name).values() if math.isfinite(score)])
-        if len(scores) and (lost := collapsed(scores)).any():
-            (low, high), worst = wilson(int(lost.sum()), len(scores)), float(scores[lost].min())
-            share = f"{lost.sum()} of {number_of(len(scores), 'fresh seed')} [{100 * low:.0f} %, {100 * high:.0f} %]"
-            fall = f"to {show_number(worst)} from a median of {show_number(float(np.median(scores)))}"
-            said = f"Risk: {share} of {visible(level.name)} collapsed, {fall} (Wilson 95 %)."
+        failing, scores = failed_seeds(evidence, level.name), outcomes(evidence, level.name)
+        lost = failures_of(evidence, level.name)
+        worst = [scores[key] for key in failing if math.isfinite(scores[key])]
+        if worst and lost.is_exception:
+            fall = f"to {show_number(min(worst))} from a median of {show_number(float(np.median([*scores.values()])))}"
+            share = f"{lost.of('fresh seed')} {lost.interval}"
+            said = f"Risk: {share} of {visible(level.name)} {lost.word}, {fall} (Wilson 95 %)."
             told.append(Answer("exploratory", said))
     return told
 

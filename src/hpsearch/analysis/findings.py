@@ -1,5 +1,6 @@
 """What a report says: every number of it, in the order of its sections. Pages and figures read nothing else."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated
+from hpsearch.analysis.comparison.outcomes import Failures
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.findings import Interval, SearchSummary
 from hpsearch.analysis.test_set_results import ShippedPair, Tested
@@ -119,6 +121,9 @@ class Confirmed:
         optimism: Search score on `val` minus this mean.
         to_target: Median epoch at which the target was reached, and the hit rate with its Wilson interval.
         refused: The rules that leave no mean: a seed diverged (R08), or is not fresh (R06).
+        failures: Seeds that diverged, stalled or collapsed.
+        typical: Mean without the seeds that failed, if these are at most half of them; otherwise `mean`.
+        around: Its 95 % interval.
     """
 
     n: int
@@ -129,6 +134,9 @@ class Confirmed:
     optimism: float
     to_target: tuple[float, float, float, float] | None = None
     refused: tuple[Rule, ...] = ()
+    failures: Failures = field(default_factory=lambda: Failures(0))
+    typical: float = math.nan
+    around: Interval = (math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +153,7 @@ class Pair:
         n: Common pairing keys.
         dropped: Keys that only one of them has.
         differences: (n,) by key; infinite where one of the two diverged, 0 where both did.
-        diff: Their mean.
+        diff: Their mean; where seeds stalled or collapsed, as an exception, that of those on which both trained.
         ci: 95 % interval of its own.
         ci_sim: Interval adjusted for all comparisons: it excludes 0 exactly where `p_adjusted` is at most alpha.
         ci_images: Simultaneous interval over seeds and images (S-12); None without bitmaps.
@@ -160,6 +168,10 @@ class Pair:
         claim: A `verdicts.ClaimKind`.
         sentence: What may be said.
         refused: The rules that forbid a comparison of means; empty if none does.
+        compared: Keys, or folds, that `diff`, `ci`, `p` and `needed` are made from.
+        mean: Mean difference of all keys; NaN where one diverged.
+        p_reliability: Of signed ranks with seeds that failed as the lowest, adjusted; NaN where none failed.
+        failed: How many seeds of `a` and of `b` failed, common or not; None if that is not known.
     """
 
     a: str
@@ -182,6 +194,10 @@ class Pair:
     claim: str
     sentence: str
     refused: tuple[Rule, ...] = ()
+    compared: int = 0
+    mean: float = math.nan
+    p_reliability: float = math.nan
+    failed: tuple[Failures, Failures] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +290,9 @@ class Standing:
         n: Fresh seeds with a result.
         mean: Mean score on fresh seeds.
         interval: Its 95 % interval.
+        typical: Mean of the seeds that trained, if at most half of them failed; otherwise `mean`.
+        around: Its 95 % interval.
+        failures: How many fresh seeds failed, and how.
         worst: Score of the worst seed; minus infinity if a seed diverged.
         letters: Options that share a letter are not separated; empty unless all pairs are compared.
         behind: With the confidence of the report, its mean lies at most so far behind that of the best option.
@@ -294,6 +313,9 @@ class Standing:
     n: int
     mean: float
     interval: Interval
+    typical: float
+    around: Interval
+    failures: Failures
     worst: float
     letters: str
     behind: float

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.analysis.comparison.levels import order_of
-from hpsearch.analysis.comparison.paired_scores import ComparisonFamily
+from hpsearch.analysis.comparison.paired_scores import MOST_SEEDS, ComparisonFamily
 from hpsearch.analysis.comparison.refusals import refusing_rules
 from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.findings import Action, Confirmed, Headline, Pair, Rule, RuleResult, Standing
 from hpsearch.analysis.standings import FEW_TRIALS, standings
-from hpsearch.formatting import number_of, plural, show_interval, show_like, show_number, visible
+from hpsearch.formatting import capital, number_of, plural, show_interval, show_like, show_number, visible
 from hpsearch.statistics.intervals import Z
 from hpsearch.statistics.proportions import newcombe
 from hpsearch.statistics.tuning_curves import FEWEST_TRIALS
@@ -23,8 +23,8 @@ FAR = 10
 NAMED = 6
 """More options than these are counted, not named."""
 
-COUNTED = "with diverged seeds counted"
-"""How an option is ahead of another that has no mean."""
+COUNTED = "with failed seeds counted"
+"""How an option is ahead of another that trains less reliably."""
 
 ROWS = "add them to the table as rows of phase confirm, in which all options have the same keys."
 """How seeds come into a table."""
@@ -113,7 +113,7 @@ class _Sentences:
 
     def _verdict(self) -> tuple[str, str]:
         if closed := refusing_rules(self.gates):
-            fix = f" {_capital(closed[0].fix)}." if closed[0].fix else ""
+            fix = f" {capital(closed[0].fix)}." if closed[0].fix else ""
             return "refused", f"These {self.options} cannot be compared: {closed[0].reason}.{fix}"
         if not any(row.n for row in self.standings):
             return "exploratory", self._unconfirmed()
@@ -121,14 +121,14 @@ class _Sentences:
 
     def _found(self) -> tuple[str, str]:
         if len(self.left) == 1 and self.behind:
-            return "claim", f"{self._winner(self.left[0])}{self._avoid(self.left)}"
+            return "claim", f"{self._winner(self.left[0])}{self._warn(self.left)}"
         tested = [pair for pair in self.pairs if not pair.refused]
         among = [pair for pair in tested if {pair.a, pair.b} <= {row.level for row in self.left}]
         if among and all(pair.state == State.EQUIVALENT for pair in among):
-            return "equivalent", f"{self._equivalent()}{self._easiest(self.left)}{self._avoid(self.left)}"
+            return "equivalent", f"{self._equivalent()}{self._easiest(self.left)}{self._warn(self.left)}"
         if not tested and not self.behind:
             return self._nothing_tested()
-        return "inconclusive", f"{self._tie()}{self._easiest(self.left)}{self._avoid(self.left)}"
+        return "inconclusive", f"{self._tie()}{self._easiest(self.left)}{self._warn(self.left)}"
 
     def _unconfirmed(self) -> str:
         few = "Too little was run to choose: no recipe was retrained on fresh seeds."
@@ -174,11 +174,16 @@ class _Sentences:
         followers = [other for other in self.standings if other is not row and math.isfinite(other.mean)]
         second = ""
         if followers and math.isfinite(row.mean):
-            gap = row.mean - followers[0].mean
-            pair = self._pair(row.level, followers[0].level)
-            ends = "" if pair is None else self._ends(pair)
-            second = f"; the next, {visible(followers[0].level)}, is {self._gap(gap, pair)}{ends} behind"
+            second = f"; the next, {visible(followers[0].level)}, {self._distance(row, followers[0])}"
         return f"Use {visible(row.level)}: {self._score(row)}{second}{self._only_here()}."
+
+    def _distance(self, row: Standing, other: Standing) -> str:
+        """`is 0.0052 [0.0031, 0.0074] behind`: how the next option compares with the winner."""
+        pair = self._pair(row.level, other.level)
+        if pair is not None and pair.state in (State.MORE_RELIABLE, State.LESS_RELIABLE):
+            return f"trains less reliably ({other.failures.of('fresh seed')} {other.failures.word})"
+        gap = row.mean - other.mean if pair is None or math.isnan(pair.diff) else abs(pair.diff)
+        return f"is {self._gap(gap, pair)}{'' if pair is None else self._ends(pair)} behind"
 
     def _equivalent(self) -> str:
         within = f"{self.design.delta:g}" if self.design.delta is not None else "the smallest difference that matters"
@@ -197,7 +202,7 @@ class _Sentences:
 
     def _behind(self, row: Standing) -> str:
         """How far an option is behind the best one at most, with the digits of its mean."""
-        error = (row.interval[1] - row.interval[0]) / (2 * Z)
+        error = (row.around[1] - row.around[0]) / (2 * Z)
         return show_like(row.behind, error if error > 0 else None)
 
     def _easiest(self, rows: Sequence[Standing]) -> str:
@@ -214,6 +219,15 @@ class _Sentences:
             return f" {name} is the easiest to tune: {share} come close to its best."
         return f" In the search, {name} came close to its best most often: {share}."
 
+    def _warn(self, left: Sequence[Standing]) -> str:
+        """Which of the options that are left fail at times, and which options are to be avoided."""
+        risky = [row for row in left if row.failures.count]
+        told = ", ".join(
+            f"{visible(row.level)} {row.failures.word} on {row.failures.of('fresh seed')} {row.failures.interval}"
+            for row in risky[:NAMED]
+        )
+        return f"{f' Risk: {told}.' if told else ''}{self._avoid(left)}"
+
     def _avoid(self, left: Sequence[Standing]) -> str:
         """Options that are behind, the worst first, with the reason of each; none of those that are left."""
         rows = [row for row in self.standings if row.level in self.behind and row not in left]
@@ -228,9 +242,9 @@ class _Sentences:
     def _why(self, row: Standing) -> str:
         if row.trials and row.failed == row.trials:
             return f"learned nothing in {row.failed} of {number_of(row.trials, 'trial')}"
-        if row.failed_seeds:
-            return f"{row.failed_seeds} of {number_of(row.n, 'fresh seed')} diverged"
         pair = self.behind[row.level]
+        if row.failed_seeds or pair.state in (State.MORE_RELIABLE, State.LESS_RELIABLE):
+            return f"{row.failures.of('fresh seed')} {row.failures.word}"
         ahead = order_of(pair)[0]
         where = " on these report rows" if pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY else ""
         return f"{self._gap(abs(pair.diff), pair)} behind {visible(ahead)}{where}"
@@ -252,13 +266,13 @@ class _Sentences:
 
     def _score(self, row: Standing) -> str:
         """`accuracy 0.981 [0.979, 0.983] on 10 fresh seeds`."""
-        seeds = f"on {number_of(row.n, 'fresh seed')}"
         if not math.isfinite(row.mean):
             return f"{row.failed_seeds} of {number_of(row.n, 'fresh seed')} diverged"
-        low, high = sorted(self.design.metric.score(end) for end in row.interval)
+        trained = f"{row.n - row.failures.count} of " if row.typical != row.mean else ""
+        low, high = sorted(self.design.metric.score(end) for end in row.around)
         known = all(map(math.isfinite, (low, high)))
-        value = show_interval(self.design.metric.score(row.mean), *((low, high) if known else (None, None)))
-        return f"{self.design.metric.name} {value} {seeds}"
+        value = show_interval(self.design.metric.score(row.typical), *((low, high) if known else (None, None)))
+        return f"{self.design.metric.name} {value} on {trained}{number_of(row.n, 'fresh seed')}"
 
     def _value(self, score: float) -> str:
         """An expected score of the search as its metric, with the digits that its rows support."""
@@ -295,7 +309,8 @@ class _Sentences:
         delta = f" at a difference of {self.design.delta:g}" if self.design.delta is not None else ""
         a, b = visible(pair.a), visible(pair.b)
         if pair.needed > FAR * pair.n:
-            return f"{a} and {b} are too close to settle{delta}: that takes about {pair.needed:,} seeds of each."
+            many = f"about {pair.needed}" if pair.needed <= MOST_SEEDS else f"more than {MOST_SEEDS:,}"
+            return f"{a} and {b} are too close to settle{delta}: that takes {many} seeds of each."
         seeds = f"about {number_of(pair.needed, 'seed')} of each ({pair.n} so far)"
         how = ROWS if self.design.is_foreign else f"confirm.seeds={pair.needed}"
         return f"Settling {a} against {b}{delta} takes {seeds}: {how}"
@@ -323,13 +338,13 @@ class _AgainstControl(_Sentences):
         equal, open_ = self._in(State.EQUIVALENT), self._in(State.INCONCLUSIVE)
         left = [row for row in self.standings if row not in behind]
         if ahead:
-            return "claim", f"{self._better(ahead)}{self._avoid(left)}"
+            return "claim", f"{self._better(ahead)}{self._warn(left)}"
         if len(left) == 1:
-            return "claim", f"{self._winner(self._control)}{self._avoid(left)}"
+            return "claim", f"{self._winner(self._control)}{self._warn(left)}"
         if not (behind or equal or open_):
             return self._nothing_tested()
         status = "equivalent" if equal and not open_ else "inconclusive"
-        return status, f"{self._stay(equal, open_)}{self._easiest([self._control, *equal, *open_])}{self._avoid(left)}"
+        return status, f"{self._stay(equal, open_)}{self._easiest([self._control, *equal, *open_])}{self._warn(left)}"
 
     @property
     def _control(self) -> Standing:
@@ -353,7 +368,7 @@ class _AgainstControl(_Sentences):
         pair = self._pair(row.level, self._control.level)
         assert pair is not None, row.level
         where = " on these report rows" if pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY else ""
-        by = f"by {self._gap(pair.diff, pair)}{self._ends(pair)}" if math.isfinite(pair.diff) else COUNTED
+        by = COUNTED if pair.state == State.MORE_RELIABLE else f"by {self._gap(pair.diff, pair)}{self._ends(pair)}"
         return f"{by}{where}"
 
     def _stay(self, equal: Sequence[Standing], open_: Sequence[Standing]) -> str:
@@ -371,7 +386,3 @@ class _AgainstControl(_Sentences):
         """The highest option that cannot be told apart from the control."""
         open_ = self._in(State.INCONCLUSIVE)
         return self._pair(open_[0].level, self._control.level) if open_ else None
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from hpsearch.analysis.comparison.levels import order_of
-from hpsearch.analysis.comparison.paired_scores import NOWHERE, ComparisonFamily, PairedScores, pair_up
+from hpsearch.analysis.comparison.paired_scores import NOWHERE, ComparisonFamily, PairedScores, pair_up_all
 from hpsearch.analysis.comparison.verdict import ClaimKind
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.findings import Interval, SearchSummary
@@ -48,21 +48,25 @@ def _standing(
     confirmed: Mapping[str, Confirmed],
     behind: Mapping[str, float],
 ) -> Standing:
-    seeds, rows = confirmed.get(level), evidence.confirmed(level)
+    seeds = confirmed.get(level) or Confirmed(0, 0, math.nan, math.nan, NOWHERE, math.nan)
+    rows = evidence.confirmed(level)
     scores = [row.report if math.isfinite(row.report) else -math.inf for row in rows]
     known = [score for row, score in zip(rows, scores, strict=True) if row.status in ("ok", "stalled", "diverged")]
     reported = explored.default_report if math.isfinite(explored.default_report) else explored.default_val
     return Standing(
         level=level,
-        n=0 if seeds is None else seeds.n,
-        mean=math.nan if seeds is None else seeds.mean,
-        interval=NOWHERE if seeds is None else seeds.interval,
+        n=seeds.n,
+        mean=seeds.mean,
+        interval=seeds.interval,
+        typical=seeds.typical,
+        around=seeds.around,
+        failures=seeds.failures,
         worst=min(known, default=math.nan),
         letters="",
         behind=behind.get(level, math.nan),
         failed=explored.failed + explored.stalled,
         trials=explored.n,
-        failed_seeds=0 if seeds is None else seeds.failed,
+        failed_seeds=seeds.failed,
         untuned=reported,
         after_one=_expected(evidence, level, explored, 1),
         after_few=_expected(evidence, level, explored, FEW_TRIALS),
@@ -102,10 +106,10 @@ def _at_most_behind(evidence: Evidence, family: ComparisonFamily) -> dict[str, f
     names = [level.name for level in evidence.design.levels]
     each = 2 * family.alpha / (len(names) - 1)
     bounds: dict[str, list[float]] = {name: [] for name in names}
-    for a, b in combinations(names, 2):
-        low, high = _difference(pair_up(evidence, a, b), family, each)
-        bounds[a].append(-low)
-        bounds[b].append(high)
+    for paired in pair_up_all(evidence, [*combinations(names, 2)]):
+        low, high = _difference(paired, family, each)
+        bounds[paired.a].append(-low)
+        bounds[paired.b].append(high)
     known = {name: [bound for bound in own if not math.isnan(bound)] for name, own in bounds.items()}
     return {name: max(0.0, *own) for name, own in known.items() if own and all(map(math.isfinite, own))}
 

@@ -223,6 +223,8 @@ def pairs(findings: Findings) -> str:
     images = " An interval over seeds and images that contains 0 limits a claim to this report set (S-12)."
     limited = images if any(pair.ci_images is not None for pair in findings.pairs) else ""
     delta = "δ" if design.delta is not None else "the observed difference"
+    if any(0 < pair.compared < pair.n for pair in findings.pairs):
+        limited += " Where seeds stalled or collapsed, differences are of the seeds on which both trained."
     return (
         f"{head}{limited} p: sign-flip test, two sided. Power: for {delta}. P(A > B): share of pairs, an effect size "
         "and no test."

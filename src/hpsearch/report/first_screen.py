@@ -64,7 +64,9 @@ def standings_table(findings: Findings) -> Table:
         ("diverged or stalled", [f"{row.failed} of {row.trials}" if row.trials else DASH for row in rows]),
     ]
     better = "Lower" if metric.lower_is_better else "Higher"
-    caption = f"{better} is better. {how_compared(findings)}"
+    typical = any(row.typical != row.mean for row in rows if math.isfinite(row.mean))
+    left_out = " Means are of the seeds that trained; the order is that of all seeds." if typical else ""
+    caption = f"{better} is better. {how_compared(findings)}{left_out}"
     return _table(columns, caption, len(rows))
 
 
@@ -101,22 +103,24 @@ def _table(columns: Sequence[tuple[str, list[Cell | str]]], caption: str, rows: 
 
 
 def _mean(metric: Metric, row: Standing) -> str:
+    """Of the seeds that trained, with how many did not; the mean of all seeds where most did not."""
     if not row.n:
         return DASH
     if math.isnan(row.mean):
         return f"{row.failed_seeds} of {row.n} seeds diverged"
-    low, high = sorted(map(metric.score, row.interval))
-    return interval(metric.score(row.mean), (low, high))
+    low, high = sorted(map(metric.score, row.around))
+    lost = f"; {row.failures.count} of {row.n} {row.failures.word}" if row.failures.count else ""
+    return f"{interval(metric.score(row.typical), (low, high))}{lost}"
 
 
 def _worst(metric: Metric, row: Standing) -> str:
     if math.isnan(row.worst):
         return DASH
-    return "diverged" if row.failed_seeds else format_like(metric.score(row.worst), row.interval)
+    return "diverged" if row.failed_seeds else format_like(metric.score(row.worst), row.around)
 
 
 def _behind(row: Standing) -> str:
-    return DASH if math.isnan(row.behind) else format_like(row.behind, row.interval) if row.behind else "0"
+    return DASH if math.isnan(row.behind) else format_like(row.behind, row.around) if row.behind else "0"
 
 
 def _searched(design: Design, score: float) -> str:

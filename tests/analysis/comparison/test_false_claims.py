@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from hpsearch.analysis.comparison.outcomes import Failures
 from hpsearch.analysis.comparison.paired_scores import ComparisonFamily, PairedScores, measure
 from hpsearch.analysis.comparison.verdict import ClaimKind, claims
 from hpsearch.statistics.crossed_effects import crossed
@@ -15,8 +16,9 @@ FAMILY = ComparisonFamily(3, ALPHA, None, None)
 
 
 def paired(a, b, scores_a, scores_b):
-    n = len(scores_a)
-    return PairedScores(a, b, tuple(range(n)), 0, scores_a, scores_b, None, None, ((0, n), (0, n)))
+    keys, whole = tuple(range(len(scores_a))), np.zeros(len(scores_a), dtype=bool)
+    none = Failures(len(keys)), Failures(len(keys))
+    return PairedScores(a, b, keys, 0, scores_a, scores_b, None, None, (whole, whole), none)
 
 
 def normal(draw, n):

@@ -152,7 +152,7 @@ def test_retrainings_that_all_diverged_are_said_first_and_lead_to_a_sturdier_rec
     codes, sentence = refusal(evidence)
     assert told(evidence)[:2] == [("claim", sentence), ("refused", said)]
     assert codes == ("R08",)
-    assert "10 of 10 of sgd diverged" in sentence
+    assert "10 of 10 of sgd [72 %, 100 %] diverged" in sentence
     assert sentence.endswith("Fix: evaluation.replicates=3.")
     assert gate(evidence, "R08", "sgd")[2] == "evaluation.replicates=3"
 

@@ -257,11 +257,17 @@ def test_a_sentence_with_a_claim_needs_the_claim():
 
 @pytest.mark.parametrize(("ahead", "state"), [("a", State.MORE_RELIABLE), ("b", State.LESS_RELIABLE)])
 def test_reliability_names_first_what_diverges_less_often(ahead, state):
-    told = Reliability("a", "b", ahead, "1 of 9 …", True, Rule.NO_MISSING_PAIR)
+    told = Reliability("a", "b", ahead, "1 of 9 …", True, "", Rule.NO_MISSING_PAIR)
     behind = {"a": "b", "b": "a"}[ahead]
     text = sentence(state, told)
     assert text == f"{ahead} trains more reliably than {behind}: 1 of 9 …. Their means are not compared (R08)."
     by_ranks = sentence(state, replace(told, by_shares=False))
-    assert by_ranks.startswith(f"{ahead} is ahead, diverged runs counted, of {behind}: 1 of 9 …. Their means")
+    assert by_ranks.startswith(f"{ahead} is ahead, failed seeds counted, of {behind}: 1 of 9 …. Their means")
     with pytest.raises(ValueError, match="must be"):
         sentence(State.REFUSED, told)
+
+
+def test_reliability_whose_means_are_compared_tells_the_typical_difference():
+    told = Reliability("a", "b", "a", "0 of 9 …", True, "a minus b is 0.1 [0.0, 0.2]")
+    expected = "a trains more reliably than b: 0 of 9 …. Where both trained, a minus b is 0.1 [0.0, 0.2]."
+    assert sentence(State.MORE_RELIABLE, told) == expected

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hpsearch.analysis.comparison.paired_scores import FEWEST_FOLDS, outcomes, val_per_train
+from hpsearch.analysis.comparison.outcomes import outcomes
+from hpsearch.analysis.comparison.paired_scores import FEWEST_FOLDS, val_per_train
 from hpsearch.analysis.comparison.refusals import about_folds, missing_score_of_any
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.findings import Interval

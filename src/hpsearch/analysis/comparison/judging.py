@@ -4,13 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from hpsearch.analysis.comparison.paired_scores import (
     NOWHERE,
+    OWN_ALPHA,
     ComparisonFamily,
     PairedScores,
     PairStatistics,
-    collapsed,
     enough,
+    ranks_of,
+    trained_keys,
 )
 from hpsearch.analysis.comparison.refusals import (
     WITHHELD,
@@ -21,16 +25,16 @@ from hpsearch.analysis.comparison.refusals import (
     missing_score_of_any,
     possibly_under_tuned,
     refusing_rules,
-    shares_diverged,
+    shares_failed,
 )
 from hpsearch.analysis.comparison.sentences import Refusal, Reliability, Statement
-from hpsearch.analysis.comparison.verdict import ClaimKind, State
+from hpsearch.analysis.comparison.verdict import ClaimKind, State, claims
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.trial_pool import trial_pool
 from hpsearch.analysis.findings import Rule, RuleResult
 from hpsearch.analysis.rules.inclusion import tuned_in_part
-from hpsearch.formatting import number_of, plural, show_like, show_score, visible
-from hpsearch.statistics.paired_tests import differences, signed_ranks, spread
+from hpsearch.formatting import capital, number_of, plural, show_coverage, show_like, show_score, visible
+from hpsearch.statistics.paired_tests import differences, sign_flip_interval, spread
 from hpsearch.statistics.proportions import fisher
 
 Names = tuple[str, str]
@@ -85,7 +89,10 @@ def judge(grounds: JudgingContext, case: PairCase) -> Refusal | Reliability | St
     """A refusal, or everything that a sentence with a verdict says."""
     never = never_compared(grounds, case)
     if never is not None:
-        return _reliability(grounds, case, never) or never
+        means_alone = case.paired.diverged and never.rule is Rule.NO_MISSING_PAIR
+        return (_reliability(grounds, case, never) if means_alone else None) or never
+    if case.paired.unreliable and not case.side and (reliability := _reliability(grounds, case)) is not None:
+        return reliability
     told, withheld = _statement(grounds, case), _withheld(grounds, case)
     equivalent = told.state is State.EQUIVALENT
     unclaimed = against(grounds.gates, Withheld.CLAIM, told.a, told.b)
@@ -115,31 +122,50 @@ def never_compared(grounds: JudgingContext, case: PairCase) -> Refusal | None:
     if not case.paired.diverged:
         assert gate.level is not None, gate
         return Refusal(*names, gate.rule, f"of {visible(gate.level)} {gate.reason}", gate.fix)
-    reason = about_divergence(case.paired, case.numbers.p, case.numbers.p_adjusted)
+    reason = about_divergence(case.paired, case.numbers.p, case.numbers.p_adjusted, _typical(case))
     return Refusal(*names, gate.rule, reason, "" if lack is None else lack.fix)
 
 
-def _reliability(grounds: JudgingContext, case: PairCase, never: Refusal) -> Reliability | None:
-    """The claim that one level is ahead with diverged runs as the lowest, where means are refused for these.
+def claim_of(paired: PairedScores, one: PairStatistics) -> ClaimKind:
+    """What test and intervals allow; nothing where the level that is ahead failed on more of its seeds."""
+    claim = claims(one.ci_sim, one.wider)
+    fails_more = paired.failed[0].share - paired.failed[1].share
+    return ClaimKind.NONE if one.diff * fails_more > 0 else claim
 
-    It needs the sign-flip test on adjusted ranks, and that the level behind diverged more often. Whether it is said of
-    the divergence itself is for Fisher's exact test of the shares to decide: ranks are of the other seeds, too.
+
+def more_reliable(paired: PairedScores, p: float, alpha: float) -> int:
+    """1 if a is ahead with seeds that failed as the lowest, -1 if b is, 0 without a claim.
+
+    It needs the sign-flip test on ranks, and that the level behind failed on more of its seeds.
     """
-    paired = case.paired
-    if not paired.diverged or never.rule is not Rule.NO_MISSING_PAIR:
-        return None
-    (a, of_a), (b, of_b) = paired.failed
-    side = int(signed_ranks(differences(paired.scores_a, paired.scores_b)).sum())
-    if not case.numbers.p_adjusted <= grounds.family.alpha or side * (b / of_b - a / of_a) <= 0:
+    a, b = paired.failed
+    side = int(np.sign(ranks_of(paired).sum()))
+    return side if p <= alpha and side * (b.share - a.share) > 0 else 0
+
+
+def _reliability(grounds: JudgingContext, case: PairCase, means: Refusal | None = None) -> Reliability | None:
+    """The claim that one level is ahead with seeds that failed as the lowest, by `more_reliable`.
+
+    Whether it is said of the failures themselves is for Fisher's exact test of the shares to decide: ranks are of the
+    other seeds, too.
+
+    Args:
+        grounds: What every pair is judged by.
+        case: The pair.
+        means: Why its means are not compared; None if they are.
+    """
+    paired, p = case.paired, case.numbers.p_reliability
+    a, b = paired.failed
+    side = more_reliable(paired, p, grounds.family.alpha)
+    if not side:
         return None
     ahead, loser = (paired.a, paired.b) if side > 0 else (paired.b, paired.a)
     if against(grounds.gates, Withheld.LOSS, loser) or against(grounds.gates, Withheld.CLAIM, ahead, loser):
         return None
-    shares = f"{shares_diverged(paired)}; with these as the lowest, sign-flip test on ranks, adjusted p"
-    by_shares = fisher(a, of_a, b, of_b) <= grounds.family.alpha
-    return Reliability(
-        paired.a, paired.b, ahead, f"{shares} = {case.numbers.p_adjusted:.2g}", by_shares, never.rule, never.fix
-    )
+    shares = f"{shares_failed(paired)}; with these as the lowest, sign-flip test on ranks, adjusted p = {p:.2g}"
+    by_shares = fisher(a.count, a.n, b.count, b.n) <= grounds.family.alpha
+    rule, fix = (means.rule, means.fix) if means is not None else (None, "")
+    return Reliability(paired.a, paired.b, ahead, shares, by_shares, _typical(case), rule, fix)
 
 
 def _withheld(grounds: JudgingContext, case: PairCase) -> Refusal | None:
@@ -171,7 +197,18 @@ def _statement(grounds: JudgingContext, case: PairCase) -> Statement:
         n_trials=_common_trials(grounds.evidence, case.paired), delta=family.delta, claim=case.claim, crossed=one.wider,
         seeds_needed=one.needed if family.delta is not None else None, alpha=family.alpha,
         unit="paired seeds" if family.ratio is None else "folds",
+        trained=case.paired.n if family.ratio is None and one.n < case.paired.n else None, risk=_risk(grounds, case),
     )  # fmt: skip
+
+
+def _risk(grounds: JudgingContext, case: PairCase) -> str:
+    """How often each level failed, in a sentence, and what is typical where the pair was not compared by it."""
+    paired = case.paired
+    if grounds.family.ratio is not None or not paired.unreliable:
+        return ""
+    shares = f"{capital(shares_failed(paired))}."
+    typical = "" if case.numbers.n < paired.n or trained_keys(paired).all() else _typical(case)
+    return f"{shares} Where both trained, {typical}." if typical else shares
 
 
 def _common_trials(evidence: Evidence, paired: PairedScores) -> int | None:
@@ -190,25 +227,28 @@ def _caveats(grounds: JudgingContext, case: PairCase, told: Statement) -> list[s
     counts = [len(trial_pool(grounds.evidence, name)) for name in names]
     if counts[0] != counts[1]:
         found.append(f"Their searches had {counts[0]} and {number_of(counts[1], 'trial')} (R04).")
-    if grounds.family.ratio is None:
-        found += _typical(case)
     if case.paired.dropped:
         dropped = case.paired.dropped
         found.append(f"{number_of(dropped, 'key')} {plural(dropped, 'was', 'were')} dropped (R08).")
     return found
 
 
-def _typical(case: PairCase) -> list[str]:
-    """Where seeds collapsed, the difference on the others: a mean over all of them is that of none."""
-    scores = {case.paired.a: case.paired.scores_a, case.paired.b: case.paired.scores_b}
-    ahead, behind = case.order
-    whole = ~(collapsed(scores[ahead]) | collapsed(scores[behind]))
-    if whole.all():
-        return []
-    d = differences(scores[ahead][whole], scores[behind][whole])
-    difference = show_score(float(d.mean()), spread(d) / math.sqrt(len(d)))
-    seeds = f"on the {number_of(len(d), 'seed')} without a collapse"
-    return [f"Typical difference: {seeds}, {visible(ahead)} minus {visible(behind)} is {difference} (SE)."]
+def _typical(case: PairCase) -> str:
+    """The difference on the seeds on which both trained, to follow "where both trained, "; empty without two of them.
+
+    With its own interval where it is not what the pair was compared by.
+    """
+    paired, kept = case.paired, trained_keys(case.paired)
+    if kept.sum() < 2:
+        return ""
+    d = differences(paired.scores_a[kept], paired.scores_b[kept])
+    interval = sign_flip_interval(d, OWN_ALPHA)
+    se, seeds = spread(d) / math.sqrt(len(d)), number_of(len(d), "seed")
+    names = f"{visible(paired.a)} minus {visible(paired.b)}"
+    if math.isinf(interval[0]):
+        return f"{names} is {show_score(float(d.mean()), se)} (SE, {seeds})"
+    difference, low, high = (show_like(value, se) for value in (float(d.mean()), *interval))
+    return f"{names} is {difference} [{low}, {high}] ({seeds}, {show_coverage(OWN_ALPHA)} interval)"
 
 
 def orders_found(grounds: JudgingContext, cases: Sequence[PairCase]) -> list[Names]:

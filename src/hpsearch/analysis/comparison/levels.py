@@ -9,27 +9,26 @@ import numpy as np
 from hpsearch.analysis.comparison.judging import (
     JudgingContext,
     PairCase,
+    claim_of,
     cyclic_claims,
     judge,
     orders_found,
     unknown_if_refused,
 )
+from hpsearch.analysis.comparison.outcomes import failed_seeds, failures_of, outcome, outcomes
 from hpsearch.analysis.comparison.paired_scores import (
     NOWHERE,
     OWN_ALPHA,
     ComparisonFamily,
     PairedScores,
-    failures,
     measure,
-    outcome,
-    outcomes,
-    pair_up,
+    pair_up_all,
     val_per_train,
 )
 from hpsearch.analysis.comparison.refusals import in_words, without_mean
 from hpsearch.analysis.comparison.sentences import Refusal, Reliability, Statement, sentence
 from hpsearch.analysis.comparison.time_to_target import target_of, time_to
-from hpsearch.analysis.comparison.verdict import ClaimKind, State, claims
+from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import Evidence, TrialRow
 from hpsearch.analysis.exploration.findings import Interval, SearchSummary
 from hpsearch.analysis.findings import Confirmed, Pair, RuleResult
@@ -59,15 +58,20 @@ def confirm_levels(
 def _confirmed(
     evidence: Evidence, level: str, explored: SearchSummary | None, gates: Sequence[RuleResult]
 ) -> Confirmed:
-    known = outcomes(evidence, level)
-    failed, n = failures(known)
+    known, lost = outcomes(evidence, level), failures_of(evidence, level)
+    n, failed = lost.n, lost.diverged
     times, refused = time_to(evidence, level, target_of(evidence)), without_mean(gates, level)
     if refused:
-        return Confirmed(n, failed, math.nan, math.nan, NOWHERE, math.nan, times, refused)
+        return Confirmed(n, failed, math.nan, math.nan, NOWHERE, math.nan, times, refused, lost)
     scores = np.array(list(known.values()))
     mean, sd = float(scores.mean()), spread(scores) if n > 1 else math.nan
-    optimism = _search_score(evidence, level, explored) - mean
-    return Confirmed(n, failed, mean, sd, _mean_interval(evidence, level, scores), optimism, times)
+    optimism, interval = _search_score(evidence, level, explored) - mean, _mean_interval(evidence, level, scores)
+    typical, around = mean, interval
+    if evidence.design.folds == 1 and lost.count and lost.is_exception:
+        failing = failed_seeds(evidence, level)
+        trained = np.array([score for key, score in known.items() if key not in failing])
+        typical, around = float(trained.mean()), _mean_interval(evidence, level, trained)
+    return Confirmed(n, failed, mean, sd, interval, optimism, times, (), lost, typical, around)
 
 
 def _mean_interval(evidence: Evidence, level: str, scores: np.ndarray) -> Interval:
@@ -114,9 +118,9 @@ def compare_levels(
     """
     if not any(outcomes(evidence, level.name) for level in evidence.design.levels):
         return (), inclusion(evidence.design, ())
-    measured = [pair_up(evidence, a, b) for a, b in evidence.design.pairs]
+    measured = pair_up_all(evidence, evidence.design.pairs)
     cases = [
-        PairCase(paired, one, claims(one.ci_sim, one.wider))
+        PairCase(paired, one, claim_of(paired, one))
         for paired, one in zip(measured, measure(measured, family), strict=True)
     ]
     grounds = JudgingContext(evidence, family, gates, cyclic_claims([case.order for case in cases if case.side]))
@@ -134,7 +138,8 @@ def _pair(grounds: JudgingContext, case: PairCase) -> Pair:
         return replace(plain, refused=(told.rule,))
     if isinstance(told, Reliability):
         claim = ClaimKind.FULL if told.by_shares else ClaimKind.ON_THIS_REPORT_SET_ONLY
-        return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=claim.value, refused=(told.rule,))
+        refused = () if told.rule is None else (told.rule,)
+        return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=claim.value, refused=refused)
     return replace(_as_pair(case, told.state, sentence(told.state, told)), claim=told.claim.value)
 
 
@@ -145,7 +150,8 @@ def _as_pair(case: PairCase, state: State, said: str) -> Pair:
         diff=one.diff, ci=one.ci, ci_sim=one.ci_sim or NOWHERE,
         ci_images=one.wider if math.isfinite(one.image_part) else None, seed_part=one.seed_part,
         image_part=one.image_part, p=one.p, p_adjusted=one.p_adjusted, p_holm=one.p_holm, superiority=one.superiority,
-        needed=one.needed, state=state.value, claim=ClaimKind.NONE.value, sentence=said,
+        needed=one.needed, state=state.value, claim=ClaimKind.NONE.value, sentence=said, compared=one.n, mean=one.mean,
+        p_reliability=one.p_reliability, failed=paired.failed,
     )  # fmt: skip
 
 
@@ -158,7 +164,8 @@ def _shown_differences(paired: PairedScores) -> np.ndarray:
 
 def order_of(pair: Pair) -> tuple[str, str]:
     """The level that is ahead, and the one behind."""
-    ahead = pair.diff > 0 if math.isfinite(pair.diff) else pair.state == State.MORE_RELIABLE
+    by_ranks = pair.state in (State.MORE_RELIABLE, State.LESS_RELIABLE)
+    ahead = pair.state == State.MORE_RELIABLE if by_ranks else pair.diff > 0
     return (pair.a, pair.b) if ahead else (pair.b, pair.a)
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from hpsearch.analysis.comparison.outcomes import Failures, counted, failed_seeds, outcomes
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence
 from hpsearch.analysis.exploration.findings import Interval
-from hpsearch.records import Status
 from hpsearch.statistics.corrected_resampling import corrected_interval, corrected_se
 from hpsearch.statistics.crossed_effects import crossed, crossed_half_width
 from hpsearch.statistics.paired_tests import (
@@ -43,7 +43,8 @@ class PairedScores:
         bitmaps: Two (S, n) bool, whether each report row is right, where the score is the share of these rows; None
             unless all are kept.
         folds: (J,) differences a - b of folds, key after key; None for a hold-out, or where a fold is missing.
-        failed: Of `a` and of `b`: how many of its seeds diverged, and how many have an outcome, common or not.
+        lost: (S,) whether `a` failed on the key, and (S,) whether `b` did.
+        failed: How many of the seeds of `a` and of `b` failed, on common keys or not.
         rows: Report rows that the scores are shares of; 0 if they are no shares, or it is not known.
     """
 
@@ -55,7 +56,8 @@ class PairedScores:
     scores_b: np.ndarray
     bitmaps: tuple[np.ndarray, np.ndarray] | None
     folds: np.ndarray | None
-    failed: tuple[tuple[int, int], tuple[int, int]]
+    lost: tuple[np.ndarray, np.ndarray]
+    failed: tuple[Failures, Failures]
     rows: int = 0
 
     @property
@@ -66,47 +68,45 @@ class PairedScores:
     @property
     def diverged(self) -> bool:
         """Whether any run of either level did, on a common key or not: the mean of the others would flatter it."""
-        return any(diverged for diverged, _ in self.failed)
+        return any(failures.diverged for failures in self.failed)
 
-
-def outcome(row: ConfirmRow) -> float:
-    """The score of a retraining: -inf if it diverged, NaN if the machine or foreign code failed it."""
-    if row.status == Status.DIVERGED:
-        return -math.inf
-    if row.status not in (Status.OK, Status.STALLED):
-        return math.nan
-    score = float(np.mean(row.folds)) if row.folds and math.isnan(row.report) else row.report
-    return score if math.isnan(score) or math.isfinite(score) else -math.inf
-
-
-def outcomes(evidence: Evidence, level: str) -> dict[int, float]:
-    """Key to score of all retrainings of a level that have one."""
-    scores = {row.key: outcome(row) for row in evidence.confirmed(level)}
-    return {key: score for key, score in scores.items() if not math.isnan(score)}
+    @property
+    def unreliable(self) -> bool:
+        """Whether any run of either level failed in any way."""
+        return any(failures.count for failures in self.failed)
 
 
 def pair_up(evidence: Evidence, a: str, b: str) -> PairedScores:
     """The common keys of two levels, with everything that is known on them."""
-    of_a, of_b = outcomes(evidence, a), outcomes(evidence, b)
-    keys = sorted(of_a.keys() & of_b.keys())
+    return pair_up_all(evidence, [(a, b)])[0]
+
+
+def pair_up_all(evidence: Evidence, pairs: Sequence[tuple[str, str]]) -> list[PairedScores]:
+    """The same of several pairs; which seeds of a level failed is found out once."""
+    names = {name for pair in pairs for name in pair}
+    scores = {name: outcomes(evidence, name) for name in names}
+    failed = {name: failed_seeds(evidence, name) for name in names}
+    return [_pair_up(evidence, pair, scores, failed) for pair in pairs]
+
+
+def _pair_up(
+    evidence: Evidence,
+    pair: tuple[str, str],
+    scores: Mapping[str, Mapping[int, float]],
+    failed: Mapping[str, Mapping[int, str]],
+) -> PairedScores:
+    design, (a, b) = evidence.design, pair
+    keys = sorted(scores[a].keys() & scores[b].keys())
     rows_a, rows_b = _rows(evidence, a, keys), _rows(evidence, b, keys)
+    of_a, of_b = (np.array([scores[name][key] for key in keys], dtype=np.float64) for name in pair)
+    lost_a, lost_b = (np.array([key in failed[name] for key in keys], dtype=bool) for name in pair)
     return PairedScores(
-        a,
-        b,
-        tuple(keys),
-        len(of_a.keys() ^ of_b.keys()),
-        np.array([of_a[key] for key in keys], dtype=np.float64),
-        np.array([of_b[key] for key in keys], dtype=np.float64),
-        _bitmaps(evidence.design, rows_a, rows_b),
-        _fold_differences(rows_a, rows_b) if evidence.design.folds > 1 else None,
-        (failures(of_a), failures(of_b)),
-        evidence.design.rows.get("report", 0) if evidence.design.metric.is_share and evidence.design.folds == 1 else 0,
-    )
-
-
-def failures(scores: Mapping[int, float]) -> tuple[int, int]:
-    """Of `outcomes`: how many diverged, and how many there are."""
-    return sum(map(math.isinf, scores.values())), len(scores)
+        a=a, b=b, keys=tuple(keys), dropped=len(scores[a].keys() ^ scores[b].keys()), scores_a=of_a, scores_b=of_b,
+        bitmaps=_bitmaps(design, rows_a, rows_b),
+        folds=_fold_differences(rows_a, rows_b) if design.folds > 1 else None,
+        lost=(lost_a, lost_b), failed=(counted(failed[a], len(scores[a])), counted(failed[b], len(scores[b]))),
+        rows=design.rows.get("report", 0) if design.metric.is_share and design.folds == 1 else 0,
+    )  # fmt: skip
 
 
 def _rows(evidence: Evidence, level: str, keys: Sequence[int]) -> list[ConfirmRow]:
@@ -153,15 +153,11 @@ NOWHERE: Interval = (math.nan, math.nan)
 
 POWER = 0.8
 
+MOST_SEEDS = 1000
+"""More are told in words: nobody trains them, and the spread that they are computed from is known to no such digits."""
+
 SMALLEST_EFFECT = 1e-3
 """In standard deviations: to detect less would take more than seven million seeds."""
-
-COLLAPSE = 10.0
-"""A seed has collapsed whose score lies so many robust standard deviations below the median of its level: of ten normal
-scores, chance puts one there in a thousandth of all levels."""
-
-SMALLEST_FALL = 0.05
-"""Of the median, how far below it a collapse lies at least, where most scores tie."""
 
 FEWEST_FOLDS = 10
 """Folds of all keys together that a claim under K-fold needs, over two keys or more."""
@@ -199,7 +195,7 @@ class PairStatistics:
     """What was measured of a pair; NaN or None where it does not exist.
 
     Attributes:
-        n: Differences: keys, or folds of all keys.
+        n: Differences: keys on which both trained, as a rule, or folds of all keys.
         diff: Their mean.
         se: Its standard error.
         ci: 95 % interval of its own.
@@ -213,6 +209,8 @@ class PairStatistics:
         p_holm: Adjusted by Holm, which is at least as large.
         superiority: Share of keys on which a is ahead, ties counted half.
         needed: Seeds for 80 % power.
+        mean: Mean difference of all keys, those on which either failed among them; NaN where one diverged.
+        p_reliability: Of the ranks of all keys, with seeds that failed as the lowest, adjusted; NaN where none did.
     """
 
     n: int
@@ -228,6 +226,14 @@ class PairStatistics:
     p_holm: float = math.nan
     superiority: float = math.nan
     needed: int | None = None
+    mean: float = math.nan
+    p_reliability: float = math.nan
+
+
+def trained_keys(paired: PairedScores) -> np.ndarray:
+    """(S,) the keys on which neither failed."""
+    trained: np.ndarray = ~(paired.lost[0] | paired.lost[1])
+    return trained
 
 
 def enough(paired: PairedScores, family: ComparisonFamily) -> bool:
@@ -241,9 +247,8 @@ def measure(measured: Sequence[PairedScores], family: ComparisonFamily) -> list[
     found = [_over_folds(paired, family) if family.ratio is not None else _plain(paired) for paired in measured]
     tested = [at for at, paired in enumerate(measured) if enough(paired, family)]
     if family.ratio is None:
-        tests = step_down([(measured[at].keys, _flipped(measured[at])) for at in tested], family.alpha, family.m)
-        for at, test in zip(tested, tests, strict=True):
-            found[at] = _over_seeds(measured[at], test, family)
+        for at, one in zip(tested, _over_seeds([measured[at] for at in tested], family), strict=True):
+            found[at] = one
     tested = [at for at in tested if not math.isnan(found[at].p)]
     adjusted = holm_levels(np.array([found[at].p for at in tested]), family.alpha, family.m)
     for at, (p_holm, level) in zip(tested, adjusted, strict=True):
@@ -258,33 +263,75 @@ def measure(measured: Sequence[PairedScores], family: ComparisonFamily) -> list[
 def _plain(paired: PairedScores) -> PairStatistics:
     """No more than the mean difference, which does not exist where a run diverged."""
     diff = math.nan if not paired.n or paired.diverged else float(np.mean(paired.scores_a - paired.scores_b))
-    return PairStatistics(paired.n, diff)
+    return PairStatistics(paired.n, diff, mean=diff)
 
 
-def _flipped(paired: PairedScores) -> np.ndarray:
-    """(S,) what the signs of are flipped: differences, as counts of rows where these are known, or signed ranks."""
-    d = differences(paired.scores_a, paired.scores_b)
-    if paired.diverged:
-        return signed_ranks(d)
-    return d if paired.bitmaps is None else _count_differences(*paired.bitmaps)
+def _over_seeds(measured: Sequence[PairedScores], family: ComparisonFamily) -> list[PairStatistics]:
+    """Of pairs with keys enough: differences where both trained, and ranks where any run failed, as one family.
+
+    Two tests of a pair that say much the same cost little under min p, which counts how much they depend on each other.
+    """
+    differing = [at for at, paired in enumerate(measured) if not paired.diverged]
+    ranked = [at for at, paired in enumerate(measured) if paired.unreliable]
+    asked = [(measured[at].keys, ranks_of(measured[at])) for at in ranked]
+    kept = {at: compared_keys(measured[at], family) for at in differing}
+    asked += [(np.array(measured[at].keys)[kept[at]].tolist(), _flipped(measured[at], kept[at])) for at in differing]
+    tests = step_down(asked, family.alpha, family.m + len(asked) - len(measured))
+    by_ranks = dict(zip(ranked, tests, strict=False))
+    by_scores = dict(zip(differing, tests[len(ranked) :], strict=True))
+    found = []
+    for at, paired in enumerate(measured):
+        d, main = differences(paired.scores_a, paired.scores_b), by_scores.get(at, by_ranks.get(at))
+        assert main is not None, paired
+        ranks = by_ranks[at].p_adjusted if at in by_ranks else math.nan
+        tested = PairStatistics(
+            paired.n, p=main.p, p_adjusted=main.p_adjusted, superiority=superiority(d), p_reliability=ranks
+        )
+        found.append(_with_scores(tested, paired, kept[at], main, family) if at in kept else tested)
+    return found
 
 
-def _over_seeds(paired: PairedScores, test: FamilyTest, family: ComparisonFamily) -> PairStatistics:
-    """With the test of the pair; where a run diverged, a mean difference and its intervals do not exist."""
-    d = differences(paired.scores_a, paired.scores_b)
-    tested = PairStatistics(paired.n, p=test.p, p_adjusted=test.p_adjusted, superiority=superiority(d))
-    if paired.diverged:
-        return tested
+def compared_keys(paired: PairedScores, family: ComparisonFamily) -> np.ndarray:
+    """(S,) the keys whose differences are compared: those on which both trained, if they are enough for a claim.
+
+    A mean over seeds of which one collapsed is that of none of them. Where more than half of the seeds of a level
+    failed, the failures are what there is to compare.
+    """
+    trained = trained_keys(paired)
+    typical = trained.sum() >= family.fewest and all(failures.is_exception for failures in paired.failed)
+    return trained if typical else np.ones_like(trained)
+
+
+def ranks_of(paired: PairedScores) -> np.ndarray:
+    """(S,) signed ranks of the differences, with seeds that failed as the lowest of all and as ties."""
+    scores = zip((paired.scores_a, paired.scores_b), paired.lost, strict=True)
+    return signed_ranks(differences(*(np.where(lost, -math.inf, known) for known, lost in scores)))
+
+
+def _flipped(paired: PairedScores, kept: np.ndarray) -> np.ndarray:
+    """(S',) differences on these keys, as counts of rows where these are known."""
+    if paired.bitmaps is None:
+        return differences(paired.scores_a[kept], paired.scores_b[kept])
+    return _count_differences(*(bitmap[kept] for bitmap in paired.bitmaps))
+
+
+def _with_scores(
+    tested: PairStatistics, paired: PairedScores, kept: np.ndarray, test: FamilyTest, family: ComparisonFamily
+) -> PairStatistics:
+    """With differences on these keys, of a pair of which no run diverged."""
+    d = differences(paired.scores_a[kept], paired.scores_b[kept])
     rows = 1 if paired.bitmaps is None else paired.bitmaps[0].shape[1]
-    own = sign_flip_interval(_flipped(paired), OWN_ALPHA)
+    own = sign_flip_interval(_flipped(paired, kept), OWN_ALPHA)
     simple = replace(
-        tested, diff=float(d.mean()), se=spread(d) / math.sqrt(len(d)), ci=(own[0] / rows, own[1] / rows),
+        tested, n=len(d), diff=float(d.mean()), se=spread(d) / math.sqrt(len(d)), ci=(own[0] / rows, own[1] / rows),
         ci_sim=(test.interval[0] / rows, test.interval[1] / rows),
-        needed=None if _any_collapsed(paired) else needed(d, family),
+        needed=needed(d, family) if trained_keys(paired)[kept].all() else None,
+        mean=float(np.mean(paired.scores_a - paired.scores_b)),
     )  # fmt: skip
     if paired.bitmaps is not None:
-        return _with_images(simple, *paired.bitmaps, alpha=test.level)
-    return _with_bounded_images(simple, paired, test.level)
+        return _with_images(simple, *(bitmap[kept] for bitmap in paired.bitmaps), alpha=test.level)
+    means = [float(scores[kept].mean()) for scores in (paired.scores_a, paired.scores_b)]
+    return _with_bounded_images(simple, means, paired.rows, test.level)
 
 
 def _count_differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -300,17 +347,16 @@ def _with_images(simple: PairStatistics, a: np.ndarray, b: np.ndarray, *, alpha:
     return replace(simple, wider=(both.low, both.high), seed_part=both.seed_part, image_part=both.image_part)
 
 
-def _with_bounded_images(simple: PairStatistics, paired: PairedScores, alpha: float) -> PairStatistics:
+def _with_bounded_images(simple: PairStatistics, shares: Sequence[float], rows: int, alpha: float) -> PairStatistics:
     """Without bitmaps, with the most that images can add if the levels do not err on different ones on purpose.
 
     The variance of a mean difference of shares of n independent images is at most (p_a q_a + p_b q_b) / n where right
     answers of the two are not negatively correlated, and less the more seeds and levels agree about images.
     """
-    shares = [float(scores.mean()) for scores in (paired.scores_a, paired.scores_b)]
-    if paired.rows < 2 or not all(0 <= share <= 1 for share in shares):
+    if rows < 2 or not all(0 <= share <= 1 for share in shares):
         return simple
-    image_part = sum(share * (1 - share) for share in shares) / paired.rows
-    half = crossed_half_width(simple.se**2, image_part, simple.se**2 + image_part, paired.n, alpha)
+    image_part = sum(share * (1 - share) for share in shares) / rows
+    half = crossed_half_width(simple.se**2, image_part, simple.se**2 + image_part, simple.n, alpha)
     wider = (simple.diff - half, simple.diff + half)
     return replace(simple, wider=wider, seed_part=simple.se**2, image_part=image_part)
 
@@ -323,19 +369,6 @@ def _over_folds(paired: PairedScores, family: ComparisonFamily) -> PairStatistic
     mean, se = float(d.mean()), corrected_se(d, family.ratio, 1)
     own = corrected_interval(d, family.ratio, 1, OWN_ALPHA)
     return PairStatistics(len(d), mean, se, own, p=corrected_p(mean, se, len(d)), superiority=superiority(d))
-
-
-def collapsed(scores: np.ndarray) -> np.ndarray:
-    """(S,) which seeds of a level have collapsed: by the median absolute deviation, times 1.4826 (Hampel, 1974)."""
-    middle = float(np.median(scores))
-    deviation = 1.4826 * float(np.median(np.abs(scores - middle)))
-    far: np.ndarray = scores < middle - max(COLLAPSE * deviation, SMALLEST_FALL * abs(middle))
-    return far
-
-
-def _any_collapsed(paired: PairedScores) -> bool:
-    """Whether any seed did: then no number of seeds is foretold, for the spread is that of a collapse."""
-    return bool(collapsed(paired.scores_a).any() or collapsed(paired.scores_b).any())
 
 
 def corrected_p(mean: float, se: float, n: int) -> float:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum, auto
 from typing import NamedTuple
 
-from hpsearch.analysis.comparison.paired_scores import FEWEST_FOLDS, ComparisonFamily, PairedScores, outcomes
+from hpsearch.analysis.comparison.outcomes import FAILURES, outcomes
+from hpsearch.analysis.comparison.paired_scores import FEWEST_FOLDS, ComparisonFamily, PairedScores
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.exploration.trial_pool import ranked, space_of
 from hpsearch.analysis.findings import Action, Rule, RuleResult
@@ -13,7 +14,7 @@ from hpsearch.analysis.next_space import calmer
 from hpsearch.formatting import number_of, plural, visible
 from hpsearch.records import Status
 from hpsearch.statistics.paired_tests import auto_seeds
-from hpsearch.statistics.proportions import fisher, newcombe
+from hpsearch.statistics.proportions import fisher
 
 
 class Withheld(StrEnum):
@@ -96,22 +97,22 @@ def about_seeds(design: Design, family: ComparisonFamily, paired: PairedScores) 
     return f"{common} {are} fewer than the {family.fewest} that a claim needs", f"confirm.seeds={seeds}"
 
 
-def shares_diverged(paired: PairedScores) -> str:
-    """How often each of two levels diverged."""
-    (a, of_a), (b, of_b) = paired.failed
-    low, high = newcombe(a, of_a, b, of_b)
-    return (
-        f"{a} of {number_of(of_a, 'seed')} of {visible(paired.a)} and {b} of {of_b} of {visible(paired.b)} diverged "
-        f"(difference of the shares {a / of_a - b / of_b:+.2f} [{low:.2f}, {high:.2f}] at 95 %, Fisher "
-        f"p = {fisher(a, of_a, b, of_b):.2g})"
-    )
+def shares_failed(paired: PairedScores) -> str:
+    """How often each of two levels failed: `0 of 10 seeds of a [0 %, 28 %] and 2 of 10 of b [6 %, 51 %] diverged`."""
+    a, b = paired.failed
+    both = a + b
+    kinds = ", ".join(f"{getattr(both, kind)} {kind}" for kind in FAILURES if getattr(both, kind))
+    how = f"failed ({kinds})" if both.word == "failed" else both.word
+    other = f"{b.count} of {b.n} of {visible(paired.b)} {b.interval}"
+    p = fisher(a.count, a.n, b.count, b.n)
+    return f"{a.of('seed')} of {visible(paired.a)} {a.interval} and {other} {how} (Wilson 95 %, Fisher p = {p:.2g})"
 
 
-def about_divergence(paired: PairedScores, p: float, p_adjusted: float) -> str:
-    """Runs that diverged leave no mean difference: how often they did, and what their ranks say."""
-    rates = f"{shares_diverged(paired)}, so that there is no mean difference"
+def about_divergence(paired: PairedScores, p: float, p_adjusted: float, typical: str) -> str:
+    """Runs that diverged leave no mean difference: how often they did, and what their ranks and the others say."""
+    rates = f"{shares_failed(paired)}, so that there is no mean difference"
     ranks = "" if math.isnan(p) else f"; sign-flip test on ranks: p = {p:.2g}, adjusted {p_adjusted:.2g}"
-    return rates + ranks
+    return f"{rates}{ranks}{f'; where both trained, {typical}' if typical else ''}"
 
 
 def about_folds(design: Design) -> str:

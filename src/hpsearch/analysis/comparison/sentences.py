@@ -5,6 +5,7 @@ Intervals are of A minus B, where higher is better: `low` and `high` are adjuste
 
 from dataclasses import dataclass, replace
 
+from hpsearch.analysis.comparison.paired_scores import MOST_SEEDS
 from hpsearch.analysis.comparison.verdict import ClaimKind, State, side_of_zero, verdict
 from hpsearch.analysis.findings import Rule
 from hpsearch.formatting import number_of, show_coverage, show_like, visible
@@ -33,15 +34,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Two levels of which one is claimed to be ahead by ranks, since runs diverged, so that there are no means.
+    """Two levels of which one is claimed to be ahead by ranks, with seeds that failed as the lowest.
 
     Attributes:
         a: One level.
         b: The other.
-        ahead: The one that is ahead, and diverges less often.
-        shares: How often each of them diverged, with interval and p, and the p of the ranks.
+        ahead: The one that is ahead, and fails less often.
+        shares: How often each of them failed, with interval and p, and the p of the ranks.
         by_shares: Whether the shares alone tell them apart, too: it is then the more reliable one.
-        rule: Which refuses the means.
+        typical: The difference where both trained; empty if they hardly did.
+        rule: Which refuses the means; None if they are not refused, but do not decide.
         fix: The override that would give them; empty where none does.
     """
 
@@ -50,7 +52,8 @@ class Reliability:
     ahead: str
     shares: str
     by_shares: bool
-    rule: Rule
+    typical: str
+    rule: Rule | None = None
     fix: str = ""
 
     @property
@@ -78,6 +81,8 @@ class Statement:
         seeds_needed: Seeds for 80 % power at `delta`; None if not known.
         alpha: Family-wise level of the interval.
         unit: Of what `n` counts: `folds` under K-fold.
+        trained: Common seeds, of which `n` are those on which both trained; None if they are all.
+        risk: How often each level failed, in a sentence; empty if neither ever did.
         caveats: Further sentences that belong to it, each with its full stop.
     """
 
@@ -95,6 +100,8 @@ class Statement:
     seeds_needed: int | None = None
     alpha: float = 0.05
     unit: str = "paired seeds"
+    trained: int | None = None
+    risk: str = ""
     caveats: tuple[str, ...] = ()
 
     @property
@@ -104,8 +111,10 @@ class Statement:
 
     @property
     def state(self) -> State:
-        """The verdict on it."""
-        return verdict(self.low, self.high, self.delta, self.side != 0)
+        """The verdict on it; levels of which a seed failed are not equivalent, whatever the others say."""
+        found = verdict(self.low, self.high, self.delta, self.side != 0)
+        within = found is State.EQUIVALENT and bool(self.risk)
+        return (State.INCONCLUSIVE, State.BETTER, State.WORSE)[self.side] if within else found
 
     def mirrored(self) -> "Statement":
         """The same about B against A."""
@@ -129,13 +138,16 @@ def sentence(state: State, about: Statement | Reliability | Refusal) -> str:
         return f"Not compared: {visible(about.a)} and {visible(about.b)}, {about.reason} ({about.rule}).{fix}"
     if isinstance(about, Reliability):
         behind = about.b if about.ahead == about.a else about.a
-        than = "trains more reliably than" if about.by_shares else "is ahead, diverged runs counted, of"
+        than = "trains more reliably than" if about.by_shares else "is ahead, failed seeds counted, of"
         head = f"{visible(about.ahead)} {than} {visible(behind)}"
-        return f"{head}: {about.shares}. Their means are not compared ({about.rule}).{fix}"
+        typical = f" Where both trained, {about.typical}." if about.typical else ""
+        means = "" if about.rule is None else f" Their means are not compared ({about.rule})."
+        return f"{head}: {about.shares}.{typical}{means}{fix}"
     ordered = about.mirrored() if about.side < 0 else about
     ordered = replace(ordered, a=visible(ordered.a), b=visible(ordered.b))
     head, more = _HEADS[ordered.state](ordered)
-    return " ".join([f"{head} {_numbers(ordered)} ({_scope(ordered)}).", *more, *about.caveats])
+    risk = [ordered.risk] if ordered.risk else []
+    return " ".join([f"{head} {_numbers(ordered)} ({_scope(ordered)}).", *risk, *more, *about.caveats])
 
 
 def _better(told: Statement) -> tuple[str, list[str]]:
@@ -159,8 +171,15 @@ def _equivalent(told: Statement) -> tuple[str, list[str]]:
 
 
 def _inconclusive(told: Statement) -> tuple[str, list[str]]:
-    head = f"These data do not separate {told.a} and {told.b}: {told.a} minus {told.b} is"
-    return head, _outlook(told)
+    minus = f"{told.a} minus {told.b} is"
+    if told.trained is None:
+        return f"These data do not separate {told.a} and {told.b}: {minus}", _outlook(told)
+    if told.low > 0 or told.high < 0:
+        ahead, behind = (told.a, told.b) if told.low > 0 else (told.b, told.a)
+        return f"{ahead} is ahead of {behind} where both trained, and failed on more seeds: {minus}", []
+    if told.delta is not None and max(-told.low, told.high) < told.delta:
+        return f"{told.a} and {told.b} lie within {told.delta:g} of each other where both trained: {minus}", []
+    return f"These data do not separate {told.a} and {told.b} where both trained: {minus}", _outlook(told)
 
 
 _HEADS = {
@@ -182,6 +201,8 @@ def _outlook(told: Statement) -> list[str]:
         return ["No smallest difference that matters is declared, so that equivalence cannot be told."]
     if told.seeds_needed is None:
         return []
+    if told.seeds_needed > MOST_SEEDS:
+        return [f"No number of seeds that anybody trains would show a difference of {told.delta:g}."]
     needed = f"About {told.seeds_needed} seeds {{}} a difference of {told.delta:g} with 80 % power."
     return [needed.format("would be needed to detect" if told.seeds_needed > told.n else "detect")]
 
@@ -194,4 +215,5 @@ def _numbers(told: Statement) -> str:
 def _scope(told: Statement) -> str:
     trials = "" if told.n_trials is None else f"{number_of(told.n_trials, 'trial')} each"
     scope = f"these spaces, {trials}" if trials else "these recipes"
-    return f"{told.n} {told.unit}, adjusted {show_coverage(told.alpha)} interval; {scope}"
+    of_all = "" if told.trained is None else f" of {told.trained}"
+    return f"{told.n}{of_all} {told.unit}, adjusted {show_coverage(told.alpha)} interval; {scope}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hpsearch.analysis.comparison.paired_scores import outcomes
+from hpsearch.analysis.comparison.outcomes import outcomes
 from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence
 from hpsearch.analysis.findings import TimeRatio
 from hpsearch.metrics import Metric

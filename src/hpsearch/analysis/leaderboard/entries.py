@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hpsearch.analysis.comparison.paired_scores import NOWHERE, failures, outcomes, val_per_train
+from hpsearch.analysis.comparison.outcomes import outcomes
+from hpsearch.analysis.comparison.paired_scores import NOWHERE, val_per_train
 from hpsearch.analysis.evidence import Design, Evidence, TrialRow
 from hpsearch.analysis.exploration.findings import Interval
 from hpsearch.analysis.exploration.trial_pool import TrialPool, order_refused, trial_pool
@@ -221,7 +222,7 @@ def report_interval(design: Design, report: float) -> Interval:
 def _confirmed(entry: Entry, evidence: Evidence) -> Entry:
     """With the mean over fresh seeds, unless one diverged."""
     scores = outcomes(evidence, entry.level)
-    failed, n = failures(scores)
+    failed, n = sum(map(math.isinf, scores.values())), len(scores)
     counted = replace(entry, seeds=n, diverged=failed)
     if failed or not n:
         return counted

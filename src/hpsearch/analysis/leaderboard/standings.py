@@ -167,7 +167,7 @@ def _told(grounds: JudgingContext, case: PairCase, budgets: Sequence[str]) -> Co
         case = unknown_if_refused(case, said)
         return _comparison(case, State.REFUSED, ClaimKind.NONE, sentence(State.REFUSED, said), said.rule)
     if isinstance(said, Reliability):
-        return _comparison(case, said.state, ClaimKind.NONE, sentence(said.state, said), said.rule)
+        return _comparison(case, said.state, ClaimKind.NONE, sentence(said.state, said), said.rule or "")
     said = replace(said, caveats=(*said.caveats, *budgets))
     return _comparison(case, said.state, said.claim, sentence(said.state, said))
 

@@ -4,7 +4,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from hpsearch.analysis.comparison.paired_scores import ComparisonFamily, outcome, outcomes, pair_up
+from hpsearch.analysis.comparison.outcomes import outcome, outcomes
+from hpsearch.analysis.comparison.paired_scores import ComparisonFamily, pair_up
 from hpsearch.analysis.comparison.refusals import (
     AGAIN,
     about_folds,

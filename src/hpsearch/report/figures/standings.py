@@ -39,7 +39,7 @@ def standings(findings: Findings) -> Figure | None:
         return None
     scores = {row.level: _scores(findings, row.level) for row in rows}
     every = [score for known in scores.values() for score in known]
-    means = [end for row in rows for end in (row.mean, *row.interval)]
+    means = [end for row in rows for end in (row.typical, *row.around)]
     low, high = steady_span([*every, *means], pad=0.05)
     legend: list[Entry] = [
         (sample(line="", marker="o", color=MUTED), "a seed"),
@@ -52,11 +52,12 @@ def standings(findings: Findings) -> Figure | None:
     figure, (axes,) = lay_out(
         Layout(height=36.0 * len(rows) + 10, left=14, legend=[legend, delta_entries(delta, "below the highest mean")])
     )
-    draw_delta(axes, "x", delta, max([row.mean for row in rows if math.isfinite(row.mean)], default=high))
+    draw_delta(axes, "x", delta, max([row.typical for row in rows if math.isfinite(row.typical)], default=high))
     scale(axes, "x", low, high, broken=True)
     against = against_control(findings)
     for at, row in enumerate(rows):
-        note = f"{row.failed_seeds} diverged" if row.failed_seeds else against.get(row.level) or _group(row)
+        lost = f"{row.failures.count} {row.failures.word}" if row.failures.count else ""
+        note = lost or against.get(row.level) or _group(row)
         draw_row(axes, at, series[row.level].label, note)
         _draw(axes, at, row, series[row.level], scores[row.level], (low, high))
     end_rows(axes, len(rows))
@@ -81,8 +82,8 @@ def _draw(axes: Axes, at: int, row: Standing, series: Series, scores: list[float
     dots = {**look_of(series.look), "marker": "o", "markersize": 3.6}
     axes.plot(inside, at + spread, linestyle="none", alpha=0.8, **dots)
     point_outside(axes, at, scores, limits)
-    if math.isfinite(row.mean):
-        axes.hlines(at, *row.interval, color=INK, linewidth=1.6)
-        axes.plot([row.mean], [at], "D", color=INK, markersize=4.5)
+    if math.isfinite(row.typical):
+        axes.hlines(at, *row.around, color=INK, linewidth=1.6)
+        axes.plot([row.typical], [at], "D", color=INK, markersize=4.5)
     if limits[0] <= row.untuned <= limits[1]:
         axes.plot([row.untuned], [at], "o", color=INK, fillstyle="none", markersize=8)

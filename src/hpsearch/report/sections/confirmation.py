@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedPair
 from hpsearch.analysis.comparison.levels import retrained_of, searched_as
+from hpsearch.analysis.comparison.paired_scores import MOST_SEEDS
 from hpsearch.analysis.comparison.refusals import missing_score, possibly_under_tuned
 from hpsearch.analysis.comparison.time_to_target import SHARE, target_of
 from hpsearch.analysis.comparison.verdict import State
-from hpsearch.analysis.findings import Factorial, Findings, Pair, Rule, TimeRatio
+from hpsearch.analysis.findings import Confirmed, Factorial, Findings, Pair, Rule, TimeRatio
 from hpsearch.formatting import ROUNDING, show_coverage, show_number, visible
 from hpsearch.report import captions
 from hpsearch.report.blocks import (
@@ -248,7 +249,7 @@ def _levels(findings: Findings) -> Table:
     columns = [
         "level", "recipe: trial", f"search, {selection_rows(findings)}", *reported, "confirm, mean [95 %]",
         "SD over seeds",
-        "seeds", "optimism", "diverged in confirm", "diverged in search [Wilson 95 %]", "mean cost, FLOP",
+        "seeds", "optimism", "failed in confirm", "diverged in search [Wilson 95 %]", "mean cost, FLOP",
     ]  # fmt: skip
     known = [at for at in range(len(columns)) if any(row[at] != DASH for row in rows)]
     caption = captions.levels(findings) + _other_trials(findings) + _left_out(findings)
@@ -292,10 +293,17 @@ def _level(findings: Findings, name: str) -> list[str | Cell]:
         spread(one.sd, one.n),
         str(one.n),
         _signed(one.optimism, one.interval, one.mean),
-        f"{one.failed} / {one.n}" if one.failed <= one.n else str(one.failed),
+        _failed(one),
         share(found.failed, found.n, found.failed_interval) if found else DASH,
         cost_text(found.mean_cost) if found and math.isfinite(found.mean_cost) else DASH,
     ]  # fmt: skip
+
+
+def _failed(one: Confirmed) -> str:
+    """`1 / 10`; how, where a seed failed that has a score all the same."""
+    count = max(one.failures.count, one.failed)
+    how = f" ({one.failures.word})" if count > one.failed else ""
+    return f"{count} / {one.n}{how}"
 
 
 def _recipe(findings: Findings, name: str) -> str:
@@ -337,17 +345,24 @@ def _pairs(findings: Findings) -> Table:
 
 
 def _count(pair: Pair) -> str:
-    return f"{pair.n} ({pair.dropped} dropped)" if pair.dropped else str(pair.n)
+    trained = f"{pair.compared} of " if 0 < pair.compared < pair.n else ""
+    return f"{trained}{pair.n}{f' ({pair.dropped} dropped)' if pair.dropped else ''}"
 
 
 def _numbers(pair: Pair, *, crossed: bool, folded: bool) -> list[str]:
     """Of folds no number of seeds has a known power: more of them are more of the same rows."""
-    power = [] if folded else [DASH if pair.needed is None else f"about {pair.needed}"]
+    power = [] if folded else [_needed(pair.needed)]
     return [
         difference(pair.diff, pair.ci), format_interval(pair.ci_sim, pair.diff),
         *([format_interval(pair.ci_images, pair.diff)] if crossed else []), p_value(pair.p), p_value(pair.p_adjusted),
         two_digits(pair.superiority), *power,
     ]  # fmt: skip
+
+
+def _needed(seeds: int | None) -> str:
+    if seeds is None:
+        return DASH
+    return f"about {seeds}" if seeds <= MOST_SEEDS else f"over {MOST_SEEDS:,}"
 
 
 def _pair_name(findings: Findings, pair: Pair) -> str:
