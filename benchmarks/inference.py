@@ -2,7 +2,8 @@
 
 `python -m benchmarks.inference` prints a table: for each case, how many of so many simulated reports of equal options
 make any claim (with the Monte-Carlo error of that share), and which share of true differences is claimed where one
-option is ahead by 1.5 standard deviations.
+option is ahead by 1.5 standard deviations. `--looks 10 20 40` compares at these planned looks until all is decided,
+beside one comparison of the first and one of the last number of seeds, with the mean number of seeds of an option.
 """
 
 import argparse
@@ -15,13 +16,19 @@ import numpy as np
 from scipy import stats
 
 from hpsearch.analysis.comparison.judging import claim_of, more_reliable
+from hpsearch.analysis.comparison.levels import compare_levels, family_of
 from hpsearch.analysis.comparison.outcomes import Failures, collapsed
 from hpsearch.analysis.comparison.paired_scores import ComparisonFamily, PairedScores, measure
 from hpsearch.analysis.comparison.verdict import ClaimKind
+from hpsearch.analysis.evidence import ConfirmRow, Design, Evidence, LevelDesign
+from hpsearch.metrics import R2
+from hpsearch.statistics import paired_tests
 from hpsearch.statistics.paired_tests import holm_levels, sign_flip, signed_ranks, step_down
 
 ALPHA = 0.05
 AHEAD = 1.5
+DRAWS = 4000
+"""Random sign vectors of a simulated look, of which a report draws 100,000."""
 
 Scores = Callable[[np.random.Generator, int, int], np.ndarray]
 """Generator, options and seeds to scores (J, n)."""
@@ -104,14 +111,73 @@ def claims(
     return {name: (wrong[name] / reports, found[name] / reports) for name in METHODS}
 
 
+def until_decided(
+    case: str, options: int, looks: tuple[int, ...], control: bool, ahead: float, reports: int
+) -> tuple[float, float, float]:
+    """The shares of `claims` where options are compared at planned looks, and the mean number of seeds of an option."""
+    paired_tests.DRAWS = DRAWS
+    draw, names = np.random.default_rng([options, *looks, control, *case.encode()]), "abcdef"[:options]
+    shift = np.zeros((options, 1))
+    shift[0] = ahead
+    wrong, found, seeds = 0, 0.0, 0.0
+    for _ in range(reports):
+        evidence = _evidence(CASES[case](draw, options, looks[-1]) + shift, names, looks, control=control)
+        pairs, _ = compare_levels(evidence, family_of(evidence, 1), ())
+        claimed = {(pair.a, pair.b): pair.claim != ClaimKind.NONE for pair in pairs}
+        true = [names[0] in pair and ahead > 0 for pair in claimed]
+        wrong += any(claim for claim, one in zip(claimed.values(), true, strict=True) if not one)
+        found += float(np.mean([claim for claim, one in zip(claimed.values(), true, strict=True) if one] or [0]))
+        used = {name: max(pair.n for pair in pairs if name in (pair.a, pair.b)) for name in names}
+        seeds += sum(used.values()) / options
+    return wrong / reports, found / reports, seeds / reports
+
+
+def _evidence(scores: np.ndarray, names: str, looks: tuple[int, ...], *, control: bool) -> Evidence:
+    levels = tuple(LevelDesign(name, {"option": name}, {}) for name in names)
+    design = Design(
+        name="simulated", title="option", levels=levels, metric=R2, classes=0, trials=0, epochs=0, sampler="random",
+        pruner="none", evaluation="holdout", rows={}, folds=1, delta=None, alpha=ALPHA, data="simulated",
+        control=names[0] if control else None, seed=0, confirm_seeds=looks[-1], model="", fingerprint="",
+        looks=looks if len(looks) > 1 else (),
+    )  # fmt: skip
+    rows = [
+        ConfirmRow(name, key, "ok", score, score)
+        for name, of_name in zip(names, scores.tolist(), strict=True)
+        for key, score in enumerate(of_name, 1)
+    ]
+    return Evidence(design, (), tuple(rows))
+
+
+def _looks_table(looks: list[int], reports: int, workers: int, designs: list[tuple[int, bool]]) -> None:
+    plans = [tuple(looks), (looks[0],), (looks[-1],)]
+    jobs = [(case, options, plan, control, ahead, reports)
+            for options, control in designs for case in CASES for plan in plans for ahead in (0.0, AHEAD)]  # fmt: skip
+    with ProcessPoolExecutor(workers) as pool:
+        results = dict(zip(jobs, pool.map(until_decided, *zip(*jobs, strict=True)), strict=True))
+    heads = [f"after {', '.join(map(str, plan))} seeds" for plan in plans]
+    print("Each cell: false claims among equal options; differences found; mean seeds of an option, equal and not\n")
+    print(f"| options, pairs | case | {' | '.join(heads)} |\n| --- | --- |{' --- |' * len(plans)}")
+    for options, control in designs:
+        for case in CASES:
+            cells = []
+            for plan in plans:
+                null, power = (results[case, options, plan, control, ahead, reports] for ahead in (0.0, AHEAD))
+                cells.append(f"{null[0]:.3f}; {power[1]:.3f}; {null[2]:.0f}, {power[2]:.0f}")
+            print(f"| {options}, {'with a control' if control else 'all'} | {case} | {' | '.join(cells)} |")
+
+
 def main(arguments: list[str]) -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reports", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--looks", type=int, nargs="+")
     asked = parser.parse_args(arguments)
     designs = [(options, control) for options in (3, 6) for control in (True, False)]
+    if asked.looks:
+        _looks_table(asked.looks, asked.reports, asked.workers, designs)
+        return
     jobs = [(case, options, asked.seeds, control, ahead, asked.reports)
             for options, control in designs for case in CASES for ahead in (0.0, AHEAD)]  # fmt: skip
     with ProcessPoolExecutor(asked.workers) as pool:

@@ -1,6 +1,7 @@
 """The first screen: what it recommends, what it warns of, and the numbers beside each option."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -43,9 +44,16 @@ def test_what_would_settle_the_two_highest_is_the_seeds_of_their_pair():
     findings = analyse(close(adam=0.95, nadam=0.948, sgd=0.9, rmsprop=0.951))
     pair = next(pair for pair in findings.pairs if {pair.a, pair.b} == {"adam", "rmsprop"})
     assert findings.headline.settle == (
-        f"Settling adam against rmsprop at a difference of 0.01 takes about {pair.needed} seeds of each (10 so far): "
-        f"confirm.seeds={pair.needed}"
+        f"Settling adam against rmsprop at a difference of 0.01 takes about {pair.needed} seeds of each (10 so far)."
     )
+
+
+def test_what_settles_it_says_how_long_that_takes_and_by_which_command():
+    ran = {"retraining_s": 60.0, "overrides": ("+sweep=optimizers", "confirm.seeds=10")}
+    head = headline_of(replace(close(adam=0.95, sgd=0.9, rmsprop=0.951), **ran))
+    (needed,) = re.findall(r"takes about (\d+) seeds", head.settle)
+    assert head.settle.endswith(f" seeds of each (10 so far), about {(int(needed) - 10) * 2} minutes here.")
+    assert head.command == f"python -m hpsearch +sweep=optimizers confirm.max_seeds={needed}"
 
 
 def test_levels_within_delta_leave_nothing_to_choose():
@@ -233,9 +241,10 @@ def test_where_nothing_is_shown_to_be_ahead_the_control_has_a_bound_of_what_keep
         f"nadam and rmsprop cannot be told apart from it yet; staying with adam costs at most {most}. "
         "Avoid sgd (0.0525 behind adam)."
     )
-    pair = findings.pairs[0]
-    assert findings.headline.settle.startswith("Settling nadam against adam at a difference of 0.01 takes about ")
-    assert findings.headline.settle.endswith(f"confirm.seeds={pair.needed}")
+    needed = findings.pairs[0].needed
+    assert findings.headline.settle == (
+        f"Settling nadam against adam at a difference of 0.01 takes about {needed} seeds of each (10 so far)."
+    )
 
 
 def test_a_control_that_is_ahead_of_all_others_is_the_winner():

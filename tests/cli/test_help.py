@@ -80,7 +80,7 @@ def test_a_kind_of_report_tells_the_keys_that_it_reads():
 
 def test_the_keys_of_confirming_have_a_page():
     page = option_help(["confirm"], None)
-    assert rows(page)["confirm.seeds"].startswith("auto  fresh seeds that retrain frozen recipes")
+    assert rows(page)["confirm.seeds"].startswith("until_decided  fresh seeds that retrain frozen recipes")
     assert "--help confirm" in help_text(None)
 
 

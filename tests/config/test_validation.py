@@ -134,7 +134,7 @@ def test_a_value_out_of_range_is_refused_with_its_key_rule_and_value(make_config
     ("overrides", "message"),
     [
         ({"seed": -1}, "seed must be >= 0, got -1"),
-        ({"confirm": {"seeds": -1}}, "confirm.seeds must be >= 0 or auto, got -1"),
+        ({"confirm": {"seeds": -1}}, "confirm.seeds must be >= 0 or until_decided, got -1"),
         (
             {"final": {**FINAL, "epochs": 0}},
             "final.epochs must be >= 1 or null, got 0",

@@ -94,6 +94,8 @@ CHANGES = {
     "tracking.tags": {"team": "vision"},
     "tracking.directory": "elsewhere",
     "confirm.seeds": 3,
+    "confirm.max_seeds": 30,
+    "confirm.budget": 0.5,
     "final.sweep": "x",
     "final.run": "0" * 32,
     "final.started_by": "x",

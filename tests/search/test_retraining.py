@@ -11,8 +11,9 @@ from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.records import Status
+from hpsearch.search import retraining
 from hpsearch.search.driver import Driver
-from hpsearch.search.retraining import FrozenRecipe, RetrainingLog, Retrainings
+from hpsearch.search.retraining import FrozenRecipe, RetrainingLog
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
 from hpsearch.tracking.tracker import Tracker
@@ -41,10 +42,10 @@ def confirm(place, config, seeds, behaviour="answer"):
 
 
 def retrain(recipe, seeds, tracker, run, signals, told, executor=None):
-    retrainings, log = Retrainings([recipe], seeds), RetrainingLog(tracker, run, MADE_WITH, [recipe])
+    log = RetrainingLog(tracker, run, MADE_WITH, [recipe])
     driver = Driver(log, lambda _: FleetScheduler(executor, {}, 1), signals, lambda r: told.append(r.k), ignore)
-    (records,) = retrainings.finish(driver)
-    return [record.result.status for record in records]
+    asked = retraining.retrain([recipe], (seeds,), driver, lambda _: (), ignore)
+    return [record.result.status for record in asked.records]
 
 
 def ended(place):

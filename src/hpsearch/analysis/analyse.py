@@ -4,17 +4,24 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
 from hpsearch.analysis.answers import answers_of, limits_of, space_hash
 from hpsearch.analysis.comparison.calibrated_losses import calibrated_losses
 from hpsearch.analysis.comparison.factorial import effects_of, why_no_effects
-from hpsearch.analysis.comparison.levels import compare_levels, confirm_levels, contenders_of, family_of
+from hpsearch.analysis.comparison.levels import (
+    compare_levels,
+    confirm_levels,
+    contenders_of,
+    family_of,
+    undecided_levels,
+)
 from hpsearch.analysis.comparison.refusals import is_refused, refusing_rules
 from hpsearch.analysis.comparison.time_to_target import time_ratios
 from hpsearch.analysis.evidence import ConfirmRow, Evidence
+from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.summary import best_probability, explore_level, flips
 from hpsearch.analysis.findings import Findings, Pair, Rule, RuleResult
 from hpsearch.analysis.headline import headline
@@ -38,12 +45,8 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
     check(evidence)
     digest = digest_of(evidence)
     looks = count_looks(evidence, digest)
-    gates = design_gates(evidence, looks)
+    gates, explored = _gates(evidence, looks, seed)
     refused = is_refused(gates, Rule.INDEPENDENT_DRAWS, Rule.NO_PRUNING)
-    explored = {
-        level.name: explore_level(evidence, level.name, refused=refused, seed=seed) for level in evidence.design.levels
-    }
-    gates += search_gates(evidence, explored)
     apart = refused or is_refused(gates, Rule.LEVELS_OTHERWISE_ALIKE, Rule.COMPARABLE_LOSSES)
     confirmed = confirm_levels(evidence, explored, gates)
     family = family_of(evidence, looks)
@@ -79,6 +82,28 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
     )
 
 
+def _gates(evidence: Evidence, looks: int, seed: int) -> tuple[list[RuleResult], dict[str, SearchSummary]]:
+    """What the rules find before anything is compared, and what the search found."""
+    gates = design_gates(evidence, looks)
+    refused = is_refused(gates, Rule.INDEPENDENT_DRAWS, Rule.NO_PRUNING)
+    explored = {
+        level.name: explore_level(evidence, level.name, refused=refused, seed=seed) for level in evidence.design.levels
+    }
+    return gates + search_gates(evidence, explored), explored
+
+
+def levels_to_retrain(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> list[str]:
+    """The levels that more seeds are needed of, as `analyse` would judge; empty once all comparisons are decided.
+
+    Args:
+        evidence: As it is at a planned look.
+        seed: Of every bootstrap.
+    """
+    looks = count_looks(evidence, digest_of(evidence))
+    gates, _ = _gates(evidence, looks, seed)
+    return undecided_levels(evidence, compare_levels(evidence, family_of(evidence, looks), gates)[0])
+
+
 def _notes(evidence: Evidence, alpha: float, pairs: Iterable[Pair], gates: Iterable[RuleResult]) -> dict[str, str]:
     """Further lines for the appendix."""
     passed = Counter(gate.action.value for gate in gates)
@@ -91,9 +116,13 @@ def _notes(evidence: Evidence, alpha: float, pairs: Iterable[Pair], gates: Itera
 
 
 def count_looks(evidence: Evidence, digest: str) -> int:
-    """Distinct sets of retrainings that reports of this question have shown, this one included; no look at none."""
+    """Distinct sets of retrainings that reports of this question have shown, this one included; no look at none.
+
+    Planned looks of the same retrainings count as one: they share alpha among themselves.
+    """
     nothing = digest_of_rows(())
-    return max(1, len({*evidence.design.shown_before, digest} - {nothing}))
+    planned = {digest_of(evidence.at_look(seeds)) for seeds in evidence.design.looks}
+    return max(1, len({*evidence.design.shown_before, digest} - {nothing} - (planned - {digest})))
 
 
 def digest_of(evidence: Evidence) -> str:
@@ -101,12 +130,14 @@ def digest_of(evidence: Evidence) -> str:
     keys = Counter(row.key for row in evidence.confirm)
     # What no pair uses is not looked at: a final retrains one recipe on seeds of its own.
     several = len(evidence.design.levels) > 1
-    return digest_of_rows(row for row in evidence.confirm if keys[row.key] > 1 or not several)
+    rows = [row for row in evidence.confirm if keys[row.key] > 1 or not several]
+    return digest_of_rows(rows, evidence.design.looks)
 
 
-def digest_of_rows(rows: Iterable[ConfirmRow]) -> str:
-    """The digest of these rows."""
+def digest_of_rows(rows: Iterable[ConfirmRow], looks: Sequence[int] = ()) -> str:
+    """The digest of these rows, and of the looks at them that are planned."""
     told = sorted(json.dumps(_told(row), sort_keys=True) for row in rows)
+    told += [json.dumps(looks)] if told and looks else []
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 

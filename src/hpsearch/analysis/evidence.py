@@ -5,7 +5,7 @@ Scores are higher where a result is better: losses and errors come negated.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -71,6 +71,8 @@ class Design:
         search_keys: Pairing keys that the search was trained with, which no retraining may have.
         concurrent: Trainings that ran at a time on one device, so that their seconds say nothing.
         openings: How often the sealed test set was opened, by any sweep on it.
+        looks: Planned looks at the retrainings: how many seeds each of them waits for, ascending; empty for one look at
+            whatever there is.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Design:
     search_keys: tuple[int, ...] = (0,)
     concurrent: int = 1
     openings: int = 0
+    looks: tuple[int, ...] = ()
 
     @property
     def is_foreign(self) -> bool:
@@ -230,12 +233,23 @@ Row = TypeVar("Row", TrialRow, ConfirmRow)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that one report is made from."""
+    """Everything that one report is made from.
+
+    Attributes:
+        design: What was set before.
+        trials: Of the search.
+        confirm: Retrainings on fresh seeds.
+        tests: Openings of the test set.
+        retraining_s: Seconds that one retraining took here, among those that ran beside it; NaN if they are not known.
+        overrides: Those of the command that ran the sweep; empty if they are not known.
+    """
 
     design: Design
     trials: tuple[TrialRow, ...]
     confirm: tuple[ConfirmRow, ...] = ()
     tests: tuple[TestRow, ...] = ()
+    retraining_s: float = math.nan
+    overrides: tuple[str, ...] = ()
     _draws: Mapping[str, list[TrialRow]] = field(init=False, repr=False, compare=False)
     _confirmed: Mapping[str, list[ConfirmRow]] = field(init=False, repr=False, compare=False)
 
@@ -261,6 +275,12 @@ class Evidence:
     def confirmed(self, level: str) -> list[ConfirmRow]:
         """The retrainings of a level's recipe, by key."""
         return list(self._confirmed.get(level, ()))
+
+    def at_look(self, seeds: int) -> "Evidence":
+        """What was known at the planned look at so many seeds; at the last one, everything."""
+        if seeds >= max(self.design.looks, default=0):
+            return self
+        return replace(self, confirm=tuple(row for row in self.confirm if row.key <= seeds))
 
 
 def _by_level(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -340,6 +340,7 @@ class Headline:
         status: `claim`, `equivalent`, `inconclusive`, `refused` or `exploratory`.
         sentence: What to use, how sure that is, and what to avoid.
         settle: What would settle what is open; empty if nothing is, or nobody knows.
+        command: That does so; empty if none is known.
         cost: What the answer has cost.
         standings: Every option, the highest mean first.
     """
@@ -347,6 +348,7 @@ class Headline:
     status: str
     sentence: str
     settle: str
+    command: str
     cost: str
     standings: tuple[Standing, ...]
 

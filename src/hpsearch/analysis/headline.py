@@ -12,7 +12,17 @@ from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.findings import Action, Confirmed, Headline, Pair, Rule, RuleResult, Standing
 from hpsearch.analysis.standings import FEW_TRIALS, standings
-from hpsearch.formatting import capital, number_of, plural, show_interval, show_like, show_number, visible
+from hpsearch.formatting import (
+    capital,
+    number_of,
+    plural,
+    show_duration,
+    show_interval,
+    show_like,
+    show_number,
+    visible,
+)
+from hpsearch.quoting import command_line
 from hpsearch.statistics.intervals import Z
 from hpsearch.statistics.proportions import newcombe
 from hpsearch.statistics.tuning_curves import FEWEST_TRIALS
@@ -55,9 +65,9 @@ def headline(
         return None
     words = _Sentences if evidence.design.control is None else _AgainstControl
     rows = standings(evidence, explored, confirmed, pairs, family)
-    said = words(evidence.design, rows, pairs, gates, family.fewest)
+    said = words(evidence, rows, pairs, gates, family.fewest)
     status, sentence = said.answer()
-    return Headline(status, sentence, said.settle(), _cost(evidence), said.standings)
+    return Headline(status, sentence, *said.settle(), _cost(evidence), said.standings)
 
 
 def _cost(evidence: Evidence) -> str:
@@ -71,15 +81,28 @@ def _cost(evidence: Evidence) -> str:
     return f"{' and '.join(parts)}{epochs}" if parts else ""
 
 
+def _about(seconds: float) -> str:
+    """`less than a minute`, `about 8 minutes`, `about 2 h 5 min`."""
+    if seconds < 60:
+        return "less than a minute"
+    minutes = round(seconds / 60)
+    return f"about {number_of(minutes, 'minute') if minutes < 60 else show_duration(60 * minutes)}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Sentences:
     """The words of the first screen, from the standings and the verdicts."""
 
-    design: Design
+    evidence: Evidence
     standings: tuple[Standing, ...]
     pairs: Sequence[Pair]
     gates: Sequence[RuleResult]
     fewest: int
+
+    @property
+    def design(self) -> Design:
+        """What was set before."""
+        return self.evidence.design
 
     @property
     def options(self) -> str:
@@ -299,29 +322,45 @@ class _Sentences:
         left = [row.level for row in self.left if math.isfinite(row.mean)]
         return self._pair(left[0], left[1]) if len(left) > 1 else None
 
-    def settle(self) -> str:
-        """The seeds that would tell the first open pair apart, or why more would not."""
+    def settle(self) -> tuple[str, str]:
+        """The seeds that would tell the first open pair apart, or why more would not; the command that adds them."""
         if not any(not pair.refused for pair in self.pairs):
             return self._enough()
         pair = self._open_pair()
         if pair is None or pair.state != State.INCONCLUSIVE or pair.needed is None or pair.needed <= pair.n:
-            return ""
+            return "", ""
         delta = f" at a difference of {self.design.delta:g}" if self.design.delta is not None else ""
         a, b = visible(pair.a), visible(pair.b)
         if pair.needed > FAR * pair.n:
             many = f"about {pair.needed}" if pair.needed <= MOST_SEEDS else f"more than {MOST_SEEDS:,}"
-            return f"{a} and {b} are too close to settle{delta}: that takes {many} seeds of each."
-        seeds = f"about {number_of(pair.needed, 'seed')} of each ({pair.n} so far)"
-        how = ROWS if self.design.is_foreign else f"confirm.seeds={pair.needed}"
-        return f"Settling {a} against {b}{delta} takes {seeds}: {how}"
+            return f"{a} and {b} are too close to settle{delta}: that takes {many} seeds of each.", ""
+        seconds = self.evidence.retraining_s * (pair.needed - pair.n) * len(self._open())
+        time = f", {_about(seconds)} here" if math.isfinite(seconds) else ""
+        seeds = f"about {number_of(pair.needed, 'seed')} of each ({pair.n} so far){time}"
+        if self.design.is_foreign:
+            return f"Settling {a} against {b}{delta} takes {seeds}: {ROWS}", ""
+        return f"Settling {a} against {b}{delta} takes {seeds}.", self._command(f"confirm.max_seeds={pair.needed}")
 
-    def _enough(self) -> str:
+    def _command(self, override: str) -> str:
+        """The command of the sweep with another override about fresh seeds; empty where it is not known."""
+        kept = [each for each in self.evidence.overrides if not each.startswith("confirm.")]
+        return command_line([*kept, override]) if kept else ""
+
+    def _open(self) -> set[str]:
+        """Options that more seeds would be trained of: those of comparisons that are not decided."""
+        open_ = [pair for pair in self.pairs if pair.state == State.INCONCLUSIVE]
+        return {name for pair in open_ for name in (pair.a, pair.b) if name in {row.level for row in self.left}}
+
+    def _enough(self) -> tuple[str, str]:
         """The seeds that a first test takes, where nothing but seeds is missing."""
         short = next((one for one in self.gates if one.rule == Rule.ENOUGH_SEEDS and one.action == Action.REFUSE), None)
         if short is None or refusing_rules(self.gates):
-            return ""
+            return "", ""
         takes = f"A test takes at least {self.fewest} fresh seeds of each option"
-        return f"{takes}: {ROWS if self.design.is_foreign else short.fix}"
+        if self.design.is_foreign:
+            return f"{takes}: {ROWS}", ""
+        command = self._command(short.fix) if short.fix.startswith("confirm.") else ""
+        return f"{takes}{'.' if command else f': {short.fix}'}", command
 
 
 def _listed(names: Sequence[str]) -> str:

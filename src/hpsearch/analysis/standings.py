@@ -14,6 +14,7 @@ from hpsearch.analysis.exploration.trial_pool import trial_pool
 from hpsearch.analysis.findings import Confirmed, Pair, Standing
 from hpsearch.statistics.compact_letters import compact_letters
 from hpsearch.statistics.corrected_resampling import corrected_interval
+from hpsearch.statistics.group_sequential import part_of_look
 from hpsearch.statistics.paired_tests import differences, sign_flip_interval
 from hpsearch.statistics.tuning_curves import curves
 
@@ -107,7 +108,8 @@ def _at_most_behind(evidence: Evidence, family: ComparisonFamily) -> dict[str, f
     each = 2 * family.alpha / (len(names) - 1)
     bounds: dict[str, list[float]] = {name: [] for name in names}
     for paired in pair_up_all(evidence, [*combinations(names, 2)]):
-        low, high = _difference(paired, family, each)
+        part = part_of_look(evidence.design.looks, max(paired.keys, default=0))
+        low, high = _difference(paired, family, each * part)
         bounds[paired.a].append(-low)
         bounds[paired.b].append(high)
     known = {name: [bound for bound in own if not math.isnan(bound)] for name, own in bounds.items()}

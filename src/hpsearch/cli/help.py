@@ -90,7 +90,7 @@ def _page(argument: str, config_dir: Path | None, problems: list[str]) -> str:
     group, equals, option = argument.partition("=")
     groups = [*KINDS, *ACTIONS, "confirm"]
     if argument == "confirm":
-        return "\n".join(["confirm", "", *_primary_keys("confirm", Confirm, ["seeds"])])
+        return "\n".join(["confirm", "", *_primary_keys("confirm", Confirm, ["seeds", "max_seeds", "budget"])])
     if group not in groups:
         problems.append(f"--help {argument}: {group} is not a group of options: {nearest(group, groups)}")
         return ""

@@ -34,7 +34,8 @@ def evidence_of(sweep: LoadedSweep, current: Config, finals: list[Opened], openi
     design = reader.design(openings)
     trials = tuple(reader.trial(record, design) for record in _comparable(sweep).values())
     confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(sweep.confirmed))
-    return Evidence(design, trials, confirm, rows_of(finals, design, openings))
+    tests, overrides = rows_of(finals, design, openings), tuple(sweep.specification.overrides)
+    return Evidence(design, trials, confirm, tests, sweep.retraining_s, overrides)
 
 
 def _comparable(sweep: LoadedSweep) -> dict[tuple[str, int], Record]:
@@ -90,6 +91,7 @@ class _Reader:
             fingerprint=specification.fingerprint,
             facts=self._facts(),
             openings=len(openings),
+            looks=self._sweep.looks if len(self._sweep.looks) > 1 else (),
             devices=self._made_with("device"),
             commits=self._made_with("code"),
             mismatched=confounded(specification.fingerprinted),

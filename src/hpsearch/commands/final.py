@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hpsearch.commands.confirm import retrain
+from hpsearch.commands.confirm import SeedProgress
 from hpsearch.commands.final_target import choose
 from hpsearch.commands.observer import Observer
 from hpsearch.commands.previous_reports import noted_by_user
@@ -31,7 +31,8 @@ from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan, train_
 from hpsearch.formatting import number_of
 from hpsearch.jobs import RefitJob, TrialJob
 from hpsearch.records import Status, TrialResult
-from hpsearch.search.retraining import FrozenRecipe, RetrainingLog, Retrainings
+from hpsearch.search.driver import Driver
+from hpsearch.search.retraining import FrozenRecipe, RetrainingLog, retrain
 from hpsearch.search.space import Composed
 from hpsearch.secrets import mask_uri
 from hpsearch.store.atomic_files import write_atomic
@@ -189,8 +190,10 @@ def _evaluate_champion(
         recipe = FrozenRecipe(final.trial, final.named.store.confirmation(final.champion.level, final.champion.k))
         log = RetrainingLog(tracker, run, Provenance.here(checked.device), [recipe])
         with observer.phase(f"confirming on {number_of(seeds, 'fresh seed')}"):
-            (records,) = retrain(Retrainings([recipe], seeds), log, lambda _: scheduler, signals, observer)
-        results = [record.result for record in records]
+            progress = SeedProgress(observer)
+            driver = Driver(log, lambda _: scheduler, signals, progress.seed_done, observer.underway)
+            asked = retrain([recipe], (seeds,), driver, lambda _: (), progress.expect)
+        results = [record.result for record in asked.records]
         if results:
             observer.champion_confirmed(final, results)
         models = _refit(final, current, results, scheduler, signals, observer)

@@ -9,9 +9,10 @@ from pathlib import Path
 from hpsearch.analysis.analyse import analyse, digest_of
 from hpsearch.analysis.answers import SCOPE
 from hpsearch.analysis.comparison.verdict import State
+from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.findings import Findings
 from hpsearch.commands.evidence import evidence_of
-from hpsearch.commands.previous_reports import seen_before
+from hpsearch.commands.previous_reports import EarlierViews, seen_before
 from hpsearch.commands.test_set_evidence import opened_by
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.model import LsuvInit, MlpModel
@@ -101,23 +102,39 @@ def publish(sweep: LoadedSweep, current: Config, tracker: Tracker, run: SweepRun
         ConfigError: If no trial has finished.
     """
     _require_trials(sweep)
-    test = sweep.specification.data.test
-    openings = tracker.ledger.openings(test.digest) if test else []
-    keys = ("opening", "claimant", "granted_at", "purpose")
-    ledger = [{key: str(getattr(opening, key)) for key in keys} for opening in openings]
-    evidence = evidence_of(sweep, current, opened_by(tracker.stored, run), ledger)
-    digest = digest_of(evidence)
-    seen = seen_before(sweep.specification, digest, tracker.looks, run)
-    design = replace(evidence.design, shown_before=seen.digests, exploratory=seen.exploratory)
-    evidence = replace(evidence, design=design)
+    evidence, seen = known_at(sweep, current, tracker, run)
     findings = analyse(evidence)
     if evidence.confirm:  # before anything is shown, so that no view goes uncounted
-        tracker.looks.note(run, ReportView(digest, now_ms(), seen.digests))
+        tracker.looks.note(run, ReportView(findings.digest, now_ms(), seen.digests))
     suffix = "" if current.report.run is None else f"-{current.report.run[:8]}"  # another sweep may have the same name
     folder = Path(current.report.directory) / slug(f"{evidence.design.name}{suffix}")
     files = write_report(findings, folder, theory=signal_theory(sweep, current))
     tracker.log_artifacts(run.run_id, {f"report/{path.relative_to(folder)}": path for path in files})
     return replace(summarize(findings, files), lacking=sweep.lacking)
+
+
+def known_at(
+    sweep: LoadedSweep, current: Config, tracker: Tracker, run: SweepRun, seeds: int | None = None
+) -> tuple[Evidence, EarlierViews]:
+    """Return the evidence about a sweep, and the views of it that precede.
+
+    Args:
+        sweep: The sweep.
+        current: The configuration of this command.
+        tracker: The tracker of its runs.
+        run: Its run.
+        seeds: As at the planned look at so many seeds; None: all of it.
+    """
+    test = sweep.specification.data.test
+    openings = tracker.ledger.openings(test.digest) if test else []
+    keys = ("opening", "claimant", "granted_at", "purpose")
+    ledger = [{key: str(getattr(opening, key)) for key in keys} for opening in openings]
+    evidence = evidence_of(sweep, current, opened_by(tracker.stored, run), ledger)
+    if seeds is not None:
+        evidence = evidence.at_look(seeds)
+    seen = seen_before(sweep.specification, digest_of(evidence), tracker.looks, run)
+    design = replace(evidence.design, shown_before=seen.digests, exploratory=seen.exploratory)
+    return replace(evidence, design=design), seen
 
 
 def _require_trials(sweep: LoadedSweep) -> None:

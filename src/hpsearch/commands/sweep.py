@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.commands.best_config import write_best
-from hpsearch.commands.confirm import confirm, confirm_seeds, plan_retrainings, too_few_seeds
+from hpsearch.commands.confirm import Confirmation, retrainings_left, too_few_seeds
 from hpsearch.commands.observer import Observer
 from hpsearch.commands.previous_reports import warn_of_earlier_views, warn_of_opened_rows, warn_of_other_code
 from hpsearch.commands.tracking_run import connect, describe_sweep, running, tracking_uri
@@ -27,7 +27,6 @@ from hpsearch.search.checks import check_truth_table, exhausted
 from hpsearch.search.driver import Driver
 from hpsearch.search.levels import Level
 from hpsearch.search.plan import Plan
-from hpsearch.search.retraining import RetrainingLog, Retrainings
 from hpsearch.search.search_loop import SearchLoop
 from hpsearch.search.space import Composed
 from hpsearch.search.sweep_identity import SweepIdentity, name_of
@@ -48,6 +47,9 @@ from hpsearch.tracking.tracker import Tracker
 if TYPE_CHECKING:
     from hpsearch.commands.publish import PublishedReport
 
+SEEDS = 10
+"""Fresh seeds of a level that workers are reckoned with before the search is done."""
+
 SAMPLE_S = 5.0
 """Interval between two samples of the machine's load."""
 
@@ -65,7 +67,6 @@ class SweepPlan:
         finished: The finished trials among the requested ones.
         missing: The configurations of the other requested trials.
         extra_trials: Number of finished trials beyond the requested ones.
-        seeds: Number of fresh seeds per level; 0 without a comparison.
     """
 
     plan: Plan
@@ -76,12 +77,6 @@ class SweepPlan:
     finished: list[Record]
     missing: list[Config]
     extra_trials: int
-    seeds: int
-
-    @property
-    def retrainings(self) -> Retrainings:
-        """The retrainings of the recipes found so far."""
-        return plan_retrainings(self.plan, self.named.store, self.seeds)
 
     @property
     def config(self) -> Config:
@@ -158,11 +153,13 @@ def run_sweep(
 def _start_workers(sweep: SweepPlan, signals: StopSignals, stack: ExitStack) -> WorkerPool | None:
     """Return workers that have probed the missing configurations; None if there are none."""
     configs = sweep.missing
-    if sweep.seeds and not configs:
-        configs = [job.config for job in sweep.retrainings.jobs.values()]
+    compares = sweep.plan.search.compares
+    if compares and not configs:
+        left = retrainings_left(sweep.config, sweep.plan, sweep.named.store)
+        configs = [job.config for job in left.jobs.values()]
     if not configs:
         return None
-    trainings = len(configs) + sweep.seeds * len(sweep.plan.levels)
+    trainings = len(configs) + (SEEDS * len(sweep.plan.levels) if compares else 0)
     fits = trainings * fits_of(sweep.config, sweep.rows)
     connection.load(tracking_uri(sweep.config))  # while the fork server loads torch, which takes longer
     executor = stack.enter_context(build_executor(sweep.config, sweep.source.data, fits))
@@ -228,9 +225,8 @@ def _run(
         tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
         report = None
         if sweep.plan.search.compares:
-            retrainings = sweep.retrainings
-            seed_log = RetrainingLog(tracker, run, provenance, retrainings.recipes)
-            confirm(retrainings, seed_log, scheduler_for, signals, observer)
+            confirmation = Confirmation(config, sweep.plan, named.store, tracker, run, provenance, observer)
+            confirmation.finish(scheduler_for, signals)
             from hpsearch.commands.publish import publish  # noqa: PLC0415 (matplotlib and scipy, a second)
 
             report = publish(load_from_disk(named.store), config, tracker, run)
@@ -275,10 +271,9 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Command, observ
     configs = plan.foreseen(records, config.search.trials)
     score = Score.of(config, development)
     extra_trials = len(records.keys() - set(requested))
-    seeds = confirm_seeds(config, len(levels)) if config.search.compares else 0
     if config.search.compares and (warning := too_few_seeds(config, len(levels))):
         observer.warn(warning)
-    return SweepPlan(plan, named, source, score, development.n, finished, configs, extra_trials, seeds)
+    return SweepPlan(plan, named, source, score, development.n, finished, configs, extra_trials)
 
 
 def _with_resolved_data(base: Composed, levels: tuple[Level, ...], source: Source, digest: str) -> Plan:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, EXACT, POSITIVE, at_least, check_bounds, require
+from hpsearch.config.bounds import AUTO, BETWEEN_0_AND_1, EXACT, POSITIVE, NullWord, at_least, check_bounds, require
 
 
 @dataclass(kw_only=True, slots=True)
@@ -14,9 +14,17 @@ class Confirm:
     seeds: Annotated[
         int | None,
         at_least(0),
-        "fresh seeds that retrain frozen recipes; auto: 10, or what a comparison of many needs",
-        AUTO,
+        "fresh seeds that retrain frozen recipes; until_decided: 10, and more for those compared levels that are not "
+        "told apart yet",
+        NullWord("until_decided"),
     ]
+    # Have defaults, since models were stored before the keys existed.
+    max_seeds: Annotated[
+        int | None, at_least(1), "seeds of a level at which until_decided ends; auto: what the budget allows", AUTO
+    ] = None
+    budget: Annotated[
+        float, POSITIVE, "what until_decided may train, as a share of the epochs of the search; 10 seeds in any case"
+    ] = 0.2
 
     def __post_init__(self) -> None:
         check_bounds(self, "confirm.")

@@ -3,15 +3,22 @@
 import functools
 import operator
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Annotated, Any
 
 from hpsearch.errors import ConfigError
 
-AUTO = object()
-"""Annotation of a key that accepts `auto` for null."""
+
+@dataclass(frozen=True, slots=True)
+class NullWord:
+    """Annotation of a key that accepts this word for null."""
+
+    word: str
+
+
+AUTO = NullWord("auto")
 
 EXACT = object()
 """Annotation of an integer that must be typed exactly: `2`, not `2.0`."""
@@ -106,9 +113,14 @@ def _bounds(kind: type) -> list[tuple[str, Bound, str]]:
     for name, hint in typing.get_type_hints(kind, include_extras=True).items():
         plain, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
         # For integers only: "> 0 and finite or null" would be ambiguous.
-        instead = (" or auto" if AUTO in notes else " or null") if plain == int | None else ""
+        instead = f" or {null_word(notes)}" if plain == int | None else ""
         bounds += [(name, note, note.rule + instead) for note in notes if isinstance(note, Bound)]
     return bounds
+
+
+def null_word(notes: Iterable[object]) -> str:
+    """The word for null among the annotations of a key: `null` itself unless one says otherwise."""
+    return next((note.word for note in notes if isinstance(note, NullWord)), "null")
 
 
 def meaning(hint: Any) -> str:

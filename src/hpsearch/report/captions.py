@@ -215,6 +215,9 @@ def pairs(findings: Findings) -> str:
         f"T2. Pairs, difference in {name}. A claim needs an adjusted p of at most {ALPHA} = {alpha:.3g}: where it is, "
         f"the adjusted {show_coverage(alpha)} interval excludes 0, for it is the inversion of the test."
     )
+    if design.looks:
+        planned = f"{', '.join(map(str, design.looks[:-1]))} and {design.looks[-1]}"
+        head += f" Looks after {planned} seeds, as planned, share {ALPHA}: a pair has the numbers of its last one."
     if is_folded(findings):
         return (
             f"{head} p: t test over the folds of all seeds, two sided; it and the intervals are {CORRECTED}. P(A > B): "

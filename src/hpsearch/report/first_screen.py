@@ -10,7 +10,7 @@ from hpsearch.analysis.findings import Findings, Standing
 from hpsearch.analysis.standings import FEW_TRIALS, MORE_TRIALS
 from hpsearch.formatting import show_number, show_value, visible
 from hpsearch.metrics import Metric
-from hpsearch.report.blocks import DASH, Cell, Table, table
+from hpsearch.report.blocks import DASH, Block, Cell, Commands, Table, Text, table
 from hpsearch.report.levels import (
     against_control,
     how_compared,
@@ -31,18 +31,28 @@ class FirstScreen:
         sentence: What to use, how sure that is, and what to avoid.
         standings: Every option.
         settle: What would settle what is open; empty if nothing is, or nobody knows.
+        command: That does so; empty if none is known.
     """
 
     status: str
     sentence: str
     standings: Table
     settle: str
+    command: str
 
     @classmethod
     def of(cls, findings: Findings) -> Self | None:
         """The first screen of a comparison; None where one level is all there is."""
         head = findings.headline
-        return None if head is None else cls(head.status, head.sentence, standings_table(findings), head.settle)
+        if head is None:
+            return None
+        return cls(head.status, head.sentence, standings_table(findings), head.settle, head.command)
+
+    @property
+    def next_step(self) -> list[Block]:
+        """What would settle what is open, with its command."""
+        blocks: list[Block] = [Text(self.settle)] if self.settle else []
+        return [*blocks, Commands((self.command,))] if self.command else blocks
 
 
 def standings_table(findings: Findings) -> Table:
@@ -50,12 +60,15 @@ def standings_table(findings: Findings) -> Table:
     rows = _rows(findings)
     design, named = findings.evidence.design, titles(findings, 32)
     metric = design.metric
-    against = against_control(findings)
+    against, apart = against_control(findings), len({row.n for row in rows if row.n}) > 1
     group = f"against {named[design.control]}" if design.control is not None else "group"
     several, few = any(row.n > 1 for row in rows), any(math.isfinite(row.after_few) for row in rows)
     columns: list[tuple[str, list[Cell | str]]] = [
         ("option", [Cell(named[row.level], strong=is_sole_contender(findings, row.level)) for row in rows]),
-        (f"{metric.name} on fresh seeds{' [95 %]' if several else ''}", [_mean(metric, row) for row in rows]),
+        (
+            f"{metric.name} on fresh seeds{' [95 %]' if several else ''}{' (seeds)' * apart}",
+            [_mean(metric, row, apart=apart) for row in rows],
+        ),
         ("worst seed", [_worst(metric, row) if several else DASH for row in rows]),
         (group, [against.get(row.level, row.letters) for row in rows]),
         ("at most behind the best by", [_behind(row) for row in rows]),
@@ -102,14 +115,18 @@ def _table(columns: Sequence[tuple[str, list[Cell | str]]], caption: str, rows: 
     return replace(shown, cards=True)
 
 
-def _mean(metric: Metric, row: Standing) -> str:
-    """Of the seeds that trained, with how many did not; the mean of all seeds where most did not."""
+def _mean(metric: Metric, row: Standing, *, apart: bool) -> str:
+    """Of the seeds that trained, with how many did not; the mean of all seeds where most did not.
+
+    With the number of seeds where options have had different ones.
+    """
     if not row.n:
         return DASH
     if math.isnan(row.mean):
         return f"{row.failed_seeds} of {row.n} seeds diverged"
     low, high = sorted(map(metric.score, row.around))
-    lost = f"; {row.failures.count} of {row.n} {row.failures.word}" if row.failures.count else ""
+    seeds = f" ({row.n})" if apart else ""
+    lost = f"; {row.failures.count} of {row.n} {row.failures.word}" if row.failures.count else seeds
     return f"{interval(metric.score(row.typical), (low, high))}{lost}"
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from hpsearch.analysis.findings import Findings
 from hpsearch.formatting import visible
-from hpsearch.report.blocks import Answers, Beside, Block, Fold, Gallery, Picture, Report, Section, Sentence, Text
+from hpsearch.report.blocks import Answers, Beside, Block, Fold, Gallery, Picture, Report, Section, Sentence
 from hpsearch.report.figures import render as rendering
 from hpsearch.report.figures.mechanism import Theory
 from hpsearch.report.first_screen import FirstScreen
@@ -87,8 +87,7 @@ def markdown(report: Report) -> str:
 
 def first_screen_markdown(first: FirstScreen) -> str:
     """What is read first, without the figure."""
-    settle = (Text(first.settle),) if first.settle else ()
-    blocks = (Answers((Sentence(first.status, first.sentence),), lead=True), first.standings, *settle)
+    blocks = (Answers((Sentence(first.status, first.sentence),), lead=True), first.standings, *first.next_step)
     page = Report("", "", (Section("answer", "", "", blocks),), ())
     return markdown(page).split("##", 1)[1].strip()
 

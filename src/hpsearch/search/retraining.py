@@ -1,6 +1,6 @@
 """Retraining of frozen recipes with fresh seeds; nothing is selected here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hpsearch.jobs import TrialJob
@@ -24,6 +24,11 @@ class FrozenRecipe:
     trial: Trial
     store: SweepStore
 
+    @property
+    def level(self) -> str:
+        """The level that it is of."""
+        return self.trial.level
+
     def on_seed(self, seed: int) -> Trial:
         """The retraining as a trial of the same level, numbered by its seed."""
         return replace(self.trial, k=seed)
@@ -35,23 +40,24 @@ class Retrainings:
 
     Attributes:
         recipes: At most one per level.
-        seeds: Number of fresh seeds; they are numbered from 1.
+        seeds: Number of fresh seeds of each level; they are numbered from 1.
     """
 
     recipes: Sequence[FrozenRecipe]
-    seeds: int
+    seeds: Mapping[str, int]
 
     @property
     def trials(self) -> dict[Key, Trial]:
         """The retrainings by (level, seed), seed by seed."""
-        seeds = range(1, self.seeds + 1)
-        return {trial.key: trial for seed in seeds for trial in (recipe.on_seed(seed) for recipe in self.recipes)}
+        seeds = range(1, max(self.seeds.values(), default=0) + 1)
+        wanted = [(recipe, seed) for seed in seeds for recipe in self.recipes if seed <= self.seeds[recipe.level]]
+        return {trial.key: trial for trial in (recipe.on_seed(seed) for recipe, seed in wanted)}
 
     @property
     def jobs(self) -> dict[Key, TrialJob]:
         """Jobs by (level, seed) of the retrainings without a record, or with a failure that is retried."""
         done = {
-            (recipe.trial.level, seed)
+            (recipe.level, seed)
             for recipe in self.recipes
             for (_, seed), record in recipe.store.records().items()
             if not record.result.status.retried
@@ -59,23 +65,48 @@ class Retrainings:
         missing = {key: trial for key, trial in self.trials.items() if key not in done}
         return {key: TrialJob(trial.config, confirm_seed=trial.k) for key, trial in missing.items()}
 
-    def finish(self, driver: Driver) -> list[list[Record]]:
-        """Run the missing retrainings; even if there are none, commit what an earlier driver finished.
+    @property
+    def records(self) -> list[Record]:
+        """The records that there are, in the order of the levels and seeds."""
+        known = [(recipe, record) for recipe in self.recipes for record in recipe.store.records().values()]
+        return [record for recipe, record in known if record.k <= self.seeds[recipe.level]]
 
-        Args:
-            driver: A driver whose log is the `RetrainingLog` of the same recipes.
 
-        Returns:
-            For each recipe, its records in the order of the seeds.
+def retrain(
+    recipes: Sequence[FrozenRecipe],
+    looks: Sequence[int],
+    driver: Driver,
+    undecided: Callable[[int], Sequence[str]],
+    on_look: Callable[[Retrainings], None],
+) -> Retrainings:
+    """Run the missing retrainings, look by look; even if there are none, commit what an earlier driver finished.
 
-        Raises:
-            StoppedError: On a signal, after all open attempts were closed.
-            ConfigError: If a configuration turns out not to be trainable.
-        """
-        with driver.resuming() as records:
-            driver.train(self.trials, self.jobs)
-        seeds = range(1, self.seeds + 1)
-        return [[records[recipe.trial.level, seed] for seed in seeds] for recipe in self.recipes]
+    Args:
+        recipes: At most one per level.
+        looks: Numbers of fresh seeds, ascending.
+        driver: A driver whose log is the `RetrainingLog` of the same recipes.
+        undecided: Called with the number of seeds of each look but the last, returns the levels that need those of the
+            next one.
+        on_look: Called with the retrainings of each look before they are run.
+
+    Returns:
+        The retrainings that were asked for, which have a record now.
+
+    Raises:
+        StoppedError: On a signal, after all open attempts were closed.
+        ConfigError: If a configuration turns out not to be trainable.
+    """
+    asked = Retrainings(recipes, {recipe.level: 0 for recipe in recipes})
+    with driver.resuming():
+        wanted: Sequence[str] = list(asked.seeds)
+        for seeds in looks if recipes else ():
+            asked = Retrainings(recipes, {**asked.seeds, **dict.fromkeys(wanted, seeds)})
+            on_look(asked)
+            driver.train(asked.trials, asked.jobs)
+            wanted = undecided(seeds) if seeds != looks[-1] else ()
+            if not wanted:
+                break
+    return asked
 
 
 @dataclass
@@ -94,10 +125,10 @@ class RetrainingLog(CommitLog):
         for recipe in self.recipes:
             for (_, seed), attempt in recipe.store.finished().items():
                 self._adopt(recipe.on_seed(seed), attempt)
-                records[recipe.trial.level, seed] = record_of(attempt)
+                records[recipe.level, seed] = record_of(attempt)
         self._close_runs(Role.CONFIRM)
         return records
 
     def _place(self, trial: Trial) -> Place:
-        recipe = next(recipe for recipe in self.recipes if recipe.trial.level == trial.level)
+        recipe = next(recipe for recipe in self.recipes if recipe.level == trial.level)
         return Place(recipe.store, replace(trial, level=NO_LEVEL), recipe.trial, Role.CONFIRM, f"seed {trial.k}")

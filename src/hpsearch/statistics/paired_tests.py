@@ -115,14 +115,14 @@ def _rounding(d: np.ndarray) -> float:
     return 0.0 if np.issubdtype(d.dtype, np.integer) else ROUNDING * float(np.abs(d).sum())
 
 
-def _sign_vectors(n: int, seed: int | np.random.Generator, draws: int = DRAWS) -> np.ndarray:
+def _sign_vectors(n: int, seed: int | np.random.Generator, draws: int | None = None) -> np.ndarray:
     """Return (F, n) int8 of +1 and -1, the first all +1, the last sign always +1: the negated ones are left out.
 
-    All 2^(n - 1) for n <= `EXACT`, otherwise that first one and `draws` random ones.
+    All 2^(n - 1) for n <= `EXACT`, otherwise that first one and `draws` random ones, `DRAWS` by default.
     """
     if n <= EXACT:
         return _every_sign_vector(n)
-    signs = 1 - 2 * np.random.default_rng(seed).integers(2, size=(1 + draws, n), dtype=np.int8)
+    signs = 1 - 2 * np.random.default_rng(seed).integers(2, size=(1 + (draws or DRAWS), n), dtype=np.int8)
     signs[0] = 1
     signs *= signs[:, -1:].copy()
     return signs

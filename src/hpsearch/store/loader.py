@@ -1,8 +1,10 @@
 """Loads a sweep from disk or from MLflow, for reports."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +35,8 @@ class LoadedSweep:
         requested: Requested number of trials, default recipes included; 0 if unknown.
         made_with: Distinct provenances of trials and retrainings; None for those without one.
         damaged: One sentence per damaged file.
+        looks: Numbers of fresh seeds after which levels are compared; empty if none are planned.
+        retrained: Start and end of each retraining, ms since 1970.
     """
 
     specification: Specification
@@ -42,6 +46,16 @@ class LoadedSweep:
     confirmed: dict[Key, tuple[Record, Arrays]] = field(default_factory=dict)
     made_with: set[Provenance | None] = field(default_factory=set)
     damaged: list[str] = field(default_factory=list)
+    looks: tuple[int, ...] = ()
+    retrained: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def retraining_s(self) -> float:
+        """Seconds of one retraining, among those that ran beside it: the time in which any did by their number."""
+        busy, last = 0, 0
+        for start, end in sorted(self.retrained):
+            busy, last = busy + max(0, end - max(start, last)), max(last, end)
+        return busy / 1000 / len(self.retrained) if self.retrained else math.nan
 
     @property
     def compares(self) -> bool:
@@ -78,9 +92,15 @@ def load_from_disk(store: SweepStore) -> LoadedSweep:
     assert specification is not None, store.folder
     finished, damaged = store.survey()
     records = {key: attempt.record for key, attempt in finished.items() if attempt.record is not None}
-    sweep = LoadedSweep(specification, records, lambda key: store.predictions(finished[key]), store.requested())
+    sweep = LoadedSweep(
+        specification,
+        records,
+        lambda key: store.predictions(finished[key]),
+        store.requested(),
+        looks=store.seed_plan().looks,
+    )
     sweep.damaged.extend(damaged)
-    sweep.made_with.update(_provenance(store, attempt, sweep.damaged) for attempt in finished.values())
+    sweep.made_with.update(Provenance.read(_run_file(store, each, sweep.damaged)) for each in finished.values())
     retrained: dict[Key, Provenance | None] = {}
     for level in sweep.levels:
         recipe = sweep.recipe(level)
@@ -89,7 +109,10 @@ def load_from_disk(store: SweepStore) -> LoadedSweep:
             for (_, seed), attempt in fresh.finished().items():
                 if attempt.record is not None:
                     sweep.confirmed[level, seed] = attempt.record, fresh.predictions(attempt)
-                    retrained[level, seed] = _provenance(fresh, attempt, sweep.damaged)
+                    run = _run_file(fresh, attempt, sweep.damaged)
+                    retrained[level, seed] = Provenance.read(run)
+                    if {"started_ms", "ended_ms"} <= run.keys():
+                        sweep.retrained.append((run["started_ms"], run["ended_ms"]))
     sweep.made_with.update(_of_pairs(retrained))
     return sweep
 
@@ -100,13 +123,13 @@ def _of_pairs(retrained: Mapping[Key, Provenance | None]) -> list[Provenance | N
     return [provenance for (_, seed), provenance in retrained.items() if levels[seed] > 1]
 
 
-def _provenance(store: SweepStore, attempt: StoredAttempt, damaged: list[str]) -> Provenance | None:
+def _run_file(store: SweepStore, attempt: StoredAttempt, damaged: list[str]) -> dict[str, Any]:
     assert attempt.record is not None, attempt.folder
     try:
-        return Provenance.read(store.run_file(attempt.record.level, attempt.record.k, attempt.number))
+        return store.run_file(attempt.record.level, attempt.record.k, attempt.number)
     except BrokenFileError as error:
         damaged.append(str(error))
-        return None
+        return {}
 
 
 class SpecificationError(TrackingError):
@@ -156,7 +179,13 @@ def load_from_mlflow(stored: StoredSweeps, sweep: SweepRun, specification: Speci
     confirmed = {key: (record, _arrays(stored, child, record)) for key, (child, record) in sorted(fresh.items())}
     searched = {Provenance.read(child.tags) for child, _ in counted.values()}
     retrained = {key: Provenance.read(child.tags) for key, (child, _) in fresh.items()}
-    return replace(loaded, confirmed=confirmed, made_with={*searched, *_of_pairs(retrained)})
+    return replace(
+        loaded,
+        confirmed=confirmed,
+        made_with={*searched, *_of_pairs(retrained)},
+        looks=stored.looks(sweep),
+        retrained=[child.times for child, _ in fresh.values()],
+    )
 
 
 def _count(counted: dict[Key, tuple[Child, Record]], key: Key, child: Child, record: Record) -> None:

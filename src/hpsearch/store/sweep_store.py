@@ -2,6 +2,7 @@
 
     sweeps/<slug of the name>/sweep.json                      the specification
                              /lock, holder.json               the running driver
+                             /requested.json, seeds.json      how many trials and fresh seeds it was asked for
                              /trials/<slug of the level>/<k>/attempt-<n>/predictions.safetensors, run.json, record.json
                              /final/<slug of the level>/<k>/ champion.json, confirm/trials/…, refit-…/model.safetensors
 
@@ -10,8 +11,9 @@
 
 import contextlib
 import re
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,19 @@ class Attempt:
     folder: Path
     record: Record | None
     problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeedPlan:
+    """How many fresh seeds retrain the recipes of a comparison.
+
+    Attributes:
+        looks: Numbers of seeds after which levels are compared, ascending.
+        seeds: Those of each level, once the comparison has come to its end; empty before.
+    """
+
+    looks: tuple[int, ...] = ()
+    seeds: Mapping[str, int] = field(default_factory=dict)
 
 
 class LateWriteError(HpsearchError):
@@ -105,6 +120,16 @@ class SweepStore:
         """The requested number of trials; 0 before the sweep is started."""
         body = read_sealed(self.folder / "requested.json", "the command that started the sweep writes it anew")
         return 0 if body is None else int(body["trials"])
+
+    def plan_seeds(self, plan: SeedPlan) -> None:
+        """Store the plan of fresh seeds, by which readers compare the levels."""
+        tree = {"looks": list(plan.looks), "seeds": dict(plan.seeds)}
+        write_atomic(self.folder / "seeds.json", dump_checked_json(tree))
+
+    def seed_plan(self) -> SeedPlan:
+        """The plan of fresh seeds; an empty one before there is any."""
+        body = read_sealed(self.folder / "seeds.json", "the command that started the sweep writes it anew")
+        return SeedPlan() if body is None else SeedPlan(tuple(body["looks"]), body["seeds"])
 
     def begin_attempt(self, level: str, k: int) -> int:
         """Create the folder of a new attempt, and return its number: from 1, one above the highest so far."""

@@ -41,6 +41,8 @@ def show_answers(terminal: Terminal, published: "PublishedReport") -> None:
     _show_table(terminal, published.first.standings)
     if published.first.settle:
         terminal.paragraph(published.first.settle)
+    if published.first.command:
+        terminal.line(f"    {published.first.command}")
 
 
 def _show_table(terminal: Terminal, standings: "Table") -> None:

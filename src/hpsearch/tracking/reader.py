@@ -1,5 +1,6 @@
 """Reads back what a tracking store holds of a sweep: enough to make its report without its folder."""
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -21,6 +22,9 @@ PARENT = "mlflow.parentRunId"
 REQUESTED = "trials_requested"
 """Tag of a sweep's run: total number of requested trials, of all levels and including default recipes."""
 
+LOOKS = "looks_planned"
+"""Tag of a sweep's run: numbers of fresh seeds after which its levels are compared, as JSON."""
+
 NAMES_OF_SWEEPS = """
     SELECT name.value FROM tags AS name
     JOIN tags AS role ON role.run_uuid = name.run_uuid AND role.key = 'role' AND role.value = 'parent'
@@ -41,11 +45,13 @@ class Child:
         attempt: The attempt it stands for.
         tags: Its tags.
         metrics: Last value of each metric.
+        times: Its start and end, ms since 1970; both 0 while it runs.
     """
 
     attempt: Attempt
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    times: tuple[int, int] = (0, 0)
 
     @property
     def has_record(self) -> bool:
@@ -105,6 +111,10 @@ class StoredSweeps:
         text = self._store.run(sweep.run_id).data.tags.get(REQUESTED, "")
         return int(text) if text.isdecimal() else 0
 
+    def looks(self, sweep: SweepRun) -> tuple[int, ...]:
+        """Return the numbers of fresh seeds after which levels are compared; empty if none are recorded."""
+        return tuple(json.loads(self._store.run(sweep.run_id).data.tags.get(LOOKS, "[]")))
+
     def origin(self, sweep: SweepRun) -> Origin:
         """Return when a sweep was started, by whom, and its fingerprint."""
         run = self._store.run(sweep.run_id)
@@ -135,7 +145,8 @@ def _sweep(run: "Run") -> SweepRun:
 
 def _child(run: "Run") -> Child | None:
     attempt = attempt_of(run)
-    return None if attempt is None else Child(attempt, dict(run.data.tags), dict(run.data.metrics))
+    times = (int(run.info.start_time), int(run.info.end_time)) if run.info.end_time else (0, 0)
+    return None if attempt is None else Child(attempt, dict(run.data.tags), dict(run.data.metrics), times)
 
 
 def names_in_file(uri: str) -> list[str] | None:

@@ -5,6 +5,7 @@ a key tag before they are created again, and MLflow drops a metric that already 
 and timestamp.
 """
 
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from hpsearch.secrets import mask_uri
 from hpsearch.tracking.claim_ledger import SealLedger
 from hpsearch.tracking.client import NOTE, Store
 from hpsearch.tracking.connection import connect, resolve_uri, sqlite_file
-from hpsearch.tracking.reader import PARENT, StoredSweeps
+from hpsearch.tracking.reader import LOOKS, PARENT, StoredSweeps
 from hpsearch.tracking.relocation import follow_moved
 from hpsearch.tracking.report_views import ReportViews
 from hpsearch.tracking.run_format import (
@@ -146,6 +147,10 @@ class Tracker:
         """Replace the description on the pages of a sweep."""
         self._store.describe_experiment(sweep.experiment_id, {NOTE: description})
         self._store.log(sweep.run_id, tags={NOTE: description})
+
+    def plan_looks(self, sweep: SweepRun, looks: Sequence[int]) -> None:
+        """Record the numbers of fresh seeds after which the levels of a sweep are compared."""
+        self._store.log(sweep.run_id, tags={LOOKS: json.dumps(list(looks))})
 
     def find_sweep(self, name: str, identity: str) -> SweepRun | None:
         """Return the sweep without changing it; None if it is not in this store."""

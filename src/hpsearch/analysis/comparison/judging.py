@@ -49,11 +49,13 @@ class PairCase:
         paired: What was measured.
         numbers: What follows from it.
         claim: What test and intervals allow.
+        family: What it shares with the other pairs that were compared with it.
     """
 
     paired: PairedScores
     numbers: PairStatistics
     claim: ClaimKind
+    family: ComparisonFamily
 
     @property
     def side(self) -> int:
@@ -74,13 +76,11 @@ class JudgingContext:
 
     Attributes:
         evidence: Everything.
-        family: What all comparisons share.
         gates: All rules that can stand against a comparison or a claim.
         cyclic_claims: Claims that contradict others, because they rest on other keys.
     """
 
     evidence: Evidence
-    family: ComparisonFamily
     gates: Sequence[RuleResult]
     cyclic_claims: set[Names] = field(default_factory=set)
 
@@ -111,8 +111,8 @@ def never_compared(grounds: JudgingContext, case: PairCase) -> Refusal | None:
     for closed in refusing_rules(grounds.gates):
         return Refusal(*names, closed.rule, closed.reason, closed.fix)
     lack = missing_score_of_any(grounds.evidence, names)
-    if not enough(case.paired, grounds.family):
-        about = about_seeds(design, grounds.family, case.paired)
+    if not enough(case.paired, case.family):
+        about = about_seeds(design, case.family, case.paired)
         if lack is None:
             return Refusal(*names, Rule.ENOUGH_SEEDS, *about)
         return Refusal(*names, Rule.NO_MISSING_PAIR, *lack)
@@ -156,14 +156,14 @@ def _reliability(grounds: JudgingContext, case: PairCase, means: Refusal | None 
     """
     paired, p = case.paired, case.numbers.p_reliability
     a, b = paired.failed
-    side = more_reliable(paired, p, grounds.family.alpha)
+    side = more_reliable(paired, p, case.family.alpha)
     if not side:
         return None
     ahead, loser = (paired.a, paired.b) if side > 0 else (paired.b, paired.a)
     if against(grounds.gates, Withheld.LOSS, loser) or against(grounds.gates, Withheld.CLAIM, ahead, loser):
         return None
     shares = f"{shares_failed(paired)}; with these as the lowest, sign-flip test on ranks, adjusted p = {p:.2g}"
-    by_shares = fisher(a.count, a.n, b.count, b.n) <= grounds.family.alpha
+    by_shares = fisher(a.count, a.n, b.count, b.n) <= case.family.alpha
     rule, fix = (means.rule, means.fix) if means is not None else (None, "")
     return Reliability(paired.a, paired.b, ahead, shares, by_shares, _typical(case), rule, fix)
 
@@ -191,20 +191,20 @@ def _difference(case: PairCase) -> str:
 
 
 def _statement(grounds: JudgingContext, case: PairCase) -> Statement:
-    family, one, (low, high) = grounds.family, case.numbers, case.numbers.ci_sim or NOWHERE
+    family, one, (low, high) = case.family, case.numbers, case.numbers.ci_sim or NOWHERE
     return Statement(
         a=case.paired.a, b=case.paired.b, diff=one.diff, low=low, high=high, se=one.se, n=one.n,
         n_trials=_common_trials(grounds.evidence, case.paired), delta=family.delta, claim=case.claim, crossed=one.wider,
         seeds_needed=one.needed if family.delta is not None else None, alpha=family.alpha,
         unit="paired seeds" if family.ratio is None else "folds",
-        trained=case.paired.n if family.ratio is None and one.n < case.paired.n else None, risk=_risk(grounds, case),
+        trained=case.paired.n if family.ratio is None and one.n < case.paired.n else None, risk=_risk(case),
     )  # fmt: skip
 
 
-def _risk(grounds: JudgingContext, case: PairCase) -> str:
+def _risk(case: PairCase) -> str:
     """How often each level failed, in a sentence, and what is typical where the pair was not compared by it."""
     paired = case.paired
-    if grounds.family.ratio is not None or not paired.unreliable:
+    if case.family.ratio is not None or not paired.unreliable:
         return ""
     shares = f"{capital(shares_failed(paired))}."
     typical = "" if case.numbers.n < paired.n or trained_keys(paired).all() else _typical(case)

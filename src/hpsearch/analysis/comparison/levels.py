@@ -8,6 +8,7 @@ import numpy as np
 
 from hpsearch.analysis.comparison.judging import (
     JudgingContext,
+    Names,
     PairCase,
     claim_of,
     cyclic_claims,
@@ -25,20 +26,26 @@ from hpsearch.analysis.comparison.paired_scores import (
     pair_up_all,
     val_per_train,
 )
-from hpsearch.analysis.comparison.refusals import in_words, without_mean
+from hpsearch.analysis.comparison.refusals import in_words, missing_recipe, without_mean
 from hpsearch.analysis.comparison.sentences import Refusal, Reliability, Statement, sentence
 from hpsearch.analysis.comparison.time_to_target import target_of, time_to
 from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import Evidence, TrialRow
 from hpsearch.analysis.exploration.findings import Interval, SearchSummary
-from hpsearch.analysis.findings import Confirmed, Pair, RuleResult
+from hpsearch.analysis.findings import Confirmed, Pair, Rule, RuleResult
 from hpsearch.analysis.rules.inclusion import inclusion
 from hpsearch.statistics.corrected_resampling import corrected_interval
+from hpsearch.statistics.group_sequential import shares
 from hpsearch.statistics.paired_tests import contenders, mean_interval, spread
 
 
 def family_of(evidence: Evidence, looks: int) -> ComparisonFamily:
-    """The family of all comparisons of a design, its alpha shared by the looks."""
+    """The family of all comparisons of a design.
+
+    Args:
+        evidence: With the design.
+        looks: Unplanned looks, this one included: they share alpha.
+    """
     design = evidence.design
     ratio = val_per_train(design) if design.folds > 1 else None
     return ComparisonFamily(max(1, len(design.pairs)), design.alpha / looks, design.delta, ratio)
@@ -118,15 +125,50 @@ def compare_levels(
     """
     if not any(outcomes(evidence, level.name) for level in evidence.design.levels):
         return (), inclusion(evidence.design, ())
-    measured = pair_up_all(evidence, evidence.design.pairs)
-    cases = [
-        PairCase(paired, one, claim_of(paired, one))
-        for paired, one in zip(measured, measure(measured, family), strict=True)
-    ]
-    grounds = JudgingContext(evidence, family, gates, cyclic_claims([case.order for case in cases if case.side]))
-    included = inclusion(evidence.design, orders_found(grounds, cases))
-    grounds = replace(grounds, gates=[*gates, *included])
-    return tuple(_pair(grounds, case) for case in cases), included
+    cases: dict[Names, PairCase] = {}
+    pairs: dict[Names, Pair] = {}
+    included: list[RuleResult] = []
+    before, looks = 0, evidence.design.looks or (1,)
+    for seeds, part in zip(looks, shares(looks), strict=True):
+        measured = pair_up_all(evidence.at_look(seeds), _to_compare(evidence, pairs))
+        if cases:  # those that have got more seeds since
+            measured = [paired for paired in measured if paired.keys[-1:] > (before,)]
+        each = replace(family, part=part, m=len(measured) if cases else family.m)
+        for paired, one in zip(measured, measure(measured, each), strict=True):
+            cases[paired.a, paired.b] = PairCase(paired, one, claim_of(paired, one), each)
+        ordered = cyclic_claims([case.order for case in cases.values() if case.side])
+        grounds = JudgingContext(evidence, gates, ordered)
+        included = inclusion(evidence.design, orders_found(grounds, list(cases.values())))
+        grounds = replace(grounds, gates=[*gates, *included])
+        pairs = {names: _pair(grounds, case) for names, case in cases.items()}
+        before = seeds
+    return tuple(pairs.values()), included
+
+
+def _to_compare(evidence: Evidence, pairs: Mapping[Names, Pair]) -> list[Names]:
+    """The pairs that the next look compares: those that more seeds could decide; all of them at the first look.
+
+    Where all pairs are compared, a level that is behind another is out: it can be none of the best.
+    """
+    if not pairs:
+        return evidence.design.pairs
+    behind = {order_of(pair)[1] for pair in pairs.values() if pair.claim != ClaimKind.NONE}
+    out = behind if evidence.design.control is None else set()
+    open_ = [names for names, pair in pairs.items() if _more_seeds_could_decide(evidence, pair)]
+    return [names for names in open_ if not out.intersection(names)]
+
+
+def _more_seeds_could_decide(evidence: Evidence, pair: Pair) -> bool:
+    if pair.claim != ClaimKind.NONE or pair.state == State.EQUIVALENT:
+        return False
+    lost = any(missing_recipe(evidence, level) for level in (pair.a, pair.b))
+    return not lost and set(pair.refused) <= {Rule.ENOUGH_SEEDS, Rule.NO_MISSING_PAIR}
+
+
+def undecided_levels(evidence: Evidence, pairs: Sequence[Pair]) -> list[str]:
+    """The levels that the next look needs more seeds of, in the order of the design."""
+    open_ = {level for names in _to_compare(evidence, {(pair.a, pair.b): pair for pair in pairs}) for level in names}
+    return [level.name for level in evidence.design.levels if level.name in open_]
 
 
 def _pair(grounds: JudgingContext, case: PairCase) -> Pair:

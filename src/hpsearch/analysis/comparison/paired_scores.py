@@ -169,25 +169,36 @@ class ComparisonFamily:
 
     Attributes:
         m: Comparisons, also those that are refused; at least 1.
-        alpha: Error rate of all claims together, already divided by the number of looks.
+        alpha: Error rate of all claims together, already divided by the number of unplanned looks.
         delta: Smallest difference that matters; None if none is declared.
         ratio: n_val / n_train of folds; None for a hold-out.
+        part: Part of alpha that is spent by the planned look at which they are compared.
     """
 
     m: int
     alpha: float
     delta: float | None
     ratio: float | None
+    part: float = 1.0
+
+    @property
+    def spent(self) -> float:
+        """Error rate of all claims of this look together."""
+        return self.alpha * self.part
+
+    def for_looks(self, p: float) -> float:
+        """A p that is adjusted for the comparisons of this look, adjusted for all looks: to compare with `alpha`."""
+        return min(1.0, p / self.part)
 
     @property
     def each(self) -> float:
         """Alpha of one of m simultaneous intervals."""
-        return self.alpha / self.m
+        return self.spent / self.m
 
     @property
     def fewest(self) -> int:
         """Common keys without which no claim is possible, however large an effect is."""
-        return 2 if self.ratio is not None else minimum_seeds(self.m, self.alpha)
+        return 2 if self.ratio is not None else minimum_seeds(self.m, self.spent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +216,8 @@ class PairStatistics:
         seed_part: Variance that comes from seeds, where it was split.
         image_part: Variance that comes from images.
         p: Two-sided.
-        p_adjusted: Adjusted for all comparisons.
-        p_holm: Adjusted by Holm, which is at least as large.
+        p_adjusted: Adjusted for all comparisons and all planned looks.
+        p_holm: Adjusted for the comparisons by Holm, which is at least as large, and for the looks.
         superiority: Share of keys on which a is ahead, ties counted half.
         needed: Seeds for 80 % power.
         mean: Mean difference of all keys, those on which either failed among them; NaN where one diverged.
@@ -250,8 +261,9 @@ def measure(measured: Sequence[PairedScores], family: ComparisonFamily) -> list[
         for at, one in zip(tested, _over_seeds([measured[at] for at in tested], family), strict=True):
             found[at] = one
     tested = [at for at in tested if not math.isnan(found[at].p)]
-    adjusted = holm_levels(np.array([found[at].p for at in tested]), family.alpha, family.m)
-    for at, (p_holm, level) in zip(tested, adjusted, strict=True):
+    adjusted = holm_levels(np.array([found[at].p for at in tested]), family.spent, family.m)
+    for at, (of_look, level) in zip(tested, adjusted, strict=True):
+        p_holm = family.for_looks(of_look)
         found[at] = replace(found[at], p_holm=p_holm)
         folds = measured[at].folds
         if family.ratio is not None and folds is not None:
@@ -276,17 +288,18 @@ def _over_seeds(measured: Sequence[PairedScores], family: ComparisonFamily) -> l
     asked = [(measured[at].keys, ranks_of(measured[at])) for at in ranked]
     kept = {at: compared_keys(measured[at], family) for at in differing}
     asked += [(np.array(measured[at].keys)[kept[at]].tolist(), _flipped(measured[at], kept[at])) for at in differing]
-    tests = step_down(asked, family.alpha, family.m + len(asked) - len(measured))
+    tests = step_down(asked, family.spent, family.m + len(asked) - len(measured))
     by_ranks = dict(zip(ranked, tests, strict=False))
     by_scores = dict(zip(differing, tests[len(ranked) :], strict=True))
     found = []
     for at, paired in enumerate(measured):
         d, main = differences(paired.scores_a, paired.scores_b), by_scores.get(at, by_ranks.get(at))
         assert main is not None, paired
-        ranks = by_ranks[at].p_adjusted if at in by_ranks else math.nan
+        ranks = family.for_looks(by_ranks[at].p_adjusted) if at in by_ranks else math.nan
         tested = PairStatistics(
-            paired.n, p=main.p, p_adjusted=main.p_adjusted, superiority=superiority(d), p_reliability=ranks
-        )
+            paired.n, p=main.p, p_adjusted=family.for_looks(main.p_adjusted), superiority=superiority(d),
+            p_reliability=ranks,
+        )  # fmt: skip
         found.append(_with_scores(tested, paired, kept[at], main, family) if at in kept else tested)
     return found
 

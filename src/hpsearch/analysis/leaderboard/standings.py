@@ -85,8 +85,8 @@ def compare_with_first(sweeps: Sequence[Sweep], entries: Sequence[Entry]) -> tup
     measured = [pair_up(pair, *(level.name for level in pair.design.levels)) for pair in pairs]
     known = zip(measured, measure(measured, family), strict=True)
     numbers = [(paired, _for_every_pair(one, paired, family.alpha / every)) for paired, one in known]
-    cases = [PairCase(paired, one, claims(one.ci_sim, one.wider)) for paired, one in numbers]
-    grounds = [JudgingContext(pair, family, _gates(pair)) for pair in pairs]
+    cases = [PairCase(paired, one, claims(one.ci_sim, one.wider), family) for paired, one in numbers]
+    grounds = [JudgingContext(pair, _gates(pair)) for pair in pairs]
     orders = [orders_found(one, [case]) for one, case in zip(grounds, cases, strict=True)]
     included = [gate for pair, found in zip(pairs, orders, strict=True) for gate in inclusion(pair.design, found)]
     return tuple(

@@ -255,7 +255,10 @@ def looks_taken(evidence: Evidence, looks: int) -> list[RuleResult]:
     """R20: alpha is shared by all looks at growing sets of retrainings."""
     alpha = evidence.design.alpha
     if looks <= 1:
-        return [Rule.NOTHING_ADDED.holds("no report has shown other retrainings of this question before")]
+        planned = ", ".join(map(str, evidence.design.looks))
+        nothing = "no report has shown other retrainings of this question before"
+        shared = f"{nothing}; the planned looks after {planned} seeds share alpha"
+        return [Rule.NOTHING_ADDED.holds(shared if planned else nothing)]
     shared = f"alpha is divided by {looks}, {alpha / looks:.3g} instead of {alpha:g}"
     return [Rule.NOTHING_ADDED.weakens(f"look {looks} at retrainings of this question: {shared}")]
 

@@ -8,7 +8,7 @@ from hpsearch.report.blocks import Answers, Beside, Block, Fold, Listing, Sectio
 from hpsearch.report.figures.catalog import STANDINGS
 from hpsearch.report.figures.render import figure_blocks
 from hpsearch.report.figures.style import short
-from hpsearch.report.first_screen import standings_table, tuning_table
+from hpsearch.report.first_screen import FirstScreen, tuning_table
 from hpsearch.report.levels import is_folded, numbers_of, score_name
 
 SCOPE = "scope"
@@ -31,15 +31,15 @@ def answer(findings: Findings) -> Section:
 
     Below it, folded, every sentence that may be said, and what they apply to.
     """
-    head = findings.headline
-    if head is None:
+    head, first = findings.headline, FirstScreen.of(findings)
+    if head is None or first is None:
         return _alone(findings)
     tuning = tuning_table(findings)
     blocks: list[Block] = [
         Answers((Sentence(head.status, head.sentence),), lead=True),
-        Beside((standings_table(findings), *figure_blocks(findings, (STANDINGS,)))),
+        Beside((first.standings, *figure_blocks(findings, (STANDINGS,)))),
         *([tuning] if tuning is not None else []),
-        *([Text(head.settle)] if head.settle else []),
+        *first.next_step,
         Text(f"Cost: {head.cost}.", "note"),
     ]
     said = [Sentence(each.status, each.sentence) for each in findings.answers if each.status != SCOPE]

@@ -41,12 +41,20 @@ def _facts(findings: Findings) -> Table:
         *([("Training", f"{number_of(plan.epochs, 'epoch')} each")] if plan.epochs else []),
         *([("Compute of the search", _compute(findings))] if findings.evidence.trials else []),
         *([] if plan.is_foreign else [("Evaluation", _evaluation(plan))]),
-        ("Confirm", f"{number_of(plan.confirm_seeds, *retraining)} for each level"),
+        ("Confirm", _seeds(plan, retraining)),
         *((visible(name), visible(text)) for name, text in plan.facts.items()),
         *([] if plan.seed is None else [("Seed of the sweep", str(plan.seed))]),
         ("SHA-256 of the table" if plan.is_foreign else "Fingerprint before the first trial", fingerprint),
     ]  # fmt: skip
     return table(("as it was run", ""), rows, wide=(1,))
+
+
+def _seeds(plan: Design, retraining: tuple[str, str]) -> str:
+    if not plan.looks:
+        return f"{number_of(plan.confirm_seeds, *retraining)} for each level"
+    *first, last = map(str, plan.looks)
+    looks = f"compared after {', '.join(first)} and {last} {retraining[1]}"
+    return f"{looks}, as planned; those of levels that are decided end there, {plan.confirm_seeds} at most were used"
 
 
 def _rows(plan: Design) -> str:
