@@ -75,6 +75,8 @@ def escaped(text: str) -> str:
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """Prefixes of texts that a spreadsheet may evaluate."""
 
+_NEEDS_QUOTES = re.compile('[,"\r\n]')
+
 
 def spreadsheet_quoted(cell: str) -> str:
     """A CSV cell that a spreadsheet shows as this text instead of evaluating it; numbers are unchanged."""
@@ -84,6 +86,13 @@ def spreadsheet_quoted(cell: str) -> str:
 def spreadsheet_unquoted(cell: str) -> str:
     """The inverse of `spreadsheet_quoted`."""
     return cell[1:] if cell.startswith("'") and _computes(cell) else cell
+
+
+def csv_cell(text: str) -> str:
+    """A text as a cell of a CSV file that a spreadsheet does not evaluate, in quotation marks where they are needed."""
+    cell = spreadsheet_quoted(text)
+    # The writer of `csv` leaves a carriage return bare, at which readers begin a line, and so the cell of a formula.
+    return '"' + cell.replace('"', '""') + '"' if _NEEDS_QUOTES.search(cell) else cell
 
 
 def _computes(cell: str) -> bool:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from hpsearch.analysis.analyse import analyse
+from hpsearch.analysis.evidence import ConfirmRow, Evidence, LevelDesign, TrialRow
 from hpsearch.analysis.external_results import TableError, read_table
 from hpsearch.metrics import ACCURACY, METRICS, MSE, R2
 from hpsearch.records import Status
+from hpsearch.report.export import confirm_csv, trials_csv
 from hpsearch.report.page import compose, markdown
 from tests.analysis.evidences import LR, clear, diverged
 
@@ -334,6 +336,29 @@ def test_r2_has_no_lowest_score(write):
 
 def test_a_name_that_a_spreadsheet_would_compute_is_read_back_from_our_tables(write):
     assert read_table(write("confirm,'=cmd(),1,1,,0.9,10,,,")).design.levels[0].name == "=cmd()"
+
+
+NAMES = ["=cmd()", "+1+cmd()", "-2*A1", "@sum", "\t=1", "\r=1", "a\r=1", "a\n=1", "a,b", "'=x", "''=x", "--", "="]
+
+
+def named(evidence):
+    """Levels of these names, each with a trial, which drew its name, and a retraining."""
+    design = replace(evidence.design, levels=tuple(LevelDesign(name, {"level": name}, {}) for name in NAMES))
+    trials = tuple(TrialRow(name, 1, "ok", 0.9, 0.9, {"net": name}) for name in NAMES)
+    return Evidence(design, trials, tuple(ConfirmRow(name, 1, "ok", 0.9, 0.9, trial=1) for name in NAMES))
+
+
+@pytest.mark.parametrize("exported", [trials_csv, confirm_csv])
+def test_names_come_back_from_our_own_tables(write, tmp_path, exported):
+    path = tmp_path / "exported.csv"
+    path.write_text(exported(named(read_table(write(*SMALL)))), newline="", encoding="utf-8")
+    assert [level.name for level in read_table(path).design.levels] == NAMES
+
+
+def test_texts_that_were_drawn_come_back_from_our_own_tables(write, tmp_path):
+    path = tmp_path / "exported.csv"
+    path.write_text(trials_csv(named(read_table(write(*SMALL)))), newline="", encoding="utf-8")
+    assert [row.values["net"] for row in read_table(path).trials] == NAMES
 
 
 def test_losses_come_negated(write):

@@ -1,5 +1,7 @@
 """Names and words in the commands that are printed."""
 
+import csv
+import io
 import subprocess
 
 import pytest
@@ -8,7 +10,14 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from hpsearch.compose.composer import _parse
-from hpsearch.quoting import command_line, hydra_quoted, shell_quoted, spreadsheet_quoted, spreadsheet_unquoted
+from hpsearch.quoting import (
+    command_line,
+    csv_cell,
+    hydra_quoted,
+    shell_quoted,
+    spreadsheet_quoted,
+    spreadsheet_unquoted,
+)
 from tests.strategies import SHELL_TEXTS
 
 
@@ -86,3 +95,14 @@ def test_numbers_and_other_texts_stay_as_they_are(text):
 @given(SHELL_TEXTS | st.text("=+-@'\ta1"))
 def test_every_text_is_read_back_from_its_cell(text):
     assert spreadsheet_unquoted(spreadsheet_quoted(text)) == text
+
+
+@given(st.lists(SHELL_TEXTS | st.text('=,"\r\n a'), min_size=2))
+def test_cells_of_a_line_are_read_as_one_line(texts):
+    line = ",".join(map(csv_cell, texts)) + "\n"
+    (cells,) = csv.reader(io.StringIO(line, newline=""), strict=True)
+    assert list(map(spreadsheet_unquoted, cells)) == texts
+
+
+def test_a_carriage_return_begins_no_cell():
+    assert csv_cell("a\r=cmd()") == '"a\r=cmd()"'

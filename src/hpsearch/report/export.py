@@ -1,7 +1,5 @@
 """The numbers of a report for other programs: JSON with everything, CSV of trials, retrainings and pairs."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +12,7 @@ from hpsearch.analysis.evidence import Evidence, TestRow
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.findings import Findings, RuleResult
 from hpsearch.analysis.test_set_results import ShippedPair, Tested
-from hpsearch.quoting import spreadsheet_quoted
+from hpsearch.quoting import csv_cell
 from hpsearch.records import CALIBRATED_LOSS
 
 Json = Any
@@ -231,8 +229,4 @@ def _value(value: Any) -> str:
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A header and lines, no cell of which a spreadsheet computes."""
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([spreadsheet_quoted(str(cell)) for cell in row] for row in rows)
-    return target.getvalue()
+    return "".join(",".join(csv_cell(str(cell)) for cell in cells) + "\n" for cells in (columns, *rows))
