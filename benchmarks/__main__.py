@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 
 BENCHMARKS = {
+    "bands": "how often bands of tuning curves hold the population's curve, by simulation",
     "figure": "draws what `roofline --csv` wrote: throughput against fleet width",
     "gpu": "measures everything that needs a GPU, in under eight minutes",
     "growth": "time and memory of a sweep as its trials grow in number",

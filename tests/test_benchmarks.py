@@ -1,5 +1,6 @@
 """What benchmarks compute from what they measure."""
 
+import math
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from benchmarks.bands import POPULATIONS, coverage
 from benchmarks.figure import curves_of
 from benchmarks.gpu import Part, require_trained, run_parts
 from benchmarks.growth import line_through, slopes
@@ -93,3 +95,21 @@ def test_a_curve_shows_captured_fleets_where_there_are_any(engines, shown):
     ]
     (curve,) = curves_of(rows)
     assert (curve.name, curve.reference, curve.fleets) == ("64-50-10", 10.0, {4: float(rates[shown])})
+
+
+@pytest.mark.parametrize(
+    ("name", "k", "truth"),
+    [
+        ("around an optimum, 2 parameters", 10, 10 / 11),
+        ("around an optimum, 4 parameters", 1, 1 / 3),
+        ("normal, report correlated 0.7", 2, 0.7 / math.sqrt(math.pi)),
+        ("exponential: no ceiling", 3, 1 + 1 / 2 + 1 / 3),
+    ],
+)
+def test_a_population_has_the_expected_best_of_textbooks(name, k, truth):
+    assert POPULATIONS[name].expected_report(k) == pytest.approx(truth, abs=2e-4)
+
+
+def test_intervals_of_reports_are_simulated_beside_percentiles_which_cover_less():
+    plain, ours = coverage(POPULATIONS["normal"], 50, (10,), searches=60)
+    assert 0.7 < plain[0] < ours[0] <= 1

@@ -2,6 +2,11 @@
 
 Legend: J levels, N trials of a level, G distinct `val` scores, K budgets, P pairs of levels, B resamples. Trials are
 resampled: an interval describes what another search of the same size would show on the same split.
+
+No resample has a higher score than the highest trial, so that percentiles end too low where much depends on it: at
+k = N/5 a percentile interval of 95 % covers 0.81 to 0.94 (`python -m benchmarks bands`), and one drawn at 98 % hardly
+more. Intervals here hold its mirror image about the estimate as well: they cover 0.93 to 0.98 of scores that have a
+ceiling, as those of a search do, 0.90 to 0.93 of normal ones, 0.89 of exponential ones.
 """
 
 import math
@@ -12,7 +17,14 @@ from itertools import combinations
 import numpy as np
 
 from hpsearch.statistics.best_probability import Level, StepCdfs
-from hpsearch.statistics.tuning_curves import curves, expectation, largest_claim, refuse_unordered, u_weights
+from hpsearch.statistics.tuning_curves import (
+    curves,
+    expectation,
+    largest_claim,
+    refuse_unordered,
+    tied_weights,
+    u_weights,
+)
 
 RESAMPLES = 2000
 """Default number of resamples."""
@@ -100,7 +112,7 @@ def curve_bands(
     seed: int | np.random.Generator,
     resamples: int = RESAMPLES,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return percentile intervals of both tuning curves at each budget: ends of `report`, then ends of `val`.
+    """Return bootstrap intervals of both tuning curves at each budget: ends of `report`, then ends of `val`.
 
     Args:
         val: Shape (N,) scores that select.
@@ -121,7 +133,8 @@ def curve_bands(
         weights = [draws[0].weights(k) for k in ks]
         return np.array([[expectation(scores, w) for w in weights] for scores in (report, val)])
 
-    low, high = percentiles(_resample([(val, report)], ks, both, seed, resamples), alpha)
+    resampled = _resample([(val, report)], ks, both, seed, resamples)
+    low, high = mirrored_percentiles(resampled, np.stack(curves(val, report, ks)[::-1]), alpha)
     return low[0], high[0], low[1], high[1]
 
 
@@ -132,7 +145,7 @@ def best_bands(
     seed: int | np.random.Generator,
     resamples: int = RESAMPLES,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return percentile intervals of the probability that a level is best.
+    """Return bootstrap intervals of the probability that a level is best, within [0, 1].
 
     Args:
         levels: `val` and `report` scores of each level.
@@ -152,7 +165,10 @@ def best_bands(
     def best(draws: list[Draws]) -> np.ndarray:
         return np.stack([ladder.prob_best([draw.weights(k) for draw in draws]) for k in ks], axis=1)
 
-    return percentiles(_resample(levels, ks, best, seed, resamples), alpha)
+    resampled = _resample(levels, ks, best, seed, resamples)
+    weights = [np.stack([tied_weights(val, k) for k in ks], axis=1) for val, _ in levels]
+    low, high = mirrored_percentiles(resampled, ladder.prob_best(weights), alpha)
+    return low.clip(0, 1), high.clip(0, 1)
 
 
 def curve_differences(
@@ -187,9 +203,11 @@ def curve_differences(
         )
         return curve[first] - curve[second]
 
-    low, high = percentiles(_resample(levels, ks, differences, seed, resamples or needed), each)
+    resampled = _resample(levels, ks, differences, seed, resamples or needed)
     curve = np.array([curves(val, report, ks)[1] for val, report in levels])
-    return Differences(pairs, tuple(ks), curve[first] - curve[second], low, high)
+    estimate = curve[first] - curve[second]
+    low, high = mirrored_percentiles(resampled, estimate, each)
+    return Differences(pairs, tuple(ks), estimate, low, high)
 
 
 def budget_flips(differences: Differences) -> list[Flip]:
@@ -224,6 +242,34 @@ def percentiles(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
     rank = math.floor(alpha / 2 * last)
     ordered = np.partition(values, (rank, last - rank), axis=-1)
     return ordered[..., rank], ordered[..., last - rank]
+
+
+def mirrored_percentiles(values: np.ndarray, estimate: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the shortest interval that holds the percentile interval and its mirror image.
+
+    The image is the basic bootstrap interval (Davison & Hinkley, 1997, equation 2.10); an end of it that is not finite
+    is left out.
+
+    Args:
+        values: Shape (…, B) the statistic of each resample.
+        estimate: Shape (…) the statistic of the trials themselves, about which is mirrored.
+        alpha: Error rate of either interval.
+
+    Returns:
+        Lower and upper ends, (…).
+
+    Examples:
+        >>> low, high = mirrored_percentiles(np.linspace(0, 1, 101), np.array(0.6), alpha=0.2)
+        >>> round(float(low), 3), round(float(high), 3)  # 0.1 to 0.9, mirrored 0.3 to 1.1
+        (0.1, 1.1)
+    """
+    low, high = percentiles(values, alpha)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        below, above = 2 * estimate - high, 2 * estimate - low
+    return (
+        np.where(np.isfinite(below), np.minimum(low, below), low),
+        np.where(np.isfinite(above), np.maximum(high, above), high),
+    )
 
 
 def _resample(

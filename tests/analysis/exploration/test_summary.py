@@ -58,6 +58,11 @@ def test_a_band_reaches_to_a_fifth_of_the_trials_and_holds_the_report_curve():
     assert {1, 5, 8} <= set(curve.ks.tolist())
 
 
+def test_a_band_ends_where_the_metric_does():
+    curve = explored(scored([(0.1, 0.1), *[(1.0, 1.0)] * 29])).curve  # mirrored, the band of one trial reaches 1.03
+    assert np.nanmax(curve.high) == 1
+
+
 def test_at_a_budget_of_one_the_band_is_about_that_of_a_mean():
     evidence = search(n=100)
     report = np.array([row.report for row in evidence.trials])

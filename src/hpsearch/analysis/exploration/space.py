@@ -12,9 +12,10 @@ from hpsearch.analysis.evidence import Evidence, Space, TrialRow
 from hpsearch.analysis.exploration.findings import GoodRegion, Importance, Isolation
 from hpsearch.analysis.exploration.trial_pool import TrialPool
 from hpsearch.analysis.exploration.winners_curse import standard_error
+from hpsearch.metrics import Metric
 from hpsearch.records import Status
 from hpsearch.statistics.importance import FEWEST_TRIALS, importances
-from hpsearch.statistics.tunability import good_region, isolation
+from hpsearch.statistics.tunability import IsolationPoint, good_region, isolation
 
 MANY = 50
 """Trials from which on a range is cut into five pieces; below it is cut into four."""
@@ -123,23 +124,26 @@ def importances_of(columns: Sequence[Column], pool: TrialPool, seed: int) -> tup
     return tuple(sorted(rows, key=lambda row: -row.share))
 
 
-def isolations_of(columns: Sequence[Column], pool: TrialPool, seed: int) -> dict[str, tuple[Isolation, ...]]:
+def isolations_of(
+    columns: Sequence[Column], pool: TrialPool, metric: Metric, seed: int
+) -> dict[str, tuple[Isolation, ...]]:
     """For each value that varies, what its pieces give: choices, or four to five equal parts of the (log) range."""
-    found = {column.name: _isolation(column, pool, seed) for column in columns if column.varies}
+    found = {column.name: _isolation(column, pool, metric, seed) for column in columns if column.varies}
     return {name: pieces for name, pieces in found.items() if len(pieces) > 1}
 
 
-def _isolation(column: Column, pool: TrialPool, seed: int) -> tuple[Isolation, ...]:
+def _isolation(column: Column, pool: TrialPool, metric: Metric, seed: int) -> tuple[Isolation, ...]:
     inside = column.present
     ends, piece = _pieces(column, 5 if len(pool) >= MANY else 4)
     points = isolation(pool.val[inside], pool.shown[inside], piece[inside], seed)
-    return tuple(
-        Isolation(*ends[point.bucket], point.n, point.estimate, _interval(point.low, point.high)) for point in points
-    )
+    return tuple(Isolation(*ends[point.bucket], point.n, point.estimate, _interval(point, metric)) for point in points)
 
 
-def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:
-    return None if low is None or high is None else (low, high)
+def _interval(point: IsolationPoint, metric: Metric) -> tuple[float, float] | None:
+    """The ends within what the metric can be."""
+    if point.low is None or point.high is None:
+        return None
+    return max(point.low, metric.worst), min(point.high, metric.best)
 
 
 def _pieces(column: Column, parts: int) -> tuple[list[tuple[Any, Any]], np.ndarray]:

@@ -23,6 +23,7 @@ from hpsearch.analysis.exploration.trial_pool import (
 )
 from hpsearch.analysis.exploration.winners_curse import corrected_score, luck_of
 from hpsearch.analysis.findings import Flip
+from hpsearch.metrics import Metric
 from hpsearch.records import Status
 from hpsearch.statistics.best_probability import StepCdfs
 from hpsearch.statistics.bootstrap import Differences, best_bands, budget_flips, curve_bands, curve_differences
@@ -78,7 +79,7 @@ def explore_level(evidence: Evidence, name: str, *, refused: bool, seed: int) ->
         stalled=stalled,
         stalled_interval=_share(stalled, n),
         missing=missing,
-        curve=_curve(pool, seed) if usable else None,
+        curve=_curve(evidence.design.metric, pool, seed) if usable else None,
         blocks=_blocks(pool) if usable else {},
         recipe=None if recipe is None else recipe.k,
         recipe_values={} if recipe is None else recipe.values,
@@ -93,7 +94,7 @@ def explore_level(evidence: Evidence, name: str, *, refused: bool, seed: int) ->
         mixture=luck.mixture,
         corrected=corrected_score(evidence.design, pool, seed) if usable else None,
         importance=importances_of(columns, pool, seed) if usable else (),
-        isolation=isolations_of(columns, pool, seed) if usable else {},
+        isolation=isolations_of(columns, pool, evidence.design.metric, seed) if usable else {},
         good=good_of(evidence, pool, columns, recipe) if usable and recipe is not None else None,
         top=tuple(row.k for row in best[:TOP]),
         mean_cost=_mean_cost(draws),
@@ -134,13 +135,14 @@ def _claims(n: int) -> int:
     return largest_claim(n) if n >= FEWEST_TRIALS else 0
 
 
-def _curve(pool: TrialPool, seed: int) -> Curve:
+def _curve(metric: Metric, pool: TrialPool, seed: int) -> Curve:
     n, ks = len(pool), _grid(len(pool))
     expected, shown = curves(pool.val, pool.shown, ks)
     low, high = np.full((2, len(ks)), math.nan)
     inside = [k for k in ks if k <= _claims(n)]
     if inside:
-        low[: len(inside)], high[: len(inside)] = curve_bands(pool.val, pool.shown, inside, ALPHA, seed)[:2]
+        bands = curve_bands(pool.val, pool.shown, inside, ALPHA, seed)[:2]
+        low[: len(inside)], high[: len(inside)] = np.clip(bands, metric.worst, metric.best)
     report = shown if pool.reported else np.full(len(ks), math.nan)
     median = np.array([median_best(pool.val, k) for k in ks])
     return Curve(np.array(ks), expected, report, median, low, high, _claims(n))

@@ -28,7 +28,11 @@ FORMULAS = (
         "P(a is highest | k) = Σ p_a(y) ∫ Π [F_b(y-) + t p_b(y)] dt over t in 0…1: ties are shared",
         "after Sivaprasad et al., ICML 2020",
     ),
-    ("S-06", "percentile bootstrap over the trials of each level, for k up to N / 5 alone", "Efron & Tibshirani, 1993"),
+    (
+        "S-06",
+        "bootstrap over the trials of a level: percentiles and their mirror image about the estimate; k up to N / 5",
+        "Davison & Hinkley, 1997",
+    ),
     (
         "S-07",
         "w = ∫ φ_s(z) Π Φ_j(z) dz: probability that a trial is truly the highest, given the noise of its rows",
