@@ -1,6 +1,7 @@
 """Formatting of numbers, durations, drawn values and names."""
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,16 @@ def plural(n: int, one: str, many: str = "") -> str:
 def number_of(n: int, one: str, many: str = "") -> str:
     """`1 trial`, `1,000 trials`."""
     return f"{n:,} {plural(n, one, many)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    Examples:
+        >>> listed(["adam", "sgd", "rmsprop"])
+        'adam, sgd and rmsprop'
+    """
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def show_number(value: float) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedLevel, CalibratedPair
 from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.exploration.budget_comparison import compare_budgets
 from hpsearch.analysis.exploration.findings import Curve, GoodRegion, Importance, Isolation, SearchSummary
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Pair, Rule, RuleResult
 from tests.report.specimen_parts import Shape, design_of, retrainings_of, trials_of
@@ -41,6 +42,7 @@ def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed:
         limits=("One data set: digits.", "One network: 4 hidden layers of 100 units.", "One schedule: constant."),
         digest="5f" * 32,
         seed=1993,
+        at_budget=compare_budgets(evidence, seed=1993),
     )
 
 

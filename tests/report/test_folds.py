@@ -164,7 +164,8 @@ def test_without_report_rows_and_without_folds_captions_speak_of_val():
     found = unconfirmed()
     rows = tuple(replace(row, report=math.nan) for row in found.evidence.trials)
     design = replace(found.evidence.design, rows={"train": 4000, "val": 4000}, evaluation="truth_table")
-    said = section(page(analyse(replace(found.evidence, trials=rows, design=design))), "Explore")
+    text = page(analyse(replace(found.evidence, trials=rows, design=design)))
+    said = section(text, "Which is ahead") + section(text, "Explore")
     assert "Expected highest val score of k trials (S-01)" in said
     assert "In the search, the val score selects one trial of each level" in said
     assert "out-of-fold" not in said

@@ -18,6 +18,7 @@ from hpsearch.statistics.bootstrap import (
     draw_counts,
     mirrored_percentiles,
     percentiles,
+    simultaneous_bands,
 )
 from hpsearch.statistics.tuning_curves import curves, tied_weights
 
@@ -99,6 +100,15 @@ def test_the_band_covers_the_expected_best_of_fresh_searches_at_a_fifth_of_the_t
     assert (
         0.93 <= covered / searches <= 0.99
     )  # three standard errors around 0.95 to 0.965; percentiles cover 0.87 to 0.90
+
+
+def test_bands_that_hold_at_once_are_bands_at_their_part_of_alpha():
+    ks = [[1, 5], [5, 10, 20]]
+    (low, high), other = simultaneous_bands([STEADY, WILD], ks, 0.05, seed=3)
+    stream = np.random.default_rng(3).spawn(2)[0]
+    alone = curve_bands(*STEADY, ks[0], 0.05 / 5, stream)
+    np.testing.assert_array_equal([low, high], alone[:2])
+    assert [end.shape for end in other] == [(3,), (3,)]
 
 
 def test_an_interval_holds_the_percentiles_and_their_mirror_image():

@@ -21,6 +21,7 @@ from hpsearch.analysis.comparison.levels import (
 from hpsearch.analysis.comparison.refusals import is_refused, refusing_rules
 from hpsearch.analysis.comparison.time_to_target import time_ratios
 from hpsearch.analysis.evidence import ConfirmRow, Evidence
+from hpsearch.analysis.exploration.budget_comparison import compare_budgets
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.summary import best_probability, explore_level, flips
 from hpsearch.analysis.findings import Findings, Pair, Rule, RuleResult
@@ -79,6 +80,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         tested=errors_of(evidence),
         shipped=shipped_pairs(evidence.tests),
         headline=headline(evidence, explored, confirmed, pairs, family, told),
+        at_budget=None if apart else compare_budgets(evidence, seed=seed),
     )
 
 

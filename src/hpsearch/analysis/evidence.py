@@ -10,11 +10,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from hpsearch.formatting import visible
 from hpsearch.metrics import Metric
 from hpsearch.records import Value
 
 Space = Mapping[str, Mapping[str, Any]]
 """For each drawn value, as `optimizer.adam.lr`, its `low`, `high`, `log`, `step`, or its `choices`."""
+
+
+PLURALS = {"init": "initializers", "norm": "normalizations", "loss": "losses", "data": "data sets"}
+"""Of factors whose plural is not their name with an s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,12 @@ class Design:
     def is_foreign(self) -> bool:
         """Whether other programs have trained, of which no more is known than their table says."""
         return self.sampler == "unknown"
+
+    @property
+    def options(self) -> str:
+        """`optimizers`: several levels, in the compared factor's own words."""
+        title = self.title.strip()
+        return visible(PLURALS.get(title, f"{title}s" if title.isalpha() else "options"))
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import numpy as np
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated
 from hpsearch.analysis.comparison.outcomes import Failures
 from hpsearch.analysis.evidence import Evidence
+from hpsearch.analysis.exploration.budget_comparison import BudgetComparison
 from hpsearch.analysis.exploration.findings import Interval, SearchSummary
 from hpsearch.analysis.test_set_results import ShippedPair, Tested
 
@@ -381,6 +382,7 @@ class Findings:
         tested: Of each row of `evidence.tests`, the errors of its numbers.
         shipped: Every two shipped models on the same test rows.
         headline: The first screen; None where there is one level.
+        at_budget: Which level is ahead at which budget; None where no order statistic exists or compares them.
     """
 
     evidence: Evidence
@@ -405,3 +407,4 @@ class Findings:
     tested: tuple[Tested, ...] = ()
     shipped: tuple[ShippedPair, ...] = ()
     headline: Headline | None = None
+    at_budget: BudgetComparison | None = None

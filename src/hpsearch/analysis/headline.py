@@ -14,6 +14,7 @@ from hpsearch.analysis.findings import Action, Confirmed, Headline, Pair, Rule, 
 from hpsearch.analysis.standings import FEW_TRIALS, standings
 from hpsearch.formatting import (
     capital,
+    listed,
     number_of,
     plural,
     show_duration,
@@ -38,9 +39,6 @@ COUNTED = "with failed seeds counted"
 
 ROWS = "add them to the table as rows of phase confirm, in which all options have the same keys."
 """How seeds come into a table."""
-
-PLURALS = {"init": "initializers", "norm": "normalizations", "loss": "losses", "data": "data sets"}
-"""Of factors whose plural is not their name with an s."""
 
 
 def headline(
@@ -105,13 +103,6 @@ class _Sentences:
         return self.evidence.design
 
     @property
-    def options(self) -> str:
-        """`optimizers`: several values of what is compared, in its own words."""
-        title = self.design.title.strip()
-        word = PLURALS.get(title, f"{title}s" if title.isalpha() else "options")
-        return visible(word)
-
-    @property
     def behind(self) -> dict[str, Pair]:
         """Levels that a claim puts behind another, with the claim of the largest difference."""
         found: dict[str, Pair] = {}
@@ -137,7 +128,7 @@ class _Sentences:
     def _verdict(self) -> tuple[str, str]:
         if closed := refusing_rules(self.gates):
             fix = f" {capital(closed[0].fix)}." if closed[0].fix else ""
-            return "refused", f"These {self.options} cannot be compared: {closed[0].reason}.{fix}"
+            return "refused", f"These {self.design.options} cannot be compared: {closed[0].reason}.{fix}"
         if not any(row.n for row in self.standings):
             return "exploratory", self._unconfirmed()
         return self._found()
@@ -164,7 +155,7 @@ class _Sentences:
     def _nothing_tested(self) -> tuple[str, str]:
         why = next((pair for pair in self.pairs if pair.refused), None)
         if why is None or Rule.ENOUGH_SEEDS not in why.refused:
-            return "refused", f"No two {self.options} can be compared: see the rules below."
+            return "refused", f"No two {self.design.options} can be compared: see the rules below."
         what = "run" if self.design.is_foreign else "fresh seed"
         told = self._untested([(row.level, row.mean, row.n) for row in self.standings], what)
         return "exploratory", told or f"Too little was run to choose: {number_of(why.n, 'common seed')}."
@@ -182,8 +173,8 @@ class _Sentences:
         behind = [f"{visible(name)} by {self._points(known[0][1] - mean)}" for name, mean, _ in known[len(first) :]]
         if len(behind) > NAMED:
             behind = [*behind[: NAMED - 1], f"{len(behind) - NAMED + 1} others by more"]
-        ahead = f"{plural(len(first), 'is', 'are')} ahead of {_listed(behind)}" if behind else "score alike"
-        named = _listed(first) if len(first) <= NAMED else f"{len(first)} {self.options}"
+        ahead = f"{plural(len(first), 'is', 'are')} ahead of {listed(behind)}" if behind else "score alike"
+        named = listed(first) if len(first) <= NAMED else f"{len(first)} {self.design.options}"
         return f"{named} {ahead}, {counts} each: not tested."
 
     def _points(self, gap: float) -> str:
@@ -306,11 +297,11 @@ class _Sentences:
     def _names(self, rows: Sequence[Standing]) -> str:
         names = [visible(row.level) for row in rows]
         if len(names) == len(self.standings) and len(names) > 2:
-            counted = f"The {len(names)} {self.options}"
-            return counted if len(names) > NAMED else f"{counted} {_listed(names)}"
+            counted = f"The {len(names)} {self.design.options}"
+            return counted if len(names) > NAMED else f"{counted} {listed(names)}"
         if len(names) > NAMED:
-            return f"{len(names)} of {len(self.standings)} {self.options}"
-        return _listed(names)
+            return f"{len(names)} of {len(self.standings)} {self.design.options}"
+        return listed(names)
 
     def _only_here(self) -> str:
         """What a claim is about where other rows might turn it."""
@@ -361,10 +352,6 @@ class _Sentences:
             return f"{takes}: {ROWS}", ""
         command = self._command(short.fix) if short.fix.startswith("confirm.") else ""
         return f"{takes}{'.' if command else f': {short.fix}'}", command
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 @dataclass(frozen=True, slots=True)

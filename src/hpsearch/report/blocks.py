@@ -208,6 +208,7 @@ class Section:
         blocks: What it says.
         stamp: What kind of evidence it is, for a label beside its heading; empty if it is none.
         folded: Whether it is read only when it is opened.
+        lead: Its answer in a sentence, which is read although it is folded; empty if it has none.
     """
 
     anchor: str
@@ -216,6 +217,7 @@ class Section:
     blocks: tuple[Block, ...]
     stamp: str = ""
     folded: bool = False
+    lead: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,10 @@ NO_MEAN = {Rule.FRESH_SEEDS: "Where seeds are not fresh", Rule.NO_MISSING_PAIR: 
 CORRECTED = "corrected for the overlap of training rows (S-10)"
 
 
+OF_SEARCH = "hypothesis-generating, not evidence"
+"""The stamp of sections about the search."""
+
+
 def condition(findings: Findings) -> str:
     """What all trials of a search share."""
     return "one set of folds and one seed" if is_folded(findings) else "one split and one seed"
@@ -34,7 +38,7 @@ def condition(findings: Findings) -> str:
 
 def tuning(findings: Findings) -> str:
     """Of F1."""
-    bands = f"Bands or bars: 95 % bootstrap over trials (S-06), conditional on {condition(findings)}."
+    bands = f"{_bands(findings)} over trials (S-06), conditional on {condition(findings)}."
     solid = "Solid up to a fifth of the trials; beyond, dashed, no claims are made."
     if has_report(findings):
         return (
@@ -46,6 +50,22 @@ def tuning(findings: Findings) -> str:
         f"Expected highest {selection_rows(findings)} score of k trials (S-01), against the budget. {solid} "
         f"{_no_report_rows(findings)} {bands}"
     )
+
+
+BANDS = 3
+"""More levels than these have bars instead of bands."""
+
+
+def _bands(findings: Findings) -> str:
+    """What bands and bars of tuning curves are."""
+    found, banded = findings.at_budget, len(findings.explored) <= BANDS
+    if found is None or not found.budgets:
+        return f"{'Bands' if banded else 'Bars'}: 95 % bootstrap"
+    level = show_coverage(findings.evidence.design.alpha)
+    bars = (
+        f"Bars: {level} bootstrap, for all options and budgets at once: one option is ahead where they do not overlap"
+    )
+    return f"{bars}. Bands: 95 % for a single curve and budget. Both are" if banded else f"{bars}. They are"
 
 
 def _no_report_rows(findings: Findings) -> str:

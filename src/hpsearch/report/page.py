@@ -15,6 +15,7 @@ from hpsearch.report.figures.mechanism import Theory
 from hpsearch.report.first_screen import FirstScreen
 from hpsearch.report.sections.answer import answer, limits
 from hpsearch.report.sections.appendix import appendix
+from hpsearch.report.sections.budget import budget
 from hpsearch.report.sections.confirmation import confirm
 from hpsearch.report.sections.design import design, gates
 from hpsearch.report.sections.exploration import explore
@@ -38,6 +39,7 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
     plan = findings.evidence.design
     parts = (
         answer(findings),
+        budget(findings),
         design(findings),
         gates(findings),
         explore(findings),

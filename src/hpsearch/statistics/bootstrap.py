@@ -138,6 +138,30 @@ def curve_bands(
     return low[0], high[0], low[1], high[1]
 
 
+def simultaneous_bands(
+    levels: Sequence[Level], ks: Sequence[Sequence[int]], alpha: float, seed: int | np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return intervals of the expected `report` score of each level that hold together (Bonferroni over all of them).
+
+    Args:
+        levels: `val` and `report` scores of each level.
+        ks: Budgets of each level, in [1, N/5].
+        alpha: All intervals together cover 1 - alpha.
+        seed: Seed of the resamples, at least 10 of which lie beyond each end.
+
+    Returns:
+        For each level the lower and upper ends at its budgets.
+
+    Raises:
+        ValueError: If a budget exceeds N/5 of its level, or a score is NaN or +inf.
+    """
+    each = alpha / sum(map(len, ks))
+    resamples, streams = _enough(each), np.random.default_rng(seed).spawn(len(levels))
+    bands = (curve_bands(*level, of_level, each, stream, resamples)
+             for level, of_level, stream in zip(levels, ks, streams, strict=True))  # fmt: skip
+    return [(low, high) for low, high, _, _ in bands]
+
+
 def best_bands(
     levels: Sequence[Level],
     ks: Sequence[int],
@@ -195,7 +219,6 @@ def curve_differences(
     pairs = tuple(combinations(range(len(levels)), 2))
     first, second = (list(side) for side in zip(*pairs, strict=True))
     each = alpha / (len(pairs) * len(ks))
-    needed = max(RESAMPLES, math.ceil(2 * IN_EACH_TAIL / each))
 
     def differences(draws: list[Draws]) -> np.ndarray:
         curve = np.array(
@@ -203,7 +226,7 @@ def curve_differences(
         )
         return curve[first] - curve[second]
 
-    resampled = _resample(levels, ks, differences, seed, resamples or needed)
+    resampled = _resample(levels, ks, differences, seed, resamples or _enough(each))
     curve = np.array([curves(val, report, ks)[1] for val, report in levels])
     estimate = curve[first] - curve[second]
     low, high = mirrored_percentiles(resampled, estimate, each)
@@ -218,6 +241,11 @@ def budget_flips(differences: Differences) -> list[Flip]:
         if len(ahead) and len(behind):
             flips.append(Flip(first, second, differences.ks[ahead[0]], differences.ks[behind[0]]))
     return flips
+
+
+def _enough(alpha: float) -> int:
+    """Return the resamples of which `IN_EACH_TAIL` lie beyond each end of an interval, at least the default."""
+    return max(RESAMPLES, math.ceil(2 * IN_EACH_TAIL / alpha))
 
 
 def draw_counts(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:

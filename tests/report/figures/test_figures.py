@@ -107,7 +107,7 @@ def test_an_axis_that_leaves_out_zero_is_marked_and_shows_delta(name, drawn):
 
 
 @pytest.mark.parametrize(("name", "kind"), [
-    ("F1", "bars: 95 % bootstrap"), ("F2", "bars: 95 % bootstrap"), ("F4", "95 % DKW"), ("F6", "Wilson 95 %"),
+    ("F1", "bars: 95 %, simultaneous"), ("F2", "bars: 95 % bootstrap"), ("F4", "95 % DKW"), ("F6", "Wilson 95 %"),
     ("F7", "bars: 95 % bootstrap"), ("F10", "bars: 95 % over seeds"), ("forward", "mean ± SD"),
 ])  # fmt: skip
 def test_every_band_says_of_which_kind_it_is(name, kind, drawn):

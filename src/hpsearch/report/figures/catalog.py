@@ -49,10 +49,10 @@ COMPARISON = (
 
 
 def budget_drawings(findings: Findings) -> list[FigureSpec]:
-    """F1 to F4."""
+    """F1 to F3."""
     by_cost = [BY_COST] if costs_differ(findings) else []
     compared = [HIGHEST] if len(findings.evidence.design.levels) > 1 else []
-    return [*by_cost, TUNING, *compared, BLOCKS, DISTRIBUTION]
+    return [*by_cost, TUNING, *compared, BLOCKS]
 
 
 TUNING = FigureSpec(
@@ -70,7 +70,7 @@ BY_COST = FigureSpec(
     "f01b-tuning-curves-by-cost",
     "Tuning curves at equal cost",
     "As F1, against the cost of the budget: mean costs of a trial differ by more than 10 %, so that an equal number of "
-    "trials is no equal effort. Cost is optimizer steps times FLOP of a step. Bands or bars: 95 % bootstrap.",
+    "trials is no equal effort. Cost is optimizer steps times FLOP of a step.",
     tuning_curves_by_cost,
     ORDER_STATISTICS,
 )

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from hpsearch.analysis.exploration.findings import Curve
 from hpsearch.analysis.findings import Findings
+from hpsearch.formatting import show_coverage
+from hpsearch.report.captions import BANDS
 from hpsearch.report.figures.axes import (
     Entry,
     Layout,
@@ -35,9 +37,6 @@ from hpsearch.report.levels import Series, has_report, level_series, numbers_of,
 MARKED = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Budgets at which a curve carries its marker."""
 
-BANDS = 3
-"""More levels than these have bars instead of bands."""
-
 _UNITS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -51,6 +50,7 @@ class Line:
         x: (K,) budget in trials, or in cost.
         main: (K,) the score that readers are shown.
         dotted: (K,) the optimistic score of selection; None where it is the main one.
+        at_once: (M, 3) x, lower and upper end of the intervals that hold for all levels and budgets at once.
     """
 
     series: Series
@@ -58,6 +58,7 @@ class Line:
     x: np.ndarray
     main: np.ndarray
     dotted: np.ndarray | None
+    at_once: np.ndarray
 
 
 def costs(findings: Findings) -> dict[str, float]:
@@ -115,13 +116,20 @@ def _lines(findings: Findings, unit: dict[str, float]) -> list[Line]:
         curve = findings.explored[series.name].curve if series.name in findings.explored else None
         if curve is None:
             continue
+        x, at_once = curve.ks * unit[series.name], _at_once(findings, series.name, unit[series.name])
         main = curve.report if reported else curve.expected
         if not np.isfinite(main).any():  # a share of minus infinity makes every expectation infinite, no median
-            lines.append(Line(series, curve, curve.ks * unit[series.name], curve.median, None))
+            lines.append(Line(series, curve, x, curve.median, None, at_once))
             continue
         dotted = curve.expected if reported else None
-        lines.append(Line(series, curve, curve.ks * unit[series.name], main, dotted))
+        lines.append(Line(series, curve, x, main, dotted, at_once))
     return [line for line in lines if np.isfinite(line.main).any()]
+
+
+def _at_once(findings: Findings, level: str, unit: float) -> np.ndarray:
+    found = () if findings.at_budget is None else findings.at_budget.budgets
+    scores = [one for budget in found for one in budget.scores if one.level == level]
+    return np.array([(one.trials * unit, one.low, one.high) for one in scores]).reshape(-1, 3)
 
 
 def _highest(line: Line) -> float:
@@ -135,12 +143,14 @@ def _score_limits(findings: Findings, lines: Sequence[Line], top: float) -> tupl
     dotted = [line.dotted for line in lines if line.dotted is not None]
     high = max([high, *(span_of(values)[1] for values in dotted)])
     bands = [line.curve.high[keep] for line, keep in zip(lines, inside, strict=True)]
+    bands += [line.at_once[:, 2] for line in lines]
     high = max(high, span_of(np.concatenate(bands))[1]) if any(np.isfinite(band).any() for band in bands) else high
+    low = min([low, *(float(line.at_once[:, 2].min()) for line in lines if len(line.at_once))])  # what overlaps is seen
     return min(low, top - 1.5 * (findings.evidence.design.delta or 0)), high
 
 
 def _draw_line(axes: Axes, line: Line, dodge: float, *, band: bool) -> None:
-    """A curve with its uncertainty: as a band, or where bands of many levels would hide each other, as bars."""
+    """A curve with its uncertainty: as a band where it hides no other, and as bars that hold for all levels at once."""
     claims = np.flatnonzero(line.curve.ks <= line.curve.claim_to)
     beyond = np.arange(claims[-1] if len(claims) else 0, len(line.x))
     color, x = line.series.look.color, line.x
@@ -152,8 +162,10 @@ def _draw_line(axes: Axes, line: Line, dodge: float, *, band: bool) -> None:
     axes.plot(x[marked], line.main[marked], linestyle="none", **look_of(line.series.look))
     if band:
         axes.fill_between(x, line.curve.low, line.curve.high, color=color, alpha=0.16, linewidth=0)
-    else:
+    elif not len(line.at_once):
         axes.vlines(x[marked] * dodge, line.curve.low[marked], line.curve.high[marked], color=color, linewidth=1.1)
+    at, low, high = line.at_once.T
+    axes.vlines(at * dodge, low, high, color=color, linewidth=1.4)
 
 
 def _legend(findings: Findings, lines: Sequence[Line]) -> list[list[Entry]]:
@@ -171,6 +183,8 @@ def _legend(findings: Findings, lines: Sequence[Line]) -> list[list[Entry]]:
 
 def _counts(lines: Sequence[Line], findings: Findings) -> str:
     each = numbers_of([findings.explored[line.series.name].n for line in lines], "trial")
+    if any(len(line.at_once) for line in lines):
+        return f"N = {each} per level; bars: {show_coverage(findings.evidence.design.alpha)}, simultaneous"
     return f"N = {each} per level; {'bands' if len(lines) <= BANDS else 'bars'}: 95 % bootstrap"
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.exploration.findings import SearchSummary
-from hpsearch.analysis.findings import Findings, Flip, Rule
-from hpsearch.formatting import number_of, show_coverage, show_score, visible
+from hpsearch.analysis.findings import Findings, Rule
+from hpsearch.formatting import show_score, visible
 from hpsearch.report import captions
-from hpsearch.report.blocks import DASH, Block, Commands, Listing, Refused, Section, Subtitle, Table, Text, table
-from hpsearch.report.figures.catalog import budget_drawings, space_drawings
+from hpsearch.report.blocks import DASH, Block, Commands, Refused, Section, Subtitle, Table, Text, table
+from hpsearch.report.figures.catalog import DISTRIBUTION, space_drawings
 from hpsearch.report.figures.render import banned, figure_blocks
 from hpsearch.report.figures.style import short
 from hpsearch.report.figures.tuning import cost_text
@@ -25,7 +25,7 @@ from hpsearch.report.levels import (
     shown_rows,
     titles,
 )
-from hpsearch.report.number_format import difference, interval, share, two_digits, values
+from hpsearch.report.number_format import interval, share, two_digits, values
 
 
 def explore(findings: Findings) -> Section:
@@ -33,9 +33,7 @@ def explore(findings: Findings) -> Section:
     blocks: list[Block] = (
         _found(findings) if findings.evidence.trials else [Text("No trial of a search is known.", "note")]
     )
-    return Section(
-        "explore", "Explore: what the search found", "Explore", tuple(blocks), "hypothesis-generating, not evidence"
-    )
+    return Section("explore", "Explore: what the search found", "Explore", tuple(blocks), captions.OF_SEARCH)
 
 
 def _found(findings: Findings) -> list[Block]:
@@ -43,9 +41,7 @@ def _found(findings: Findings) -> list[Block]:
         Text(f"Everything in this section is conditional on {captions.condition(findings)}, which all trials share, "
              "and on the spaces of the design. It says where to look; fresh seeds say what holds.", "note"),
         *_tables(findings),
-        Subtitle("What a budget of k trials gives"),
-        *_flips(findings),
-        *figure_blocks(findings, budget_drawings(findings)),
+        *figure_blocks(findings, [DISTRIBUTION]),
         Subtitle("Where in its space a level scores well"),
         *figure_blocks(findings, space_drawings(findings)),
         *_hints(findings),
@@ -163,21 +159,6 @@ def _recipes(findings: Findings, names: Sequence[str]) -> Table:
 def _is_option(findings: Findings, level: str, key: str) -> bool:
     """Whether a value says only which level it is."""
     return any(one.name == level and key in one.settings for one in findings.evidence.design.levels)
-
-
-def _flips(findings: Findings) -> list[Block]:
-    said = tuple(_flip(flip, show_coverage(findings.evidence.design.alpha)) for flip in findings.flips)
-    return [Listing(said)] if said else []
-
-
-def _flip(flip: Flip, level: str) -> str:
-    a, b = short(flip.a, 48), short(flip.b, 48)
-    small = difference(flip.at_small[0], flip.at_small[1:])
-    large = difference(-flip.at_large[0], (-flip.at_large[2], -flip.at_large[1]))
-    return (
-        f"In the search, the order turns with the budget: with {number_of(flip.small, 'trial')} {a} is ahead of "
-        f"{b} by {small}; with {flip.large} trials {b} is ahead of {a} by {large} (simultaneous {level} intervals)."
-    )
 
 
 def _hints(findings: Findings) -> list[Block]:
