@@ -4,7 +4,7 @@ Scores are higher where a result is better: losses and errors come negated.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -241,6 +241,8 @@ class TestRow:
 
 Row = TypeVar("Row", TrialRow, ConfirmRow)
 
+Found = TypeVar("Found")
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -263,6 +265,7 @@ class Evidence:
     overrides: tuple[str, ...] = ()
     _draws: Mapping[str, list[TrialRow]] = field(init=False, repr=False, compare=False)
     _confirmed: Mapping[str, list[ConfirmRow]] = field(init=False, repr=False, compare=False)
+    _known: dict[tuple[object, str], Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Sorts the rows by level once: with many levels, looking through all of them for each takes minutes."""
@@ -286,6 +289,13 @@ class Evidence:
     def confirmed(self, level: str) -> list[ConfirmRow]:
         """The retrainings of a level's recipe, by key."""
         return list(self._confirmed.get(level, ()))
+
+    def once(self, find: Callable[["Evidence", str], Found], level: str) -> Found:
+        """What a function finds of a level, looked up from the second time on: every pair asks again."""
+        if (find, level) not in self._known:
+            self._known[find, level] = find(self, level)
+        found: Found = self._known[find, level]
+        return found
 
     def at_look(self, seeds: int) -> "Evidence":
         """What was known at the planned look at so many seeds; at the last one, everything."""

@@ -10,7 +10,7 @@ from hpsearch.analysis.comparison.paired_scores import NOWHERE, ComparisonFamily
 from hpsearch.analysis.comparison.verdict import ClaimKind
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.findings import Interval, SearchSummary
-from hpsearch.analysis.exploration.trial_pool import trial_pool
+from hpsearch.analysis.exploration.trial_pool import TrialPool, trial_pool
 from hpsearch.analysis.findings import Confirmed, Pair, Standing
 from hpsearch.statistics.compact_letters import compact_letters
 from hpsearch.statistics.corrected_resampling import corrected_interval
@@ -50,7 +50,7 @@ def _standing(
     behind: Mapping[str, float],
 ) -> Standing:
     seeds = confirmed.get(level) or Confirmed(0, 0, math.nan, math.nan, NOWHERE, math.nan)
-    rows = evidence.confirmed(level)
+    rows, pool = evidence.confirmed(level), trial_pool(evidence, level)
     scores = [row.report if math.isfinite(row.report) else -math.inf for row in rows]
     known = [score for row, score in zip(rows, scores, strict=True) if row.status in ("ok", "stalled", "diverged")]
     reported = explored.default_report if math.isfinite(explored.default_report) else explored.default_val
@@ -69,9 +69,9 @@ def _standing(
         trials=explored.n,
         failed_seeds=seeds.failed,
         untuned=reported,
-        after_one=_expected(evidence, level, explored, 1),
-        after_few=_expected(evidence, level, explored, FEW_TRIALS),
-        after_more=_expected(evidence, level, explored, MORE_TRIALS),
+        after_one=_expected(pool, explored, 1),
+        after_few=_expected(pool, explored, FEW_TRIALS),
+        after_more=_expected(pool, explored, MORE_TRIALS),
         good=math.nan if explored.good is None else explored.good.share,
         main=_main_value(explored),
         recipe=explored.recipe,
@@ -79,9 +79,8 @@ def _standing(
     )
 
 
-def _expected(evidence: Evidence, level: str, explored: SearchSummary, trials: int) -> float:
+def _expected(pool: TrialPool, explored: SearchSummary, trials: int) -> float:
     """Expected score of the selected one of so many trials: on report rows if there are any."""
-    pool = trial_pool(evidence, level)
     if explored.curve is None or len(pool) < trials:
         return math.nan
     expected, report = curves(pool.val, pool.shown, [trials])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import ConfirmRow, Design, TrialRow
-from hpsearch.analysis.findings import Findings
+from hpsearch.analysis.findings import Findings, Pair
 from hpsearch.formatting import plural, show_like, show_number, visible
 from hpsearch.records import Status
 from hpsearch.report.blocks import DASH
@@ -28,6 +28,46 @@ def level_order(findings: Findings) -> list[str]:
     if len(findings.contenders) == 1:
         names.sort(key=lambda name: name not in findings.contenders)
     return names
+
+
+MOST_DRAWN = 12
+"""Of more levels than these, figures show the foremost."""
+
+MOST_PAIRS = 200
+"""Of more pairs than these, tables show those of the levels that figures show."""
+
+
+def drawn_levels(findings: Findings) -> list[str]:
+    """The levels that figures show, in order: all, or of many the control and those with the highest scores."""
+    names, control = level_order(findings), findings.evidence.design.control
+    if len(names) <= MOST_DRAWN:
+        return names
+    foremost = sorted(names, key=lambda name: (name != control, *_place(findings, name)))[:MOST_DRAWN]
+    return [name for name in names if name in foremost]
+
+
+def _place(findings: Findings, level: str) -> tuple[float, float]:
+    """By the mean on fresh seeds, then by the score in the search; levels without one come last."""
+    confirmed, explored = findings.confirmed.get(level), findings.explored.get(level)
+    scores = (confirmed.mean if confirmed else math.nan, explored.val if explored else math.nan)
+    return tuple(math.inf if math.isnan(score) else -score for score in scores)  # type: ignore[return-value]
+
+
+def drawn_of(findings: Findings) -> str:
+    """Which levels figures show, in a sentence; empty where they show all."""
+    count, control = len(findings.evidence.design.levels), findings.evidence.design.control
+    if count <= MOST_DRAWN:
+        return ""
+    foremost = f"{visible(control)} and the {MOST_DRAWN - 1}" if control is not None else f"the {MOST_DRAWN}"
+    return f"Shown: {foremost} levels with the highest scores, of {count}."
+
+
+def shown_pairs(findings: Findings, most: int = MOST_PAIRS) -> list[Pair]:
+    """Pairs in the order in which their levels are shown; of more than `most`, those of the levels that are drawn."""
+    place = {name: at for at, name in enumerate(level_order(findings))}
+    kept = place.keys() if len(findings.pairs) <= most else set(drawn_levels(findings))
+    pairs = [pair for pair in findings.pairs if {pair.a, pair.b} <= kept]
+    return sorted(pairs, key=lambda pair: (place[pair.a], place[pair.b]))
 
 
 def is_sole_contender(findings: Findings, level: str) -> bool:
@@ -71,10 +111,10 @@ def how_compared(findings: Findings) -> str:
 
 
 def level_series(findings: Findings, length: int = 26) -> list[Series]:
-    """All levels in the order in which they are shown; their looks follow the order of the design."""
+    """The levels that figures show, in order; their looks follow the order of the design."""
     names = [level.name for level in findings.evidence.design.levels]
     labels, looks = short_names(names, length), {name: look(place) for place, name in enumerate(names)}
-    return [Series(name, labels[name], looks[name]) for name in level_order(findings)]
+    return [Series(name, labels[name], looks[name]) for name in drawn_levels(findings)]
 
 
 def score_name(design: Design, part: str = "") -> str:

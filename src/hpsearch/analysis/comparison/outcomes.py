@@ -95,14 +95,22 @@ def outcome(row: ConfirmRow) -> float:
     return score if math.isnan(score) or math.isfinite(score) else -math.inf
 
 
-def outcomes(evidence: Evidence, level: str) -> dict[int, float]:
+def outcomes(evidence: Evidence, level: str) -> Mapping[int, float]:
     """Key to score of all retrainings of a level that have one."""
+    return evidence.once(_outcomes, level)
+
+
+def _outcomes(evidence: Evidence, level: str) -> Mapping[int, float]:
     scores = {row.key: outcome(row) for row in evidence.confirmed(level)}
     return {key: score for key, score in scores.items() if not math.isnan(score)}
 
 
-def failed_seeds(evidence: Evidence, level: str) -> dict[int, str]:
+def failed_seeds(evidence: Evidence, level: str) -> Mapping[int, str]:
     """Key to the way in which it failed, of the seeds of a level that did."""
+    return evidence.once(_failed_seeds, level)
+
+
+def _failed_seeds(evidence: Evidence, level: str) -> Mapping[int, str]:
     scores = outcomes(evidence, level)
     stalled = {row.key for row in evidence.confirmed(level) if row.status == Status.STALLED}
     found = {key: Status.DIVERGED.value for key, score in scores.items() if math.isinf(score)}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hpsearch.analysis.comparison.outcomes import FAILURES, outcomes
 from hpsearch.analysis.comparison.paired_scores import FEWEST_FOLDS, ComparisonFamily, PairedScores
 from hpsearch.analysis.evidence import Design, Evidence
-from hpsearch.analysis.exploration.trial_pool import ranked, space_of
+from hpsearch.analysis.exploration.trial_pool import is_ranked, space_of
 from hpsearch.analysis.findings import Action, Rule, RuleResult
 from hpsearch.analysis.next_space import calmer
 from hpsearch.formatting import number_of, plural, visible
@@ -156,7 +156,7 @@ def missing_score(evidence: Evidence, level: str, *, named: bool = False) -> Mis
 def missing_recipe(evidence: Evidence, level: str, *, named: bool = False) -> MissingScore | None:
     """Why a level has no recipe: no trial of it has a score. None if it has one, or retrainings of one."""
     draws = evidence.draws(level)
-    if not draws or ranked(draws) or evidence.confirmed(level):
+    if not draws or any(map(is_ranked, draws)) or evidence.confirmed(level):
         return None
     diverged, n = sum(row.status == Status.DIVERGED for row in draws), len(draws)
     whose = _whose(level, named=named)

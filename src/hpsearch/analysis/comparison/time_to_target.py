@@ -60,7 +60,7 @@ def time_ratios(evidence: Evidence, seed: int) -> tuple[TimeRatio, ...]:
     """
     target, found = target_of(evidence), []
     compared = {key for level in evidence.design.levels for key in level.settings}
-    if evidence.design.folds > 1 or compared & set(UNEQUAL_EPOCHS):
+    if target is None or evidence.design.folds > 1 or compared & set(UNEQUAL_EPOCHS):
         return ()
     for a, b in evidence.design.pairs:
         keys = sorted(outcomes(evidence, a).keys() & outcomes(evidence, b).keys())

@@ -16,6 +16,7 @@ from hpsearch.analysis.exploration.trial_pool import (
     TOP,
     TrialPool,
     has_reports,
+    is_ranked,
     order_refused,
     ranked,
     space_of,
@@ -182,7 +183,7 @@ def _comparable(evidence: Evidence) -> list[TrialPool]:
     """The pools of all levels; empty where no order statistic may compare them, or no trial of any has a score."""
     names = [level.name for level in evidence.design.levels]
     pools = [trial_pool(evidence, name) for name in names]
-    known = any(ranked(pool.rows) for pool in pools) and all(map(len, pools))
+    known = any(is_ranked(row) for pool in pools for row in pool.rows) and all(map(len, pools))
     return pools if len(names) > 1 and known and not order_refused(evidence) else []
 
 

@@ -52,6 +52,10 @@ def trial_pool(evidence: Evidence, level: str) -> TrialPool:
     Where any trial has a report score, one without it counts as missing, unless it diverged: a mean over the others
     would mix two kinds of rows.
     """
+    return evidence.once(_trial_pool, level)
+
+
+def _trial_pool(evidence: Evidence, level: str) -> TrialPool:
     return pool_of(evidence.draws(level), evidence.design.metric.worst, reported=has_reports(evidence))
 
 
@@ -69,8 +73,12 @@ def pool_of(rows: Iterable[TrialRow], worst: float, *, reported: bool) -> TrialP
 
 def ranked(rows: Sequence[TrialRow]) -> list[TrialRow]:
     """The trials of finite score by `val`, the recipe first: `ok` before `stalled`; of ties the smaller number."""
-    scored = [row for row in rows if row.status in (Status.OK, Status.STALLED) and math.isfinite(row.val)]
-    return sorted(scored, key=lambda row: (row.status != Status.OK, -row.val, row.k))
+    return sorted(filter(is_ranked, rows), key=lambda row: (row.status != Status.OK, -row.val, row.k))
+
+
+def is_ranked(row: TrialRow) -> bool:
+    """Whether a trial may be a recipe."""
+    return row.status in (Status.OK, Status.STALLED) and math.isfinite(row.val)
 
 
 def order_refused(evidence: Evidence) -> bool:

@@ -25,7 +25,7 @@ from hpsearch.report.figures.tuning import (
     tuning_curves,
     tuning_curves_by_cost,
 )
-from hpsearch.report.levels import level_series
+from hpsearch.report.levels import Series, level_series
 
 ORDER_STATISTICS = (
     Rule.NO_TEST_NUMBERS,
@@ -108,11 +108,12 @@ DISTRIBUTION = FigureSpec(
 
 def space_drawings(findings: Findings) -> list[FigureSpec]:
     """F5 for each level, F6 to F8."""
-    return [*(_slices(findings, at) for at in range(len(findings.evidence.design.levels))), GOOD, IMPORTANCE, LEARNING]
+    slices = [_slices(at, series, findings) for at, series in enumerate(level_series(findings, 60))]
+    return [*slices, GOOD, IMPORTANCE, LEARNING]
 
 
-def _slices(findings: Findings, at: int) -> FigureSpec:
-    series, several = level_series(findings, 60)[at], len(findings.evidence.design.levels) > 1
+def _slices(at: int, series: Series, findings: Findings) -> FigureSpec:
+    several = len(findings.evidence.design.levels) > 1
     return FigureSpec(
         f"F5.{at + 1}" if several else "F5",
         f"f05-slices-{at + 1}",
@@ -121,6 +122,7 @@ def _slices(findings: Findings, at: int) -> FigureSpec:
         partial(slices, level=series.name),
         (),
         "It draws nothing.",
+        of_levels=not at,
     )
 
 
@@ -263,4 +265,5 @@ PATHS = FigureSpec(
     "On f(x, y) = x²/20 + y² from (-7, 2), 30 updates each, computed by the published update rules: an illustration, "
     "not a result of this sweep.",
     lambda _: optimizer_paths(),
+    of_levels=False,
 )

@@ -30,15 +30,16 @@ from hpsearch.report.figures.axes import (
 )
 from hpsearch.report.figures.style import GRID, INK, MUTED, SHADE, SMALL, look, short, short_names
 from hpsearch.report.levels import (
+    MOST_DRAWN,
     Series,
     failed,
     has_report,
     interval_label,
-    level_order,
     level_series,
     numbers_of,
     score_name,
     selection_rows,
+    shown_pairs,
 )
 
 DOTS_ONLY = frozenset({Rule.ENOUGH_SEEDS, Rule.NO_MISSING_PAIR})
@@ -48,7 +49,8 @@ DOTS_ONLY = frozenset({Rule.ENOUGH_SEEDS, Rule.NO_MISSING_PAIR})
 @styled
 def paired_differences(findings: Findings) -> Figure | None:
     """F9: each pair's differences seed by seed, their mean, its intervals; None without a pair that may be shown."""
-    pairs = [pair for pair in shown_pairs(findings) if may_show_seeds(pair)]
+    most = math.comb(MOST_DRAWN, 2)
+    pairs = [pair for pair in shown_pairs(findings, most) if may_show_seeds(pair)]
     if not pairs:
         return None
     design = findings.evidence.design
@@ -73,12 +75,6 @@ def paired_differences(findings: Findings) -> Figure | None:
 def confirm_part(findings: Findings) -> str:
     """The rows on which retrainings are compared."""
     return "report" if findings.evidence.design.rows.get("report") or has_report(findings) else "val"
-
-
-def shown_pairs(findings: Findings) -> list[Pair]:
-    """Pairs in the order in which their levels are shown."""
-    place = {name: at for at, name in enumerate(level_order(findings))}
-    return sorted(findings.pairs, key=lambda pair: (place.get(pair.a, 0), place.get(pair.b, 0)))
 
 
 def may_show_seeds(pair: Pair) -> bool:

@@ -12,6 +12,7 @@ from hpsearch.analysis.findings import Action, Findings, Rule, RuleResult
 from hpsearch.formatting import visible
 from hpsearch.report.blocks import Block, Gallery, Picture, Refused, RuleNote
 from hpsearch.report.figures.style import DARK, drawing, short
+from hpsearch.report.levels import drawn_of
 
 DPI = 110
 
@@ -110,6 +111,7 @@ class FigureSpec:
         draw: Makes it; None if there is nothing to draw.
         rules: Those that can forbid it.
         otherwise: Why it may be missing although no gate forbids it.
+        of_levels: Whether its caption says which levels it shows, where these are not all.
     """
 
     number: str
@@ -119,6 +121,7 @@ class FigureSpec:
     draw: Callable[[Findings], Figure | None]
     rules: tuple[Rule, ...] = ()
     otherwise: str = "There are no data for it."
+    of_levels: bool = True
 
 
 def figure_blocks(findings: Findings, drawings: Iterable[FigureSpec]) -> list[Block]:
@@ -142,6 +145,7 @@ def shown(drawing: FigureSpec, findings: Findings) -> Picture | Refused:
         return refusal(title, findings, drawing.rules, drawing.otherwise)
     vector = svg(figure, drawing.stem, title)
     caption = drawing.caption if isinstance(drawing.caption, str) else drawing.caption(findings)
+    caption += f" {drawn_of(findings)}" if drawing.of_levels and drawn_of(findings) else ""
     caption += _left_out(findings, drawing.rules)
     return Picture(drawing.number, drawing.stem, drawing.title, caption, vector, png(figure))
 

@@ -34,7 +34,7 @@ from hpsearch.report.levels import Series, against_control, interval_label, leve
 def standings(findings: Findings) -> Figure | None:
     """F0: dots for seeds, the mean with its interval, a ring for the default recipe; None if nothing was confirmed."""
     head, series = findings.headline, {one.name: one for one in level_series(findings, 40)}
-    rows = [row for row in head.standings if row.n] if head is not None else []
+    rows = [row for row in head.standings if row.n and row.level in series] if head is not None else []
     if not rows:
         return None
     scores = {row.level: _scores(findings, row.level) for row in rows}

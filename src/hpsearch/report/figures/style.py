@@ -1,6 +1,7 @@
 """What all figures share: size, type, and colours that read on light and dark pages and by every kind of eye."""
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,8 +104,8 @@ def short(text: str, length: int = 26) -> str:
 def short_names(names: Sequence[str], length: int = 26) -> dict[str, str]:
     """Each name to a short one; names that would look alike get their number."""
     cut = [short(name, length) for name in names]
-    pairs = zip(names, cut, strict=True)
-    return {name: one if cut.count(one) == 1 else f"{one} ({at})" for at, (name, one) in enumerate(pairs, 1)}
+    pairs, counts = zip(names, cut, strict=True), Counter(cut)
+    return {name: one if counts[one] == 1 else f"{one} ({at})" for at, (name, one) in enumerate(pairs, 1)}
 
 
 @contextmanager

@@ -222,7 +222,7 @@ def probability_highest(findings: Findings) -> Figure | None:
     place = {level.name: at for at, level in enumerate(findings.evidence.design.levels)}
     legend: list[Entry] = [(sample(series.look), series.label) for series in members]
     figure, (axes,) = lay_out(Layout(height=200, legend=[[*legend, (sample(line=":", color=MUTED), "equal chances")]]))
-    axes.axhline(1 / len(members), color=MUTED, linestyle=":", linewidth=1)
+    axes.axhline(1 / len(place), color=MUTED, linestyle=":", linewidth=1)
     for at, series in enumerate(members):
         dodge = 1.03 ** (at - len(members) / 2)
         _draw_probability(axes, ks, values[:, :, place[series.name]], series, dodge)

@@ -17,6 +17,9 @@ SCOPE = "scope"
 SHOWN = 6
 """More answers than these are counted, and listed when the list is opened."""
 
+MOST_SAID = 200
+"""More sentences than these are counted."""
+
 WORDS = {
     "claim": "claimed",
     "equivalent": "equivalent",
@@ -44,7 +47,10 @@ def answer(findings: Findings) -> Section:
     ]
     said = [Sentence(each.status, each.sentence) for each in findings.answers if each.status != SCOPE]
     scope = [Text(each.sentence, "note") for each in findings.answers if each.status == SCOPE]
-    blocks.append(Fold(f"Every sentence: {_counted(said)}", (Answers(tuple(said)), *scope, _measured(findings))))
+    rest = said[MOST_SAID:]
+    more = [Text(f"And {_counted(rest)}; report.json has every sentence.", "note")] if rest else []
+    told = (Answers(tuple(said[:MOST_SAID])), *more, *scope, _measured(findings))
+    blocks.append(Fold(f"Every sentence: {_counted(said)}", told))
     return Section("answer", "Answer", "Answer", tuple(blocks))
 
 

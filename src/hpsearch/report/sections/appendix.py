@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hpsearch.analysis.evidence import Design
+from hpsearch.analysis.exploration.trial_pool import ranked
 from hpsearch.analysis.findings import Findings
 from hpsearch.formatting import number_of, visible
 from hpsearch.report.blocks import ALPHA, Block, Cell, Fold, Section, Subtitle, table
@@ -10,6 +11,9 @@ from hpsearch.report.levels import has_report, level_order, parameter_names, sel
 from hpsearch.report.number_format import values
 
 Formula = tuple[str, str, str]
+
+MOST_TRIALS = 1000
+"""Of more trials, the highest ones of each level are listed."""
 
 FORMULAS = (
     (
@@ -135,8 +139,9 @@ def appendix(findings: Findings) -> Section:
         _counts(findings),
     ]
     if findings.evidence.trials:
-        count = number_of(len(findings.evidence.trials), "trial")
-        blocks += [Subtitle("Trials"), Fold(f"All of {count}", (_trials(findings),), printed=False)]
+        count, most = number_of(len(findings.evidence.trials), "trial"), _most_of_level(findings)
+        which = f"All of {count}" if most is None else f"The highest {most} of each level; all of {count}: trials.csv"
+        blocks += [Subtitle("Trials"), Fold(which, (_trials(findings, most),), printed=False)]
     return Section("appendix", "Appendix", "Appendix", tuple(blocks))
 
 
@@ -155,11 +160,18 @@ def _counts(findings: Findings) -> Block:
     return table(("what", ""), rows, wide=(1,))
 
 
-def _trials(findings: Findings) -> Block:
+def _most_of_level(findings: Findings) -> int | None:
+    """How many trials of each level are listed; None if all are."""
+    few = len(findings.evidence.trials) <= MOST_TRIALS
+    return None if few else max(1, MOST_TRIALS // len(findings.evidence.design.levels))
+
+
+def _trials(findings: Findings, most: int | None) -> Block:
     design, named, reported, rows = findings.evidence.design, titles(findings), has_report(findings), []
     timed = any(row.epochs for row in findings.evidence.trials)
     for level in level_order(findings):
         drawn = findings.evidence.draws(level)
+        drawn = drawn if most is None else ranked(drawn)[:most]
         default = findings.evidence.default(level)
         for row in [*([default] if default is not None else []), *drawn]:
             names = parameter_names(list(row.values), 40)

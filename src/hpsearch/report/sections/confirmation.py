@@ -29,7 +29,6 @@ from hpsearch.report.blocks import (
     table,
 )
 from hpsearch.report.figures.catalog import CONFIRM, INTERACTION
-from hpsearch.report.figures.confirmation import shown_pairs
 from hpsearch.report.figures.render import figure_blocks, refusal
 from hpsearch.report.figures.style import short
 from hpsearch.report.figures.tuning import cost_text
@@ -43,6 +42,7 @@ from hpsearch.report.levels import (
     score_name,
     selection_rows,
     show_search_score,
+    shown_pairs,
     titles,
 )
 from hpsearch.report.number_format import (
@@ -337,11 +337,19 @@ def _pairs(findings: Findings) -> Table:
         *([f"seeds {TIMES} images, adjusted"] if crossed else []),
         "p", "adjusted p", "P(A > B)", *([] if folded else ["seeds for 80 % power"]), "state",
     ]  # fmt: skip
-    rows = []
-    for pair in shown_pairs(findings):
+    rows, named, pairs = [], titles(findings, 32), shown_pairs(findings)
+    for pair in pairs:
         found = [DASH] * (len(columns) - 3) if pair.refused else _numbers(pair, crossed=crossed, folded=folded)
-        rows.append([_pair_name(findings, pair), _count(pair), *found, _state(pair)])
-    return table(columns, rows, captions.pairs(findings), numbers=range(1, len(columns) - 1))
+        rows.append([f"{named[pair.a]} {MINUS} {named[pair.b]}", _count(pair), *found, _state(pair)])
+    caption = f"{captions.pairs(findings)}{_of_all(findings, len(pairs))}"
+    return table(columns, rows, caption, numbers=range(1, len(columns) - 1))
+
+
+def _of_all(findings: Findings, shown: int) -> str:
+    """Which pairs are shown, and where all of them are; empty where none is left out."""
+    if shown == len(findings.pairs):
+        return ""
+    return f" {shown} of {len(findings.pairs):,} pairs, those between the levels that figures show; all: pairs.csv."
 
 
 def _count(pair: Pair) -> str:
@@ -365,11 +373,6 @@ def _needed(seeds: int | None) -> str:
     return f"about {seeds}" if seeds <= MOST_SEEDS else f"over {MOST_SEEDS:,}"
 
 
-def _pair_name(findings: Findings, pair: Pair) -> str:
-    names = titles(findings, 32)
-    return f"{names[pair.a]} {MINUS} {names[pair.b]}"
-
-
 def _state(pair: Pair) -> str:
     if pair.refused:
         refused = f"refused: {', '.join(pair.refused)}"
@@ -380,8 +383,10 @@ def _state(pair: Pair) -> str:
 
 def _sentences(findings: Findings) -> Block:
     """What may be said about each pair; folded where the answers are few enough to stand above."""
-    said = Listing(tuple(visible(pair.sentence) for pair in shown_pairs(findings)))
-    return Fold("What may be said about each pair", (said,))
+    pairs = shown_pairs(findings)
+    said = Listing(tuple(visible(pair.sentence) for pair in pairs))
+    which = "each pair" if len(pairs) == len(findings.pairs) else f"each of these {len(pairs)} pairs"
+    return Fold(f"What may be said about {which}", (said,))
 
 
 def _measured(pairs: Sequence[Pair]) -> bool:
@@ -389,14 +394,14 @@ def _measured(pairs: Sequence[Pair]) -> bool:
 
 
 def _variance(findings: Findings) -> Table:
-    rows = []
+    rows, named = [], titles(findings, 32)
     for pair in shown_pairs(findings):
         if pair.refused or not math.isfinite(pair.seed_part):
             continue
         parts = max(pair.seed_part, 0.0), max(pair.image_part, 0.0)
         total = sum(parts) or math.nan
         rows.append((
-            _pair_name(findings, pair),
+            f"{named[pair.a]} {MINUS} {named[pair.b]}",
             *(f"{two_digits(math.sqrt(part))} ({percent(part / total)})" for part in parts),
             format_interval(pair.ci_images, pair.diff),
         ))  # fmt: skip

@@ -14,10 +14,10 @@ from hpsearch.report.figures.render import banned, figure_blocks
 from hpsearch.report.figures.style import short
 from hpsearch.report.figures.tuning import cost_text
 from hpsearch.report.levels import (
+    drawn_levels,
     has_report,
     is_corrected,
     level_order,
-    level_series,
     parameter_names,
     selection_rows,
     show_search_score,
@@ -164,9 +164,10 @@ def _is_option(findings: Findings, level: str, key: str) -> bool:
 def _hints(findings: Findings) -> list[Block]:
     if not findings.hints:
         return []
-    order = [series.name for series in level_series(findings)]
+    levels, order = {level.name for level in findings.evidence.design.levels}, drawn_levels(findings)
+    hints = [hint for hint in findings.hints if hint.level in order or hint.level not in levels]
     blocks: list[Block] = [Subtitle("For the next round")]
-    for hint in sorted(findings.hints, key=lambda hint: order.index(hint.level) if hint.level in order else -1):
+    for hint in sorted(hints, key=lambda hint: order.index(hint.level) if hint.level in order else -1):
         sentence = visible(hint.sentence)
         said = (
             sentence if sentence.startswith("In the search") else f"In the search, {short(hint.level, 48)}: {sentence}"
@@ -174,4 +175,5 @@ def _hints(findings: Findings) -> list[Block]:
         blocks.append(Text(said))
         if hint.overrides:
             blocks.append(Commands(tuple(map(visible, hint.overrides))))
-    return blocks
+    more = len(findings.hints) - len(hints)
+    return [*blocks, Text(f"And {more} of the other levels, in report.json.", "note")] if more else blocks
