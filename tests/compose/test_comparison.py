@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from hpsearch.compose.comparison import plan_levels
+from hpsearch.compose.comparison import on_each_data_set, plan_levels
 from hpsearch.compose.composer import Composer
 from hpsearch.config import ConfigError
 from hpsearch.search.plan import Plan
@@ -210,3 +210,34 @@ def test_the_comparisons_that_come_along_can_be_planned(name):
     plan = planned(f"+sweep={name}")
     assert len(plan.levels) >= 3
     assert all(level.space.names for level in plan.levels)
+
+
+def on_each(*overrides):
+    composer = Composer(overrides)
+    return on_each_data_set(composer, composer.compose())
+
+
+def test_a_comparison_on_several_data_sets_is_a_sweep_of_each():
+    name, commands = on_each("+sweep=optimizers", "search.datasets=[digits,xor]", "seed=3")
+    assert name == "optimizers"
+    assert commands["xor"].overrides == (
+        "+sweep=optimizers", "seed=3", "search.datasets=[]", "data=xor", "name=optimizers-xor",
+    )  # fmt: skip
+    assert (
+        on_each(*COMPARE, "search.datasets=[digits,xor]", "name=mine")[1]["digits"].overrides[-1] == "name=mine-digits"
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ((*COMPARE, "search.datasets=[digits,mnits]"), "search.datasets: mnits is not an option of data: did you mean"),
+        ((*COMPARE, "search.datasets=[digits,xor]", "data=xor"), "data=xor and search.datasets both name data"),
+        ((*COMPARE, "search.datasets=[digits]"), "search.datasets must name two data sets or more, each once"),
+        ((*COMPARE, "search.datasets=[digits,digits]"), "search.datasets must name two data sets or more, each once"),
+        (("search.datasets=[digits,xor]",), "search.datasets has no effect where nothing is compared"),
+    ],
+)  # fmt: skip
+def test_data_sets_that_cannot_be_compared_on_are_refused(overrides, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        on_each(*overrides)

@@ -172,3 +172,21 @@ def test_a_delta_that_was_chosen_after_a_look_makes_the_report_exploratory(compa
         printed.split()
     )
     assert "with delta 0.02 instead of 0.01" in " ".join(printed.split())
+
+
+def test_a_comparison_on_several_data_sets_has_a_sweep_of_each_and_a_report_of_all(place):
+    program = place()
+    command = (
+        *("search.datasets=[digits,breast_cancer]", "training.epochs=2", "model.width=16", "search.compare=optimizer"),
+        *("name=c", "search.choose.optimizer=[sgd,adam]", "search.tune=[optimizer]", "search.trials=2"),
+    )
+    printed = program.call(*command, "confirm.seeds=7")
+    assert "Report on c: 2 data sets" in printed
+    for name in ("c", "c-digits", "c-breast_cancer"):
+        assert (program.folder / "experiments" / name / "report.html").is_file()
+    numbers = json.loads((program.folder / "experiments" / "c" / "report.json").read_text())
+    assert list(numbers["datasets"]) == ["breast_cancer", "digits"]
+    assert numbers["sentence"].split(":")[0] in " ".join(printed.split())
+    before = report_files(program)
+    assert "trial" not in program.call(*command, "confirm.seeds=7").split("Report on c")[0].replace("trials", "")
+    assert report_files(program) == before

@@ -82,6 +82,7 @@ CHANGES = {
     "search.compare": "optimizer",
     "search.levels": {"one": {"optimizer": "sgd"}},
     "search.cross": ["norm", "init"],
+    "search.datasets": None,
     "search.control": None,
     "search.delta": None,
     "search.alpha": 0.01,

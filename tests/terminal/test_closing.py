@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from hpsearch import metrics
+from hpsearch.analysis.analyse import analyse
 from hpsearch.commands.publish import PublishedReport
 from hpsearch.commands.sweep import SweepResult
 from hpsearch.compose.overrides import Command
@@ -19,6 +20,7 @@ from hpsearch.store.record_json import Record
 from hpsearch.store.specification import SealedRows
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.sweep import introduce, show_sweep
+from tests.analysis.evidences import clear
 from tests.specifications import DIGITS, single_level_plan, specification
 
 ACCURACY = Score(metrics.ACCURACY, 144, (metrics.ACCURACY,))
@@ -131,7 +133,8 @@ def test_a_space_that_is_exhausted_does_not_go_on(closed):
     ("uri", "where"), [("sqlite:///x.db", "then open http://127.0.0.1:5000"), ("http://h/", "http://h")]
 )
 def test_a_comparison_leads_to_its_report(closed, uri, where):
-    published = PublishedReport("run", (("claim", "a is better than b."),), (Path("reports/run/report.html"),))
+    page = Path("reports/run/report.html")
+    published = PublishedReport("run", (("claim", "a is better than b."),), (page,), analyse(clear()))
     lines = closed([record(0), record(1)], trials=2, uri=uri, report=published)
     assert lines[lines.index("Written") + 1] == "report   reports/run/report.html"
     assert f"report  {where}/#/experiments/1/runs/f00/artifacts/report/report.html" in lines

@@ -12,6 +12,7 @@ from hpsearch.commands.dispatch import plan_action
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.composer import Composer
 from hpsearch.compose.overrides import Command
+from hpsearch.config import ConfigError
 from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.worker_process import preload, stop_server
 
@@ -29,6 +30,8 @@ def run_action(command: Command, observer: Observer) -> Any:
     """
     composer = Composer(command.overrides, command.config_dir, command.config_name)
     action = plan_action(composer)
+    if action.name == "across_data_sets":
+        raise ConfigError("search.datasets is for the command line: in Python, sweep each data set by itself, data=…")
     for old, new in composer.overrides.replaced:
         observer.line(f"{old} is given before {new}: the last one counts")
     if action.trains:

@@ -160,6 +160,11 @@ def _show_result(action: str, result: Any, terminal: "Terminal") -> int:
 
         show_sweep(terminal, result)
         return 0 if result.scored else 1
+    if action == "across_data_sets":
+        from hpsearch.terminal.across_data_sets import show_across_data_sets  # noqa: PLC0415
+
+        show_across_data_sets(terminal, result)
+        return 0 if all(sweep.scored for sweep in result.results.values()) else 1
     if action == "leaderboard":
         from hpsearch.terminal.leaderboard import show_leaderboard  # noqa: PLC0415
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from hpsearch.commands.final_target import plan_final
 from hpsearch.commands.observer import Observer
 from hpsearch.commands.report_target import refuse_settings, require_known
-from hpsearch.compose.comparison import plan_levels
+from hpsearch.compose.comparison import on_each_data_set, plan_levels
 from hpsearch.compose.composer import Composer
+from hpsearch.compose.overrides import Command
 from hpsearch.compose.search_space import adamw_without_decay
 from hpsearch.config import ConfigError
 from hpsearch.data.datasets import require_file
@@ -18,12 +19,16 @@ from hpsearch.search.checks import check_cohorts, check_trials
 from hpsearch.search.space import Composed
 
 if TYPE_CHECKING:
+    from hpsearch.commands.across_data_sets import PublishedAcrossDataSets
     from hpsearch.commands.final import FinalResult
     from hpsearch.commands.leaderboard import PublishedLeaderboard
     from hpsearch.commands.publish import PublishedReport
     from hpsearch.commands.sweep import SweepResult
 
-    Result: TypeAlias = SweepResult | FinalResult | PublishedReport | PublishedLeaderboard
+    Result: TypeAlias = SweepResult | FinalResult | PublishedReport | PublishedLeaderboard | PublishedAcrossDataSets
+
+SweepAction: TypeAlias = Callable[[Observer, StopSignals], "SweepResult"]
+"""Runs a checked sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Action:
     """The action of a command.
 
     Attributes:
-        name: `sweep`, `final`, `report` or `leaderboard`.
+        name: `sweep`, `across_data_sets`, `final`, `report` or `leaderboard`.
         run: Runs it, with an observer and stop signals, and returns its result.
         trains: Whether it may need workers.
     """
@@ -89,6 +94,29 @@ def _plan_sweep(composer: Composer, base: Composed) -> Action:
     for key in (key for key in composer.overrides.values if key.startswith("final.")):
         action = "run" if key == "final.run" else "sweep"
         raise ConfigError(f"{key} has no effect without an action: add +final={action}")
+    if not base.config.search.datasets:
+        return Action("sweep", _checked_sweep(composer, base))
+    name, commands = on_each_data_set(composer, base)
+    sweeps = {data: _on(data, command) for data, command in commands.items()}
+
+    def run(observer: Observer, signals: StopSignals) -> "Result":
+        from hpsearch.commands.across_data_sets import run_on_each  # noqa: PLC0415 (half a second)
+
+        return run_on_each(name, base.config, sweeps, observer, signals)
+
+    return Action("across_data_sets", run)
+
+
+def _on(data: str, command: Command) -> SweepAction:
+    composer = Composer(command.overrides, command.config_dir, command.config_name)
+    try:
+        return _checked_sweep(composer, composer.compose())
+    except ConfigError as error:
+        raise ConfigError(*(f"on {data}: {problem}" for problem in error.problems)) from error
+
+
+def _checked_sweep(composer: Composer, base: Composed) -> SweepAction:
+    """The sweep of a command, after all checks that need no rows."""
     levels = plan_levels(composer, base)
     check_trials(base.config, levels)
     for level in levels:
@@ -96,14 +124,14 @@ def _plan_sweep(composer: Composer, base: Composed) -> Action:
     require_file(base.config.data)
     note = adamw_without_decay(base, partial(_options_of, composer, base))
 
-    def run(observer: Observer, signals: StopSignals) -> "Result":
+    def run(observer: Observer, signals: StopSignals) -> "SweepResult":
         from hpsearch.commands.sweep import run_sweep  # noqa: PLC0415 (half a second)
 
         if note:
             observer.warn(note)
         return run_sweep(base, levels, composer.command, observer, signals)
 
-    return Action("sweep", run)
+    return run
 
 
 def _options_of(composer: Composer, base: Composed, group: str) -> list[Composed]:

@@ -74,11 +74,13 @@ class PublishedReport:
         undecided: Number of comparisons of two levels that the data do not decide.
         lacking: The message that trials are missing; None if none are.
         first: What is read first; None where nothing is compared.
+        findings: What it says.
     """
 
     name: str
     answers: tuple[tuple[str, str], ...]
     files: tuple[Path, ...]
+    findings: Findings
     undecided: int = 0
     lacking: str | None = None
     first: FirstScreen | None = None
@@ -153,4 +155,4 @@ def summarize(findings: Findings, files: Sequence[Path]) -> PublishedReport:
     answers = tuple((each.status, each.sentence) for each in shown)
     first, name = FirstScreen.of(findings), findings.evidence.design.name
     answers = answers if first is None else ((first.status, first.sentence), *answers)
-    return PublishedReport(name, answers, tuple(files), len(undecided), first=first)
+    return PublishedReport(name, answers, tuple(files), findings, len(undecided), first=first)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hpsearch.compose.composer import Composer
+from hpsearch.compose.overrides import Command
 from hpsearch.compose.search_space import Comparison, Request, groups_without_effect, plan_space
 from hpsearch.config import KINDS, Config, ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.config.schema import SEARCHABLE, TUNABLE, UNCOVERED
 from hpsearch.config.search import Search, compared_groups
 from hpsearch.config.synonyms import nearest_option
+from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Value
 from hpsearch.search.levels import Level
 from hpsearch.search.space import Composed
@@ -38,6 +40,28 @@ def plan_levels(composer: Composer, base: Composed) -> tuple[Level, ...]:
         space = plan_space(composer.compose, composer.overrides, composer.known_options)
         return (Level(NO_LEVEL, base, space, composer.compose),)
     return _LevelPlanner(composer, base).levels()
+
+
+def on_each_data_set(composer: Composer, base: Composed) -> tuple[str, dict[str, Command]]:
+    """The name of a comparison on several data sets, and the command of the sweep on each of them.
+
+    Raises:
+        ConfigError: If an entry of `search.datasets` is no option of `data`, or the command line gives one, too.
+    """
+    search, overrides, known = base.config.search, composer.overrides, composer.known_options("data")
+    if "data" in overrides.options:
+        raise ConfigError(f"data={overrides.options['data']} and search.datasets both name data: drop one of the two")
+    problems = [
+        f"search.datasets: {data} is not an option of data: {nearest_option('data', data, known)}"
+        for data in search.datasets
+        if data not in known
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    name, command = base.config.name or base.actions.get("sweep", "comparison"), composer.command
+    kept = [*command.without("search.datasets", "name"), "search.datasets=[]"]
+    own = {data: (*kept, f"data={data}", f"name={hydra_quoted(f'{name}-{data}')}") for data in search.datasets}
+    return name, {data: replace(command, overrides=given) for data, given in own.items()}
 
 
 @dataclass(slots=True)

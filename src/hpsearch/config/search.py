@@ -127,6 +127,7 @@ class Search(Option):
         "pruner_options": {},
         "levels": {},
         "cross": [],
+        "datasets": [],
         "alpha": ALPHA,
     }
     trials: Annotated[
@@ -147,6 +148,10 @@ class Search(Option):
     compare: Annotated[str | None, "group whose options are compared, each with trials of its own: optimizer"]
     levels: Annotated[dict[str, Any], "named levels to compare: {he_relu: {init: he, activation: relu}, ...}"]
     cross: Annotated[list[str], "groups whose options are crossed, for a factorial: [norm, init]"]
+    datasets: Annotated[
+        list[str],
+        "options of data that the comparison runs on, each by itself: [mnist, fashion, digits]",
+    ]
     control: Annotated[
         str | None,
         "level that all others are compared with; auto: the default option of the compared group; null: all pairs",
@@ -176,6 +181,10 @@ class Search(Option):
         if not given and (controlled or self.delta is not None):
             key = "control" if controlled else "delta"
             raise ConfigError(f"search.{key} has no effect where nothing is compared: add search.compare=<group>")
+        if self.datasets and not given:
+            raise ConfigError("search.datasets has no effect where nothing is compared: add search.compare=<group>")
+        several = len(self.datasets) != 1 and len(set(self.datasets)) == len(self.datasets)
+        require(several, "search.datasets", "must name two data sets or more, each once", self.datasets)
         if given and self.depends:
             how = f"search.pruner={self.pruner}" if self.prunes else f"search={self.kind}"
             raise ConfigError(

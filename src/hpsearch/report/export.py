@@ -23,7 +23,12 @@ def to_json(findings: Findings) -> str:
 
     Infinity is the text "Infinity" or "-Infinity", since JSON has no number for it.
     """
-    return _text(_content(findings), "\n") + "\n"
+    return json_text(_content(findings))
+
+
+def json_text(content: Any) -> str:
+    """Results of any kind as JSON, as in `report.json`."""
+    return _text(content, "\n") + "\n"
 
 
 def _text(value: Any, line: str) -> str:

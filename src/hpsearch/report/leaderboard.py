@@ -1,8 +1,7 @@
 """The leaderboard of one split as pages: scores side by side, and how far they may be read."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from hpsearch.report.blocks import (
     Text,
     table,
 )
-from hpsearch.report.export import csv_text
+from hpsearch.report.export import csv_text, json_text
 from hpsearch.report.figures.style import short, short_names
 from hpsearch.report.levels import numbers_of
 from hpsearch.report.number_format import difference, format_interval, interval, p_value, two_digits, values
@@ -53,23 +52,11 @@ def to_json(board: Leaderboard) -> str:
         "others": [{"split": _split(split), "sweeps": names} for split, names in board.others],
         "left_out": board.left_out,
     }
-    return json.dumps(_plain(content), sort_keys=True, indent=1, allow_nan=False) + "\n"
+    return json_text(content)
 
 
 def _split(split: Split) -> dict[str, Any]:
     return {**asdict(split), "metric": split.metric.name, "evaluation": dict(split.evaluation), "digest": split.digest}
-
-
-def _plain(value: Any) -> Any:
-    """The value in the types of JSON."""
-    match value:
-        case float() if not math.isfinite(value):
-            return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-    return value
 
 
 def entries_csv(board: Leaderboard) -> str:

@@ -53,17 +53,18 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
     sections = (first, *(replace(part, folded=findings.headline is not None) for part in others))
     title = f"{visible(plan.title)} on {visible(plan.data)}" if len(plan.levels) > 1 else visible(plan.name)
     what = "table" if plan.is_foreign else "sweep"
-    pictures = tuple(picture for section in sections for picture in _pictures(section.blocks))
+    pictures = tuple(picture for section in sections for picture in pictures_of(section.blocks))
     return Report(title, f"Report of the {what} {visible(plan.name)}", sections, pictures)
 
 
-def _pictures(blocks: tuple[Block, ...]) -> list[Picture]:
+def pictures_of(blocks: tuple[Block, ...]) -> list[Picture]:
+    """Every figure among the blocks, in the order of the page."""
     found: list[Picture] = []
     for block in blocks:
         if isinstance(block, Gallery):
             found += [item for item in block.items if isinstance(item, Picture)]
         elif isinstance(block, Fold | Beside):
-            found += _pictures(block.blocks)
+            found += pictures_of(block.blocks)
     return found
 
 

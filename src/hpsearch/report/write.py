@@ -40,7 +40,16 @@ def write_report(findings: Findings, folder: Path, theory: Theory | None = None)
     Returns:
         The files, `report.html` first.
     """
-    contents = build(findings, theory)
+    return replace_report(folder, build(findings, theory))
+
+
+def replace_report(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Put the files of a report in place of those of an earlier one; their paths, in the same order.
+
+    Args:
+        folder: Is created if need be.
+        contents: By path within the folder, figures among them.
+    """
     files = replace_files(folder, contents)
     _remove_old_figures(folder / FIGURES, contents)
     return files
@@ -86,13 +95,13 @@ def build(findings: Findings, theory: Theory | None = None) -> dict[str, bytes]:
     }
     if findings.evidence.tests:
         texts |= {"tests.csv": exports.openings_csv(findings), "shipped.csv": exports.shipped_csv(findings)}
+    return with_figures(texts, report)
+
+
+def with_figures(texts: Mapping[str, str], report: Report) -> dict[str, bytes]:
+    """The files of a report by path: these texts, and the figures that it shows."""
     # Names may hold halves of characters, which UTF-8 cannot encode; they are spelled out.
-    encoded = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
-    return {**encoded, **_figures(report)}
-
-
-def _figures(report: Report) -> dict[str, bytes]:
-    files = {}
+    files = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
     for picture in report.pictures:
         files[f"{FIGURES}/{picture.stem}.svg"] = rendering.standalone(picture.svg).encode()
         files[f"{FIGURES}/{picture.stem}.png"] = picture.png

@@ -38,14 +38,14 @@ def show_answers(terminal: Terminal, published: "PublishedReport") -> None:
             terminal.line(f"  {status.upper():<13} {sentence}")
         return
     terminal.paragraph(published.first.sentence)
-    _show_table(terminal, published.first.standings)
+    show_table(terminal, published.first.standings)
     if published.first.settle:
         terminal.paragraph(published.first.settle)
     if published.first.command:
         terminal.line(f"    {published.first.command}")
 
 
-def _show_table(terminal: Terminal, standings: "Table") -> None:
+def show_table(terminal: Terminal, standings: "Table") -> None:
     """Print a table of a page; columns for which the terminal has no room are left out from the right."""
     for count in range(len(standings.columns), 1, -1):
         shown = rich.table.Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
