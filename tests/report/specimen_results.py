@@ -10,6 +10,7 @@ from hpsearch.analysis.comparison.calibrated_losses import Calibrated, Calibrate
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.budget_comparison import compare_budgets
 from hpsearch.analysis.exploration.findings import Curve, GoodRegion, Importance, Isolation, SearchSummary
+from hpsearch.analysis.exploration.tuning_ease import tuning_ease
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Pair, Rule, RuleResult
 from tests.report.specimen_parts import Shape, design_of, retrainings_of, trials_of
 
@@ -26,12 +27,13 @@ def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed:
     headline = Answer("inconclusive", f"{len(shape.levels)} levels were compared.")
     scope = Answer("scope", "Applies to: digits; 64-100x4-10, relu, he; 20 epochs; not opened.")
     answers = (headline, *(Answer(_status(pair), pair.sentence) for pair in pairs), scope)
+    explored = {level: _explored(evidence, level, parameter, generator) for level in shape.levels}
     return Findings(
         evidence=evidence,
         looks=1,
         answers=answers,
         gates=_gates(),
-        explored={level: _explored(evidence, level, parameter, generator) for level in shape.levels},
+        explored=explored,
         best_probability=_best(evidence),
         flips=(),
         confirmed=confirmed,
@@ -43,6 +45,7 @@ def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed:
         digest="5f" * 32,
         seed=1993,
         at_budget=compare_budgets(evidence, seed=1993),
+        tuning_ease=tuning_ease(plan, explored),
     )
 
 

@@ -24,6 +24,7 @@ from hpsearch.analysis.evidence import ConfirmRow, Evidence
 from hpsearch.analysis.exploration.budget_comparison import compare_budgets
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.exploration.summary import best_probability, explore_level, flips
+from hpsearch.analysis.exploration.tuning_ease import tuning_ease
 from hpsearch.analysis.findings import Findings, Pair, Rule, RuleResult
 from hpsearch.analysis.headline import headline
 from hpsearch.analysis.rules.design_and_search import claim_gates, design_gates, in_order, search_gates
@@ -81,6 +82,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         shipped=shipped_pairs(evidence.tests),
         headline=headline(evidence, explored, confirmed, pairs, family, told),
         at_budget=None if apart else compare_budgets(evidence, seed=seed),
+        tuning_ease=tuning_ease(evidence.design, explored),
     )
 
 

@@ -13,6 +13,7 @@ from hpsearch.analysis.comparison.outcomes import Failures
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.budget_comparison import BudgetComparison
 from hpsearch.analysis.exploration.findings import Interval, SearchSummary
+from hpsearch.analysis.exploration.tuning_ease import TuningEase
 from hpsearch.analysis.test_set_results import ShippedPair, Tested
 
 
@@ -383,6 +384,7 @@ class Findings:
         shipped: Every two shipped models on the same test rows.
         headline: The first screen; None where there is one level.
         at_budget: Which level is ahead at which budget; None where no order statistic exists or compares them.
+        tuning_ease: How easily each level is tuned; None without a search.
     """
 
     evidence: Evidence
@@ -408,3 +410,4 @@ class Findings:
     shipped: tuple[ShippedPair, ...] = ()
     headline: Headline | None = None
     at_budget: BudgetComparison | None = None
+    tuning_ease: TuningEase | None = None

@@ -21,6 +21,7 @@ from hpsearch.report.sections.design import design, gates
 from hpsearch.report.sections.exploration import explore
 from hpsearch.report.sections.mechanism import mechanism
 from hpsearch.report.sections.test_set import test_set
+from hpsearch.report.sections.tuning import tuning
 
 _ACTIVE = re.compile(r"([\\`*_\[\]|~$])")
 """Characters that Markdown, or a formula in it, may act on within a line."""
@@ -40,6 +41,7 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
     parts = (
         answer(findings),
         budget(findings),
+        tuning(findings),
         design(findings),
         gates(findings),
         explore(findings),

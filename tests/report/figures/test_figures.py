@@ -52,6 +52,7 @@ FIGURES = {
     "F3": figures_tuning.block_winners,
     "F4": figures_space.score_distribution,
     "F5": lambda found: figures_space.slices(found, found.evidence.design.levels[0].name),
+    "shared": figures_space.isolation_curves,
     "F6": figures_space.good_region,
     "F7": figures_learning.importance,
     "F8": figures_learning.learning_curves,
@@ -97,7 +98,7 @@ def test_the_number_of_points_is_printed(name, drawn):
     assert printed
 
 
-@pytest.mark.parametrize("name", ["F1", "F3", "F5", "F8", "F10"])
+@pytest.mark.parametrize("name", ["F1", "F3", "F5", "shared", "F8", "F10"])
 def test_an_axis_that_leaves_out_zero_is_marked_and_shows_delta(name, drawn):
     for axes in drawn[name].axes:
         assert axes.get_ylim()[0] > 0

@@ -21,6 +21,9 @@ MOST_COMPARED = 12
 EQUAL = 1.1
 """Ratio of mean costs up to which an equal number of trials is an equal budget."""
 
+ROOM = 1e-9
+"""For the rounding of ratios of costs."""
+
 NAMED = 3
 """More levels behind another one than these are counted, not named."""
 
@@ -133,10 +136,11 @@ def _differ(costs: Sequence[float]) -> bool:
 
 
 def _trials_bought(pools: Sequence[TrialPool], costs: Sequence[float]) -> list[list[int]]:
-    """For each budget the trials of each level; budgets beyond a fifth of the trials of any level are left out."""
+    """For each budget the trials of each level, at most a fifth of what it has: declared budgets and the largest."""
     rates = [max(costs) / cost if _differ(costs) else 1.0 for cost in costs]
-    rows = [[math.floor(k * rate + 1e-9) for rate in rates] for k in budgets(min(map(len, pools)))]
-    return [row for row in rows if all(k <= largest_claim(len(pool)) for k, pool in zip(row, pools, strict=True))]
+    most = min(int((largest_claim(len(pool)) + 1) / rate - ROOM) for pool, rate in zip(pools, rates, strict=True))
+    ks = sorted({k for k in budgets(min(map(len, pools))) if k < most} | {most} - {0})
+    return [[math.floor(k * rate + ROOM) for rate in rates] for k in ks]
 
 
 def _scores(

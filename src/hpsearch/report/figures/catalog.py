@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from hpsearch.analysis.findings import Findings, Rule
+from hpsearch.formatting import visible
 from hpsearch.report import captions
 from hpsearch.report.figures.confirmation import interaction, paired_differences, seed_strips, shrinkage
 from hpsearch.report.figures.learning import importance, learning_curves
@@ -16,7 +17,7 @@ from hpsearch.report.figures.mechanism import (
     signal_propagation,
 )
 from hpsearch.report.figures.render import FigureSpec
-from hpsearch.report.figures.space import good_region, score_distribution, slices
+from hpsearch.report.figures.space import good_region, isolation_curves, score_distribution, slices
 from hpsearch.report.figures.standings import standings
 from hpsearch.report.figures.tuning import (
     block_winners,
@@ -106,10 +107,29 @@ DISTRIBUTION = FigureSpec(
 )
 
 
-def space_drawings(findings: Findings) -> list[FigureSpec]:
-    """F5 for each level, F6 to F8."""
-    slices = [_slices(at, series, findings) for at, series in enumerate(level_series(findings, 60))]
-    return [*slices, GOOD, IMPORTANCE, LEARNING]
+def tuning_drawings(findings: Findings) -> list[FigureSpec]:
+    """F5 of the value that options share, F6 and F7."""
+    found = findings.tuning_ease
+    shared = [_isolation(found.shared.name)] if found is not None and found.shared is not None else []
+    return [*shared, GOOD, IMPORTANCE]
+
+
+def _isolation(name: str) -> FigureSpec:
+    return FigureSpec(
+        "F5",
+        "f05-isolation",
+        f"{name} of every option",
+        f"What each part of the range of {visible(name)} gives, other values being drawn as well: expected score of "
+        "the selected trial, with equally many trials for each part of an option's range. Horizontal lines: the parts. "
+        "Vertical bars: 95 % bootstrap, where there are enough trials.",
+        isolation_curves,
+        (Rule.INDEPENDENT_DRAWS, Rule.NO_PRUNING),
+    )
+
+
+def slice_drawings(findings: Findings) -> list[FigureSpec]:
+    """F5 for each level."""
+    return [_slices(at, series, findings) for at, series in enumerate(level_series(findings, 60))]
 
 
 def _slices(at: int, series: Series, findings: Findings) -> FigureSpec:

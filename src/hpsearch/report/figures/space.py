@@ -1,4 +1,4 @@
-"""F4 to F8: where in its space a level scores well, and how its trials learn. Hypothesis-generating, not evidence."""
+"""F4 to F6: where in its space a level scores well, and how its trials learn. Hypothesis-generating, not evidence."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -241,3 +241,45 @@ def good_region(findings: Findings) -> Figure | None:
     counts = numbers_of([findings.explored[series.name].n for series, _ in found], "trial")
     name_axes(axes, "share of the level's trials in its good region", "level", f"n = {counts}; bars: Wilson 95 %")
     return figure
+
+
+@styled
+def isolation_curves(findings: Findings) -> Figure | None:
+    """F5: what each part of the range of a value that levels share gives, all of them on one axis; None without one."""
+    shared = None if findings.tuning_ease is None else findings.tuning_ease.shared
+    if shared is None:
+        return None
+    members = [series for series in level_series(findings) if series.name in shared.pieces]
+    pieces = [piece for series in members for piece in shared.pieces[series.name]]
+    ends = [float(end) for piece in pieces for end in (piece.low, piece.high)]
+    legend: list[Entry] = [(sample(series.look), series.label) for series in members]
+    delta = findings.evidence.design.delta
+    figure, (axes,) = lay_out(Layout(height=210, legend=[legend, delta_entries(delta)]))
+    low, high = steady_span(value for piece in pieces for value in (piece.score, *(piece.interval or ())))
+    draw_delta(axes, "y", delta, max(piece.score for piece in pieces))
+    scale(axes, "y", low, high, broken=True)
+    log = min(ends) > 0 and max(ends) > 10 * min(ends)
+    if log:
+        log_scale(axes, "x", min(ends) / 1.2, max(ends) * 1.2)
+    else:
+        scale(axes, "x", min(ends), max(ends))
+    for series in members:
+        _draw_isolation_curve(axes, series, shared.pieces[series.name], log=log)
+    trials = numbers_of([findings.explored[series.name].n for series in members], "trial")
+    name = f"{short(shared.name, 24)}{' (log)' if log else ''}"
+    name_axes(axes, name, score_name(findings.evidence.design, shown_part(findings)), f"N = {trials} per level")
+    return figure
+
+
+def _draw_isolation_curve(axes: Axes, series: Series, pieces: Sequence[Isolation], *, log: bool) -> None:
+    """Points in the middle of the parts, joined; a bar along each part."""
+    known = [piece for piece in pieces if math.isfinite(piece.score)]
+    ends = np.array([(float(piece.low), float(piece.high)) for piece in known])
+    middle = np.sqrt(ends.prod(axis=1)) if log else ends.mean(axis=1)
+    scores, color = [piece.score for piece in known], series.look.color
+    axes.hlines(scores, ends[:, 0], ends[:, 1], color=color, linewidth=1, alpha=0.5)
+    axes.plot(middle, scores, color=color, linewidth=1.2)
+    axes.plot(middle, scores, linestyle="none", **look_of(series.look))
+    for x, piece in zip(middle, known, strict=True):
+        if piece.interval is not None:
+            axes.vlines(x, *piece.interval, color=color, linewidth=1.1)

@@ -6,26 +6,23 @@ from collections.abc import Sequence
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.exploration.findings import SearchSummary
 from hpsearch.analysis.findings import Findings, Rule
-from hpsearch.formatting import show_score, visible
+from hpsearch.formatting import show_score
 from hpsearch.report import captions
-from hpsearch.report.blocks import DASH, Block, Commands, Refused, Section, Subtitle, Table, Text, table
-from hpsearch.report.figures.catalog import DISTRIBUTION, space_drawings
+from hpsearch.report.blocks import DASH, Block, Refused, Section, Table, Text, table
+from hpsearch.report.figures.catalog import DISTRIBUTION, LEARNING
 from hpsearch.report.figures.render import banned, figure_blocks
-from hpsearch.report.figures.style import short
 from hpsearch.report.figures.tuning import cost_text
 from hpsearch.report.levels import (
-    drawn_levels,
     has_report,
     is_corrected,
     level_order,
-    parameter_names,
     selection_rows,
     show_search_score,
     shown_part,
     shown_rows,
     titles,
 )
-from hpsearch.report.number_format import interval, share, two_digits, values
+from hpsearch.report.number_format import interval, share, two_digits
 
 
 def explore(findings: Findings) -> Section:
@@ -41,10 +38,7 @@ def _found(findings: Findings) -> list[Block]:
         Text(f"Everything in this section is conditional on {captions.condition(findings)}, which all trials share, "
              "and on the spaces of the design. It says where to look; fresh seeds say what holds.", "note"),
         *_tables(findings),
-        *figure_blocks(findings, [DISTRIBUTION]),
-        Subtitle("Where in its space a level scores well"),
-        *figure_blocks(findings, space_drawings(findings)),
-        *_hints(findings),
+        *figure_blocks(findings, [DISTRIBUTION, LEARNING]),
     ]  # fmt: skip
 
 
@@ -59,7 +53,7 @@ def _tables(findings: Findings) -> list[Block]:
         if side_by_side
         else _scores(findings, names)
     )
-    return [_counts(findings, names), scores, _chance(findings, names), _recipes(findings, names)]
+    return [_counts(findings, names), scores, _chance(findings, names)]
 
 
 def _counts(findings: Findings, names: Sequence[str]) -> Table:
@@ -136,44 +130,3 @@ def _mixture(one: SearchSummary) -> str:
 
 def _corrected(one: SearchSummary) -> str:
     return DASH if one.corrected is None else interval(one.corrected[0], (one.corrected[1], one.corrected[2]))
-
-
-def _recipes(findings: Findings, names: Sequence[str]) -> Table:
-    named = titles(findings)
-    rows = []
-    for name in names:
-        one = findings.explored[name]
-        drawn = {key: value for key, value in one.recipe_values.items() if not _is_option(findings, name, key)}
-        spans = one.good.spans if one.good is not None else {}
-        short_keys = parameter_names([*drawn, *(key for key in spans if key not in drawn)], 60)
-        recipe = ", ".join(f"{short_keys[key]} {values(value)}" for key, value in drawn.items()) or "draws nothing"
-        good = ", ".join(f"{short_keys[key]} {values(low)} to {values(high)}" for key, (low, high) in spans.items())
-        rows.append((named[name], visible(recipe), good or DASH))
-    columns = ("level", "recipe", "range of the good region")
-    caption = (
-        f"In the search, the highest-scoring trial by {selection_rows(findings)} score is the recipe of its level."
-    )
-    return table(columns, rows, caption, wide=(1, 2))
-
-
-def _is_option(findings: Findings, level: str, key: str) -> bool:
-    """Whether a value says only which level it is."""
-    return any(one.name == level and key in one.settings for one in findings.evidence.design.levels)
-
-
-def _hints(findings: Findings) -> list[Block]:
-    if not findings.hints:
-        return []
-    levels, order = {level.name for level in findings.evidence.design.levels}, drawn_levels(findings)
-    hints = [hint for hint in findings.hints if hint.level in order or hint.level not in levels]
-    blocks: list[Block] = [Subtitle("For the next round")]
-    for hint in sorted(hints, key=lambda hint: order.index(hint.level) if hint.level in order else -1):
-        sentence = visible(hint.sentence)
-        said = (
-            sentence if sentence.startswith("In the search") else f"In the search, {short(hint.level, 48)}: {sentence}"
-        )
-        blocks.append(Text(said))
-        if hint.overrides:
-            blocks.append(Commands(tuple(map(visible, hint.overrides))))
-    more = len(findings.hints) - len(hints)
-    return [*blocks, Text(f"And {more} of the other levels, in report.json.", "note")] if more else blocks
