@@ -1,6 +1,7 @@
 """The best configuration as a file that runs again."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from hpsearch.compose.composer import Composer
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.space import apply_values
 from hpsearch.store.record_json import Record
+from hpsearch.store.sweep_store import recipe_name
 
 
 def record(k, score, config, status=Status.OK):
@@ -58,10 +60,10 @@ def test_the_written_file_says_a_later_key_that_the_option_of_the_users_own_has_
 
 def test_the_written_file_is_one_trial_that_varies_nothing(tmp_path, default_composer):
     config = Composer(["+sweep=mnist"]).compose().config
-    path = write_best(tmp_path, "mnist", [record(0, 0.5, config)])
+    written = write_best(tmp_path, "mnist", [record(0, 0.5, config)])
     search = Composer([], tmp_path, "best").compose().config.search
     assert search == default_composer.compose().config.search
-    assert path == tmp_path / "best.yaml"
+    assert written == {"best.yaml": tmp_path / "best.yaml"}
 
 
 def test_the_champion_is_the_one_that_is_written(tmp_path):
@@ -81,7 +83,7 @@ def test_the_written_file_can_be_overridden(tmp_path, default_composer):
 
 def test_nothing_is_written_where_no_trial_has_a_score(tmp_path, default_composer):
     config = default_composer.compose().config
-    assert write_best(tmp_path, "any", [record(0, None, config, Status.DIVERGED)]) is None
+    assert write_best(tmp_path, "any", [record(0, None, config, Status.DIVERGED)]) == {}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -101,3 +103,16 @@ def test_a_champion_with_an_option_of_the_users_own_runs_again(tmp_path):
     config = Composer(["optimizer=mine"], own).compose().config
     write_best(place, "any", [record(0, 0.5, config)], own)
     assert Composer([], place, "best").compose().config.optimizer.lr == 0.5
+
+
+def test_each_level_of_a_comparison_has_a_file_of_its_recipe_which_is_no_default(tmp_path):
+    config = Composer([]).compose().config
+    scores = {("adam", 0): 0.9, ("adam", 1): 0.6, ("adam", 2): 0.7, ("He + ReLU", 0): 0.5, ("He + ReLU", 1): 0.8}
+    records = [
+        replace(record(k, score, apply_values(config, {"optimizer.adam.lr": score})), level=level)
+        for (level, k), score in scores.items()
+    ]
+    written = write_best(tmp_path, "any", records, compares=True)
+    assert list(written) == ["best.yaml", "best-adam.yaml", f"{recipe_name('He + ReLU')}.yaml"]
+    rates = [Composer([], tmp_path, name.removesuffix(".yaml")).compose().config.optimizer.lr for name in written]
+    assert rates == [0.9, 0.7, 0.8]

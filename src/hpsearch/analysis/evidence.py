@@ -255,6 +255,7 @@ class Evidence:
         tests: Openings of the test set.
         retraining_s: Seconds that one retraining took here, among those that ran beside it; NaN if they are not known.
         overrides: Those of the command that ran the sweep; empty if they are not known.
+        folder: Where the sweep's files are; empty if there are none.
     """
 
     design: Design
@@ -263,6 +264,7 @@ class Evidence:
     tests: tuple[TestRow, ...] = ()
     retraining_s: float = math.nan
     overrides: tuple[str, ...] = ()
+    folder: str = ""
     _draws: Mapping[str, list[TrialRow]] = field(init=False, repr=False, compare=False)
     _confirmed: Mapping[str, list[ConfirmRow]] = field(init=False, repr=False, compare=False)
     _known: dict[tuple[object, str], Any] = field(init=False, repr=False, compare=False, default_factory=dict)

@@ -17,6 +17,7 @@ from hpsearch.nn.flops import step_flops
 from hpsearch.records import Status, TrialResult, Value
 from hpsearch.store.loader import LoadedSweep
 from hpsearch.store.record_json import Record
+from hpsearch.store.sweep_store import SweepStore
 from hpsearch.store.trial_config import stored_config
 
 
@@ -35,7 +36,8 @@ def evidence_of(sweep: LoadedSweep, current: Config, finals: list[Opened], openi
     trials = tuple(reader.trial(record, design) for record in _comparable(sweep).values())
     confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(sweep.confirmed))
     tests, overrides = rows_of(finals, design, openings), tuple(sweep.specification.overrides)
-    return Evidence(design, trials, confirm, tests, sweep.retraining_s, overrides)
+    folder = SweepStore(current.tracking.directory, sweep.specification.name).folder.as_posix()
+    return Evidence(design, trials, confirm, tests, sweep.retraining_s, overrides, folder)
 
 
 def _comparable(sweep: LoadedSweep) -> dict[tuple[str, int], Record]:

@@ -219,9 +219,10 @@ def _run(
             driver = Driver(log, scheduler_for, signals, observer.trial_finished, progress.tick)
             SearchLoop(sweep.plan, driver, progress).finish(trials)
         records = list(named.store.records().values())  # more than requested, if the sweep had more already
-        best = write_best(named.store.folder, named.name, records, command.config_dir)
-        if best is not None:
-            tracker.log_artifacts(run.run_id, {"best.yaml": best})
+        best = write_best(
+            named.store.folder, named.name, records, command.config_dir, compares=sweep.plan.search.compares
+        )
+        tracker.log_artifacts(run.run_id, best)
         tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
         report = None
         if sweep.plan.search.compares:

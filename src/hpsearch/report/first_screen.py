@@ -10,6 +10,7 @@ from hpsearch.analysis.findings import Findings, Standing
 from hpsearch.analysis.standings import FEW_TRIALS, MORE_TRIALS
 from hpsearch.formatting import show_number, show_value, visible
 from hpsearch.metrics import Metric
+from hpsearch.quoting import command_line
 from hpsearch.report.blocks import DASH, Block, Cell, Commands, Table, Text, table
 from hpsearch.report.levels import (
     against_control,
@@ -20,6 +21,7 @@ from hpsearch.report.levels import (
     titles,
 )
 from hpsearch.report.number_format import format_like, interval, percent
+from hpsearch.store.sweep_store import recipe_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,17 @@ def tuning_table(findings: Findings) -> Table | None:
         ("chosen recipe", [_recipe(findings, row) for row in rows]),
     ]
     return _table(columns, "How easy each is to tune, by the search.", len(rows), wide=("they lie in", "chosen recipe"))
+
+
+def recipe_command(findings: Findings) -> list[Block]:
+    """How the recipe of the first option is trained again; empty where no file of it is known."""
+    first = next((row for row in _rows(findings) if row.recipe is not None), None)
+    folder = findings.evidence.folder
+    if first is None or not folder:
+        return []
+    command = command_line(["--config-dir", folder, "--config-name", recipe_name(first.level)])
+    lies = "Each recipe is a file in the folder of the sweep"
+    return [Text(f"{lies}; that of {visible(first.level)} is trained again by"), Commands((command,))]
 
 
 def _rows(findings: Findings) -> Sequence[Standing]:

@@ -280,6 +280,11 @@ def _attempt_number(folder: Path) -> int | None:
     return int(match[1]) if match else None
 
 
+def recipe_name(level: str) -> str:
+    """The name of the file with a level's recipe in the folder of a sweep, without `.yaml`."""
+    return f"best-{slug(level)}"
+
+
 def _level_folder(level: str) -> str:
     return level if level == NO_LEVEL else slug(level)
 

@@ -8,7 +8,7 @@ from hpsearch.report.blocks import Answers, Beside, Block, Fold, Listing, Sectio
 from hpsearch.report.figures.catalog import STANDINGS
 from hpsearch.report.figures.render import figure_blocks
 from hpsearch.report.figures.style import short
-from hpsearch.report.first_screen import FirstScreen, tuning_table
+from hpsearch.report.first_screen import FirstScreen, recipe_command, tuning_table
 from hpsearch.report.levels import is_folded, numbers_of, score_name
 
 SCOPE = "scope"
@@ -41,7 +41,7 @@ def answer(findings: Findings) -> Section:
     blocks: list[Block] = [
         Answers((Sentence(head.status, head.sentence),), lead=True),
         Beside((first.standings, *figure_blocks(findings, (STANDINGS,)))),
-        *([tuning] if tuning is not None else []),
+        *([tuning, *recipe_command(findings)] if tuning is not None else []),
         *first.next_step,
         Text(f"Cost: {head.cost}.", "note"),
     ]
