@@ -23,18 +23,9 @@ FORBIDDEN = (
     r"\bsignifican\w*", r"\bno difference\b", r"\btrend\w* towards?\b",
 )  # fmt: skip
 ANCHORS = [
-    "answer",
-    "budget",
-    "tuning",
-    "design",
-    "gates",
-    "explore",
-    "confirm",
-    "test",
-    "mechanism",
-    "limits",
+    "answer", "budget", "tuning", "speed", "design", "gates", "explore", "confirm", "test", "mechanism", "limits",
     "appendix",
-]
+]  # fmt: skip
 SHOWN_NAMES = [
     "Adam <script>alert(1)</script>",
     'SGD "quoted" & $\\frac{1}{0}$ ${env:HOME} {{ 7*7 }} {% raw %}',
@@ -221,7 +212,7 @@ def test_a_report_about_nothing_has_every_section():
         found, evidence=evidence, explored={}, confirmed={}, gates=(), answers=(), limits=(), contenders=()
     )
     page = Page(build(nothing)["report.html"].decode())
-    assert page.anchors == [anchor for anchor in ANCHORS if anchor not in ("budget", "tuning", "test")]
+    assert page.anchors == [anchor for anchor in ANCHORS if anchor not in ("budget", "tuning", "speed", "test")]
     assert "Not shown: T1 to T3, F9 to F11. No recipe was retrained on fresh seeds" in page.text
 
 

@@ -19,7 +19,7 @@ from hpsearch.analysis.comparison.levels import (
     undecided_levels,
 )
 from hpsearch.analysis.comparison.refusals import is_refused, refusing_rules
-from hpsearch.analysis.comparison.time_to_target import time_ratios
+from hpsearch.analysis.comparison.time_to_target import speed_of, time_ratios
 from hpsearch.analysis.evidence import ConfirmRow, Evidence
 from hpsearch.analysis.exploration.budget_comparison import compare_budgets
 from hpsearch.analysis.exploration.findings import SearchSummary
@@ -83,6 +83,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         headline=headline(evidence, explored, confirmed, pairs, family, told),
         at_budget=None if apart else compare_budgets(evidence, seed=seed),
         tuning_ease=tuning_ease(evidence.design, explored),
+        speed=speed_of(evidence),
     )
 
 

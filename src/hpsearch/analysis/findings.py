@@ -224,6 +224,38 @@ class TimeRatio:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetEpochs:
+    """When the fresh seeds of a level reach the target that all levels share.
+
+    Attributes:
+        level: Its name.
+        epochs: (S,) first epoch of each seed, from 1; infinite where it never does.
+        median: Median of these.
+    """
+
+    level: str
+    epochs: tuple[float, ...]
+    median: float
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How soon levels reach a target on `val` rows (S-20).
+
+    Attributes:
+        target: Score, higher is better.
+        last: Epochs of the longest training.
+        levels: The soonest first; without levels whose retrainings have no curves.
+        sentence: The answer in a sentence.
+    """
+
+    target: float
+    last: int
+    levels: tuple[TargetEpochs, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Flip:
     """A ranking that turns with the budget.
 
@@ -385,6 +417,7 @@ class Findings:
         headline: The first screen; None where there is one level.
         at_budget: Which level is ahead at which budget; None where no order statistic exists or compares them.
         tuning_ease: How easily each level is tuned; None without a search.
+        speed: How soon levels reach a common target; None where no target or no curve is known.
     """
 
     evidence: Evidence
@@ -411,3 +444,4 @@ class Findings:
     headline: Headline | None = None
     at_budget: BudgetComparison | None = None
     tuning_ease: TuningEase | None = None
+    speed: Speed | None = None

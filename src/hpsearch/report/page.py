@@ -20,6 +20,7 @@ from hpsearch.report.sections.confirmation import confirm
 from hpsearch.report.sections.design import design, gates
 from hpsearch.report.sections.exploration import explore
 from hpsearch.report.sections.mechanism import mechanism
+from hpsearch.report.sections.speed import speed
 from hpsearch.report.sections.test_set import test_set
 from hpsearch.report.sections.tuning import tuning
 
@@ -42,6 +43,7 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
         answer(findings),
         budget(findings),
         tuning(findings),
+        speed(findings),
         design(findings),
         gates(findings),
         explore(findings),

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from hpsearch.analysis.analyse import analyse
-from hpsearch.analysis.comparison.time_to_target import time_ratios
+from hpsearch.analysis.comparison.time_to_target import speed_of, time_ratios
+from hpsearch.metrics import MSE
 from tests.analysis.evidences import clear, with_design
 
 
@@ -71,3 +72,35 @@ def test_levels_that_may_not_be_compared_have_no_ratio():
     evidence = reaching([1, 2, 2, 3, 9], [4, 4, 5, 4, 6])
     assert len(analyse(evidence).time_ratios) == 1
     assert analyse(with_design(evidence, devices=("cpu", "cuda"))).time_ratios == ()
+
+
+def test_levels_are_told_by_the_median_epoch_of_their_seeds():
+    found = speed_of(reaching([1, 2, 2, 3, 9], [4, 4, 5, 4, 6]))
+    assert [(one.level, one.median) for one in found.levels] == [("adam", 2.0), ("sgd", 4.0)]
+    assert found.levels[0].epochs == (1, 2, 2, 3, math.inf)
+    assert found.last == 8
+    assert found.sentence.startswith("Accuracy of 0.8")
+    assert found.sentence.endswith(
+        " on val rows is reached after 2 epochs by adam, after 4 epochs by sgd (medians of 5 fresh seeds)."
+    )
+
+
+def test_levels_that_seldom_get_there_are_told_so():
+    found = speed_of(reaching([1, 1, 1, 3, 2], [None, None, None, 4, 6]))
+    assert found.levels[1].median == math.inf
+    assert (
+        " is reached after 1 epoch by adam, and within 8 epochs by fewer than half of the seeds of sgd (medians"
+        in found.sentence
+    )
+
+
+def test_an_epoch_that_is_unequal_work_is_called_so():
+    evidence = reaching([1, 2, 2, 3, 9], [4, 4, 5, 4, 6])
+    levels = tuple(replace(one, settings={"training.batch_size": at}) for at, one in enumerate(evidence.design.levels))
+    told = speed_of(with_design(evidence, levels=levels)).sentence
+    assert told.endswith(" An epoch is not as much work for every option.")
+
+
+def test_without_curves_or_a_score_of_chance_there_is_no_speed():
+    assert speed_of(clear()) is None
+    assert speed_of(with_design(reaching([1] * 5, [1] * 5), metric=MSE)) is None

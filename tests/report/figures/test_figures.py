@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hpsearch.analysis.findings import Rule
+from hpsearch.analysis.findings import Rule, Speed, TargetEpochs
 from hpsearch.report.blocks import TIMES
 from hpsearch.report.figures import (
     confirmation as figures_confirm,
@@ -304,3 +304,22 @@ def test_a_marker_takes_its_color_from_where_it_is_used():
     assert markers
     assert not [marker for marker in markers if "stroke: #" in marker]
     assert len(re.findall(r'<(?:use|g)[^>]*style="[^"]*stroke: #', drawn)) >= len(markers)
+
+
+def test_seeds_that_never_reach_the_target_stand_behind_the_last_epoch(found):
+    levels = (TargetEpochs("momentum", (1.0, 2.0, 2.0), 2.0), TargetEpochs("sgd", (3.0, math.inf, math.inf), math.inf))
+    axes = figures_learning.target_epochs(replace(found, speed=Speed(0.9, 4, levels, ""))).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "3", "4", "never"]
+    assert "2 of 3 never" in [text.get_text() for text in axes.texts]
+    medians = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "D"]
+    assert medians == [2.0, 5.0]
+
+
+def test_without_a_target_there_is_no_figure_of_it_and_one_epoch_is_no_learning_curve(found):
+    assert figures_learning.target_epochs(found) is None
+    short = [
+        replace(row, curves={name: curve[:1] for name, curve in row.curves.items()}) for row in found.evidence.trials
+    ]
+    assert (
+        figures_learning.learning_curves(replace(found, evidence=replace(found.evidence, trials=tuple(short)))) is None
+    )

@@ -7,7 +7,7 @@ from hpsearch.analysis.findings import Findings, Rule
 from hpsearch.formatting import visible
 from hpsearch.report import captions
 from hpsearch.report.figures.confirmation import interaction, paired_differences, seed_strips, shrinkage
-from hpsearch.report.figures.learning import importance, learning_curves
+from hpsearch.report.figures.learning import importance, learning_curves, target_epochs
 from hpsearch.report.figures.mechanism import (
     SHARES,
     STATISTICS,
@@ -183,7 +183,17 @@ LEARNING = FigureSpec(
     captions.learning,
     learning_curves,
     (),
-    "No curves were recorded.",
+    "No curves of two epochs were recorded.",
+)
+
+TARGET = FigureSpec(
+    "F13",
+    "f13-epochs-to-target",
+    "Epochs to the target",
+    "Each dot is one retraining on a fresh seed: the first epoch in which it reaches the target that all options share "
+    "(S-20), the soonest option first. Seeds that never do stay in the median.",
+    target_epochs,
+    (Rule.FRESH_SEEDS,),
 )
 
 CONFIRM = (

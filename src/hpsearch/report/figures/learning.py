@@ -1,5 +1,6 @@
-"""F7 and F8: which values matter among good trials, and how trials learn. Hypothesis-generating, not evidence."""
+"""F7, F8 and F13: which values matter among good trials, how trials learn, and when retrainings reach a target."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from hpsearch.report.figures.axes import (
     end_rows,
     hide_left,
     lay_out,
+    look_of,
     name_axes,
     name_panel,
     sample,
@@ -72,14 +74,21 @@ def _draw_shares(axes: Axes, findings: Findings, series: Series, at: float) -> f
     return at + 0.75 + len(items) + 0.6
 
 
+def longest_curve(findings: Findings) -> int:
+    """Epochs of the longest learning curve that `learning_curves` shows."""
+    rows = [row for series in level_series(findings, 20) for row in _top(findings, series.name)]
+    metric = _curve_metric(findings.evidence.design.metric, rows)
+    return max((len(row.curves.get(f"val/{metric}", ())) for row in rows), default=0)
+
+
 @styled
 def learning_curves(findings: Findings) -> Figure | None:
-    """F8: median and quartiles of each level's five highest-scoring trials, and the recipe; None without curves."""
+    """F8: median and quartiles of each level's five highest-scoring trials, and the recipe; None below two epochs."""
     groups = [(series, _top(findings, series.name)) for series in level_series(findings, 20)]
     groups = [(series, rows) for series, rows in groups if rows]
     design = findings.evidence.design
     metric = _curve_metric(design.metric, [row for _, rows in groups for row in rows])
-    if metric is None:
+    if metric is None or longest_curve(findings) < 2:
         return None
     name, sign = metric.name, metric.score(1.0)
     every = [sign * v for _, rows in groups for row in rows for v in row.curves.get(f"val/{name}", [])]
@@ -158,3 +167,35 @@ def _draw_group(
     if chosen.size:
         axes.plot(np.arange(1, chosen.shape[1] + 1), chosen[0], color=INK, linestyle=":", linewidth=1.2)
     scale(axes, "x", 0, max(val.shape[1], train.shape[1]) + 0.5, count=5)
+
+
+@styled
+def target_epochs(findings: Findings) -> Figure | None:
+    """F13: the epoch in which each fresh seed of each level reaches the target, the soonest first; None without one."""
+    found, series = findings.speed, {one.name: one for one in level_series(findings, 40)}
+    rows = [row for row in found.levels if row.level in series] if found is not None else []
+    if found is None or not rows:
+        return None
+    legend: list[Entry] = [
+        (sample(line="", marker="o", color=MUTED), "a seed"),
+        (sample(line="", marker="D"), "median"),
+    ]
+    figure, (axes,) = lay_out(Layout(height=36.0 * len(rows) + 10, left=14, legend=[legend]))
+    never = found.last + max(1.0, 0.08 * found.last)
+    for at, row in enumerate(rows):
+        missed = sum(map(math.isinf, row.epochs))
+        draw_row(axes, at, series[row.level].label, f"{missed} of {len(row.epochs)} never" if missed else "")
+        x = np.minimum(row.epochs, never)
+        spread = (np.arange(len(x)) * 0.618 % 1 - 0.5) * 0.3
+        dots = {**look_of(series[row.level].look), "marker": "o", "markersize": 3.6}
+        axes.plot(x, at + spread, linestyle="none", alpha=0.8, **dots)
+        axes.plot([min(row.median, never)], [at], "D", color=INK, markersize=4.5)
+    end_rows(axes, len(rows))
+    step = max(1, round(found.last / 5))
+    ticks = [*range(max(1, step), found.last + 1, step)]
+    missing = [never] if any(math.isinf(epoch) for row in rows for epoch in row.epochs) else []
+    axes.set_xlim(0.5 if found.last < 10 else 0, max([found.last, *missing]) + 0.06 * found.last)
+    axes.set_xticks([*ticks, *missing], [*map(str, ticks), *("never" for _ in missing)])
+    count = f"n = {sum(len(row.epochs) for row in rows)} retrainings"
+    name_axes(axes, f"epoch in which the {selection_rows(findings)} score reaches the target", "option", count)
+    return figure

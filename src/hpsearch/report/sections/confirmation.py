@@ -7,10 +7,9 @@ from hpsearch.analysis.comparison.calibrated_losses import Calibrated, Calibrate
 from hpsearch.analysis.comparison.levels import retrained_of, searched_as
 from hpsearch.analysis.comparison.paired_scores import MOST_SEEDS
 from hpsearch.analysis.comparison.refusals import missing_score, possibly_under_tuned
-from hpsearch.analysis.comparison.time_to_target import SHARE, target_of
 from hpsearch.analysis.comparison.verdict import State
-from hpsearch.analysis.findings import Confirmed, Factorial, Findings, Pair, Rule, TimeRatio
-from hpsearch.formatting import ROUNDING, show_coverage, show_number, visible
+from hpsearch.analysis.findings import Confirmed, Factorial, Findings, Pair, Rule
+from hpsearch.formatting import ROUNDING, show_coverage, visible
 from hpsearch.report import captions
 from hpsearch.report.blocks import (
     ALPHA,
@@ -159,57 +158,6 @@ def _cell_text(findings: Findings, effects: Factorial, row: str, column: str) ->
     return f"{interval(mean, known.interval if known else None)} ({titles(findings)[level]})"
 
 
-def timing(findings: Findings) -> list[Block]:
-    """Epochs to the target by level, and their ratio for each pair; nothing where no target was looked for."""
-    return [*_time_to_target(findings), *_ratios(findings)]
-
-
-def _time_to_target(findings: Findings) -> list[Table]:
-    rows = []
-    for name in level_order(findings):
-        found = findings.confirmed[name].to_target if name in findings.confirmed else None
-        if found is None:
-            continue
-        epochs, rate, low, high = found
-        median = two_digits(epochs) if math.isfinite(epochs) else "not reached by half of the seeds"
-        rows.append((titles(findings)[name], median, f"{percent(rate)} [{percent(low)}, {percent(high)}]"))
-    caption = (
-        f"Time to the target (S-20): the epoch in which the {selection_rows(findings)} score first reached "
-        f"{_target(findings)}. Seeds that never did stay in the median."
-    )
-    columns = ("level", "median epochs", "seeds that reached it [Wilson 95 %]")
-    return [table(columns, rows, caption, numbers=(1, 2))] if rows else []
-
-
-def _target(findings: Findings) -> str:
-    """The target and where it comes from."""
-    design, target = findings.evidence.design, target_of(findings.evidence)
-    level = design.control or design.levels[0].name
-    share = f"{100 * SHARE:.0f} % of the way from chance to the median of {short(level, 48)} on fresh seeds"
-    return share if target is None else f"{show_number(target)}, {share}"
-
-
-def _ratios(findings: Findings) -> list[Table]:
-    named = titles(findings)
-    rows = [
-        (f"{named[one.a]} / {named[one.b]}", str(one.n), _number(one.ratio), _interval(one))
-        for one in findings.time_ratios
-    ]
-    caption = (
-        "Ratio of median epochs to the target: below 1 where A reaches it sooner. Interval: bootstrap over pairs, "
-        "seed by seed; not adjusted for the number of pairs, and no claim. Infinite: half of the seeds never reach it."
-    )
-    return [table(("A / B", "pairs", "ratio of medians", "95 %"), rows, caption, numbers=(1, 2, 3))] if rows else []
-
-
-def _number(value: float) -> str:
-    return DASH if math.isnan(value) else "∞" if math.isinf(value) else two_digits(value)
-
-
-def _interval(one: TimeRatio) -> str:
-    return f"[{_number(one.low)}, {_number(one.high)}]"
-
-
 def confirm(findings: Findings) -> Section:
     """Levels, pairs, parts of the variance, and their figures; or why there are none."""
     return Section(
@@ -224,7 +172,7 @@ def _blocks(findings: Findings) -> list[Block]:
         return [
             refusal("T1 to T3, F9 to F11", findings, (Rule.NO_TEST_NUMBERS, Rule.FRESH_SEEDS, Rule.ENOUGH_SEEDS), why)
         ]
-    blocks: list[Block] = [_levels(findings), *timing(findings)]
+    blocks: list[Block] = [_levels(findings)]
     if findings.pairs:
         blocks += [Text(_contenders(findings)), _pairs(findings), _sentences(findings)]
         blocks += [_variance(findings)] if _measured(findings.pairs) else []

@@ -9,7 +9,7 @@ from hpsearch.analysis.findings import Findings, Rule
 from hpsearch.formatting import show_score
 from hpsearch.report import captions
 from hpsearch.report.blocks import DASH, Block, Refused, Section, Table, Text, table
-from hpsearch.report.figures.catalog import DISTRIBUTION, LEARNING
+from hpsearch.report.figures.catalog import DISTRIBUTION
 from hpsearch.report.figures.render import banned, figure_blocks
 from hpsearch.report.figures.tuning import cost_text
 from hpsearch.report.levels import (
@@ -38,7 +38,7 @@ def _found(findings: Findings) -> list[Block]:
         Text(f"Everything in this section is conditional on {captions.condition(findings)}, which all trials share, "
              "and on the spaces of the design. It says where to look; fresh seeds say what holds.", "note"),
         *_tables(findings),
-        *figure_blocks(findings, [DISTRIBUTION, LEARNING]),
+        *figure_blocks(findings, [DISTRIBUTION]),
     ]  # fmt: skip
 
 
