@@ -11,11 +11,14 @@ from hpsearch.statistics.bootstrap import (
     Differences,
     Draws,
     Flip,
+    RankedTrials,
     best_bands,
     budget_flips,
+    chunks,
     curve_bands,
     curve_differences,
     draw_counts,
+    enough_resamples,
     mirrored_percentiles,
     percentiles,
     simultaneous_bands,
@@ -45,6 +48,36 @@ def test_a_trial_drawn_twice_weighs_as_two_trials_that_tie(scores, data):
         np.testing.assert_allclose(draws.weights(k)[:, 0], expected, atol=1e-12)
 
 
+@PROPERTY
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([-np.inf, 0.25, 0.5, 2.0])), min_size=5, max_size=9))
+def test_a_resampled_curve_is_the_curve_of_the_trials_that_were_drawn(scores):
+    val, report = np.array(scores, dtype=float).T
+    found = RankedTrials.of((val, report), [1, 2, 5]).resampled(20, np.random.default_rng(5))
+    drawn = np.random.default_rng(5).integers(len(val), size=(len(val), 20), dtype=np.int32)
+    for at, trials in enumerate(drawn.T):
+        np.testing.assert_allclose(found[:, at], curves(val[trials], report[trials], [1, 2, 5])[1], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("trials", "alpha", "expected"),
+    [
+        (1000, 0.05, 2000),
+        (1000, 0.001, 20_000),  # ten beyond each end
+        (10_000, 0.001, 5000),  # 50 million draws
+        (10_000, 0.0001, 20_000),  # one beyond each end
+        (1_000_000, 0.05, 200),
+    ],
+)
+def test_large_pools_are_resampled_less_often(trials, alpha, expected):
+    assert enough_resamples(trials, alpha) == expected
+
+
+def test_resamples_are_processed_few_at_once_where_trials_are_many():
+    assert list(chunks(450, 10_000)) == [200, 200, 50]
+    assert list(chunks(45, 100_000)) == [20, 20, 5]
+    assert list(chunks(2, 10_000_000)) == [1, 1]
+
+
 def test_each_resample_holds_as_many_trials_as_there_are_and_each_equally_often():
     counts = draw_counts(20, 4000, np.random.default_rng(3))
     assert counts.shape == (20, 4000)
@@ -68,19 +101,17 @@ def test_the_band_of_one_trial_is_the_bootstrap_interval_of_the_mean():
     theirs = stats.bootstrap(
         (report,), np.mean, n_resamples=9999, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
-    low, high, _, _ = curve_bands(val, report, [1], 0.05, seed=1, resamples=9999)
+    low, high = curve_bands(val, report, [1], 0.05, seed=1, resamples=9999)
     assert [low[0], high[0]] == pytest.approx(list(theirs), abs=0.02)
 
 
 def test_bands_are_drawn_for_each_budget_and_hold_the_curves():
     val, report = level(5)
     ks = [1, 3, 12]
-    bands = curve_bands(val, report, ks, 0.05, seed=1)
-    best, reported = curves(val, report, ks)
-    low_report, high_report, low_val, high_val = bands
-    assert all(end.shape == (3,) for end in bands)
-    assert ((low_report < reported) & (reported < high_report)).all()
-    assert ((low_val < best) & (best < high_val)).all()
+    low, high = curve_bands(val, report, ks, 0.05, seed=1)
+    reported = curves(val, report, ks)[1]
+    assert low.shape == high.shape == (3,)
+    assert ((low < reported) & (reported < high)).all()
 
 
 @pytest.mark.parametrize(
@@ -95,7 +126,7 @@ def test_the_band_covers_the_expected_best_of_fresh_searches_at_a_fifth_of_the_t
     covered, searches = 0, 400
     for search in range(searches):
         val = quality(rng.random(50))
-        low, high = curve_bands(val, val, [10], 0.05, seed=search, resamples=400)[:2]
+        low, high = curve_bands(val, val, [10], 0.05, seed=search, resamples=400)
         covered += low[0] <= truth <= high[0]
     assert (
         0.93 <= covered / searches <= 0.99
@@ -107,7 +138,7 @@ def test_bands_that_hold_at_once_are_bands_at_their_part_of_alpha():
     (low, high), other = simultaneous_bands([STEADY, WILD], ks, 0.05, seed=3)
     stream = np.random.default_rng(3).spawn(2)[0]
     alone = curve_bands(*STEADY, ks[0], 0.05 / 5, stream)
-    np.testing.assert_array_equal([low, high], alone[:2])
+    np.testing.assert_array_equal([low, high], alone)
     assert [end.shape for end in other] == [(3,), (3,)]
 
 
@@ -135,7 +166,7 @@ def test_a_seed_gives_the_same_bands_and_a_generator_goes_on():
 
 def test_a_band_reaches_minus_infinity_where_failed_trials_are_chosen():
     val = np.append(np.full(8, -np.inf), np.linspace(0, 1, 17))
-    low, high, _, _ = curve_bands(val, val, [1, 5], 0.05, seed=0)
+    low, high = curve_bands(val, val, [1, 5], 0.05, seed=0)
     assert low.tolist() == [-np.inf, -np.inf]
     assert high[0] == -np.inf
     assert 0.5 < high[1] < 1  # some resamples hold fewer than five failed trials

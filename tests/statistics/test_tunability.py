@@ -54,7 +54,7 @@ def test_an_isolation_point_has_an_interval_where_its_bucket_is_five_times_the_b
     rng = np.random.default_rng(2)
     val, report, bucket = rng.random(60), rng.random(60), np.repeat([0, 1], [50, 10])
     crowded, sparse = isolation(val, report, bucket, seed=3)
-    low, high, _, _ = curve_bands(val[:50], report[:50], [10], 0.05, seed=3)
+    low, high = curve_bands(val[:50], report[:50], [10], 0.05, seed=3)
     assert (crowded.low, crowded.high) == (low[0], high[0])
     assert (sparse.low, sparse.high) == (None, None)
     assert all(point.low < point.estimate < point.high for point in isolation(val, report, bucket, seed=3, m=2))

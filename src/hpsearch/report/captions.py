@@ -21,6 +21,11 @@ from hpsearch.report.levels import (
     selection_rows,
     shown_rows,
 )
+from hpsearch.statistics.bootstrap import AFFORDABLE, AFFORDABLE_BEST, enough_resamples
+from hpsearch.statistics.importance import AFFORDABLE_SHUFFLED
+
+ALPHA_OF_ONE = 0.05
+"""Of an interval that stands by itself."""
 
 NO_MEAN = {Rule.FRESH_SEEDS: "Where seeds are not fresh", Rule.NO_MISSING_PAIR: "Where a seed diverged"}
 
@@ -39,6 +44,7 @@ def condition(findings: Findings) -> str:
 def tuning(findings: Findings) -> str:
     """Of F1."""
     bands = f"{_bands(findings)} over trials (S-06), conditional on {condition(findings)}."
+    bands += _resamples_of_curves(findings)
     solid = "Solid up to a fifth of the trials; beyond, dashed, no claims are made."
     if has_report(findings):
         return (
@@ -68,6 +74,22 @@ def _bands(findings: Findings) -> str:
     return f"{bars}. Bands: 95 % for a single curve and budget. Both are" if banded else f"{bars}. They are"
 
 
+def _resamples_of_curves(findings: Findings) -> str:
+    found = () if findings.at_budget is None else findings.at_budget.budgets
+    alpha = findings.evidence.design.alpha / sum(len(budget.scores) for budget in found) if found else ALPHA_OF_ONE
+    return _resamples(max(_counts(findings), default=0), alpha)
+
+
+def _counts(findings: Findings) -> list[int]:
+    return [one.n for one in findings.explored.values()]
+
+
+def _resamples(trials: int, alpha: float, affordable: int = AFFORDABLE) -> str:
+    """How often so many trials are resampled, where that is less often than fewer of them."""
+    count = enough_resamples(trials, alpha, affordable)
+    return f" {count:,} resamples, for trials are many." if count < enough_resamples(1, alpha, affordable) else ""
+
+
 def _no_report_rows(findings: Findings) -> str:
     """Why what is shown flatters."""
     how = " Every row is scored by networks that did not train on it." if is_folded(findings) else ""
@@ -79,7 +101,7 @@ def probability(findings: Findings) -> str:
     return (
         f"Probability that a level's selected trial has the highest {shown_rows(findings)} score when every level gets "
         "k trials (S-05); the levels sum to 1. Bars: 95 % bootstrap (S-06), up to a fifth of the trials. Dotted: equal "
-        "chances."
+        f"chances.{_resamples(sum(_counts(findings)), ALPHA_OF_ONE, AFFORDABLE_BEST)}"
     )
 
 
@@ -133,6 +155,16 @@ def luck(findings: Findings) -> str:
         f"{selection_rows(findings)} score shrunken by it; how many trials share 95 % of the probability of being "
         f"truly the highest (S-07){mixture}"
         f"{freed if is_corrected(findings) else ''}."
+    )
+
+
+def importance(findings: Findings) -> str:
+    """Of F7."""
+    return (
+        "PED-ANOVA (S-22): how far the density of a value among the high-scoring trials is from its density among all. "
+        "Association, not cause. The dummy is random numbers: what is not clearly above it shows no evidence of "
+        "importance. Bars: 95 % bootstrap."
+        f"{_resamples(max(_counts(findings), default=0), ALPHA_OF_ONE, AFFORDABLE_SHUFFLED)}"
     )
 
 

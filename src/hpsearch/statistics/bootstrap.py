@@ -19,7 +19,6 @@ import numpy as np
 from hpsearch.statistics.best_probability import Level, StepCdfs
 from hpsearch.statistics.tuning_curves import (
     curves,
-    expectation,
     largest_claim,
     refuse_unordered,
     tied_weights,
@@ -34,6 +33,18 @@ IN_EACH_TAIL = 10
 
 AT_ONCE = 200
 """Resamples processed at once: they fit the cache, and the matrix products are too small for multithreading."""
+
+DRAWN_AT_ONCE = 2_000_000
+"""Draws processed at once: of more than 10,000 trials, fewer resamples."""
+
+AFFORDABLE = 50_000_000
+"""Draws from a level for its bands, half a second: of more than 25,000 trials fewer resamples than the default."""
+
+AFFORDABLE_BEST = 20_000_000
+"""Draws from all levels together for the probability of being best, each of which costs a step at every budget."""
+
+FEWEST_RESAMPLES = 200
+"""Of any interval, however many trials there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +121,9 @@ def curve_bands(
     ks: Sequence[int],
     alpha: float,
     seed: int | np.random.Generator,
-    resamples: int = RESAMPLES,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return bootstrap intervals of both tuning curves at each budget: ends of `report`, then ends of `val`.
+    resamples: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return bootstrap intervals of the expected `report` score of the best of each k.
 
     Args:
         val: Shape (N,) scores that select.
@@ -120,22 +131,62 @@ def curve_bands(
         ks: K budgets, in [1, N/5].
         alpha: Each interval by itself covers 1 - alpha.
         seed: Seed of the resamples.
-        resamples: Number of resamples B, >= 2.
+        resamples: Number of resamples B, >= 2; None: by `enough_resamples`.
 
     Returns:
-        Four arrays of shape (K,).
+        Lower and upper ends, of shape (K,).
 
     Raises:
         ValueError: If a budget exceeds N/5, or a score is NaN or +inf.
     """
+    _refuse_budgets(ks, [(val, report)])
+    trials = RankedTrials.of((val, report), ks)
 
-    def both(draws: list[Draws]) -> np.ndarray:
-        weights = [draws[0].weights(k) for k in ks]
-        return np.array([[expectation(scores, w) for w in weights] for scores in (report, val)])
+    def curve(size: int, streams: Sequence[np.random.Generator]) -> np.ndarray:
+        return trials.resampled(size, streams[0])
 
-    resampled = _resample([(val, report)], ks, both, seed, resamples)
-    low, high = mirrored_percentiles(resampled, np.stack(curves(val, report, ks)[::-1]), alpha)
-    return low[0], high[0], low[1], high[1]
+    resampled = _resample([(val, report)], curve, seed, resamples or enough_resamples(len(val), alpha))
+    return mirrored_percentiles(resampled, curves(val, report, ks)[1], alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedTrials:
+    """The trials of a level with the weights of K budgets, prepared to be resampled.
+
+    In the order of `val`, the weights of a budget are the same for all resamples: a curve is a matrix product.
+
+    Attributes:
+        report: Shape (N,) scores that evaluate.
+        group: Shape (N,) rank of each trial's `val` score among the G distinct ones.
+        groups: Number of these.
+        weights: Shape (N, K) of the ascending scores, at each budget.
+    """
+
+    report: np.ndarray
+    group: np.ndarray
+    groups: int
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, level: Level, ks: Sequence[int]) -> "RankedTrials":
+        """Prepare the `val` and `report` scores of a level for these budgets."""
+        val, report = level
+        scores, group = np.unique(val, return_inverse=True)
+        return cls(report, group, len(scores), np.stack([u_weights(len(val), k) for k in ks], axis=1))
+
+    def resampled(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the expected `report` score of the best of each k in each of so many resamples, shape (K, size)."""
+        n = len(self.group)
+        drawn = np.ascontiguousarray(rng.integers(n, size=(n, size), dtype=np.int32).T)
+        cell = (self.group[drawn] + self.groups * np.arange(size)[:, None]).ravel()
+        counts = np.bincount(cell, minlength=size * self.groups)
+        sums = np.bincount(cell, self.report[drawn].ravel(), len(counts))
+        ascending = np.repeat(sums / np.maximum(counts, 1), counts).reshape(size, n)  # trials that tie share their mean
+        finite = np.isfinite(ascending)
+        if finite.all():
+            return np.ascontiguousarray((ascending @ self.weights).T)
+        failed = ~finite @ (self.weights > 0)
+        return np.where(failed, -np.inf, np.where(finite, ascending, 0.0) @ self.weights).T
 
 
 def simultaneous_bands(
@@ -147,7 +198,7 @@ def simultaneous_bands(
         levels: `val` and `report` scores of each level.
         ks: Budgets of each level, in [1, N/5].
         alpha: All intervals together cover 1 - alpha.
-        seed: Seed of the resamples, at least 10 of which lie beyond each end.
+        seed: Seed of the resamples.
 
     Returns:
         For each level the lower and upper ends at its budgets.
@@ -156,10 +207,10 @@ def simultaneous_bands(
         ValueError: If a budget exceeds N/5 of its level, or a score is NaN or +inf.
     """
     each = alpha / sum(map(len, ks))
-    resamples, streams = _enough(each), np.random.default_rng(seed).spawn(len(levels))
-    bands = (curve_bands(*level, of_level, each, stream, resamples)
-             for level, of_level, stream in zip(levels, ks, streams, strict=True))  # fmt: skip
-    return [(low, high) for low, high, _, _ in bands]
+    streams = np.random.default_rng(seed).spawn(len(levels))
+    return [
+        curve_bands(*level, of_level, each, stream) for level, of_level, stream in zip(levels, ks, streams, strict=True)
+    ]
 
 
 def best_bands(
@@ -167,7 +218,7 @@ def best_bands(
     ks: Sequence[int],
     alpha: float,
     seed: int | np.random.Generator,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return bootstrap intervals of the probability that a level is best, within [0, 1].
 
@@ -176,7 +227,7 @@ def best_bands(
         ks: K budgets, in [1, N/5] of the smallest level.
         alpha: Each interval by itself covers 1 - alpha.
         seed: Seed of the resamples.
-        resamples: Number of resamples B, >= 2.
+        resamples: Number of resamples B, >= 2; None: by `enough_resamples`.
 
     Returns:
         Lower ends (J, K) and upper ends (J, K).
@@ -184,12 +235,17 @@ def best_bands(
     Raises:
         ValueError: If a budget exceeds N/5 of a level, or a score is NaN or +inf.
     """
+    _refuse_budgets(ks, levels)
     ladder = StepCdfs.of([report for _, report in levels])
 
-    def best(draws: list[Draws]) -> np.ndarray:
+    def best(size: int, streams: Sequence[np.random.Generator]) -> np.ndarray:
+        drawn = zip(levels, streams, strict=True)
+        draws = [Draws.of(val, draw_counts(len(val), size, rng)) for (val, _), rng in drawn]
         return np.stack([ladder.prob_best([draw.weights(k) for draw in draws]) for k in ks], axis=1)
 
-    resampled = _resample(levels, ks, best, seed, resamples)
+    trials = sum(len(val) for val, _ in levels)
+    enough = resamples or enough_resamples(trials, alpha, AFFORDABLE_BEST)
+    resampled = _resample(levels, best, seed, enough)
     weights = [np.stack([tied_weights(val, k) for k in ks], axis=1) for val, _ in levels]
     low, high = mirrored_percentiles(resampled, ladder.prob_best(weights), alpha)
     return low.clip(0, 1), high.clip(0, 1)
@@ -209,7 +265,7 @@ def curve_differences(
         ks: K declared budgets, in [1, N/5] of the smallest level.
         alpha: All intervals together cover 1 - alpha.
         seed: Seed of the resamples.
-        resamples: Number of resamples B; None: 2,000, or as many as leave 10 in each tail.
+        resamples: Number of resamples B, >= 2; None: by `enough_resamples`.
 
     Raises:
         ValueError: If a budget exceeds N/5 of a level, a score is NaN or +inf, or a `report` score is infinite.
@@ -220,13 +276,15 @@ def curve_differences(
     first, second = (list(side) for side in zip(*pairs, strict=True))
     each = alpha / (len(pairs) * len(ks))
 
-    def differences(draws: list[Draws]) -> np.ndarray:
-        curve = np.array(
-            [[report @ draw.weights(k) for k in ks] for draw, (_, report) in zip(draws, levels, strict=True)]
-        )
+    _refuse_budgets(ks, levels)
+    trials = [RankedTrials.of(level, ks) for level in levels]
+
+    def differences(size: int, streams: Sequence[np.random.Generator]) -> np.ndarray:
+        curve = np.array([each.resampled(size, rng) for each, rng in zip(trials, streams, strict=True)])
         return curve[first] - curve[second]
 
-    resampled = _resample(levels, ks, differences, seed, resamples or _enough(each))
+    enough = resamples or enough_resamples(max(len(val) for val, _ in levels), each)
+    resampled = _resample(levels, differences, seed, enough)
     curve = np.array([curves(val, report, ks)[1] for val, report in levels])
     estimate = curve[first] - curve[second]
     low, high = mirrored_percentiles(resampled, estimate, each)
@@ -243,9 +301,23 @@ def budget_flips(differences: Differences) -> list[Flip]:
     return flips
 
 
-def _enough(alpha: float) -> int:
-    """Return the resamples of which `IN_EACH_TAIL` lie beyond each end of an interval, at least the default."""
-    return max(RESAMPLES, math.ceil(2 * IN_EACH_TAIL / alpha))
+def enough_resamples(trials: int, alpha: float, affordable: int = AFFORDABLE) -> int:
+    """Return how many resamples an interval is made of: 2,000, or as many as leave 10 beyond each end.
+
+    Of many trials fewer, as many as are affordable; one beyond each end is left.
+
+    Args:
+        trials: Draws that a resample consists of.
+        alpha: Error rate of the interval.
+        affordable: Draws of all resamples together.
+
+    Examples:
+        >>> enough_resamples(100, alpha=0.05), enough_resamples(100, alpha=0.001), enough_resamples(100_000, alpha=0.05)
+        (2000, 20000, 500)
+    """
+    wanted = max(RESAMPLES, math.ceil(2 * IN_EACH_TAIL / alpha))
+    least = max(FEWEST_RESAMPLES, math.ceil(2 / alpha))
+    return min(wanted, max(least, affordable // max(1, trials)))
 
 
 def draw_counts(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -254,10 +326,11 @@ def draw_counts(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
     return np.bincount((drawn * resamples + np.arange(resamples)).ravel(), minlength=n * resamples).reshape(n, -1)
 
 
-def chunks(resamples: int) -> Iterator[int]:
-    """Yield the sizes of the chunks in which resamples are processed."""
-    for start in range(0, resamples, AT_ONCE):
-        yield min(AT_ONCE, resamples - start)
+def chunks(resamples: int, trials: int) -> Iterator[int]:
+    """Yield the sizes of the chunks in which resamples of so many trials are processed."""
+    most = min(AT_ONCE, max(1, DRAWN_AT_ONCE // max(1, trials)))
+    for start in range(0, resamples, most):
+        yield min(most, resamples - start)
 
 
 def percentiles(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
@@ -302,26 +375,21 @@ def mirrored_percentiles(values: np.ndarray, estimate: np.ndarray, alpha: float)
 
 def _resample(
     levels: Sequence[Level],
-    ks: Sequence[int],
-    statistic: Callable[[list[Draws]], np.ndarray],
+    statistic: Callable[[int, Sequence[np.random.Generator]], np.ndarray],
     seed: int | np.random.Generator,
     resamples: int,
 ) -> np.ndarray:
     """Return the statistic (…, B) of resamples drawn within each level, each level with its own random stream."""
-    smallest = min(len(val) for val, _ in levels)
-    _refuse_budgets(ks, smallest)
     for level in levels:
         refuse_unordered(*level)
     streams = np.random.default_rng(seed).spawn(len(levels))
-    parts = []
-    for size in chunks(resamples):
-        draws = zip(levels, streams, strict=True)
-        parts.append(statistic([Draws.of(val, draw_counts(len(val), size, rng)) for (val, _), rng in draws]))
-    return np.concatenate(parts, axis=-1)
+    sizes = chunks(resamples, sum(len(val) for val, _ in levels))
+    return np.concatenate([statistic(size, streams) for size in sizes], axis=-1)
 
 
-def _refuse_budgets(ks: Sequence[int], n: int) -> None:
+def _refuse_budgets(ks: Sequence[int], levels: Sequence[Level]) -> None:
     """Refuse budgets whose bootstrap intervals are known to be too narrow."""
+    n = min(len(val) for val, _ in levels)
     wrong = [k for k in ks if not 1 <= k <= largest_claim(n)]
     if wrong:
         raise ValueError(f"budgets must be between 1 and N/5 = {largest_claim(n)} of {n} trials (R05), got {wrong[0]}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.statistics.bootstrap import RESAMPLES, Draws, chunks, draw_counts, percentiles
+from hpsearch.statistics.bootstrap import Draws, chunks, draw_counts, enough_resamples, percentiles
 from hpsearch.statistics.tuning_curves import refuse_unordered
 
 FEWEST_TRIALS = 50
@@ -21,6 +21,9 @@ GRID = 50
 
 BANDWIDTH = 0.6
 """Bandwidth of the kernels, in standard deviations times n_top^(-1/5)."""
+
+AFFORDABLE_SHUFFLED = 4_000_000
+"""Draws for the intervals, of which each is shuffled for every dummy: of more than 2,000 trials fewer resamples."""
 
 ROUNDING = 1e-9
 """Total divergence of all parameters below which it is a rounding error."""
@@ -56,7 +59,7 @@ def importances(
     categories: Collection[str] = (),
     quantile: float = 0.2,
     alpha: float = 0.05,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> list[Importance]:
     """Return each parameter's importance for being among the best `quantile` of trials, highest first.
 
@@ -77,7 +80,7 @@ def importances(
         categories: Names of the parameters whose values are unordered codes.
         quantile: Share of the trials that are the top, in (0, 1); trials tied at its edge count in part.
         alpha: Each interval covers 1 - alpha.
-        resamples: Number of resamples B.
+        resamples: Number of resamples B; None: by `enough_resamples`.
 
     Raises:
         ValueError: If there are fewer than 50 trials or 5 top ones (R13), a score is NaN or +inf, or scores or
@@ -91,6 +94,7 @@ def importances(
     estimate = _divergences(fields, score, np.ones((n, 1), dtype=np.intp), top)[:, 0]
     if estimate.sum() < ROUNDING:
         raise ValueError("scores and parameters must vary, got none that tells the top trials from the rest")
+    resamples = resamples or enough_resamples(n, alpha, AFFORDABLE_SHUFFLED)
     shares, dummies = _resampled(fields, score, top, np.random.default_rng(seed), resamples)
     rows = zip(parameters, (estimate / estimate.sum()).tolist(), shares, dummies, strict=True)
     return sorted((_importance(*row, alpha) for row in rows), key=lambda row: -row.share)
@@ -193,7 +197,7 @@ def _resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the shares of the parameters and of their dummies, one row per parameter and one column per resample."""
     shares, dummies = [], []
-    for size in chunks(resamples):
+    for size in chunks(resamples, len(score)):
         counts = draw_counts(len(score), size, rng)
         tops = _top_counts(score, counts, top)
         own = np.stack([field.divergence(field.place[:, None], counts, tops) for field in fields])

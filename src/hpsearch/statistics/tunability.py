@@ -128,7 +128,7 @@ def _point(val: np.ndarray, report: np.ndarray, label: int, m: int, seed: int, a
     n, estimate = len(val), expected_report(val, report, m)
     if m > largest_claim(n):
         return IsolationPoint(label, n, m, estimate, None, None)
-    low, high = curve_bands(val, report, [m], alpha, seed)[:2]
+    low, high = curve_bands(val, report, [m], alpha, seed)
     return IsolationPoint(label, n, m, estimate, float(low[0]), float(high[0]))
 
 

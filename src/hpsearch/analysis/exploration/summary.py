@@ -142,7 +142,7 @@ def _curve(metric: Metric, pool: TrialPool, seed: int) -> Curve:
     low, high = np.full((2, len(ks)), math.nan)
     inside = [k for k in ks if k <= _claims(n)]
     if inside:
-        bands = curve_bands(pool.val, pool.shown, inside, ALPHA, seed)[:2]
+        bands = curve_bands(pool.val, pool.shown, inside, ALPHA, seed)
         low[: len(inside)], high[: len(inside)] = np.clip(bands, metric.worst, metric.best)
     report = shown if pool.reported else np.full(len(ks), math.nan)
     median = np.array([median_best(pool.val, k) for k in ks])

@@ -168,9 +168,7 @@ IMPORTANCE = FigureSpec(
     "F7",
     "f07-importance",
     "Which drawn values matter",
-    "PED-ANOVA (S-22): how far the density of a value among the high-scoring trials is from its density among all. "
-    "Association, not cause. The dummy is random numbers: what is not clearly above it shows no evidence of "
-    "importance. Bars: 95 % bootstrap.",
+    captions.importance,
     importance,
     (Rule.ENOUGH_FOR_IMPORTANCE, Rule.INDEPENDENT_DRAWS, Rule.NO_PRUNING),
     "No importance was computed.",
