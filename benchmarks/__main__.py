@@ -13,10 +13,11 @@ BENCHMARKS = {
     "peers": "the same jobs by hpsearch and by others, as ratios",
     "roofline": "operations and bytes a second of a training step, against the machine's ceilings",
     "steps": "training steps a second of a fleet against the reference engine, on the MNIST job",
+    "until_decided": "seeds, decided pairs and minutes of comparisons that were run, beside those of ten seeds",
 }
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
-        lines = "\n".join(f"  {name:<9} {what}" for name, what in BENCHMARKS.items())
+        lines = "\n".join(f"  {name:<13} {what}" for name, what in BENCHMARKS.items())
         sys.exit(f"usage: python -m benchmarks <name> [--help | options]\n{lines}")
     import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
