@@ -4,6 +4,7 @@
 make any claim (with the Monte-Carlo error of that share), and which share of true differences is claimed where one
 option is ahead by 1.5 standard deviations. `--looks 10 20 40` compares at these planned looks until all is decided,
 beside one comparison of the first and one of the last number of seeds, with the mean number of seeds of an option.
+`--folds 5` has the seeds draw K-folds of one data set, on which nearest-centroid classifiers are trained and scored.
 """
 
 import argparse
@@ -29,6 +30,9 @@ ALPHA = 0.05
 AHEAD = 1.5
 DRAWS = 4000
 """Random sign vectors of a simulated look, of which a report draws 100,000."""
+
+FOLD_ROWS, FEATURES, SIGNAL, MORE_SIGNAL = 200, 10, 0.3, 0.5
+"""Rows of a data set, features of an option, their shift by class, and how much more of it the option ahead has."""
 
 Scores = Callable[[np.random.Generator, int, int], np.ndarray]
 """Generator, options and seeds to scores (J, n)."""
@@ -132,6 +136,64 @@ def until_decided(
     return wrong / reports, found / reports, seeds / reports
 
 
+def fold_scores(draw: np.random.Generator, options: int, seeds: int, folds: int, ahead: float) -> np.ndarray:
+    """Accuracies (J, seeds, folds) of nearest-centroid classifiers in K-folds of one data set, drawn anew by each seed.
+
+    Every option has features of its own, equally informative but for the first option's: over data sets of this size,
+    equal options are equally accurate, and on one of them they are not.
+    """
+    labels = np.arange(FOLD_ROWS) % 2
+    signal = SIGNAL * np.where(np.arange(options) == 0, 1 + ahead, 1.0)[:, None, None]
+    features = draw.normal(size=(options, FOLD_ROWS, FEATURES)) + signal * (2 * labels - 1)[:, None]
+    scores = np.empty((options, seeds, folds))
+    for seed in range(seeds):
+        for fold, scored in enumerate(np.array_split(draw.permutation(FOLD_ROWS), folds)):
+            trained = np.ones(FOLD_ROWS, dtype=bool)
+            trained[scored] = False
+            low, high = (features[:, trained & (labels == label)].mean(axis=1, keepdims=True) for label in (0, 1))
+            nearer = ((features[:, scored] - (low + high) / 2) * (high - low)).sum(axis=2) > 0
+            scores[:, seed, fold] = (nearer == labels[scored]).mean(axis=1)
+    return scores
+
+
+def fold_claims(options: int, seeds: int, folds: int, ahead: float, reports: int) -> tuple[float, float, float]:
+    """Shares of reports with a false claim, by the corrected test and by t of all folds, and of differences found."""
+    draw, pairs = np.random.default_rng([options, seeds, folds]), [*itertools.combinations(range(options), 2)]
+    family, keys = ComparisonFamily(len(pairs), ALPHA, None, 1 / (folds - 1)), tuple(range(seeds))
+    false = np.array([a > 0 or ahead == 0 for a, _ in pairs])
+    none, trained = np.zeros(seeds, dtype=bool), Failures(seeds)
+    wrong = naive = found = 0.0
+    for _ in range(reports):
+        scores = fold_scores(draw, options, seeds, folds, ahead)
+        differences = [(scores[a] - scores[b]).ravel() for a, b in pairs]
+        paired = [
+            PairedScores(str(a), str(b), keys, 0, scores[a].mean(1), scores[b].mean(1), None, d, (none, none),
+                         (trained, trained))
+            for (a, b), d in zip(pairs, differences, strict=True)
+        ]  # fmt: skip
+        claimed = np.array([one.p_adjusted <= ALPHA for one in measure(paired, family)])
+        by_t = stats.ttest_1samp(np.array(differences), 0, axis=1).pvalue * len(pairs) <= ALPHA
+        wrong += bool(claimed[false].any())
+        naive += bool(by_t[false].any())
+        found += float(claimed[~false].mean()) if not false.all() else 0.0
+    return wrong / reports, naive / reports, found / reports
+
+
+def _folds_table(folds: int, seeds: int, reports: int, workers: int) -> None:
+    jobs = [(options, seeds, folds, ahead, reports) for options in (2, 3, 6) for ahead in (0.0, MORE_SIGNAL)]
+    with ProcessPoolExecutor(workers) as pool:
+        results = dict(zip(jobs, pool.map(fold_claims, *zip(*jobs, strict=True)), strict=True))
+    error = math.sqrt(ALPHA * (1 - ALPHA) / reports)
+    print(
+        f"{reports} reports, {seeds} times {folds} folds of {FOLD_ROWS} rows; Monte-Carlo error of 0.05: {error:.3f}\n"
+    )
+    print("| options, all pairs | false claims | by t of all folds | differences found |\n| --- | --- | --- | --- |")
+    for options in (2, 3, 6):
+        wrong, naive, _ = results[options, seeds, folds, 0.0, reports]
+        _, _, found = results[options, seeds, folds, MORE_SIGNAL, reports]
+        print(f"| {options} | {wrong:.3f} | {naive:.3f} | {found:.3f} |")
+
+
 def _evidence(scores: np.ndarray, names: str, looks: tuple[int, ...], *, control: bool) -> Evidence:
     levels = tuple(LevelDesign(name, {"option": name}, {}) for name in names)
     design = Design(
@@ -173,10 +235,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--looks", type=int, nargs="+")
+    parser.add_argument("--folds", type=int)
     asked = parser.parse_args(arguments)
     designs = [(options, control) for options in (3, 6) for control in (True, False)]
     if asked.looks:
         _looks_table(asked.looks, asked.reports, asked.workers, designs)
+        return
+    if asked.folds:
+        _folds_table(asked.folds, asked.seeds, asked.reports, asked.workers)
         return
     jobs = [(case, options, asked.seeds, control, ahead, asked.reports)
             for options, control in designs for case in CASES for ahead in (0.0, AHEAD)]  # fmt: skip
