@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedLevel, CalibratedPair
+from hpsearch.analysis.comparison.order_stability import order_stability
 from hpsearch.analysis.comparison.time_to_target import speed_of
 from hpsearch.analysis.evidence import Evidence
 from hpsearch.analysis.exploration.budget_comparison import compare_budgets
@@ -48,6 +49,7 @@ def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed:
         at_budget=compare_budgets(evidence, seed=1993),
         tuning_ease=tuning_ease(plan, explored),
         speed=speed_of(evidence),
+        stability=order_stability(evidence, explored, pairs, ()),
     )
 
 

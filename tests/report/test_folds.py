@@ -152,12 +152,12 @@ def test_formulas_are_those_of_folds(text):
     assert "| S-09 |" in text
 
 
-def test_of_the_uncertainties_only_that_over_folds_is_there(text, evidence):
-    limits = section(text, "Limits")
-    assert "| t interval and sign-flip test | no |" in limits
-    assert "| S-10 | yes |" in limits
-    bare = section(page(analyse(replace(evidence, confirm=()))), "Limits")
-    assert "| S-10 | no |" in bare
+def test_folds_vary_the_training_rows_and_no_images(text, evidence):
+    told = section(text, "Does the order hold")
+    assert "| other training rows, as many | yes |" in told
+    assert "| other images from the same source | no | every row is scored |" in told
+    bare = section(page(analyse(replace(evidence, confirm=()))), "Does the order hold")
+    assert "| other training rows, as many | no |" in bare
 
 
 def test_without_report_rows_and_without_folds_captions_speak_of_val():

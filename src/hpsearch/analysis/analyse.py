@@ -18,6 +18,7 @@ from hpsearch.analysis.comparison.levels import (
     family_of,
     undecided_levels,
 )
+from hpsearch.analysis.comparison.order_stability import order_stability
 from hpsearch.analysis.comparison.refusals import is_refused, refusing_rules
 from hpsearch.analysis.comparison.time_to_target import speed_of, time_ratios
 from hpsearch.analysis.evidence import ConfirmRow, Evidence
@@ -55,7 +56,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
     pairs, included = compare_levels(evidence, family, gates)
     contenders = contenders_of(evidence, pairs)
     gates += included + claim_gates(evidence, family, pairs, contenders, [pair.sentence for pair in pairs])
-    told = in_order(gates, ours=not evidence.design.is_foreign)
+    told, hints = in_order(gates, ours=not evidence.design.is_foreign), lint(evidence, explored)
     return Findings(
         evidence=evidence,
         looks=looks,
@@ -69,7 +70,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         contenders=contenders,
         time_ratios=() if refusing_rules(gates) else time_ratios(evidence, seed),
         factorial=None if refusing_rules(gates) else effects_of(evidence, family.alpha),
-        hints=lint(evidence, explored),
+        hints=hints,
         limits=limits_of(evidence, pairs),
         digest=digest,
         seed=seed,
@@ -84,6 +85,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         at_budget=None if apart else compare_budgets(evidence, seed=seed),
         tuning_ease=tuning_ease(evidence.design, explored),
         speed=speed_of(evidence),
+        stability=order_stability(evidence, explored, pairs, hints),
     )
 
 

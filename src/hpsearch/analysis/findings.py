@@ -256,6 +256,36 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
+class Variation:
+    """Something that could be another one, and might turn the order.
+
+    Attributes:
+        what: `seeds`, `images from the same source` …
+        varied: Whether it was varied.
+        found: What that shows, or what stays unknown.
+        method: How it is computed; empty if it is counted, or not at all.
+    """
+
+    what: str
+    varied: bool
+    found: str
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStability:
+    """Whether the order of the levels holds.
+
+    Attributes:
+        sentence: For fresh seeds, in a sentence.
+        variations: What could be another one.
+    """
+
+    sentence: str
+    variations: tuple[Variation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Flip:
     """A ranking that turns with the budget.
 
@@ -418,6 +448,7 @@ class Findings:
         at_budget: Which level is ahead at which budget; None where no order statistic exists or compares them.
         tuning_ease: How easily each level is tuned; None without a search.
         speed: How soon levels reach a common target; None where no target or no curve is known.
+        stability: Whether the order of the levels holds for what could be another one.
     """
 
     evidence: Evidence
@@ -445,3 +476,4 @@ class Findings:
     at_budget: BudgetComparison | None = None
     tuning_ease: TuningEase | None = None
     speed: Speed | None = None
+    stability: OrderStability | None = None

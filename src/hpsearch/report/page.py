@@ -13,13 +13,14 @@ from hpsearch.report.blocks import Answers, Beside, Block, Fold, Gallery, Pictur
 from hpsearch.report.figures import render as rendering
 from hpsearch.report.figures.mechanism import Theory
 from hpsearch.report.first_screen import FirstScreen
-from hpsearch.report.sections.answer import answer, limits
+from hpsearch.report.sections.answer import answer
 from hpsearch.report.sections.appendix import appendix
 from hpsearch.report.sections.budget import budget
 from hpsearch.report.sections.confirmation import confirm
 from hpsearch.report.sections.design import design, gates
 from hpsearch.report.sections.exploration import explore
 from hpsearch.report.sections.mechanism import mechanism
+from hpsearch.report.sections.order import order
 from hpsearch.report.sections.speed import speed
 from hpsearch.report.sections.test_set import test_set
 from hpsearch.report.sections.tuning import tuning
@@ -44,13 +45,13 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
         budget(findings),
         tuning(findings),
         speed(findings),
+        order(findings),
         design(findings),
         gates(findings),
         explore(findings),
         confirm(findings),
         test_set(findings) if findings.evidence.tests else None,
         mechanism(findings, theory),
-        limits(findings),
         appendix(findings),
     )
     first, *others = (part for part in parts if part is not None)

@@ -213,15 +213,16 @@ CONFIRM = (
         (),
         "There is no score to show.",
     ),
-    FigureSpec(
-        "F11",
-        "f11-seeds",
-        "Seed by seed",
-        captions.seeds,
-        seed_strips,
-        (),
-        "Nothing was confirmed.",
-    ),
+)
+
+SEEDS = FigureSpec(
+    "F11",
+    "f11-seeds",
+    "Seed by seed",
+    captions.seeds,
+    seed_strips,
+    (),
+    "Nothing was confirmed.",
 )
 
 STANDINGS = FigureSpec(

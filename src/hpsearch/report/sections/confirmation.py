@@ -1,7 +1,6 @@
 """Frozen recipes on fresh seeds, the only source of claims."""
 
 import math
-from collections.abc import Sequence
 
 from hpsearch.analysis.comparison.calibrated_losses import Calibrated, CalibratedPair
 from hpsearch.analysis.comparison.levels import retrained_of, searched_as
@@ -50,7 +49,6 @@ from hpsearch.report.number_format import (
     format_like,
     interval,
     p_value,
-    percent,
     share,
     spread,
     two_digits,
@@ -170,12 +168,11 @@ def _blocks(findings: Findings) -> list[Block]:
         what = "No retraining has a score" if findings.evidence.confirm else "No recipe was retrained on fresh seeds"
         why = f"{what}, so nothing can be claimed."
         return [
-            refusal("T1 to T3, F9 to F11", findings, (Rule.NO_TEST_NUMBERS, Rule.FRESH_SEEDS, Rule.ENOUGH_SEEDS), why)
+            refusal("T1, T2, F9 and F10", findings, (Rule.NO_TEST_NUMBERS, Rule.FRESH_SEEDS, Rule.ENOUGH_SEEDS), why)
         ]
     blocks: list[Block] = [_levels(findings)]
     if findings.pairs:
         blocks += [Text(_contenders(findings)), _pairs(findings), _sentences(findings)]
-        blocks += [_variance(findings)] if _measured(findings.pairs) else []
     blocks += calibrated(findings)
     blocks += figure_blocks(findings, [one for one in CONFIRM if findings.pairs or one is not CONFIRM[0]])
     return [*blocks, *two_factors(findings)]
@@ -335,28 +332,3 @@ def _sentences(findings: Findings) -> Block:
     said = Listing(tuple(visible(pair.sentence) for pair in pairs))
     which = "each pair" if len(pairs) == len(findings.pairs) else f"each of these {len(pairs)} pairs"
     return Fold(f"What may be said about {which}", (said,))
-
-
-def _measured(pairs: Sequence[Pair]) -> bool:
-    return any(not pair.refused and math.isfinite(pair.seed_part) for pair in pairs)
-
-
-def _variance(findings: Findings) -> Table:
-    rows, named = [], titles(findings, 32)
-    for pair in shown_pairs(findings):
-        if pair.refused or not math.isfinite(pair.seed_part):
-            continue
-        parts = max(pair.seed_part, 0.0), max(pair.image_part, 0.0)
-        total = sum(parts) or math.nan
-        rows.append((
-            f"{named[pair.a]} {MINUS} {named[pair.b]}",
-            *(f"{two_digits(math.sqrt(part))} ({percent(part / total)})" for part in parts),
-            format_interval(pair.ci_images, pair.diff),
-        ))  # fmt: skip
-    columns = (f"A {MINUS} B", "seeds: SE (share)", "images: SE (share)", f"interval over seeds {TIMES} images")
-    caption = (
-        "T3. Where the uncertainty of a difference comes from: retraining, and which images happen to be in the report "
-        "set (S-12). More seeds make the first smaller, more report rows the second. Not measured: other splits, a "
-        "repeated search, other data sets."
-    )
-    return table(columns, rows, caption, numbers=(1, 2, 3))
