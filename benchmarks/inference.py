@@ -212,20 +212,23 @@ def _evidence(scores: np.ndarray, names: str, looks: tuple[int, ...], *, control
 
 def _looks_table(looks: list[int], reports: int, workers: int, designs: list[tuple[int, bool]]) -> None:
     plans = [tuple(looks), (looks[0],), (looks[-1],)]
-    jobs = [(case, options, plan, control, ahead, reports)
-            for options, control in designs for case in CASES for plan in plans for ahead in (0.0, AHEAD)]  # fmt: skip
-    with ProcessPoolExecutor(workers) as pool:
-        results = dict(zip(jobs, pool.map(until_decided, *zip(*jobs, strict=True)), strict=True))
     heads = [f"after {', '.join(map(str, plan))} seeds" for plan in plans]
     print("Each cell: false claims among equal options; differences found; mean seeds of an option, equal and not\n")
-    print(f"| options, pairs | case | {' | '.join(heads)} |\n| --- | --- |{' --- |' * len(plans)}")
-    for options, control in designs:
-        for case in CASES:
-            cells = []
-            for plan in plans:
-                null, power = (results[case, options, plan, control, ahead, reports] for ahead in (0.0, AHEAD))
-                cells.append(f"{null[0]:.3f}; {power[1]:.3f}; {null[2]:.0f}, {power[2]:.0f}")
-            print(f"| {options}, {'with a control' if control else 'all'} | {case} | {' | '.join(cells)} |")
+    print(f"| options, pairs | case | {' | '.join(heads)} |\n| --- | --- |{' --- |' * len(plans)}", flush=True)
+    with ProcessPoolExecutor(workers) as pool:
+        rows = {
+            (options, control, case): [
+                [pool.submit(until_decided, case, options, plan, control, ahead, reports) for ahead in (0.0, AHEAD)]
+                for plan in plans
+            ]
+            for options, control in designs
+            for case in CASES
+        }
+        for (options, control, case), row in rows.items():
+            known = [[job.result() for job in jobs] for jobs in row]
+            cells = [f"{null[0]:.3f}; {power[1]:.3f}; {null[2]:.0f}, {power[2]:.0f}" for null, power in known]
+            pairs = "with a control" if control else "all"
+            print(f"| {options}, {pairs} | {case} | {' | '.join(cells)} |", flush=True)
 
 
 def main(arguments: list[str]) -> None:
