@@ -3,11 +3,15 @@
 from dataclasses import replace
 from math import comb
 
+import numpy as np
 import pytest
 
 from hpsearch.analysis.findings import Hint
-from hpsearch.report.figures.catalog import DISTRIBUTION, slice_drawings
+from hpsearch.report.figures.axes import thinned
+from hpsearch.report.figures.catalog import BLOCKS, DISTRIBUTION, HIGHEST, IMPORTANCE, slice_drawings
 from hpsearch.report.figures.render import shown
+from hpsearch.report.figures.space import slices
+from hpsearch.report.figures.tuning import block_winners
 from hpsearch.report.levels import MOST_DRAWN, drawn_levels, shown_pairs
 from hpsearch.report.page import compose, markdown
 from tests.report.specimen_parts import Shape
@@ -54,8 +58,8 @@ def test_captions_say_which_levels_are_shown(found):
 
 
 def test_slices_are_drawn_of_the_same_levels(found):
-    slices = [one.title for one in slice_drawings(found)]
-    assert slices == [f"Slices of the space: {name}" for name in LEVELS[-MOST_DRAWN:]]
+    titles = [one.title for one in slice_drawings(found)]
+    assert titles == [f"Slices of the space: {name}" for name in LEVELS[-MOST_DRAWN:]]
 
 
 def test_of_many_pairs_those_between_these_levels_are_shown(found, page):
@@ -83,6 +87,42 @@ def test_hints_on_levels_that_are_not_shown_are_counted(found):
     assert "In the search, a hint on level 10." in text
     assert "In the search, a hint on level 09." not in text
     assert "And 10 of the other levels, in report.json." in text
+
+
+def test_of_many_points_some_are_drawn_evenly_with_both_ends():
+    kept = thinned(np.arange(10_001))
+    assert len(kept) == 500
+    assert kept[[0, -1]].tolist() == [0, 10_000]
+    assert set(np.diff(kept)) == {20, 21}
+    assert thinned(np.arange(500)).tolist() == list(range(500))
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    return drawn(LEVELS[:2], trials=1500)
+
+
+def test_slices_of_many_trials_show_the_highest_and_say_so(crowded):
+    (dots, *_) = [line for line in slices(crowded, LEVELS[0]).axes[0].lines if line.get_marker() == "o"]
+    assert len(dots.get_xdata()) == 600
+    scores = sorted((row.report for row in crowded.evidence.draws(LEVELS[0])), reverse=True)
+    assert set(scores[:100]) <= set(dots.get_ydata())
+    caption = shown(slice_drawings(crowded)[0], crowded).caption
+    assert "Of more than 500 points, so many evenly of all and the 100 highest." in caption
+
+
+def test_blocks_of_many_trials_are_drawn_by_their_quantiles(crowded):
+    axes = block_winners(crowded).axes[0]
+    assert max(len(line.get_xdata()) for line in axes.lines if line.get_marker() == ".") <= 500
+    assert "Of more than 500 blocks, so many quantiles." in shown(BLOCKS, crowded).caption
+
+
+def test_captions_say_how_often_many_trials_are_resampled(found):
+    explored = {name: replace(one, n=5000) for name, one in found.explored.items()}
+    many = replace(found, explored=explored)
+    assert "chances. 200 resamples, for trials are many. Shown: the 12 levels" in shown(HIGHEST, many).caption
+    assert "800 resamples, for trials are many." in shown(IMPORTANCE, many).caption
+    assert "resamples" not in shown(HIGHEST, found).caption
 
 
 def test_a_report_of_few_levels_shows_everything():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from scipy.special import gammaln
 
 from hpsearch.analysis.evidence import Evidence, Space
 from hpsearch.analysis.exploration.space import columns_of, is_number, label_of
@@ -282,8 +283,11 @@ def chance_of_span(trials: int, some: int, span: int) -> float:
         some: g, at least 2.
         span: From the first to the last of them, both counted.
     """
-    subsets = sum((trials - r + 1) * math.comb(r - 2, some - 2) for r in range(some, span + 1))
-    return subsets / math.comb(trials, some)
+    reach = np.arange(some, span + 1)
+    # Logarithms: of many trials, whole numbers take seconds.
+    subsets = gammaln(reach - 1) - gammaln(some - 1) - gammaln(reach - some + 1)
+    every = gammaln(trials + 1) - gammaln(some + 1) - gammaln(trials - some + 1)
+    return float(np.sum((trials - reach + 1) * np.exp(subsets - every)))
 
 
 def _causes(columns: Mapping[str, np.ndarray], learns: np.ndarray) -> set[str]:

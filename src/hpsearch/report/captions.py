@@ -10,6 +10,7 @@ import math
 from hpsearch.analysis.findings import Findings, Rule
 from hpsearch.formatting import show_coverage
 from hpsearch.report.blocks import ALPHA
+from hpsearch.report.figures.axes import HIGHEST, MOST_POINTS
 from hpsearch.report.levels import (
     alpha_of_look,
     has_report,
@@ -21,7 +22,7 @@ from hpsearch.report.levels import (
     selection_rows,
     shown_rows,
 )
-from hpsearch.statistics.bootstrap import AFFORDABLE, AFFORDABLE_BEST, enough_resamples
+from hpsearch.statistics.bootstrap import AFFORDABLE, enough_resamples
 from hpsearch.statistics.importance import AFFORDABLE_SHUFFLED
 
 ALPHA_OF_ONE = 0.05
@@ -101,7 +102,7 @@ def probability(findings: Findings) -> str:
     return (
         f"Probability that a level's selected trial has the highest {shown_rows(findings)} score when every level gets "
         "k trials (S-05); the levels sum to 1. Bars: 95 % bootstrap (S-06), up to a fifth of the trials. Dotted: equal "
-        f"chances.{_resamples(sum(_counts(findings)), ALPHA_OF_ONE, AFFORDABLE_BEST)}"
+        f"chances.{_resamples(sum(_counts(findings)), ALPHA_OF_ONE)}"
     )
 
 
@@ -116,8 +117,23 @@ def blocks(findings: Findings) -> str:
     return (
         f"The trials of a level cut into disjoint blocks of k, in the order of drawing; each point is {point}. Boxes: "
         "quartiles and median. The second line under the axis is the number of blocks; arrows count points below the "
-        "axis."
+        f"axis.{f' Of more than {MOST_POINTS} blocks, so many quantiles.' * _crowded(findings)}"
     )
+
+
+def slices(findings: Findings) -> str:
+    """Of F5."""
+    many = f" Of more than {MOST_POINTS} points, so many evenly of all and the {HIGHEST} highest."
+    return (
+        "All trials against each drawn value, failures as crosses at the foot. Shaded edges: the outer 5 % of the "
+        "range. Lines: expected score of the selected trial in that part of the range, with equally many trials for "
+        f"each part; bars: 95 % bootstrap, where there are enough trials.{many * _crowded(findings)}"
+    )
+
+
+def _crowded(findings: Findings) -> bool:
+    """Whether figures leave out points that would lie on each other."""
+    return max(_counts(findings), default=0) > MOST_POINTS
 
 
 def distribution(findings: Findings) -> str:

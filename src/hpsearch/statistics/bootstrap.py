@@ -37,11 +37,11 @@ AT_ONCE = 200
 DRAWN_AT_ONCE = 2_000_000
 """Draws processed at once: of more than 10,000 trials, fewer resamples."""
 
-AFFORDABLE = 50_000_000
-"""Draws from a level for its bands, half a second: of more than 25,000 trials fewer resamples than the default."""
+IN_CACHE = 100_000
+"""Draws of which curves are made at once."""
 
-AFFORDABLE_BEST = 20_000_000
-"""Draws from all levels together for the probability of being best, each of which costs a step at every budget."""
+AFFORDABLE = 20_000_000
+"""Draws for an interval: of more than 10,000 trials fewer resamples than the default."""
 
 FEWEST_RESAMPLES = 200
 """Of any interval, however many trials there are."""
@@ -178,6 +178,12 @@ class RankedTrials:
         """Return the expected `report` score of the best of each k in each of so many resamples, shape (K, size)."""
         n = len(self.group)
         drawn = np.ascontiguousarray(rng.integers(n, size=(n, size), dtype=np.int32).T)
+        some = max(1, IN_CACHE // n)
+        return np.concatenate([self._curves(drawn[start : start + some]) for start in range(0, size, some)], axis=1)
+
+    def _curves(self, drawn: np.ndarray) -> np.ndarray:
+        """Return the same of the trials (B, N) that were drawn for some resamples."""
+        size, n = drawn.shape
         cell = (self.group[drawn] + self.groups * np.arange(size)[:, None]).ravel()
         counts = np.bincount(cell, minlength=size * self.groups)
         sums = np.bincount(cell, self.report[drawn].ravel(), len(counts))
@@ -244,7 +250,7 @@ def best_bands(
         return np.stack([ladder.prob_best([draw.weights(k) for draw in draws]) for k in ks], axis=1)
 
     trials = sum(len(val) for val, _ in levels)
-    enough = resamples or enough_resamples(trials, alpha, AFFORDABLE_BEST)
+    enough = resamples or enough_resamples(trials, alpha)
     resampled = _resample(levels, best, seed, enough)
     weights = [np.stack([tied_weights(val, k) for k in ks], axis=1) for val, _ in levels]
     low, high = mirrored_percentiles(resampled, ladder.prob_best(weights), alpha)
@@ -313,7 +319,7 @@ def enough_resamples(trials: int, alpha: float, affordable: int = AFFORDABLE) ->
 
     Examples:
         >>> enough_resamples(100, alpha=0.05), enough_resamples(100, alpha=0.001), enough_resamples(100_000, alpha=0.05)
-        (2000, 20000, 500)
+        (2000, 20000, 200)
     """
     wanted = max(RESAMPLES, math.ceil(2 * IN_EACH_TAIL / alpha))
     least = max(FEWEST_RESAMPLES, math.ceil(2 / alpha))

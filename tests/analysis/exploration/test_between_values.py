@@ -7,6 +7,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
+from hpsearch.analysis.exploration import summary
 from hpsearch.analysis.exploration.summary import best_probability, flips
 from hpsearch.metrics import MSE
 from tests.analysis.searches import of_rows, search, trial, with_rows
@@ -141,6 +142,19 @@ def test_further_levels_make_the_intervals_of_a_flip_wider():
     (flip,), (among,) = flips(evidence, seed=0), flips(more, seed=0)
     assert (among.a, among.b) == (flip.a, flip.b)
     assert among.at_small[2] - among.at_small[1] > flip.at_small[2] - flip.at_small[1]
+
+
+def test_of_many_trials_the_same_flips_are_found(monkeypatch):
+    evidence = turning()
+    close = tuple(replace(row, level="close", val=row.val + 1e-6) for row in evidence.trials[:100])
+    more = of_rows(*evidence.trials, *close)
+    every = flips(more, seed=0)
+    monkeypatch.setattr(summary, "MANY", 100)
+    few = flips(more, seed=0)
+    assert [(one.a, one.b, one.small, one.large) for one in few] == [
+        (one.a, one.b, one.small, one.large) for one in every
+    ]
+    assert len(few) == 2
 
 
 def test_a_regression_that_diverged_takes_no_part_in_flips():

@@ -46,6 +46,9 @@ MOST_BANDS = 50
 MOST_TURNING = 12
 """Levels of which an order that turns with the budget is looked for."""
 
+MANY = 2000
+"""Trials from which on ten thousands of resamples take long."""
+
 POINTS = 24
 """Budgets of a tuning curve, evenly spaced on a log axis."""
 
@@ -197,7 +200,7 @@ def flips(evidence: Evidence, *, seed: int) -> tuple[Flip, ...]:
     pools = _comparable(evidence) if len(evidence.design.levels) <= MOST_TURNING else []
     names = [level.name for level in evidence.design.levels]
     ks = budgets(min(map(len, pools), default=0))
-    turning = _turning(pools, ks)
+    turning = _turning_apart(pools, ks, _turning(pools, ks), seed)
     if len(turning) < 2:
         return ()
     share = math.comb(len(turning), 2) / math.comb(len(pools), 2)  # the others' part of alpha is theirs all the same
@@ -215,6 +218,15 @@ def _turning(pools: Sequence[TrialPool], ks: Sequence[int]) -> list[int]:
         for at, curve in known.items()
         if any((curve > other).any() and (curve < other).any() for other in known.values())
     ]
+
+
+def _turning_apart(pools: Sequence[TrialPool], ks: Sequence[int], turning: Sequence[int], seed: int) -> Sequence[int]:
+    """Of many trials, the levels whose order turns by intervals of their own: by wider ones, no others' does."""
+    if len(turning) < 2 or max(len(pools[at]) for at in turning) < MANY:
+        return turning
+    alone = ALPHA * math.comb(len(turning), 2) * len(ks)
+    found = budget_flips(curve_differences([(pools[at].val, pools[at].shown) for at in turning], ks, alone, seed))
+    return sorted({turning[at] for flip in found for at in (flip.first, flip.second)})
 
 
 def _flip(found: Differences, turned: Turned, names: Sequence[str]) -> Flip:

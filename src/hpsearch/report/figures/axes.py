@@ -174,6 +174,21 @@ def end_rows(axes: Axes, count: int) -> None:
     axes.spines["left"].set_visible(False)
 
 
+MOST_POINTS = 500
+"""Of more points that would lie on each other, a figure shows so many."""
+
+HIGHEST = 100
+"""The highest of them are shown in any case."""
+
+
+def thinned(values: np.ndarray) -> np.ndarray:
+    """Of many values some, evenly and in their order, with the first and the last: quantiles, if they are ordered."""
+    if len(values) <= MOST_POINTS:
+        return values
+    kept: np.ndarray = values[np.linspace(0, len(values) - 1, MOST_POINTS).round().astype(int)]
+    return kept
+
+
 def width_of(axes: Axes) -> float:
     """Of a plot, points."""
     return float(axes.get_position().width) * WIDTH

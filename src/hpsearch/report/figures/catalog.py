@@ -138,19 +138,13 @@ def _slices(at: int, series: Series, findings: Findings) -> FigureSpec:
         f"F5.{at + 1}" if several else "F5",
         f"f05-slices-{at + 1}",
         f"Slices of the space: {series.label}" if several else "Slices of the space",
-        "As F5.1." if at else _SLICES,
+        "As F5.1." if at else captions.slices,
         partial(slices, level=series.name),
         (),
         "It draws nothing.",
         of_levels=not at,
     )
 
-
-_SLICES = (
-    "All trials against each drawn value, failures as crosses at the foot. Shaded edges: the outer 5 % of the range. "
-    "Lines: expected score of the selected trial in that part of the range, with equally many trials for each part; "
-    "bars: 95 % bootstrap, where there are enough trials."
-)
 
 GOOD = FigureSpec(
     "F6",

@@ -13,6 +13,8 @@ from hpsearch.analysis.exploration.findings import Isolation, SearchSummary
 from hpsearch.analysis.findings import Findings
 from hpsearch.formatting import show_coverage
 from hpsearch.report.figures.axes import (
+    HIGHEST,
+    MOST_POINTS,
     Entry,
     Layout,
     delta_entries,
@@ -30,6 +32,7 @@ from hpsearch.report.figures.axes import (
     scale,
     steady_span,
     styled,
+    thinned,
 )
 from hpsearch.report.figures.style import INK, MUTED, SHADE, SMALL, short
 from hpsearch.report.levels import (
@@ -87,8 +90,9 @@ def _with_failures(findings: Findings, series: Series) -> str:
 
 def _draw_steps(axes: Axes, series: Series, scores: np.ndarray, limits: tuple[float, float], half: float) -> None:
     ordered = np.sort(scores)
-    x = np.concatenate([[limits[0]], np.clip(ordered, limits[0], None), [limits[1]]])
-    share = np.concatenate([[0], np.arange(1, len(ordered) + 1) / len(ordered), [1.0]])
+    steps = thinned(ordered)
+    x = np.concatenate([[limits[0]], np.clip(steps, limits[0], None), [limits[1]]])
+    share = np.concatenate([[0], thinned(np.arange(1, len(ordered) + 1)) / len(ordered), [1.0]])
     share[0] = (ordered <= limits[0]).mean()
     axes.step(x, share, where="post", color=series.look.color, linewidth=1.3)
     marks = np.linspace(len(x) // 8, len(x) - 2, 6).astype(int)
@@ -195,8 +199,8 @@ def _draw_trials(
 ) -> None:
     part, low = shown_part(findings), axes.get_ylim()[0]
     points = [(place(row.values[name], row.k), shown_score(row, part), row) for row in rows if name in row.values]
-    lost = [x for x, _, row in points if failed(row)]
-    kept = [(x, score) for x, score, row in points if not failed(row) and score >= low]
+    lost = thinned(np.array([x for x, _, row in points if failed(row)]))
+    kept = _thinned_but_highest([(x, score) for x, score, row in points if not failed(row) and score >= low])
     axes.plot([x for x, _ in kept], [y for _, y in kept], "o", markersize=3, color=series.look.color, alpha=0.75)
     axes.plot(lost, [0.02] * len(lost), "x", markersize=4, color=MUTED, transform=axes.get_xaxis_transform())
     limits = axes.get_xlim()
@@ -205,6 +209,14 @@ def _draw_trials(
     explored = findings.explored.get(series.name)
     chosen = [(x, score) for x, score, row in points if explored is not None and row.k == explored.recipe]
     axes.plot([x for x, _ in chosen], [y for _, y in chosen], "*", markersize=10, color=INK, markeredgewidth=0)
+
+
+def _thinned_but_highest(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Of many points, in the order of drawing, evenly many of all and the highest."""
+    if len(points) <= MOST_POINTS:
+        return points
+    highest = sorted(points, key=lambda point: -point[1])[:HIGHEST]
+    return [*highest, *map(tuple, thinned(np.array(points)).tolist())]
 
 
 def _draw_isolation(axes: Axes, explored: SearchSummary | None, name: str, place: _Places) -> None:

@@ -30,6 +30,7 @@ from hpsearch.report.figures.axes import (
     span_of,
     steady_span,
     styled,
+    thinned,
 )
 from hpsearch.report.figures.style import GRID, MUTED
 from hpsearch.report.levels import Series, has_report, level_series, numbers_of, score_name, shown_part, shown_rows
@@ -280,9 +281,10 @@ def _draw_blocks(axes: Axes, series: Series, blocks: dict[int, np.ndarray], low:
             axes.vlines(x, quarter, three, color=color, linewidth=10, alpha=0.35)
             axes.plot([x - 0.3, x + 0.3], [half, half], color=color, linewidth=1.6)
         inside = finite[finite >= low]
+        below, inside = len(values) - len(inside), thinned(inside)
         spread = (np.arange(len(inside)) * 0.618 % 1 - 0.5) * 0.4  # a golden step scatters points evenly
         axes.plot(x + spread, inside, ".", markersize=3, color=color)
-        note_below(axes, x, len(values) - len(inside))
+        note_below(axes, x, below)
     axes.set_xlim(-0.9, len(blocks) - 0.4)
     axes.set_xticks(range(len(blocks)), [f"{k}\n{len(values)}" for k, values in blocks.items()])
     axes.grid(axis="y", color=GRID, linewidth=0.6)
