@@ -237,8 +237,8 @@ def test_where_nothing_is_shown_to_be_ahead_the_control_has_a_bound_of_what_keep
     assert findings.headline.status == "inconclusive"
     most = f"{findings.headline.standings[0].behind:.4f}"
     assert findings.headline.sentence == (
-        "Nothing is shown to be ahead of adam: accuracy 0.9637 [0.9572, 0.9703] on 10 fresh seeds. "
-        f"nadam and rmsprop cannot be told apart from it yet; staying with adam costs at most {most}. "
+        "Stay with adam: accuracy 0.9637 [0.9572, 0.9703] on 10 fresh seeds, and nothing is shown to be ahead of it. "
+        f"nadam and rmsprop cannot be told apart from it yet: if one is better, then by at most {most}. "
         "Avoid sgd (0.0525 behind adam)."
     )
     needed = findings.pairs[0].needed
@@ -257,7 +257,7 @@ def test_what_lies_within_delta_of_the_control_is_no_better_than_it():
     evidence = close("adam", adam=0.95, nadam=0.951, sgd=0.85)
     head = headline_of(replace(evidence, design=replace(evidence.design, delta=0.05)))
     assert head.status == "equivalent"
-    assert head.sentence.startswith("Nothing is shown to be ahead of adam: accuracy 0.9637 ")
+    assert head.sentence.startswith("Stay with adam: accuracy 0.9637 ")
     assert "nadam lies within 0.05 of it. Avoid sgd" in head.sentence
 
 
@@ -268,3 +268,32 @@ def test_a_control_whose_seeds_diverge_is_beaten_with_these_counted():
 
 def test_with_a_control_no_letters_claim_anything_of_pairs_that_were_not_compared():
     assert {row.letters for row in headline_of(close("adam", adam=0.9, nadam=0.95, sgd=0.85)).standings} == {""}
+
+
+def at_the_edge(**known):
+    """`sgd` is behind, and its recipe has the highest learning rate of its range."""
+    correct = bitmaps({"adam": 0.95, "sgd": 0.8}, 10)
+    rows = [*trials("adam", 0.95, 50), *trials("sgd", 0.85, 50, at=0.99)]
+    confirm = [row for name, one in correct.items() for row in retrained(name, one)]
+    return Evidence(design(level("adam"), level("sgd")), tuple(rows), tuple(confirm), **known)
+
+
+def test_an_option_that_may_be_under_tuned_is_told_with_the_difference_and_the_reason():
+    head = headline_of(at_the_edge())
+    assert head.status == "inconclusive"
+    assert head.sentence.startswith("adam and sgd cannot be told apart yet. adam costs least if wrong: ")
+    assert head.sentence.endswith(
+        " adam is 0.1685 [0.1594, 0.1767] ahead of sgd, which may be under-tuned: "
+        "lr = 0.99 lies in the outer 5 % of its range 0.001 to 1."
+    )
+
+
+def test_what_settles_it_is_a_wider_search_with_its_command():
+    head = headline_of(at_the_edge(overrides=("+sweep=optimizers", "confirm.seeds=10")))
+    assert head.settle == "Settling adam against sgd takes a search that tunes sgd further."
+    assert head.command == "python -m hpsearch +sweep=optimizers search.space.optimizer.sgd.lr.high=10.0"
+
+
+def test_the_cost_names_the_time_of_all_trainings_where_it_is_known():
+    assert headline_of(replace(clear(), training_s=1500.0)).cost.endswith(": about 25 minutes of training here")
+    assert headline_of(clear()).cost == "100 trials of 2 options and 20 retrainings on fresh seeds, 5 epochs each"

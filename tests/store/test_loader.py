@@ -1,7 +1,7 @@
 """What a comparison was trained with, as far as its pairs go."""
 
 from hpsearch.records import Status, Trial, TrialResult
-from hpsearch.store.loader import _of_pairs, load_from_disk
+from hpsearch.store.loader import _busy_s, _of_pairs, load_from_disk
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.sweep_store import SweepStore
 from tests.specifications import specification
@@ -35,3 +35,8 @@ def test_a_cut_file_of_facts_and_a_cut_record_are_told_and_refuse_nothing(tmp_pa
     assert "1/attempt-1/run.json' is not whole: " in facts
     assert facts.endswith("; no result depends on it")
     assert "2/attempt-1/record.json' is not whole: " in record
+
+
+def test_time_in_which_several_trained_counts_once_and_time_in_which_none_did_not_at_all():
+    assert _busy_s([(3000, 4000), (0, 1000), (500, 2000), (600, 700)]) == 3.0
+    assert _busy_s([]) == 0

@@ -10,6 +10,7 @@ from rich.console import Console
 from hpsearch.analysis.analyse import analyse
 from hpsearch.analysis.external_results import read_table
 from hpsearch.commands.publish import summarize
+from hpsearch.report.first_screen import standings_table
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.report import show_report
 
@@ -45,3 +46,12 @@ def test_the_first_screen_is_the_sentence_and_every_option_in_the_order_of_their
 def test_no_line_of_the_first_screen_is_wider_than_the_terminal(tmp_path, width):
     _, shown = told(tmp_path, width=width)
     assert max(map(len, shown.partition("Written")[0].splitlines())) <= max(width, 70)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_columns_that_are_printed_are_whole(tmp_path, width):
+    findings, shown = told(tmp_path, width=width)
+    words = {word for line in shown.splitlines() if re.match(r" [a-c] ", line) for word in line.split()}
+    whole = {word for row in standings_table(findings).rows for cell in row for word in cell.text.split()}
+    assert words <= whole
+    assert "a" in words

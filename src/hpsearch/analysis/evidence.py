@@ -254,6 +254,7 @@ class Evidence:
         confirm: Retrainings on fresh seeds.
         tests: Openings of the test set.
         retraining_s: Seconds that one retraining took here, among those that ran beside it; NaN if they are not known.
+        training_s: Seconds in which any trial or retraining ran; NaN if they are not known.
         overrides: Those of the command that ran the sweep; empty if they are not known.
         folder: Where the sweep's files are; empty if there are none.
     """
@@ -263,6 +264,7 @@ class Evidence:
     confirm: tuple[ConfirmRow, ...] = ()
     tests: tuple[TestRow, ...] = ()
     retraining_s: float = math.nan
+    training_s: float = math.nan
     overrides: tuple[str, ...] = ()
     folder: str = ""
     _draws: Mapping[str, list[TrialRow]] = field(init=False, repr=False, compare=False)

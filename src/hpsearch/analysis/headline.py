@@ -1,6 +1,7 @@
 """The first screen of a comparison: one sentence to act on, beside every option with its numbers."""
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -76,7 +77,8 @@ def _cost(evidence: Evidence) -> str:
     if evidence.confirm:
         parts.append(f"{number_of(len(evidence.confirm), 'retraining')} on fresh seeds")
     epochs = f", {number_of(design.epochs, 'epoch')} each" if design.epochs else ""
-    return f"{' and '.join(parts)}{epochs}" if parts else ""
+    time = f": {_about(evidence.training_s)} of training here" if math.isfinite(evidence.training_s) else ""
+    return f"{' and '.join(parts)}{epochs}{time}" if parts else ""
 
 
 def _about(seconds: float) -> str:
@@ -85,6 +87,10 @@ def _about(seconds: float) -> str:
         return "less than a minute"
     minutes = round(seconds / 60)
     return f"about {number_of(minutes, 'minute') if minutes < 60 else show_duration(60 * minutes)}"
+
+
+UNDER_TUNED = {Rule.INSIDE_ITS_RANGE, Rule.SPECIAL_CASE_INCLUDED}
+"""Rules that excuse an option which is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,8 @@ class _Sentences:
         return self._untested([(row.level, row.after_one, row.trials) for row in self.standings], "trial") or few
 
     def _nothing_tested(self) -> tuple[str, str]:
+        if self._excused() is not None:
+            return "inconclusive", f"{self._tie()}{self._easiest(self.left)}{self._warn(self.left)}"
         why = next((pair for pair in self.pairs if pair.refused), None)
         if why is None or Rule.ENOUGH_SEEDS not in why.refused:
             return "refused", f"No two {self.design.options} can be compared: see the rules below."
@@ -240,7 +248,29 @@ class _Sentences:
             f"{visible(row.level)} {row.failures.word} on {row.failures.of('fresh seed')} {row.failures.interval}"
             for row in risky[:NAMED]
         )
-        return f"{f' Risk: {told}.' if told else ''}{self._avoid(left)}"
+        return f"{self._excuse()}{f' Risk: {told}.' if told else ''}{self._avoid(left)}"
+
+    def _excused(self) -> Pair | None:
+        """The largest difference that is found and not claimed, since the option behind may be under-tuned."""
+        known = [pair for pair in self.pairs if pair.refused and UNDER_TUNED.issuperset(pair.refused)]
+        return max(known, key=lambda pair: abs(pair.diff), default=None)
+
+    def _excuse(self) -> str:
+        """`before is 0.0025 [0.0004, 0.0046] ahead of after, which may be under-tuned: …`."""
+        pair = self._excused()
+        if pair is None:
+            return ""
+        ahead, behind = map(visible, order_of(pair))
+        gate = self._excusing(pair)
+        why = f": {gate.reason}" if gate is not None else ""
+        gap = f"{self._gap(abs(pair.diff), pair)}{self._ends(pair)}"
+        return f" {ahead} is {gap} ahead of {behind}, which may be under-tuned{why}."
+
+    def _excusing(self, pair: Pair) -> RuleResult | None:
+        """The rule that excuses the option behind."""
+        behind = order_of(pair)[1]
+        broken = (gate for gate in self.gates if gate.rule in UNDER_TUNED and gate.action != Action.PASS)
+        return next((gate for gate in broken if gate.level == behind), None)
 
     def _avoid(self, left: Sequence[Standing]) -> str:
         """Options that are behind, the worst first, with the reason of each; none of those that are left."""
@@ -314,6 +344,22 @@ class _Sentences:
         return self._pair(left[0], left[1]) if len(left) > 1 else None
 
     def settle(self) -> tuple[str, str]:
+        """What would settle what is open, or why it takes too much; the command that does so."""
+        by_seeds = self._settled_by_seeds()
+        return by_seeds if by_seeds[0] else self._settled_by_tuning()
+
+    def _settled_by_tuning(self) -> tuple[str, str]:
+        """The wider search that an option which may be under-tuned needs."""
+        pair = self._excused()
+        gate = None if pair is None else self._excusing(pair)
+        if pair is None or gate is None or not gate.fix:
+            return "", ""
+        ahead, behind = map(visible, order_of(pair))
+        asks = f"Settling {ahead} against {behind} takes a search that tunes {behind} further"
+        command = self._command(*shlex.split(gate.fix)) if gate.fix.startswith("search.") else ""
+        return f"{asks}{'.' if command else f': {gate.fix}'}", command
+
+    def _settled_by_seeds(self) -> tuple[str, str]:
         """The seeds that would tell the first open pair apart, or why more would not; the command that adds them."""
         if not any(not pair.refused for pair in self.pairs):
             return self._enough()
@@ -332,10 +378,15 @@ class _Sentences:
             return f"Settling {a} against {b}{delta} takes {seeds}: {ROWS}", ""
         return f"Settling {a} against {b}{delta} takes {seeds}.", self._command(f"confirm.max_seeds={pair.needed}")
 
-    def _command(self, override: str) -> str:
-        """The command of the sweep with another override about fresh seeds; empty where it is not known."""
-        kept = [each for each in self.evidence.overrides if not each.startswith("confirm.")]
-        return command_line([*kept, override]) if kept else ""
+    def _command(self, *overrides: str) -> str:
+        """The command of the sweep with these overrides; empty where it is not known."""
+        changed = {override.partition("=")[0] for override in overrides}
+        kept = [
+            each
+            for each in self.evidence.overrides
+            if not each.startswith("confirm.") and each.lstrip("+").partition("=")[0] not in changed
+        ]
+        return command_line([*kept, *overrides]) if kept else ""
 
     def _open(self) -> set[str]:
         """Options that more seeds would be trained of: those of comparisons that are not decided."""
@@ -400,11 +451,11 @@ class _AgainstControl(_Sentences):
     def _stay(self, equal: Sequence[Standing], open_: Sequence[Standing]) -> str:
         """That nothing is shown to be ahead, and how far ahead anything could be."""
         control, name = self._control, visible(self._control.level)
-        said = [f"Nothing is shown to be ahead of {name}: {self._score(control)}."]
+        said = [f"Stay with {name}: {self._score(control)}, and nothing is shown to be ahead of it."]
         if equal:
             said.append(f"{self._names(equal)} {plural(len(equal), 'lies', 'lie')} within {self.design.delta:g} of it.")
         if open_:
-            costs = f"; staying with {name} costs at most {self._behind(control)}" if control.behind > 0 else ""
+            costs = f": if one is better, then by at most {self._behind(control)}" if control.behind > 0 else ""
             said.append(f"{self._names(open_)} cannot be told apart from it yet{costs}.")
         return " ".join(said)
 

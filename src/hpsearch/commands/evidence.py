@@ -37,7 +37,7 @@ def evidence_of(sweep: LoadedSweep, current: Config, finals: list[Opened], openi
     confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(sweep.confirmed))
     tests, overrides = rows_of(finals, design, openings), tuple(sweep.specification.overrides)
     folder = SweepStore(current.tracking.directory, sweep.specification.name).folder.as_posix()
-    return Evidence(design, trials, confirm, tests, sweep.retraining_s, overrides, folder)
+    return Evidence(design, trials, confirm, tests, sweep.retraining_s, sweep.training_s, overrides, folder)
 
 
 def _comparable(sweep: LoadedSweep) -> dict[tuple[str, int], Record]:

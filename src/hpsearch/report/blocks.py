@@ -44,10 +44,16 @@ class Sentence:
     status: str
     text: str
 
+    @property
+    def parts(self) -> tuple[str, str]:
+        """What is said first, up to the end of a sentence, and the rest."""
+        first, end, rest = self.text.partition(". ")
+        return first + end[:1], rest
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Sentences with their status; one that leads is set in large letters."""
+    """Sentences with their status; where one leads, what it says first is set in large letters."""
 
     kind: ClassVar[str] = "answers"
     items: tuple[Sentence, ...]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from hpsearch.analysis.comparison.levels import order_of
+from hpsearch.analysis.comparison.verdict import ClaimKind
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.findings import Findings, Standing
 from hpsearch.analysis.standings import FEW_TRIALS, MORE_TRIALS
@@ -104,8 +106,11 @@ def tuning_table(findings: Findings) -> Table | None:
 
 
 def recipe_command(findings: Findings) -> list[Block]:
-    """How the recipe of the first option is trained again; empty where no file of it is known."""
-    first = next((row for row in _rows(findings) if row.recipe is not None), None)
+    """How the recipe of the option to use is trained again; empty where no file of it is known."""
+    rows, control = [row for row in _rows(findings) if row.recipe is not None], findings.evidence.design.control
+    ahead = {order_of(pair)[0] for pair in findings.pairs if pair.claim != ClaimKind.NONE}
+    recommended = [row for row in rows if control is None or row.level == control or row.level in ahead]
+    first = next(iter(recommended or rows), None)
     folder = findings.evidence.folder
     if first is None or not folder:
         return []

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,7 +36,8 @@ class LoadedSweep:
         made_with: Distinct provenances of trials and retrainings; None for those without one.
         damaged: One sentence per damaged file.
         looks: Numbers of fresh seeds after which levels are compared; empty if none are planned.
-        retrained: Start and end of each retraining, ms since 1970.
+        searched: Start and end of each trial, ms since 1970; without those of which they are not known.
+        retrained: Start and end of each retraining.
     """
 
     specification: Specification
@@ -47,15 +48,19 @@ class LoadedSweep:
     made_with: set[Provenance | None] = field(default_factory=set)
     damaged: list[str] = field(default_factory=list)
     looks: tuple[int, ...] = ()
+    searched: list[tuple[int, int]] = field(default_factory=list)
     retrained: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def retraining_s(self) -> float:
         """Seconds of one retraining, among those that ran beside it: the time in which any did by their number."""
-        busy, last = 0, 0
-        for start, end in sorted(self.retrained):
-            busy, last = busy + max(0, end - max(start, last)), max(last, end)
-        return busy / 1000 / len(self.retrained) if self.retrained else math.nan
+        return _busy_s(self.retrained) / len(self.retrained) if self.retrained else math.nan
+
+    @property
+    def training_s(self) -> float:
+        """Seconds in which any trial or retraining ran; NaN if they are not known of all."""
+        known = len(self.searched) == len(self.records) and len(self.retrained) == len(self.confirmed)
+        return _busy_s([*self.searched, *self.retrained]) if known else math.nan
 
     @property
     def compares(self) -> bool:
@@ -86,6 +91,14 @@ class LoadedSweep:
         return find_recipe(draws)
 
 
+def _busy_s(times: Iterable[tuple[int, int]]) -> float:
+    """Seconds that lie between the start and the end, ms, of any."""
+    busy, last = 0, 0
+    for start, end in sorted(times):
+        busy, last = busy + max(0, end - max(start, last)), max(last, end)
+    return busy / 1000
+
+
 def load_from_disk(store: SweepStore) -> LoadedSweep:
     """Load a sweep from its folder."""
     specification = store.specification()
@@ -100,7 +113,9 @@ def load_from_disk(store: SweepStore) -> LoadedSweep:
         looks=store.seed_plan().looks,
     )
     sweep.damaged.extend(damaged)
-    sweep.made_with.update(Provenance.read(_run_file(store, each, sweep.damaged)) for each in finished.values())
+    runs = [_run_file(store, attempt, sweep.damaged) for attempt in finished.values()]
+    sweep.made_with.update(map(Provenance.read, runs))
+    sweep.searched.extend(_times(runs))
     retrained: dict[Key, Provenance | None] = {}
     for level in sweep.levels:
         recipe = sweep.recipe(level)
@@ -111,10 +126,13 @@ def load_from_disk(store: SweepStore) -> LoadedSweep:
                     sweep.confirmed[level, seed] = attempt.record, fresh.predictions(attempt)
                     run = _run_file(fresh, attempt, sweep.damaged)
                     retrained[level, seed] = Provenance.read(run)
-                    if {"started_ms", "ended_ms"} <= run.keys():
-                        sweep.retrained.append((run["started_ms"], run["ended_ms"]))
+                    sweep.retrained.extend(_times([run]))
     sweep.made_with.update(_of_pairs(retrained))
     return sweep
+
+
+def _times(runs: Iterable[Mapping[str, Any]]) -> list[tuple[int, int]]:
+    return [(run["started_ms"], run["ended_ms"]) for run in runs if {"started_ms", "ended_ms"} <= run.keys()]
 
 
 def _of_pairs(retrained: Mapping[Key, Provenance | None]) -> list[Provenance | None]:
@@ -184,6 +202,7 @@ def load_from_mlflow(stored: StoredSweeps, sweep: SweepRun, specification: Speci
         confirmed=confirmed,
         made_with={*searched, *_of_pairs(retrained)},
         looks=stored.looks(sweep),
+        searched=[child.times for child, _ in counted.values()],
         retrained=[child.times for child, _ in fresh.values()],
     )
 

@@ -1,10 +1,10 @@
 """Prints the answers of a report."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import rich.table
 from rich.box import SIMPLE_HEAD
-from rich.measure import Measurement
+from rich.padding import Padding
 from rich.text import Text
 
 from hpsearch.formatting import visible
@@ -45,19 +45,30 @@ def show_answers(terminal: Terminal, published: "PublishedReport") -> None:
         terminal.line(f"    {published.first.command}")
 
 
-def show_table(terminal: Terminal, standings: "Table") -> None:
+APART = 2
+"""Blanks between two columns."""
+
+
+def show_table(terminal: Terminal, shown: "Table") -> None:
     """Print a table of a page; columns for which the terminal has no room are left out from the right."""
-    for count in range(len(standings.columns), 1, -1):
-        shown = rich.table.Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for at, name in enumerate(standings.columns[:count]):
-            widest = max([len(row[at].text) for row in standings.rows] + [len(word) for word in name.split()])
-            shown.add_column(
-                name, justify="right" if at in standings.numbers else "left", min_width=widest, vertical="bottom"
-            )
-        for row in standings.rows:
-            shown.add_row(*(Text(visible(cell.text), style="bold" if cell.strong else "") for cell in row[:count]))
-        if Measurement.get(terminal.console, terminal.console.options, shown).minimum <= terminal.console.width:
-            break
-    terminal.console.print(shown)
-    if standings.caption:
-        terminal.line(f"  {standings.caption}")
+    widths = [_narrowest(shown, at) for at in range(len(shown.columns))]
+    count, room = len(widths), terminal.console.width
+    while count > 1 and sum(widths[:count]) + APART * count > room:
+        count -= 1
+    spare = room - sum(widths[:count]) - APART * count
+    printed = rich.table.Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for at, name in enumerate(shown.columns[:count]):
+        more = min(spare, max(0, len(name) - widths[at]))  # a heading that need not wrap
+        spare -= more
+        justify: Literal["left", "right"] = "right" if at in shown.numbers else "left"
+        printed.add_column(name, justify=justify, width=widths[at] + more, vertical="bottom")
+    for row in shown.rows:
+        printed.add_row(*(Text(visible(cell.text), style="bold" if cell.strong else "") for cell in row[:count]))
+    terminal.console.print(Padding(printed, (1, 0, 1, 1)))
+    if shown.caption:
+        terminal.line(f"  {shown.caption}")
+
+
+def _narrowest(shown: "Table", at: int) -> int:
+    """Characters of a column whose heading wraps and whose cells do not."""
+    return max(len(text) for text in [*(visible(row[at].text) for row in shown.rows), *shown.columns[at].split()])
