@@ -14,6 +14,7 @@ from hpsearch.analysis.exploration.budget_comparison import compare_budgets
 from hpsearch.analysis.exploration.findings import Curve, GoodRegion, Importance, Isolation, SearchSummary
 from hpsearch.analysis.exploration.tuning_ease import tuning_ease
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Findings, Pair, Rule, RuleResult
+from hpsearch.analysis.signals import mechanism_sentence
 from tests.report.specimen_parts import Shape, design_of, retrainings_of, trials_of
 
 
@@ -49,6 +50,7 @@ def draw(shape: Shape, *, title: str = "optimizer", parameter: str = "lr", seed:
         at_budget=compare_budgets(evidence, seed=1993),
         tuning_ease=tuning_ease(plan, explored),
         speed=speed_of(evidence),
+        mechanism=mechanism_sentence(evidence),
         stability=order_stability(evidence, explored, pairs, ()),
     )
 

@@ -30,6 +30,7 @@ from hpsearch.analysis.findings import Findings, Pair, Rule, RuleResult
 from hpsearch.analysis.headline import headline
 from hpsearch.analysis.rules.design_and_search import claim_gates, design_gates, in_order, search_gates
 from hpsearch.analysis.search_linter import lint
+from hpsearch.analysis.signals import mechanism_sentence
 from hpsearch.analysis.test_set_results import errors_of, shipped_pairs
 from hpsearch.formatting import visible
 from hpsearch.statistics.intervals import BOOTSTRAP_SEED
@@ -60,7 +61,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
     return Findings(
         evidence=evidence,
         looks=looks,
-        answers=answers_of(evidence, explored, confirmed, pairs, contenders, told),
+        answers=answers_of(evidence, explored, confirmed, pairs, told),
         gates=told,
         explored=explored,
         best_probability={} if apart else best_probability(evidence, seed=seed),
@@ -85,6 +86,7 @@ def analyse(evidence: Evidence, seed: int = BOOTSTRAP_SEED) -> Findings:
         at_budget=None if apart else compare_budgets(evidence, seed=seed),
         tuning_ease=tuning_ease(evidence.design, explored),
         speed=speed_of(evidence),
+        mechanism=mechanism_sentence(evidence),
         stability=order_stability(evidence, explored, pairs, hints),
     )
 

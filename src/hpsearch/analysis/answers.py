@@ -1,4 +1,4 @@
-"""The answer box: what may be said, most important first, and what it applies to."""
+"""What may be said, most important first, what it applies to, and what was not varied."""
 
 import hashlib
 import json
@@ -9,11 +9,10 @@ import numpy as np
 
 from hpsearch.analysis.comparison.factorial import larger_than_two_by_two
 from hpsearch.analysis.comparison.outcomes import failed_seeds, failures_of, outcomes
-from hpsearch.analysis.comparison.refusals import diverged_throughout, is_refused, missing_recipe, refusing_rules
-from hpsearch.analysis.comparison.verdict import ClaimKind, State
+from hpsearch.analysis.comparison.refusals import diverged_throughout, missing_recipe, refusing_rules
+from hpsearch.analysis.comparison.verdict import State
 from hpsearch.analysis.evidence import Design, Evidence
 from hpsearch.analysis.exploration.findings import SearchSummary
-from hpsearch.analysis.exploration.trial_pool import has_reports
 from hpsearch.analysis.findings import Action, Answer, Confirmed, Pair, Rule, RuleResult
 from hpsearch.formatting import number_of, show_interval, show_number, visible
 from hpsearch.statistics.tuning_curves import FEWEST_TRIALS
@@ -30,14 +29,8 @@ RANK = ("claim", "equivalent", "inconclusive", "refused")
 HIDING = (Rule.INDEPENDENT_DRAWS, Rule.NO_PRUNING, Rule.ABOVE_NOISE)
 """Gates that take a question out of the report, and so belong into its answer."""
 
-APART = (Rule.EQUAL_EFFORT, Rule.LEVELS_OTHERWISE_ALIKE, Rule.COMPARABLE_LOSSES)
-"""Gates that keep scores of the search from standing side by side."""
-
 SCOPE = "scope"
 """Status of the line that says what all others apply to."""
-
-LISTED = 12
-"""More levels than these are counted, not listed."""
 
 
 def status_of(pair: Pair) -> str:
@@ -50,20 +43,17 @@ def answers_of(
     explored: Mapping[str, SearchSummary],
     confirmed: Mapping[str, Confirmed],
     pairs: Sequence[Pair],
-    contenders: Sequence[str],
     gates: Sequence[RuleResult],
 ) -> tuple[Answer, ...]:
-    """Every line of the box, the scope last."""
-    known = "" if is_refused(gates, *APART) else _found(evidence, explored)
-    headline = _headline(evidence, explored, confirmed, pairs, contenders, known)
+    """Every line of the box, the scope last; what to do is the headline's, where levels are compared."""
     reliable = [pair for pair in pairs if pair.state in RELIABLE]
     first = [*_pairs(reliable, gates), *_diverged(evidence), *_stalls(evidence, explored)]
     others = [pair for pair in pairs if pair.state not in RELIABLE]
-    lines = [*first, headline, *_risks(evidence), *_pairs(others, gates), *_hidden(gates)]
+    alone = [_alone(evidence, explored, confirmed)] if len(evidence.design.levels) < 2 else []
+    lines = [*first, *alone, *_risks(evidence), *_pairs(others, gates), *_hidden(gates)]
     if evidence.design.exploratory is not None:
         why = f"This report is exploratory as a whole: {visible(evidence.design.exploratory)}."
-        headline = Answer("exploratory", why)
-        lines = [headline, *(Answer(_lowered(one.status), one.sentence) for one in lines)]
+        lines = [Answer("exploratory", why), *(Answer(_lowered(one.status), one.sentence) for one in lines)]
     return (*lines, Answer(SCOPE, scope(evidence)))
 
 
@@ -107,59 +97,10 @@ def _stalls(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> list[A
     return [Answer("exploratory", f"In the search, training stalled at chance (Wilson 95 %): {listed}.")]
 
 
-def _headline(
-    evidence: Evidence,
-    explored: Mapping[str, SearchSummary],
-    confirmed: Mapping[str, Confirmed],
-    pairs: Sequence[Pair],
-    contenders: Sequence[str],
-    known: str,
-) -> Answer:
-    levels = evidence.design.levels
-    if len(levels) < 2:
-        alone = _recipe(evidence, explored, confirmed)
-        return Answer("exploratory", f"Nothing is compared: there is one level. {alone}")
-    if not confirmed:
-        return Answer("exploratory", f"Nothing is confirmed: no recipe has a score on fresh seeds.{known}")
-    if len(contenders) == 1:
-        others = f"each of the {len(levels) - 1} others is claimed to be behind another level"
-        behind = others if len(levels) > 2 else "the other one is claimed to be behind it"
-        return Answer("claim", f"{visible(contenders[0])} is the best level: {behind}.")
-    if pairs and all(pair.refused for pair in pairs) and len(contenders) == len(levels):
-        means = " by its mean" if any(pair.state in RELIABLE for pair in pairs) else ""
-        left = f"so that every level remains a contender: {_named(contenders)}"
-        return Answer("refused", f"No pair is compared{means}, {left}.")
-    if all(pair.state == State.EQUIVALENT for pair in pairs):
-        here = "" if all(_covers(pair, evidence.design) for pair in pairs) else " on this report set only"
-        within = f"Every compared pair is equivalent within {evidence.design.delta:g}{here}"
-        return Answer("equivalent", f"{within}: {_named(contenders)}.")
-    return Answer("inconclusive", _undecided(evidence.design, pairs, contenders))
-
-
-def _undecided(design: Design, pairs: Sequence[Pair], contenders: Sequence[str]) -> str:
-    """Which levels are left, and what stands between them."""
-    many = f"{len(contenders)} of {len(design.levels)} levels"
-    if design.control is not None:
-        beside = f"{many}, each compared with {visible(design.control)}"
-        return f"{beside}, are not claimed to be behind another: {_named(contenders)}."
-    beyond = " beyond this report set" if any(pair.claim == ClaimKind.ON_THIS_REPORT_SET_ONLY for pair in pairs) else ""
-    aside = "; each of the others is claimed to be behind another level" if len(contenders) < len(design.levels) else ""
-    apart = any(pair.refused and {pair.a, pair.b} <= set(contenders) for pair in pairs)
-    state = "remain contenders, not all of them compared" if apart else f"are not separated{beyond}"
-    return f"{many} {state}: {_named(contenders)}{aside}."
-
-
-def _covers(pair: Pair, design: Design) -> bool:
-    """Whether equivalence holds for new rows too: over seeds and images, or over folds."""
-    wider, delta = pair.ci_sim if design.folds > 1 else pair.ci_images, design.delta
-    return wider is not None and delta is not None and -delta < wider[0] and wider[1] < delta
-
-
-def _named(contenders: Sequence[str]) -> str:
-    """Levels by the alphabet."""
-    if len(contenders) > LISTED:
-        return f"all {len(contenders)}"
-    return ", ".join(map(visible, sorted(contenders, key=lambda name: (name.casefold(), name))))
+def _alone(evidence: Evidence, explored: Mapping[str, SearchSummary], confirmed: Mapping[str, Confirmed]) -> Answer:
+    """Of one level, which is compared with nothing."""
+    recipe = _recipe(evidence, explored, confirmed)
+    return Answer("exploratory", f"Nothing is compared: there is one level. {recipe}")
 
 
 def _recipe(evidence: Evidence, explored: Mapping[str, SearchSummary], confirmed: Mapping[str, Confirmed]) -> str:
@@ -179,26 +120,6 @@ def _recipe(evidence: Evidence, explored: Mapping[str, SearchSummary], confirmed
     score = show_interval(one.mean, *(one.interval if known else (None, None)))
     kind = "over folds, corrected for their overlap" if evidence.design.folds > 1 else "over seeds"
     return f"Its recipe scores {score} over {seeds}{f' (95 % {kind})' if known else ''}."
-
-
-def _found(evidence: Evidence, explored: Mapping[str, SearchSummary]) -> str:
-    """Expected scores at the largest budget that all levels support a claim about."""
-    curves = {name: one.curve for name, one in explored.items() if one.curve is not None and one.curve.claim_to}
-    if len(curves) < max(2, len(explored)):
-        return ""
-    k = min(curve.claim_to for curve in curves.values())
-    parts = []
-    for name, curve in sorted(curves.items(), key=lambda item: item[0].casefold()):
-        at = int(curve.ks.searchsorted(k))  # a claim's largest budget is on the curve of its own level
-        score = curve.report[at] if math.isfinite(curve.report[at]) else curve.expected[at]
-        if curve.ks[at] != k or not all(map(math.isfinite, (score, curve.low[at], curve.high[at]))):
-            return ""
-        parts.append(f"{visible(name)} {show_interval(float(score), float(curve.low[at]), float(curve.high[at]))}")
-    if has_reports(evidence):
-        return f" In the search, the selected one of {k} trials is expected to score: {'; '.join(parts)}."
-    rows = "out-of-fold" if evidence.design.folds > 1 else "val"
-    expected = f"the highest {rows} score of {k} trials, an optimistic one, is expected to be"
-    return f" In the search, {expected}: {'; '.join(parts)}."
 
 
 def _pairs(pairs: Sequence[Pair], gates: Sequence[RuleResult]) -> list[Answer]:

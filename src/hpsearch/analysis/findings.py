@@ -449,6 +449,7 @@ class Findings:
         tuning_ease: How easily each level is tuned; None without a search.
         speed: How soon levels reach a common target; None where no target or no curve is known.
         stability: Whether the order of the levels holds for what could be another one.
+        mechanism: What signals tell of each level, in words; empty without any.
     """
 
     evidence: Evidence
@@ -477,3 +478,4 @@ class Findings:
     tuning_ease: TuningEase | None = None
     speed: Speed | None = None
     stability: OrderStability | None = None
+    mechanism: str = ""

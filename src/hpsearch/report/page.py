@@ -46,12 +46,12 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
         tuning(findings),
         speed(findings),
         order(findings),
-        design(findings),
-        gates(findings),
-        explore(findings),
+        mechanism(findings, theory),
         confirm(findings),
         test_set(findings) if findings.evidence.tests else None,
-        mechanism(findings, theory),
+        explore(findings),
+        design(findings),
+        gates(findings),
         appendix(findings),
     )
     first, *others = (part for part in parts if part is not None)

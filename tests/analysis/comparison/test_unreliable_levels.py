@@ -109,7 +109,7 @@ def test_the_typical_difference_and_the_risk_are_told_and_no_absurd_number_of_se
     assert f" {shares} (Wilson 95 %, Fisher p = 1). " in pair.sentence
     assert pair.needed < 100
     risk = f"Risk: 1 of 10 fresh seeds {some} of b collapsed, to 0.1000 from a median of 0.9710 (Wilson 95 %)."
-    assert findings.answers[1] == Answer("exploratory", risk)
+    assert findings.answers[0] == Answer("exploratory", risk)
 
 
 def test_levels_that_are_within_delta_where_both_trained_are_not_equivalent_if_one_collapses():

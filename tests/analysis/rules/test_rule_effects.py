@@ -63,7 +63,6 @@ def test_a_level_that_always_diverges_trains_less_reliably_than_one_that_never_d
     )
     assert findings.answers[0] == Answer("claim", pair.sentence)
     assert findings.contenders == ("a",)
-    assert Answer("claim", "a is the best level: the other one is claimed to be behind it.") in findings.answers
     assert analyse(reliability(10, 0)).pairs[0].state == "less_reliable"
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hpsearch.analysis import signals
 from hpsearch.analysis.findings import Rule, Speed, TargetEpochs
 from hpsearch.report.blocks import TIMES
 from hpsearch.report.figures import (
@@ -17,9 +18,6 @@ from hpsearch.report.figures import (
 )
 from hpsearch.report.figures import (
     mechanism as figures_mechanism,
-)
-from hpsearch.report.figures import (
-    mechanism as signals,
 )
 from hpsearch.report.figures import render as rendering
 from hpsearch.report.figures import (
@@ -246,7 +244,7 @@ def test_the_median_over_trials_keeps_what_exploded():
 
 @pytest.mark.parametrize(("count", "places"), [(1, [0]), (3, [0, 1, 2]), (21, [0, 4, 8, 12, 16, 20])])
 def test_of_many_layers_a_few_are_drawn(count, places):
-    assert signals.chosen_layers(count) == places
+    assert figures_mechanism.chosen_layers(count) == places
 
 
 @pytest.mark.parametrize(("name", "second"), [

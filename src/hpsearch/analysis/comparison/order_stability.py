@@ -26,7 +26,7 @@ def order_stability(
     """
     sentence = _on_fresh_seeds(evidence)
     variations = [
-        Variation("seeds", bool(evidence.confirm), sentence, "Wilson 95 %" if " of " in sentence else ""),
+        Variation("seeds", bool(evidence.confirm), "as counted above" if evidence.confirm else "", "Wilson 95 %"),
         _images(pairs, folded=evidence.design.folds > 1),
         _training_rows(evidence),
         *([_searches(explored)] if evidence.trials else []),

@@ -17,7 +17,6 @@ from hpsearch.report.blocks import (
     TIMES,
     Block,
     Cell,
-    Fold,
     Listing,
     Refused,
     Section,
@@ -172,7 +171,7 @@ def _blocks(findings: Findings) -> list[Block]:
         ]
     blocks: list[Block] = [_levels(findings)]
     if findings.pairs:
-        blocks += [Text(_contenders(findings)), _pairs(findings), _sentences(findings)]
+        blocks += [Text(_contenders(findings)), _pairs(findings)]
     blocks += calibrated(findings)
     blocks += figure_blocks(findings, [one for one in CONFIRM if findings.pairs or one is not CONFIRM[0]])
     return [*blocks, *two_factors(findings)]
@@ -324,11 +323,3 @@ def _state(pair: Pair) -> str:
         return refused if pair.state == State.REFUSED else f"{pair.state.replace('_', ' ')}, means {refused}"
     only = ", on this report set only" if pair.claim == "on_this_report_set_only" else ""
     return pair.state.replace("_", " ") + only
-
-
-def _sentences(findings: Findings) -> Block:
-    """What may be said about each pair; folded where the answers are few enough to stand above."""
-    pairs = shown_pairs(findings)
-    said = Listing(tuple(visible(pair.sentence) for pair in pairs))
-    which = "each pair" if len(pairs) == len(findings.pairs) else f"each of these {len(pairs)} pairs"
-    return Fold(f"What may be said about {which}", (said,))
