@@ -69,9 +69,8 @@ def too_few_seeds(config: Config, levels: int) -> str | None:
     )
 
 
-def recipes_of(plan: Plan, store: SweepStore) -> list[FrozenRecipe]:
+def _recipes(plan: Plan, store: SweepStore, sweep: LoadedSweep) -> list[FrozenRecipe]:
     """Return the recipe of each level, as found so far; levels without a scored trial have none."""
-    sweep = load_from_disk(store)
     records = [record for level in plan.levels if (record := sweep.recipe(level.name)) is not None]
     trials = [plan.realize(record.key, record.values) for record in records]
     return [FrozenRecipe(trial, store.confirmation(trial.level, trial.k)) for trial in trials]
@@ -79,7 +78,8 @@ def recipes_of(plan: Plan, store: SweepStore) -> list[FrozenRecipe]:
 
 def retrainings_left(config: Config, plan: Plan, store: SweepStore) -> Retrainings:
     """Return the retrainings that a finished search may still need: none once the comparison has come to its end."""
-    recipes, looks = recipes_of(plan, store), planned_seeds(config, load_from_disk(store))
+    sweep = load_from_disk(store)
+    recipes, looks = _recipes(plan, store, sweep), planned_seeds(config, sweep)
     ended = _ended(recipes, looks, store)
     return ended or Retrainings(recipes, {recipe.level: max(looks, default=0) for recipe in recipes})
 
@@ -117,7 +117,8 @@ class Confirmation:
 
     def finish(self, scheduler_for: SchedulerFactory, signals: StopSignals) -> None:
         """Run the missing retrainings, and warn about those that failed."""
-        recipes, looks = recipes_of(self.plan, self.store), planned_seeds(self.config, load_from_disk(self.store))
+        sweep = load_from_disk(self.store)
+        recipes, looks = _recipes(self.plan, self.store, sweep), planned_seeds(self.config, sweep)
         ended = _ended(recipes, looks, self.store)
         if ended is None:
             self.store.plan_seeds(SeedPlan(looks))
