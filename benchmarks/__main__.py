@@ -13,6 +13,7 @@ BENCHMARKS = {
     "peers": "the same jobs by hpsearch and by others, as ratios",
     "roofline": "operations and bytes a second of a training step, against the machine's ceilings",
     "steps": "training steps a second of a fleet against the reference engine, on the MNIST job",
+    "tables": "time and memory of reports about large tables of other programs' results",
     "until_decided": "seeds, decided pairs and minutes of comparisons that were run, beside those of ten seeds",
 }
 

@@ -14,7 +14,9 @@ from benchmarks.gpu import Part, require_trained, run_parts
 from benchmarks.growth import line_through, slopes
 from benchmarks.peers.timing import CommandError, TimeOverError, finish
 from benchmarks.roofline import Shape
+from benchmarks.tables import Case, table
 from benchmarks.tree_memory import Peaks
+from hpsearch.analysis.external_results import read_table
 
 
 def test_slopes_are_taken_between_neighbouring_sizes():
@@ -113,3 +115,11 @@ def test_a_population_has_the_expected_best_of_textbooks(name, k, truth):
 def test_intervals_of_reports_are_simulated_beside_percentiles_which_cover_less():
     plain, ours = coverage(POPULATIONS["normal"], 50, (10,), searches=60)
     assert 0.7 < plain[0] < ours[0] <= 1
+
+
+def test_a_table_holds_the_trials_and_seeds_of_each_option_and_can_be_read(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(table(Case(options=3, trials=20)), encoding="utf-8")
+    evidence = read_table(path)
+    names = [level.name for level in evidence.design.levels]
+    assert [(len(evidence.draws(name)), len(evidence.confirmed(name))) for name in names] == [(20, 10)] * 3

@@ -40,6 +40,8 @@ def _text(value: Any, line: str) -> str:
         value: Anything.
         line: A line end, and the spaces that the line of the value begins with.
     """
+    if value is None or isinstance(value, str | float | int):  # most are
+        return _scalar(value)
     if is_dataclass(value):
         value = _all(value)
     elif isinstance(value, np.ndarray | np.generic):
@@ -52,14 +54,16 @@ def _text(value: Any, line: str) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         items = [_text(item, further) for item in value]
         return f"[{further}{f',{further}'.join(items)}{line}]" if items else "[]"
-    return _scalar(value)
+    return _scalar(value if value is None or isinstance(value, float | int) else str(value))
 
 
-def _scalar(value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "null" if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
-    plain = value is None or isinstance(value, bool | int | float)
-    return json.dumps(value) if plain else _string(str(value))
+def _scalar(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, float):
+        known = "null" if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
+        return repr(float(value)) if math.isfinite(value) else known
+    return "null" if value is None else str(value).lower()  # true, false, whole numbers
 
 
 _string = json.JSONEncoder(ensure_ascii=False).encode
