@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
+
+import numpy as np
 
 from hpsearch.analysis.findings import Findings, Rule
+from hpsearch.analysis.signals import table
 from hpsearch.formatting import visible
 from hpsearch.report import captions
 from hpsearch.report.figures.confirmation import interaction, paired_differences, seed_strips, shrinkage
@@ -248,8 +252,10 @@ def mechanism_drawings(findings: Findings, theory: Theory | None) -> list[Figure
     return [*measured, PATHS] if len(varied) > 1 else measured
 
 
-def _has(signals: object, stem: str) -> bool:
-    return isinstance(signals, Mapping) and stem.partition("-")[2].replace("-", "_") in signals
+def _has(signals: Mapping[str, Any] | None, stem: str) -> bool:
+    """Whether a statistic has any value."""
+    found = table(signals, stem.partition("-")[2].replace("-", "_"))
+    return found is not None and bool((~np.isnan(found)).any())
 
 
 def _propagation(at: int, statistic: str, theory: Theory | None) -> FigureSpec:
