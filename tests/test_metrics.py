@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
 from hpsearch import metrics
 from hpsearch.config import ConfigError
 from hpsearch.records import Task
-from hpsearch.scoring.evaluate import search_metric
+from hpsearch.scoring.evaluate import available, search_metric
 from hpsearch.statistics.intervals import resampled_error, standard_error
 
 
@@ -101,11 +101,22 @@ def test_the_metric_of_the_search(task, loss, metric, expected, make_config):
 
 @pytest.mark.parametrize(
     ("task", "loss", "metric"),
-    [("regression", "mse", "accuracy"), ("multiclass", "mse", "cross_entropy"), ("multiclass", "bce", "cross_entropy")],
+    [
+        ("regression", "mse", "accuracy"),
+        ("multiclass", "mse", "cross_entropy"),
+        ("multiclass", "bce", "cross_entropy"),
+        ("multiclass", "cross_entropy", "recall"),
+        ("binary", "mse", "brier"),
+    ],
 )
 def test_a_metric_that_does_not_exist_here_is_refused(task, loss, metric, make_config):
     with pytest.raises(ConfigError, match=f"search.metric must be one of auto, .* loss {loss}, got '{metric}'"):
         search_metric(make_config(loss=loss, search={"metric": metric}), Task(task))
+
+
+def test_a_metric_is_computed_where_it_is_asked_for(make_config):
+    names = {metric.name for metric in available(make_config(search={"metric": "mcc"}), Task.MULTICLASS)}
+    assert names == {"accuracy", "cross_entropy", "macro_f1", "mcc"}
 
 
 @pytest.mark.parametrize(
@@ -122,3 +133,120 @@ def test_r2_of_repeated_rows_is_scikit_learns(rows):
     predictions = targets + draw.normal(size=(5, 2))
     expected = sklearn_metrics.r2_score(targets[rows], predictions[rows])
     assert metrics.r2_of_rows(predictions, targets)(np.array(rows)) == pytest.approx(expected, rel=1e-6)
+
+
+def outputs_and_labels(seed, n, classes, epochs=2):
+    """Logits, of two classes with ties, and labels of which each class has rows, and not all of them."""
+    draw = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(classes), draw.integers(0, classes, n - classes)])
+    return draw.normal(0, 2, (epochs, n, classes)).round(1 if classes == 2 else 9), labels
+
+
+def pooled(metric, outputs, targets, parts=1):
+    cuts = np.array_split(np.arange(len(targets)), parts)
+    return metric.pooling.value([metric.pooling.statistics(outputs[:, cut], targets[cut]) for cut in cuts])
+
+
+OF_CLASSES = {
+    metrics.BALANCED_ACCURACY: sklearn_metrics.balanced_accuracy_score,
+    metrics.WEIGHTED_F1: lambda y, p: sklearn_metrics.f1_score(y, p, average="weighted", zero_division=0),
+    metrics.MCC: sklearn_metrics.matthews_corrcoef,
+    metrics.KAPPA: sklearn_metrics.cohen_kappa_score,
+}
+OF_TWO = {
+    metrics.F1: lambda y, p: sklearn_metrics.f1_score(y, p, zero_division=0),
+    metrics.PRECISION: lambda y, p: sklearn_metrics.precision_score(y, p, zero_division=0),
+    metrics.RECALL: lambda y, p: sklearn_metrics.recall_score(y, p, zero_division=0),
+}
+
+
+@pytest.mark.parametrize("metric", [*OF_CLASSES, *OF_TWO], ids=str)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(6, 60), classes=st.integers(2, 5), parts=st.integers(1, 4))
+def test_metrics_of_predicted_classes_equal_scikit_learn(metric, seed, n, classes, parts):
+    outputs, labels = outputs_and_labels(seed, n, 2 if metric in OF_TWO else classes)
+    expected = {**OF_CLASSES, **OF_TWO}[metric]
+    values = [expected(labels, each.argmax(axis=-1)) for each in outputs]
+    np.testing.assert_allclose(pooled(metric, outputs, labels, parts), values, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", OF_TWO, ids=str)
+def test_without_a_row_that_counts_a_metric_of_two_classes_is_0(metric):
+    nothing = np.array([[[1.0, 0.0], [1.0, 0.0]]])
+    assert pooled(metric, nothing, np.array([0, 0])) == [0.0]
+
+
+def test_of_predictions_that_are_constant_nothing_is_correlated():
+    constant = np.tile([1.0, 0.0], (1, 4, 1))
+    assert pooled(metrics.MCC, constant, np.array([0, 0, 1, 1])) == [0.0]
+    assert pooled(metrics.KAPPA, constant, np.array([0, 0, 0, 0])) == [0.0]
+
+
+def shares(outputs):
+    return np.exp(outputs) / np.exp(outputs).sum(axis=-1, keepdims=True)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(6, 60), classes=st.integers(2, 5), parts=st.integers(1, 4))
+def test_areas_equal_scikit_learn_and_are_means_over_classes(seed, n, classes, parts):
+    outputs, labels = outputs_and_labels(seed, n, classes)
+    by_class = outputs[..., 1] - outputs[..., 0] if classes == 2 else shares(outputs)
+    truth = labels if classes == 2 else np.eye(classes)[labels]
+    auc = [sklearn_metrics.roc_auc_score(truth, each, average="macro") for each in by_class]
+    precision = [sklearn_metrics.average_precision_score(truth, each, average="macro") for each in by_class]
+    np.testing.assert_allclose(pooled(metrics.ROC_AUC, outputs, labels, parts), auc, rtol=1e-9)
+    np.testing.assert_allclose(pooled(metrics.AVERAGE_PRECISION, outputs, labels, parts), precision, rtol=1e-9)
+
+
+def test_one_output_orders_rows_as_two_do():
+    outputs, labels = outputs_and_labels(0, 40, 2)
+    single = outputs[..., 1:] - outputs[..., :1]
+    for metric in (metrics.ROC_AUC, metrics.AVERAGE_PRECISION, metrics.ECE):
+        np.testing.assert_allclose(pooled(metric, single, labels), pooled(metric, outputs, labels))
+    np.testing.assert_allclose(metrics.BRIER.rows(single, labels), metrics.BRIER.rows(outputs, labels))
+
+
+@pytest.mark.parametrize("metric", [metrics.ROC_AUC, metrics.AVERAGE_PRECISION], ids=str)
+def test_areas_of_a_class_without_rows_are_not_defined(metric):
+    outputs, _ = outputs_and_labels(0, 6, 3)
+    assert np.isnan(pooled(metric, outputs, np.array([0, 1, 0, 1, 0, 1]))).all()
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_brier_equals_scikit_learn(classes):
+    outputs, labels = outputs_and_labels(0, 50, classes)
+    p = shares(outputs)
+    expected = [
+        sklearn_metrics.brier_score_loss(labels, each[:, 1] if classes == 2 else each, labels=range(classes))
+        for each in p
+    ]
+    np.testing.assert_allclose(metrics.BRIER.rows(outputs, labels).mean(axis=1), expected)
+
+
+def test_the_calibration_error_is_the_mean_gap_of_bins_weighted_by_their_rows():
+    confidence, right = np.array([0.9, 0.95, 0.55, 0.6]), np.array([True, False, True, True])
+    logits = np.stack([np.log(confidence), np.log(1 - confidence)], axis=-1)[None]
+    gaps = [abs(1 - 0.9), abs(0 - 0.95), abs(1 - 0.55), abs(1 - 0.6)]  # bins end at 0.9333, 0.6 and 0.5333
+    labels = np.where(right, 0, 1)
+    assert pooled(metrics.ECE, logits, labels) == pytest.approx(sum(gaps) / 4)
+    together = np.array([0.91, 0.92])
+    logits = np.stack([np.log(together), np.log(1 - together)], axis=-1)[None]
+    assert pooled(metrics.ECE, logits, np.array([0, 1])) == pytest.approx(abs(1 - 0.91 - 0.92) / 2)
+
+
+def test_root_mean_squares_and_shares_of_targets_equal_scikit_learn():
+    draw = np.random.default_rng(0)
+    truth, predictions = draw.normal(size=(30, 1)), draw.normal(size=(2, 30, 1))
+    expected = [sklearn_metrics.root_mean_squared_error(truth, each) for each in predictions]
+    np.testing.assert_allclose(pooled(metrics.RMSE, predictions, truth, 3), expected)
+    shares_of = [sklearn_metrics.mean_absolute_percentage_error(truth, each) for each in predictions]
+    np.testing.assert_allclose(metrics.MAPE.rows(predictions, truth).mean(axis=1), shares_of)
+
+
+@pytest.mark.parametrize("metric", [one for one in metrics.SEARCHED if one.pooling is not None], ids=str)
+def test_a_pooled_metric_of_chosen_rows_is_that_of_these_rows_alone(metric):
+    index = np.array([0, 1, 2, 2, 5, 9, 9, 11, 3])
+    outputs, targets = outputs_and_labels(3, 12, 2)
+    if not metric.of_classes:
+        targets = np.random.default_rng(1).normal(size=(12, 2))
+    of_rows = metric.pooling.of_rows(outputs[0], targets)
+    assert of_rows(index) == pytest.approx(pooled(metric, outputs[:1, index], targets[index])[0])

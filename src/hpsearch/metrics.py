@@ -46,6 +46,7 @@ class Metric:
         best: The highest score.
         is_share: Whether it is a share of correct rows, with binomial errors.
         needs_probabilities: Whether outputs must be logits of class probabilities.
+        two_classes: Whether it is about the second of two classes, and not defined for more.
         is_of_loss: Whether its meaning depends on the loss or label smoothing.
         chance: The chance-level score from the number of classes; None if it depends on the targets.
         rows: Values (E, n) of rows, whose mean it is, from outputs and targets; None for `loss` and pooled metrics.
@@ -59,6 +60,7 @@ class Metric:
     best: float
     is_share: bool = False
     needs_probabilities: bool = False
+    two_classes: bool = False
     is_of_loss: bool = False
     chance: Callable[[int], float] | None = None
     rows: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
@@ -138,6 +140,195 @@ def macro_f1_of_rows(outputs: np.ndarray, labels: np.ndarray) -> Callable[[np.nd
     return lambda index: float(macro_f1([_counts(classes[None, index], labels[index], count)])[0])
 
 
+def confusion(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Shape (E, C, C): how many rows of each class (first) are predicted as each class."""
+    classes, epochs = max(2, outputs.shape[-1]), len(outputs)
+    cells = predicted(outputs) + classes * labels + classes**2 * np.arange(epochs)[:, None]
+    counts: np.ndarray = np.bincount(cells.ravel(), minlength=epochs * classes**2)
+    return counts.reshape((epochs, classes, classes))
+
+
+def _over(hits: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Shares of counts, 0 where there are none."""
+    shares: np.ndarray = np.divide(hits, counts, out=np.zeros(np.broadcast(hits, counts).shape), where=counts > 0)
+    return shares
+
+
+def _of_confusion(value: Callable[[np.ndarray], np.ndarray]) -> Pooling:
+    """A metric (E,) of confusion matrices (E, C, C) float64."""
+
+    def of_rows(outputs: np.ndarray, labels: np.ndarray) -> Callable[[np.ndarray], float]:
+        classes, count = predicted(outputs), max(2, outputs.shape[-1])
+        cells = classes + count * labels
+        shape = (1, count, count)
+        return lambda index: float(value(np.bincount(cells[index], minlength=count**2).reshape(shape) * 1.0)[0])
+
+    return Pooling(confusion, lambda parts: value(np.stack(parts).sum(axis=0).astype(np.float64)), of_rows)
+
+
+def _balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
+    """Mean recall over the classes that there are rows of."""
+    present = matrix.sum(axis=-1)
+    recalls = _over(np.diagonal(matrix, axis1=-2, axis2=-1), present)
+    means: np.ndarray = recalls.sum(axis=-1) / (present > 0).sum(axis=-1)
+    return means
+
+
+def _mcc(matrix: np.ndarray) -> np.ndarray:
+    """Matthews correlation of labels and predictions (Gorodkin, 2004); 0 if either is constant."""
+    n, hits = matrix.sum(axis=(-2, -1)), np.trace(matrix, axis1=-2, axis2=-1)
+    present, called = matrix.sum(axis=-1), matrix.sum(axis=-2)
+    covariance = hits * n - (present * called).sum(axis=-1)
+    spread = (n**2 - (present**2).sum(axis=-1)) * (n**2 - (called**2).sum(axis=-1))
+    return _over(covariance, np.sqrt(spread))
+
+
+def _kappa(matrix: np.ndarray) -> np.ndarray:
+    """Agreement beyond chance (Cohen, 1960); 0 if chance agrees always."""
+    n, hits = matrix.sum(axis=(-2, -1)), np.trace(matrix, axis1=-2, axis2=-1)
+    by_chance = (matrix.sum(axis=-1) * matrix.sum(axis=-2)).sum(axis=-1) / n
+    return _over(hits - by_chance, n - by_chance)
+
+
+def _precision(matrix: np.ndarray) -> np.ndarray:
+    return _over(matrix[:, 1, 1], matrix[:, :, 1].sum(axis=-1))
+
+
+def _recall(matrix: np.ndarray) -> np.ndarray:
+    return _over(matrix[:, 1, 1], matrix[:, 1].sum(axis=-1))
+
+
+def _f1(matrix: np.ndarray) -> np.ndarray:
+    return _over(2 * matrix[:, 1, 1], matrix[:, 1].sum(axis=-1) + matrix[:, :, 1].sum(axis=-1))
+
+
+def _weighted_f1(matrix: np.ndarray) -> np.ndarray:
+    """F1 of each class, weighted by its rows."""
+    hits, present = np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1)
+    scores = _over(2 * hits, present + matrix.sum(axis=-2))
+    weighted: np.ndarray = (scores * present).sum(axis=-1) / present.sum(axis=-1)
+    return weighted
+
+
+def probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Class probabilities (..., C) of logits; for C = 1, of both classes by a sigmoid."""
+    outputs = np.asarray(outputs, dtype=np.float64)
+    if outputs.shape[-1] == 1:
+        outputs = np.concatenate([np.zeros_like(outputs), outputs], axis=-1)
+    exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+    shares: np.ndarray = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def brier_rows(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Squared errors (E, n) of class probabilities: of the second of two classes, otherwise summed over classes."""
+    shares = probabilities(outputs)
+    errors = np.square(shares - np.eye(shares.shape[-1])[labels])
+    rows: np.ndarray = errors[..., 1] if shares.shape[-1] == 2 else errors.sum(axis=-1)
+    return rows
+
+
+def _class_scores(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Shape (E, n, S + 1): what orders rows by each of S classes, by the second alone of two; then the label."""
+    outputs = np.asarray(outputs, dtype=np.float64)
+    if outputs.shape[-1] == 2:
+        scores = outputs[..., 1:] - outputs[..., :1]
+    else:
+        scores = outputs if outputs.shape[-1] == 1 else probabilities(outputs)
+    return np.concatenate([scores, np.broadcast_to(labels[:, None], (*scores.shape[:-1], 1))], axis=-1)
+
+
+def _of_order(value: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Pooling:
+    """The mean over classes of a metric (E,) of scores (E, n) and which rows (n,) are of the class.
+
+    NaN where a class has no rows, or all of them.
+    """
+
+    def together(rows: np.ndarray) -> np.ndarray:
+        scores, labels = rows[..., :-1], rows[0, :, -1]
+        classes = [1] if scores.shape[-1] == 1 else range(scores.shape[-1])
+        members = [labels == each for each in classes]
+        if not all(0 < rows_of.sum() < len(labels) for rows_of in members):
+            return np.full(len(rows), math.nan)
+        values: np.ndarray = np.mean([value(scores[..., at], rows_of) for at, rows_of in enumerate(members)], axis=0)
+        return values
+
+    def of_rows(outputs: np.ndarray, labels: np.ndarray) -> Callable[[np.ndarray], float]:
+        rows = _class_scores(outputs[None], labels)
+        return lambda index: float(together(rows[:, index])[0])
+
+    return Pooling(_class_scores, lambda parts: together(np.concatenate(parts, axis=1)), of_rows)
+
+
+def _roc_auc(scores: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Share (E,) of pairs of a member and another row in which the member has the higher score, ties counted half."""
+    from scipy.stats import rankdata  # noqa: PLC0415 (half a second, for this metric alone)
+
+    count, others = members.sum(), (~members).sum()
+    above = rankdata(scores, axis=1)[:, members].sum(axis=1) - count * (count + 1) / 2
+    shares: np.ndarray = above / (count * others)
+    return shares
+
+
+def _average_precision(scores: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Precision (E,) at each threshold, weighted by how much recall it adds; equal scores are one threshold."""
+    values = []
+    for of_epoch in scores:
+        order = np.argsort(-of_epoch, kind="stable")
+        last = np.append(np.flatnonzero(np.diff(of_epoch[order])), len(order) - 1)
+        hits = members[order].cumsum()[last]
+        values.append((np.diff(hits, prepend=0) * hits / (last + 1)).sum() / hits[-1])
+    return np.array(values)
+
+
+BINS = 15
+"""Of equal width, by confidence, in the calibration error."""
+
+
+def _confidences(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Shape (E, bins, 2): rows that are right, minus the sum of their confidences; rows."""
+    shares = probabilities(outputs)
+    confidence, right = shares.max(axis=-1), shares.argmax(axis=-1) == labels
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1) + BINS * np.arange(len(shares))[:, None]
+    size = BINS * len(shares)
+    gaps = np.bincount(bins.ravel(), weights=(right - confidence).ravel(), minlength=size)
+    return np.stack([gaps, np.bincount(bins.ravel(), minlength=size)], axis=-1).reshape(len(shares), BINS, 2)
+
+
+def _calibration_error(parts: Sequence[np.ndarray]) -> np.ndarray:
+    gaps, rows = np.moveaxis(np.sum(parts, axis=0), -1, 0)
+    values: np.ndarray = np.abs(gaps).sum(axis=-1) / rows.sum(axis=-1)
+    return values
+
+
+def _calibration_error_of_rows(outputs: np.ndarray, labels: np.ndarray) -> Callable[[np.ndarray], float]:
+    return lambda index: float(_calibration_error([_confidences(outputs[None, index], labels[index])])[0])
+
+
+def _squares(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Shape (E, 2): the sum over rows of the squared error, a mean over targets; rows."""
+    errors = np.square(predictions - targets).mean(axis=-1)
+    return np.stack([errors.sum(axis=-1), np.full(len(errors), errors.shape[-1])], axis=-1)
+
+
+def _rmse(parts: Sequence[np.ndarray]) -> np.ndarray:
+    errors, rows = np.moveaxis(np.sum(parts, axis=0), -1, 0)
+    values: np.ndarray = np.sqrt(errors / rows)
+    return values
+
+
+def _rmse_of_rows(predictions: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], float]:
+    errors = np.square(predictions - targets).mean(axis=-1)
+    return lambda index: float(np.sqrt(errors[index].mean()))
+
+
+def mape_rows(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Absolute errors (E, n) as shares of the targets; one of 0 counts as 2e-16, as in scikit-learn."""
+    least = np.finfo(np.float64).eps
+    rows: np.ndarray = (np.abs(predictions - targets) / np.maximum(np.abs(targets), least)).mean(axis=-1)
+    return rows
+
+
 def target_moments(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Shape (E, T, 4): for each target the sum of squared errors, n, the mean, and the sum of squares about it."""
     targets = targets.astype(np.float64)
@@ -206,10 +397,46 @@ MAE = Metric(
 R2 = Metric(
     name="r2", of_classes=False, best=1.0, chance=lambda _: 0.0, pooling=Pooling(target_moments, r2, r2_of_rows)
 )
+BALANCED_ACCURACY = Metric(
+    name="balanced_accuracy", of_classes=True, worst=0.0, best=1.0, chance=lambda classes: 1 / classes,
+    pooling=_of_confusion(_balanced_accuracy),
+)  # fmt: skip
+WEIGHTED_F1 = Metric(name="weighted_f1", of_classes=True, worst=0.0, best=1.0, pooling=_of_confusion(_weighted_f1))
+F1 = Metric(name="f1", of_classes=True, two_classes=True, worst=0.0, best=1.0, pooling=_of_confusion(_f1))
+PRECISION = Metric(
+    name="precision", of_classes=True, two_classes=True, worst=0.0, best=1.0, pooling=_of_confusion(_precision)
+)
+RECALL = Metric(name="recall", of_classes=True, two_classes=True, worst=0.0, best=1.0, pooling=_of_confusion(_recall))
+MCC = Metric(name="mcc", of_classes=True, worst=-1.0, best=1.0, chance=lambda _: 0.0, pooling=_of_confusion(_mcc))
+KAPPA = Metric(name="kappa", of_classes=True, worst=-1.0, best=1.0, chance=lambda _: 0.0, pooling=_of_confusion(_kappa))
+ROC_AUC = Metric(
+    name="roc_auc", of_classes=True, worst=0.0, best=1.0, chance=lambda _: 0.5, pooling=_of_order(_roc_auc)
+)
+AVERAGE_PRECISION = Metric(
+    name="average_precision", of_classes=True, worst=0.0, best=1.0, pooling=_of_order(_average_precision)
+)
+BRIER = Metric(
+    name="brier", of_classes=True, lower_is_better=True, worst=-2.0, best=0.0, needs_probabilities=True,
+    rows=brier_rows,
+)  # fmt: skip
+ECE = Metric(
+    name="ece", of_classes=True, lower_is_better=True, worst=-1.0, best=0.0, needs_probabilities=True,
+    pooling=Pooling(_confidences, _calibration_error, _calibration_error_of_rows),
+)  # fmt: skip
+RMSE = Metric(
+    name="rmse", of_classes=False, lower_is_better=True, best=0.0, pooling=Pooling(_squares, _rmse, _rmse_of_rows)
+)
+MAPE = Metric(name="mape", of_classes=False, lower_is_better=True, best=0.0, rows=mape_rows)
 LOSS = Metric(name="loss", of_classes=None, lower_is_better=True, best=0.0, is_of_loss=True)
 """The configured loss without label smoothing, which no search is scored by."""
 
-SEARCHED = (ACCURACY, CROSS_ENTROPY, MACRO_F1, MSE, MAE, R2)
+ALWAYS = (ACCURACY, CROSS_ENTROPY, MACRO_F1, MSE, MAE, R2)
+"""The metrics that every trial has, where they are defined."""
+
+SEARCHED = (
+    *ALWAYS, BALANCED_ACCURACY, WEIGHTED_F1, F1, PRECISION, RECALL, MCC, KAPPA, ROC_AUC, AVERAGE_PRECISION, BRIER, ECE,
+    RMSE, MAPE,
+)  # fmt: skip
 """The metrics that a search can be scored by."""
 
 METRICS = {metric.name: metric for metric in (*SEARCHED, LOSS)}

@@ -103,7 +103,10 @@ def test_scores_that_are_not_named_are_asked_about_for_losses_would_turn_every_c
     assert not (tmp_path / "experiments" / "table-theirs").exists()
 
 
-METRICS = "accuracy, cross_entropy, loss, macro_f1, mae, mse, r2"
+METRICS = (
+    "accuracy, average_precision, balanced_accuracy, brier, cross_entropy, ece, f1, kappa, loss, macro_f1, mae, mape, "
+    "mcc, mse, precision, r2, recall, rmse, roc_auc, weighted_f1"
+)
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,8 @@ def test_a_value_of_another_type_is_refused_with_what_it_must_be(make_config, pa
 
 
 def test_a_mistyped_word_is_refused_with_the_nearest_one(make_config):
-    (problem,) = refusal(changed(make_config().to_tree(), "search.metric", "accurracy"))
-    assert problem.endswith(", got 'accurracy': did you mean accuracy?")
+    (problem,) = refusal(changed(make_config().to_tree(), "search.metric", "kapa"))
+    assert problem.endswith(", got 'kapa': did you mean kappa?")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from hpsearch.records import FitResult, Status
+from hpsearch.config import ConfigError
+from hpsearch.records import FitResult, Status, Task
 from hpsearch.scoring.trial_score import score_trial
 from tests.scoring.made_signals import made
 
@@ -96,7 +97,10 @@ def test_regression_metrics_are_in_the_units_of_the_targets(make_config, make_ro
         np.mean(np.abs(predictions - truth) / train.std(axis=0)), rel=1e-5
     )
     assert trial.score == trial.curves["val/r2"][0]
-    assert trial.score_se is None  # no formula for the error of R^2 on one split
+    draw = np.random.default_rng(1)
+    resampled = [draw.integers(20, size=20) for _ in range(2000)]
+    spread = np.std([sklearn_metrics.r2_score(truth[index], predictions[index]) for index in resampled], ddof=1)
+    assert trial.score_se == pytest.approx(spread, rel=0.3)
     assert "val/accuracy" not in trial.curves
     assert trial.predictions == {}
 
@@ -388,3 +392,11 @@ def test_a_diverged_trial_keeps_what_was_measured_before(make_config, make_rows,
     trial = score_trial(fit.config, rows, [fit], [replace(failed, signals=signals)])
     assert (trial.status, trial.signals) == (Status.DIVERGED, signals)
     assert trial.summary == {"signals/gradient_ratio": 1e-9}
+
+
+def test_a_metric_that_the_scored_rows_do_not_define_is_refused_with_the_way_out(make_config, make_rows, make_fit):
+    rows = replace(make_rows(40), targets=np.repeat([0, 1], [39, 1]).astype(np.int64), classes=2, task=Task.BINARY)
+    fit = make_fit(make_config(search={"metric": "roc_auc"}), 40)
+    fit = replace(fit, fold=replace(fit.fold, val=np.arange(20)))
+    with pytest.raises(ConfigError, match=r"search\.metric=roc_auc needs val rows of every class"):
+        score_trial(fit.config, rows, [fit], [result(noise((1, 20, 2)), noise((20, 2)))])

@@ -13,7 +13,7 @@ from hpsearch.config.training import CustomLoss
 from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import Scaling
 from hpsearch.errors import ConfigError
-from hpsearch.metrics import AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_of
+from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_of
 from hpsearch.nn.losses import prepare_targets, row_losses
 from hpsearch.nn.output_layer import sigmoid_predicts
 from hpsearch.records import Task
@@ -67,11 +67,21 @@ def score_outputs(
 
 
 def available(config: Config, task: Task) -> tuple[Metric, ...]:
+    """The metrics that are computed, besides the loss itself: those that every trial has, and that of the score."""
+    wanted = (*ALWAYS, metric_of(config.search.metric, classes=task is not Task.REGRESSION))
+    return tuple(metric for metric in defined(config, task) if metric in wanted)
+
+
+def defined(config: Config, task: Task) -> tuple[Metric, ...]:
     """The metrics that are defined for this task and loss, besides the loss itself."""
     # the losses under which outputs are logits of class probabilities
     probable = config.loss.kind == "cross_entropy" or (config.loss.kind == "bce" and task is Task.BINARY)
     of_task = (metric for metric in SEARCHED if metric.of_classes is (task is not Task.REGRESSION))
-    return tuple(metric for metric in of_task if probable or not metric.needs_probabilities)
+    return tuple(
+        metric
+        for metric in of_task
+        if (probable or not metric.needs_probabilities) and (task is Task.BINARY or not metric.two_classes)
+    )
 
 
 def says_loss(config: Config, task: Task) -> bool:
@@ -87,7 +97,7 @@ def search_metric(config: Config, task: Task) -> Metric:
     Raises:
         ConfigError: If it is not defined for this task and loss.
     """
-    given = available(config, task)
+    given = defined(config, task)
     metric = metric_of(config.search.metric, classes=task is not Task.REGRESSION)
     if metric not in given:
         raise ConfigError(

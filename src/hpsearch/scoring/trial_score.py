@@ -4,8 +4,9 @@ E epochs, n rows, C outputs, F fits, J folds, R replicates.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -14,12 +15,13 @@ from hpsearch.config import Config
 from hpsearch.data.dataset import Development
 from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.engine.minibatches import probe_rows
+from hpsearch.errors import ConfigError
 from hpsearch.metrics import LOSS, METRICS, ROUNDING, Metric, predicted
 from hpsearch.nn.baselines import constant_loss, stall_threshold
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
 from hpsearch.scoring.calibration import calibrated
-from hpsearch.scoring.evaluate import Scored, score_outputs, search_metric
-from hpsearch.statistics.intervals import resampled_error, standard_error
+from hpsearch.scoring.evaluate import Scored, own_units, score_outputs, search_metric
+from hpsearch.statistics.intervals import BOOTSTRAP_SEED, resampled_error, standard_error
 
 
 def mean_curve(curves: Sequence[np.ndarray]) -> list[float]:
@@ -105,13 +107,20 @@ def score_trial(
         return _diverged(failures, fits, results)
     parts_of = _parts_of_replicates if config.evaluation.kind == "loocv" else _parts
     parts = parts_of(config, development, fits, results)
+    if np.isnan(score := float(np.mean(_at_end(metric, parts)))):
+        raise ConfigError(
+            f"search.metric={metric} needs val rows of every class and of no class alone, which these are not: use "
+            "more val rows, or evaluation=stratified_kfold"
+        )
     signals, constant = _signals(results), _constant_loss(config, development, fits)
     curves = train_curves(results) | {f"val/{name}": _curve(METRICS[name], parts) for name in parts[0].scored.values}
     return TrialResult(
         status=_status(config, development, fits, results, constant),
         failure=None,
-        score=metric.score(float(np.mean(_at_end(metric, parts)))),
-        score_se=_score_error(config, metric, parts),
+        score=metric.score(score),
+        score_se=_score_error(
+            config, metric, parts, partial(_rows_metrics, config, development, metric, fits, results)
+        ),
         curves=curves,
         summary=extremes(curves)
         | {FINAL_LOSS: float(np.mean([result.final_loss for result in results]))}
@@ -263,14 +272,48 @@ def _pseudo_values(metric: Metric, parts: list[_Part]) -> np.ndarray:
     return values
 
 
-def _score_error(config: Config, metric: Metric, parts: list[_Part]) -> float | None:
+def _rows_metrics(
+    config: Config, development: Development, metric: Metric, fits: Sequence[Fit], results: Sequence[FitResult]
+) -> list[Callable[[np.ndarray], float]]:
+    """A pooled metric at the chosen epoch of each fit, as a function of indices of its validation rows."""
+    assert metric.pooling is not None, metric
+    found = []
+    for fit, result in zip(fits, results, strict=True):
+        outputs, scaling = result.val_outputs[result.chosen_epoch - 1], _scaling(config, development, fit)
+        predictions = outputs if scaling is None else own_units(config, outputs, scaling)
+        found.append(metric.pooling.of_rows(predictions, development.targets[fit.fold.val]))
+    return found
+
+
+RESAMPLES = 50
+"""Draws of the bootstrap of a standard error, which they tell to a tenth: areas of many rows and classes take time."""
+
+
+def _bootstrap_error(statistics: Sequence[Callable[[np.ndarray], float]], n: int) -> float | None:
+    """Standard error of the mean of statistics of the same n rows (Efron & Tibshirani, 1993, chapter 6).
+
+    None where every draw has the same value, such as that of perfect outputs, which says nothing about other rows.
+    """
+    draw = np.random.default_rng(BOOTSTRAP_SEED)
+    indices = (draw.integers(n, size=n) for _ in range(RESAMPLES))
+    values = [np.mean([of_rows(index) for of_rows in statistics]) for index in indices]
+    return float(np.nanstd(values, ddof=1)) or None
+
+
+def _score_error(
+    config: Config,
+    metric: Metric,
+    parts: list[_Part],
+    of_rows: Callable[[], Sequence[Callable[[np.ndarray], float]]],
+) -> float | None:
     """The standard error of the score.
 
     One fold and one replicate: the standard error of the per-row values. One fold and R replicates: that of the rows'
     values averaged over replicates, and s^2 / R of the replicates' scores, in quadrature; the former is due to the
     validation rows, the latter to the seeds. J folds: Nadeau & Bengio (2003) on their contributions, averaged over
-    replicates; leave-one-out has as many folds as rows. A truth table is no sample: s / sqrt(R) of the replicates. None
-    if no formula applies: F1 and R^2 of one fold or of leave-one-out, or a single value.
+    replicates; leave-one-out has as many folds as rows. A truth table is no sample: s / sqrt(R) of the replicates. For
+    metrics that are no means over rows, such as F1 and R^2 of one fold, the rows are resampled instead. None if nothing
+    applies: such a metric of leave-one-out, or a single value.
     """
     if len({part.fold for part in parts}) > 1:
         n_val, n_train = sum(part.n for part in parts), sum(part.n_train for part in parts)
@@ -279,11 +322,12 @@ def _score_error(config: Config, metric: Metric, parts: list[_Part]) -> float | 
     if config.evaluation.kind == "truth_table":
         return standard_error(last)
     if metric.pooling is not None:
-        return None
-    rows = np.mean([part.scored.rows[metric.name][-1] for part in parts], axis=0)
-    if config.evaluation.kind == "loocv":
-        return resampled_error(rows, 1 / parts[0].n_train)
-    error = standard_error(rows)
+        error = None if config.evaluation.kind == "loocv" or parts[0].n < 2 else _bootstrap_error(of_rows(), parts[0].n)
+    else:
+        rows = np.mean([part.scored.rows[metric.name][-1] for part in parts], axis=0)
+        if config.evaluation.kind == "loocv":
+            return resampled_error(rows, 1 / parts[0].n_train)
+        error = standard_error(rows)
     if error is None or len(parts) == 1:
         return error
     return math.hypot(error, float(last.std(ddof=1)) / math.sqrt(len(parts)))
