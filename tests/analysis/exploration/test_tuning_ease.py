@@ -38,9 +38,15 @@ def test_shares_that_chance_explains_tell_no_levels_apart():
 
 def test_a_level_by_itself_is_told_where_its_good_trials_lie():
     assert sentence({"adam": 10}, delta=None) == (
-        "In the search, 10 of 40 trials [14 %, 40 %] of adam come within one standard error of its recipe: lr 0.002 to "
-        "0.05."
+        "In the search, 10 of 40 trials [14 %, 40 %] come within one standard error of the recipe: lr 0.002 to 0.05."
     )
+
+
+def test_a_good_region_that_is_known_of_one_level_alone_is_told_of_that_one():
+    found = explored({"adam": 10, "sgd": 5})
+    found["sgd"] = replace(found["sgd"], good=None)
+    told = tuning_ease(search(("adam", "sgd")).design, found).sentence
+    assert told.endswith(" of adam come within 0.01 of its recipe; of no other option is that known.")
 
 
 def test_without_a_good_region_nothing_is_told_and_without_a_search_there_is_nothing():

@@ -60,9 +60,11 @@ def _sentence(design: Design, explored: Mapping[str, SearchSummary]) -> str:
     ordered = sorted(known, key=lambda item: -_hits(item[1]) / item[1].n)
     near = "one standard error" if design.delta is None else f"{design.delta:g}"
     (first, most), (last, fewest) = ordered[0], ordered[-1]
+    if len(explored) == 1:
+        return f"In the search, {_share(most)} come within {near} of the recipe{_span(most)}."
     told = f"In the search, {_share(most)} of {visible(first)} come within {near} of its recipe"
     if len(ordered) == 1:
-        return f"{told}{_span(most)}."
+        return f"{told}; of no other option is that known."
     if _hits(most) * fewest.n == _hits(fewest) * most.n:
         return f"{told}, and as many of each other option."
     apart = newcombe(_hits(most), most.n, _hits(fewest), fewest.n)[0] > 0
