@@ -338,3 +338,15 @@ def test_a_single_level_compares_nothing():
         "(95 % over seeds)."
     )
     assert isinstance(confirm[0], ConfirmRow)
+
+
+def test_what_is_found_of_a_level_is_found_once():
+    evidence, asked = clear(), []
+
+    def find(_, level):
+        asked.append(level)
+        return level.upper()
+
+    names = [level.name for level in evidence.design.levels]
+    assert [evidence.once(find, name) for name in (*names, *names)] == [name.upper() for name in (*names, *names)]
+    assert asked == names
