@@ -42,14 +42,14 @@ def test_an_order_that_turns_is_told_with_the_data_sets_of_each():
 def test_options_are_compared_with_the_control_where_there_is_one():
     known = {data: findings(seed, "momentum", **CLEAR) for seed, data in enumerate(("mnist", "digits"))}
     across = across_data_sets("optimizers", known)
-    assert across.sentence == ("Use adam, which is better than momentum on 2 of 2 data sets. Behind it: sgd on 2 of 2.")
+    assert across.sentence == ("Use adam, which is ahead of momentum on 2 of 2 data sets. Behind it: sgd on 2 of 2.")
 
 
 def test_without_a_claim_the_control_stays():
     known = {data: findings(seed, "sgd", **ALIKE) for seed, data in enumerate(("mnist", "digits"))}
     across = across_data_sets("optimizers", known)
     assert across.status == "inconclusive"
-    assert across.sentence == "Stay with sgd: nothing is shown to be better on any of 2 data sets."
+    assert across.sentence == "Stay with sgd: nothing is shown to be ahead of it on any of 2 data sets."
 
 
 def test_options_stand_in_the_order_of_their_mean_ranks():

@@ -238,7 +238,7 @@ def test_where_nothing_is_shown_to_be_ahead_the_control_has_a_bound_of_what_keep
     most = f"{findings.headline.standings[0].behind:.4f}"
     assert findings.headline.sentence == (
         "Stay with adam: accuracy 0.9637 [0.9572, 0.9703] on 10 fresh seeds, and nothing is shown to be ahead of it. "
-        f"nadam and rmsprop cannot be told apart from it yet: if one is better, then by at most {most}. "
+        f"nadam and rmsprop cannot be told apart from it yet: staying with adam costs at most {most}. "
         "Avoid sgd (0.0525 behind adam)."
     )
     needed = findings.pairs[0].needed

@@ -144,7 +144,7 @@ class _Words:
 
     def _ahead(self, rows: Sequence[OptionAcross]) -> str:
         control, options, count = self.design.control, self.design.options, len(self.data)
-        over = f"better than {visible(control)}" if control is not None else f"ahead of all other {options}"
+        over = f"ahead of {visible(control)}" if control is not None else f"ahead of all other {options}"
         every = [visible(row.level) for row in rows if len(row.ahead) == count]
         if every:
             others = [row for row in rows if len(row.ahead) < count]
@@ -155,7 +155,7 @@ class _Words:
             told = ", ".join(self._counted(row.level, row.ahead) for row in rows)
             return f"None of the {options} is {over} on all {count} data sets: {told}."
         if control is not None:
-            return f"Stay with {visible(control)}: nothing is shown to be better on any of {count} data sets."
+            return f"Stay with {visible(control)}: nothing is shown to be ahead of it on any of {count} data sets."
         return f"None of the {options} is shown to be {over} on any of {count} data sets."
 
     def _counted(self, level: str, data: Sequence[str]) -> str:

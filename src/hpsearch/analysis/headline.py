@@ -455,7 +455,7 @@ class _AgainstControl(_Sentences):
         if equal:
             said.append(f"{self._names(equal)} {plural(len(equal), 'lies', 'lie')} within {self.design.delta:g} of it.")
         if open_:
-            costs = f": if one is better, then by at most {self._behind(control)}" if control.behind > 0 else ""
+            costs = f": staying with {name} costs at most {self._behind(control)}" if control.behind > 0 else ""
             said.append(f"{self._names(open_)} cannot be told apart from it yet{costs}.")
         return " ".join(said)
 
