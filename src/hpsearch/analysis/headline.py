@@ -213,14 +213,16 @@ class _Sentences:
         return f"Nothing to choose between {names} by their scores: each lies within {within} of the others."
 
     def _tie(self) -> str:
-        names = self._names(self.left)
+        told = f"{self._names(self.left)} cannot be told apart yet."
         safe = min((row for row in self.left if math.isfinite(row.behind)), key=lambda row: row.behind, default=None)
-        costs = ""
-        if safe is not None:
-            most = f"at most {self._behind(safe)} behind the best"
-            sure = most if safe.behind else "with none ahead of it at the confidence of this report"
-            costs = f" {visible(safe.level)} costs least if wrong: {self._score(safe)}, {sure}."
-        return f"{names} cannot be told apart yet.{costs}"
+        if safe is None:
+            return told
+        most = f"at most {self._behind(safe)} behind the best"
+        sure = most if safe.behind else "with none ahead of it at the confidence of this report"
+        excused = self._excused()
+        if excused is not None and {excused.a, excused.b} == {row.level for row in self.left}:
+            told = ""  # the excuse says what is between the two
+        return f"To choose now, take {visible(safe.level)}: {self._score(safe)}, {sure}.{f' {told}' if told else ''}"
 
     def _behind(self, row: Standing) -> str:
         """How far an option is behind the best one at most, with the digits of its mean."""
@@ -437,8 +439,8 @@ class _AgainstControl(_Sentences):
         if len(rows) == 1:
             return f"Use {first}: {self._score(rows[0])}. It is better than {control} {self._lead(rows[0])}."
         each = ", ".join(f"{visible(row.level)} {self._lead(row)}" for row in rows)
-        best = f"{first} has the highest mean: {self._score(rows[0])}"
-        return f"Better than {control}: {each}. {best}; they were not compared with each other."
+        best = f"Use {first}: {self._score(rows[0])}, the highest mean of those that are better than {control}"
+        return f"{best}. They are {each}, and were not compared with each other."
 
     def _lead(self, row: Standing) -> str:
         """`by 0.0031 [0.0010, 0.0052]`: how far an option is ahead of the control."""

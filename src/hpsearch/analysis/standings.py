@@ -53,7 +53,10 @@ def _standing(
     rows, pool = evidence.confirmed(level), trial_pool(evidence, level)
     scores = [row.report if math.isfinite(row.report) else -math.inf for row in rows]
     known = [score for row, score in zip(rows, scores, strict=True) if row.status in ("ok", "stalled", "diverged")]
+    default = evidence.default(level)
     reported = explored.default_report if math.isfinite(explored.default_report) else explored.default_val
+    if default is not None and default.status == "diverged":
+        reported = -math.inf
     return Standing(
         level=level,
         n=seeds.n,
@@ -72,8 +75,8 @@ def _standing(
         after_one=_expected(pool, explored, 1),
         after_few=_expected(pool, explored, FEW_TRIALS),
         after_more=_expected(pool, explored, MORE_TRIALS),
-        good=math.nan if explored.good is None else explored.good.share,
-        main=_main_value(explored),
+        good=math.nan if explored.good is None or not explored.learns else explored.good.share,
+        main=_main_value(explored) if explored.learns else None,
         recipe=explored.recipe,
         drawn=explored.recipe_values,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from hpsearch.analysis.across_data_sets import FEWEST_DATA_SETS, AcrossDataSets, OptionAcross
 from hpsearch.analysis.comparison.verdict import State
 from hpsearch.analysis.findings import Findings
-from hpsearch.formatting import number_of, show_coverage, visible
+from hpsearch.formatting import capital, number_of, show_coverage, visible
 from hpsearch.report import page as pages
 from hpsearch.report.blocks import ALPHA, DASH, Answers, Beside, Block, Report, Section, Sentence, Table, Text, table
 from hpsearch.report.export import json_text
@@ -57,7 +57,8 @@ def compose(across: AcrossDataSets, pages_of: dict[str, str]) -> Report:
         Section("ranks", "Ranks over data sets", "Ranks", _ranks(across)),
     )
     pictures = tuple(picture for section in sections for picture in pages.pictures_of(section.blocks))
-    title = f"{visible(design.title)} on {number_of(count, 'data set')}"
+    factor = capital(design.options) if design.title.strip().isalpha() else visible(design.title)
+    title = f"{factor} on {number_of(count, 'data set')}"
     return Report(title, f"Report of the comparison {visible(across.name)}", sections, pictures)
 
 

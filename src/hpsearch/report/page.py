@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hpsearch.analysis.findings import Findings
-from hpsearch.formatting import visible
+from hpsearch.formatting import capital, visible
 from hpsearch.report.blocks import Answers, Beside, Block, Fold, Gallery, Picture, Report, Section, Sentence
 from hpsearch.report.figures import render as rendering
 from hpsearch.report.figures.mechanism import Theory
@@ -56,7 +56,8 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
     )
     first, *others = (part for part in parts if part is not None)
     sections = (first, *(replace(part, folded=findings.headline is not None) for part in others))
-    title = f"{visible(plan.title)} on {visible(plan.data)}" if len(plan.levels) > 1 else visible(plan.name)
+    factor = capital(plan.options) if plan.title.strip().isalpha() else visible(plan.title)
+    title = f"{factor} on {visible(plan.data)}" if len(plan.levels) > 1 else visible(plan.name)
     what = "table" if plan.is_foreign else "sweep"
     pictures = tuple(picture for section in sections for picture in pictures_of(section.blocks))
     return Report(title, f"Report of the {what} {visible(plan.name)}", sections, pictures)

@@ -31,7 +31,7 @@ def test_it_is_counted_on_how_many_seeds_the_two_highest_means_stand_in_their_or
 def test_of_several_levels_it_is_told_how_often_the_first_is_above_all_others():
     found = stability(a=[0.9, 0.9, 0.9], b=[0.8, 0.8, 0.95], c=[0.5, 0.99, 0.5])
     assert found.sentence.endswith(
-        "a above b, holds on 2 of 3 fresh seeds [21 %, 94 %]; a is above all 2 others on 1 of 3."
+        "a above b, holds on 2 of 3 fresh seeds [21 %, 94 %]; a is above both others on 1 of 3."
     )
 
 

@@ -36,6 +36,15 @@ def test_shares_that_chance_explains_tell_no_levels_apart():
     assert sentence({"sgd": 9, "adam": 9}).endswith(" of its recipe, and as many of each other option.")
 
 
+def test_a_level_of_which_no_trial_learned_anything_is_not_easy_to_tune():
+    found = explored({"adam": 10, "sgd": 5, "zeros": 39})
+    found["zeros"] = replace(found["zeros"], stalled=40)
+    told = tuning_ease(search(("adam", "sgd", "zeros"), n=40).design, found).sentence
+    assert told.startswith(
+        "In the search, 10 of 40 trials [14 %, 40 %] of adam come within 0.01 of its recipe, the most"
+    )
+
+
 def test_a_level_by_itself_is_told_where_its_good_trials_lie():
     assert sentence({"adam": 10}, delta=None) == (
         "In the search, 10 of 40 trials [14 %, 40 %] come within one standard error of the recipe: lr 0.002 to 0.05."

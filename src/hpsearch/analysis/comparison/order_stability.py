@@ -65,7 +65,8 @@ def _highest(known: Mapping[str, Mapping[int, float]], first: str) -> str:
         return ""
     others = [of_level for name, of_level in known.items() if name != first]
     above = sum(all(known[first][key] > other[key] for other in others) for key in common)
-    return f"; {visible(first)} is above all {len(others)} others on {above} of {len(common)}"
+    every = "both" if len(others) == 2 else f"all {len(others)}"
+    return f"; {visible(first)} is above {every} others on {above} of {len(common)}"
 
 
 def _spread(evidence: Evidence, scores: Mapping[int, float]) -> str:

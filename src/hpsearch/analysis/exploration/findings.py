@@ -141,3 +141,8 @@ class SearchSummary:
     good: GoodRegion | None
     top: tuple[int, ...]
     mean_cost: float
+
+    @property
+    def learns(self) -> bool:
+        """Whether any trial learned anything."""
+        return self.failed + self.stalled < self.n

@@ -54,7 +54,7 @@ def tuning_ease(design: Design, explored: Mapping[str, SearchSummary]) -> Tuning
 
 def _sentence(design: Design, explored: Mapping[str, SearchSummary]) -> str:
     """How many trials come close to their recipe: of the level with most of them, and of that with the fewest."""
-    known = [(name, one) for name, one in explored.items() if one.good is not None]
+    known = [(name, one) for name, one in explored.items() if one.good is not None and one.learns]
     if not known:
         return "How many trials come close to their recipe is not known: see below."
     ordered = sorted(known, key=lambda item: -_hits(item[1]) / item[1].n)

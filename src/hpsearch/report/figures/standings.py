@@ -1,6 +1,7 @@
 """The figure of the first screen: every fresh seed of every option."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,12 +23,14 @@ from hpsearch.report.figures.axes import (
     name_axes,
     sample,
     scale,
+    span_of,
     steady_span,
     styled,
 )
 from hpsearch.report.figures.confirmation import confirm_part, point_outside
 from hpsearch.report.figures.style import INK, MUTED
 from hpsearch.report.levels import Series, against_control, interval_label, level_series, score_name
+from hpsearch.report.number_format import format_like
 
 
 @styled
@@ -38,9 +41,7 @@ def standings(findings: Findings) -> Figure | None:
     if not rows:
         return None
     scores = {row.level: _scores(findings, row.level) for row in rows}
-    every = [score for known in scores.values() for score in known]
-    means = [end for row in rows for end in (row.typical, *row.around)]
-    low, high = steady_span([*every, *means], pad=0.05)
+    low, high = _span(rows, scores)
     legend: list[Entry] = [
         (sample(line="", marker="o", color=MUTED), "a seed"),
         (sample(marker="D"), f"mean, {interval_label(findings)}"),
@@ -58,12 +59,24 @@ def standings(findings: Findings) -> Figure | None:
     for at, row in enumerate(rows):
         lost = f"{row.failures.count} {row.failures.word}" if row.failures.count else ""
         note = lost or against.get(row.level) or _group(row)
+        if row.typical < low:
+            note = ", ".join(filter(None, (format_like(row.typical, row.around), note)))
         draw_row(axes, at, series[row.level].label, note)
         _draw(axes, at, row, series[row.level], scores[row.level], (low, high))
     end_rows(axes, len(rows))
     count = f"n = {number_of(sum(map(len, scores.values())), 'retraining')}"
     name_axes(axes, score_name(findings.evidence.design, confirm_part(findings)), "option", count)
     return figure
+
+
+def _span(rows: Sequence[Standing], scores: Mapping[str, Sequence[float]]) -> tuple[float, float]:
+    """Limits around the upper half of the options, and what is not far below it, which would squeeze all others."""
+    upper = rows[: (len(rows) + 1) // 2]
+    low, high = steady_span(
+        [value for row in upper for value in (*scores[row.level], row.typical, *row.around)], pad=0.01
+    )
+    every = [value for row in rows for value in (*scores[row.level], row.typical, *row.around)]
+    return span_of(np.array([value for value in every if low - 2 * (high - low) <= value < math.inf]), pad=0.05)
 
 
 def _scores(findings: Findings, level: str) -> list[float]:
@@ -82,7 +95,7 @@ def _draw(axes: Axes, at: int, row: Standing, series: Series, scores: list[float
     dots = {**look_of(series.look), "marker": "o", "markersize": 3.6}
     axes.plot(inside, at + spread, linestyle="none", alpha=0.8, **dots)
     point_outside(axes, at, scores, limits)
-    if math.isfinite(row.typical):
+    if row.typical >= limits[0]:
         axes.hlines(at, *row.around, color=INK, linewidth=1.6)
         axes.plot([row.typical], [at], "D", color=INK, markersize=4.5)
     if limits[0] <= row.untuned <= limits[1]:
