@@ -48,7 +48,7 @@ def test_the_table_on_tuning_names_the_range_of_the_good_trials_and_the_recipe()
     findings = analyse(clear())
     table = tuning_table(findings)
     low, high = findings.explored["sgd"].good.spans["optimizer.sgd.lr"]
-    assert column(table, "they lie in")[1] == f"lr {low:.3g} to {high:.3g}"
+    assert column(table, "good range")[1] == f"lr {low:.3g} to {high:.3g}"
     assert column(table, "chosen recipe")[1].startswith(f"trial {findings.explored['sgd'].recipe}: lr=")
 
 

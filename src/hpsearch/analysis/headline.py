@@ -18,6 +18,7 @@ from hpsearch.formatting import (
     listed,
     number_of,
     plural,
+    show_coverage,
     show_duration,
     show_interval,
     show_like,
@@ -218,7 +219,7 @@ class _Sentences:
         if safe is None:
             return told
         most = f"at most {self._behind(safe)} behind the best"
-        sure = most if safe.behind else "with none ahead of it at the confidence of this report"
+        sure = most if safe.behind else f"and nothing ahead of it ({show_coverage(self.design.alpha)} confidence)"
         excused = self._excused()
         if excused is not None and {excused.a, excused.b} == {row.level for row in self.left}:
             told = ""  # the excuse says what is between the two
@@ -241,7 +242,7 @@ class _Sentences:
         share, name = f"{100 * first.good:.0f} % of its trials", visible(first.level)
         if newcombe(*counts)[0] > 0:
             return f" {name} is the easiest to tune: {share} come close to its best."
-        return f" In the search, {name} came close to its best most often: {share}."
+        return f" Of these, {name} came close to its best most often in the search: {share}."
 
     def _warn(self, left: Sequence[Standing]) -> str:
         """Which of the options that are left fail at times, and which options are to be avoided."""
@@ -438,9 +439,9 @@ class _AgainstControl(_Sentences):
         first, control = visible(rows[0].level), visible(self._control.level)
         if len(rows) == 1:
             return f"Use {first}: {self._score(rows[0])}. It is better than {control} {self._lead(rows[0])}."
-        each = ", ".join(f"{visible(row.level)} {self._lead(row)}" for row in rows)
-        best = f"Use {first}: {self._score(rows[0])}, the highest mean of those that are better than {control}"
-        return f"{best}. They are {each}, and were not compared with each other."
+        best = f"Use {first}: {self._score(rows[0])}, better than {control} {self._lead(rows[0])}"
+        others = ", ".join(f"{visible(row.level)} {self._lead(row)}" for row in rows[1:])
+        return f"{best}. Better than {control}, too: {others}; they were not compared with each other."
 
     def _lead(self, row: Standing) -> str:
         """`by 0.0031 [0.0010, 0.0052]`: how far an option is ahead of the control."""

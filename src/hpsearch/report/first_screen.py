@@ -83,7 +83,8 @@ def standings_table(findings: Findings) -> Table:
     better = "Lower" if metric.lower_is_better else "Higher"
     typical = any(row.typical != row.mean for row in rows if math.isfinite(row.mean))
     left_out = " Means are of the seeds that trained; the order is that of all seeds." if typical else ""
-    caption = f"{better} is better. {how_compared(findings)}{left_out}"
+    shared = " Differences are of the seeds that both have." if apart else ""
+    caption = f"{better} is better. {how_compared(findings)}{shared}{left_out}"
     return _table(columns, caption, len(rows))
 
 
@@ -99,10 +100,11 @@ def tuning_table(findings: Findings) -> Table | None:
         ("untuned", [_searched(design, row.untuned) for row in rows]),
         (f"after {MORE_TRIALS} trials", [_searched(design, row.after_more) for row in rows]),
         (f"trials within {near}", [percent(row.good) for row in rows]),
-        ("they lie in", [_main(row) for row in rows]),
+        ("good range", [_main(row) for row in rows]),
         ("chosen recipe", [_recipe(findings, row) for row in rows]),
     ]
-    return _table(columns, "How easy each is to tune, by the search.", len(rows), wide=("they lie in", "chosen recipe"))
+    caption = "How easy each is to tune, by the search; untuned is one training of the default recipe."
+    return _table(columns, caption, len(rows), wide=("good range", "chosen recipe"))
 
 
 def recipe_command(findings: Findings) -> list[Block]:

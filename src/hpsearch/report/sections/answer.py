@@ -40,10 +40,10 @@ def answer(findings: Findings) -> Section:
     tuning = tuning_table(findings)
     blocks: list[Block] = [
         Answers((Sentence(head.status, head.sentence),), lead=True),
-        Beside((first.standings, *figure_blocks(findings, (STANDINGS,)))),
-        *([tuning, *recipe_command(findings)] if tuning is not None else []),
         *first.next_step,
         Text(f"Cost: {head.cost}.", "note"),
+        Beside((first.standings, *figure_blocks(findings, (STANDINGS,)))),
+        *([tuning, *recipe_command(findings)] if tuning is not None else []),
     ]
     said = [Sentence(each.status, each.sentence) for each in findings.answers if each.status != SCOPE]
     scope = [Text(each.sentence, "note") for each in findings.answers if each.status == SCOPE]
