@@ -9,7 +9,7 @@ from typing import Any
 from hpsearch.analysis.across_data_sets import FEWEST_DATA_SETS, AcrossDataSets, OptionAcross
 from hpsearch.analysis.comparison.verdict import State
 from hpsearch.analysis.findings import Findings
-from hpsearch.formatting import capital, number_of, show_coverage, visible
+from hpsearch.formatting import number_of, show_coverage, visible
 from hpsearch.report import page as pages
 from hpsearch.report.blocks import ALPHA, DASH, Answers, Beside, Block, Report, Section, Sentence, Table, Text, table
 from hpsearch.report.export import json_text
@@ -17,7 +17,7 @@ from hpsearch.report.figures.catalog import STANDINGS
 from hpsearch.report.figures.render import figure_blocks
 from hpsearch.report.figures.style import short_names
 from hpsearch.report.first_screen import FirstScreen
-from hpsearch.report.levels import VERDICTS, against_control
+from hpsearch.report.levels import VERDICTS, against_control, factor_title
 from hpsearch.report.number_format import format_like, p_value
 from hpsearch.report.write import replace_report, with_figures
 from hpsearch.store.atomic_files import slug
@@ -57,8 +57,7 @@ def compose(across: AcrossDataSets, pages_of: dict[str, str]) -> Report:
         Section("ranks", "Ranks over data sets", "Ranks", _ranks(across)),
     )
     pictures = tuple(picture for section in sections for picture in pages.pictures_of(section.blocks))
-    factor = capital(design.options) if design.title.strip().isalpha() else visible(design.title)
-    title = f"{factor} on {number_of(count, 'data set')}"
+    title = f"{factor_title(design)} on {number_of(count, 'data set')}"
     return Report(title, f"Report of the comparison {visible(across.name)}", sections, pictures)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hpsearch.analysis.comparison.verdict import ClaimKind, State
 from hpsearch.analysis.evidence import ConfirmRow, Design, TrialRow
 from hpsearch.analysis.findings import Findings, Pair
-from hpsearch.formatting import plural, show_like, show_number, visible
+from hpsearch.formatting import capital, plural, show_like, show_number, visible
 from hpsearch.records import Status
 from hpsearch.report.blocks import DASH
 from hpsearch.report.figures.style import Look, look, short, short_names
@@ -115,6 +115,11 @@ def level_series(findings: Findings, length: int = 26) -> list[Series]:
     names = [level.name for level in findings.evidence.design.levels]
     labels, looks = short_names(names, length), {name: look(place) for place, name in enumerate(names)}
     return [Series(name, labels[name], looks[name]) for name in drawn_levels(findings)]
+
+
+def factor_title(design: Design) -> str:
+    """What is compared, as the title of a page has it: `Optimizers`."""
+    return capital(design.options) if design.title.strip().isalpha() else visible(design.title)
 
 
 def score_name(design: Design, part: str = "") -> str:

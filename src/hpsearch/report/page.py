@@ -8,11 +8,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hpsearch.analysis.findings import Findings
-from hpsearch.formatting import capital, visible
+from hpsearch.formatting import visible
 from hpsearch.report.blocks import Answers, Beside, Block, Fold, Gallery, Picture, Report, Section, Sentence
 from hpsearch.report.figures import render as rendering
 from hpsearch.report.figures.mechanism import Theory
 from hpsearch.report.first_screen import FirstScreen
+from hpsearch.report.levels import factor_title
 from hpsearch.report.sections.answer import answer
 from hpsearch.report.sections.appendix import appendix
 from hpsearch.report.sections.budget import budget
@@ -56,8 +57,7 @@ def compose(findings: Findings, theory: Theory | None = None) -> Report:
     )
     first, *others = (part for part in parts if part is not None)
     sections = (first, *(replace(part, folded=findings.headline is not None) for part in others))
-    factor = capital(plan.options) if plan.title.strip().isalpha() else visible(plan.title)
-    title = f"{factor} on {visible(plan.data)}" if len(plan.levels) > 1 else visible(plan.name)
+    title = f"{factor_title(plan)} on {visible(plan.data)}" if len(plan.levels) > 1 else visible(plan.name)
     what = "table" if plan.is_foreign else "sweep"
     pictures = tuple(picture for section in sections for picture in pictures_of(section.blocks))
     return Report(title, f"Report of the {what} {visible(plan.name)}", sections, pictures)
