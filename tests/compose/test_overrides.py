@@ -121,6 +121,19 @@ def test_all_unreadable_overrides_are_reported_at_once(problems):
         ("search.choose.optimiser=[sgd]", "search.choose.optimiser is not a key: did you mean optimizer?"),
         ("optmizer=sgd", "optmizer is not a key: did you mean optimizer=sgd?"),
         ("n_trials=5", "n_trials is not a key: did you mean search.trials?"),
+        ("num_samples=5", "num_samples is not a key: did you mean search.trials?"),
+        ("storage=a.db", "storage is not a key: did you mean tracking.uri?"),
+        ("sampler=TPESampler", "sampler is not a key: did you mean search=tpe?"),
+        ("method=bayes", "method is not a key: did you mean search=tpe?"),
+        (
+            "direction=maximize",
+            "direction is not a key: search.metric knows which way is better, so no direction is given",
+        ),
+        (
+            "search.mode=max",
+            "search.mode is not a key of search=random: search.metric knows which way is better, so no direction is "
+            "given",
+        ),
         ("lr=0.1", "lr is not a key: did you mean optimizer.lr?"),
         ("epoch=5", "epoch is not a key: did you mean training.epochs?"),
         (
@@ -215,6 +228,7 @@ def test_a_word_of_another_program_stands_for_a_key_or_an_option_that_there_is()
         group, dot, name = key.partition(".")
         assert not dot or any(name in {f.name for f in fields(kind)} for kind in KINDS[group].values())
     known = {group: {path.stem for path in (conf_dir() / group).glob("*.yaml")} for group in KINDS}
+    assert all(home_of(word) is None for word in synonyms.NEEDLESS)
     assert set(synonyms.GROUPS.values()) <= KINDS.keys()
     for group, options in synonyms.OPTIONS.items():
         assert set(options.values()) <= known[group]

@@ -14,7 +14,7 @@ from hpsearch.config.bounds import require, shown
 from hpsearch.config.conversion import build, fingerprinted_tree, nearest, to_tree
 from hpsearch.config.model import CustomModel
 from hpsearch.config.option import Option
-from hpsearch.config.synonyms import meant_key
+from hpsearch.config.synonyms import meant_key, needless
 from hpsearch.config.training import CustomLoss
 from hpsearch.errors import ConfigError
 
@@ -226,9 +226,9 @@ def suggestion(key: str) -> str | None:
 
 
 def _synonym(key: str) -> str:
-    """The suggestion for a word of another program; empty if unknown."""
+    """The suggestion for a word of another program, or why it is not needed; empty if unknown."""
     meant = meant_key(key)
-    return f"did you mean {meant}?" if meant else ""
+    return f"did you mean {meant}?" if meant else needless(key) or ""
 
 
 def _options_having(group: str, key: str) -> str:

@@ -5,11 +5,16 @@ from collections.abc import Iterable, Mapping
 from hpsearch.config.conversion import nearest
 
 _KEYS_BY_MEANING = {
-    "search.trials": "n_trials num_trials max_trials num_samples n_iter hydra.sweeper.n_trials",
+    "search.trials": "n_trials num_trials max_trials num_samples n_iter run_cap count max_evals hydra.sweeper.n_trials",
+    "search.metric": "objective scoring hydra.sweeper.direction",
+    "search.space": "param_space search_space param_distributions param_grid parameters hydra.sweeper.params",
+    "search.startup": "n_startup_trials n_initial_points",
+    "search.pruner": "early_terminate",
+    "search.rungs": "min_resource grace_period min_iter",
     "optimizer.lr": "learning_rate",
     "regularization.weight_decay": "weight_decay wd l2",
     "regularization.dropout": "dropout_rate",
-    "training.epochs": "n_epochs num_epochs max_epochs",
+    "training.epochs": "n_epochs num_epochs max_epochs max_t max_resource",
     "training.batch_size": "bs batch batchsize",
     "training.patience": "early_stopping",
     "training.clip_norm": "grad_clip clip",
@@ -19,15 +24,23 @@ _KEYS_BY_MEANING = {
     "evaluation.folds": "k cv n_folds n_splits",
     "evaluation.val": "val_size val_split validation_split",
     "data.test": "test_size",
-    "execution.workers": "n_jobs jobs num_workers n_workers hydra.launcher.n_jobs",
+    "execution.workers": "n_jobs jobs num_workers n_workers max_concurrent max_concurrent_trials hydra.launcher.n_jobs",
     "seed": "random_state random_seed",
-    "name": "study_name experiment_name run_name hydra.job.name hydra.sweeper.study_name",
-    "tracking.uri": "storage tracking_uri mlflow_uri",
-    "tracking.directory": "output_dir hydra.run.dir hydra.sweep.dir",
+    "name": "study_name experiment_name run_name project hydra.job.name hydra.sweeper.study_name",
+    "tracking.uri": "storage tracking_uri mlflow_uri hydra.sweeper.storage",
+    "tracking.directory": "output_dir storage_path local_dir log_dir hydra.run.dir hydra.sweep.dir",
 }
 
 KEYS: Mapping[str, str] = {word: key for key, words in _KEYS_BY_MEANING.items() for word in words.split()}
-"""Keys by their names in Hydra, Optuna, Ray Tune, scikit-learn, Keras and Lightning."""
+"""Keys by their names in Hydra, Optuna, Ray Tune, Weights & Biases, scikit-learn, Keras and Lightning."""
+
+_NEEDLESS_BY_REASON = {
+    "search.metric knows which way is better, so no direction is given": "direction directions mode goal maximize",
+    "the same command again resumes a sweep, so nothing is given for it": "load_if_exists resume restore",
+}
+
+NEEDLESS: Mapping[str, str] = {word: why for why, words in _NEEDLESS_BY_REASON.items() for word in words.split()}
+"""Keys of other programs for which there is nothing to set, each with the reason."""
 
 _GROUPS_BY_MEANING = {
     "data": "dataset",
@@ -39,7 +52,7 @@ _GROUPS_BY_MEANING = {
     "activation": "nonlinearity",
     "norm": "normalization",
     "regularization": "regularizer",
-    "search": "sampler",
+    "search": "sampler search_alg method hydra.sweeper.sampler",
 }
 
 GROUPS: Mapping[str, str] = {word: key for key, words in _GROUPS_BY_MEANING.items() for word in words.split()}
@@ -81,7 +94,11 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("loo", "leave_one_out"), "loocv"),
         **dict.fromkeys(("split", "train_test_split"), "holdout"),
     },
-    "search": {"bayes": "tpe", "bayesian": "tpe", "optuna": "tpe", "sobol": "qmc", "halton": "qmc", "grid": "random"},
+    "search": {
+        **dict.fromkeys(("bayes", "bayesian", "bayesopt", "optuna", "hyperopt", "bohb", "tpesampler"), "tpe"),
+        **dict.fromkeys(("sobol", "halton", "qmcsampler"), "qmc"),
+        **dict.fromkeys(("grid", "gridsampler", "randomsampler"), "random"),
+    },
 }
 """For each group, its options by their names in other programs."""
 
@@ -90,6 +107,11 @@ def meant_key(word: str) -> str | None:
     """The key or group for a word of another program, ignoring case and hyphens; None if unknown."""
     plain = _plain(word)
     return KEYS.get(plain) or GROUPS.get(plain)
+
+
+def needless(word: str) -> str | None:
+    """Why a key of another program has no counterpart here, ignoring case and hyphens; None if it is not known."""
+    return NEEDLESS.get(_plain(word))
 
 
 def meant_option(group: str, word: str) -> str | None:
