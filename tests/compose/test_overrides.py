@@ -129,11 +129,6 @@ def test_all_unreadable_overrides_are_reported_at_once(problems):
             "direction=maximize",
             "direction is not a key: search.metric knows which way is better, so no direction is given",
         ),
-        (
-            "search.mode=max",
-            "search.mode is not a key of search=random: search.metric knows which way is better, so no direction is "
-            "given",
-        ),
         ("lr=0.1", "lr is not a key: did you mean optimizer.lr?"),
         ("epoch=5", "epoch is not a key: did you mean training.epochs?"),
         (

@@ -9,7 +9,7 @@ from tests.complete_config import PLAIN
 
 OWN_DATA = ("csv", "npz")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
-SCHEDULES = ("constant", "step", "exponential", "cosine", "plateau")
+SCHEDULES = ("constant", "step", "exponential", "linear", "cosine", "warm_restarts", "one_cycle", "plateau")
 EVALUATIONS = ("holdout", "kfold", "stratified_kfold", "repeated_kfold", "loocv", "truth_table")
 INF, NAN = math.inf, math.nan
 FINAL = PLAIN["final"]
@@ -97,7 +97,18 @@ REFUSED = [
         for kind in ("step", "exponential")
         for value in (0.0, 1.5)
     ),
-    *(("schedule", "cosine", "floor", value, "must lie in [0, 1]") for value in (-0.1, 1.1)),
+    *(
+        ("schedule", kind, "floor", value, "must lie in [0, 1]")
+        for kind in ("linear", "cosine", "warm_restarts")
+        for value in (-0.1, 1.1)
+    ),
+    *(("schedule", "warm_restarts", key, 0, "must be >= 1") for key in ("period", "period_mult")),
+    *(("schedule", "one_cycle", "pct_start", value, "must lie between 0 and 1") for value in (0.0, 1.0)),
+    *(
+        ("schedule", "one_cycle", key, value, "must lie in [1, inf)")
+        for key in ("div_factor", "final_div_factor")
+        for value in (0.5, INF)
+    ),
     *(("schedule", "plateau", "factor", value, "must lie in (0, 1)") for value in (0.0, 1.0)),
     ("schedule", "plateau", "patience", -1, "must be >= 0"),
     *(

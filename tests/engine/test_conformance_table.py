@@ -43,6 +43,9 @@ SCHEDULES = (
     {"kind": "step", "every": 7, "gamma": 0.6},
     {"kind": "exponential", "gamma": 0.97},
     {"kind": "cosine", "floor": 0.1, "warmup_epochs": 3.0},
+    {"kind": "linear", "floor": 0.1},
+    {"kind": "warm_restarts", "period": 3, "period_mult": 2},
+    {"kind": "one_cycle", "pct_start": 0.4, "div_factor": 10, "final_div_factor": 100},
     {"kind": "plateau", "patience": 0, "factor": 0.7},
     {"kind": "plateau", "patience": 2, "factor": 0.5, "warmup_epochs": 0.5},
 )

@@ -55,6 +55,9 @@ SCHEDULES = (
     {"kind": "step", "every": 2, "gamma": 0.3},
     {"kind": "exponential", "gamma": 0.7},
     {"kind": "cosine", "floor": 0.1},
+    {"kind": "linear", "floor": 0.1},
+    {"kind": "warm_restarts", "period": 1},
+    {"kind": "one_cycle", "final_div_factor": 100},
 )
 LOSSES = (
     ("multiclass", {"kind": "cross_entropy"}, 3),

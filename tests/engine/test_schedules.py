@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from hpsearch.config.training import CosineSchedule, ExponentialSchedule, PlateauSchedule, Schedule, StepSchedule
+from hpsearch.config.training import (
+    CosineSchedule,
+    ExponentialSchedule,
+    LinearSchedule,
+    OneCycleSchedule,
+    PlateauSchedule,
+    Schedule,
+    StepSchedule,
+    WarmRestarts,
+)
 from hpsearch.engine.schedules import multiplier, plateau_factor, recorded_factors
 
 EPOCHS, STEPS = 6, 5
@@ -47,6 +56,47 @@ def test_cosine_equals_torch_stepped_after_each_minibatch():
     expected = torch_rates(lambda o: lr_scheduler.CosineAnnealingLR(o, EPOCHS * STEPS, eta_min=0.1), EPOCHS * STEPS)
     actual = [multiplier(schedule, step, STEPS, EPOCHS) for step in range(EPOCHS * STEPS)]
     assert actual == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.2])
+def test_linear_equals_torch_stepped_after_each_minibatch(floor):
+    schedule = LinearSchedule(kind="linear", warmup_epochs=0, floor=floor)
+    steps = EPOCHS * STEPS
+    expected = torch_rates(lambda o: lr_scheduler.LinearLR(o, 1.0, floor, steps), steps)
+    assert [multiplier(schedule, step, STEPS, EPOCHS) for step in range(steps)] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("pct_start", [0.01, 0.3, 0.5, 0.99])
+@pytest.mark.parametrize(("steps", "epochs"), [(5, 6), (1, 3), (7, 1)])
+def test_one_cycle_equals_torch(pct_start, steps, epochs):
+    schedule = OneCycleSchedule(
+        kind="one_cycle", warmup_epochs=0, pct_start=pct_start, div_factor=20, final_div_factor=500
+    )
+    expected = torch_rates(
+        lambda o: lr_scheduler.OneCycleLR(
+            o, 1.0, steps * epochs, pct_start=pct_start, div_factor=20, final_div_factor=500, cycle_momentum=False
+        ),
+        steps * epochs - 1,  # torch's scheduler has no step after the last
+    )
+    actual = [multiplier(schedule, step, steps, epochs) for step in range(steps * epochs)]
+    assert actual[:-1] == pytest.approx(expected, rel=1e-9)
+    assert actual[-1] == pytest.approx(1 / 20 / 500)
+
+
+def test_one_cycle_of_a_single_step_is_at_its_end():
+    schedule = OneCycleSchedule(kind="one_cycle", warmup_epochs=0, pct_start=0.3, div_factor=20, final_div_factor=500)
+    assert multiplier(schedule, 0, 1, 1) == pytest.approx(1 / 20 / 500)
+
+
+@pytest.mark.parametrize(("period", "mult"), [(1, 1), (1, 2), (2, 3), (9, 1)])
+def test_warm_restarts_equal_torch_stepped_by_fractions_of_an_epoch(period, mult):
+    schedule = WarmRestarts(kind="warm_restarts", warmup_epochs=0, period=period, period_mult=mult, floor=0.1)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, period, mult, eta_min=0.1)
+    for step in range(12 * STEPS):
+        scheduler.step(step / STEPS)
+        expected = optimizer.param_groups[0]["lr"]
+        assert multiplier(schedule, step, STEPS, 12) == pytest.approx(expected, rel=1e-9), step
 
 
 def test_warm_up_is_linear_and_may_end_within_an_epoch():

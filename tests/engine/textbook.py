@@ -153,7 +153,7 @@ def row_losses(config: Config, z: torch.Tensor, t: torch.Tensor, classes: int) -
     }[loss.kind]()
 
 
-def lr_multiplier(config: Config, step: int, steps: int) -> float:
+def lr_multiplier(config: Config, step: int, steps: int) -> float:  # noqa: PLR0911 - one a schedule
     s, epoch = config.schedule, step // steps
     warm = 1.0 if s.warmup_epochs == 0 else min(1.0, (step + 1) / (s.warmup_epochs * steps))
     if s.kind == "step":
@@ -163,6 +163,21 @@ def lr_multiplier(config: Config, step: int, steps: int) -> float:
     if s.kind == "cosine":
         angle = math.pi * step / (steps * config.training.epochs)
         return warm * (s.floor + (1 - s.floor) * 0.5 * (1 + math.cos(angle)))
+    if s.kind == "linear":
+        done = step / (steps * config.training.epochs)
+        return warm * (s.floor * done + 1 - done)
+    if s.kind == "warm_restarts":
+        since, length = step, s.period * steps
+        while since >= length:
+            since, length = since - length, length * s.period_mult
+        return warm * (s.floor + (1 - s.floor) * math.cos(math.pi * since / length / 2) ** 2)
+    if s.kind == "one_cycle":
+        total, low = steps * config.training.epochs, 1 / s.div_factor
+        peak = s.pct_start * total - 1
+        if step <= peak:
+            return warm * (low + (1 - low) * math.sin(math.pi * step / peak / 2) ** 2)
+        end, angle = low / s.final_div_factor, math.pi * (step - peak) / (total - 1 - peak) / 2
+        return warm * (end + (1 - end) * math.cos(angle) ** 2)
     return warm
 
 

@@ -81,6 +81,8 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         "cosine_annealing": "cosine",
         "exp": "exponential",
         "reduce_on_plateau": "plateau",
+        **dict.fromkeys(("sgdr", "cosine_warm_restarts", "cosine_restarts"), "warm_restarts"),
+        **dict.fromkeys(("onecycle", "1cycle"), "one_cycle"),
         "none": "constant",
     },
     "loss": {

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.bounds import IMPORT_PATH, NOT_NEGATIVE, POSITIVE, at_least, require_kwargs, within
+from hpsearch.config.bounds import (
+    BETWEEN_0_AND_1,
+    IMPORT_PATH,
+    NOT_NEGATIVE,
+    POSITIVE,
+    at_least,
+    require_kwargs,
+    within,
+)
 from hpsearch.config.option import Option, OptionGroup, recipe_group
 
 
@@ -78,6 +86,31 @@ class CosineSchedule(Schedule):
     """Cosine decay of the learning rate to `floor` times its value, over all epochs (Loshchilov & Hutter, 2017)."""
 
     floor: Annotated[float, within("[0, 1]"), "share of the learning rate that is left at the end"]
+
+
+@dataclass(kw_only=True, slots=True)
+class LinearSchedule(Schedule):
+    """Linear decay of the learning rate to `floor` times its value, over all epochs."""
+
+    floor: Annotated[float, within("[0, 1]"), "share of the learning rate that is left at the end"]
+
+
+@dataclass(kw_only=True, slots=True)
+class WarmRestarts(Schedule):
+    """Cosine decay to `floor` times the learning rate in cycles that start anew (Loshchilov & Hutter, 2017)."""
+
+    period: Annotated[int, at_least(1), "epochs of the first cycle"]
+    period_mult: Annotated[int, at_least(1), "how many times as long each cycle is as the one before"]
+    floor: Annotated[float, within("[0, 1]"), "share of the learning rate that is left at the end of a cycle"]
+
+
+@dataclass(kw_only=True, slots=True)
+class OneCycleSchedule(Schedule):
+    """Up to the learning rate and down again over all epochs (Smith & Topin, 2018); momentum stays as it is."""
+
+    pct_start: Annotated[float, BETWEEN_0_AND_1, "share of the steps in which the learning rate rises"]
+    div_factor: Annotated[float, within("[1, inf)"), "how many times smaller than optimizer.lr it starts"]
+    final_div_factor: Annotated[float, within("[1, inf)"), "how many times smaller than at the start it ends"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -158,7 +191,8 @@ GROUPS = (
     recipe_group(
         name="schedule", confounds=True,
         kinds={
-            "constant": Schedule, "step": StepSchedule, "exponential": ExponentialSchedule, "cosine": CosineSchedule,
+            "constant": Schedule, "step": StepSchedule, "exponential": ExponentialSchedule, "linear": LinearSchedule,
+            "cosine": CosineSchedule, "warm_restarts": WarmRestarts, "one_cycle": OneCycleSchedule,
             "plateau": PlateauSchedule,
         },
     ),

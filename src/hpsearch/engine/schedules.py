@@ -6,14 +6,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpsearch.config import Config
-from hpsearch.config.training import CosineSchedule, ExponentialSchedule, PlateauSchedule, Schedule, StepSchedule
+from hpsearch.config.training import (
+    CosineSchedule,
+    ExponentialSchedule,
+    LinearSchedule,
+    OneCycleSchedule,
+    PlateauSchedule,
+    Schedule,
+    StepSchedule,
+    WarmRestarts,
+)
 
 
 def multiplier(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:
     """Return the factor of the learning rate at one step: warm-up and schedule, without plateau reductions.
 
     Warm-up and schedule run on the same clock and multiply (Goyal et al., 2017): `step` and `exponential` change at the
-    start of an epoch, `cosine` at each step.
+    start of an epoch, the others at each step.
 
     Args:
         schedule: The schedule.
@@ -87,15 +96,31 @@ def _warm_up(schedule: Schedule, epochs_done: float) -> float:
     return min(1.0, epochs_done / schedule.warmup_epochs) if schedule.warmup_epochs > 0 else 1.0
 
 
-def _decay(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:
-    epoch = step // steps_per_epoch
+def _decay(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: PLR0911 - one a schedule
+    epoch, steps = step // steps_per_epoch, steps_per_epoch * epochs
     match schedule:
         case StepSchedule():
             return schedule.gamma ** (epoch // schedule.every)
         case ExponentialSchedule():
             return schedule.gamma**epoch
         case CosineSchedule():
-            done = step / (steps_per_epoch * epochs)
-            return schedule.floor + (1 - schedule.floor) * (1 + math.cos(math.pi * done)) / 2
+            return _cosine(1.0, schedule.floor, step / steps)
+        case WarmRestarts():
+            first, period = 0, schedule.period  # of the cycle, in epochs
+            while epoch >= first + period:
+                first, period = first + period, period * schedule.period_mult
+            return _cosine(1.0, schedule.floor, (step / steps_per_epoch - first) / period)
+        case OneCycleSchedule():
+            start, top = 1 / schedule.div_factor, schedule.pct_start * steps - 1  # top: of the highest rate
+            if step < top:
+                return _cosine(start, 1.0, step / top)
+            return _cosine(1.0, start / schedule.final_div_factor, (step - top) / (steps - 1 - top))
+        case LinearSchedule():
+            return 1 - (1 - schedule.floor) * step / steps
         case _:
             return 1.0
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    """The value after a share of half a cosine from start to end."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
