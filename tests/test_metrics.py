@@ -1,5 +1,7 @@
 """Metrics against scikit-learn and scipy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,6 @@ from sklearn import metrics as sklearn_metrics
 
 from hpsearch import metrics
 from hpsearch.config import ConfigError
-from hpsearch.records import Task
 from hpsearch.scoring.evaluate import available, search_metric
 from hpsearch.statistics.intervals import resampled_error, standard_error
 
@@ -93,10 +94,14 @@ def test_resampled_error_of_a_worked_example():
         ("binary", "bce", "cross_entropy", "cross_entropy"),
         ("multiclass", "mse", "macro_f1", "macro_f1"),
         ("regression", "mae", "r2", "r2"),
+        ("multiclass", "mse", "accuracy@2", "accuracy@2"),
+        ("multiclass", "mse", "recall@class 2", "recall@class 2"),
+        ("regression", "mse", "pinball@0.9", "pinball@0.9"),
+        ("regression", "mse", "gamma_deviance", "gamma_deviance"),
     ],
 )
-def test_the_metric_of_the_search(task, loss, metric, expected, make_config):
-    assert search_metric(make_config(loss=loss, search={"metric": metric}), Task(task)).name == expected
+def test_the_metric_of_the_search(task, loss, metric, expected, make_config, make_rows):
+    assert search_metric(make_config(loss=loss, search={"metric": metric}), make_rows(task=task)).name == expected
 
 
 @pytest.mark.parametrize(
@@ -107,16 +112,63 @@ def test_the_metric_of_the_search(task, loss, metric, expected, make_config):
         ("multiclass", "bce", "cross_entropy"),
         ("multiclass", "cross_entropy", "recall"),
         ("binary", "mse", "brier"),
+        ("regression", "mse", "recall@3"),
+        ("binary", "mse", "pinball@0.9"),
     ],
 )
-def test_a_metric_that_does_not_exist_here_is_refused(task, loss, metric, make_config):
+def test_a_metric_that_does_not_exist_here_is_refused(task, loss, metric, make_config, make_rows):
     with pytest.raises(ConfigError, match=f"search.metric must be one of auto, .* loss {loss}, got '{metric}'"):
-        search_metric(make_config(loss=loss, search={"metric": metric}), Task(task))
+        search_metric(make_config(loss=loss, search={"metric": metric}), make_rows(task=task))
 
 
-def test_a_metric_is_computed_where_it_is_asked_for(make_config):
-    names = {metric.name for metric in available(make_config(search={"metric": "mcc"}), Task.MULTICLASS)}
-    assert names == {"accuracy", "cross_entropy", "macro_f1", "mcc"}
+@pytest.mark.parametrize("metric", ["mcc", "f1@class 1"])
+def test_a_metric_is_computed_where_it_is_asked_for(metric, make_config, make_rows):
+    names = {each.name for each in available(make_config(search={"metric": metric}), make_rows())}
+    assert names == {"accuracy", "cross_entropy", "macro_f1", metric}
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ("accuracy@1", "must give a K of 2 or more, as accuracy@3 does, got 'accuracy@1': did you mean accuracy?"),
+        ("accuracy@fraud", "must give a K of 2 or more, as accuracy@3 does, got 'accuracy@fraud'"),
+        ("pinball@1", "must give a quantile between 0 and 1, as pinball@0.9 does, got 'pinball@1'"),
+        ("pinball@high", "must give a quantile between 0 and 1, as pinball@0.9 does, got 'pinball@high'"),
+        ("loss", "must be one of auto, accuracy, .*, accuracy@K, .*, got 'loss'"),
+        ("recall@", "must be one of auto, accuracy, .*, accuracy@K, .*, got 'recall@'"),
+        ("mcc@3", "must be one of auto, accuracy, .*, accuracy@K, .*, got 'mcc@3'"),
+        ("f1_macro", ".*, got 'f1_macro': did you mean macro_f1?"),
+        ("micro_f1", ".*, got 'micro_f1': did you mean accuracy?"),
+        ("neg_log_loss", ".*, got 'neg_log_loss': did you mean cross_entropy?"),
+        ("top_5_accuracy", ".*, got 'top_5_accuracy': did you mean accuracy@5?"),
+    ],
+)
+def test_a_word_that_is_no_metric_is_refused_with_the_rule_or_what_is_meant(given, rule, make_config):
+    with pytest.raises(ConfigError, match=f"^search.metric {rule.replace('?', '[?]')}"):
+        make_config(search={"metric": given})
+
+
+@pytest.mark.parametrize(
+    ("metric", "refusal"),
+    [
+        (
+            "recall@class9",
+            "search.metric=recall@class9 must name a class of data=digits, one of class 0, class 1, class 2",
+        ),
+        ("accuracy@3", "search.metric=accuracy@3 is 1 by definition: data=digits has 3 classes"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_the_classes_is_refused(metric, refusal, make_config, make_rows):
+    with pytest.raises(ConfigError, match=refusal):
+        search_metric(make_config(search={"metric": metric}), make_rows())
+
+
+@pytest.mark.parametrize(("metric", "least"), [("poisson_deviance", ">= 0"), ("gamma_deviance", "> 0")])
+def test_a_deviance_of_targets_that_it_is_not_defined_for_is_refused(metric, least, make_config, make_rows):
+    rows = make_rows(task="regression")
+    lowest = replace(rows, targets=rows.targets - rows.targets.min() - (1 if least == ">= 0" else 0))
+    with pytest.raises(ConfigError, match=f"search.metric={metric} is defined for targets {least}, and the lowest"):
+        search_metric(make_config(loss="mse", search={"metric": metric}), lowest)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +204,8 @@ OF_CLASSES = {
     metrics.WEIGHTED_F1: lambda y, p: sklearn_metrics.f1_score(y, p, average="weighted", zero_division=0),
     metrics.MCC: sklearn_metrics.matthews_corrcoef,
     metrics.KAPPA: sklearn_metrics.cohen_kappa_score,
+    metrics.MACRO_PRECISION: lambda y, p: sklearn_metrics.precision_score(y, p, average="macro", zero_division=0),
+    metrics.MACRO_RECALL: lambda y, p: sklearn_metrics.recall_score(y, p, average="macro", zero_division=0),
 }
 OF_TWO = {
     metrics.F1: lambda y, p: sklearn_metrics.f1_score(y, p, zero_division=0),
@@ -240,6 +294,65 @@ def test_root_mean_squares_and_shares_of_targets_equal_scikit_learn():
     np.testing.assert_allclose(pooled(metrics.RMSE, predictions, truth, 3), expected)
     shares_of = [sklearn_metrics.mean_absolute_percentage_error(truth, each) for each in predictions]
     np.testing.assert_allclose(metrics.MAPE.rows(predictions, truth).mean(axis=1), shares_of)
+
+
+OF_ONE = {
+    "precision": sklearn_metrics.precision_score,
+    "recall": sklearn_metrics.recall_score,
+    "f1": sklearn_metrics.f1_score,
+}
+
+
+@pytest.mark.parametrize("base", OF_ONE)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(6, 60), classes=st.integers(2, 5), parts=st.integers(1, 4))
+def test_metrics_at_a_class_equal_scikit_learn(base, seed, n, classes, parts):
+    outputs, labels = outputs_and_labels(seed, n, classes)
+    names = ["a", ">50K", "c@1", "d/e", "f"][:classes]
+    for at, name in enumerate(names):
+        metric = metrics.metric_of(f"{base}@{name}", class_names=names)
+        values = [
+            OF_ONE[base](labels, each.argmax(axis=-1), labels=[at], average="macro", zero_division=0)
+            for each in outputs
+        ]
+        np.testing.assert_allclose(pooled(metric, outputs, labels, parts), values, atol=1e-12)
+
+
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(6, 60), classes=st.integers(3, 6), k=st.integers(2, 4))
+def test_the_accuracy_among_the_k_most_probable_classes_equals_scikit_learn(seed, n, classes, k):
+    outputs, labels = outputs_and_labels(seed, n, classes)
+    metric = metrics.metric_of(f"accuracy@{min(k, classes - 1)}")
+    expected = [sklearn_metrics.top_k_accuracy_score(labels, each, k=min(k, classes - 1)) for each in outputs]
+    np.testing.assert_allclose(metric.rows(outputs, labels).mean(axis=1), expected)
+
+
+def test_of_equal_outputs_the_first_classes_are_the_most_probable():
+    rows = metrics.metric_of("accuracy@2").rows(np.zeros((1, 3, 3)), np.arange(3))
+    assert rows.tolist() == [[1.0, 1.0, 0.0]]
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+def test_the_pinball_loss_equals_scikit_learn(quantile):
+    draw = np.random.default_rng(0)
+    truth, predictions = draw.normal(size=(30, 2)), draw.normal(size=(2, 30, 2))
+    metric = metrics.metric_of(f"pinball@{quantile}")
+    expected = [sklearn_metrics.mean_pinball_loss(truth, each, alpha=quantile) for each in predictions]
+    np.testing.assert_allclose(metric.rows(predictions, truth).mean(axis=1), expected)
+
+
+def test_deviances_equal_scikit_learn():
+    draw = np.random.default_rng(0)
+    counts, predictions = draw.poisson(1.0, (40, 1)).astype(float), draw.gamma(2.0, size=(2, 40, 1))
+    assert counts.min() == 0
+    expected = [sklearn_metrics.mean_poisson_deviance(counts, each) for each in predictions]
+    np.testing.assert_allclose(metrics.POISSON_DEVIANCE.rows(predictions, counts).mean(axis=1), expected)
+    sizes = draw.gamma(2.0, size=(40, 1))
+    expected = [sklearn_metrics.mean_gamma_deviance(sizes, each) for each in predictions]
+    np.testing.assert_allclose(metrics.GAMMA_DEVIANCE.rows(predictions, sizes).mean(axis=1), expected)
+
+
+def test_a_deviance_of_predictions_below_0_is_finite_and_counts_them_as_the_smallest():
+    none = metrics.POISSON_DEVIANCE.rows(np.array([[[-1.0], [0.0]]]), np.array([[2.0], [0.0]]))
+    np.testing.assert_allclose(none, [[2 * (2 * np.log(2 / 2.0**-52) - 2), 0.0]], atol=1e-12)
 
 
 @pytest.mark.parametrize("metric", [one for one in metrics.SEARCHED if one.pooling is not None], ids=str)

@@ -1,13 +1,15 @@
 """The metrics: their names, directions, formulas and bounds. A new metric is added only here.
 
+Some have a parameter after an `@`: `accuracy@3`, `recall@fraud`, `pinball@0.9`.
+
 E epochs, n rows, C outputs, T targets. Formulas use float64, for all epochs of a fit at once. Their outputs are those
 of the network, (E, n, C), or for regression predictions in the units of the targets, (E, n, T); their targets are
 labels (n,) or values (n, T).
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -47,6 +49,9 @@ class Metric:
         is_share: Whether it is a share of correct rows, with binomial errors.
         needs_probabilities: Whether outputs must be logits of class probabilities.
         two_classes: Whether it is about the second of two classes, and not defined for more.
+        of_class: The class that it is about; None unless its name has one.
+        beyond: Number of classes that there must be more of.
+        lowest_target: The lowest target that it is defined for.
         is_of_loss: Whether its meaning depends on the loss or label smoothing.
         chance: The chance-level score from the number of classes; None if it depends on the targets.
         rows: Values (E, n) of rows, whose mean it is, from outputs and targets; None for `loss` and pooled metrics.
@@ -61,10 +66,13 @@ class Metric:
     is_share: bool = False
     needs_probabilities: bool = False
     two_classes: bool = False
+    of_class: str | None = None
+    beyond: int = 1
+    lowest_target: float = -math.inf
     is_of_loss: bool = False
-    chance: Callable[[int], float] | None = None
-    rows: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-    pooling: Pooling | None = None
+    chance: Callable[[int], float] | None = field(default=None, compare=False)
+    rows: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = field(default=None, compare=False)
+    pooling: Pooling | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return self.name
@@ -190,16 +198,28 @@ def _kappa(matrix: np.ndarray) -> np.ndarray:
     return _over(hits - by_chance, n - by_chance)
 
 
-def _precision(matrix: np.ndarray) -> np.ndarray:
-    return _over(matrix[:, 1, 1], matrix[:, :, 1].sum(axis=-1))
+def _precision(matrix: np.ndarray, of: int = 1) -> np.ndarray:
+    return _over(matrix[:, of, of], matrix[:, :, of].sum(axis=-1))
 
 
-def _recall(matrix: np.ndarray) -> np.ndarray:
-    return _over(matrix[:, 1, 1], matrix[:, 1].sum(axis=-1))
+def _recall(matrix: np.ndarray, of: int = 1) -> np.ndarray:
+    return _over(matrix[:, of, of], matrix[:, of].sum(axis=-1))
 
 
-def _f1(matrix: np.ndarray) -> np.ndarray:
-    return _over(2 * matrix[:, 1, 1], matrix[:, 1].sum(axis=-1) + matrix[:, :, 1].sum(axis=-1))
+def _f1(matrix: np.ndarray, of: int = 1) -> np.ndarray:
+    return _over(2 * matrix[:, of, of], matrix[:, of].sum(axis=-1) + matrix[:, :, of].sum(axis=-1))
+
+
+def _macro(value: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """The unweighted mean over the classes that are present or predicted."""
+
+    def mean(matrix: np.ndarray) -> np.ndarray:
+        counted = (matrix.sum(axis=-1) + matrix.sum(axis=-2)) > 0  # (E, C)
+        values = np.stack([value(matrix, of) for of in range(matrix.shape[-1])], axis=-1)
+        means: np.ndarray = (values * counted).sum(axis=-1) / counted.sum(axis=-1)
+        return means
+
+    return mean
 
 
 def _weighted_f1(matrix: np.ndarray) -> np.ndarray:
@@ -281,6 +301,15 @@ def _average_precision(scores: np.ndarray, members: np.ndarray) -> np.ndarray:
     return np.array(values)
 
 
+def top_rows(outputs: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Whether (E, n) labels are among the k largest outputs, as 0 or 1; of equal ones the first counts as larger."""
+    own = np.take_along_axis(outputs, np.broadcast_to(labels[:, None], (*outputs.shape[:-1], 1)), axis=-1)
+    earlier = np.arange(outputs.shape[-1]) < labels[:, None]
+    ahead = ((outputs > own) | ((outputs == own) & earlier)).sum(axis=-1)
+    among: np.ndarray = (ahead < k).astype(np.float64)
+    return among
+
+
 BINS = 15
 """Of equal width, by confidence, in the calibration error."""
 
@@ -326,6 +355,34 @@ def mape_rows(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Absolute errors (E, n) as shares of the targets; one of 0 counts as 2e-16, as in scikit-learn."""
     least = np.finfo(np.float64).eps
     rows: np.ndarray = (np.abs(predictions - targets) / np.maximum(np.abs(targets), least)).mean(axis=-1)
+    return rows
+
+
+def pinball_rows(predictions: np.ndarray, targets: np.ndarray, quantile: float) -> np.ndarray:
+    """Pinball losses (E, n) of predictions of a quantile (Koenker & Bassett, 1978)."""
+    errors = targets - predictions
+    rows: np.ndarray = np.maximum(quantile * errors, (quantile - 1) * errors).mean(axis=-1)
+    return rows
+
+
+def _positive(predictions: np.ndarray) -> np.ndarray:
+    """Predictions of which those that no deviance is defined for count as 2e-16, as zeros do in logarithmic losses."""
+    positive: np.ndarray = np.maximum(predictions, np.finfo(np.float64).eps)
+    return positive
+
+
+def poisson_deviance_rows(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Deviances (E, n) 2 (y log(y / p) - y + p) of targets y >= 0 (McCullagh & Nelder, 1989, section 2.3)."""
+    p = _positive(predictions)
+    surprise = targets * np.log(np.where(targets > 0, targets, 1) / p)
+    rows: np.ndarray = 2 * (surprise - targets + p).mean(axis=-1)
+    return rows
+
+
+def gamma_deviance_rows(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Deviances (E, n) 2 (log(p / y) + y / p - 1) of targets y > 0 (McCullagh & Nelder, 1989, section 2.3)."""
+    p = _positive(predictions)
+    rows: np.ndarray = 2 * (np.log(p / targets) + targets / p - 1).mean(axis=-1)
     return rows
 
 
@@ -401,6 +458,10 @@ BALANCED_ACCURACY = Metric(
     name="balanced_accuracy", of_classes=True, worst=0.0, best=1.0, chance=lambda classes: 1 / classes,
     pooling=_of_confusion(_balanced_accuracy),
 )  # fmt: skip
+MACRO_PRECISION = Metric(
+    name="macro_precision", of_classes=True, worst=0.0, best=1.0, pooling=_of_confusion(_macro(_precision))
+)
+MACRO_RECALL = Metric(name="macro_recall", of_classes=True, worst=0.0, best=1.0, pooling=_of_confusion(_macro(_recall)))
 WEIGHTED_F1 = Metric(name="weighted_f1", of_classes=True, worst=0.0, best=1.0, pooling=_of_confusion(_weighted_f1))
 F1 = Metric(name="f1", of_classes=True, two_classes=True, worst=0.0, best=1.0, pooling=_of_confusion(_f1))
 PRECISION = Metric(
@@ -427,6 +488,14 @@ RMSE = Metric(
     name="rmse", of_classes=False, lower_is_better=True, best=0.0, pooling=Pooling(_squares, _rmse, _rmse_of_rows)
 )
 MAPE = Metric(name="mape", of_classes=False, lower_is_better=True, best=0.0, rows=mape_rows)
+POISSON_DEVIANCE = Metric(
+    name="poisson_deviance", of_classes=False, lower_is_better=True, best=0.0, lowest_target=0.0,
+    rows=poisson_deviance_rows,
+)  # fmt: skip
+GAMMA_DEVIANCE = Metric(
+    name="gamma_deviance", of_classes=False, lower_is_better=True, best=0.0, lowest_target=math.nextafter(0, 1),
+    rows=gamma_deviance_rows,
+)  # fmt: skip
 LOSS = Metric(name="loss", of_classes=None, lower_is_better=True, best=0.0, is_of_loss=True)
 """The configured loss without label smoothing, which no search is scored by."""
 
@@ -434,20 +503,73 @@ ALWAYS = (ACCURACY, CROSS_ENTROPY, MACRO_F1, MSE, MAE, R2)
 """The metrics that every trial has, where they are defined."""
 
 SEARCHED = (
-    *ALWAYS, BALANCED_ACCURACY, WEIGHTED_F1, F1, PRECISION, RECALL, MCC, KAPPA, ROC_AUC, AVERAGE_PRECISION, BRIER, ECE,
-    RMSE, MAPE,
+    *ALWAYS, BALANCED_ACCURACY, MACRO_PRECISION, MACRO_RECALL, WEIGHTED_F1, F1, PRECISION, RECALL, MCC, KAPPA, ROC_AUC,
+    AVERAGE_PRECISION, BRIER, ECE, RMSE, MAPE, POISSON_DEVIANCE, GAMMA_DEVIANCE,
 )  # fmt: skip
-"""The metrics that a search can be scored by."""
+"""The metrics without a parameter that a search can be scored by."""
 
 METRICS = {metric.name: metric for metric in (*SEARCHED, LOSS)}
-"""All metrics by name."""
+"""All metrics without a parameter by name."""
+
+PARAMETERS = {"accuracy": "K", "precision": "CLASS", "recall": "CLASS", "f1": "CLASS", "pinball": "QUANTILE"}
+"""What stands after the `@`: `accuracy@K`."""
 
 AUTO = "auto"
 """Value of `search.metric` for the default metric of the task."""
 
 
-def metric_of(name: str, *, classes: bool) -> Metric:
-    """The metric of a value of `search.metric`."""
+def metric_of(name: str, *, classes: bool = True, class_names: Sequence[str] = ()) -> Metric:
+    """The metric of a value of `search.metric`.
+
+    Args:
+        name: The value, such as `recall@fraud`: all after the first `@` is the name of a class.
+        classes: Whether the targets are classes, for `auto`.
+        class_names: Names of the classes in the order of their labels, which the formulas of a metric at a class need.
+
+    Raises:
+        ValueError: If there is no such metric; the message is the rule for the key that holds it.
+    """
     if name == AUTO:
         return ACCURACY if classes else MSE
+    base, at, parameter = name.partition("@")
+    if at and base in PARAMETERS and parameter:
+        return _with_parameter(base, parameter, class_names)
+    if name not in METRICS:
+        raise ValueError(f"must be one of {', '.join(metric_names(METRICS.values()))}, got {name!r}")
     return METRICS[name]
+
+
+def metric_names(metrics: Iterable[Metric]) -> list[str]:
+    """Names of metrics, and of those with a parameter for the same tasks: `accuracy`, …, `accuracy@K`, …."""
+    given = list(metrics)
+    tasks = {each.of_classes for each in given}
+    parameters = [f"{base}@{word}" for base, word in PARAMETERS.items() if (base != "pinball") in tasks]
+    return [*map(str, given), *parameters]
+
+
+def _with_parameter(base: str, parameter: str, class_names: Sequence[str]) -> Metric:
+    name = f"{base}@{parameter}"
+    if base == "accuracy":
+        if not (parameter.isdecimal() and int(parameter) > 1):
+            raise ValueError(f"must give a K of 2 or more, as accuracy@3 does, got {name!r}")
+        k = int(parameter)
+        return Metric(
+            name=name, of_classes=True, worst=0.0, best=1.0, beyond=k, chance=lambda classes: k / classes,
+            rows=lambda outputs, labels: top_rows(outputs, labels, k),
+        )  # fmt: skip
+    if base == "pinball":
+        try:
+            quantile = float(parameter)
+        except ValueError:
+            quantile = math.nan
+        if not 0 < quantile < 1:
+            raise ValueError(f"must give a quantile between 0 and 1, as pinball@0.9 does, got {name!r}")
+        return Metric(
+            name=name, of_classes=False, lower_is_better=True, best=0.0,
+            rows=lambda predictions, targets: pinball_rows(predictions, targets, quantile),
+        )  # fmt: skip
+    value = {"precision": _precision, "recall": _recall, "f1": _f1}[base]
+    return Metric(
+        name=name, of_classes=True, worst=0.0, best=1.0, of_class=parameter,
+        pooling=_of_confusion(lambda matrix: value(matrix, [*class_names].index(parameter))),
+    )  # fmt: skip

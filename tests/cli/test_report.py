@@ -104,8 +104,9 @@ def test_scores_that_are_not_named_are_asked_about_for_losses_would_turn_every_c
 
 
 METRICS = (
-    "accuracy, average_precision, balanced_accuracy, brier, cross_entropy, ece, f1, kappa, loss, macro_f1, mae, mape, "
-    "mcc, mse, precision, r2, recall, rmse, roc_auc, weighted_f1"
+    "accuracy, accuracy@K, average_precision, balanced_accuracy, brier, cross_entropy, ece, f1, f1@CLASS, "
+    "gamma_deviance, kappa, loss, macro_f1, macro_precision, macro_recall, mae, mape, mcc, mse, pinball@QUANTILE, "
+    "poisson_deviance, precision, precision@CLASS, r2, recall, recall@CLASS, rmse, roc_auc, weighted_f1"
 )
 
 
@@ -115,6 +116,10 @@ METRICS = (
         ("report.metric=banana", f"report.metric must be one of {METRICS}, got 'banana'"),
         ("report.metric=acuracy", f"report.metric must be one of {METRICS}, got 'acuracy': did you mean accuracy?"),
         ("report.metric=auto", f"report.metric must be one of {METRICS}, got 'auto'"),
+        (
+            "report.metric=accuracy@1",
+            "report.metric must give a K of 2 or more, as accuracy@3 does, got 'accuracy@1': did you mean accuracy?",
+        ),
         ("report.delta=0", "report.delta must be > 0 and finite, got 0.0"),
         ("report.delta=-0.01", "report.delta must be > 0 and finite, got -0.01"),
         ("report.delta=nan", "report.delta must be > 0 and finite, got nan"),
@@ -134,7 +139,7 @@ def test_what_makes_no_sense_of_a_table_is_refused_by_its_key(tmp_path, monkeypa
     assert not (tmp_path / "experiments" / "table-theirs").exists()
 
 
-@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "r2"])
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "r2", "recall@fraud"])
 def test_every_metric_of_ours_is_known(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "theirs.csv").write_text(TABLE)

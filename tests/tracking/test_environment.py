@@ -182,6 +182,10 @@ def test_a_usual_key_stays_as_it_is(key):
     assert key_name(key) == key
 
 
+def test_the_at_of_a_metric_is_a_colon_which_mlflow_accepts():
+    assert key_name("val/recall@fraud") == "val/recall:fraud"
+
+
 @given(st.text(), st.integers(60, 100))
 def test_a_clipped_text_fits(text, limit):
     assert len(clip(text, limit)) <= limit

@@ -22,7 +22,6 @@ from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.errors import NotFoundError
-from hpsearch.metrics import METRICS
 from hpsearch.search.checks import exhausted
 from hpsearch.search.sweep_identity import SweepIdentity, find_sweep
 from hpsearch.store.record_json import Record
@@ -217,7 +216,7 @@ def sweeps(directory: str | Path = "mlruns") -> "pd.DataFrame":
             "data": specification.data.name,
             "created": pd.Timestamp(specification.created_ms, unit="ms", tz="UTC").floor("s"),
             "trials": len(loaded),
-            "best": None if best is None or best.score is None else METRICS[loaded.metric].score(best.score),
+            "best": None if best is None else best.value,
             "metric": loaded.metric,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["name", "data", "created", "trials", "best", "metric"])
@@ -256,7 +255,7 @@ class _Callbacks(Observer):
 
     def sweep_started(self, identity: SweepIdentity, plan: Any, score: Any, finished: int, extra_trials: int) -> None:
         del finished, extra_trials
-        self._identity, self._config, self._metric = identity, plan.base.config, score.metric
+        self._identity, self._config, self._metric = identity, plan.base.config, score.metric.name
 
     def trial_finished(self, record: Record) -> None:
         store = self._identity.store

@@ -15,7 +15,7 @@ from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import Config, ConfigError
 from hpsearch.errors import BrokenFileError, NotFoundError, SealOpenedError
 from hpsearch.formatting import number_of, show_interval, show_number, show_score, show_values
-from hpsearch.metrics import METRICS, metric_of
+from hpsearch.metrics import metric_of
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.search.sweep_identity import SweepIdentity
@@ -71,6 +71,11 @@ class Trial:
     failure: str | None = None
 
     @property
+    def value(self) -> float | None:
+        """The metric that its score is made of: for losses and errors, minus the score."""
+        return None if self.score is None else metric_of(self.metric).score(self.score)
+
+    @property
     def config_yaml(self) -> str:
         """The configuration as YAML, without keys that do not affect results."""
         return config_text(self.config)
@@ -124,7 +129,7 @@ def _named(trial: Trial) -> str:
 
 
 def _measured(trial: Trial) -> str:
-    return show_score(None if trial.score is None else METRICS[trial.metric].score(trial.score), trial.score_se)
+    return show_score(trial.value, trial.score_se)
 
 
 def _result(trial: Trial) -> str:
@@ -312,7 +317,7 @@ class Sweep:
             trial = self._trial(attempt)
             row: dict[str, Any] = {"number": trial.number} | ({} if trial.level is None else {"level": trial.level})
             row |= {"status": trial.status, "score": trial.score, "score_se": trial.score_se}
-            row[f"val/{metric}"] = None if trial.score is None else METRICS[metric].score(trial.score)
+            row[f"val/{metric}"] = trial.value
             row |= {key: value for key, value in trial.metrics.items() if key.startswith("report/")}
             rows.append({**row, **trial.params, "run_id": trial.run_id})
         return pd.DataFrame(rows)

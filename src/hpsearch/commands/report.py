@@ -11,7 +11,7 @@ from hpsearch.commands.report_target import OF_SWEEP, ReportRequest, find_target
 from hpsearch.commands.tracking_run import connect_reader
 from hpsearch.compose.overrides import Overrides
 from hpsearch.config import Config
-from hpsearch.metrics import METRICS
+from hpsearch.metrics import metric_of
 from hpsearch.report.write import write_report
 from hpsearch.search.space import Composed
 from hpsearch.store.atomic_files import check_directory, slug
@@ -41,7 +41,7 @@ def _report_table(config: Config) -> PublishedReport:
     report = config.report
     evidence = read_table(
         Path(str(report.path)),
-        metric=METRICS[str(report.metric)],
+        metric=metric_of(str(report.metric)),
         delta=report.delta,
         alpha=report.alpha,
         control=report.control,

@@ -9,11 +9,12 @@ from hpsearch.commands.tracking_run import tracking_uri
 from hpsearch.compose.overrides import Overrides
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.after_search import Report
-from hpsearch.config.conversion import nearest, one_of
+from hpsearch.config.conversion import nearest
 from hpsearch.config.schema import UNCOVERED
+from hpsearch.config.search import metric_problem
 from hpsearch.errors import NotFoundError
 from hpsearch.formatting import visible
-from hpsearch.metrics import METRICS
+from hpsearch.metrics import METRICS, metric_names
 from hpsearch.quoting import command_line
 from hpsearch.search.sweep_identity import SweepIdentity, find_sweep
 from hpsearch.store.loader import (
@@ -116,10 +117,10 @@ def require_known(config: Config, option: str) -> None:
 def _require_table(report: Report) -> None:
     problems = [] if report.path is not None else ["report.path must be given: report.path=<file.csv>"]
     if report.metric is None:  # no default: losses, read as accuracies, would reverse every claim
-        scores = f"what the scores of the table are, one of {', '.join(METRICS)}"
+        scores = f"what the scores of the table are, one of {', '.join(metric_names(METRICS.values()))}"
         problems.append(f"report.metric must be given: {scores}; errors and losses come negated, higher is better")
-    elif report.metric not in METRICS:
-        problems.append(one_of("report.metric", report.metric, METRICS))
+    elif problem := metric_problem(report.metric, sorted(metric_names(METRICS.values()))):
+        problems.append(f"report.metric {problem}")
     if problems:
         raise ConfigError(*problems)
 

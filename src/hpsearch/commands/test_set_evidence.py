@@ -12,6 +12,7 @@ from hpsearch.final.claims import stated
 from hpsearch.final.evaluation import unpack
 from hpsearch.tracking.reader import Child, StoredSweeps
 from hpsearch.tracking.run_format import Role, SweepRun
+from hpsearch.tracking.sanitize import key_name
 
 SHOWN = 12
 """Length of a displayed digest, as on the terminal."""
@@ -65,9 +66,9 @@ def _row(opened: Opened, design: Design, ledger: Mapping[str, Mapping[str, str]]
         opening=int(opening),
         level=child.attempt.level,
         trial=child.attempt.k,
-        value=metrics[metric],
-        low=metrics.get(f"{metric}/low", math.nan),
-        high=metrics.get(f"{metric}/high", math.nan),
+        value=metrics[key_name(metric)],
+        low=metrics.get(key_name(f"{metric}/low"), math.nan),
+        high=metrics.get(key_name(f"{metric}/high"), math.nan),
         n=design.rows.get("test", 0),
         who=entry.get("claimant", ""),
         purpose=stated(entry.get("purpose", "")),
@@ -76,7 +77,7 @@ def _row(opened: Opened, design: Design, ledger: Mapping[str, Mapping[str, str]]
         weights=tags.get("weights_sha256", "")[:SHOWN],
         # Non-finite values were not logged; as NaN they keep a mean from being taken without them.
         retrained=tuple(
-            metrics.get(f"{metric}/retrain/{number}", math.nan)
+            metrics.get(key_name(f"{metric}/retrain/{number}"), math.nan)
             for number in range(1, int(tags.get("retrains", "0")) + 1)
         ),
         correct=opened.correct,
@@ -93,5 +94,5 @@ def rows_of(opened: Sequence[Opened], design: Design, openings: Sequence[Mapping
         openings: The ledger's entries: `opening`, `claimant`, `granted_at`, `purpose`.
     """
     ledger = {opening["opening"]: opening for opening in openings}
-    rows = [_row(each, design, ledger) for each in opened if f"test/{design.metric}" in each.child.metrics]
+    rows = [_row(each, design, ledger) for each in opened if key_name(f"test/{design.metric}") in each.child.metrics]
     return tuple(sorted(rows, key=lambda row: row.opening))

@@ -25,13 +25,6 @@ EXACT = object()
 
 
 @dataclass(frozen=True, slots=True)
-class OneOf:
-    """Annotation of a string that must be one of these words."""
-
-    words: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Bound:
     """A bound as an annotation: `lr: Annotated[float, POSITIVE, "learning rate"]`.
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from hpsearch.config.bounds import EXACT, OneOf, null_word, shown
+from hpsearch.config.bounds import EXACT, null_word, shown
 from hpsearch.config.option import Option
 from hpsearch.errors import ConfigError
 from hpsearch.quoting import list_override
@@ -84,11 +84,6 @@ def convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
     """The value as the annotated type; a mismatch is appended to `problems` as a sentence."""
     plain, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
     if value == null_word(notes) != "null":
-        return None
-    if any(isinstance(note, OneOf) and value not in note.words for note in notes):
-        hint_of = nearest(str(value), [word for note in notes if isinstance(note, OneOf) for word in note.words])
-        near = f": {hint_of}" if hint_of.startswith("did") else ""
-        problems.append(f"{path} must be {describe(hint)}, got {shown(value)}{near}")
         return None
     if EXACT not in notes or type(value) in typing.get_args(plain):
         with contextlib.suppress(TypeError, ValueError):
@@ -190,9 +185,7 @@ def describe(hint: Any) -> str:
     """Describes the values of an annotation, for messages."""
     if typing.get_origin(hint) is Annotated:
         inner, *notes = typing.get_args(hint)
-        words = [word for note in notes if isinstance(note, OneOf) for word in note.words]
-        plain = f"one of {', '.join(words)}" if words else describe(inner)
-        return plain.replace(" or null", f" or {null_word(notes)}")
+        return describe(inner).replace(" or null", f" or {null_word(notes)}")
     if isinstance(hint, type) and issubclass(hint, Enum):
         return "one of " + ", ".join(str(member.value) for member in hint)
     args = typing.get_args(hint)

@@ -13,13 +13,14 @@ from hpsearch.config.bounds import (
     IMPORT_PATH,
     POSITIVE,
     Bound,
-    OneOf,
     at_least,
     check_bounds,
     require,
+    shown,
 )
 from hpsearch.config.conversion import nearest
 from hpsearch.config.option import Option, OptionGroup
+from hpsearch.config.synonyms import meant_metric
 from hpsearch.errors import ConfigError
 
 
@@ -112,6 +113,26 @@ OWN_DEFAULT = "auto"
 """`search.control` for the option that the compared group has where nothing is compared; composing replaces it."""
 
 
+METRIC_NAMES = (metrics.AUTO, *metrics.metric_names(metrics.SEARCHED))
+
+
+def metric_problem(name: str, known: Sequence[str]) -> str | None:
+    """The rule that the name of a metric breaks, and what is meant; None if it is known, or has a valid parameter."""
+    problem, (base, _, parameter) = f"must be one of {', '.join(known)}, got {shown(name)}", name.partition("@")
+    if parameter and base in metrics.PARAMETERS:
+        try:
+            metrics.metric_of(name)
+        except ValueError as error:
+            problem = str(error)
+        else:
+            return None
+    elif name in known:
+        return None
+    meant, near = meant_metric(name), nearest(name, [word for word in known if "@" not in word])
+    hint = f"did you mean {meant}?" if meant else near
+    return f"{problem}: {hint}" if hint.startswith("did") else problem
+
+
 @dataclass(kw_only=True, slots=True)
 class Search(Option):
     """Random search (i.i.d. draws) or QMC (scrambled Sobol) of `trials` over `choose` and the spaces of `tune`.
@@ -136,7 +157,7 @@ class Search(Option):
     choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]  # type: ignore[valid-type]  # made above
     tune: Annotated[list[str], "groups whose spaces are sampled"]
     space: Annotated[dict[str, Any], "changed bounds: search.space.GROUP.OPTION.NAME={low: ..., high: ...}"]
-    metric: Annotated[str, "what the score is made of", OneOf((metrics.AUTO, *map(str, metrics.SEARCHED)))]
+    metric: Annotated[str, f"what the score is made of: {', '.join(METRIC_NAMES)}"]
     cohort: Annotated[
         int | None, at_least(2), "trials that are judged together and that later ones learn from; auto: 10", AUTO
     ]
@@ -171,6 +192,8 @@ class Search(Option):
         rungs = self.rungs
         ascending = rungs is None or (rungs == sorted(set(rungs)) and min(rungs, default=0) >= 1)
         require(ascending, "search.rungs", "must be epochs >= 1 in ascending order, or auto", rungs)
+        if problem := metric_problem(self.metric, METRIC_NAMES):
+            raise ConfigError(f"search.metric {problem}")
         self._check_comparison()
 
     def _check_comparison(self) -> None:

@@ -105,6 +105,45 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
 """For each group, its options by their names in other programs."""
 
 
+_METRICS_BY_MEANING = {
+    "accuracy": "acc accuracy_score f1_micro micro_f1 micro_precision micro_recall precision_micro recall_micro top_1",
+    "accuracy@3": "top_k top_k_accuracy top_k_accuracy_score",
+    "cross_entropy": "log_loss neg_log_loss nll ce logloss categorical_crossentropy",
+    "macro_f1": "f1_macro",
+    "macro_precision": "precision_macro",
+    "macro_recall": "recall_macro",
+    "weighted_f1": "f1_weighted",
+    "f1": "f1_score f1_binary",
+    "precision": "precision_score ppv",
+    "recall": "recall_score sensitivity tpr",
+    "mcc": "matthews_corrcoef matthews phi",
+    "kappa": "cohen_kappa cohen_kappa_score",
+    "roc_auc": "auc auroc rocauc roc_auc_score roc_auc_ovr",
+    "average_precision": "ap auprc pr_auc average_precision_score",
+    "brier": "brier_score brier_score_loss neg_brier_score",
+    "ece": "expected_calibration_error calibration_error",
+    "mse": "mean_squared_error neg_mean_squared_error",
+    "mae": "mean_absolute_error neg_mean_absolute_error",
+    "rmse": "root_mean_squared_error neg_root_mean_squared_error",
+    "mape": "mean_absolute_percentage_error neg_mean_absolute_percentage_error",
+    "r2": "r2_score r_squared",
+    "pinball@0.5": "pinball quantile_loss mean_pinball_loss",
+    "poisson_deviance": "mean_poisson_deviance neg_mean_poisson_deviance poisson",
+    "gamma_deviance": "mean_gamma_deviance neg_mean_gamma_deviance gamma",
+}
+
+METRICS: Mapping[str, str] = {word: metric for metric, words in _METRICS_BY_MEANING.items() for word in words.split()}
+"""Metrics by their names in scikit-learn and elsewhere; the mean over all rows that `micro` takes is the accuracy."""
+
+
+def meant_metric(word: str) -> str | None:
+    """The metric for a word of another program, such as `top_5_accuracy` and `neg_log_loss`; None if unknown."""
+    plain = _plain(word)
+    base, _, rest = plain.replace("acc@", "top_", 1).partition("_")
+    k = rest.removesuffix("_accuracy")
+    return f"accuracy@{k}" if base == "top" and k.isdecimal() and int(k) > 1 else METRICS.get(plain)
+
+
 def meant_key(word: str) -> str | None:
     """The key or group for a word of another program, ignoring case and hyphens; None if unknown."""
     plain = _plain(word)

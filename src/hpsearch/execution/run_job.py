@@ -185,7 +185,7 @@ def check(state: WorkerState, job: CheckJob) -> ProbeResult:
     missing: dict[str, None] = {}
     for config in job.configs:
         try:
-            search_metric(config, state.development.task)
+            search_metric(config, state.development)
             fit = plan_fits(state, TrialJob(config))[0]
             check_fit(fit, state.data)
             if not config.own_code:

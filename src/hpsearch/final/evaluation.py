@@ -20,9 +20,9 @@ from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import predict
 from hpsearch.errors import BrokenFileError
 from hpsearch.final.model import Models, refit_scaling
-from hpsearch.metrics import ACCURACY, LOSS, METRICS, Metric
+from hpsearch.metrics import ACCURACY, LOSS, Metric
 from hpsearch.records import Task
-from hpsearch.scoring.evaluate import available, own_units, says_loss, score_outputs
+from hpsearch.scoring.evaluate import computed, own_units, says_loss, score_outputs
 from hpsearch.statistics.intervals import bootstrap_interval, wilson
 from hpsearch.tracking.claim_ledger import Opening
 
@@ -108,11 +108,12 @@ def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling
     """
     scored = score_outputs(config, rows, np.arange(rows.n), outputs[None], scaling)
     means = {name: values[0] for name, values in scored.rows.items()}
-    if says_loss(config, rows.task):
+    if says_loss(config, rows):
         del means[LOSS.name]
-    scores = {name: _score_rows(METRICS[name], values) for name, values in means.items()}
+    measures = computed(config, rows)
+    scores = {name: _score_rows(measures[name], values) for name, values in means.items()}
     predictions = own_units(config, outputs, scaling) if rows.task is Task.REGRESSION else outputs
-    for metric in available(config, rows.task):
+    for metric in measures.values():
         if metric.pooling:
             low, high = bootstrap_interval(metric.pooling.of_rows(predictions, rows.targets), rows.n)
             scores[metric.name] = TestScore(float(scored.values[metric.name][0]), low, high, "bootstrap")

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from hpsearch.config import Config
+from hpsearch.config.conversion import nearest
 from hpsearch.config.training import CustomLoss
 from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import Scaling
 from hpsearch.errors import ConfigError
-from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_of
+from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_names, metric_of
 from hpsearch.nn.losses import prepare_targets, row_losses
 from hpsearch.nn.output_layer import sigmoid_predicts
 from hpsearch.records import Task
@@ -57,7 +58,7 @@ def score_outputs(
         outputs = own_units(config, outputs, scaling)
     else:
         losses = _loss_rows(config, data, outputs, targets)
-    given = available(config, data.task)
+    given = available(config, data)
     rows = {LOSS.name: losses} | {metric.name: metric.rows(outputs, targets) for metric in given if metric.rows}
     pooling = {metric.name: metric.pooling for metric in given if metric.pooling}
     statistics = {name: each.statistics(outputs, targets) for name, each in pooling.items()}
@@ -66,44 +67,62 @@ def score_outputs(
     return Scored(rows, statistics, means | pooled)
 
 
-def available(config: Config, task: Task) -> tuple[Metric, ...]:
+def available(config: Config, data: Rows) -> tuple[Metric, ...]:
     """The metrics that are computed, besides the loss itself: those that every trial has, and that of the score."""
-    wanted = (*ALWAYS, metric_of(config.search.metric, classes=task is not Task.REGRESSION))
-    return tuple(metric for metric in defined(config, task) if metric in wanted)
+    wanted = dict.fromkeys((*ALWAYS, _metric_of_score(config, data)))
+    return tuple(metric for metric in wanted if _is_defined(metric, config, data.task))
 
 
-def defined(config: Config, task: Task) -> tuple[Metric, ...]:
-    """The metrics that are defined for this task and loss, besides the loss itself."""
+def computed(config: Config, data: Rows) -> dict[str, Metric]:
+    """By name, `available` and the loss itself."""
+    return {metric.name: metric for metric in (*available(config, data), LOSS)}
+
+
+def _metric_of_score(config: Config, data: Rows) -> Metric:
+    return metric_of(config.search.metric, classes=data.classes > 0, class_names=data.class_names)
+
+
+def _is_defined(metric: Metric, config: Config, task: Task) -> bool:
+    """Whether a metric is defined for this task and loss."""
     # the losses under which outputs are logits of class probabilities
     probable = config.loss.kind == "cross_entropy" or (config.loss.kind == "bce" and task is Task.BINARY)
-    of_task = (metric for metric in SEARCHED if metric.of_classes is (task is not Task.REGRESSION))
-    return tuple(
-        metric
-        for metric in of_task
-        if (probable or not metric.needs_probabilities) and (task is Task.BINARY or not metric.two_classes)
-    )
+    of_task = metric.of_classes is (task is not Task.REGRESSION)
+    return of_task and (probable or not metric.needs_probabilities) and (task is Task.BINARY or not metric.two_classes)
 
 
-def says_loss(config: Config, task: Task) -> bool:
+def says_loss(config: Config, data: Rows) -> bool:
     """Whether a metric of this task equals the loss, up to the scale of the targets."""
-    if task is Task.REGRESSION:
+    if data.task is Task.REGRESSION:
         return config.loss.kind in ("mse", "mae", "sse")
-    return CROSS_ENTROPY in available(config, task)
+    return CROSS_ENTROPY in available(config, data)
 
 
-def search_metric(config: Config, task: Task) -> Metric:
+def search_metric(config: Config, data: Rows) -> Metric:
     """The metric of the score.
 
     Raises:
-        ConfigError: If it is not defined for this task and loss.
+        ConfigError: If it is not defined for this loss and data.
     """
-    given = defined(config, task)
-    metric = metric_of(config.search.metric, classes=task is not Task.REGRESSION)
-    if metric not in given:
+    metric, named = _metric_of_score(config, data), config.options.get("data", config.data.kind)
+    if not _is_defined(metric, config, data.task):
+        given = [each for each in SEARCHED if _is_defined(each, config, data.task)]
         raise ConfigError(
-            f"search.metric must be one of {', '.join([AUTO, *map(str, given)])} for the {task} task of "
-            f"data={config.options.get('data', config.data.kind)} with loss {config.loss.kind}, "
-            f"got {metric.name!r}"
+            f"search.metric must be one of {', '.join([AUTO, *metric_names(given)])} for the {data.task} task of "
+            f"data={named} with loss {config.loss.kind}, got {metric.name!r}"
+        )
+    if metric.of_class is not None and metric.of_class not in data.class_names:
+        near = nearest(metric.of_class, data.class_names)
+        hint = f": {near}" if near.startswith("did") else ""
+        raise ConfigError(
+            f"search.metric={metric} must name a class of data={named}, one of {', '.join(data.class_names)}{hint}"
+        )
+    if data.classes and metric.beyond >= data.classes:
+        raise ConfigError(f"search.metric={metric} is 1 by definition: data={named} has {data.classes} classes")
+    if not data.classes and float(data.targets.min()) < metric.lowest_target:
+        least = "> 0" if metric.lowest_target > 0 else ">= 0"
+        raise ConfigError(
+            f"search.metric={metric} is defined for targets {least}, and the lowest of data={named} is "
+            f"{data.targets.min():g}: use rmse or mae"
         )
     return metric
 

@@ -4,7 +4,7 @@ E epochs, n rows, C outputs, F fits, J folds, R replicates.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,11 +16,11 @@ from hpsearch.data.dataset import Development
 from hpsearch.data.scaling import Scaling, fit_scaling
 from hpsearch.engine.minibatches import probe_rows
 from hpsearch.errors import ConfigError
-from hpsearch.metrics import LOSS, METRICS, ROUNDING, Metric, predicted
+from hpsearch.metrics import LOSS, ROUNDING, Metric, predicted
 from hpsearch.nn.baselines import constant_loss, stall_threshold
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
 from hpsearch.scoring.calibration import calibrated
-from hpsearch.scoring.evaluate import Scored, own_units, score_outputs, search_metric
+from hpsearch.scoring.evaluate import Scored, computed, own_units, score_outputs, search_metric
 from hpsearch.statistics.intervals import BOOTSTRAP_SEED, resampled_error, standard_error
 
 
@@ -46,13 +46,13 @@ def train_curves(results: Sequence[FitResult]) -> dict[str, list[float]]:
     return {name: mean_curve(of_fits) for name, of_fits in curves.items() if all(map(len, of_fits))}
 
 
-def extremes(curves: dict[str, list[float]]) -> dict[str, float]:
-    """`best/…` of the validation curves, and `last/…` of all curves but the learning rate."""
+def extremes(curves: dict[str, list[float]], metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """`best/…` of the validation curves of metrics, and `last/…` of all curves but the learning rate."""
     summary = {}
     for name, curve in curves.items():
-        group, metric = name.split("/")
+        group, _, metric = name.partition("/")
         if group == "val":
-            summary[f"best/{name}"] = (min if METRICS[metric].lower_is_better else max)(curve)
+            summary[f"best/{name}"] = (min if metrics[metric].lower_is_better else max)(curve)
         if metric != "lr":
             summary[f"last/{name}"] = curve[-1]
     return summary
@@ -101,7 +101,7 @@ def score_trial(
     Raises:
         ConfigError: If `search.metric` does not fit task and loss.
     """
-    metric = search_metric(config, development.task)
+    metric, measures = search_metric(config, development), computed(config, development)
     failures = [_failure(f, r, fits) for f, r in zip(fits, results, strict=True) if r.status is Status.DIVERGED]
     if failures:
         return _diverged(failures, fits, results)
@@ -113,7 +113,7 @@ def score_trial(
             "more val rows, or evaluation=stratified_kfold"
         )
     signals, constant = _signals(results), _constant_loss(config, development, fits)
-    curves = train_curves(results) | {f"val/{name}": _curve(METRICS[name], parts) for name in parts[0].scored.values}
+    curves = train_curves(results) | {f"val/{name}": _curve(measures[name], parts) for name in parts[0].scored.values}
     return TrialResult(
         status=_status(config, development, fits, results, constant),
         failure=None,
@@ -122,7 +122,7 @@ def score_trial(
             config, metric, parts, partial(_rows_metrics, config, development, metric, fits, results)
         ),
         curves=curves,
-        summary=extremes(curves)
+        summary=extremes(curves, measures)
         | {FINAL_LOSS: float(np.mean([result.final_loss for result in results]))}
         | ({} if constant is None else {CONSTANT_LOSS: constant})
         | ({R2: float(np.mean(_at_end(metrics.R2, parts)))} if development.task is Task.REGRESSION else {})

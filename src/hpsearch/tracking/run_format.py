@@ -181,7 +181,7 @@ def table_view(names: Sequence[str]) -> str:
         names: Params (`optimizer.adam.lr`) and metrics (`report/accuracy`, recognized by the slash) to show as columns.
     """
     kinds = [("metrics", "score"), ("metrics", "score_se")]
-    kinds += [("metrics" if "/" in name else "params", name) for name in names]
+    kinds += [("metrics" if "/" in name else "params", key_name(name)) for name in names]
     columns = [f"{kind}.`{name}`" for kind, name in kinds]
     state = {
         "searchFilter": "tags.role = 'search'",

@@ -58,7 +58,11 @@ def display_name(name: str) -> str:
 
 @functools.lru_cache(maxsize=4096)  # each trial logs about 100 names, which all trials of a sweep share
 def key_name(key: str) -> str:
-    """Return a key that MLflow accepts for metric, param or tag: at most `KEY_LENGTH` letters, digits and `_-. :/`."""
+    """Return a key that MLflow accepts for metric, param or tag: at most `KEY_LENGTH` letters, digits and `_-. :/`.
+
+    The `@` of metrics becomes a colon: `val/recall@fraud` is `val/recall:fraud` there.
+    """
+    key = key.replace("@", ":")
     safe = re.sub(r"[^\w./ :-]", "_", key)
     parts = [part for part in safe.split("/") if part.strip(".")]
     safe = "/".join(parts)
