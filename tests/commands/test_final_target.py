@@ -32,6 +32,22 @@ def test_a_module_that_was_edited_after_the_sweep_is_refused(tmp_path, monkeypat
         _require_same_code(named, config)
 
 
+def test_a_metric_that_was_edited_after_the_sweep_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = tmp_path / "edited_metric.py"
+    module.write_text("def cost(y_true, y_pred): ...\n")
+    overrides = ["data=digits", "search.metric=edited_metric:cost", "search.direction=minimize"]
+    config = Composer(overrides).compose().config
+    code = {"edited_metric:cost": source_digest("search.metric", "edited_metric:cost")}
+    named = SweepIdentity(
+        SweepStore(tmp_path, "costs"), specification("costs", fingerprinted(code=code)), known=True, note=None
+    )
+    _require_same_code(named, config)
+    module.write_text("def cost(y_true, y_pred): return 1.0\n")
+    with pytest.raises(ConfigError, match="the code of edited_metric:cost has changed since sweep 'costs': restore it"):
+        _require_same_code(named, config)
+
+
 CSV = ("data=csv", "data.path=t.csv", "data.target=y", "data.drop=[id]", "name=tab", "training.epochs=7")
 
 

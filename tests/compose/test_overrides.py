@@ -125,9 +125,10 @@ def test_all_unreadable_overrides_are_reported_at_once(problems):
         ("storage=a.db", "storage is not a key: did you mean tracking.uri?"),
         ("sampler=TPESampler", "sampler is not a key: did you mean search=tpe?"),
         ("method=bayes", "method is not a key: did you mean search=tpe?"),
+        ("direction=maximize", "direction is not a key: did you mean search.direction?"),
         (
-            "direction=maximize",
-            "direction is not a key: search.metric knows which way is better, so no direction is given",
+            "mode=max",
+            "mode is not a key: search.metric knows which way is better; of your own metric search.direction says it",
         ),
         ("lr=0.1", "lr is not a key: did you mean optimizer.lr?"),
         ("epoch=5", "epoch is not a key: did you mean training.epochs?"),

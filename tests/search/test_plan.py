@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,9 @@ CHANGES = {
     "search.tune": ["model"],
     "search.space": {"model": {}},
     "search.metric": "accuracy",
+    "search.metric_options": None,
+    "search.direction": None,
+    "search.response_method": None,
     "search.cohort": 4,
     "search.pruner": "halving",
     "search.pruner_options": {"reduction_factor": 2},
@@ -152,6 +156,17 @@ def with_change(config, path, value):
         node = node[group]
     node[key] = value
     return Config.from_tree(tree)
+
+
+def test_the_source_of_an_own_metric_is_part_of_a_sweep_and_that_of_scikit_learn_is_not(make_config):
+    def code(metric):
+        search = {"metric": metric, "direction": "maximize"}
+        composed = Composed(make_config(search=search), {}, {})
+        return single_level_plan(composed, Space({}, {}), lambda _: composed, "d" * 64).fingerprinted().code
+
+    source = (Path(__file__).parents[1] / "user_code" / "own_metrics.py").read_bytes()
+    assert code("own_metrics:cost") == {"own_metrics:cost": hashlib.sha256(source).hexdigest()}
+    assert code("sklearn.metrics:fbeta_score") == {}
 
 
 def test_every_key_of_a_configuration_is_tried_below(make_config):

@@ -1,7 +1,7 @@
 """The public functions of hpsearch."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from hpsearch.api.arguments import (
     space_overrides,
     value_overrides,
 )
+from hpsearch.api.notebook_code import import_path_of
 from hpsearch.api.results import Callback, Sweep, Trial, trial_of
 from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer, ObserverGroup
@@ -42,7 +43,7 @@ def sweep(
     trials: int | None = None,
     space: Mapping[str, Any] | None = None,
     choose: Mapping[str, Sequence[str]] | None = None,
-    metric: str | None = None,
+    metric: str | Callable[..., Any] | None = None,
     evaluation: str | None = None,
     seed: int | None = None,
     workers: int | None = None,
@@ -73,8 +74,9 @@ def sweep(
             changes the shipped space of the key's group, all of which is searched; a value given as an override, such
             as `"model.depth=2"`, is not.
         choose: The options that a trial may take, by group: `{"optimizer": ["adam", "sgd"]}`.
-        metric: The metric that trials are scored by, such as `macro_f1`; None: accuracy for classification, mean
-            squared error for regression.
+        metric: The metric that trials are scored by, such as `macro_f1`, or a function `f(y_true, y_pred)` of yours,
+            with `"search.direction=maximize"` or `minimize`; None: accuracy for classification, mean squared error for
+            regression.
         evaluation: How rows are split: `holdout`, `kfold`, `stratified_kfold`, ….
         seed: The seed from which every random number is derived.
         workers: The number of worker processes; None: one per core.
@@ -107,7 +109,8 @@ def sweep(
     runs, folder = runs_folder(overrides), None if config_dir is None else Path(config_dir)
     called = _called(callbacks)
     display = _observer(observer, progress=progress)
-    scalars = {"search.trials": trials, "search.metric": metric, "seed": seed, "execution.workers": workers}
+    measure = import_path_of("metric", metric, runs) if callable(metric) else metric
+    scalars = {"search.trials": trials, "search.metric": measure, "seed": seed, "execution.workers": workers}
     arguments = (
         *([] if option is None else [f"+sweep={option}"]),
         *value_overrides({"name": name}),

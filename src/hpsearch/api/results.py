@@ -3,7 +3,7 @@
 import html
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import Config, ConfigError
 from hpsearch.errors import BrokenFileError, NotFoundError, SealOpenedError
 from hpsearch.formatting import number_of, show_interval, show_number, show_score, show_values
-from hpsearch.metrics import metric_of
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Status, Value
+from hpsearch.scoring.own_metric import metric_of
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.record_json import Record
@@ -73,7 +73,8 @@ class Trial:
     @property
     def value(self) -> float | None:
         """The metric that its score is made of: for losses and errors, minus the score."""
-        return None if self.score is None else metric_of(self.metric).score(self.score)
+        named = replace(self.config.search, metric=self.metric)  # instead of auto
+        return None if self.score is None else metric_of(named).score(self.score)
 
     @property
     def config_yaml(self) -> str:
@@ -265,7 +266,7 @@ class Sweep:
         """The metric that trials are scored by, such as `accuracy`; for losses and errors, a score is minus it."""
         specification = self._identity.specification
         config = stored_config(specification.fingerprinted.config, self._settings)
-        return metric_of(config.search.metric, classes=specification.data.classes > 0).name
+        return metric_of(config.search, classes=specification.data.classes > 0).name
 
     @property
     def _finished(self) -> dict[tuple[str, int], Attempt]:

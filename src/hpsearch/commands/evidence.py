@@ -12,9 +12,9 @@ from hpsearch.commands.test_set_evidence import Opened, rows_of
 from hpsearch.config import Config
 from hpsearch.config.schema import with_defaults
 from hpsearch.data.splits import SplitSizes, split_sizes
-from hpsearch.metrics import metric_of
 from hpsearch.nn.flops import step_flops
 from hpsearch.records import Status, TrialResult, Value
+from hpsearch.scoring.own_metric import metric_of
 from hpsearch.store.loader import LoadedSweep
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import SweepStore
@@ -55,7 +55,7 @@ class _Reader:
         self._sweep, self._config, self._current = sweep, config, current
         self._sizes: SplitSizes = split_sizes(config.evaluation, data.development_rows)
         self._classes = data.classes
-        self._metric = metric_of(config.search.metric, classes=self._classes > 0)
+        self._metric = metric_of(config.search, classes=self._classes > 0)
 
     def design(self, openings: list[dict[str, str]]) -> Design:
         specification, config = self._sweep.specification, self._config

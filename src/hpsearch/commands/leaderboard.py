@@ -18,10 +18,10 @@ from hpsearch.config import Config, ConfigError
 from hpsearch.config.conversion import nearest, to_tree
 from hpsearch.config.search import Holdout
 from hpsearch.data.splits import split_sizes
-from hpsearch.metrics import metric_of
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import Status
 from hpsearch.report.leaderboard import write_leaderboard
+from hpsearch.scoring.own_metric import metric_of
 from hpsearch.search.sweep_identity import SweepIdentity
 from hpsearch.store.atomic_files import slug
 from hpsearch.store.loader import (
@@ -97,7 +97,7 @@ def _split(specification: Specification, current: Config) -> Split:
     """Return what the trials of a sweep are scored on; scores of sweeps with equal splits are comparable."""
     frozen, data = specification.fingerprinted, specification.data
     config = stored_config(frozen.config, current)
-    metric = metric_of(config.search.metric, classes=data.classes > 0)
+    metric = metric_of(config.search, classes=data.classes > 0)
     settings: dict[str, Any] = to_tree(config.evaluation)
     if isinstance(config.evaluation, Holdout):  # a share, a count and auto can mean the same rows
         sizes = split_sizes(config.evaluation, data.development_rows)

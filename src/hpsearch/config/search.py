@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from hpsearch import metrics
@@ -16,6 +17,7 @@ from hpsearch.config.bounds import (
     at_least,
     check_bounds,
     require,
+    require_kwargs,
     shown,
 )
 from hpsearch.config.conversion import nearest
@@ -113,12 +115,27 @@ OWN_DEFAULT = "auto"
 """`search.control` for the option that the compared group has where nothing is compared; composing replaces it."""
 
 
+class Direction(StrEnum):
+    """Which values of a metric of the user's own are better, in Optuna's words."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+class Response(StrEnum):
+    """What a metric of the user's own is computed from, in scikit-learn's words."""
+
+    PREDICT = "predict"  # classes as labels 0, 1, …, or numbers
+    PREDICT_PROBA = "predict_proba"  # class probabilities (n, C); of two classes, those of the second (n,)
+
+
 METRIC_NAMES = (metrics.AUTO, *metrics.metric_names(metrics.SEARCHED))
 
 
 def metric_problem(name: str, known: Sequence[str]) -> str | None:
     """The rule that the name of a metric breaks, and what is meant; None if it is known, or has a valid parameter."""
-    problem, (base, _, parameter) = f"must be one of {', '.join(known)}, got {shown(name)}", name.partition("@")
+    own = ", or your own as package.module:function" if metrics.AUTO in known else ""
+    problem, (base, _, parameter) = f"must be one of {', '.join(known)}{own}, got {shown(name)}", name.partition("@")
     if parameter and base in metrics.PARAMETERS:
         try:
             metrics.metric_of(name)
@@ -126,7 +143,7 @@ def metric_problem(name: str, known: Sequence[str]) -> str | None:
             problem = str(error)
         else:
             return None
-    elif name in known:
+    elif name in known or (own and IMPORT_PATH.holds(name)):
         return None
     meant, near = meant_metric(name), nearest(name, [word for word in known if "@" not in word])
     hint = f"did you mean {meant}?" if meant else near
@@ -146,6 +163,9 @@ class Search(Option):
         **dict.fromkeys(("cohort", "rungs", "compare", "control", "delta")),
         "pruner": "none",
         "pruner_options": {},
+        "metric_options": {},
+        "direction": None,
+        "response_method": Response.PREDICT.value,
         "levels": {},
         "cross": [],
         "datasets": [],
@@ -157,7 +177,12 @@ class Search(Option):
     choose: Annotated[Choose, "options that a trial may take: search.choose.GROUP=[...]"]  # type: ignore[valid-type]  # made above
     tune: Annotated[list[str], "groups whose spaces are sampled"]
     space: Annotated[dict[str, Any], "changed bounds: search.space.GROUP.OPTION.NAME={low: ..., high: ...}"]
-    metric: Annotated[str, f"what the score is made of: {', '.join(METRIC_NAMES)}"]
+    metric: Annotated[
+        str, f"what the score is made of: {', '.join(METRIC_NAMES)}, or your own, package.module:function"
+    ]
+    metric_options: Annotated[dict[str, Any], "keyword arguments of your own metric, such as {beta: 2}"]
+    direction: Annotated[Direction | None, "which values of your own metric are better; null for all others"]
+    response_method: Annotated[Response, "what your own metric gets: classes or numbers, or class probabilities"]
     cohort: Annotated[
         int | None, at_least(2), "trials that are judged together and that later ones learn from; auto: 10", AUTO
     ]
@@ -194,7 +219,25 @@ class Search(Option):
         require(ascending, "search.rungs", "must be epochs >= 1 in ascending order, or auto", rungs)
         if problem := metric_problem(self.metric, METRIC_NAMES):
             raise ConfigError(f"search.metric {problem}")
+        self._check_own_metric()
         self._check_comparison()
+
+    def _check_own_metric(self) -> None:
+        if self.own_metric:
+            require_kwargs("search.metric_options", self.metric_options)
+            if self.direction is None:
+                raise ConfigError(
+                    f"search.direction must be given with a metric of your own: search.direction=maximize if higher "
+                    f"values of {self.metric} are better, or minimize"
+                )
+            return
+        neutral = {key: self.fingerprint_defaults[key] for key in ("metric_options", "direction", "response_method")}
+        for key, value in neutral.items():
+            if getattr(self, key) != value:
+                raise ConfigError(
+                    f"search.{key} is for a metric of your own, as package.module:function: leave it out, "
+                    f"search.metric={self.metric} says it already"
+                )
 
     def _check_comparison(self) -> None:
         given = [key for key in ("compare", "levels", "cross") if getattr(self, key)]
@@ -214,6 +257,18 @@ class Search(Option):
                 f"search.{given[0]} needs trials that do not depend on each other, and {how} makes them: use "
                 "search=random or search=qmc without a pruner"
             )
+
+    @property
+    def own_metric(self) -> bool:
+        """Whether the metric is the user's own, named by an import path."""
+        return IMPORT_PATH.holds(self.metric)
+
+    @property
+    def own_code(self) -> dict[str, str]:
+        """Import paths of metric and pruner by key, without those of scikit-learn and Optuna."""
+        paths = {f"search.{key}": getattr(self, key) for key in ("metric", "pruner")}
+        installed = ("optuna", "sklearn")
+        return {key: p for key, p in paths.items() if IMPORT_PATH.holds(p) and p.partition(".")[0] not in installed}
 
     def chosen(self, group: str) -> list[str]:
         """The options of a group that trials may take; empty if the group does not vary."""

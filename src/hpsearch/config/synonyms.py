@@ -6,7 +6,8 @@ from hpsearch.config.conversion import nearest
 
 _KEYS_BY_MEANING = {
     "search.trials": "n_trials num_trials max_trials num_samples n_iter run_cap count max_evals hydra.sweeper.n_trials",
-    "search.metric": "objective scoring hydra.sweeper.direction",
+    "search.metric": "objective scoring",
+    "search.direction": "hydra.sweeper.direction greater_is_better",
     "search.space": "param_space search_space param_distributions param_grid parameters hydra.sweeper.params",
     "search.startup": "n_startup_trials n_initial_points",
     "search.pruner": "early_terminate",
@@ -35,7 +36,9 @@ KEYS: Mapping[str, str] = {word: key for key, words in _KEYS_BY_MEANING.items() 
 """Keys by their names in Hydra, Optuna, Ray Tune, Weights & Biases, scikit-learn, Keras and Lightning."""
 
 _NEEDLESS_BY_REASON = {
-    "search.metric knows which way is better, so no direction is given": "direction directions mode goal maximize",
+    "search.metric knows which way is better; of your own metric search.direction says it": (
+        "directions mode goal maximize"
+    ),
     "the same command again resumes a sweep, so nothing is given for it": "load_if_exists resume restore",
 }
 

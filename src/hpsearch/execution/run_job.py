@@ -17,7 +17,7 @@ from hpsearch.data.scaling import fit_scaling
 from hpsearch.data.seal import load_development
 from hpsearch.data.splits import folds, refit_fold
 from hpsearch.engine.custom_code_checks import PASSES, kept_besides, owner, try_step
-from hpsearch.engine.device_data import DeviceData, to_device
+from hpsearch.engine.device_data import DeviceData, outputs_of, to_device
 from hpsearch.engine.diagnostics import missing_signals
 from hpsearch.engine.fleet import autotune
 from hpsearch.engine.fleet.grouping import shape_key
@@ -42,6 +42,7 @@ from hpsearch.nn.export import deploy
 from hpsearch.nn.import_path import described, trying
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
 from hpsearch.scoring.evaluate import search_metric
+from hpsearch.scoring.own_metric import try_own_metric
 from hpsearch.scoring.trial_score import score_trial
 from hpsearch.seeding import Purpose, derive, fit_seeds
 
@@ -185,9 +186,11 @@ def check(state: WorkerState, job: CheckJob) -> ProbeResult:
     missing: dict[str, None] = {}
     for config in job.configs:
         try:
-            search_metric(config, state.development)
+            metric = search_metric(config, state.development)
             fit = plan_fits(state, TrialJob(config))[0]
             check_fit(fit, state.data)
+            if config.search.own_metric:
+                try_own_metric(metric, state.development.targets[fit.fold.val], outputs_of(config, state.data))
             if not config.own_code:
                 train(_probe(fit), state.data)
             elif line := _try_own_code(state, _probe(fit)):

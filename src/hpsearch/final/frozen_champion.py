@@ -92,12 +92,14 @@ def prepare_final(chosen: Chosen) -> Final:
 
 
 def _require_same_code(named: SweepIdentity, config: Config) -> None:
-    """Refuse a custom module or loss whose code differs from the one that was searched."""
+    """Refuse a custom module, loss or metric whose code differs from the one that was searched."""
     stored = named.specification.fingerprinted.code
-    for option in config.own_code:
-        if source_digest(f"{option.group}.import_path", option.import_path) != stored.get(option.import_path):
-            raise ConfigError(f"the code of {option.import_path} has changed since sweep {named.name!r}: restore it")
-        if changed := changed_since_import(option.import_path):
+    paths = {f"{option.group}.import_path": option.import_path for option in config.own_code}
+    paths |= {key: path for key, path in config.search.own_code.items() if key == "search.metric"}
+    for key, path in paths.items():
+        if source_digest(key, path) != stored.get(path):
+            raise ConfigError(f"the code of {path} has changed since sweep {named.name!r}: restore it")
+        if changed := changed_since_import(path):
             raise ConfigError(
                 f"{', '.join(changed)} has changed since this process imported it, and the test set is evaluated here: "
                 "restart the session, and call again"

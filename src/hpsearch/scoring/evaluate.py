@@ -14,10 +14,11 @@ from hpsearch.config.training import CustomLoss
 from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import Scaling
 from hpsearch.errors import ConfigError
-from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_names, metric_of
+from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_names
 from hpsearch.nn.losses import prepare_targets, row_losses
 from hpsearch.nn.output_layer import sigmoid_predicts
 from hpsearch.records import Task
+from hpsearch.scoring.own_metric import metric_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +80,7 @@ def computed(config: Config, data: Rows) -> dict[str, Metric]:
 
 
 def _metric_of_score(config: Config, data: Rows) -> Metric:
-    return metric_of(config.search.metric, classes=data.classes > 0, class_names=data.class_names)
+    return metric_of(config.search, classes=data.classes > 0, class_names=data.class_names)
 
 
 def _is_defined(metric: Metric, config: Config, task: Task) -> bool:
@@ -104,6 +105,11 @@ def search_metric(config: Config, data: Rows) -> Metric:
         ConfigError: If it is not defined for this loss and data.
     """
     metric, named = _metric_of_score(config, data), config.options.get("data", config.data.kind)
+    if config.search.own_metric and not _is_defined(metric, config, data.task):
+        raise ConfigError(
+            f"search.response_method=predict_proba needs logits of class probabilities, which loss {config.loss.kind} "
+            f"does not make of the {data.task} task of data={named}: use predict, or loss=cross_entropy"
+        )
     if not _is_defined(metric, config, data.task):
         given = [each for each in SEARCHED if _is_defined(each, config, data.task)]
         raise ConfigError(

@@ -7,7 +7,8 @@ from hpsearch.config import Config
 from hpsearch.data.dataset import Rows
 from hpsearch.data.splits import split_sizes
 from hpsearch.formatting import show_score
-from hpsearch.metrics import ACCURACY, MAE, R2, Metric, metric_of
+from hpsearch.metrics import ACCURACY, MAE, R2, Metric
+from hpsearch.scoring.own_metric import metric_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Score:
     @classmethod
     def of(cls, config: Config, development: Rows) -> Self:
         """The score of a sweep on this data."""
-        metric = metric_of(config.search.metric, classes=development.classes > 0)
+        metric = metric_of(config.search, classes=development.classes > 0)
         is_share = metric.is_share and config.evaluation.kind != "truth_table"
         share_of = split_sizes(config.evaluation, development.n).val if is_share else None
         quoted = (ACCURACY, metric) if development.classes else (metric, R2, MAE)

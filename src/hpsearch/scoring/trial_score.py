@@ -108,6 +108,8 @@ def score_trial(
     parts_of = _parts_of_replicates if config.evaluation.kind == "loocv" else _parts
     parts = parts_of(config, development, fits, results)
     if np.isnan(score := float(np.mean(_at_end(metric, parts)))):
+        if config.search.own_metric:
+            raise ConfigError(f"search.metric {metric} must be defined for the val rows, got nan")
         raise ConfigError(
             f"search.metric={metric} needs val rows of every class and of no class alone, which these are not: use "
             "more val rows, or evaluation=stratified_kfold"

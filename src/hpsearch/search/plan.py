@@ -190,10 +190,7 @@ class Plan:
         for option in (option for each in composed for option in each.config.own_code):
             if option.import_path not in paths:
                 paths[option.import_path] = source_digest(f"{option.group}.import_path", option.import_path)
-        pruner = self.search.pruner
-        if ":" in pruner and not pruner.startswith("optuna."):
-            paths[pruner] = source_digest("search.pruner", pruner)
-        return paths
+        return paths | {path: source_digest(key, path) for key, path in self.search.own_code.items()}
 
 
 def _stored(level: Level) -> StoredLevel:

@@ -52,13 +52,13 @@ def bootstrap_interval(
         seed: Seed of the `RESAMPLES` draws.
 
     Returns:
-        Lower and upper end; None and None for fewer than two rows.
+        Lower and upper end, of the draws where the statistic is defined; None and None for fewer than two rows.
     """
     if n < 2:
         return None, None
     draw = np.random.default_rng(seed)
     values = [statistic(draw.integers(n, size=n)) for _ in range(RESAMPLES)]
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
