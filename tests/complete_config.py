@@ -66,6 +66,10 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "optimizer": {
         "adam": ADAM,
         "adamw": ADAM,
+        "nadam": {**ADAM, "momentum_decay": 4e-3},
+        "radam": ADAM,
+        "lamb": {**ADAM, "eps": 1e-6},
+        "lion": {"lr": 0.001, "beta1": 0.9, "beta2": 0.99},
         "sgd": {"lr": 0.1},
         "momentum": {"lr": 0.1, "momentum": 0.9},
         "nesterov": {"lr": 0.1, "momentum": 0.9},

@@ -161,7 +161,7 @@ def test_a_malformed_space_is_refused_as_a_sweep_refuses_it(tmp_path, problems, 
     ("argument", "expected"),
     [
         ("optimzer", "--help optimzer: optimzer is not a group of options: did you mean optimizer?"),
-        ("optimizer=adma", "optimizer=adma is not an option of optimizer: did you mean adam or adamw?"),
+        ("optimizer=adma", "optimizer=adma is not an option of optimizer: did you mean adam or radam or nadam?"),
     ],
 )
 def test_a_page_that_does_not_exist_is_refused_with_the_nearest(argument, expected):

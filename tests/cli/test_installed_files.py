@@ -53,9 +53,9 @@ def test_a_users_option_is_named_when_it_is_mistyped(own, problems):
 
 
 def test_a_users_option_of_no_known_kind_is_refused(own, problems):
-    (own / "optimizer" / "lion.yaml").write_text("kind: lion\nlr: 1.0\n")
-    (problem,) = problems(Composer(["optimizer=lion"], own).compose)
-    assert problem.startswith("optimizer.kind must name a kind of optimizer, got 'lion': ")
+    (own / "optimizer" / "sophia.yaml").write_text("kind: sophia\nlr: 1.0\n")
+    (problem,) = problems(Composer(["optimizer=sophia"], own).compose)
+    assert problem.startswith("optimizer.kind must name a kind of optimizer, got 'sophia': ")
 
 
 def test_a_users_option_that_is_no_yaml_is_refused_in_one_line(own, problems):

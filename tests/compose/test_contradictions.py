@@ -20,7 +20,7 @@ REFUSED = [
     ),
     (
         ["search.choose.optimizer=[sgd,adem]"],
-        "search.choose.optimizer: adem is not an option: did you mean adam or adamw?",
+        "search.choose.optimizer: adem is not an option: did you mean adam or radam or nadam?",
     ),
     (["search.choose.optimizer=[sgd,sgd]"], "search.choose.optimizer must not repeat an option, got ['sgd', 'sgd']"),
     (

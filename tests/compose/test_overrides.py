@@ -18,7 +18,7 @@ NOT_KNOWN = "is not an option of optimizer"
     ("overrides", "expected"),
     [
         (["optimizer=sgdd"], f"optimizer=sgdd {NOT_KNOWN}: did you mean sgd?"),
-        (["optimizer=qqq"], f"optimizer=qqq {NOT_KNOWN}: known here: adagrad, adam, adamw, momentum, nesterov, "),
+        (["optimizer=qqq"], f"optimizer=qqq {NOT_KNOWN}: known here: adagrad, adam, adamw, lamb, lion, momentum, "),
         (["optimizer="], f"optimizer= {NOT_KNOWN}: known here: "),
         (["optimizer=null"], f"optimizer=none {NOT_KNOWN}: known here: "),
         (["+optimizer=sgdd"], f"optimizer=sgdd {NOT_KNOWN}: did you mean sgd?"),
@@ -75,7 +75,7 @@ NOT_KNOWN = "is not an option of optimizer"
         ),
         (["hydra/launcher=x"], "hydra/launcher cannot be given, since nothing of Hydra itself is set here: write "),
         (["loss=ce"], "loss=ce is not an option of loss: did you mean cross_entropy?"),
-        (["optimizer=adamw2"], "optimizer=adamw2 is not an option of optimizer: did you mean adamw or adam?"),
+        (["optimizer=adamw2"], "optimizer=adamw2 is not an option of optimizer: did you mean adamw or adam or radam?"),
         (
             ["model=ResNet18"],
             "model=ResNet18 is not an option of model: did you mean custom? model.import_path=package.module:name",

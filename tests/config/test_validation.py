@@ -8,7 +8,10 @@ from hpsearch.config import ConfigError
 from tests.complete_config import PLAIN
 
 OWN_DATA = ("csv", "npz")
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+OPTIMIZERS = (
+    *("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"),
+    *("nadam", "radam", "lion", "lamb"),
+)
 SCHEDULES = ("constant", "step", "exponential", "linear", "cosine", "warm_restarts", "one_cycle", "plateau")
 EVALUATIONS = ("holdout", "kfold", "stratified_kfold", "repeated_kfold", "loocv", "truth_table")
 INF, NAN = math.inf, math.nan
@@ -76,13 +79,13 @@ REFUSED = [
     ),
     *(
         ("optimizer", kind, "eps", value, "must be > 0 and finite")
-        for kind in ("adagrad", "rmsprop", "adam", "adamw")
+        for kind in ("adagrad", "rmsprop", "adam", "adamw", "nadam", "radam", "lamb")
         for value in (0.0, NAN)
     ),
     ("optimizer", "rmsprop", "alpha", 1.0, "must lie in [0, 1)"),
     *(
         ("optimizer", kind, beta, value, "must lie in [0, 1)")
-        for kind in ("adam", "adamw")
+        for kind in ("adam", "adamw", "nadam", "radam", "lamb", "lion")
         for beta in ("beta1", "beta2")
         for value in (-0.1, 1.0)
     ),

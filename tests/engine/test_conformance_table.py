@@ -1,7 +1,9 @@
 """Fleets against the reference over all that a configuration offers, any two options together; printed with `-s`.
 
 Learning rates are small, and epsilons not: where a gradient is zero but for rounding, an adaptive rule with a tiny
-epsilon would make steps of it, and where steps are large, two trainings part that differ by 1e-16.
+epsilon would make steps of it, and where steps are large, two trainings part that differ by 1e-16. Lion and LAMB
+make long steps of any gradient, however small, and are therefore compared where none is zero but for rounding, in
+`test_engine_conformance`.
 """
 
 import random
@@ -36,6 +38,8 @@ OPTIMIZERS = (
     {"kind": "rmsprop", "lr": 0.001, "eps": 1e-4},
     {"kind": "adam", "lr": 0.002, "eps": 1e-4},
     {"kind": "adamw", "lr": 0.001, "beta1": 0.8, "beta2": 0.99, "eps": 1e-4},
+    {"kind": "nadam", "lr": 0.0005, "eps": 1e-4},
+    {"kind": "radam", "lr": 0.0003, "beta2": 0.99, "eps": 1e-4},
 )
 SCHEDULES = (
     {"kind": "constant"},

@@ -42,7 +42,10 @@ SLOW = pytest.mark.slow
 ENGINES = {"reference": reference.train, "fleet of one": alone, "mixed fleet": among_others}
 MLP2 = {"kind": "mlp", "widths": [7, 6]}
 EPOCHS = {"epochs": 4, "batch_size": 8}
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+OPTIMIZERS = (
+    *("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"),
+    *("nadam", "radam", "lion", "lamb"),
+)
 REGULARIZERS = (
     {"kind": "none"},
     {"kind": "weight_decay", "weight_decay": 0.05},

@@ -30,6 +30,8 @@ OPTIMIZERS = (
     {"kind": "rmsprop", "lr": 0.001, "eps": 1e-4},
     {"kind": "adam", "lr": 0.002, "eps": 1e-4},
     {"kind": "adamw", "lr": 0.001, "beta1": 0.8, "eps": 1e-4},
+    {"kind": "nadam", "lr": 0.001, "eps": 1e-4},
+    {"kind": "radam", "lr": 0.001, "beta2": 0.9, "eps": 1e-4},
 )
 MLP = {"model": {"kind": "mlp", "widths": [9, 7]}, "regularization": {"kind": "both", "max_norm": 1.0}}
 CNN = {"model": {"kind": "cnn", "filters": [3, 4], "dense": [5]}, "regularization": {"kind": "both"}}

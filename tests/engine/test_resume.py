@@ -14,7 +14,10 @@ from hpsearch.records import Status
 from tests.engine.comparison import bits
 
 SLOW = pytest.mark.slow
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+OPTIMIZERS = (
+    *("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"),
+    *("nadam", "radam", "lion", "lamb"),
+)
 MLP = {"model": {"kind": "mlp", "widths": [9, 7]}, "regularization": {"kind": "both", "max_norm": 1.5}}
 CNN = {"model": {"kind": "cnn", "filters": [3, 4], "dense": [5]}, "regularization": {"kind": "both"}}
 EPOCHS = {"epochs": 7, "batch_size": 8}

@@ -191,8 +191,8 @@ def update(config: Config, state: State, grads: State, lr: float, memory: dict[s
     for name, raw in grads.items():
         w = state[name]
         is_weight = w.ndim >= 2
-        g = raw + decay * w if is_weight and o.kind != "adamw" else raw
-        if o.kind == "adamw" and is_weight:
+        g = raw + decay * w if is_weight and o.kind not in ("adamw", "lion", "lamb") else raw
+        if o.kind in ("adamw", "lion") and is_weight:
             w = w * (1 - lr * decay)
         zero = torch.zeros_like(w)
         v, m = memory.get(name, (zero, zero))
@@ -210,16 +210,42 @@ def update(config: Config, state: State, grads: State, lr: float, memory: dict[s
         elif o.kind == "rmsprop":
             v = o.alpha * v + (1 - o.alpha) * g**2
             w = w - lr * g / (torch.sqrt(v) + o.eps)
+        elif o.kind == "lion":
+            w = w - lr * torch.sign(o.beta1 * m + (1 - o.beta1) * g)
+            m = o.beta2 * m + (1 - o.beta2) * g
         else:
             m = o.beta1 * m + (1 - o.beta1) * g
             v = o.beta2 * v + (1 - o.beta2) * g**2
-            w = w - lr * (m / (1 - o.beta1**t)) / (torch.sqrt(v / (1 - o.beta2**t)) + o.eps)
+            w = w - lr * adaptive_step(o, w, g, m, v, t, decay if is_weight else 0.0)
         memory[name] = (v, m)
         limit = config.regularization.max_norm
         if is_weight and limit is not None:
             norms = torch.sqrt((w.reshape(len(w), -1) ** 2).sum(dim=1)).reshape(-1, *[1] * (w.ndim - 1))
             w = torch.where(norms > limit, w * limit / norms, w)
         state[name] = w
+
+
+def adaptive_step(
+    o: Any, w: torch.Tensor, g: torch.Tensor, m: torch.Tensor, v: torch.Tensor, t: int, decay: float
+) -> Any:
+    """The step of Adam and its kin at a learning rate of 1, after the means of gradients m and squares v."""
+    mean, root = m / (1 - o.beta1**t), torch.sqrt(v / (1 - o.beta2**t)) + o.eps
+    if o.kind == "nadam":  # Dozat, 2016; torch.optim keeps the product in float32
+        mu = [o.beta1 * (1 - 0.96 ** (i * o.momentum_decay) / 2) for i in range(1, t + 2)]
+        product = float(np.cumprod(np.array(mu[:-1], np.float32))[-1])
+        return (mu[-1] * m / (1 - product * mu[-1]) + (1 - mu[-2]) * g / (1 - product)) / root
+    if o.kind == "radam":  # Liu et al., 2020, algorithm 2
+        limit = 2 / (1 - o.beta2) - 1
+        rho = limit - 2 * t * o.beta2**t / (1 - o.beta2**t)
+        if rho <= 5:
+            return mean
+        r = math.sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho))
+        return r * mean * math.sqrt(1 - o.beta2**t) / (torch.sqrt(v) + o.eps)
+    if o.kind == "lamb":  # You et al., 2020, algorithm 2, phi(z) = z
+        r = mean / root + decay * w
+        lengths = math.sqrt((w**2).sum()), math.sqrt((r**2).sum())
+        return r * (lengths[0] / lengths[1] if all(lengths) else 1.0)
+    return mean / root
 
 
 def dropout_mask(seed: int, step: int, layer: int, n: int, p: float) -> np.ndarray:

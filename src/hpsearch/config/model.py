@@ -190,7 +190,10 @@ class Regularization(Option):
 
 @dataclass(kw_only=True, slots=True)
 class WeightDecay(Regularization):
-    """Decay of the weights alone, not of biases or gamma and beta; decoupled for AdamW, else added to the gradient."""
+    """Decay of the weights alone, not of biases or gamma and beta.
+
+    It is decoupled for AdamW and Lion, part of the step for LAMB, and else added to the gradient.
+    """
 
     weight_decay: Annotated[float, NOT_NEGATIVE, "decay of the weights alone, not of biases"]
 

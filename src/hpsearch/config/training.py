@@ -49,11 +49,26 @@ class RmsProp(Optimizer):
 
 @dataclass(kw_only=True, slots=True)
 class Adam(Optimizer):
-    """Adam (Kingma & Ba, 2015) or AdamW (Loshchilov & Hutter, 2019)."""
+    """Adam (Kingma & Ba, 2015), AdamW (Loshchilov & Hutter, 2019), RAdam (Liu et al.) or LAMB (You et al.)."""
 
     beta1: Annotated[float, within("[0, 1)"), "decay of the mean gradient"]
     beta2: Annotated[float, within("[0, 1)"), "decay of the mean square"]
     eps: Annotated[float, POSITIVE, "added to the denominator"]
+
+
+@dataclass(kw_only=True, slots=True)
+class NAdam(Adam):
+    """Adam with Nesterov momentum (Dozat, 2016)."""
+
+    momentum_decay: Annotated[float, NOT_NEGATIVE, "how fast beta1 grows from half its value to all of it"]
+
+
+@dataclass(kw_only=True, slots=True)
+class Lion(Optimizer):
+    """Lion (Chen et al., 2023); weight decay is decoupled."""
+
+    beta1: Annotated[float, within("[0, 1)"), "share of the mean gradient in the step, whose sign is taken"]
+    beta2: Annotated[float, within("[0, 1)"), "decay of the mean gradient"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -185,7 +200,7 @@ GROUPS = (
         name="optimizer",
         kinds={
             "sgd": Optimizer, "momentum": Momentum, "nesterov": Momentum, "adagrad": AdaGrad, "rmsprop": RmsProp,
-            "adam": Adam, "adamw": Adam,
+            "adam": Adam, "adamw": Adam, "nadam": NAdam, "radam": Adam, "lion": Lion, "lamb": Adam,
         },
     ),
     recipe_group(

@@ -48,7 +48,7 @@ def test_diverged_members_fail_in_the_words_of_the_reference(network, make_confi
     overrides, images = network
     data = to_device(make_rows(40, task="regression", images=images, width=8 if images else 5))
     fits = []
-    for kind in ("sgd", "nesterov", "adagrad", "rmsprop", "adam", "adamw"):
+    for kind in ("sgd", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "nadam", "radam", "lamb"):
         training = {"epochs": 2, "batch_size": 8}
         config = make_config(**overrides, loss="mse", optimizer={"kind": kind, "lr": 1e30}, training=training)
         fits.append(make_fit(config, 40))

@@ -8,7 +8,10 @@ import pytest
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.trainer import train_fleet
 
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+OPTIMIZERS = (
+    *("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"),
+    *("nadam", "radam", "lion", "lamb"),
+)
 MLP = {"model": {"kind": "mlp", "widths": [9, 7]}, "regularization": {"kind": "both", "weight_decay": 0.01}}
 CNN = {"model": {"kind": "cnn", "filters": [3, 4], "dense": [5]}, "regularization": {"kind": "both"}}
 

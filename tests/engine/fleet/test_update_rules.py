@@ -1,4 +1,4 @@
-"""The update rules of fleets against `torch.optim`."""
+"""The update rules of fleets against `torch.optim`, and our Lion and LAMB, which the textbook formulas check."""
 
 import random
 from collections.abc import Sequence
@@ -11,25 +11,32 @@ import torch
 
 from hpsearch.config import Config
 from hpsearch.config.model import WeightDecay
-from hpsearch.config.training import AdaGrad, Adam, Momentum, Optimizer, RmsProp
+from hpsearch.config.training import AdaGrad, Adam, Lion, Momentum, NAdam, Optimizer, RmsProp
+from hpsearch.engine import optimizers
 from hpsearch.engine.fleet.update_rules import FleetOptimizer, order
 
-RULES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+RULES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "nadam", "radam", "lion", "lamb")
 WEIGHTS, REST = 37, 11
 SIZE = 64  # filled up, as rows of fleets are
+TENSORS = (slice(0, WEIGHTS), slice(WEIGHTS, WEIGHTS + REST))
 STEPS = 20
 TOLERANCE = 1e-12
 """Relative to the largest parameter of a member: both sides round each of a few operations a step to 1e-16."""
 
 
-def drawn(chance: random.Random, rule: str) -> Optimizer:
+def drawn(chance: random.Random, rule: str) -> Optimizer:  # noqa: PLR0911 - one a rule
     def share() -> float:
         return chance.choice([0.0, 1 - 10 ** chance.uniform(-4, 0)])
 
     lr, eps = 10 ** chance.uniform(-5, 0), 10 ** chance.uniform(-10, -2)
     match rule:
-        case "adam" | "adamw":
+        case "adam" | "adamw" | "radam" | "lamb":
             return Adam(kind=rule, lr=lr, beta1=share(), beta2=share(), eps=eps)
+        case "nadam":
+            fall = chance.choice([0.0, 4e-3, 0.3])
+            return NAdam(kind=rule, lr=lr, beta1=share(), beta2=share(), eps=eps, momentum_decay=fall)
+        case "lion":
+            return Lion(kind=rule, lr=lr, beta1=share(), beta2=share())
         case "rmsprop":
             return RmsProp(kind=rule, lr=lr, alpha=share(), eps=eps)
         case "adagrad":
@@ -50,7 +57,9 @@ def mixed_fleet(make_config: Any, seed: int, members: int) -> list[Config]:
     return sorted(configs, key=lambda config: order(config.optimizer))
 
 
-def torch_optimizer(config: Config, weights: torch.Tensor, rest: torch.Tensor) -> torch.optim.Optimizer:
+def torch_optimizer(  # noqa: PLR0911 - one a rule
+    config: Config, weights: torch.Tensor, rest: torch.Tensor
+) -> torch.optim.Optimizer:
     o = config.optimizer
     groups = [{"params": [weights], "weight_decay": config.regularization.weight_decay}, {"params": [rest]}]
     plain: dict[str, Any] = {"lr": o.lr, "weight_decay": 0.0, "foreach": False}
@@ -59,6 +68,16 @@ def torch_optimizer(config: Config, weights: torch.Tensor, rest: torch.Tensor) -
             return torch.optim.Adam(groups, betas=(o.beta1, o.beta2), eps=o.eps, **plain)
         case "adamw":
             return torch.optim.AdamW(groups, betas=(o.beta1, o.beta2), eps=o.eps, **plain)
+        case "nadam":
+            return torch.optim.NAdam(
+                groups, betas=(o.beta1, o.beta2), eps=o.eps, momentum_decay=o.momentum_decay, **plain
+            )
+        case "radam":
+            return torch.optim.RAdam(groups, betas=(o.beta1, o.beta2), eps=o.eps, **plain)
+        case "lion":
+            return optimizers.Lion(groups, o.lr, (o.beta1, o.beta2))
+        case "lamb":
+            return optimizers.Lamb(groups, o.lr, (o.beta1, o.beta2), o.eps)
         case "rmsprop":
             return torch.optim.RMSprop(groups, alpha=o.alpha, eps=o.eps, **plain)
         case "adagrad":
@@ -107,7 +126,7 @@ def assert_close(path: torch.Tensor, expected: torch.Tensor, config: Config) -> 
 def test_a_hundred_members_of_all_rules_follow_torch_optim_step_by_step(fleet, make_config):
     problem = Problem(mixed_fleet(make_config, fleet, 100), fleet)
     parameters = problem.start.clone()
-    updates = FleetOptimizer(problem.configs, parameters, WEIGHTS)
+    updates = FleetOptimizer(problem.configs, parameters, WEIGHTS, TENSORS)
     path = []
     for grads, lr in zip(problem.grads, problem.lr, strict=True):
         updates.step(parameters, grads.clone(), lr)
@@ -117,10 +136,10 @@ def test_a_hundred_members_of_all_rules_follow_torch_optim_step_by_step(fleet, m
 
 
 def test_those_who_stay_go_on_as_torch_optim_does(make_config):
-    problem = Problem(mixed_fleet(make_config, 11, 60), 11)
+    problem = Problem(mixed_fleet(make_config, 11, 200), 11)
     members = torch.arange(len(problem.configs))
     parameters = problem.start.clone()
-    updates = FleetOptimizer(problem.configs, parameters, WEIGHTS)
+    updates = FleetOptimizer(problem.configs, parameters, WEIGHTS, TENSORS)
     for step, (grads, lr) in enumerate(zip(problem.grads, problem.lr, strict=True)):
         if step in (5, 12):
             stay = torch.tensor(sorted(random.Random(step).sample(range(len(members)), len(members) // 2)))  # noqa: S311
@@ -135,7 +154,7 @@ def test_those_who_stay_go_on_as_torch_optim_does(make_config):
 def test_weight_decay_leaves_the_other_parameters_alone(make_config):
     configs = mixed_fleet(make_config, 12, 60)
     parameters = torch.rand(len(configs), SIZE, dtype=torch.float64) + 0.1
-    before, updates = parameters.clone(), FleetOptimizer(configs, parameters, WEIGHTS)
+    before, updates = parameters.clone(), FleetOptimizer(configs, parameters, WEIGHTS, TENSORS)
     for _ in range(3):
         updates.step(parameters, torch.zeros_like(parameters), torch.full((len(configs),), 0.01, dtype=torch.float64))
     decays = torch.tensor([config.regularization.weight_decay > 0 for config in configs])
@@ -149,7 +168,7 @@ def test_weight_decay_leaves_the_other_parameters_alone(make_config):
 def test_without_gradient_a_weight_shrinks_by_one_minus_rate_times_decay(rule, make_config):
     config = make_config(optimizer=rule, regularization={"kind": "weight_decay", "weight_decay": 0.3})
     parameters = torch.ones(1, SIZE, dtype=torch.float64)
-    updates = FleetOptimizer([config], parameters, WEIGHTS)
+    updates = FleetOptimizer([config], parameters, WEIGHTS, TENSORS)
     for _ in range(4):
         updates.step(parameters, torch.zeros_like(parameters), torch.tensor([0.5], dtype=torch.float64))
     assert parameters[0, 0].item() == pytest.approx(0.85**4, rel=1e-14)
@@ -160,7 +179,7 @@ def test_portions_change_no_bit(make_config):
     ends = []
     for portion in (30, 4, 1):
         parameters = problem.start.float()
-        updates = FleetOptimizer(problem.configs, parameters, WEIGHTS)
+        updates = FleetOptimizer(problem.configs, parameters, WEIGHTS, TENSORS)
         updates._portion = portion
         for grads, lr in zip(problem.grads.float(), problem.lr.float(), strict=True):
             updates.step(parameters, grads.clone(), lr)

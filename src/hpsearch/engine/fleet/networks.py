@@ -3,6 +3,7 @@
 M members, G groups that see the same minibatches, B rows of a minibatch, C outputs, P parameters of a member.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,12 +54,14 @@ class Layout:
 
     def views(self, rows: torch.Tensor) -> Tensors:
         """Return views (M, *shape) by name into `rows` (M, P)."""
-        views, start = {}, 0
-        for name, shape in self.shapes.items():
-            stop = start + shape.numel()
-            views[name] = rows[:, start:stop].view(-1, *shape)
-            start = stop
-        return views
+        pairs = zip(self.shapes.items(), self.columns, strict=True)
+        return {name: rows[:, columns].view(-1, *shape) for (name, shape), columns in pairs}
+
+    @property
+    def columns(self) -> list[slice]:
+        """The columns of each parameter, in the order of `shapes`."""
+        stops = list(itertools.accumulate(shape.numel() for shape in self.shapes.values()))
+        return [slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False)]
 
 
 PREDICTION_ROWS = 250
@@ -128,7 +131,8 @@ class FleetNetworks:
             self._restore(kept)
         self._lay_out(batch, trains=kept is None)
         if kept is None:
-            self._updates = FleetOptimizer([fit.config for fit in batch.fits], self.parameters, self.layout.decayed)
+            configs = [fit.config for fit in batch.fits]
+            self._updates = FleetOptimizer(configs, self.parameters, self.layout.decayed, self.layout.columns)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return outputs (M, C, B) in training mode for inputs (M or 1, B, *shape); keeps the graph for `backward`."""
