@@ -38,6 +38,7 @@ from hpsearch.store.loader import load_from_disk
 from hpsearch.store.optuna_journal import JOURNAL, name_score, open_study
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record
+from hpsearch.store.trial_config import common_axes
 from hpsearch.tracking import connection
 from hpsearch.tracking.environment import requirements, uncommitted
 from hpsearch.tracking.run_format import SweepRun, now_ms
@@ -201,7 +202,7 @@ def _run(
     provenance = Provenance.here(str(named.specification.device) if workers is None else workers.checked.device)
     name_score(study, sweep.score.signed)
     own = {key: str(value) for key, value in mask_secrets(config.tracking.tags).items()}
-    columns = [*sweep.plan.names, *(f"report/{name}" for name in sweep.score.report)]
+    columns = [*common_axes(sweep.plan.names), *(f"report/{name}" for name in sweep.score.report)]
     with running(tracker, named, columns, {} if workers is None else workers.tags, own) as run:
         diffs = uncommitted((config.tracking.directory, config.report.directory))
         tracker.log_artifacts(

@@ -2,13 +2,14 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import yaml
 
-from hpsearch.config import Config
-from hpsearch.config.schema import UNCOVERED
+from hpsearch.config import KINDS, Config
+from hpsearch.config.schema import SEARCHABLE, UNCOVERED
 from hpsearch.records import Value
 from hpsearch.secrets import filled, mask_secrets
 
@@ -16,7 +17,8 @@ from hpsearch.secrets import filled, mask_secrets
 def option_params(config: Config) -> dict[str, Value]:
     """All chosen options and values, flat: `{"optimizer": "adam", "optimizer.adam.lr": 0.001, …}`.
 
-    Paths and settings that change no result are left out.
+    A value that several options of its group have stands under its `shared_name`, too, which is one axis for all of
+    them: `{"lr": 0.001, …}`. Paths and settings that change no result are left out.
     """
     tree = mask_secrets(config.to_tree())
     params: dict[str, Value] = {"seed": config.seed}
@@ -27,7 +29,39 @@ def option_params(config: Config) -> dict[str, Value]:
         for name, value in tree[group].items():
             if name not in ("kind", "path"):
                 params[f"{group}.{option}.{name}"] = value
+                shared = shared_name(f"{group}.{option}.{name}")
+                if shared and value is not None:
+                    params[shared] = value
     return params
+
+
+def shared_name(name: str) -> str | None:
+    """The last part of a value's name, `lr` of `optimizer.adam.lr`, if several kinds of its group have such a value.
+
+    None if no other kind has it, another group has one of this name, or it is no value of an option.
+    """
+    group, _, rest = name.partition(".")
+    last = rest.partition(".")[2]
+    groups = _groups_sharing().get(last, [])
+    return last if len(groups) > 1 and set(groups) == {group} else None
+
+
+def common_axes(names: Sequence[str]) -> list[str]:
+    """Names of drawn values, where those that share a name are replaced by it: one column for all learning rates."""
+    shared = [shared_name(name) for name in names]
+    axes = [own if own and shared.count(own) > 1 else name for name, own in zip(names, shared, strict=True)]
+    return list(dict.fromkeys(axes))
+
+
+@functools.cache
+def _groups_sharing() -> dict[str, list[str]]:
+    """The groups that have a value of this name, once for each of their kinds that has it."""
+    groups: dict[str, list[str]] = {}
+    for group in SEARCHABLE:
+        for kind in KINDS[group].values():
+            for name in (f.name for f in fields(kind) if f.init):
+                groups.setdefault(name, []).append(group)
+    return groups
 
 
 def config_text(config: Config) -> str:
