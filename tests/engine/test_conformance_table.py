@@ -66,7 +66,11 @@ FACTORS: dict[str, tuple[Any, ...]] = {
     "norm": (
         {"kind": "none"},
         {"kind": "before"},
-        {"kind": "after", "momentum": 0.3},
+        {
+            "kind": "after",
+            "momentum": 0.3,
+            "eps": 1e-3,
+        },  # with 1e-5, what a unit that is nearly dead says counts 300-fold
         {"kind": "before", "affine": False, "eps": 1e-3},
     ),
     "activation": (
