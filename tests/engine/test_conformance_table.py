@@ -89,6 +89,12 @@ FACTORS: dict[str, tuple[Any, ...]] = {
         ("regression", {"kind": "mae"}),
         ("regression", {"kind": "sse"}),
         ("binary", {"kind": "perceptron"}),
+        ("binary", {"kind": "focal"}),
+        ("multiclass", {"kind": "focal", "gamma": 0.5}),
+        ("multiclass", {"kind": "multi_margin"}),
+        ("regression", {"kind": "huber", "delta": 0.7}),
+        ("regression", {"kind": "pinball", "quantile": 0.8}),
+        ("regression", {"kind": "gaussian_nll"}),
     ),
     "model": (
         {"kind": "mlp", "widths": [7, 6]},
@@ -177,7 +183,12 @@ def test_every_pair_of_options_is_among_the_cases():
 
 
 def jumps(row):
-    return row["activation"]["kind"] == "step" or row["loss"][1]["kind"] in ("mae", "perceptron")
+    return row["activation"]["kind"] == "step" or row["loss"][1]["kind"] in (
+        "mae",
+        "perceptron",
+        "pinball",
+        "multi_margin",
+    )
 
 
 def printed(found):

@@ -74,9 +74,9 @@ def test_a_loss_that_does_not_fit_names_itself_and_the_data(make_config, make_ro
     with pytest.raises(ConfigError) as error:
         fit_data(make_config(loss="cross_entropy"), to_device(rows), scaling)
     assert str(error.value) == (
-        "loss cross_entropy does not fit the regression task of data toy: add one of loss=mse, "
-        "loss=mae, loss=sse, loss=custom (or loss=bce for an autoencoder of inputs within [0, 1]); without loss= it is "
-        "cross_entropy"
+        "loss cross_entropy does not fit the regression task of data toy: add one of loss=mse, loss=mae, loss=sse, "
+        "loss=huber, loss=pinball, loss=poisson_nll, loss=gaussian_nll, loss=custom (or loss=bce for "
+        "an autoencoder of inputs within [0, 1]); without loss= it is cross_entropy"
     )
 
 

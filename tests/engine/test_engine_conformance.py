@@ -70,6 +70,15 @@ LOSSES = (
     ("binary", {"kind": "bce", "label_smoothing": 0.1}, 1),
     ("multiclass", {"kind": "bce"}, 3),
     ("binary", {"kind": "perceptron"}, 1),
+    ("binary", {"kind": "focal"}, 1),
+    ("multiclass", {"kind": "focal", "gamma": 0.5}, 3),
+    ("binary", {"kind": "multi_margin"}, 2),
+    ("multiclass", {"kind": "multi_margin", "margin": 0.5}, 3),
+    ("multiclass", {"kind": "huber", "delta": 0.3}, 3),
+    ("regression", {"kind": "huber", "delta": 0.7}, 2),
+    ("regression", {"kind": "pinball", "quantile": 0.9}, 2),
+    ("regression", {"kind": "poisson_nll"}, 2),
+    ("regression", {"kind": "gaussian_nll"}, 4),
     *((task, {"kind": kind}, c) for kind in ("mse", "mae", "sse") for task, c in (("binary", 2), ("regression", 2))),
 )
 CASES: list[tuple[str, dict[str, Any], str, int]] = [
@@ -91,7 +100,8 @@ CASES: list[tuple[str, dict[str, Any], str, int]] = [
     *(
         (f"{task}-{loss['kind']}-{loss.get('label_smoothing', 0)}", {"loss": loss, "optimizer": optimizer}, task, c)
         for task, loss, c in LOSSES
-        for optimizer in [{"kind": "sgd", "lr": 0.02} if loss["kind"] == "sse" else "sgd"]  # a sum takes longer steps
+        # a sum takes longer steps, and so do counts that are not scaled
+        for optimizer in [{"kind": "sgd", "lr": {"sse": 0.02, "poisson_nll": 0.002}.get(loss["kind"], 0.1)}]
     ),
     ("clip", {"training": {**EPOCHS, "clip_norm": 0.1}, "optimizer": "sgd"}, "multiclass", 3),
     ("not-affine", {"norm": {"kind": "before", "affine": False, "momentum": 0.3}}, "multiclass", 3),
@@ -115,6 +125,8 @@ def train(request: pytest.FixtureRequest) -> Callable[..., FitResult]:
 def test_equals_the_textbook_formulas(train, overrides, task, outputs, make_config, make_rows, make_fit):
     config = make_config(**{"data": "breast_cancer", "model": MLP2, "training": EPOCHS} | overrides)
     rows = make_rows(40, task=task)
+    if config.loss.kind == "poisson_nll":
+        rows = replace(rows, targets=np.random.default_rng(0).poisson(2.0, rows.targets.shape).astype(np.float32))
     fit = make_fit(config, 40)
     result = train(fit, to_device(rows, dtype=torch.float64), keep_state=True)
     assert_equal_training(result, textbook.train(fit, rows, outputs))

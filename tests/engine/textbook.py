@@ -28,7 +28,9 @@ def train(fit: Fit, rows: Development, outputs: int) -> dict[str, Any]:
     scaling = fit_scaling(rows, fit.fold.train, config.data.normalize)
     x = (torch.tensor(rows.inputs).double() - torch.tensor(scaling.shift).double()) * torch.tensor(scaling.scale)
     t = torch.tensor(rows.targets)
-    if not rows.classes:
+    if config.loss.kind == "poisson_nll":
+        t = t.double()
+    elif not rows.classes:
         t = (t.double() - torch.tensor(scaling.target_shift).double()) * torch.tensor(scaling.target_scale).double()
     network = build_network(config, rows.inputs.shape[1:], outputs, seed=fit.seeds.init)
     state = {k: v.double() if v.is_floating_point() else v for k, v in network.state_dict().items()}
@@ -131,11 +133,22 @@ def batch_norm(config: Config, weights: State, name: str, x: torch.Tensor, state
     return x
 
 
-def row_losses(config: Config, z: torch.Tensor, t: torch.Tensor, classes: int) -> torch.Tensor:
+def row_losses(config: Config, z: torch.Tensor, t: torch.Tensor, classes: int) -> torch.Tensor:  # noqa: PLR0911 - one a loss
     loss = config.loss
     if loss.kind == "cross_entropy":
         q = torch.eye(classes, dtype=z.dtype)[t] * (1 - loss.label_smoothing) + loss.label_smoothing / classes
         return -(q * (z - torch.log(torch.exp(z).sum(dim=1, keepdim=True)))).sum(dim=1)
+    if loss.kind == "multi_margin":
+        return functional.multi_margin_loss(z, t, margin=loss.margin, reduction="none")
+    if loss.kind == "focal":
+        p = torch.cat([1 - torch.sigmoid(z), torch.sigmoid(z)], dim=1) if z.shape[1] == 1 else torch.softmax(z, dim=1)
+        own = p[torch.arange(len(t)), t]
+        return -((1 - own) ** loss.gamma) * torch.log(own)
+    if loss.kind == "gaussian_nll":
+        mean, log_variance = z.tensor_split(2, dim=1)
+        return functional.gaussian_nll_loss(mean, t, log_variance.exp(), reduction="none").mean(dim=1)
+    if loss.kind == "poisson_nll":
+        return functional.poisson_nll_loss(z, t, reduction="none").mean(dim=1)
     if classes and z.shape[1] == 1:
         t = t.double()[:, None]
     elif classes:
@@ -150,6 +163,8 @@ def row_losses(config: Config, z: torch.Tensor, t: torch.Tensor, classes: int) -
         "mse": lambda: (difference**2).mean(dim=1),
         "mae": lambda: difference.abs().mean(dim=1),
         "sse": lambda: (difference**2).sum(dim=1),
+        "huber": lambda: functional.huber_loss(z, t, delta=loss.delta, reduction="none").mean(dim=1),
+        "pinball": lambda: torch.maximum(-loss.quantile * difference, (1 - loss.quantile) * difference).mean(dim=1),
     }[loss.kind]()
 
 

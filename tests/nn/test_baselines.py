@@ -7,7 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linprog, minimize
 from scipy.stats import entropy
 
 from hpsearch.config import KINDS
@@ -18,6 +20,7 @@ from hpsearch.records import Task
 LABELS = np.array([0] * 5 + [1] * 3 + [2] * 2)
 PAIRS = np.array([0] * 7 + [1] * 3)
 NUMBERS = np.random.default_rng(0).gamma(1.0, size=(11, 2))
+COUNTS = np.random.default_rng(0).poisson(0.7, size=(11, 2)).astype(float)
 SHARES = np.random.default_rng(1).random((11, 2))  # what an autoencoder reconstructs
 
 
@@ -66,6 +69,45 @@ def test_no_constant_output_costs_less(kind, task, classes, targets):
         chosen = loss(kind, **smoothing)
         expected = searched(chosen, Task(task), classes, targets)
         assert constant_loss(chosen, Task(task), classes, targets) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "task", "classes", "targets"),
+    [
+        ("focal", {"gamma": 2.0}, "multiclass", 3, LABELS),
+        ("focal", {"gamma": 0.5}, "binary", 2, PAIRS),
+        ("huber", {"delta": 0.5}, "regression", 0, NUMBERS),
+        ("huber", {"delta": 0.5}, "multiclass", 3, LABELS),
+        ("pinball", {"quantile": 0.9}, "regression", 0, NUMBERS),
+        ("poisson_nll", {}, "regression", 0, COUNTS),
+        ("gaussian_nll", {}, "regression", 0, NUMBERS),
+        ("multi_margin", {"margin": 0.5}, "multiclass", 3, LABELS),
+        ("multi_margin", {"margin": 0.5}, "binary", 2, PAIRS),
+    ],
+)
+def test_no_constant_output_costs_less_under_a_loss_with_numbers_or_a_likelihood(kind, values, task, classes, targets):
+    chosen = loss(kind, **values)
+    expected = searched(chosen, Task(task), classes, targets)
+    assert constant_loss(chosen, Task(task), classes, targets) == pytest.approx(expected, rel=1e-4)
+
+
+@given(st.lists(st.integers(1, 50), min_size=2, max_size=7))
+def test_the_constant_under_the_hinge_loss_is_that_of_a_linear_program(counts):
+    """Minimize over outputs x and slacks s_yj >= max(0, 1 - x_y + x_j) the sum of f_y s_yj."""
+    classes, shares = len(counts), np.array(counts) / sum(counts)
+    pairs = [(y, j) for y in range(classes) for j in range(classes) if j != y]
+    costs = np.concatenate([np.zeros(classes), [shares[y] / classes for y, _ in pairs]])
+    above = np.zeros((len(pairs), len(costs)))
+    for at, (y, j) in enumerate(pairs):
+        above[at, [y, j, classes + at]] = -1, 1, -1
+    free = [(None, None)] * classes + [(0, None)] * len(pairs)
+    expected = linprog(costs, A_ub=above, b_ub=-np.ones(len(pairs)), bounds=free).fun
+    labels = np.repeat(np.arange(classes), counts)
+    assert constant_loss(loss("multi_margin", margin=1.0), Task.MULTICLASS, classes, labels) == pytest.approx(expected)
+
+
+def test_a_constant_count_of_0_costs_nothing():
+    assert constant_loss(loss("poisson_nll"), Task.REGRESSION, 0, np.zeros((5, 1))) == 0
 
 
 def test_standardized_targets_cost_1_at_their_mean():

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import expit, log_softmax
+from sklearn.metrics import mean_pinball_loss
+from torch.nn import functional
+from torchvision.ops import sigmoid_focal_loss
 
 from hpsearch.config import KINDS, ConfigError
 from hpsearch.nn.losses import batch_loss, output_count, predicted_classes, prepare_targets, row_losses
@@ -18,6 +21,15 @@ def loss(kind: str, **values):
     if kind in ("cross_entropy", "bce"):
         values = {"label_smoothing": 0.0, **values}
     return KINDS["loss"][kind](kind=kind, **values)
+
+
+NUMBERS = {
+    "focal": {"gamma": 2.0},
+    "huber": {"delta": 0.7},
+    "pinball": {"quantile": 0.9},
+    "multi_margin": {"margin": 0.5},
+}
+T = np.array([[2.5, -1.0, 0.25], [0.0, 3.0, -2.5]])
 
 
 def rows(kind: str, outputs: np.ndarray, targets: np.ndarray, *, smooth: bool = True, **values) -> np.ndarray:
@@ -70,6 +82,49 @@ def test_only_sse_is_summed_over_the_minibatch():
     assert batch_loss(loss("mse"), values) == 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "outputs", "targets", "values", "expected"),
+    [
+        ("huber", Z, T, {"delta": 0.7}, lambda z, t: functional.huber_loss(z, t, delta=0.7, reduction="none").mean(1)),
+        (
+            "multi_margin", Z, LABELS, {"margin": 0.5},
+            lambda z, t: functional.multi_margin_loss(z, t, margin=0.5, reduction="none"),
+        ),
+        ("poisson_nll", Z, np.abs(T), {}, lambda z, t: functional.poisson_nll_loss(z, t, reduction="none").mean(1)),
+        (
+            "gaussian_nll", np.hstack([Z, T]), Z + 1, {},
+            lambda z, t: functional.gaussian_nll_loss(z[:, :3], t, z[:, 3:].exp(), reduction="none").mean(1),
+        ),
+        (
+            "focal", Z[:, :1], np.array([[1.0], [0.0]]), {"gamma": 2.0},
+            lambda z, t: sigmoid_focal_loss(z, t, alpha=-1).squeeze(1),
+        ),
+    ],
+)  # fmt: skip
+def test_the_losses_of_torch_are_those_of_torch(kind, outputs, targets, values, expected):
+    theirs = expected(torch.tensor(outputs), torch.tensor(targets))
+    np.testing.assert_allclose(rows(kind, outputs, targets, **values), theirs)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_the_focal_loss_of_classes_is_cross_entropy_times_a_power_of_the_rest(gamma):
+    cross_entropy = rows("cross_entropy", Z, LABELS)
+    expected = (1 - np.exp(-cross_entropy)) ** gamma * cross_entropy
+    np.testing.assert_allclose(rows("focal", Z, LABELS, gamma=gamma), expected)
+
+
+@pytest.mark.parametrize(("outputs", "targets"), [([[80.0, -80.0]], [0]), ([[80.0]], [[1.0]])])
+def test_the_focal_loss_of_a_certain_row_has_a_finite_gradient(outputs, targets):
+    z = torch.tensor(outputs, requires_grad=True)
+    row_losses(loss("focal", gamma=0.5), z, torch.tensor(targets)).sum().backward()
+    assert z.grad.isfinite().all()
+
+
+def test_the_pinball_loss_equals_scikit_learn():
+    expected = [mean_pinball_loss(t, z, alpha=0.9) for t, z in zip(T, Z, strict=True)]
+    np.testing.assert_allclose(rows("pinball", Z, T, quantile=0.9), expected)
+
+
 @pytest.mark.parametrize(("z", "t", "change"), [(1.5, 1, 0), (1.5, 0, -1), (-0.5, 1, 1), (-0.5, 0, 0), (0.0, 1, 1)])
 def test_perceptron_criterion_gives_rosenblatts_rule(z, t, change):
     """w <- w + lr (t - step(w x)) x, with step(0) = 0."""
@@ -79,12 +134,14 @@ def test_perceptron_criterion_gives_rosenblatts_rule(z, t, change):
     torch.testing.assert_close(-lr * w.grad, lr * change * x)
 
 
-@pytest.mark.parametrize("kind", ["cross_entropy", "bce", "mse", "mae", "sse", "perceptron"])
+@pytest.mark.parametrize("kind", sorted(KINDS["loss"].keys() - {"custom"}))
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_automatic_equals_numerical_gradient(kind, smoothing):
-    chosen = loss(kind, **({"label_smoothing": smoothing} if kind in ("cross_entropy", "bce") else {}))
-    outputs = torch.tensor(Z[:, :1] if kind == "perceptron" else Z, requires_grad=True)
-    targets = torch.tensor({"cross_entropy": LABELS, "perceptron": np.array([[0.0], [1.0]])}.get(kind, ONE_HOT))
+    numbers = {"label_smoothing": smoothing} if kind in ("cross_entropy", "bce") else NUMBERS.get(kind, {})
+    chosen, labels, halves = loss(kind, **numbers), ("cross_entropy", "focal", "multi_margin"), np.hstack([Z, T])
+    outputs = {"perceptron": Z[:, :1], "gaussian_nll": halves}.get(kind, Z)
+    targets = LABELS if kind in labels else {"perceptron": np.array([[0.0], [1.0]])}.get(kind, ONE_HOT)
+    outputs, targets = torch.tensor(outputs, requires_grad=True), torch.tensor(targets)
     assert torch.autograd.gradcheck(lambda z: row_losses(chosen, z, targets), outputs)
 
 
@@ -99,10 +156,22 @@ def test_automatic_equals_numerical_gradient(kind, smoothing):
         ("sse", "multiclass", 5),
         ("mae", "regression", 7),
         ("perceptron", "binary", 1),
+        ("focal", "binary", 1),
+        ("focal", "multiclass", 5),
+        ("multi_margin", "binary", 2),
+        ("huber", "binary", 2),
+        ("pinball", "regression", 7),
+        ("poisson_nll", "regression", 7),
+        ("gaussian_nll", "regression", 14),
     ],
 )
 def test_number_of_outputs(kind, task, expected):
-    assert output_count(loss(kind), Task(task), {"binary": 2, "multiclass": 5, "regression": 0}[task], 7) == expected
+    assert (
+        output_count(
+            loss(kind, **NUMBERS.get(kind, {})), Task(task), {"binary": 2, "multiclass": 5, "regression": 0}[task], 7
+        )
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,13 +179,18 @@ def test_number_of_outputs(kind, task, expected):
     [
         ("perceptron", "multiclass"),
         ("perceptron", "regression"),
+        ("pinball", "binary"),
+        ("poisson_nll", "multiclass"),
+        ("gaussian_nll", "multiclass"),
+        ("multi_margin", "regression"),
+        ("focal", "regression"),
     ],
 )
 def test_losses_that_do_not_fit_are_refused_with_those_that_do(kind, task):
     with pytest.raises(
         ConfigError, match=f"loss {kind} does not fit the {task} task of data wine: use one of .*loss=mse"
     ):
-        output_count(loss(kind), Task(task), 3, 1, data="wine")
+        output_count(loss(kind, **NUMBERS.get(kind, {})), Task(task), 3, 1, data="wine")
 
 
 def test_targets_take_the_form_that_the_loss_reads():
@@ -124,6 +198,9 @@ def test_targets_take_the_form_that_the_loss_reads():
     assert prepare_targets(loss("bce"), Task.BINARY, labels, 2, torch.float64).tolist() == [[1.0], [0.0]]
     assert prepare_targets(loss("mse"), Task.BINARY, labels, 2, torch.float64).tolist() == [[0, 1], [1, 0]]
     assert prepare_targets(loss("bce"), Task.MULTICLASS, labels, 3, torch.float32).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert prepare_targets(loss("focal", gamma=2.0), Task.BINARY, labels, 2, torch.float64).tolist() == [[1.0], [0.0]]
+    assert prepare_targets(loss("focal", gamma=2.0), Task.MULTICLASS, labels, 3, torch.float64) is labels
+    assert prepare_targets(loss("multi_margin", margin=1.0), Task.BINARY, labels, 2, torch.float64) is labels
     assert prepare_targets(loss("cross_entropy"), Task.MULTICLASS, labels, 3, torch.float32) is labels
 
 

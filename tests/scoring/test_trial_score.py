@@ -349,6 +349,19 @@ def test_a_classifier_that_is_too_sure_of_itself_has_learned_if_it_has_more_rows
     assert found is expected
 
 
+def test_counts_no_better_than_their_mean_are_stalled(make_config, make_rows, make_fit):
+    rows = make_rows(100, task="regression", targets=1)
+    rows = replace(rows, targets=np.random.default_rng(0).poisson(4.0, (100, 1)).astype(np.float32))
+    fit = make_fit(make_config(loss="poisson_nll"), 100)
+    mean = rows.targets[fit.fold.train].mean()
+    constant = mean - mean * math.log(mean)  # counts of 4 make it negative
+    for loss, expected in ((0.99 * constant, Status.STALLED), (1.01 * constant, Status.OK)):
+        made = result(noise((1, 20, 1)), noise((20, 1)), final_loss=loss)
+        trial = score_trial(fit.config, rows, [fit], [made])
+        assert trial.summary["chosen/train/constant_loss"] == pytest.approx(constant, rel=1e-6)
+        assert trial.status is expected
+
+
 @pytest.mark.parametrize("loss", ["mse", "mae"])
 def test_a_regression_no_better_than_a_constant_on_its_training_rows_is_stalled(loss, make_config, make_rows, make_fit):
     _, summary, targets = status(make_config, make_rows, make_fit, task="regression", loss=loss)

@@ -93,6 +93,12 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("binary_cross_entropy", "binary_crossentropy", "bce_with_logits", "logistic"), "bce"),
         **dict.fromkeys(("l2", "mean_squared_error"), "mse"),
         **dict.fromkeys(("l1", "mean_absolute_error"), "mae"),
+        **dict.fromkeys(("smooth_l1", "huber_loss"), "huber"),
+        **dict.fromkeys(("quantile", "quantile_loss"), "pinball"),
+        **dict.fromkeys(("poisson", "poisson_nll_loss"), "poisson_nll"),
+        **dict.fromkeys(("gaussian", "gaussian_nll_loss"), "gaussian_nll"),
+        **dict.fromkeys(("hinge", "multi_margin_loss", "svm"), "multi_margin"),
+        **dict.fromkeys(("focal_loss", "sigmoid_focal_loss"), "focal"),
     },
     "evaluation": {
         **dict.fromkeys(("cv", "k_fold", "cross_validation"), "kfold"),

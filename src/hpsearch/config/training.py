@@ -138,7 +138,7 @@ class PlateauSchedule(Schedule):
 
 @dataclass(kw_only=True, slots=True)
 class Loss(Option):
-    """MSE, MAE, SSE and the perceptron criterion."""
+    """MSE, MAE, SSE, the perceptron criterion, and the likelihoods of counts and of a Gaussian."""
 
     group: ClassVar[str] = "loss"
 
@@ -148,6 +148,34 @@ class SmoothedLoss(Loss):
     """Cross entropy and binary cross entropy on logits, with label smoothing (Szegedy et al., 2016)."""
 
     label_smoothing: Annotated[float, within("[0, 1)"), "share of the target that is spread over all classes"]
+
+
+@dataclass(kw_only=True, slots=True)
+class FocalLoss(Loss):
+    """Focal loss (Lin et al., 2017)."""
+
+    gamma: Annotated[float, NOT_NEGATIVE, "how much less rows count that are right with certainty; 0: cross entropy"]
+
+
+@dataclass(kw_only=True, slots=True)
+class HuberLoss(Loss):
+    """Huber's loss (1964), on scaled targets."""
+
+    delta: Annotated[float, POSITIVE, "error, in standard deviations of the targets, up to which it is squared"]
+
+
+@dataclass(kw_only=True, slots=True)
+class PinballLoss(Loss):
+    """Pinball loss of a quantile (Koenker & Bassett, 1978)."""
+
+    quantile: Annotated[float, BETWEEN_0_AND_1, "share of the targets that lie below the predictions"]
+
+
+@dataclass(kw_only=True, slots=True)
+class MarginLoss(Loss):
+    """Hinge loss of several classes."""
+
+    margin: Annotated[float, POSITIVE, "by which the output of the label must exceed each other one"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -212,10 +240,12 @@ GROUPS = (
         },
     ),
     recipe_group(
-        name="loss", shapes_fleet=True, per_member_if_any=("label_smoothing",),
+        name="loss", shapes_fleet=True, per_member=("gamma", "delta", "quantile", "margin"),
+        per_member_if_any=("label_smoothing",),
         kinds={
             "cross_entropy": SmoothedLoss, "bce": SmoothedLoss, "mse": Loss, "mae": Loss, "sse": Loss,
-            "perceptron": Loss, "custom": CustomLoss,
+            "perceptron": Loss, "focal": FocalLoss, "huber": HuberLoss, "pinball": PinballLoss, "poisson_nll": Loss,
+            "gaussian_nll": Loss, "multi_margin": MarginLoss, "custom": CustomLoss,
         },
     ),
     OptionGroup(

@@ -14,6 +14,7 @@ from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import Scaling
 from hpsearch.errors import HpsearchError
 from hpsearch.nn.losses import output_count, prepare_targets
+from hpsearch.nn.output_layer import target_scaling
 from hpsearch.records import Task
 
 
@@ -111,7 +112,7 @@ def fit_data(config: Config, data: DeviceData, scaling: Scaling) -> FitData:
     """
     rows = data.rows
     classes = rows.task is not Task.REGRESSION
-    targets = data.targets
+    targets, scaling = data.targets, target_scaling(config.loss, scaling)
     if not classes:
         targets = (targets - data.constant(scaling.target_shift)) * data.constant(scaling.target_scale)
     return FitData(

@@ -237,7 +237,8 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
 
     Raises:
         ConfigError: If monitor rows are needed and missing, a minibatch of batch normalization has one row, targets of
-            `bce` are not probabilities, or the device or data does not support the precision.
+            `bce` are not probabilities or of `poisson_nll` are negative, or the device or data does not support the
+            precision.
     """
     config, rows = fit.config, fit.fold.train
     require_precision(config.training.precision, data)
@@ -253,6 +254,11 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
         )
     if config.loss.kind == "bce" and data.rows.task is Task.REGRESSION:
         _require_probabilities(fit, data)
+    if config.loss.kind == "poisson_nll" and (lowest := data.rows.targets.min()) < 0:
+        raise ConfigError(
+            f"loss=poisson_nll must be given counts, targets >= 0, got {lowest:.4g} in {data.rows.name}: use loss=mse "
+            "or another loss for numbers"
+        )
 
 
 def _require_probabilities(fit: Fit, data: DeviceData) -> None:

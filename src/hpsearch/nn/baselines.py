@@ -4,11 +4,13 @@ n rows, C outputs, T targets.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
-from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss
+from hpsearch.config.training import CustomLoss, FocalLoss, HuberLoss, Loss, MarginLoss, PinballLoss, SmoothedLoss
 from hpsearch.nn.losses import loss_function, output_count, prepare_targets
 from hpsearch.records import Task
 
@@ -19,6 +21,9 @@ UNLEARNED = 1e-3
 """For regression, a network has learned only if its final training loss is lower than that of the best constant by this
 share."""
 
+ROUNDING = 1e-12
+"""Share of rows below which a class counts as this, in the logits that a search starts from."""
+
 STEPS = 30
 """Maximum number of L-BFGS iterations when searching for the best constant under a custom loss."""
 
@@ -27,8 +32,9 @@ def constant_loss(loss: Loss, task: Task, classes: int, targets: np.ndarray) -> 
     """Return the lowest mean training loss of outputs that are the same for every row.
 
     For `cross_entropy` and `bce` the best constant is the logits of the mean target, for `mse` and `sse` the mean
-    target, for `mae` the median. For a custom loss the minimum is found by gradient descent, since it has no closed
-    form.
+    target, for `mae` the median, for `pinball` the quantile, for `poisson_nll` the log of the mean, for `gaussian_nll`
+    mean and variance. For `focal` and custom losses the minimum is found by gradient descent, since it has no closed
+    form, and for `huber` by halving the interval in which the derivative changes its sign.
 
     Args:
         loss: The configured loss.
@@ -39,22 +45,16 @@ def constant_loss(loss: Loss, task: Task, classes: int, targets: np.ndarray) -> 
     Returns:
         The loss, or None for `perceptron`, whose criterion is 0 at a constant output of 0.
     """
-    if isinstance(loss, CustomLoss):
+    if isinstance(loss, CustomLoss | FocalLoss):
         return _lowest(loss, task, classes, targets)
     if loss.kind == "perceptron":
         return None
+    if isinstance(loss, MarginLoss):
+        return _lowest_margin(loss.margin, np.bincount(targets, minlength=classes) / len(targets))
     each_ct = targets.T if task is Task.REGRESSION else _one_hot(loss, task, classes, targets)
     if isinstance(loss, SmoothedLoss):
-        e, means = loss.label_smoothing, each_ct.mean(axis=1, dtype=np.float64)
-        if loss.kind == "cross_entropy":
-            return float(_surprise((1 - e) * means + e / classes).sum())
-        p = (1 - e) * means + e / 2
-        return float((_surprise(p) + _surprise(1 - p)).mean())
-    if loss.kind == "mae":
-        medians = np.median(each_ct, axis=1, keepdims=True)
-        return float(np.abs(each_ct - medians).mean(dtype=np.float64))
-    variances = each_ct.var(axis=1, dtype=np.float64)
-    return float(variances.sum() if loss.kind == "sse" else variances.mean())
+        return _lowest_entropy(loss, classes, each_ct)
+    return _LOWEST[loss.kind](loss, each_ct)
 
 
 def stall_threshold(loss: Loss, task: Task, classes: int, constant: float) -> float:
@@ -97,13 +97,81 @@ def _surprise(p: np.ndarray) -> np.ndarray:
     return values
 
 
-def _lowest(loss: CustomLoss, task: Task, classes: int, targets: np.ndarray) -> float:
-    """Return the lowest loss that L-BFGS finds, started from outputs of 0 and from the mean target."""
+def _lowest_entropy(loss: SmoothedLoss, classes: int, each_ct: np.ndarray) -> float:
+    """Return the entropy of the mean targets; for `bce` the mean over outputs of that of the two values."""
+    e, means = loss.label_smoothing, each_ct.mean(axis=1, dtype=np.float64)
+    if loss.kind == "cross_entropy":
+        return float(_surprise((1 - e) * means + e / classes).sum())
+    p = (1 - e) * means + e / 2
+    return float((_surprise(p) + _surprise(1 - p)).mean())
+
+
+def _lowest_absolute(_: Loss, each_ct: np.ndarray) -> float:
+    """Return the mean absolute difference from the medians of targets (C, n)."""
+    return float(np.abs(each_ct - np.median(each_ct, axis=1, keepdims=True)).mean(dtype=np.float64))
+
+
+def _lowest_pinball(loss: PinballLoss, each_ct: np.ndarray) -> float:
+    """Return the mean pinball loss of the quantiles of targets (C, n)."""
+    error = each_ct - np.quantile(each_ct, loss.quantile, axis=1, keepdims=True)
+    return float(np.maximum(loss.quantile * error, (loss.quantile - 1) * error).mean(dtype=np.float64))
+
+
+def _lowest_poisson(_: Loss, each_ct: np.ndarray) -> float:
+    """Return the mean loss of the logs of the means of counts (C, n)."""
+    means = each_ct.mean(axis=1, dtype=np.float64)
+    return float((means + _surprise(means)).mean())
+
+
+def _lowest_gaussian(_: Loss, each_ct: np.ndarray) -> float:
+    """Return the mean loss of means and variances of targets (C, n); that of targets that are constant is finite."""
+    variances = np.maximum(each_ct.var(axis=1, dtype=np.float64), np.finfo(np.float64).eps)
+    return float((np.log(variances) + 1).mean() / 2)
+
+
+def _lowest_huber(loss: HuberLoss, each_ct: np.ndarray) -> float:
+    """Return the lowest mean Huber loss of constants, one for each row of targets (C, n)."""
+    delta, each_ct = loss.delta, each_ct.astype(np.float64)
+    low, high = each_ct.min(axis=1, keepdims=True), each_ct.max(axis=1, keepdims=True)
+    for _ in range(60):  # halvings, after which float64 tells no difference
+        middle = (low + high) / 2
+        above = np.clip(middle - each_ct, -delta, delta).mean(axis=1, keepdims=True) > 0
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    error = np.abs(each_ct - low)
+    return float(np.where(error <= delta, error**2 / 2, delta * (error - delta / 2)).mean())
+
+
+def _lowest_margin(margin: float, shares: np.ndarray) -> float:
+    """Return the lowest mean hinge loss of constants, for C classes with these shares of the rows.
+
+    The best constants are multiples of the margin, ordered by share (a linear program whose constraints are bounds of
+    differences): classes form groups, each one margin above the next. A pair of classes in one group costs the shares
+    of both; of two groups that are d apart, 1 + d times the smaller share. The cheapest groups are found from the
+    largest shares on, with all that a boundary adds to the classes after it.
+    """
+    ordered = np.sort(shares)[::-1]
+    after = np.append(ordered[::-1].cumsum()[::-1], 0.0)  # (C + 1,): sum of the shares from here on
+    classes, lowest = len(ordered), np.zeros(len(ordered) + 1)
+    weighted = np.append(0.0, (np.arange(classes) * ordered).cumsum())
+    for end in range(1, classes + 1):
+        start = np.arange(end)
+        later = (end - 1) * (after[start] - after[end]) - (
+            weighted[end] - weighted[start]
+        )  # pairs within, larger share
+        lowest[end] = (lowest[start] + start * after[start] + later).min()
+    return float(margin * (weighted[-1] + lowest[-1]) / classes)
+
+
+def _lowest(loss: CustomLoss | FocalLoss, task: Task, classes: int, targets: np.ndarray) -> float:
+    """Return the lowest loss that L-BFGS finds, started from outputs of 0 and from the mean target, or its logits."""
     dtype = torch.float32  # the type of the networks that the loss was written for
     prepared = prepare_targets(loss, task, torch.tensor(targets), classes, dtype)
     row_losses, lowest = loss_function(loss), math.inf
     outputs = output_count(loss, task, classes, targets.shape[-1])
     frequencies = np.bincount(targets, minlength=classes) / len(targets) if classes else targets.mean(axis=0)
+    if isinstance(loss, FocalLoss):
+        frequencies = np.log(np.maximum(frequencies, ROUNDING))
+        frequencies = frequencies if outputs > 1 else np.diff(frequencies)
     for start in (np.zeros(outputs), frequencies):
         constant = torch.tensor(start, dtype=dtype, requires_grad=True)
         optimizer: torch.optim.Optimizer = torch.optim.LBFGS([constant], max_iter=STEPS, line_search_fn="strong_wolfe")
@@ -118,3 +186,15 @@ def _lowest(loss: CustomLoss, task: Task, classes: int, targets: np.ndarray) -> 
         optimizer.step(closure)
         lowest = min(lowest, *(value for value in losses if math.isfinite(value)), math.inf)
     return lowest
+
+
+_LOWEST: dict[str, Callable[[Any, np.ndarray], float]] = {
+    "mse": lambda _, each_ct: float(each_ct.var(axis=1, dtype=np.float64).mean()),
+    "sse": lambda _, each_ct: float(each_ct.var(axis=1, dtype=np.float64).sum()),
+    "mae": _lowest_absolute,
+    "huber": _lowest_huber,
+    "pinball": _lowest_pinball,
+    "poisson_nll": _lowest_poisson,
+    "gaussian_nll": _lowest_gaussian,
+}
+"""The lowest loss of constants, one for each row of targets (C, n)."""

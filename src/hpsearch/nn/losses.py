@@ -4,6 +4,7 @@ B minibatch rows, C outputs.
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch.nn import functional
 from hpsearch.config import ConfigError
 from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss
 from hpsearch.nn.import_path import build_named, import_named
-from hpsearch.nn.output_layer import output_count
+from hpsearch.nn.output_layer import SINGLE, output_count
 from hpsearch.records import Task
 
 __all__ = [
@@ -61,9 +62,12 @@ def loss_function(loss: Loss, *, smooth: bool = True) -> RowLoss:
         smoothing = loss.label_smoothing if smooth else 0.0
         formula = cross_entropy if loss.kind == "cross_entropy" else binary_cross_entropy
         return lambda outputs, targets: formula(outputs, targets, smoothing)
-    return {"mse": squared_error, "mae": absolute_error, "sse": sum_of_squared_errors, "perceptron": perceptron}[
-        loss.kind
-    ]
+    return partial(FORMULAS[loss.kind], **{name: getattr(loss, name) for name in numbers_of(loss)})
+
+
+def numbers_of(loss: Loss) -> list[str]:
+    """Return the names of the numbers that the formula of a loss in `FORMULAS` takes."""
+    return [each.name for each in fields(loss) if each.name != "kind"]
 
 
 def batch_loss(loss: Loss, rows: torch.Tensor) -> torch.Tensor:
@@ -132,6 +136,97 @@ def perceptron(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return ((fired - targets) * outputs).squeeze(1)
 
 
+BinaryCrossEntropy = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+BINARY_CROSS_ENTROPY: BinaryCrossEntropy = partial(functional.binary_cross_entropy_with_logits, reduction="none")
+
+
+def focal(
+    outputs: torch.Tensor,
+    targets: torch.Tensor,
+    gamma: float | torch.Tensor,
+    binary: BinaryCrossEntropy = BINARY_CROSS_ENTROPY,
+) -> torch.Tensor:
+    """Return the focal loss (1 - p)^gamma (-log p) of the probability p of the label (Lin et al., 2017, equation 4).
+
+    Args:
+        outputs: Shape (B, C) logits of a softmax; C = 1: of a sigmoid.
+        targets: Shape (B,) int64 labels; for C = 1, (B, 1) numbers, 0 or 1.
+        gamma: The exponent, >= 0.
+        binary: Elementwise binary cross entropy of logits and targets.
+
+    Returns:
+        Shape (B,).
+    """
+    if targets.is_floating_point():
+        log_p, log_rest = -binary(outputs, targets), -binary(outputs, 1 - targets)
+    else:
+        labels = targets.unsqueeze(1)
+        log_p = functional.log_softmax(outputs, 1).gather(1, labels)
+        others = outputs.scatter(1, labels, -torch.inf)  # 1 - p would be rounded where p is near 1
+        log_rest = others.logsumexp(1, keepdim=True) - outputs.logsumexp(1, keepdim=True)
+    return -((gamma * log_rest).exp() * log_p).squeeze(1)
+
+
+def huber(outputs: torch.Tensor, targets: torch.Tensor, delta: float | torch.Tensor) -> torch.Tensor:
+    """Return the mean over the outputs (B, C) of e^2 / 2 where |e| <= delta, and delta (|e| - delta / 2) beyond."""
+    error = (outputs - targets).abs()
+    return torch.where(error <= delta, error.square() / 2, delta * (error - delta / 2)).mean(dim=1)
+
+
+def pinball(outputs: torch.Tensor, targets: torch.Tensor, quantile: float | torch.Tensor) -> torch.Tensor:
+    """Return the mean over the outputs (B, C) of q e where e = target - output >= 0, and (q - 1) e elsewhere."""
+    error = targets - outputs
+    return torch.where(error >= 0, quantile * error, (quantile - 1) * error).mean(dim=1)
+
+
+def poisson_nll(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the outputs (B, C), the logs of rates, of exp(output) - target * output.
+
+    It is the negative log likelihood of counts without log(target!), which does not depend on the outputs.
+    """
+    return (outputs.exp() - targets * outputs).mean(dim=1)
+
+
+def gaussian_nll(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the mean over targets of (log v + (t - m)^2 / v) / 2, without the constant (Nix & Weigend, 1994).
+
+    Args:
+        outputs: Shape (B, 2 T): T means m, then T logs of variances v.
+        targets: Shape (B, T).
+
+    Returns:
+        Shape (B,).
+    """
+    mean, log_variance = outputs.chunk(2, dim=1)
+    return ((log_variance + (targets - mean).square() * (-log_variance).exp()) / 2).mean(dim=1)
+
+
+def multi_margin(outputs: torch.Tensor, targets: torch.Tensor, margin: float | torch.Tensor) -> torch.Tensor:
+    """Return the sum over the other classes of max(0, margin - own + other) / C (Crammer & Singer, 2001, with sums).
+
+    Args:
+        outputs: Shape (B, C).
+        targets: Shape (B,) int64 labels.
+        margin: The margin, > 0.
+
+    Returns:
+        Shape (B,).
+    """
+    labels = targets.unsqueeze(1)
+    short = (margin - outputs.gather(1, labels) + outputs).relu()
+    return short.scatter(1, labels, 0.0).mean(dim=1)
+
+
+FORMULAS: dict[str, Callable[..., torch.Tensor]] = {
+    "mse": squared_error, "mae": absolute_error, "sse": sum_of_squared_errors, "perceptron": perceptron,
+    "focal": focal, "huber": huber, "pinball": pinball, "poisson_nll": poisson_nll, "gaussian_nll": gaussian_nll,
+    "multi_margin": multi_margin,
+}  # fmt: skip
+"""Losses of outputs, targets and numbers, which reduce dimension 1: in fleets outputs are (M, C, B), numbers (M, 1, 1).
+"""
+
+
 def prepare_targets(loss: Loss, task: Task, targets: torch.Tensor, classes: int, dtype: torch.dtype) -> torch.Tensor:
     """Convert targets to the form that the loss takes.
 
@@ -143,15 +238,16 @@ def prepare_targets(loss: Loss, task: Task, targets: torch.Tensor, classes: int,
         dtype: Float type of the network.
 
     Returns:
-        (N,) int64 labels for `cross_entropy` and custom losses on classes; (N, 1) numbers, 0 or 1, for `bce` and
-        `perceptron` on two classes; (N, C) one-hot numbers for other losses on classes; (N, T) numbers for regression.
+        (N,) int64 labels for `cross_entropy`, `multi_margin`, `focal` on more than two classes, and custom losses on
+        classes; (N, 1) numbers, 0 or 1, for `bce`, `focal` and `perceptron` on two; (N, C) one-hot numbers for other
+        losses on classes; (N, T) numbers for regression.
     """
     if task is Task.REGRESSION:
         return targets.to(dtype)
-    if loss.kind in ("cross_entropy", "custom"):
-        return targets
-    if task is Task.BINARY and loss.kind in ("bce", "perceptron"):
+    if task is Task.BINARY and loss.kind in SINGLE:
         return targets.to(dtype).unsqueeze(1)
+    if loss.kind in ("cross_entropy", "focal", "multi_margin", "custom"):
+        return targets
     return functional.one_hot(targets, classes).to(dtype)
 
 

@@ -1,13 +1,21 @@
 """Number and meaning of a network's outputs; free of torch, so that the driver can check configurations without it."""
 
+from dataclasses import replace
+from enum import Enum, auto
+
+import numpy as np
+
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import TaskChoice
 from hpsearch.config.training import Loss
+from hpsearch.data.scaling import Scaling
 from hpsearch.records import Task
 
 ALL = frozenset(Task)
 
 CLASSES = frozenset({Task.BINARY, Task.MULTICLASS})
+
+NUMBERS = frozenset({Task.REGRESSION})
 
 FITS: dict[str, frozenset[Task]] = {
     "cross_entropy": CLASSES,
@@ -16,6 +24,12 @@ FITS: dict[str, frozenset[Task]] = {
     "mae": ALL,
     "sse": ALL,
     "perceptron": frozenset({Task.BINARY}),
+    "focal": CLASSES,
+    "huber": ALL,
+    "pinball": NUMBERS,
+    "poisson_nll": NUMBERS,
+    "gaussian_nll": NUMBERS,
+    "multi_margin": CLASSES,
     "custom": ALL,
 }
 """Tasks that each loss can be computed on. `bce` on regression needs targets in [0, 1], as an autoencoder has."""
@@ -24,8 +38,8 @@ FITS: dict[str, frozenset[Task]] = {
 def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, data: str = "this data set") -> int:
     """Return how many outputs a network needs.
 
-    One for `bce` and `perceptron` on two classes; otherwise one per class (`mse`, `mae` and `sse` learn one-hot
-    targets), or one per target in regression.
+    One for `bce`, `focal` and `perceptron` on two classes; otherwise one per class (`mse`, `mae`, `sse` and `huber`
+    learn one-hot targets), or one per target in regression, where `gaussian_nll` has two.
 
     Args:
         loss: The configured loss.
@@ -48,11 +62,41 @@ def output_count(loss: Loss, task: Task, classes: int, target_width: int, *, dat
             )
         raise ConfigError(f"loss {loss.kind} does not fit the {task} task of data {data}: {way_out}")
     if task is Task.REGRESSION:
-        return target_width
-    single = task is Task.BINARY and loss.kind in ("bce", "perceptron")
-    return 1 if single else classes
+        return 2 * target_width if loss.kind == "gaussian_nll" else target_width
+    return 1 if task is Task.BINARY and loss.kind in SINGLE else classes
 
 
-def sigmoid_predicts(config: Config) -> bool:
-    """Return whether predictions are the sigmoid of the outputs: true for an autoencoder trained with `bce`."""
-    return config.loss.kind == "bce" and config.data.task is TaskChoice.AUTOENCODER
+SINGLE = ("bce", "focal", "perceptron")
+"""Losses of a single output on two classes, whose targets are 0 and 1."""
+
+
+class Predicts(Enum):
+    """What predictions of numbers are, given the outputs (n, C) of a network."""
+
+    SCALED = auto()
+    """The outputs are the scaled targets."""
+
+    SIGMOID = auto()
+    """Their sigmoid is: an autoencoder trained with `bce`."""
+
+    EXPONENTIAL = auto()
+    """Their exponential is the count, `poisson_nll`."""
+
+    MEAN_AND_LOG_VARIANCE = auto()
+    """The first half are the means of the scaled targets, the rest the logs of their variances, `gaussian_nll`."""
+
+
+def predicts(config: Config) -> Predicts:
+    """Return what the outputs mean in regression."""
+    if config.loss.kind == "bce" and config.data.task is TaskChoice.AUTOENCODER:
+        return Predicts.SIGMOID
+    meanings = {"poisson_nll": Predicts.EXPONENTIAL, "gaussian_nll": Predicts.MEAN_AND_LOG_VARIANCE}
+    return meanings.get(config.loss.kind, Predicts.SCALED)
+
+
+def target_scaling(loss: Loss, scaling: Scaling) -> Scaling:
+    """Return the scaling with targets as the loss takes them: counts stay what they are."""
+    if loss.kind != "poisson_nll":
+        return scaling
+    shift, scale = np.zeros_like(scaling.target_shift), np.ones_like(scaling.target_scale)
+    return replace(scaling, target_shift=shift, target_scale=scale)

@@ -16,7 +16,7 @@ from hpsearch.data.scaling import Scaling
 from hpsearch.errors import ConfigError
 from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_names
 from hpsearch.nn.losses import prepare_targets, row_losses
-from hpsearch.nn.output_layer import sigmoid_predicts
+from hpsearch.nn.output_layer import Predicts, predicts, target_scaling
 from hpsearch.records import Task
 from hpsearch.scoring.own_metric import metric_of
 
@@ -54,7 +54,8 @@ def score_outputs(
     targets = data.targets[index]
     if data.task is Task.REGRESSION:
         assert scaling is not None
-        shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
+        scaled = target_scaling(config.loss, scaling)
+        shift, scale = scaled.target_shift.astype(np.float64), scaled.target_scale.astype(np.float64)
         losses = _loss_rows(config, data, outputs, (targets - shift) * scale)
         outputs = own_units(config, outputs, scaling)
     else:
@@ -86,7 +87,7 @@ def _metric_of_score(config: Config, data: Rows) -> Metric:
 def _is_defined(metric: Metric, config: Config, task: Task) -> bool:
     """Whether a metric is defined for this task and loss."""
     # the losses under which outputs are logits of class probabilities
-    probable = config.loss.kind == "cross_entropy" or (config.loss.kind == "bce" and task is Task.BINARY)
+    probable = config.loss.kind in ("cross_entropy", "focal") or (config.loss.kind == "bce" and task is Task.BINARY)
     of_task = metric.of_classes is (task is not Task.REGRESSION)
     return of_task and (probable or not metric.needs_probabilities) and (task is Task.BINARY or not metric.two_classes)
 
@@ -134,10 +135,17 @@ def search_metric(config: Config, data: Rows) -> Metric:
 
 
 def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarray:
-    """Predictions (..., n, T) float64 in the units of the targets, from network outputs (..., n, T)."""
+    """Predictions (..., n, T) float64 in the units of the targets, from network outputs (..., n, C)."""
+    scaling = target_scaling(config.loss, scaling)
     shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
-    outputs = outputs.astype(np.float64)
-    scaled = torch.from_numpy(outputs).sigmoid().numpy() if sigmoid_predicts(config) else outputs
+    scaled = outputs.astype(np.float64)
+    match predicts(config):
+        case Predicts.SIGMOID:
+            scaled = torch.from_numpy(scaled).sigmoid().numpy()
+        case Predicts.EXPONENTIAL:
+            scaled = np.exp(scaled)
+        case Predicts.MEAN_AND_LOG_VARIANCE:
+            scaled = scaled[..., : scaled.shape[-1] // 2]
     predictions: np.ndarray = scaled / scale + shift
     return predictions
 

@@ -18,6 +18,7 @@ from hpsearch.engine.minibatches import probe_rows
 from hpsearch.errors import ConfigError
 from hpsearch.metrics import LOSS, ROUNDING, Metric, predicted
 from hpsearch.nn.baselines import constant_loss, stall_threshold
+from hpsearch.nn.output_layer import target_scaling
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
 from hpsearch.scoring.calibration import calibrated
 from hpsearch.scoring.evaluate import Scored, computed, own_units, score_outputs, search_metric
@@ -406,6 +407,7 @@ def _constant_loss(config: Config, development: Development, fits: Sequence[Fit]
     for fit in fits:
         targets, scaling = development.targets[probe_rows(fit)], _scaling(config, development, fit)
         if scaling is not None:
+            scaling = target_scaling(config.loss, scaling)
             targets = (targets - scaling.target_shift.astype(np.float64)) * scaling.target_scale
         losses.append(constant_loss(config.loss, development.task, development.classes, targets))
     defined = [loss for loss in losses if loss is not None]

@@ -113,6 +113,8 @@ def show_model(terminal: Terminal, final: "Final", model: "Model", uri: str, add
 
 def _outputs(final: "Final") -> str:
     rows = final.development
+    if final.config.loss.kind == "gaussian_nll":
+        return "means in the targets' units, then their standard deviations"
     if not rows.classes:
         return "predictions in the targets' units"
     single = output_count(final.config.loss, rows.task, rows.classes, 0) == 1

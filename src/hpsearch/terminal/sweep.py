@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from hpsearch.config import Config, Engine
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine
+from hpsearch.config.training import Loss, PinballLoss
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.formatting import number_of, plural, show_number, show_value
 from hpsearch.jobs import ProbeResult
-from hpsearch.metrics import METRICS
+from hpsearch.metrics import METRICS, POISSON_DEVIANCE, Metric, metric_of
 from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Status
 from hpsearch.scoring.score_format import Score
@@ -211,10 +212,17 @@ def describe_score(config: Config, score: Score) -> str:
     if not score.negated:
         return score.name
     text = f"-{score.name}, shown as {score.name}: lower is better"
-    loss = METRICS.get(config.loss.kind, score.metric)
+    loss = _metric_of_loss(config.loss) or score.metric
     if loss.of_classes is False and loss != score.metric and not config.search.chosen("loss"):
-        text += f"; trained with loss={loss} (search.metric={loss} would score by it)"
+        text += f"; trained with loss={config.loss.kind} (search.metric={loss} would score by it)"
     return text
+
+
+def _metric_of_loss(loss: Loss) -> Metric | None:
+    """Return the metric that a loss of numbers minimizes; None if there is none."""
+    if isinstance(loss, PinballLoss):
+        return metric_of(f"pinball@{loss.quantile:g}")
+    return POISSON_DEVIANCE if loss.kind == "poisson_nll" else METRICS.get(loss.kind)
 
 
 SQLITE = "sqlite:///"
@@ -369,13 +377,13 @@ def stalled_in_words(record: Record) -> str:
 def _constant_in_words(record: Record) -> str:
     """Return a description of the constant output that a trial's training loss is compared with, see `nn.baselines`."""
     kind = record.config_tree["loss"]["kind"]
-    if kind == "custom":
+    if kind in ("custom", "huber", "multi_margin"):
         return "the best constant output"
     if kind == "perceptron":
         return "always naming the larger class"
     if R2 not in record.result.summary:
         return "guessing by the shares of the classes"
-    which = "median" if kind == "mae" else "mean"
+    which = {"mae": "median", "pinball": "quantile"}.get(kind, "mean")
     return f"the {which} row" if record.config_tree["data"]["task"] == "autoencoder" else f"predicting the {which}"
 
 

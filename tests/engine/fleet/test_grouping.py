@@ -25,6 +25,8 @@ ALIKE = (
     ({"norm": "after"},),
     ({"loss": {"kind": "cross_entropy", "label_smoothing": 0.1}},),
     ({"loss": "mse"}, {"loss": "mse", "optimizer": "adamw"}),
+    ({"loss": {"kind": "focal", "gamma": 0.0}}, {"loss": {"kind": "focal", "gamma": 2.0}, "optimizer": "sgd"}),
+    ({"loss": {"kind": "multi_margin", "margin": 0.5}}, {"loss": {"kind": "multi_margin", "margin": 2.0}}),
     ({"training": {"batch_size": 9}},),
     ({"training": {"precision": "bf16"}}, {"training": {"precision": "bf16"}, "optimizer": "sgd"}),
     ({"training": {"precision": "tf32"}},),

@@ -50,7 +50,38 @@ def test_an_autoencoder_of_convolutions_equals_the_reference(make_config, make_r
     assert_equals_reference(fits, to_development(reconstructed(make_rows(40, images=True, width=6))))
 
 
-@pytest.mark.parametrize("loss", ["mse", "mae", "sse"])
+@pytest.mark.parametrize(
+    ("task", "loss", "key"),
+    [
+        ("binary", "focal", "gamma"),
+        ("multiclass", "focal", "gamma"),
+        ("multiclass", "multi_margin", "margin"),
+        ("regression", "huber", "delta"),
+        ("regression", "pinball", "quantile"),
+    ],
+)
+def test_members_may_differ_in_a_number_of_their_loss(task, loss, key, make_config, make_rows, make_fit):
+    configs = [make_config(loss={"kind": loss, key: value}, training=TRAINING) for value in (0.2, 0.5, 0.9)]
+    assert_equals_reference(
+        [make_fit(config, 40, seed=seed) for seed, config in enumerate(configs)], make_rows(task=task)
+    )
+
+
+def test_counts_are_not_scaled(make_config, make_rows, make_fit):
+    rows = make_rows(40, task="regression")
+    counts = replace(rows, targets=np.random.default_rng(0).poisson(3.0, (40, 2)).astype(np.float32))
+    fits = [make_fit(make_config(loss="poisson_nll", training=TRAINING), 40, fold=fold) for fold in range(3)]
+    assert_equals_reference(fits, counts)
+
+
+def test_negative_counts_are_refused(make_config, make_rows, make_fit):
+    rows = make_rows(40, task="regression")
+    negative = replace(rows, targets=rows.targets - rows.targets.max())
+    with pytest.raises(ConfigError, match="loss=poisson_nll must be given counts, targets >= 0, got -"):
+        train_fleet([make_fit(make_config(loss="poisson_nll"), 40)], to_device(negative))
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "sse", "gaussian_nll"])
 def test_regression_targets_are_scaled_by_the_training_rows_of_each_member(loss, make_config, make_rows, make_fit):
     rows = make_rows(40, task="regression", targets=3)
     spread = rows.targets * np.geomspace(1, 1000, 40, dtype=np.float32)[:, None]  # folds differ widely in their scale

@@ -14,6 +14,7 @@ from hpsearch.engine.device_data import DeviceData, FitData, outputs_of
 from hpsearch.engine.fleet.update_rules import order
 from hpsearch.engine.minibatches import last_batch_rows, minibatches, pad_rows, padded_length
 from hpsearch.nn.losses import prepare_targets
+from hpsearch.nn.output_layer import target_scaling
 from hpsearch.records import Fit, Task
 from hpsearch.seeding import epoch_order
 
@@ -119,6 +120,7 @@ class FleetData:
             else data.targets
         )
         scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in batch.representatives]
+        scalings = [target_scaling(config.loss, scaling) for scaling in scalings]
         # (G, 1, *shape): broadcast over the rows of a minibatch
         self._shift, self._scale = (
             torch.stack([data.constant(getattr(s, name)) for s in scalings]).unsqueeze(1) for name in ("shift", "scale")

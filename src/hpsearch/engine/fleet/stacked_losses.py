@@ -4,6 +4,7 @@ M members, C outputs, B rows of a minibatch; outputs are (M, C, B).
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch.func import vmap
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss
 from hpsearch.engine.fleet.elementwise import binary_cross_entropy
-from hpsearch.nn.losses import loss_function
+from hpsearch.nn.losses import FORMULAS, loss_function, numbers_of
 
 StackedLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -30,7 +31,7 @@ def stacked_loss(losses: Sequence[Loss], like: torch.Tensor, *, smooth: bool) ->
     if isinstance(loss, CustomLoss):
         return _custom(loss)
     if not isinstance(loss, SmoothedLoss):
-        return loss_function(loss)  # they reduce the outputs along dimension 1
+        return _with_numbers(losses, like)
     shares = [each.label_smoothing for each in losses if isinstance(each, SmoothedLoss)] if smooth else [0.0]
     smoothing = torch.tensor(shares, dtype=like.dtype, device=like.device).unsqueeze(1) if any(shares) else None
     if loss.kind == "cross_entropy":
@@ -69,6 +70,24 @@ def _binary_cross_entropy(outputs: torch.Tensor, targets: torch.Tensor, smoothin
         share = smoothing.unsqueeze(2)
         targets = targets * (1 - share) + share / 2
     return binary_cross_entropy(outputs, targets.expand_as(outputs)).mean(dim=1)
+
+
+def _with_numbers(losses: Sequence[Loss], like: torch.Tensor) -> StackedLoss:
+    """A formula of `losses.FORMULAS`, which reduce dimension 1, with the numbers (M, 1, 1) of the members."""
+    kind = losses[0].kind
+    numbers = {
+        name: torch.tensor([getattr(each, name) for each in losses], dtype=like.dtype, device=like.device)
+        for name in numbers_of(losses[0])
+    }
+    formula = partial(FORMULAS[kind], **{name: values.view(-1, 1, 1) for name, values in numbers.items()})
+    if kind == "focal":
+        formula = partial(formula, binary=binary_cross_entropy)
+
+    def stacked(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        rows: torch.Tensor = formula(outputs, targets.expand(len(outputs), *targets.shape[1:]))
+        return rows
+
+    return stacked
 
 
 def _custom(loss: CustomLoss) -> StackedLoss:
