@@ -114,6 +114,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "random": SEARCH,
         "qmc": SEARCH,
         "tpe": {**SEARCH, "startup": 10},
+        "optuna": {**SEARCH, "startup": 10, "sampler": "optuna.samplers:TPESampler", "sampler_options": {}},
         "coarse_to_fine": {**SEARCH, "rounds": ROUNDS},
     },
     "execution": {"local": {"workers": 1, "device": "cpu", "memory_gib": None}},

@@ -159,6 +159,7 @@ class Search(Option):
 
     group: ClassVar[str] = "search"
     learns: ClassVar[bool] = False  # whether draws depend on the scores of earlier cohorts
+    imported: ClassVar[tuple[str, ...]] = ("metric", "pruner")  # keys that may hold an import path
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {
         **dict.fromkeys(("cohort", "rungs", "compare", "control", "delta")),
         "pruner": "none",
@@ -265,8 +266,8 @@ class Search(Option):
 
     @property
     def own_code(self) -> dict[str, str]:
-        """Import paths of metric and pruner by key, without those of scikit-learn and Optuna."""
-        paths = {f"search.{key}": getattr(self, key) for key in ("metric", "pruner")}
+        """Import paths of metric, pruner and sampler by key, without those of scikit-learn and Optuna."""
+        paths = {f"search.{key}": getattr(self, key) for key in self.imported}
         installed = ("optuna", "sklearn")
         return {key: p for key, p in paths.items() if IMPORT_PATH.holds(p) and p.partition(".")[0] not in installed}
 
@@ -366,6 +367,23 @@ class AdaptiveSearch(Search):
     startup: Annotated[int, at_least(1), "trials that are drawn at random, as by search=random, before it learns"]
 
 
+@dataclass(kw_only=True, slots=True)
+class OptunaSearch(AdaptiveSearch):
+    """Any sampler of Optuna's kind, by its import path: each cohort learns from the scores of those before."""
+
+    imported: ClassVar[tuple[str, ...]] = ("metric", "pruner", "sampler")
+    sampler: Annotated[str, "sampler of Optuna's kind, as package.module:Class"]
+    sampler_options: Annotated[dict[str, Any], "keyword arguments of the sampler, such as {popsize: 8}"]
+
+    def __post_init__(self) -> None:
+        super(OptunaSearch, self).__post_init__()
+        name = self.sampler.rpartition(".")[2]
+        hint = f"; Optuna's read as optuna.samplers:{name}, with a colon" if ":" not in self.sampler else ""
+        if not IMPORT_PATH.holds(self.sampler):
+            raise ConfigError(f"search.sampler {IMPORT_PATH.rule}, got {self.sampler!r}{hint}")
+        require_kwargs("search.sampler_options", self.sampler_options)
+
+
 GROUPS = (
     OptionGroup(
         name="evaluation", in_design=True, confounds=True,
@@ -375,6 +393,10 @@ GROUPS = (
         },
     ),
     OptionGroup(
-        name="search", kinds={"random": Search, "qmc": Search, "tpe": AdaptiveSearch, "coarse_to_fine": CoarseToFine}
+        name="search",
+        kinds={
+            "random": Search, "qmc": Search, "tpe": AdaptiveSearch, "optuna": OptunaSearch,
+            "coarse_to_fine": CoarseToFine,
+        },
     ),
 )  # fmt: skip

@@ -106,7 +106,8 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("split", "train_test_split"), "holdout"),
     },
     "search": {
-        **dict.fromkeys(("bayes", "bayesian", "bayesopt", "optuna", "hyperopt", "bohb", "tpesampler"), "tpe"),
+        **dict.fromkeys(("bayes", "bayesian", "bayesopt", "hyperopt", "bohb", "tpesampler"), "tpe"),
+        **dict.fromkeys(("cmaes", "cma", "gp", "nsga", "cmaessampler", "gpsampler", "nsgaiisampler"), "optuna"),
         **dict.fromkeys(("sobol", "halton", "qmcsampler"), "qmc"),
         **dict.fromkeys(("grid", "gridsampler", "randomsampler"), "random"),
     },

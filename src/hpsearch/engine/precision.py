@@ -55,6 +55,17 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
             switch.fp32_precision = value
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread of the processor within the block, as in every fit: the last digits depend on it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)  # of the caller's session
+
+
 def in_precision(
     forward: Callable[P, torch.Tensor], precision: Precision, device: torch.device
 ) -> Callable[P, torch.Tensor]:

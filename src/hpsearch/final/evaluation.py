@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -17,6 +16,7 @@ from hpsearch.data.dataset import Development, Rows
 from hpsearch.data.scaling import Scaling
 from hpsearch.data.seal import Claim, SealedTest
 from hpsearch.engine.device_data import to_device
+from hpsearch.engine.precision import one_thread
 from hpsearch.engine.reference import predict
 from hpsearch.errors import BrokenFileError
 from hpsearch.final.model import Models, refit_scaling
@@ -73,14 +73,10 @@ def evaluate(models: Models, development: Development, sealed: SealedTest, right
         DataError: If the files have changed since they were sealed.
     """
     rows = sealed.open(right)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in every fit, since the last digits depend on it
-    try:
+    with one_thread():
         config, scaling = models.shipped.config, refit_scaling(models.shipped, development)
         data = to_device(rows)
         outputs = [predict(config, model.weights, data, scaling) for model in (models.shipped, *models.retrained)]
-    finally:
-        torch.set_num_threads(threads)  # of the caller's session
     return score_models(config, rows, outputs, scaling)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.search import CoarseToFine
+from hpsearch.config.search import CoarseToFine, OptunaSearch
 from hpsearch.data.dataset import Development
 from hpsearch.data.seal import SealedTest
 from hpsearch.formatting import number_of
@@ -89,6 +89,11 @@ def check_cohorts(config: Config, space: Space) -> None:
         from hpsearch.search.pruning import judge_of  # noqa: PLC0415 (imports Optuna, which most refusals do not need)
 
         judge_of(search)
+    if isinstance(search, OptunaSearch):
+        from hpsearch.search.cohort_study import check_sampler  # noqa: PLC0415 (imports Optuna)
+
+        chosen = {group: option for group, option in config.options.items() if group not in space.options}
+        check_sampler(search, space, chosen)
 
 
 def _refuse_without_effect(given: Mapping[str, object], way_out: str) -> None:

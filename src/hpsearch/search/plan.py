@@ -3,13 +3,15 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from hpsearch.config import Config
 from hpsearch.config.conversion import fingerprinted_tree, to_tree
-from hpsearch.config.search import AdaptiveSearch, CoarseToFine, Search
+from hpsearch.config.search import AdaptiveSearch, CoarseToFine, OptunaSearch, Search
 from hpsearch.nn.source_digest import source_digest
 from hpsearch.records import Key, Trial, Value
+from hpsearch.search.cohort_study import CohortStudy
 from hpsearch.search.levels import Level
 from hpsearch.search.narrowing import Change, narrowed_spaces
 from hpsearch.search.sampler import Sampler
@@ -33,6 +35,7 @@ class Plan:
     levels: tuple[Level, ...]
     data_digest: str
     _samplers: dict[str, Sampler] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _studies: dict[str, CohortStudy] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def search(self) -> Search:
@@ -118,7 +121,10 @@ class Plan:
             return [self.trial(key) for key in keys]
         (level,) = self.levels
         numbers = [k for _, k in cohort]
-        drawn = self._sampler(level).draw_cohort(level.name, numbers, level.chosen, past)
+        if isinstance(search, OptunaSearch):
+            drawn = self._study(search, level).draw(numbers, past)
+        else:
+            drawn = self._sampler(level).draw_cohort(level.name, numbers, level.chosen, past)
         values = dict(zip(cohort, drawn, strict=True))
         return [self.realize(key, values[key]) for key in keys]
 
@@ -135,6 +141,13 @@ class Plan:
             first = int(self.search.compares)
             self._samplers[level.name] = Sampler(self.search, level.space, self.base.config.seed, first)
         return self._samplers[level.name]
+
+    def _study(self, search: OptunaSearch, level: Level) -> CohortStudy:
+        if level.name not in self._studies:
+            name, chosen, sampler = level.name, level.chosen, self._sampler(level)
+            seed_of, random = partial(sampler.draw_seed, name), partial(sampler.draw, name, chosen=chosen)
+            self._studies[name] = CohortStudy(search, level.space, chosen, seed_of, random)
+        return self._studies[level.name]
 
     def foreseen(self, records: Mapping[Key, Record], trials: int) -> list[Config]:
         """Configurations of the missing trials; random draws stand in for trials that depend on others.

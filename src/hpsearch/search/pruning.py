@@ -102,7 +102,7 @@ def judge_of(search: Search) -> Judge | None:
     options = dict(search.pruner_options)
     try:
         if search.pruner == "halving":
-            _require_fitting(search.pruner, Halving, options)
+            require_fitting("search.pruner", search.pruner, Halving, options)
             return Halving(**options)
         with warnings.catch_warnings():  # some Optuna pruners warn that they are experimental
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -113,27 +113,37 @@ def judge_of(search: Search) -> Judge | None:
 
 def _pruner(name: str, options: dict[str, Any]) -> optuna.pruners.BasePruner:
     make_pruner = optuna.pruners.MedianPruner if name == "median" else import_named("search.pruner", name)
-    _require_fitting(name, make_pruner, options)
+    require_fitting("search.pruner", name, make_pruner, options)
     pruner = make_pruner(**options)
     if not isinstance(pruner, optuna.pruners.BasePruner):
         raise ConfigError(f"search.pruner must name a class of optuna.pruners.BasePruner, got {name}")
     return pruner
 
 
-def _require_fitting(name: str, pruner: Callable[..., object], options: Mapping[str, Any]) -> None:
-    """Raise `ConfigError` for unknown and missing options of a pruner."""
-    signature = inspect.signature(pruner).parameters.values()
+def require_fitting(key: str, name: str, make: Callable[..., object], options: Mapping[str, Any]) -> None:
+    """Require that a pruner or sampler takes the options that are given, and is given those that it needs.
+
+    Args:
+        key: `search.pruner` or `search.sampler`.
+        name: Its value.
+        make: The class that it names.
+        options: Keyword arguments.
+
+    Raises:
+        ConfigError: With a sentence for each option that is unknown or missing.
+    """
+    signature = inspect.signature(make).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature):
         return
     parameters = [p for p in signature if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     names = [parameter.name for parameter in parameters]
     problems = [
-        f"search.pruner_options.{key} is not an option of {name}: {nearest(key, names)}"
-        for key in options
-        if key not in names
+        f"{key}_options.{option} is not an option of {name}: {nearest(option, names)}"
+        for option in options
+        if option not in names
     ]
     problems += [
-        f"search.pruner={name} needs search.pruner_options.{parameter.name}"
+        f"{key}={name} needs {key}_options.{parameter.name}"
         for parameter in parameters
         if parameter.default is parameter.empty and parameter.name not in options
     ]

@@ -66,8 +66,8 @@ class Sampler:
             seed = derive(self._seed, Purpose.QMC, level)
             sampler = _sobol_sampler(self._space.names, seed, k - self._first)
         else:
-            sampler = optuna.samplers.RandomSampler(seed=self._draw_seed(level, k, attempt))
-        return self._space.draw(suggester(_study(sampler).ask()), chosen)
+            sampler = optuna.samplers.RandomSampler(seed=self.draw_seed(level, k, attempt))
+        return self._space.draw(suggester(new_study(sampler).ask()), chosen)
 
     def _new_point(self, taken: Container[str], level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
         """The first draw of trial k that is not taken; any draw if all points are."""
@@ -76,7 +76,7 @@ class Sampler:
             if _label_of(values) not in taken:
                 return values
         free = [values for values in self._space.points(chosen) if _label_of(values) not in taken]
-        return free[self._draw_seed(level, k, ATTEMPTS) % len(free)] if free else self._point(level, k, chosen)
+        return free[self.draw_seed(level, k, ATTEMPTS) % len(free)] if free else self._point(level, k, chosen)
 
     def draw_cohort(
         self, level: str, cohort: Sequence[int], chosen: Mapping[str, str], past: Sequence[Record]
@@ -92,7 +92,7 @@ class Sampler:
         search = self._search
         if not isinstance(search, AdaptiveSearch) or cohort[-1] < search.startup:
             return [self.draw(level, k, chosen) for k in cohort]
-        study = _study()
+        study = new_study()
         _tell_past(study, self._space, chosen, past)
         values: list[dict[str, Value]] = []
         for k in cohort:  # earlier trials of the cohort are running ones to the sampler, which avoids their points
@@ -100,7 +100,7 @@ class Sampler:
                 drawn = self.draw(level, k, chosen)
                 add_drawn_trial(study, self._space, drawn, chosen)
             else:
-                study.sampler = optuna.samplers.TPESampler(n_startup_trials=0, seed=self._draw_seed(level, k))
+                study.sampler = optuna.samplers.TPESampler(n_startup_trials=0, seed=self.draw_seed(level, k))
                 drawn = self._space.draw(suggester(study.ask()), chosen)
                 if math.isfinite(self._space.size):
                     taken = {_label_of(point) for point in (*(record.values for record in past), *values)}
@@ -108,7 +108,8 @@ class Sampler:
             values.append(drawn)
         return values
 
-    def _draw_seed(self, level: str, k: int, attempt: int = 0) -> int:
+    def draw_seed(self, level: str, k: int, attempt: int = 0) -> int:
+        """The seed of a trial's draw; that of an attempt of several, where a repeated point is drawn again."""
         repeated = (attempt,) if attempt else ()
         return derive(self._seed, Purpose.PARAMETERS, level, k, *repeated) % 2**32
 
@@ -138,7 +139,8 @@ def _tell_past(study: optuna.Study, space: Space, chosen: Mapping[str, str], pas
         tell_result(study, trial, record.result, as_pruned=(Status.PRUNED, Status.DIVERGED))
 
 
-def _study(sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
+def new_study(sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
+    """A study in memory; higher scores are better."""
     return optuna.create_study(
         storage=optuna.storages.InMemoryStorage(), study_name="draws", sampler=sampler, direction="maximize"
     )

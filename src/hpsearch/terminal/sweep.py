@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.config import Config, Engine
-from hpsearch.config.search import AdaptiveSearch, CoarseToFine
+from hpsearch.config.search import AdaptiveSearch, CoarseToFine, OptunaSearch
 from hpsearch.config.training import Loss, PinballLoss
 from hpsearch.data.splits import SplitSizes, split_sizes
 from hpsearch.formatting import number_of, plural, show_number, show_value
@@ -167,7 +167,8 @@ def describe_rounds(config: Config) -> str:
         return f"{', then '.join(short)}, then the others; {narrows}"
     text = f"cohorts of {search.cohort_size}"
     if isinstance(search, AdaptiveSearch):
-        text += f", each learns from those before, from trial {search.startup} on"
+        by = f" by {search.sampler.rpartition(':')[2]}" if isinstance(search, OptunaSearch) else ""
+        text += f", each learns{by} from those before, from trial {search.startup} on"
     if search.prunes:
         text += f"; {search.pruner} after epoch {', '.join(map(str, search.rungs_below(config.training.epochs)))}"
     return text
