@@ -214,6 +214,7 @@ def test_the_fingerprint_leaves_out_exactly_the_documented_keys(make_config):
     assert {key: tree["search"].pop(key) for key in Search.fingerprint_defaults} == dict(Search.fingerprint_defaults)
     del tree["search"]["trials"]
     assert tree["training"].pop("precision") == "float32"
+    assert tree["loss"].pop("class_weight") is None
     assert fingerprinted == {key: tree[key] for key in fingerprinted}
 
 

@@ -103,6 +103,17 @@ CASES: list[tuple[str, dict[str, Any], str, int]] = [
         # a sum takes longer steps, and so do counts that are not scaled
         for optimizer in [{"kind": "sgd", "lr": {"sse": 0.02, "poisson_nll": 0.002}.get(loss["kind"], 0.1)}]
     ),
+    *(
+        (
+            f"{task}-{loss}-weighted by {weights}",
+            {"loss": {"kind": loss, "class_weight": weights}, "optimizer": "sgd"},
+            task,
+            c,
+        )
+        for task, loss, c in (("binary", "bce", 1), ("multiclass", "bce", 3), ("multiclass", "cross_entropy", 3))
+        for weights in ("balanced", {"class 1": 5.0})
+    ),
+    ("binary-focal-balanced", {"loss": {"kind": "focal", "class_weight": "balanced"}}, "binary", 1),
     ("clip", {"training": {**EPOCHS, "clip_norm": 0.1}, "optimizer": "sgd"}, "multiclass", 3),
     ("not-affine", {"norm": {"kind": "before", "affine": False, "momentum": 0.3}}, "multiclass", 3),
     ("linear", {"model": "linear", "optimizer": "sgd"}, "multiclass", 3),

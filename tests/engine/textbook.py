@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
 from hpsearch.config import Config
@@ -48,6 +49,8 @@ def train(fit: Fit, rows: Development, outputs: int) -> dict[str, Any]:
             leaves = {k: v.clone().requires_grad_() for k, v in state.items() if is_parameter(k)}
             z = forward(config, {**state, **leaves}, x[batch], state=state, dropout_seed=fit.seeds.dropout, step=step)
             per_row = row_losses(config, z, t[batch], rows.classes)
+            if getattr(config.loss, "class_weight", None):
+                per_row = per_row * weights_of_rows(config, rows, fit.fold.train)[batch]
             objective = per_row.sum() if config.loss.kind == "sse" else per_row.sum() / len(batch)
             gradients = dict(zip(leaves, torch.autograd.grad(objective, list(leaves.values())), strict=True))
             lr = config.optimizer.lr * lr_multiplier(config, step, len(batches))
@@ -57,6 +60,17 @@ def train(fit: Fit, rows: Development, outputs: int) -> dict[str, Any]:
         losses.append(total / len(order))
         val_outputs.append(forward(config, state, x[fit.fold.val]).numpy())
     return {"state": state, "train_loss": losses, "val_outputs": np.stack(val_outputs)}
+
+
+def weights_of_rows(config: Config, rows: Development, train: np.ndarray) -> torch.Tensor:
+    given = config.loss.class_weight
+    if given == "balanced":
+        labels = rows.targets[train]
+        present = np.unique(labels)
+        found = dict(zip(present, compute_class_weight("balanced", classes=present, y=labels), strict=True))
+    else:
+        found = {rows.class_names.index(name): weight for name, weight in given.items()}
+    return torch.tensor([found.get(label, 1.0) for label in rows.targets], dtype=torch.float64)
 
 
 def is_parameter(name: str) -> bool:

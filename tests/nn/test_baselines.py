@@ -43,13 +43,14 @@ def own_loss(monkeypatch):
     return make
 
 
-def searched(chosen, task, classes, targets):
+def searched(chosen, task, classes, targets, weights_n=1.0):
     """The lowest mean loss that a simplex finds, of the loss that networks are trained with."""
     prepared = prepare_targets(chosen, task, torch.tensor(targets), classes, torch.float64)
     outputs = output_count(chosen, task, classes, targets.shape[-1])
 
     def mean(constant):
-        return row_losses(chosen, torch.tensor(constant).expand(len(targets), -1), prepared).mean().item()
+        losses = row_losses(chosen, torch.tensor(constant).expand(len(targets), -1), prepared)
+        return (weights_n * losses).mean().item()
 
     options = {"xatol": 1e-8, "fatol": 1e-10, "maxiter": 5000}
     return minimize(mean, np.full(outputs, 0.1), method="Nelder-Mead", options=options).fun
@@ -104,6 +105,29 @@ def test_the_constant_under_the_hinge_loss_is_that_of_a_linear_program(counts):
     expected = linprog(costs, A_ub=above, b_ub=-np.ones(len(pairs)), bounds=free).fun
     labels = np.repeat(np.arange(classes), counts)
     assert constant_loss(loss("multi_margin", margin=1.0), Task.MULTICLASS, classes, labels) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("cross_entropy", {"label_smoothing": 0.2}),
+        ("bce", {"label_smoothing": 0.1}),
+        ("bce", {}),
+        ("focal", {"gamma": 2.0}),
+    ],
+)
+@pytest.mark.parametrize(("task", "labels"), [("multiclass", LABELS), ("binary", PAIRS)])
+def test_no_constant_output_costs_less_where_classes_are_weighted(kind, values, task, labels):
+    chosen, classes, weights = loss(kind, **values), labels.max() + 1, np.array([0.5, 4.0, 2.0])
+    expected = searched(chosen, Task(task), classes, labels, torch.tensor(weights[labels]))
+    found = constant_loss(chosen, Task(task), classes, labels, weights[:classes])
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_lowest_smoothed_loss_is_multiplied_by_the_mean_weight():
+    floor = entropy([0.75, 0.25])
+    smoothed = loss("cross_entropy", label_smoothing=0.5)
+    assert stall_threshold(smoothed, Task.BINARY, 2, 3.0, 2.0) == pytest.approx(2 * floor + 0.95 * (3.0 - 2 * floor))
 
 
 def test_a_constant_count_of_0_costs_nothing():

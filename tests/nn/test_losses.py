@@ -5,11 +5,21 @@ import pytest
 import torch
 from scipy.special import expit, log_softmax
 from sklearn.metrics import mean_pinball_loss
+from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss
 
 from hpsearch.config import KINDS, ConfigError
-from hpsearch.nn.losses import batch_loss, output_count, predicted_classes, prepare_targets, row_losses
+from hpsearch.data.dataset import Rows
+from hpsearch.nn.losses import (
+    batch_loss,
+    class_weights,
+    loss_function,
+    output_count,
+    predicted_classes,
+    prepare_targets,
+    row_losses,
+)
 from hpsearch.records import Task
 
 Z = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, -3.0]])
@@ -202,6 +212,75 @@ def test_targets_take_the_form_that_the_loss_reads():
     assert prepare_targets(loss("focal", gamma=2.0), Task.MULTICLASS, labels, 3, torch.float64) is labels
     assert prepare_targets(loss("multi_margin", margin=1.0), Task.BINARY, labels, 2, torch.float64) is labels
     assert prepare_targets(loss("cross_entropy"), Task.MULTICLASS, labels, 3, torch.float32) is labels
+
+
+LABELS_OF_MANY = np.array([0] * 7 + [1] * 2 + [3])
+
+
+def four_classes():
+    return Rows("toy", Task.MULTICLASS, np.zeros((10, 1)), LABELS_OF_MANY, 4, ("ok", "fraud", "none", "lost"))
+
+
+def test_balanced_weights_equal_scikit_learn_and_a_class_without_rows_counts_once():
+    found = class_weights(loss("cross_entropy", class_weight="balanced"), four_classes(), np.arange(10))
+    expected = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=LABELS_OF_MANY)
+    np.testing.assert_allclose(found[[0, 1, 3]], expected)
+    assert found[2] == 1.0
+
+
+def test_weights_are_those_of_the_training_rows():
+    found = class_weights(loss("bce", class_weight="balanced"), four_classes(), np.array([0, 1, 2, 7]))
+    np.testing.assert_allclose(found, [4 / (2 * 3), 4 / 2, 1, 1])
+
+
+def test_classes_that_are_not_named_count_once():
+    found = class_weights(loss("focal", gamma=1.0, class_weight={"fraud": 10}), four_classes(), np.arange(10))
+    assert found.tolist() == [1.0, 10.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("given", [None, {}])
+def test_without_weights_all_count_alike(given):
+    assert class_weights(loss("bce", class_weight=given), four_classes(), np.arange(10)) is None
+    assert class_weights(loss("mse"), four_classes(), np.arange(10)) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("balance", "loss.class_weight must be balanced, {CLASS: weight, ...} or null, got 'balance'"),
+        ({"fraud": 0}, "loss.class_weight.fraud must be > 0 and finite, got 0"),
+        ({"fraud": "much"}, "loss.class_weight.fraud must be > 0 and finite, got 'much'"),
+    ],
+)
+def test_weights_that_are_none_are_refused(given, told):
+    with pytest.raises(ConfigError) as refusal:
+        loss("cross_entropy", class_weight=given)
+    assert str(refusal.value) == told
+
+
+def test_weights_of_unknown_classes_and_of_numbers_are_refused():
+    chosen = loss("bce", class_weight={"frod": 10})
+    with pytest.raises(ConfigError, match=r"must name classes of toy, ok, fraud, none, lost, got 'frod'"):
+        class_weights(chosen, four_classes(), np.arange(10))
+    numbers = Rows("toy", Task.REGRESSION, np.zeros((10, 1)), np.zeros((10, 1)), 0)
+    with pytest.raises(ConfigError, match="must be null for the regression task of data toy"):
+        class_weights(chosen, numbers, np.arange(10))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "outputs", "targets", "labels"),
+    [
+        ("cross_entropy", {"label_smoothing": 0.2}, Z, LABELS, LABELS),
+        ("bce", {}, Z, ONE_HOT, LABELS),
+        ("focal", {"gamma": 2.0}, Z, LABELS, LABELS),
+        ("focal", {"gamma": 2.0}, Z[:, :1], np.array([[0.0], [1.0]]), np.array([0, 1])),
+    ],
+)
+def test_the_loss_of_a_row_is_multiplied_by_the_weight_of_its_class(kind, values, outputs, targets, labels):
+    weights = np.array([2.0, 3.0, 5.0])[: 3 if outputs.shape[1] == 3 else 2]
+    weighted = loss_function(loss(kind, **values), weights=torch.tensor(weights))
+    found = weighted(torch.tensor(outputs), torch.tensor(targets)).numpy()
+    np.testing.assert_allclose(found, weights[labels] * rows(kind, outputs, targets, **values))
 
 
 def test_a_single_output_above_zero_is_class_one():

@@ -337,6 +337,19 @@ def test_a_loss_near_that_of_the_shares_of_classes_is_stalled(make_config, make_
         assert status(make_config, make_rows, make_fit, **told)[0] is expected
 
 
+def test_where_classes_are_weighted_stalling_is_judged_by_the_weighted_loss_and_val_loss_is_not_weighted(
+    make_config, make_rows, make_fit
+):
+    rows = make_rows(100)
+    fit = make_fit(make_config(loss={"kind": "cross_entropy", "class_weight": "balanced"}), 100)
+    assert len(set(np.bincount(rows.targets[fit.fold.train]))) > 1
+    made = result(noise((1, 20, 3)), noise((20, 3)), final_loss=0.96 * math.log(3))
+    trial = score_trial(fit.config, rows, [fit], [made])
+    assert trial.summary["chosen/train/constant_loss"] == pytest.approx(math.log(3))  # classes count alike
+    assert trial.status is Status.STALLED
+    assert trial.curves["val/loss"] == trial.curves["val/cross_entropy"]
+
+
 @pytest.mark.parametrize(("right", "expected"), [(0.9, Status.OK), (0.5, Status.STALLED)])
 def test_a_classifier_that_is_too_sure_of_itself_has_learned_if_it_has_more_rows_right_than_chance_explains(
     right, expected, make_config, make_rows, make_fit

@@ -57,6 +57,7 @@ CHANGES = {
     "schedule.warmup_epochs": 1.0,
     "loss.kind": "bce",
     "loss.label_smoothing": 0.1,
+    "loss.class_weight": "balanced",
     "training.kind": None,
     "training.epochs": 3,
     "training.batch_size": 9,

@@ -11,6 +11,7 @@ from hpsearch.config.bounds import (
     NOT_NEGATIVE,
     POSITIVE,
     at_least,
+    require,
     require_kwargs,
     within,
 )
@@ -144,14 +145,38 @@ class Loss(Option):
 
 
 @dataclass(kw_only=True, slots=True)
-class SmoothedLoss(Loss):
+class WeightedLoss(Loss):
+    """A loss of classes in which the rows of some can count more: `balanced`, or weights by the names of classes."""
+
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"class_weight": None}
+    class_weight: Annotated[
+        str | dict[str, Any] | None,
+        "how often the rows of a class count: balanced, or by name, such as {fraud: 10}, all others once; null: alike",
+    ] = None
+
+    def __post_init__(self) -> None:
+        super(WeightedLoss, self).__post_init__()
+        given = self.class_weight
+        if isinstance(given, str):
+            require(given == BALANCED, "loss.class_weight", "must be balanced, {CLASS: weight, ...} or null", given)
+        for name, weight in ({} if given is None or isinstance(given, str) else given).items():
+            number = isinstance(weight, int | float) and not isinstance(weight, bool)
+            require(number and POSITIVE.holds(weight), f"loss.class_weight.{name}", POSITIVE.rule, weight)
+
+
+BALANCED = "balanced"
+"""Value of `loss.class_weight` by which all classes count alike, however many rows they have."""
+
+
+@dataclass(kw_only=True, slots=True)
+class SmoothedLoss(WeightedLoss):
     """Cross entropy and binary cross entropy on logits, with label smoothing (Szegedy et al., 2016)."""
 
     label_smoothing: Annotated[float, within("[0, 1)"), "share of the target that is spread over all classes"]
 
 
 @dataclass(kw_only=True, slots=True)
-class FocalLoss(Loss):
+class FocalLoss(WeightedLoss):
     """Focal loss (Lin et al., 2017)."""
 
     gamma: Annotated[float, NOT_NEGATIVE, "how much less rows count that are right with certainty; 0: cross entropy"]
@@ -241,7 +266,7 @@ GROUPS = (
     ),
     recipe_group(
         name="loss", shapes_fleet=True, per_member=("gamma", "delta", "quantile", "margin"),
-        per_member_if_any=("label_smoothing",),
+        per_member_if_any=("label_smoothing", "class_weight"),
         kinds={
             "cross_entropy": SmoothedLoss, "bce": SmoothedLoss, "mse": Loss, "mae": Loss, "sse": Loss,
             "perceptron": Loss, "focal": FocalLoss, "huber": HuberLoss, "pinball": PinballLoss, "poisson_nll": Loss,

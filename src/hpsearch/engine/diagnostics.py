@@ -19,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from hpsearch.config.training import CustomLoss
+from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import DeviceData, FitData, fit_data, outputs_of
 from hpsearch.engine.fleet.layers import StackedNetwork, activation_parameters
@@ -27,7 +28,7 @@ from hpsearch.engine.initial_network import initial_network, own_generator
 from hpsearch.engine.minibatches import batch_sizes, probe_rows
 from hpsearch.engine.precision import in_precision
 from hpsearch.nn.import_path import described
-from hpsearch.nn.losses import loss_function
+from hpsearch.nn.losses import class_weights, loss_function
 from hpsearch.nn.models import Network, Step, build_network
 from hpsearch.records import Fit, Signals
 
@@ -157,6 +158,7 @@ class Probe:
         kind = _OurNetworks if isinstance(template, Network) else _UsersModule
         self._networks: _OurNetworks | _UsersModule = kind(template, fit, data.device)  # type: ignore[arg-type]  # as its kind says
         self._device, self._see, self.missing = data.device, see, ""
+        self._rows = data.rows
         self._sides = {side for parameter in template.parameters() if parameter.ndim > 1 for side in parameter.shape}
         self._batches: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -201,7 +203,7 @@ class Probe:
         state = _at(places, after)
         state |= {name: state[name].requires_grad_() for name in self._networks.trained}
         outputs, seen = self._networks(fits, state, inputs)
-        objective = _losses(fits, outputs, targets).mean(1).sum()
+        objective = _losses(fits, outputs, targets, self._rows).mean(1).sum()
         sources = [state[name] for name in sorted(self._networks.trained)]
         sources += [each.outputs for each in seen if each.outputs.requires_grad]
         grads = torch.autograd.grad(objective, sources, allow_unused=True) if sources else ()
@@ -273,14 +275,15 @@ def _is_activation(module: nn.Module) -> bool:
     return isinstance(module, Step) or type(module).__module__ == "torch.nn.modules.activation"
 
 
-def _losses(fits: Sequence[Fit], outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def _losses(fits: Sequence[Fit], outputs: torch.Tensor, targets: torch.Tensor, rows: Rows) -> torch.Tensor:
     """Return the losses (S, B) of the outputs (S, C, B)."""
     losses = [fit.config.loss for fit in fits]
     if isinstance(losses[0], CustomLoss):  # one by one: not every function of a user can be batched
         function = loss_function(losses[0])
         return torch.stack([function(own.T.contiguous(), targets) for own in outputs])
     rows_last = targets if targets.ndim == 1 else targets.T
-    return stacked_loss(losses, outputs, smooth=True)(outputs, rows_last.unsqueeze(0))
+    weights = [class_weights(fit.config.loss, rows, fit.fold.train) for fit in fits]
+    return stacked_loss(losses, outputs, smooth=True, weights=weights)(outputs, rows_last.unsqueeze(0))
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, wei
 from hpsearch.engine.precision import arithmetic, in_precision, require_precision
 from hpsearch.engine.schedules import multiplier, plateau_factor
 from hpsearch.nn.dropout import seed_dropout, set_step
-from hpsearch.nn.losses import batch_loss, loss_function, predicted_classes
+from hpsearch.nn.losses import RowLoss, batch_loss, class_weights, loss_function, predicted_classes
 from hpsearch.nn.models import build_network
 from hpsearch.records import Fit, FitResult, Status, Task
 from hpsearch.seeding import epoch_order
@@ -71,7 +71,10 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
     config, training = fit.config, fit.config.training
     check_fit(fit, data, refit=refit)
     view = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
-    row_losses = loss_function(config.loss)
+    of_classes = class_weights(config.loss, data.rows, fit.fold.train)
+    weights_c = None if of_classes is None else torch.tensor(of_classes, dtype=data.dtype, device=data.device)
+    row_losses = loss_function(config.loss, weights=weights_c)
+    monitored_losses = loss_function(config.loss, smooth=False, weights=weights_c)
     sizes = batch_sizes(len(fit.fold.train), training.batch_size)
     history, all_val_outputs = History.of(resume), [] if resume is None else list(resume.val_outputs)
     failure, best_state, ended, checkpoint = None, None, False, None
@@ -120,7 +123,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
 
             val_outputs = _predict(network, view, fit.fold.val)
             watched = not refit and len(fit.fold.monitor) > 0
-            monitor_loss = _mean_loss(network, view, fit, fit.fold.monitor, smooth=False) if watched else None
+            monitor_loss = _mean_loss(network, view, fit.fold.monitor, monitored_losses) if watched else None
             if non_finite := _non_finite(network, loss_sum, val_outputs, monitor_loss):
                 failure = f"non-finite {non_finite} in epoch {epoch + 1} (of {training.epochs})"
                 break
@@ -144,7 +147,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
         if best_state is not None:
             network.load_state_dict(best_state)
         report_outputs = _predict(network, view, fit.fold.report[:0] if failure else fit.fold.report)
-        final_loss = math.nan if failure else _mean_loss(network, view, fit, probe_rows(fit), smooth=True)
+        final_loss = math.nan if failure else _mean_loss(network, view, probe_rows(fit), row_losses)
         failure = failure or final_failure(config, final_loss)
 
     return FitResult(
@@ -208,11 +211,11 @@ def final_failure(config: Config, final_loss: float) -> str | None:
 
 
 @torch.no_grad()
-def _mean_loss(network: nn.Module, view: FitData, fit: Fit, rows: np.ndarray, *, smooth: bool) -> float:
+def _mean_loss(network: nn.Module, view: FitData, rows: np.ndarray, row_losses: RowLoss) -> float:
     """Return the mean loss of these rows (n,) in evaluation mode."""
     outputs = torch.from_numpy(_predict(network, view, rows)).to(view.shift.device)
     targets = view.targets[torch.tensor(rows, device=view.shift.device)]
-    return loss_function(fit.config.loss, smooth=smooth)(outputs, targets).double().mean().item()
+    return row_losses(outputs, targets).double().mean().item()
 
 
 def _non_finite(network: nn.Module, loss_sum: torch.Tensor, val_outputs: np.ndarray, monitor_loss: float | None) -> str:
@@ -237,8 +240,8 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
 
     Raises:
         ConfigError: If monitor rows are needed and missing, a minibatch of batch normalization has one row, targets of
-            `bce` are not probabilities or of `poisson_nll` are negative, or the device or data does not support the
-            precision.
+            `bce` are not probabilities or of `poisson_nll` are negative, weights of classes do not fit, or the device
+            or data does not support the precision.
     """
     config, rows = fit.config, fit.fold.train
     require_precision(config.training.precision, data)
@@ -254,6 +257,7 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
         )
     if config.loss.kind == "bce" and data.rows.task is Task.REGRESSION:
         _require_probabilities(fit, data)
+    class_weights(config.loss, data.rows, rows)
     if config.loss.kind == "poisson_nll" and (lowest := data.rows.targets.min()) < 0:
         raise ConfigError(
             f"loss=poisson_nll must be given counts, targets >= 0, got {lowest:.4g} in {data.rows.name}: use loss=mse "

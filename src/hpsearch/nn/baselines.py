@@ -28,7 +28,9 @@ STEPS = 30
 """Maximum number of L-BFGS iterations when searching for the best constant under a custom loss."""
 
 
-def constant_loss(loss: Loss, task: Task, classes: int, targets: np.ndarray) -> float | None:
+def constant_loss(
+    loss: Loss, task: Task, classes: int, targets: np.ndarray, weights: np.ndarray | None = None
+) -> float | None:
     """Return the lowest mean training loss of outputs that are the same for every row.
 
     For `cross_entropy` and `bce` the best constant is the logits of the mean target, for `mse` and `sse` the mean
@@ -41,23 +43,24 @@ def constant_loss(loss: Loss, task: Task, classes: int, targets: np.ndarray) -> 
         task: What is predicted.
         classes: Number of classes C; ignored for regression.
         targets: Shape (n,) class labels, or (n, T) scaled numbers, of the rows on which the training loss is measured.
+        weights: Shape (C,), weights of the classes; None: all count alike.
 
     Returns:
         The loss, or None for `perceptron`, whose criterion is 0 at a constant output of 0.
     """
     if isinstance(loss, CustomLoss | FocalLoss):
-        return _lowest(loss, task, classes, targets)
+        return _lowest(loss, task, classes, targets, weights)
     if loss.kind == "perceptron":
         return None
     if isinstance(loss, MarginLoss):
         return _lowest_margin(loss.margin, np.bincount(targets, minlength=classes) / len(targets))
     each_ct = targets.T if task is Task.REGRESSION else _one_hot(loss, task, classes, targets)
     if isinstance(loss, SmoothedLoss):
-        return _lowest_entropy(loss, classes, each_ct)
+        return _lowest_entropy(loss, classes, each_ct, None if weights is None else weights[targets])
     return _LOWEST[loss.kind](loss, each_ct)
 
 
-def stall_threshold(loss: Loss, task: Task, classes: int, constant: float) -> float:
+def stall_threshold(loss: Loss, task: Task, classes: int, constant: float, weight: float = 1.0) -> float:
     """Return the training loss above which a network has learned nothing.
 
     For regression and for custom losses this is the loss of the best constant less 0.1 %: with noisy targets there may
@@ -69,6 +72,7 @@ def stall_threshold(loss: Loss, task: Task, classes: int, constant: float) -> fl
         task: What is predicted.
         classes: Number of classes C; ignored for regression.
         constant: The result of `constant_loss`.
+        weight: Mean weight of the rows, which the lowest attainable loss is multiplied by.
     """
     if task is Task.REGRESSION or isinstance(loss, CustomLoss):
         return constant - UNLEARNED * abs(constant)
@@ -79,7 +83,7 @@ def stall_threshold(loss: Loss, task: Task, classes: int, constant: float) -> fl
             target = np.array([1 - e + e / classes, *[e / classes] * (classes - 1)])
         else:
             target = np.array([e / 2, 1 - e / 2])
-        floor = float(_surprise(target).sum())
+        floor = weight * float(_surprise(target).sum())
     return floor + STALLED_SHARE * (constant - floor)
 
 
@@ -97,13 +101,19 @@ def _surprise(p: np.ndarray) -> np.ndarray:
     return values
 
 
-def _lowest_entropy(loss: SmoothedLoss, classes: int, each_ct: np.ndarray) -> float:
-    """Return the entropy of the mean targets; for `bce` the mean over outputs of that of the two values."""
+def _lowest_entropy(loss: SmoothedLoss, classes: int, each_ct: np.ndarray, weights_n: np.ndarray | None) -> float:
+    """Return the entropy of the mean targets; for `bce` the mean over outputs of that of the two values.
+
+    With weights of the rows, the means are weighted, and the entropy is multiplied by the mean weight.
+    """
     e, means = loss.label_smoothing, each_ct.mean(axis=1, dtype=np.float64)
+    if weights_n is not None:
+        means = np.average(each_ct, axis=1, weights=weights_n)
+    factor = 1.0 if weights_n is None else float(weights_n.mean())
     if loss.kind == "cross_entropy":
-        return float(_surprise((1 - e) * means + e / classes).sum())
+        return factor * float(_surprise((1 - e) * means + e / classes).sum())
     p = (1 - e) * means + e / 2
-    return float((_surprise(p) + _surprise(1 - p)).mean())
+    return factor * float((_surprise(p) + _surprise(1 - p)).mean())
 
 
 def _lowest_absolute(_: Loss, each_ct: np.ndarray) -> float:
@@ -162,11 +172,14 @@ def _lowest_margin(margin: float, shares: np.ndarray) -> float:
     return float(margin * (weighted[-1] + lowest[-1]) / classes)
 
 
-def _lowest(loss: CustomLoss | FocalLoss, task: Task, classes: int, targets: np.ndarray) -> float:
+def _lowest(
+    loss: CustomLoss | FocalLoss, task: Task, classes: int, targets: np.ndarray, weights: np.ndarray | None
+) -> float:
     """Return the lowest loss that L-BFGS finds, started from outputs of 0 and from the mean target, or its logits."""
     dtype = torch.float32  # the type of the networks that the loss was written for
     prepared = prepare_targets(loss, task, torch.tensor(targets), classes, dtype)
-    row_losses, lowest = loss_function(loss), math.inf
+    weights_c = None if weights is None else torch.tensor(weights, dtype=dtype)
+    row_losses, lowest = loss_function(loss, weights=weights_c), math.inf
     outputs = output_count(loss, task, classes, targets.shape[-1])
     frequencies = np.bincount(targets, minlength=classes) / len(targets) if classes else targets.mean(axis=0)
     if isinstance(loss, FocalLoss):

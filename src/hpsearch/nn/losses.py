@@ -8,12 +8,14 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from hpsearch.config import ConfigError
-from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss
+from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss, WeightedLoss
+from hpsearch.data.dataset import Rows
 from hpsearch.nn.import_path import build_named, import_named
 from hpsearch.nn.output_layer import SINGLE, output_count
 from hpsearch.records import Task
@@ -46,16 +48,20 @@ def row_losses(loss: Loss, outputs: torch.Tensor, targets: torch.Tensor, *, smoo
     return loss_function(loss, smooth=smooth)(outputs, targets)
 
 
-def loss_function(loss: Loss, *, smooth: bool = True) -> RowLoss:
+def loss_function(loss: Loss, *, smooth: bool = True, weights: torch.Tensor | None = None) -> RowLoss:
     """Return the function (outputs, targets) -> (B,) of a loss; a custom loss is imported now, not at the first call.
 
     Args:
         loss: The configured loss.
         smooth: Whether to apply label smoothing, if the loss has it.
+        weights: Shape (C,), what the losses of the rows of each class are multiplied by, see `class_weights`.
 
     Raises:
         ConfigError: If a custom loss cannot be imported or built.
     """
+    if weights is not None:
+        plain = loss_function(loss, smooth=smooth)
+        return lambda outputs, targets: plain(outputs, targets) * row_weights(weights, targets)
     if isinstance(loss, CustomLoss):
         return _custom(loss)
     if isinstance(loss, SmoothedLoss):
@@ -67,7 +73,52 @@ def loss_function(loss: Loss, *, smooth: bool = True) -> RowLoss:
 
 def numbers_of(loss: Loss) -> list[str]:
     """Return the names of the numbers that the formula of a loss in `FORMULAS` takes."""
-    return [each.name for each in fields(loss) if each.name != "kind"]
+    return [each.name for each in fields(loss) if each.name not in ("kind", "class_weight")]
+
+
+def class_weights(loss: Loss, rows: Rows, train: np.ndarray) -> np.ndarray | None:
+    """Return how often the rows of each class count in a loss, shape (C,) float64; None if all count alike.
+
+    `balanced` gives n / (k n_c) for the n_c of n training rows that are of class c, k classes having any, as
+    `compute_class_weight` of scikit-learn does; a class without training rows counts once.
+
+    Args:
+        loss: The configured loss.
+        rows: The data set.
+        train: Shape (n,), the training rows of the fit.
+
+    Raises:
+        ConfigError: If weights are given for numbers, or for a class that there is none of.
+    """
+    given = loss.class_weight if isinstance(loss, WeightedLoss) else None
+    if not given:
+        return None
+    if not rows.classes:
+        raise ConfigError(
+            f"loss.class_weight must be null for the {rows.task} task of data {rows.name}: it has no classes"
+        )
+    if isinstance(given, str):
+        counts = np.bincount(rows.targets[train], minlength=rows.classes)
+        return np.where(counts > 0, len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 1.0)
+    if unknown := [name for name in given if name not in rows.class_names]:
+        raise ConfigError(
+            f"loss.class_weight must name classes of {rows.name}, {', '.join(rows.class_names)}, got {unknown[0]!r}"
+        )
+    return np.array([float(given.get(name, 1.0)) for name in rows.class_names])
+
+
+def row_weights(weights: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the weight of each row, (B,), or in fleets (M, B).
+
+    Args:
+        weights: Shape (C,), or (M, C).
+        targets: As `prepare_targets` returns them, or in fleets (M, B) or (M, C, B).
+    """
+    if not targets.is_floating_point():
+        return weights.gather(-1, targets)
+    if targets.shape[1] == 1:  # the probability of the second class, 0 or 1
+        return torch.where(targets.squeeze(1) > 0, weights[..., 1:], weights[..., :1])
+    return (targets * (weights if weights.ndim == 1 else weights.unsqueeze(2))).sum(1)
 
 
 def batch_loss(loss: Loss, rows: torch.Tensor) -> torch.Tensor:

@@ -41,8 +41,8 @@ def score_outputs(
 ) -> Scored:
     """All metrics of network outputs.
 
-    `loss` is the configured loss on scaled targets, without label smoothing; `mse`, `mae` and `r2` are in the units of
-    the targets.
+    `loss` is the configured loss on scaled targets, without label smoothing and weights of classes; `mse`, `mae` and
+    `r2` are in the units of the targets.
 
     Args:
         config: The configuration of the fit.
@@ -96,7 +96,7 @@ def says_loss(config: Config, data: Rows) -> bool:
     """Whether a metric of this task equals the loss, up to the scale of the targets."""
     if data.task is Task.REGRESSION:
         return config.loss.kind in ("mse", "mae", "sse")
-    return CROSS_ENTROPY in available(config, data)
+    return config.loss.kind != "focal" and CROSS_ENTROPY in available(config, data)
 
 
 def search_metric(config: Config, data: Rows) -> Metric:

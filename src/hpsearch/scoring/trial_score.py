@@ -18,6 +18,7 @@ from hpsearch.engine.minibatches import probe_rows
 from hpsearch.errors import ConfigError
 from hpsearch.metrics import LOSS, ROUNDING, Metric, predicted
 from hpsearch.nn.baselines import constant_loss, stall_threshold
+from hpsearch.nn.losses import class_weights
 from hpsearch.nn.output_layer import target_scaling
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
 from hpsearch.scoring.calibration import calibrated
@@ -409,7 +410,8 @@ def _constant_loss(config: Config, development: Development, fits: Sequence[Fit]
         if scaling is not None:
             scaling = target_scaling(config.loss, scaling)
             targets = (targets - scaling.target_shift.astype(np.float64)) * scaling.target_scale
-        losses.append(constant_loss(config.loss, development.task, development.classes, targets))
+        weights = class_weights(config.loss, development, fit.fold.train)
+        losses.append(constant_loss(config.loss, development.task, development.classes, targets, weights))
     defined = [loss for loss in losses if loss is not None]
     return float(np.mean(defined)) if defined else None
 
@@ -424,14 +426,21 @@ def _status(
     share of the largest class by more than two standard errors of that share.
     """
     final = float(np.mean([result.final_loss for result in results]))
-    stalled = constant is None or final > stall_threshold(config.loss, development.task, development.classes, constant)
-    if stalled and development.classes and (constant is None or final > constant):
+    task, classes, weight = development.task, development.classes, _mean_weight(config, development, fits)
+    stalled = constant is None or final > stall_threshold(config.loss, task, classes, constant, weight)
+    if stalled and classes and (constant is None or final > constant):
         right = float(np.mean([result.train_accuracy[result.chosen_epoch - 1] for result in results]))
         shares = [np.bincount(development.targets[fit.fold.train]).max() / len(fit.fold.train) for fit in fits]
         larger, rows = float(np.mean(shares)), len(fits[0].fold.train)
         by_chance = 0.0 if constant is None else 2 * math.sqrt(larger * (1 - larger) / rows)
         stalled = right <= larger + by_chance + ROUNDING
     return Status.STALLED if stalled else Status.OK
+
+
+def _mean_weight(config: Config, development: Development, fits: Sequence[Fit]) -> float:
+    """Mean weight of the rows of `final_loss`, mean over fits; 1 if all rows count alike."""
+    weights = [(class_weights(config.loss, development, fit.fold.train), probe_rows(fit)) for fit in fits]
+    return float(np.mean([1.0 if of is None else of[development.targets[rows]].mean() for of, rows in weights]))
 
 
 def _failure(fit: Fit, result: FitResult, fits: Sequence[Fit]) -> str:

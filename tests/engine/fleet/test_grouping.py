@@ -25,6 +25,7 @@ ALIKE = (
     ({"norm": "after"},),
     ({"loss": {"kind": "cross_entropy", "label_smoothing": 0.1}},),
     ({"loss": "mse"}, {"loss": "mse", "optimizer": "adamw"}),
+    ({"loss": {"class_weight": "balanced"}}, {"loss": {"class_weight": {"class 1": 3.0}}}),
     ({"loss": {"kind": "focal", "gamma": 0.0}}, {"loss": {"kind": "focal", "gamma": 2.0}, "optimizer": "sgd"}),
     ({"loss": {"kind": "multi_margin", "margin": 0.5}}, {"loss": {"kind": "multi_margin", "margin": 2.0}}),
     ({"training": {"batch_size": 9}},),

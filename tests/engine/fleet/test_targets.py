@@ -67,6 +67,23 @@ def test_members_may_differ_in_a_number_of_their_loss(task, loss, key, make_conf
     )
 
 
+@pytest.mark.parametrize(
+    ("task", "loss"),
+    [
+        ("multiclass", "cross_entropy"),
+        ("multiclass", "bce"),
+        ("multiclass", "focal"),
+        ("binary", "bce"),
+        ("binary", "focal"),
+    ],
+)
+def test_classes_are_weighted_by_the_training_rows_of_each_member(task, loss, make_config, make_rows, make_fit):
+    weights, training = ("balanced", {"class 1": 7.0}, {"class 0": 0.5}), {**TRAINING, "patience": 10}
+    configs = [make_config(loss={"kind": loss, "class_weight": each}, training=training) for each in weights]
+    fits = [make_fit(config, 40, fold=fold, monitor=6) for fold, config in enumerate([*configs, configs[0]])]
+    assert_equals_reference(fits, make_rows(task=task))
+
+
 def test_counts_are_not_scaled(make_config, make_rows, make_fit):
     rows = make_rows(40, task="regression")
     counts = replace(rows, targets=np.random.default_rng(0).poisson(3.0, (40, 2)).astype(np.float32))

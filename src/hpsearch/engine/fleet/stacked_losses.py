@@ -6,18 +6,21 @@ M members, C outputs, B rows of a minibatch; outputs are (M, C, B).
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
 import torch
 from torch.func import vmap
 from torch.nn import functional
 
 from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss
 from hpsearch.engine.fleet.elementwise import binary_cross_entropy
-from hpsearch.nn.losses import FORMULAS, loss_function, numbers_of
+from hpsearch.nn.losses import FORMULAS, loss_function, numbers_of, row_weights
 
 StackedLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def stacked_loss(losses: Sequence[Loss], like: torch.Tensor, *, smooth: bool) -> StackedLoss:
+def stacked_loss(
+    losses: Sequence[Loss], like: torch.Tensor, *, smooth: bool, weights: Sequence[np.ndarray | None]
+) -> StackedLoss:
     """Return the function from outputs (M, C, B) and targets to the losses (M, B) of the rows.
 
     Targets are labels (M, B) or numbers (M, C, B); M may be 1 for targets shared by all members.
@@ -26,7 +29,22 @@ def stacked_loss(losses: Sequence[Loss], like: torch.Tensor, *, smooth: bool) ->
         losses: Losses of the members: one kind, all with label smoothing or all without.
         like: A tensor of the type and device of the outputs.
         smooth: Whether to apply label smoothing.
+        weights: Weights of the classes of each member, all (C,) or all None, see `losses.class_weights`.
     """
+    given = [each for each in weights if each is not None]
+    plain = _unweighted(losses, like, smooth=smooth)
+    if not given:
+        return plain
+    weights_mc = torch.tensor(np.stack(given), dtype=like.dtype, device=like.device)
+
+    def weighted(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        of_members = targets.expand(len(outputs), *targets.shape[1:])
+        return plain(outputs, targets) * row_weights(weights_mc, of_members)
+
+    return weighted
+
+
+def _unweighted(losses: Sequence[Loss], like: torch.Tensor, *, smooth: bool) -> StackedLoss:
     loss = losses[0]
     if isinstance(loss, CustomLoss):
         return _custom(loss)

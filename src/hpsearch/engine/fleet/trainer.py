@@ -30,6 +30,7 @@ from hpsearch.engine.minibatches import minibatches, padded_length, probe_length
 from hpsearch.engine.precision import arithmetic
 from hpsearch.engine.reference import check_fit, final_failure
 from hpsearch.engine.schedules import epoch_rates
+from hpsearch.nn.losses import class_weights
 from hpsearch.records import Fit, FitResult, Status
 
 
@@ -279,7 +280,10 @@ class Fleet:
 
     def loss(self, *, smooth: bool) -> StackedLoss:
         """Return the loss function of the members that are present."""
-        return stacked_loss([fit.config.loss for fit in self.batch.fits], self.members.parameters, smooth=smooth)
+        fits, rows = self.batch.fits, self.data.rows
+        weights = [class_weights(fit.config.loss, rows, fit.fold.train) for fit in fits]
+        losses = [fit.config.loss for fit in fits]
+        return stacked_loss(losses, self.members.parameters, smooth=smooth, weights=weights)
 
     def _result(self, i: int, report: np.ndarray, final: float, share: float, *, keep_state: bool) -> FitResult:
         log, fit, epochs = self.logs[i], self.all_members.fits[i], self.logs[i].epochs
