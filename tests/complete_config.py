@@ -7,7 +7,15 @@ ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}
 SCALED = {"bias": 0.0, "gain": 1.0, "fan": "in"}
 OWN_DATA = {"normalize": "unit", "limit": None, "path": "own", "target": "y", "task": "auto", "test": 0.2}
-PRUNER = {"cohort": None, "pruner": "none", "pruner_options": {}, "rungs": None}
+PRUNER = {
+    "timeout": None,
+    "patience": None,
+    "enqueue": [],
+    "cohort": None,
+    "pruner": "none",
+    "pruner_options": {},
+    "rungs": None,
+}
 ROUNDS = [{"trials": 4, "epochs": 1}]
 SEARCH = {"trials": 1, "choose": {}, "tune": [], "space": {}, "metric": "auto", **PRUNER}
 REPEATED = {"replicates": 1, "folds": 5, "allow_rare": False, "repeats": 2, "stratified": True}

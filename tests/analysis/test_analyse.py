@@ -222,6 +222,15 @@ def test_a_trial_that_is_never_selected_changes_n_and_raises_no_curve():
     assert after.ks[-1] == before.ks[-1] + 1
 
 
+def test_trials_whose_values_were_given_are_no_random_draws():
+    plain = clear()
+    given = TrialRow("adam", 0, "ok", 1.0, 1.0, {LR: 0.5}, enqueued=True)
+    with_it = analyse(replace(plain, trials=(given, *plain.trials)))
+    curve, expected = (found.explored["adam"].curve for found in (with_it, analyse(plain)))
+    assert curve.expected.tolist() == expected.expected.tolist()
+    assert curve.ks.tolist() == expected.ks.tolist()
+
+
 def test_the_digest_does_not_depend_on_the_order_of_rows():
     rows = clear().confirm
     assert digest_of(replace(clear(), confirm=rows[::-1])) == digest_of(clear())

@@ -105,8 +105,8 @@ def test_help_fits_the_terminal(capsys, monkeypatch, width):
         (
             ["search=halving"],
             (
-                "hpsearch: search=halving is not an option of search: known here: coarse_to_fine, qmc, random, tpe; "
-                "a pruner is chosen by search.pruner=halving\n"
+                "hpsearch: search=halving is not an option of search: known here: coarse_to_fine, optuna, qmc, random, "
+                "tpe; a pruner is chosen by search.pruner=halving\n"
             ),
         ),
         (["--cfg", "sead=1"], "hpsearch: sead is not a key: did you mean seed or search?\n"),

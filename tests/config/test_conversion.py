@@ -147,7 +147,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_ones(make_config, path, mess
         ("epochs", "training.epochs"),
         ("device", "execution.device"),
         ("trials", "search.trials"),
-        ("patience", "schedule.patience or training.patience"),
+        ("patience", "schedule.patience or training.patience or search.patience"),
     ],
 )
 def test_a_key_without_its_group_is_refused_with_the_group_that_has_it(make_config, key, meant):

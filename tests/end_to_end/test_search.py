@@ -76,6 +76,20 @@ def test_the_changes_of_code_that_is_not_committed_are_kept_with_the_sweep(at_on
     assert diff.read_text().endswith("\n-x = 1\n+x = 2\n")
 
 
+def test_a_search_with_given_trials_ends_by_patience_and_says_so_each_time(program):
+    limits = ("search.patience=1", "search.cohort=2", "search.trials=40", "search.enqueue=[{optimizer.lr: 0.03}]")
+    printed = " ".join(program.call(*SWEEP, *limits, "execution.workers=2").split())
+    records = program.records("s")
+    assert 2 <= len(records) < 40
+    said = f"ended after {len(records)} of 40 trials, since the last 1 or more were no better (search.patience)"
+    assert said in printed
+    assert said in " ".join(program.call(*SWEEP, *limits).split())
+    assert program.records("s") == records
+    assert json.loads(records[0])["body"]["values"] == {"optimizer.adam.lr": 0.03}
+    tagged = [run.data.tags["trial"] for run in program.runs("s") if "enqueued" in run.data.tags]
+    assert tagged == ["0"]
+
+
 @pytest.mark.slow
 def test_fewer_trials_than_exist_are_answered_with_all_of_them(at_once):
     program, printed = at_once

@@ -84,6 +84,9 @@ CHANGES = {
     "search.pruner": "halving",
     "search.pruner_options": {"reduction_factor": 2},
     "search.rungs": [1],
+    "search.timeout": "30m",
+    "search.patience": 20,
+    "search.enqueue": [{"optimizer.lr": 0.01}],
     "search.compare": "optimizer",
     "search.levels": {"one": {"optimizer": "sgd"}},
     "search.cross": ["norm", "init"],
@@ -134,6 +137,8 @@ OUTSIDE = (
     "extend",
     "trust",
     "search.trials",
+    "search.timeout",
+    "search.patience",
 )
 """Keys that are documented not to change what a sweep is."""
 CHANGED = {key: value for key, value in CHANGES.items() if value is not None}

@@ -150,6 +150,7 @@ class TrialRow:
         signals: Statistics of the network's signals, as `record.json` has them; None without any.
         losses: (n,) loss of each row on its out-of-fold prediction, 0-1 for an accuracy; None for a hold-out.
         summary: What else was measured, `report/loss` for one.
+        enqueued: Whether `search.enqueue` gave its values, so that none counts it either.
     """
 
     level: str
@@ -165,6 +166,7 @@ class TrialRow:
     signals: Mapping[str, Any] | None = None
     losses: np.ndarray | None = None
     summary: Mapping[str, float] = field(default_factory=dict)
+    enqueued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +275,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         """Sorts the rows by level once: with many levels, looking through all of them for each takes minutes."""
-        draws = sorted((row for row in self.trials if not row.default), key=lambda row: row.k)
+        draws = sorted((row for row in self.trials if not (row.default or row.enqueued)), key=lambda row: row.k)
         object.__setattr__(self, "_draws", _by_level(draws))
         object.__setattr__(self, "_confirmed", _by_level(sorted(self.confirm, key=lambda row: row.key)))
 
@@ -283,7 +285,7 @@ class Evidence:
         return max([self.design.openings, len(self.tests), *(row.opening for row in self.tests)])
 
     def draws(self, level: str) -> list[TrialRow]:
-        """The trials of a level that count, in the order of drawing: without the default recipe."""
+        """The trials of a level that count, in the order of drawing: without the default recipe and given trials."""
         return list(self._draws.get(level, ()))
 
     def default(self, level: str) -> TrialRow | None:

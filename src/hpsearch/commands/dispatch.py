@@ -15,7 +15,7 @@ from hpsearch.compose.search_space import adamw_without_decay
 from hpsearch.config import ConfigError
 from hpsearch.data.datasets import require_file
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.search.checks import check_cohorts, check_trials
+from hpsearch.search.checks import check_cohorts, check_enqueued, check_trials
 from hpsearch.search.space import Composed
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def _checked_sweep(composer: Composer, base: Composed) -> SweepAction:
     levels = plan_levels(composer, base)
     check_trials(base.config, levels)
     for level in levels:
+        check_enqueued(base.config, level.space)
         check_cohorts(base.config, level.space)
     require_file(base.config.data)
     note = adamw_without_decay(base, partial(_options_of, composer, base))

@@ -65,6 +65,7 @@ class _Reader:
         if data.test:
             rows["test"] = data.test.rows
         draws = max((k for _, k in self._sweep.records), default=0) + (0 if self._sweep.compares else 1)
+        draws -= len(search.enqueue)
         if search.kind == "coarse_to_fine":
             draws = len(_comparable(self._sweep))
         levels = specification.fingerprinted.levels
@@ -127,6 +128,7 @@ class _Reader:
             report=self._report(result),
             values=self._values(record),
             default=self._sweep.compares and record.k == 0,
+            enqueued=record.k < len(self._config.search.enqueue),
             epochs=len(result.curves.get("train/loss", ())),
             cost=self._cost(config, len(result.curves.get("train/loss", ()))),
             curves=result.curves,

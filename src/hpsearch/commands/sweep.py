@@ -1,5 +1,6 @@
 """Runs a sweep; a single configuration is a sweep of one trial."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from hpsearch.commands.previous_reports import warn_of_earlier_views, warn_of_op
 from hpsearch.commands.tracking_run import connect, describe_sweep, running, tracking_uri
 from hpsearch.compose.overrides import Command
 from hpsearch.config import Config
+from hpsearch.config.search import Search
 from hpsearch.data.datasets import Source, find_source
 from hpsearch.data.seal import data_digest, load_development, seal
 from hpsearch.execution.interrupts import StopSignals
@@ -217,8 +219,13 @@ def _run(
             observer.search_started(sweep.score, total, sweep.finished)
             stack.callback(observer.search_finished)
             progress = _SearchProgress(observer, tracker, run, sampler)
-            driver = Driver(log, scheduler_for, signals, observer.trial_finished, progress.tick)
-            SearchLoop(sweep.plan, driver, progress).finish(trials)
+            deadline_s = time.monotonic() + (config.search.timeout_s or math.inf)
+            driver = Driver(log, scheduler_for, signals, observer.trial_finished, progress.tick, deadline_s)
+            done = SearchLoop(sweep.plan, driver, progress).finish(trials)
+        if ended := sweep.plan.end_by_patience(named.store.records(), trials):
+            named.store.request(ended)
+        if len(done) < total:
+            observer.warn(_ended_early(config.search, len(done), total, by_patience=ended is not None))
         records = list(named.store.records().values())  # more than requested, if the sweep had more already
         best = write_best(
             named.store.folder, named.name, records, command.config_dir, compares=sweep.plan.search.compares
@@ -234,6 +241,16 @@ def _run(
             report = publish(load_from_disk(named.store), config, tracker, run)
         tracker.describe_sweep(run, describe_sweep(named, _summary(sweep.score, records, report)))
     return SweepResult(named, config, sweep.score, records, command, tracker.uri, run, report)
+
+
+def _ended_early(search: Search, done: int, total: int, *, by_patience: bool) -> str:
+    count = f"{done} of {number_of(total, 'trial')}"
+    if by_patience:
+        return (
+            f"ended after {count}, since the last {search.patience} or more were no better (search.patience); "
+            "search.patience=null goes on"
+        )
+    return f"search.timeout={search.timeout} is over after {count}; the same command goes on"
 
 
 def _summary(score: Score, records: list[Record], report: "PublishedReport | None") -> str:
@@ -269,7 +286,7 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Command, observ
         observer.warn(f"{sentence}; this trial is trained again")
     records, requested = named.store.records(), plan.keys(config.search.trials)
     missing = set(plan.missing(records, config.search.trials))
-    finished = [records[key] for key in requested if key not in missing]
+    finished = [records[key] for key in requested if key in records and key not in missing]
     configs = plan.foreseen(records, config.search.trials)
     score = Score.of(config, development)
     extra_trials = len(records.keys() - set(requested))

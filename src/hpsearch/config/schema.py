@@ -44,6 +44,9 @@ UNCOVERED = (
 
 Keys and groups that were added later are left out if neutral, see `Option.fingerprint_defaults` and `LATER_GROUPS`."""
 
+LENGTHS = ("trials", "timeout", "patience")
+"""Keys of `search` that are not part of the fingerprint: they say how many trials there are, and change none."""
+
 
 class Engine(StrEnum):
     """Engine that trains fits."""
@@ -125,7 +128,7 @@ class Config:
         return tree
 
     def fingerprinted(self) -> dict[str, Any]:
-        """The fingerprinted tree: without `UNCOVERED`, `search.trials`, and neutral keys and groups."""
+        """The fingerprinted tree: without `UNCOVERED`, `LENGTHS` of `search`, and neutral keys and groups."""
         neutral = [
             name
             for name, default in LATER_GROUPS.items()
@@ -134,7 +137,7 @@ class Config:
         tree = {key: value for key, value in self.to_tree().items() if key not in (*UNCOVERED, *neutral)}
         tree |= {group: fingerprinted_tree(getattr(self, group)) for group in KINDS if group in tree}
         tree["options"] = {group: option for group, option in self.options.items() if group not in neutral}
-        tree["search"] = {key: value for key, value in tree["search"].items() if key != "trials"}
+        tree["search"] = {key: value for key, value in tree["search"].items() if key not in LENGTHS}
         tree["search"]["choose"] = {
             group: chosen
             for group, chosen in tree["search"]["choose"].items()

@@ -1,6 +1,7 @@
 """Options of `evaluation` and `search`."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
@@ -150,6 +151,15 @@ def metric_problem(name: str, known: Sequence[str]) -> str | None:
     return f"{problem}: {hint}" if hint.startswith("did") else problem
 
 
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(time: float | str) -> float | None:
+    """A time such as 90, `90s` or `1.5h` in seconds; None if it is not positive, or cannot be read."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?) ?([smhd]?)", str(time))
+    return float(match[1]) * _SECONDS[match[2]] or None if match else None
+
+
 @dataclass(kw_only=True, slots=True)
 class Search(Option):
     """Random search (i.i.d. draws) or QMC (scrambled Sobol) of `trials` over `choose` and the spaces of `tune`.
@@ -167,6 +177,9 @@ class Search(Option):
         "metric_options": {},
         "direction": None,
         "response_method": Response.PREDICT.value,
+        "timeout": None,
+        "patience": None,
+        "enqueue": [],
         "levels": {},
         "cross": [],
         "datasets": [],
@@ -191,6 +204,17 @@ class Search(Option):
     pruner_options: Annotated[dict[str, Any], "keyword arguments of the pruner, such as {reduction_factor: 2}"]
     rungs: Annotated[
         list[int] | None, "epochs after which trials are judged, ascending; auto: 1, 3, 9, ... up to half of all", AUTO
+    ]
+    timeout: Annotated[
+        float | str | None,
+        Bound(lambda value: _seconds(value) is not None, "must be a time such as 90, 90s, 30m or 1.5h"),
+        "time after which a command begins no more trials, in seconds or as 30m or 2h; null: never",
+    ]
+    patience: Annotated[
+        int | None, at_least(1), "ends the search after so many trials without a better one, by cohorts; null: never"
+    ]
+    enqueue: Annotated[
+        list[dict[str, Any]], "values of the first trials, which are not drawn: [{optimizer.lr: 0.01}, ...]"
     ]
     compare: Annotated[str | None, "group whose options are compared, each with trials of its own: optimizer"]
     levels: Annotated[dict[str, Any], "named levels to compare: {he_relu: {init: he, activation: relu}, ...}"]
@@ -253,11 +277,17 @@ class Search(Option):
         several = len(self.datasets) != 1 and len(set(self.datasets)) == len(self.datasets)
         require(several, "search.datasets", "must name two data sets or more, each once", self.datasets)
         if given and self.depends:
-            how = f"search.pruner={self.pruner}" if self.prunes else f"search={self.kind}"
+            patience = f"search.patience={self.patience}" if self.patience and not self.learns else ""
+            how = f"search.pruner={self.pruner}" if self.prunes else patience or f"search={self.kind}"
             raise ConfigError(
                 f"search.{given[0]} needs trials that do not depend on each other, and {how} makes them: use "
                 "search=random or search=qmc without a pruner"
             )
+        for key in ("timeout", "enqueue"):
+            if given and getattr(self, key):
+                raise ConfigError(
+                    f"search.{given[0]} needs equally many drawn trials of each level, which search.{key} prevents"
+                )
 
     @property
     def own_metric(self) -> bool:
@@ -297,11 +327,16 @@ class Search(Option):
     @property
     def cohort_size(self) -> int | None:
         """Number of trials of a cohort; None if trials are independent."""
-        return self.cohort or COHORT if self.prunes or self.learns else None
+        return self.cohort or COHORT if self.prunes or self.learns or self.patience else None
+
+    @property
+    def timeout_s(self) -> float | None:
+        """`timeout` in seconds."""
+        return None if self.timeout is None else _seconds(self.timeout)
 
     @property
     def depends(self) -> bool:
-        """Whether trials depend on the results of others."""
+        """Whether trials, or how many there are, depend on the results of others."""
         return self.cohort_size is not None
 
     def portions(self, trials: int) -> list[int]:
@@ -341,6 +376,11 @@ class CoarseToFine(Search):
         require(epochs == sorted(epochs), "search.rounds", "must not get shorter", epochs)
         if self.prunes:
             raise ConfigError(f"search.pruner={self.pruner} and search=coarse_to_fine both end trials early: drop one")
+        for key in ("patience", "enqueue"):
+            if value := getattr(self, key):
+                raise ConfigError(
+                    f"search.{key}={value} cannot be given with search=coarse_to_fine: drop one of the two"
+                )
 
     @property
     def depends(self) -> bool:
@@ -365,6 +405,11 @@ class AdaptiveSearch(Search):
 
     learns: ClassVar[bool] = True
     startup: Annotated[int, at_least(1), "trials that are drawn at random, as by search=random, before it learns"]
+
+    @property
+    def begins(self) -> int:
+        """Number of the first trial that is drawn by what was learned."""
+        return max(self.startup, len(self.enqueue))
 
 
 @dataclass(kw_only=True, slots=True)

@@ -7,7 +7,8 @@ from hpsearch.config.search import CoarseToFine, OptunaSearch
 from hpsearch.data.dataset import Development
 from hpsearch.data.seal import SealedTest
 from hpsearch.formatting import number_of
-from hpsearch.records import NO_LEVEL
+from hpsearch.records import NO_LEVEL, Value
+from hpsearch.search.enqueued import given_values
 from hpsearch.search.levels import Level
 from hpsearch.search.space import Space
 
@@ -49,6 +50,22 @@ def check_truth_table(config: Config, development: Development, sealed: SealedTe
             "evaluation=truth_table trains and scores on the same rows: it must be used with data=xor, got "
             f"{development.name}"
         )
+
+
+def check_enqueued(config: Config, space: Space) -> None:
+    """Raise `ConfigError` unless `search.enqueue` gives values that trials of this space draw."""
+    search = config.search
+    if len(search.enqueue) > search.trials:
+        raise ConfigError(
+            f"search.enqueue must not have more trials than search.trials={search.trials}, got {len(search.enqueue)}"
+        )
+    chosen = {group: option for group, option in config.options.items() if group not in space.options}
+    given: list[dict[str, Value]] = []
+    for number, point in enumerate(search.enqueue):
+        values = given_values(point, space, chosen, f"search.enqueue[{number}]")
+        if values in given:
+            raise ConfigError(f"search.enqueue[{number}] must not repeat an earlier one, got {point!r}")
+        given.append(values)
 
 
 def check_cohorts(config: Config, space: Space) -> None:

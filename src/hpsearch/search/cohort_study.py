@@ -87,7 +87,7 @@ def check_sampler(search: OptunaSearch, space: Space, chosen: Mapping[str, str])
             f"learns {_learns(sampler)}: give each of them one value, or take search=tpe, which learns all"
         )
     population = _population(search)
-    if population is not None and search.trials <= search.startup + population:
+    if population is not None and search.trials <= search.begins + population:
         raise ConfigError(
             f"search.sampler={search.sampler} learns nothing before search.startup={search.startup} and one population "
             f"of {population} trials, got search.trials={search.trials}: give more, or a smaller "
@@ -154,7 +154,7 @@ class CohortStudy:
             self._asked.append(self._ask(k))
 
     def _ask(self, k: int) -> tuple[Values, optuna.Trial]:
-        if k < self._search.startup:
+        if k < self._search.begins:
             return self._add(self._random(k))
         self._study.sampler = build_sampler(self._search, self._seed_of(k))
         from hpsearch.engine.precision import one_thread  # noqa: PLC0415 (torch, a second)

@@ -93,6 +93,11 @@ class CommitLog(ABC):
     def _before_run(self, trial: Trial, number: int) -> None:  # noqa: B027 (a hook)
         """Called when an attempt has its number, before its run is created."""
 
+    def _tags(self, trial: Trial) -> dict[str, str]:
+        """Further tags of the run of an attempt."""
+        del trial
+        return {}
+
     def is_open(self, key: Key) -> bool:
         """Whether a trial has an open attempt."""
         return key in self._open
@@ -116,7 +121,7 @@ class CommitLog(ABC):
             role=place.role,
             part=place.part,
             params=option_params(trial.config),
-            tags=None if provenance is None else provenance.tags,
+            tags={**({} if provenance is None else provenance.tags), **self._tags(trial)},
             config=config_text(trial.config),
         )
 

@@ -1,6 +1,8 @@
 """The driver: sends trials to workers through a scheduler, and commits their results."""
 
 import contextlib
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -64,6 +66,7 @@ class Driver:
         signals: Stop signals.
         on_commit: Called with the record of each committed trial.
         on_tick: Called repeatedly with a description of what is being trained; empty if nothing is.
+        deadline_s: Time by `time.monotonic` after which no more jobs are sent to workers; what they have ends.
         records: Committed records by trial key.
     """
 
@@ -72,6 +75,7 @@ class Driver:
     signals: StopSignals
     on_commit: Callable[[Record], None]
     on_tick: Callable[[str], None]
+    deadline_s: float = math.inf
     records: dict[Key, Record] = field(default_factory=dict, init=False)
     _deaths: dict[Key, int] = field(default_factory=dict, init=False)
     _rung_scores: dict[Key, dict[str, float]] = field(default_factory=dict, init=False)  # by their key in the summary
@@ -101,7 +105,8 @@ class Driver:
             jobs: Jobs by trial key.
 
         Returns:
-            The other trials, which are paused at their rung; their attempts stay open.
+            The other trials, which are paused at their rung; their attempts stay open. After `deadline_s`, some of the
+            jobs may not have been run.
 
         Raises:
             StoppedError: On a signal, after all open attempts were closed.
@@ -124,6 +129,15 @@ class Driver:
             self.on_tick(scheduler.underway)
         return progress.paused
 
+    @property
+    def time_is_up(self) -> bool:
+        """Whether `deadline_s` has passed."""
+        return time.monotonic() >= self.deadline_s
+
+    def close_paused(self) -> None:
+        """Give up the attempts of all paused trials, which a resume trains anew."""
+        self.log.close_all()
+
     def commit(self, key: Key, result: TrialResult) -> None:
         """Commit this result for a paused trial, which ends it."""
         self._commit(self._write_result(key, result, {}))
@@ -134,6 +148,8 @@ class Driver:
         Otherwise results pile up whenever training is faster than writing.
         """
         scheduler = progress.scheduler
+        if self.time_is_up:
+            progress.waiting.clear()
         if len(progress.ended) + len(progress.written) <= scheduler.at_once:
             while progress.waiting and (scheduler.free or scheduler.wants_more):
                 key = progress.waiting.popleft()

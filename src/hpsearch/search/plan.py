@@ -1,6 +1,7 @@
 """The plan of a sweep: its fingerprinted specification, and its trials as pure functions of k."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,7 +11,7 @@ from hpsearch.config import Config
 from hpsearch.config.conversion import fingerprinted_tree, to_tree
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine, OptunaSearch, Search
 from hpsearch.nn.source_digest import source_digest
-from hpsearch.records import Key, Trial, Value
+from hpsearch.records import Key, Status, Trial, Value
 from hpsearch.search.cohort_study import CohortStudy
 from hpsearch.search.levels import Level
 from hpsearch.search.narrowing import Change, narrowed_spaces
@@ -164,15 +165,35 @@ class Plan:
     def missing(self, records: Mapping[Key, Record], trials: int) -> list[Key]:
         """The trials to run: those without a record, and those that failed with an error.
 
-        Errors in cohorts that later ones depended on are final.
+        Errors in cohorts that later ones depended on are final. After the end by `search.patience` none is missing.
         """
-        keys = self.keys(trials)
+        keys = self.keys(trials)[: self.end_by_patience(records, trials)]
         statuses = {key: records[key].result.status for key in keys if key in records}
         settled: set[Key] = set()
         if self.search.depends:
             latest = max((k for _, k in records), default=0)
             settled = {key for cohort in self.cohorts(trials) if cohort[-1][1] < latest for key in cohort}
         return [key for key in keys if key not in statuses or (key not in settled and statuses[key].retried)]
+
+    def end_by_patience(self, records: Mapping[Key, Record], trials: int) -> int | None:
+        """The number of trials with which the search ends by `search.patience`; None if it does not.
+
+        It ends with the first cohort after which that many trials or more have come since the best one.
+        """
+        patience, best, since, count = self.search.patience, -math.inf, 0, 0
+        if patience is None:
+            return None
+        for cohort in self.cohorts(trials):
+            if any(key not in records for key in cohort):
+                return None
+            for key in cohort:
+                result, since = records[key].result, since + 1
+                if result.status is Status.OK and result.score is not None and result.score > best:
+                    best, since = result.score, 0
+            count += len(cohort)
+            if since >= patience and best > -math.inf:
+                return count
+        return None
 
     def fingerprinted(self) -> Fingerprinted:
         """Everything that identifies this sweep.

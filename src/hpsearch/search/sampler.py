@@ -1,6 +1,5 @@
 """Sampling of trial values with Optuna."""
 
-import itertools
 import json
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -12,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from hpsearch.config.search import AdaptiveSearch, Search
 from hpsearch.records import Status, Value, rung_scores
+from hpsearch.search.enqueued import given_values
 from hpsearch.search.space import Choices, Dimension, Space
 from hpsearch.seeding import Purpose, derive
 from hpsearch.store.optuna_journal import tell_result
@@ -41,10 +41,10 @@ class Sampler:
             first: Number of the first trial that draws; it takes the first point of a quasi-random sequence.
         """
         self._search, self._space, self._seed, self._first = search, space, seed, first
-        self._drawn: dict[str, dict[str, dict[str, Value]]] = {}  # finite spaces: by level and label, in order
+        self._drawn: dict[str, list[dict[str, Value]]] = {}  # finite spaces: by level, in order
 
     def draw(self, level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
-        """The values of trial k, drawn independently of all results.
+        """The values of trial k, drawn independently of all results, as far as `search.enqueue` does not give them.
 
         Args:
             level: Level of the compared factor.
@@ -53,13 +53,12 @@ class Sampler:
         """
         if math.isinf(self._space.size):
             return self._point(level, k, chosen)
-        drawn = self._drawn.setdefault(level, {})
+        drawn = self._drawn.setdefault(level, [])
         for number in range(self._first + len(drawn), min(k + 1, self._first + int(self._space.size))):
-            values = self._new_point(drawn, level, number, chosen)
-            drawn[_label_of(values)] = values
+            drawn.append(self._new_point({_label_of(values) for values in drawn}, level, number, chosen))
         if k - self._first >= len(drawn):
             return self._point(level, k, chosen)
-        return dict(next(itertools.islice(drawn.values(), k - self._first, None)))
+        return dict(drawn[k - self._first])
 
     def _point(self, level: str, k: int, chosen: Mapping[str, str], attempt: int = 0) -> dict[str, Value]:
         if self._search.kind == "qmc" and not attempt:
@@ -67,7 +66,16 @@ class Sampler:
             sampler = _sobol_sampler(self._space.names, seed, k - self._first)
         else:
             sampler = optuna.samplers.RandomSampler(seed=self.draw_seed(level, k, attempt))
-        return self._space.draw(suggester(new_study(sampler).ask()), chosen)
+        suggest = suggester(new_study(sampler).ask())
+        if k >= len(self._search.enqueue):
+            return self._space.draw(suggest, chosen)
+        given = given_values(self._search.enqueue[k], self._space, chosen, f"search.enqueue[{k}]")
+
+        def suggest_or_take(name: str, dimension: Dimension) -> Value:
+            drawn = suggest(name, dimension)  # in any case, so that the others are what they are without it
+            return given.get(name, drawn)
+
+        return self._space.draw(suggest_or_take, chosen)
 
     def _new_point(self, taken: Container[str], level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
         """The first draw of trial k that is not taken; any draw if all points are."""
@@ -75,6 +83,8 @@ class Sampler:
             values = self._point(level, k, chosen, attempt)
             if _label_of(values) not in taken:
                 return values
+        if k < len(self._search.enqueue):
+            return values  # given in full, and twice
         free = [values for values in self._space.points(chosen) if _label_of(values) not in taken]
         return free[self.draw_seed(level, k, ATTEMPTS) % len(free)] if free else self._point(level, k, chosen)
 
@@ -90,13 +100,13 @@ class Sampler:
             past: Records of all earlier cohorts, in the order of k.
         """
         search = self._search
-        if not isinstance(search, AdaptiveSearch) or cohort[-1] < search.startup:
+        if not isinstance(search, AdaptiveSearch) or cohort[-1] < search.begins:
             return [self.draw(level, k, chosen) for k in cohort]
         study = new_study()
         _tell_past(study, self._space, chosen, past)
         values: list[dict[str, Value]] = []
         for k in cohort:  # earlier trials of the cohort are running ones to the sampler, which avoids their points
-            if k < search.startup:
+            if k < search.begins:
                 drawn = self.draw(level, k, chosen)
                 add_drawn_trial(study, self._space, drawn, chosen)
             else:

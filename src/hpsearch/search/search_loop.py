@@ -41,7 +41,8 @@ class SearchLoop:
         """Run what is missing of the first `trials` trials (of each level).
 
         Returns:
-            All records of these trials, in the order of `Plan.keys`.
+            All records of these trials, in the order of `Plan.keys`; not all trials have one if the time was up, or
+            the search ended by `search.patience`.
 
         Raises:
             StoppedError: On a signal, after all open attempts were closed.
@@ -51,9 +52,11 @@ class SearchLoop:
             missing = self.plan.missing(records, trials)
             judge = judge_of(self.plan.search) if missing else None
             for cohort in self.plan.cohorts(trials) if missing else ():
+                if self.driver.time_is_up or self.plan.end_by_patience(records, trials) is not None:
+                    break
                 members = set(cohort)
                 self._run_cohort(cohort, [key for key in missing if key in members], judge)
-        return [records[key] for key in self.plan.keys(trials)]
+        return [records[key] for key in self.plan.keys(trials) if key in records]
 
     def _run_cohort(self, cohort: list[Key], missing: list[Key], judge: Judge | None) -> None:
         """Run the missing trials of a cohort; the others are judged by their records."""
@@ -66,6 +69,9 @@ class SearchLoop:
         for rung in [*self.plan.rungs, None]:
             jobs = {key: _job(trials[key], rung, fits) for key, fits in resume_from.items()}
             paused = self.driver.train(trials, jobs)
+            if self.driver.time_is_up:
+                self.driver.close_paused()
+                return
             if rung is not None and judge is not None:
                 pruned = self._prune(judge, rung, cohort, paused, trials)
                 resume_from = {key: paused[key].fits for key in sorted(paused.keys() - pruned)}

@@ -79,9 +79,13 @@ class TrialLog(CommitLog):
         # A default recipe draws nothing, and its values may lie outside the space.
         default, space = self.plan.is_default(trial.key), widened_to_hold(level.space, trial.values)
         optuna_trial = self.study.ask() if default else add_drawn_trial(self.study, space, trial.values, level.chosen)
-        for name, value in (("level", trial.level), ("k", trial.k), ("attempt", number)):
+        attrs = {"level": trial.level, "k": trial.k, "attempt": number, **self._tags(trial)}
+        for name, value in attrs.items():
             optuna_trial.set_user_attr(name, value)
         self._optuna_numbers[*trial.key, number] = optuna_trial.number
+
+    def _tags(self, trial: Trial) -> dict[str, str]:
+        return {"enqueued": "true"} if trial.k < len(self.plan.search.enqueue) else {}
 
     def commit(self, finished: Finished) -> Record:
         """See `CommitLog`; also tells Optuna."""
