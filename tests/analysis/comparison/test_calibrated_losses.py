@@ -86,10 +86,13 @@ def test_a_level_has_scipys_intervals_over_seeds_and_the_median_temperature():
     [
         (({"loss": "bce"}, {"loss": "mse"}), True),
         (({"loss": "bce"}, {"loss": "bce", "loss.label_smoothing": 0.1}), True),
+        (({"loss": "bce"}, {"loss": "bce", "loss.class_weight": "balanced"}), True),
+        (({"loss.gamma": 1.0}, {"loss.gamma": 2.0}), True),
         (({"optimizer": "sgd"}, {"optimizer": "adam"}), False),
+        (({"schedule.gamma": 0.5}, {"schedule.gamma": 0.9}), False),
     ],
 )
-def test_only_levels_that_differ_in_loss_or_label_smoothing_are_described(settings, differ):
+def test_only_levels_that_differ_in_loss_or_values_of_it_are_described(settings, differ):
     evidence = compared({name: own for name, own in losses_of(10).items() if name != "mse"})
     levels = tuple(level(name, settings=own) for name, own in zip(NAMES, settings, strict=False))
     assert (analyse(with_design(evidence, levels=levels)).calibrated is not None) is differ

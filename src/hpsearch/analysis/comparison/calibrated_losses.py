@@ -70,16 +70,16 @@ class Calibrated:
 
 
 def losses_differ(design: Design) -> bool:
-    """Whether levels are trained on different losses, label smoothing included."""
+    """Whether levels are trained on different losses, label smoothing, weights of classes and such included."""
     return len({_loss_of(level) for level in design.levels}) > 1
 
 
 def _loss_of(level: LevelDesign) -> tuple[str, ...]:
-    """What a level says of its loss and its label smoothing."""
+    """What a level says of its loss and the values of it."""
     known = {**level.fixed, **level.settings}
-    smoothing = [f"{value}" for name, value in sorted(known.items()) if name.endswith("label_smoothing")]
-    drawn = ["drawn" for name in level.space if name.endswith("label_smoothing")]
-    return (str(known.get("loss", "")), *smoothing, *drawn)
+    values = [f"{name.rpartition('.')[2]}={value}" for name, value in sorted(known.items()) if name.startswith("loss.")]
+    drawn = [f"{name.rpartition('.')[2]} drawn" for name in sorted(level.space) if name.startswith("loss.")]
+    return (str(known.get("loss", "")), *values, *drawn)
 
 
 def calibrated_losses(evidence: Evidence, family: ComparisonFamily, *, comparable: bool) -> Calibrated | None:

@@ -196,7 +196,7 @@ def comparable_losses(evidence: Evidence) -> list[RuleResult]:
     if not design.metric.is_of_loss:
         reason = f"{design.metric} is one formula for all levels, but the loss that some of them are trained on"
         return [Rule.COMPARABLE_LOSSES.warns(reason)]
-    reason = f"levels differ in the loss or in label smoothing, so that their {design.metric} has different meanings"
+    reason = f"levels differ in the loss or in values of it, so that their {design.metric} has different meanings"
     return [Rule.COMPARABLE_LOSSES.refuses(reason, "search.metric=accuracy")]
 
 
