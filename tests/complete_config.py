@@ -78,6 +78,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "radam": ADAM,
         "lamb": {**ADAM, "eps": 1e-6},
         "lion": {"lr": 0.001, "beta1": 0.9, "beta2": 0.99},
+        "custom": {"lr": 0.01, "import_path": "users_optimizers:Momentum", "kwargs": {}},
         "sgd": {"lr": 0.1},
         "momentum": {"lr": 0.1, "momentum": 0.9},
         "nesterov": {"lr": 0.1, "momentum": 0.9},

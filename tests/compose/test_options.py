@@ -17,6 +17,7 @@ NEEDED = {
     ("data", "npz"): ["data.path=own"],
     ("model", "custom"): ["model.import_path=own:Net"],
     ("loss", "custom"): ["loss.import_path=own:loss"],
+    ("optimizer", "custom"): ["optimizer.import_path=own:Lion"],
 }
 
 

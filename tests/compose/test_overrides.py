@@ -18,7 +18,10 @@ NOT_KNOWN = "is not an option of optimizer"
     ("overrides", "expected"),
     [
         (["optimizer=sgdd"], f"optimizer=sgdd {NOT_KNOWN}: did you mean sgd?"),
-        (["optimizer=qqq"], f"optimizer=qqq {NOT_KNOWN}: known here: adagrad, adam, adamw, lamb, lion, momentum, "),
+        (
+            ["optimizer=qqq"],
+            f"optimizer=qqq {NOT_KNOWN}: known here: adagrad, adam, adamw, custom, lamb, lion, momentum",
+        ),
         (["optimizer="], f"optimizer= {NOT_KNOWN}: known here: "),
         (["optimizer=null"], f"optimizer=none {NOT_KNOWN}: known here: "),
         (["+optimizer=sgdd"], f"optimizer=sgdd {NOT_KNOWN}: did you mean sgd?"),

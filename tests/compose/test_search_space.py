@@ -175,6 +175,22 @@ def test_enum_values_and_lists_may_be_choices(planned):
     assert edited["filters"] == Choices(([4], [8, 8]))
 
 
+OWN_OPTIMIZER = ("optimizer=custom", "optimizer.import_path=users_optimizers:Momentum", "search.tune=[optimizer]")
+
+
+def test_the_learning_rate_and_the_kwargs_of_a_users_optimizer_are_searched(planned):
+    space = planned(*OWN_OPTIMIZER, "search.space.optimizer.custom.mu={low: 0.5, high: 0.9}", "search.trials=3")
+    assert space.names == ["optimizer.custom.lr", "optimizer.custom.mu"]
+    fixed = planned(*OWN_OPTIMIZER, "optimizer.lr=0.1", "optimizer.space.mu={low: 0.5, high: 0.9}", "search.trials=3")
+    assert fixed.names == ["optimizer.custom.mu"]
+
+
+def test_a_kwarg_of_a_users_optimizer_is_not_both_given_and_searched(planned, problems):
+    space = "search.space.optimizer.custom.mu={low: 0.5, high: 0.9}"
+    (problem,) = problems(planned, *OWN_OPTIMIZER, "optimizer.kwargs.mu=0.7", space)
+    assert problem.startswith("optimizer.kwargs.mu is given a value and search.space.optimizer.custom.mu a space: drop")
+
+
 def test_the_kwargs_of_a_users_model_are_searched_by_a_space_of_the_same_names(planned):
     dimensions = planned(
         "search.tune=[model]",

@@ -175,6 +175,13 @@ def test_the_source_of_an_own_metric_is_part_of_a_sweep_and_that_of_scikit_learn
     assert code("sklearn.metrics:fbeta_score") == {}
 
 
+def test_the_source_of_an_own_optimizer_is_part_of_a_sweep(make_config):
+    composed = Composed(make_config(optimizer="custom"), {}, {})
+    found = single_level_plan(composed, Space({}, {}), lambda _: composed, "d" * 64).fingerprinted()
+    source = (Path(__file__).parents[1] / "user_code" / "users_optimizers.py").read_bytes()
+    assert found.code == {"users_optimizers:Momentum": hashlib.sha256(source).hexdigest()}
+
+
 def test_every_key_of_a_configuration_is_tried_below(make_config):
     assert set(CHANGES) == set(leaves(make_config().to_tree()))
 

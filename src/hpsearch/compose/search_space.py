@@ -9,7 +9,7 @@ from hpsearch.config import KINDS, ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.config.model import NO_HIDDEN_UNITS, CustomModel
 from hpsearch.config.option import Option
-from hpsearch.config.schema import OPTION_GROUPS, SEARCHABLE, TUNABLE
+from hpsearch.config.schema import OPTION_GROUPS, SEARCHABLE, TUNABLE, OwnCode
 from hpsearch.config.synonyms import nearest_option
 from hpsearch.config.training import CustomLoss
 from hpsearch.search.space import Choices, Composed, Dimension, Space, merged_bounds, option_space, searchable
@@ -150,9 +150,10 @@ class _SpacePlanner:
     def fixed(self, group: str, composed: Composed) -> dict[str, str]:
         """Return the names of an option's space that are not sampled, each with the key that sets or replaces it."""
         option: Option = getattr(composed.config, group)
+        own = self.overrides.kwargs.get(group, {}) if isinstance(option, OwnCode) else {}
         if isinstance(option, CustomModel | CustomLoss):
-            return self.overrides.kwargs.get(group, {})
-        fixed = self.overrides.fixed_values(group)
+            return own
+        fixed = self.overrides.fixed_values(group) | own
         by_level = {key.partition("."): source for key, source in self.comparison.fixed.items()}
         fixed |= {name: source for (owner, _, name), source in by_level.items() if owner == group}
         for key, replaced in option.replaces.items():
@@ -242,7 +243,7 @@ class _SpacePlanner:
             affected = [option for option in spaces if edit.name in spaces[option]]
             affected = affected or [name for name, option in chosen.items() if edit.name in searchable(option)]
             # The user's own code may have any keyword argument.
-            affected = affected or [name for name, own in chosen.items() if isinstance(own, CustomModel | CustomLoss)]
+            affected = affected or [name for name, own in chosen.items() if isinstance(own, OwnCode)]
             if not affected and not self._is_in_some_level(edit):
                 names = {name for space in spaces.values() for name in space}
                 names |= {name for option in chosen.values() for name in searchable(option)}

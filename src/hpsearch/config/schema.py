@@ -15,7 +15,7 @@ from hpsearch.config.conversion import build, fingerprinted_tree, nearest, to_tr
 from hpsearch.config.model import CustomModel
 from hpsearch.config.option import Option
 from hpsearch.config.synonyms import meant_key, needless
-from hpsearch.config.training import CustomLoss
+from hpsearch.config.training import CustomLoss, CustomOptimizer
 from hpsearch.errors import ConfigError
 
 OPTION_GROUPS = {
@@ -43,6 +43,9 @@ UNCOVERED = (
 """Keys that, like `search.trials`, are not part of the fingerprint.
 
 Keys and groups that were added later are left out if neutral, see `Option.fingerprint_defaults` and `LATER_GROUPS`."""
+
+OwnCode = CustomModel | CustomLoss | CustomOptimizer
+"""The options that refer to the user's own code by an import path."""
 
 LENGTHS = ("trials", "timeout", "patience")
 """Keys of `search` that are not part of the fingerprint: they say how many trials there are, and change none."""
@@ -117,10 +120,10 @@ class Config:
         return self.training.patience is not None or isinstance(self.schedule, training.PlateauSchedule)
 
     @property
-    def own_code(self) -> list[CustomModel | CustomLoss]:
+    def own_code(self) -> list[OwnCode]:
         """The options that refer to the user's own code."""
-        options = (self.model, self.loss)
-        return [option for option in options if isinstance(option, CustomModel | CustomLoss)]
+        options = (self.model, self.loss, self.optimizer)
+        return [option for option in options if isinstance(option, OwnCode)]
 
     def to_tree(self) -> dict[str, Any]:
         """The nested dictionary that `from_tree` reads."""

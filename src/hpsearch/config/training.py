@@ -73,6 +73,20 @@ class Lion(Optimizer):
 
 
 @dataclass(kw_only=True, slots=True)
+class CustomOptimizer(Optimizer):
+    """The user's own `torch.optim.Optimizer`, called with the parameters, `lr` and `kwargs`."""
+
+    import_path: Annotated[str, IMPORT_PATH, "your torch.optim.Optimizer, as package.module:Class"]
+    kwargs: Annotated[
+        dict[str, Any], "keyword arguments of its constructor besides params and lr: optimizer.kwargs.NAME=..."
+    ] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super(CustomOptimizer, self).__post_init__()
+        require_kwargs("optimizer.kwargs", self.kwargs)
+
+
+@dataclass(kw_only=True, slots=True)
 class Schedule(Option):
     """A constant learning rate, after a linear warm-up over `warmup_epochs` (0: none; fractions are allowed)."""
 
@@ -254,6 +268,7 @@ GROUPS = (
         kinds={
             "sgd": Optimizer, "momentum": Momentum, "nesterov": Momentum, "adagrad": AdaGrad, "rmsprop": RmsProp,
             "adam": Adam, "adamw": Adam, "nadam": NAdam, "radam": Adam, "lion": Lion, "lamb": Adam,
+            "custom": CustomOptimizer,
         },
     ),
     recipe_group(

@@ -3,18 +3,20 @@
 - `weights/<name>`: parameters and buffers
 - `hidden/<name>`: buffers that are not in the state dict, except those of our dropout
 - `best/<name>`: weights of the best epoch by monitor loss, with early stopping
-- `memory/<number>/<name>`: optimizer state of each parameter
+- `memory/<number>/<name>`: optimizer state of each parameter; numbers that are no tensors stand under `number/`
+- `group/<number>/<name>`: numbers of a group of parameters, some of which the user's own optimizer may count
 - `generator/cpu`, `generator/cuda`: default generators, which random layers other than our dropout use
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import nn
 
+from hpsearch.config import ConfigError
 from hpsearch.nn.dropout import Dropout
 from hpsearch.records import FitResult
 
@@ -25,11 +27,16 @@ State = dict[str, torch.Tensor]
 
 def take(network: nn.Module, optimizer: torch.optim.Optimizer, best: State | None, device: torch.device) -> Arrays:
     """Return copies of everything that the next epoch depends on."""
-    memory = {
-        f"{number}/{name}": value
-        for number, values in optimizer.state_dict()["state"].items()
-        for name, value in values.items()
-        if isinstance(value, torch.Tensor)
+    kept = optimizer.state_dict()
+    memory = {f"{number}/{name}": value for number, own in kept["state"].items() for name, value in own.items()}
+    for name, value in memory.items():
+        if not isinstance(value, torch.Tensor | int | float | None):
+            raise ConfigError(
+                f"an optimizer that is paused must keep tensors and numbers alone, got {name.partition('/')[2]}, a "
+                f"{type(value).__name__}: give search.pruner=none"
+            )
+    groups = {
+        f"{number}/{name}": value for number, group in enumerate(kept["param_groups"]) for name, value in group.items()
     }
     generators = {"cpu": torch.default_generator.get_state()}
     if device.type == "cuda":
@@ -38,7 +45,9 @@ def take(network: nn.Module, optimizer: torch.optim.Optimizer, best: State | Non
         "weights": network.state_dict(),
         "hidden": _hidden(network),
         "best": best or {},
-        "memory": memory,
+        "memory": {name: value for name, value in memory.items() if isinstance(value, torch.Tensor)},
+        "number": _numbers(memory),
+        "group": _numbers(groups),
         "generator": generators,
     }
     return {f"{part}/{name}": _array(x) for part, tensors in parts.items() for name, x in tensors.items()}
@@ -57,12 +66,27 @@ def restore(
     for key, value in part(arrays, "memory").items():
         number, _, name = key.partition("/")
         optimizer_state["state"].setdefault(int(number), {})[name] = value
+    for key, number_kept in part(arrays, "number").items():
+        number, _, name = key.partition("/")
+        optimizer_state["state"].setdefault(int(number), {})[name] = number_kept.item()
+    for key, number_kept in part(arrays, "group").items():
+        number, _, name = key.partition("/")
+        optimizer_state["param_groups"][int(number)][name] = number_kept.item()
     optimizer.load_state_dict(optimizer_state)
     generators = part(arrays, "generator")
     torch.default_generator.set_state(generators["cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(generators["cuda"], device)
     return {name: x.to(device) for name, x in part(arrays, "best").items()} or None
+
+
+def _numbers(values: Mapping[str, Any]) -> State:
+    """Return the numbers among these values, as tensors that keep all their digits."""
+    numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
+    return {
+        name: torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
+        for name, value in numbers.items()
+    }
 
 
 def _hidden(network: nn.Module) -> State:

@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from hpsearch.config import Config, training
-from hpsearch.config.training import AdaGrad, Adam, Momentum, NAdam, RmsProp
+from hpsearch.config import Config, ConfigError, training
+from hpsearch.config.training import AdaGrad, Adam, CustomOptimizer, Momentum, NAdam, RmsProp
+from hpsearch.nn.import_path import build_named
 
 
 def weights(network: nn.Module) -> list[nn.Parameter]:
@@ -17,7 +18,7 @@ def weights(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.ndim >= 2 and parameter.requires_grad]
 
 
-def build_optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer:
+def build_optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer:  # noqa: PLR0911 - one a rule
     """Build the optimizer with weight decay on `weights` only; see `config.model.WeightDecay`."""
     decay = config.regularization.weight_decay
     groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
@@ -31,6 +32,8 @@ def build_optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer
             return _build_adam(o, groups)
         case training.Lion() as o:
             return Lion(groups, lr=o.lr, betas=(o.beta1, o.beta2))
+        case CustomOptimizer() as o:
+            return _build_own(o, groups, decay)
         case RmsProp() as o:
             return torch.optim.RMSprop(groups, lr=o.lr, alpha=o.alpha, eps=o.eps)
         case AdaGrad() as o:
@@ -54,6 +57,32 @@ def _build_adam(o: Adam, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
             return torch.optim.AdamW(groups, weight_decay=0.0, fused=True, **shared)
         case _:
             return torch.optim.Adam(groups, fused=True, **shared)
+
+
+def _build_own(o: CustomOptimizer, groups: list[dict[str, Any]], decay: float) -> torch.optim.Optimizer:
+    """Build the user's own optimizer; weight decay reaches it as in `torch.optim`, by `weight_decay` of a group.
+
+    Raises:
+        ConfigError: If it cannot be built, is no optimizer, or has no learning rate or no weight decay to set.
+    """
+    offered = {"params": groups, "lr": o.lr, "weight_decay": 0.0}
+    optimizer = build_named("optimizer", o.import_path, o.kwargs, offered)
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise ConfigError(
+            f"optimizer.import_path must name a torch.optim.Optimizer, got {o.import_path}, which makes a "
+            f"{type(optimizer).__name__}"
+        )
+    if "lr" not in optimizer.defaults:
+        raise ConfigError(
+            f"optimizer.import_path {o.import_path} must have lr among its defaults, which schedules change at each "
+            f"step, got {', '.join(optimizer.defaults) or 'none'}"
+        )
+    if decay > 0 and "weight_decay" not in optimizer.defaults:
+        raise ConfigError(
+            f"regularization.weight_decay={decay} has no effect on optimizer.import_path {o.import_path}, which has no "
+            "weight_decay among its defaults: give 0, or an optimizer that has"
+        )
+    return optimizer
 
 
 class Lion(torch.optim.Optimizer):

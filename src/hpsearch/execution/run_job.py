@@ -12,6 +12,7 @@ import torch
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.execution import Device
+from hpsearch.config.training import CustomOptimizer
 from hpsearch.data.dataset import Development
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.data.seal import load_development
@@ -250,7 +251,9 @@ def _try_own_code(state: WorkerState, fit: Fit) -> str:
 
 
 def _obstacle(state: WorkerState, fit: Fit) -> str:
-    """Why a user's module or loss cannot train in a fleet; empty if it can."""
+    """Why the user's own code cannot train in a fleet; empty if it can."""
+    if isinstance(fit.config.optimizer, CustomOptimizer):
+        return f"{fit.config.optimizer.import_path} is not among the update rules of fleets"
     if kept := kept_besides(fit, state.data):
         return f"{owner(fit.config)} changes {kept} as it is called, besides parameters and buffers"
     probes = [replace(_probe(fit, epochs=PASSES), seeds=fit_seeds(fit.config.seed, 0, i)) for i in range(2)]

@@ -13,6 +13,7 @@ from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.execution import Device
 from hpsearch.config.schema import SEARCHABLE
+from hpsearch.config.training import CustomOptimizer
 from hpsearch.data.splits import split_sizes
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.errors import HpsearchError
@@ -242,4 +243,7 @@ def traits(config: Config) -> str:
     kinds = [getattr(config, group).kind for group in SEARCHABLE]
     training = config.training
     trained = (training.patience is None, training.batch_size, training.precision)
-    return repr((config.model, config.loss, config.evaluation, kinds, trained))
+    own = (
+        [config.optimizer.import_path, config.optimizer.kwargs] if isinstance(config.optimizer, CustomOptimizer) else []
+    )
+    return repr((config.model, config.loss, config.evaluation, kinds, trained, *own))

@@ -12,9 +12,8 @@ from typing import Any
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.conversion import convert, nearest
-from hpsearch.config.model import CustomModel
 from hpsearch.config.option import Option
-from hpsearch.config.training import CustomLoss
+from hpsearch.config.schema import OwnCode
 from hpsearch.records import Value
 
 BOUNDS = ("low", "high", "log", "step", "choices")
@@ -161,7 +160,7 @@ def apply_values(config: Config, values: Mapping[str, Value]) -> Config:
 
 
 def _with_value(option: Option, name: str, value: Value) -> Option:
-    if isinstance(option, CustomModel | CustomLoss) and name not in {f.name for f in fields(option)}:
+    if isinstance(option, OwnCode) and name not in {f.name for f in fields(option)}:
         return replace(option, kwargs={**option.kwargs, name: value})
     problems: list[str] = []
     typed = convert(typing.get_type_hints(type(option))[name], value, f"{option.group}.{name}", problems)
@@ -247,7 +246,7 @@ def searchable(option: Option) -> set[str]:
 def _hint(option: Option, name: str, raw: Mapping[str, Any]) -> Any:
     if name in searchable(option):
         return typing.get_type_hints(type(option))[name]
-    if isinstance(option, CustomModel | CustomLoss):
+    if isinstance(option, OwnCode):
         numbers = [raw.get(bound) for bound in ("low", "high", "step") if raw.get(bound) is not None]
         whole = all(isinstance(number, int) for number in numbers)
         return Any if "choices" in raw else (int if whole else float)

@@ -8,6 +8,7 @@ from typing import Any
 from hpsearch.config import Config
 from hpsearch.config.conversion import fingerprinted_tree
 from hpsearch.config.schema import OPTION_GROUPS
+from hpsearch.config.training import CustomOptimizer
 from hpsearch.engine.minibatches import row_shape
 from hpsearch.records import Fit
 
@@ -24,6 +25,8 @@ def shape_key(config: Config) -> str:
             keys = fingerprinted_tree(getattr(config, group.name))
             shape[group.name] = {key: value for key, value in keys.items() if key not in group.per_member}
             shape[group.name] |= {key: bool(keys.get(key)) for key in group.per_member_if_any}
+    if isinstance(config.optimizer, CustomOptimizer):  # which trains apart
+        shape["optimizer"] = config.optimizer.kind
     shape["monitor"] = config.needs_monitor
     return json.dumps(shape, sort_keys=True)
 
