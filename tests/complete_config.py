@@ -3,10 +3,19 @@
 import copy
 from typing import Any
 
+from hpsearch.config.conversion import build
+from hpsearch.config.preprocess import Preprocess
+
 ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}
 SCALED = {"bias": 0.0, "gain": 1.0, "fan": "in"}
-OWN_DATA = {"normalize": "unit", "limit": None, "path": "own", "target": "y", "task": "auto", "test": 0.2}
+OWN_DATA = {"limit": None, "path": "own", "target": "y", "task": "auto", "test": 0.2}
+PREPROCESS = {
+    "missing": "median", "fill_value": 0.0, "indicator": True, "categories": "onehot", "min_frequency": 5,
+    "max_categories": 100, "hash_features": 32, "dates": "parts", "target": "standard",
+}  # fmt: skip
+SCALED_BY = {"digits": "minmax", "mnist": "minmax", "fashion": "minmax", "xor": "none"}
+"""Option of `preprocess` that a data set brings along, if it is not the first."""
 PRUNER = {
     "timeout": None,
     "patience": None,
@@ -22,15 +31,18 @@ REPEATED = {"replicates": 1, "folds": 5, "allow_rare": False, "repeats": 2, "str
 
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "data": {
-        "digits": {"task": "auto", "normalize": "unit", "limit": None},
-        "mnist": {"task": "auto", "normalize": "unit", "limit": None, "packaged": "auto"},
-        "fashion": {"task": "auto", "normalize": "unit", "limit": None},
-        "breast_cancer": {"task": "auto", "normalize": "standard", "limit": None},
-        "diabetes": {"task": "auto", "normalize": "standard", "limit": None},
-        "xor": {"task": "auto", "normalize": "none", "limit": None},
+        "digits": {"task": "auto", "limit": None},
+        "mnist": {"task": "auto", "limit": None, "packaged": "auto"},
+        "fashion": {"task": "auto", "limit": None},
+        "breast_cancer": {"task": "auto", "limit": None},
+        "diabetes": {"task": "auto", "limit": None},
+        "xor": {"task": "auto", "limit": None},
         "csv": {**OWN_DATA, "delimiter": ",", "drop": []},
+        "parquet": {**OWN_DATA, "drop": []},
+        "excel": {**OWN_DATA, "drop": [], "sheet": None},
         "npz": {**OWN_DATA, "inputs": "x"},
     },
+    "preprocess": dict.fromkeys(("standard", "minmax", "robust", "quantile", "log", "none"), PREPROCESS),
     "model": {
         "mlp": {"depth": 1, "width": 16, "widths": None},
         "perceptron": {},
@@ -163,6 +175,14 @@ PLAIN: dict[str, Any] = {
 }
 
 
+def preprocess(kind: str = "standard", **keys: Any) -> Preprocess:
+    """Options of preprocessing, with the defaults of `make_config`."""
+    problems: list[str] = []
+    option = build(Preprocess, {"kind": kind, **PREPROCESS, **keys}, "preprocess", problems)
+    assert option is not None, problems
+    return option
+
+
 def config_tree(**overrides: Any) -> dict[str, Any]:
     """The tree of a complete configuration; see `make_config`."""
     tree = copy.deepcopy(PLAIN)
@@ -170,7 +190,8 @@ def config_tree(**overrides: Any) -> dict[str, Any]:
     for group, kinds in OPTIONS.items():
         asked = overrides.pop(group, {})
         asked = {"kind": asked} if isinstance(asked, str) else asked
-        kind = asked.get("kind", next(iter(kinds)))
+        first = SCALED_BY.get(tree["options"]["data"], "standard") if group == "preprocess" else next(iter(kinds))
+        kind = asked.get("kind", first)
         tree[group] = {"kind": kind, **copy.deepcopy(kinds[kind]), **asked}
         tree["options"][group] = kind
     return tree | overrides

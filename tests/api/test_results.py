@@ -6,11 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from hpsearch.api.results import Final
-from hpsearch.data.dataset import Column
 
 
-def final(earlier, columns=()):
-    target = SimpleNamespace(development=SimpleNamespace(columns=columns, class_names=("high", "low")))
+def final(earlier):
+    target = SimpleNamespace(development=SimpleNamespace(columns=(), class_names=("high", "low")))
     trial = SimpleNamespace(number=0, level=None)
     return Final(trial, 1, earlier, "me", "2026-01-02 03:04:05", {}, Path(), None, None, target)
 
@@ -20,7 +19,6 @@ def test_rows_that_another_data_set_has_shown_are_no_first_look(earlier, told):
     assert told in repr(final(earlier))
 
 
-def test_the_inputs_of_a_model_are_named_in_order():
-    columns = (Column("area", 1), Column("city", 2, ("Oslo", "Rome")))
-    assert final(0, columns).feature_names == ("area", "city=Oslo", "city=Rome")
-    assert final(0, columns).classes == ("high", "low")
+def test_arrays_have_no_names_of_features():
+    assert final(0).feature_names == ()
+    assert final(0).classes == ("high", "low")

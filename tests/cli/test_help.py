@@ -40,7 +40,9 @@ def test_a_page_tells_defaults_rules_and_what_is_required():
     assert found["data.path"] == "required  the file (text)"
     assert found["data.test"].split()[0] == "0.2"
     assert found["data.test"].endswith("between 0 and 1 (a number)")
-    assert found["data.normalize"].endswith("(one of unit, standard, none)")
+    assert rows(option_help(["preprocess=robust"], None))["preprocess.missing"].endswith(
+        "(one of median, mean, most_frequent, constant, refuse)"
+    )
 
 
 def test_a_page_shows_the_space_of_the_option():
@@ -57,7 +59,9 @@ def test_each_of_the_two_initializations_called_xavier_names_the_other():
 
 
 def test_a_page_says_what_a_data_set_brings_along():
-    assert "brings loss=bce training=small evaluation=truth_table along" in option_help(["data=xor"], None)
+    assert "brings preprocess=none loss=bce training=small evaluation=truth_table along" in option_help(
+        ["data=xor"], None
+    )
 
 
 def test_a_group_lists_its_options():

@@ -142,8 +142,8 @@ def test_a_value_that_some_levels_have_goes_to_those():
         ),
         ((*COMPARE, "search.control=sdg"), "search.control=sdg is not a level: did you mean sgd?"),
         (
-            ("search.levels={a: {data.normalize: none}, b: {data.normalize: standard}}",),
-            "data.normalize changes the rows: of data only data.limit is compared",
+            ("search.levels={a: {data.packaged: always}, b: {data.packaged: never}}",),
+            "data.packaged changes the rows: of data only data.limit is compared",
         ),
         (("search.control=sgd",), "search.control has no effect where nothing is compared"),
         (("search.delta=0.1",), "search.delta has no effect where nothing is compared"),

@@ -13,7 +13,7 @@ from hpsearch.search.space import Choices, apply_values, option_space
 SHIPPED = {group: sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) for group in KINDS}
 OPTIONS = [(group, option) for group, options in SHIPPED.items() for option in options]
 NEEDED = {
-    ("data", "csv"): ["data.path=own", "data.target=y"],
+    **{("data", kind): ["data.path=own", "data.target=y"] for kind in ("csv", "parquet", "excel")},
     ("data", "npz"): ["data.path=own"],
     ("model", "custom"): ["model.import_path=own:Net"],
     ("loss", "custom"): ["loss.import_path=own:loss"],

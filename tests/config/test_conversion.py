@@ -42,7 +42,7 @@ def changed(tree, path, value):
         ("evaluation.val", 1, 1),
         ("model.widths", [3.0, 4], [3, 4]),
         ("search.choose.norm", ["none", "before"], ["none", "before"]),
-        ("data.normalize", "standard", "standard"),
+        ("preprocess.missing", "mean", "mean"),
         ("tracking.uri", None, None),
     ],
 )
@@ -73,7 +73,11 @@ def test_a_value_is_converted_to_the_type_of_its_key(make_config, path, value, e
         ("name", ["a"], "name must be text or null, got ['a']"),
         ("final.reopen.opening", 2.0, "final.reopen.opening must be a whole number or null, got 2.0"),
         ("data.limit", 2.5, "data.limit must be a whole number or null, got 2.5"),
-        ("data.normalize", "zscore", "data.normalize must be one of unit, standard, none, got 'zscore'"),
+        (
+            "preprocess.missing",
+            "zero",
+            "preprocess.missing must be one of median, mean, most_frequent, constant, refuse, got 'zero'",
+        ),
         ("extend", "gpu", "extend must be one of device or null, got 'gpu'"),
         ("evaluation.val", "half", "evaluation.val must be a whole number or a number or auto, got 'half'"),
         ("model.widths", [3, "x"], "model.widths must be a list, each item a whole number or null, got [3, 'x']"),
@@ -272,7 +276,7 @@ def test_nothing_to_name_is_said_so():
 @settings(max_examples=40)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5))
 def test_any_value_anywhere_is_taken_or_refused_by_name(make_config, value):
-    for path in ("optimizer.lr", "model.widths", "seed", "data.normalize", "evaluation.val", "tracking.directory"):
+    for path in ("optimizer.lr", "model.widths", "seed", "preprocess.missing", "evaluation.val", "tracking.directory"):
         tree = changed(make_config().to_tree(), path, value)
         try:
             Config.from_tree(tree)

@@ -3,22 +3,33 @@
 import numpy as np
 import pytest
 
-from hpsearch.data.dataset import Column, describe_columns, identifiers
+from hpsearch.data.dataset import Column, ColumnKind, Rows, identifiers, name_columns, tell_columns, to_development
+from hpsearch.records import Task
 
 
 @pytest.mark.parametrize(
-    ("columns", "text"),
+    ("names", "text"),
     [
-        ([("area", 1)], "area → 1 number"),
-        ([("id", 1), ("city", 3), ("rooms", 1)], "id, city (3 categories), rooms → 5 numbers"),
-        ([(f"x{i}", 1) for i in range(1200)], "x0, x1, x2, x3, x4, x5, x6, x7, … 1192 more → 1,200 numbers"),
+        (["area"], "area"),
+        (["id", "city", "rooms"], "id, city, rooms"),
+        ([f"x{i}" for i in range(1200)], "x0, x1, x2, x3, x4, x5, x6, x7, … 1192 more"),
     ],
 )
-def test_columns_are_named_and_counted(columns, text):
-    assert describe_columns([Column(*column) for column in columns]) == text
+def test_columns_are_named_and_counted(names, text):
+    assert name_columns(names) == text
 
 
 def test_whole_numbers_that_all_differ_look_like_identifiers():
-    columns = [Column("city", 2), Column("id", 1), Column("rooms", 1), Column("area", 1)]
-    inputs = np.array([[0, 1, 17, 3, 50.5], [1, 0, 4, 3, 60.0], [1, 0, 9, 2, 70.0]], np.float32)
+    columns = [Column("city", ColumnKind.CATEGORY, ("a", "b", "c")), Column("id"), Column("rooms"), Column("area")]
+    inputs = np.array([[0, 17, 3, 50.5], [1, 4, 3, 60.0], [2, 9, 2, 70.0]], np.float32)
     assert identifiers(columns, inputs) == ["id"]
+
+
+def test_kinds_of_columns_and_missing_cells_are_told(make_config):
+    columns = (Column("age"), Column("city", ColumnKind.CATEGORY, ("a", "b", "sealed")), Column("day", ColumnKind.DATE))
+    inputs = np.array([[1.5, 0, 86400], [np.nan, 1, np.nan], [2.5, np.nan, 0]])
+    rows = to_development(Rows("own", Task.BINARY, inputs, np.array([0, 1, 0]), 2, ("u", "v"), columns=columns))
+    assert tell_columns(rows, make_config(data="csv").data) == {
+        "inputs": "age, city (2 categories), day (date)",
+        "notes": ["3 cells missing, in age, city, day"],
+    }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from hpsearch.config.data import Data, MnistData, Normalize, Packaged, TaskChoice
+from hpsearch.config.data import Data, MnistData, Packaged, TaskChoice
 from hpsearch.data.datasets import IdxTest, find_source, packaged_mnist
 from hpsearch.data.download import NoMirrorError
 from hpsearch.errors import DataError
@@ -16,11 +16,11 @@ from hpsearch.records import Task
 
 
 def mnist(packaged: Packaged) -> MnistData:
-    return MnistData(kind="mnist", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None, packaged=packaged)
+    return MnistData(kind="mnist", task=TaskChoice.AUTO, limit=None, packaged=packaged)
 
 
 def builtin(kind: str):
-    return find_source(Data(kind=kind, task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None), root=Path("none"))
+    return find_source(Data(kind=kind, task=TaskChoice.AUTO, limit=None), root=Path("none"))
 
 
 def find(tiny, root, packaged):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpsearch.config.data import Layout, Normalize, NpzData, TaskChoice
+from hpsearch.config.data import Layout, NpzData, TaskChoice
 from hpsearch.data.npz_file import read_npz
 from hpsearch.errors import DataError
 from hpsearch.records import Task
@@ -15,7 +15,6 @@ Y = np.arange(6) % 3
 def config(path, target="y", task="auto", **keys) -> NpzData:
     return NpzData(
         kind="npz",
-        normalize=Normalize.UNIT,
         limit=None,
         path=str(path),
         target=target,
@@ -95,7 +94,7 @@ def test_an_autoencoder_has_its_flattened_inputs_as_targets(read):
         ({"x": np.float64(3), "y": Y}, "with no axis of length 0, got ()"),
         ({"x": np.zeros((0, 2)), "y": Y[:0]}, "with no axis of length 0, got (0, 2)"),
         ({"x": np.zeros((6, 1, 1, 1, 1)), "y": Y}, "with no axis of length 0, got (6, 1, 1, 1, 1)"),
-        ({"x": np.where(X == 5, np.nan, X), "y": Y}, "is not finite at (2, 1), got nan"),
+        ({"x": np.where(X == 5, np.inf, X), "y": Y}, "is not finite at (2, 1), got inf"),
         ({"x": np.where(X == 5, 1e300, X), "y": Y}, "is not finite at (2, 1), got 1e+300"),
         ({"x": X, "y": np.array([1, 2, np.inf, 1, 2, 1])}, "is not finite at (2,), got inf"),
         ({"x": X, "y": Y * 1j}, "must hold numbers or text, got complex128"),
@@ -219,3 +218,8 @@ def test_numbers_that_float64_cannot_tell_apart_are_refused(read):
 def test_a_constant_number_is_no_target(read, y, which):
     with pytest.raises(DataError, match=rf"array 'y' \(data.target\){which} is 2.5 in every row"):
         read(x=X, y=y)
+
+
+def test_missing_numbers_of_features_stay_missing(read):
+    rows = read(x=np.where(X == 5, np.nan, X), y=Y)
+    assert np.isnan(rows.inputs).sum() == (X == 5).sum()

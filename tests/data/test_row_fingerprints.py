@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hpsearch.config.data import CsvData, MnistData, Normalize, NpzData, Packaged, TaskChoice
+from hpsearch.config.data import CsvData, MnistData, NpzData, Packaged, TaskChoice
 from hpsearch.data.dataset import Rows
 from hpsearch.data.datasets import find_source
 from hpsearch.data.row_fingerprints import OpenedRows, row_cells
@@ -13,7 +13,7 @@ from hpsearch.data.seal import Claim, load_development, seal
 from hpsearch.final.earlier_openings import Noted, recurring
 from hpsearch.records import Task
 
-COMMON = {"task": TaskChoice.AUTO, "normalize": Normalize.UNIT, "limit": None}
+COMMON = {"task": TaskChoice.AUTO, "limit": None}
 N, CITIES = 200, ("Bern", "Oslo", "Rom")
 
 
@@ -35,7 +35,6 @@ def data_of(path, **changes):
     known = {
         "kind": "csv",
         "task": TaskChoice.AUTO,
-        "normalize": Normalize.UNIT,
         "limit": None,
         "path": str(path),
         "target": "y",
@@ -185,7 +184,7 @@ def test_a_wide_table_of_few_values_is_known_again_with_a_column_more(tmp_path):
     pixels = np.maximum(draw.integers(-20, 17, (N, 64)), 0)
     np.savez(tmp_path / "one.npz", x=pixels, y=np.arange(N) % 10)
     np.savez(tmp_path / "two.npz", x=np.column_stack([np.arange(N), pixels]), y=np.arange(N) % 10)
-    common = {"kind": "npz", "task": TaskChoice.AUTO, "normalize": Normalize.UNIT, "limit": None, "inputs": "x"}
+    common = {"kind": "npz", "task": TaskChoice.AUTO, "limit": None, "inputs": "x"}
     one, two = (
         NpzData(**common, target="y", path=str(tmp_path / f"{name}.npz"), test=0.2, **NpzData.fingerprint_defaults)
         for name in ("one", "two")
@@ -203,7 +202,6 @@ def test_images_are_known_by_their_pixels_whatever_their_type_and_class(tmp_path
     common = {
         "kind": "npz",
         "task": TaskChoice.AUTO,
-        "normalize": Normalize.UNIT,
         "limit": None,
         "inputs": "x",
         "target": "y",
@@ -218,7 +216,7 @@ def test_images_are_known_by_their_pixels_whatever_their_type_and_class(tmp_path
 
 def test_sealed_files_are_known_by_the_values_of_their_decoded_rows(tiny, tmp_path):
     tiny.write(tmp_path)
-    data = MnistData(kind="mnist", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None, packaged=Packaged.NEVER)
+    data = MnistData(kind="mnist", task=TaskChoice.AUTO, limit=None, packaged=Packaged.NEVER)
     source = find_source(data, sets={"mnist": tiny.idx_set()}, root=tmp_path)
     development = load_development(data, source=source)
     sealed = seal(data, source=source, development=development)

@@ -13,15 +13,16 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
-from hpsearch.config.data import CsvData, Data, MnistData, Normalize, Packaged, TaskChoice
+from hpsearch.config.data import CsvData, Data, MnistData, Packaged, TaskChoice
 from hpsearch.data.dataset import Rows, to_development
 from hpsearch.data.datasets import Source, find_source
 from hpsearch.data.seal import TEST_STATE, Claim, SealedTest, SealError, data_digest, load_development, seal
 from hpsearch.errors import DataError
 from hpsearch.records import Task
+from tests.complete_config import preprocess
 
-FULL = MnistData(kind="mnist", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None, packaged=Packaged.AUTO)
-DIGITS = Data(kind="digits", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None)
+FULL = MnistData(kind="mnist", task=TaskChoice.AUTO, limit=None, packaged=Packaged.AUTO)
+DIGITS = Data(kind="digits", task=TaskChoice.AUTO, limit=None)
 
 
 def claim_for(digest: str) -> Claim:
@@ -85,7 +86,7 @@ def test_the_sealed_share_is_the_stratified_split_of_scikit_learn():
 
 
 def test_the_packaged_mnist_seals_a_hundred_of_each_digit():
-    data = MnistData(kind="mnist", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None, packaged=Packaged.ALWAYS)
+    data = MnistData(kind="mnist", task=TaskChoice.AUTO, limit=None, packaged=Packaged.ALWAYS)
     development = load_development(data)
     sealed = seal(data, development=development)
     assert (development.name, development.n, sealed.size) == ("mnist-packaged", 4000, 1000)
@@ -162,7 +163,7 @@ def test_a_fake_test_set_with_a_declared_digest_may_hold_anything():
 
 
 def test_xor_has_no_test_set():
-    assert seal(Data(kind="xor", task=TaskChoice.AUTO, normalize=Normalize.NONE, limit=None)) is None
+    assert seal(Data(kind="xor", task=TaskChoice.AUTO, limit=None)) is None
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,6 @@ def test_own_data_seals_the_share_that_was_asked_for(tmp_path):
     path.write_text("x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(40)))
     data = CsvData(
         kind="csv",
-        normalize=Normalize.UNIT,
         limit=None,
         path=str(path),
         target="y",
@@ -203,18 +203,18 @@ opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 import pickle
 from hpsearch.config.search import Holdout, StratifiedKFold
-from hpsearch.config.data import Normalize, TaskChoice
+from hpsearch.config.data import TaskChoice
 from hpsearch.data.scaling import fit_scaling
 from hpsearch.data.seal import load_development, seal
 from hpsearch.data.datasets import find_source
 from hpsearch.data.splits import folds
-data, idx_set, root = pickle.loads(sys.stdin.buffer.read())
+data, idx_set, root, preprocess = pickle.loads(sys.stdin.buffer.read())
 source = find_source(data, sets={"mnist": idx_set}, root=root)
 development = load_development(data, source=source)
 kfold = StratifiedKFold(kind="stratified_kfold", replicates=1, folds=4, allow_rare=False)
 holdout = Holdout(kind="holdout", replicates=1, val=10, report=10)
 for fold in folds(development, kfold, seed=0) + folds(development, holdout, seed=0):
-    fit_scaling(development, fold.train, Normalize.STANDARD)
+    fit_scaling(development.inputs, fold.train, preprocess)
 print(sum("train-images" in name for name in opened), sum("t10k" in name for name in opened))
 seal(data, source=source, development=development)
 print(sum("t10k" in name for name in opened))
@@ -224,7 +224,7 @@ print(sum("t10k" in name for name in opened))
 @pytest.mark.parametrize("packed", [True, False])
 def test_development_rows_folds_and_scaling_open_no_test_file(tiny, tmp_path, packed):
     tiny.write(tmp_path, packed=packed)
-    sent = pickle.dumps((FULL, tiny.idx_set(), tmp_path))
+    sent = pickle.dumps((FULL, tiny.idx_set(), tmp_path, preprocess()))
     done = subprocess.run([sys.executable, "-c", AUDIT], input=sent, capture_output=True, check=True)
     (train_opened, test_opened), (by_seal,) = (map(int, line.split()) for line in done.stdout.decode().splitlines())
     assert train_opened > 0  # so that the hook is known to see these files
@@ -258,9 +258,8 @@ def test_the_official_test_rows_are_opened_as_those_of_an_autoencoder(files):
 
 @pytest.mark.parametrize("kind", ["digits", "breast_cancer", "diabetes"])
 def test_no_key_changes_which_rows_of_a_shipped_set_are_sealed(kind):
-    tasks, scalings = (TaskChoice.AUTO, TaskChoice.AUTOENCODER), (Normalize.UNIT, Normalize.NONE)
-    keys = [(task, normalize, limit) for task in tasks for normalize in scalings for limit in (None, 7)]
-    configured = [Data(kind=kind, task=task, normalize=normalize, limit=limit) for task, normalize, limit in keys]
+    keys = [(task, limit) for task in (TaskChoice.AUTO, TaskChoice.AUTOENCODER) for limit in (None, 7)]
+    configured = [Data(kind=kind, task=task, limit=limit) for task, limit in keys]
     assert len({seal(data).digest for data in configured}) == 1
 
 
@@ -270,6 +269,6 @@ def test_the_sealed_rows_of_a_shipped_set_are_counted_by_their_own_content():
     content = (
         b"<f4(114, 30)" + inputs[rows].astype("<f4").tobytes() + b"<i8(114,)" + targets[rows].astype("<i8").tobytes()
     )
-    data = Data(kind="breast_cancer", task=TaskChoice.AUTO, normalize=Normalize.UNIT, limit=None)
+    data = Data(kind="breast_cancer", task=TaskChoice.AUTO, limit=None)
     assert seal(data).digest == hashlib.sha256(content).hexdigest()
     assert seal(data).shared == ""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from hpsearch.config.data import CsvData, Data, Normalize, TaskChoice
+from hpsearch.config.data import CsvData, Data, TaskChoice
 from hpsearch.data.dataset import Rows
 from hpsearch.data.datasets import Source
 from hpsearch.data.seal import TEST_STATE, SealedTest, data_digest, load_development, seal
@@ -16,7 +16,7 @@ from tests.driver_processes import InProcess, plan_of, record_bytes, search_in
 from tests.program import new_program
 
 SWEEP = ("model.width=8", "training.epochs=3", "search.trials=2", "search.tune=[optimizer]")
-DIGITS = Data(kind="digits", task=TaskChoice.AUTO, normalize=Normalize.STANDARD, limit=None)
+DIGITS = Data(kind="digits", task=TaskChoice.AUTO, limit=None)
 
 
 def table(changed_rows, value):
@@ -49,7 +49,7 @@ def searched(folder, migrated, config, rows):
 
 def test_a_test_set_of_nan_gives_the_same_records_byte_for_byte(make_config, migrated, tmp_path):
     config = make_config(
-        data={"kind": "digits", "normalize": "standard"}, training={"epochs": 2, "batch_size": 16}, model={"width": 4}
+        data="digits", preprocess="standard", training={"epochs": 2, "batch_size": 16}, model={"width": 4}
     )
     of = {
         "real": searched(tmp_path / "real", migrated, config, table([], 0)),
@@ -68,7 +68,7 @@ def test_other_test_rows_in_a_users_file_change_no_record_of_the_whole_program(m
     for name, rows in (("real", table([], 0)), ("huge", table(sealed_rows(), 1e30))):
         program = new_program(tmp_path / name, migrated)
         np.savez(program.folder / "own.npz", x=rows.inputs, y=rows.targets)
-        program.run("data=npz", "data.path=own.npz", "data.normalize=standard", *SWEEP, "name=s")
+        program.run("data=npz", "data.path=own.npz", *SWEEP, "name=s")
         records[name] = program.records("s")
     assert len(records["real"]) == 2
     assert records["huge"] == records["real"]
@@ -83,7 +83,6 @@ def test_a_share_of_test_rows_that_is_changed_makes_another_data_set(tmp_path):
     def digest(share):
         data = CsvData(
             kind="csv",
-            normalize=Normalize.UNIT,
             limit=None,
             path=str(path),
             target="y",

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from hpsearch.config.data import CsvData, Normalize, NpzData, TaskChoice
-from hpsearch.data.csv_file import csv_digest
+from hpsearch.config.data import CsvData, NpzData, TaskChoice
 from hpsearch.data.dataset import Rows
 from hpsearch.data.seal import TEST_STATE, Claim, data_digest, load_development, seal
+from hpsearch.data.table_files import table_digest
 from hpsearch.errors import DataError
 
 N = 60
@@ -27,12 +27,11 @@ KEYS = [
     {"target": "z"},
     {"target": "b"},
     {"target": "a", "task": TaskChoice.REGRESSION},
-    {"task": TaskChoice.AUTOENCODER},
-    {"task": TaskChoice.AUTOENCODER, "target": None},
+    {"task": TaskChoice.AUTOENCODER, "drop": ["b"]},
+    {"task": TaskChoice.AUTOENCODER, "target": None, "drop": ["b", "y"]},
     {"drop": ["b"]},
     {"drop": ["a", "b", "z"]},
     {"test": 0.5},
-    {"normalize": Normalize.NONE},
     {"limit": 5},
 ]
 
@@ -46,12 +45,12 @@ def table_of(path, **changes) -> CsvData:
         "drop": [],
         **CsvData.fingerprint_defaults,
     }
-    return CsvData(kind="csv", normalize=Normalize.UNIT, limit=None, path=str(path), **values | changes)
+    return CsvData(kind="csv", limit=None, path=str(path), **values | changes)
 
 
 def arrays_of(path, **changes) -> NpzData:
     values = {"inputs": "x", "target": "y", "task": TaskChoice.AUTO, "test": 0.2, **NpzData.fingerprint_defaults}
-    return NpzData(kind="npz", normalize=Normalize.UNIT, limit=None, path=str(path), **values | changes)
+    return NpzData(kind="npz", limit=None, path=str(path), **values | changes)
 
 
 def text_of(lines, **how):
@@ -145,7 +144,7 @@ def test_a_copy_of_a_file_has_the_same_seal_and_fingerprint(table, arrays, tmp_p
 def test_a_plain_table_separated_by_tabs_has_the_digest_of_its_bytes(tmp_path):
     path = tmp_path / "own.tsv"
     path.write_bytes(text_of([COLUMNS, *LINES], delimiter="\t", lineterminator="\n"))
-    assert csv_digest(table_of(path, delimiter="\t")) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert table_digest(table_of(path, delimiter="\t")) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 WORD = st.text("ab1.-é", min_size=1, max_size=4)
@@ -167,7 +166,7 @@ def test_a_table_that_is_written_in_another_way_is_the_same_content(
     padded = [[f"{space}{cell}{space}" for cell in line] for line in lines]
     again = text_of(padded, delimiter=delimiter, quoting=quoting, lineterminator=end)
     (folder / "again.csv").write_bytes(again.decode().encode(encoding))
-    one, other = (csv_digest(table_of(folder / name)) for name in ("plain.csv", "again.csv"))
+    one, other = (table_digest(table_of(folder / name)) for name in ("plain.csv", "again.csv"))
     assert other == one
 
 

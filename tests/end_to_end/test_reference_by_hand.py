@@ -111,7 +111,7 @@ def test_five_folds_of_digits_are_those_of_a_plain_loop_number_for_number(migrat
     program.call(
         "data=digits",
         "engine=reference",
-        "data.normalize=none",
+        "preprocess=none",
         "evaluation=stratified_kfold",
         "model.width=32",
         "optimizer=adam",

@@ -9,25 +9,31 @@ from hypothesis import strategies as st
 
 from hpsearch.config import ConfigError
 from hpsearch.data.dataset import Development, Rows
-from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import OutOfSpaceError, fit_data, to_device
 from hpsearch.engine.fleet.batch_layout import FleetBatch, FleetData
 from hpsearch.engine.minibatches import batch_sizes
-from hpsearch.records import Task
+from hpsearch.records import Fit, Fold, Task
+from hpsearch.seeding import fit_seeds
+
+
+def all_rows(config, n) -> Fit:
+    """A fit that trains on the first n rows."""
+    none = np.arange(0)
+    return Fit(config, Fold(0, np.arange(n), none, none, none), 0, fit_seeds(0, 0, 0))
 
 
 def test_images_stay_bytes_until_they_are_in_a_minibatch(make_config, make_rows):
     rows, config = make_rows(20, images=True, width=6), make_config(data="mnist")
     data = to_device(rows)
     assert data.inputs.dtype == torch.uint8
-    seen = fit_data(config, data, fit_scaling(rows, np.arange(20), config.data.normalize))
+    seen = fit_data(all_rows(config, 20), data)
     np.testing.assert_allclose(seen.batch(torch.tensor([4, 2])), rows.inputs[[4, 2]] / 255, rtol=1e-6)
 
 
 def test_a_minibatch_leaves_the_shared_inputs_unchanged(make_config, make_rows):
     rows, config = make_rows(20), make_config(data="breast_cancer")
     data = to_device(rows)
-    seen = fit_data(config, data, fit_scaling(rows, np.arange(20), config.data.normalize))
+    seen = fit_data(all_rows(config, 20), data)
     batch = seen.batch(torch.arange(20))
     np.testing.assert_allclose(batch.mean(dim=0), 0, atol=1e-5)
     np.testing.assert_array_equal(data.inputs, rows.inputs)
@@ -42,7 +48,7 @@ def test_read_only_arrays_can_be_copied(make_rows):
 def test_regression_targets_are_standardized_by_the_training_rows(make_config, make_rows):
     rows = make_rows(30, task="regression")
     config, train = make_config(loss="mse"), np.arange(12)
-    seen = fit_data(config, to_device(rows, dtype=torch.float64), fit_scaling(rows, train, config.data.normalize))
+    seen = fit_data(all_rows(config, len(train)), to_device(rows, dtype=torch.float64))
     expected = (rows.targets - rows.targets[train].mean(axis=0)) / rows.targets[train].std(axis=0)
     np.testing.assert_allclose(seen.targets, expected, atol=1e-5)
     assert seen.labels is None
@@ -59,7 +65,7 @@ def test_rows_in_float64_are_scaled_before_they_become_float32(make_config, make
         of_crew = FleetData(FleetBatch.of([fit]), data)
         batch, targets = of_crew.inputs(chosen[None])[0], of_crew.targets(chosen[None])[0].T
     else:
-        seen = fit_data(config, data, fit_scaling(rows, fit.fold.train, config.data.normalize))
+        seen = fit_data(fit, data)
         batch, targets = seen.batch(chosen), seen.targets[chosen]
     train = times[fit.fold.train]
     expected = (times[[0, 7]] - train.mean()) / train.std()
@@ -70,9 +76,8 @@ def test_rows_in_float64_are_scaled_before_they_become_float32(make_config, make
 
 def test_a_loss_that_does_not_fit_names_itself_and_the_data(make_config, make_rows):
     rows = make_rows(30, task="regression")
-    scaling = fit_scaling(rows, np.arange(30), make_config().data.normalize)
     with pytest.raises(ConfigError) as error:
-        fit_data(make_config(loss="cross_entropy"), to_device(rows), scaling)
+        fit_data(all_rows(make_config(loss="cross_entropy"), 30), to_device(rows))
     assert str(error.value) == (
         "loss cross_entropy does not fit the regression task of data toy: add one of loss=mse, loss=mae, loss=sse, "
         "loss=huber, loss=pinball, loss=poisson_nll, loss=gaussian_nll, loss=custom (or loss=bce for "

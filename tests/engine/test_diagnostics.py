@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from hpsearch.config.training import Precision
-from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.preprocessing import fit_preprocessing
+from hpsearch.data.scaling import fit_target_scaling
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.diagnostics import STATISTICS
@@ -80,11 +81,12 @@ def by_hand(fit, rows, state, before):
     """Layer to field to number."""
     config = fit.config
     chosen = fit.fold.train[epoch_order(fit.seeds.order, 0, TRAIN)[:100]]
-    scaling = fit_scaling(rows, fit.fold.train, config.data.normalize)
+    scaling = fit_preprocessing(rows, fit.fold.train, config.preprocess)[0].scaling
     x = (torch.tensor(rows.inputs[chosen]).double() - torch.tensor(scaling.shift)) * torch.tensor(scaling.scale)
     t = torch.tensor(rows.targets[chosen])
     if not rows.classes:
-        t = (t.double() - torch.tensor(scaling.target_shift)) * torch.tensor(scaling.target_scale)
+        target = fit_target_scaling(rows, fit.fold.train, config.preprocess)
+        t = (t.double() - torch.tensor(target.shift)) * torch.tensor(target.scale)
     leaves = {k: v.clone().requires_grad_() for k, v in state.items() if textbook.is_parameter(k)}
     outputs = layer_outputs(config, state | leaves, x)
     for out in outputs.values():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.preprocessing import fit_preprocessing
 from hpsearch.engine import diagnostics as watch
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
@@ -168,7 +168,7 @@ def test_a_users_module_is_measured_like_ours(make_config, make_rows, make_fit):
     result = reference.train(make_fit(config, 40), data, keep_state=True)
     state = {name: torch.tensor(array) for name, array in result.state.items()}
     train = make_fit(config, 40).fold.train  # fewer than a hundred: all of them
-    scaling = fit_scaling(data.rows, train, config.data.normalize)
+    scaling = fit_preprocessing(data.rows, train, config.preprocess)[0].scaling
     x = (torch.tensor(data.rows.inputs[train]).double() - torch.tensor(scaling.shift)) * torch.tensor(scaling.scale)
     hidden = x @ state["stack.0.weight"].T
     normed = (hidden - hidden.mean(0)) / torch.sqrt(hidden.var(0, correction=0) + 1e-5)

@@ -11,7 +11,7 @@ import torch
 
 from hpsearch.config import ConfigError
 from hpsearch.config.training import Adam, Optimizer
-from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.preprocessing import fit_preprocessing
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import DeviceData, to_device
 from hpsearch.engine.fleet.trainer import train_fleet
@@ -234,7 +234,7 @@ def test_the_final_loss_is_that_of_the_training_rows_without_dropout(train, loss
     rows, fit = make_rows(40), make_fit(config, 40)
     result = train(fit, to_device(rows, dtype=torch.float64), keep_state=True)
     state = {name: torch.tensor(array) for name, array in result.state.items()}
-    scaling = fit_scaling(rows, fit.fold.train, config.data.normalize)
+    scaling = fit_preprocessing(rows, fit.fold.train, config.preprocess)[0].scaling
     x = (torch.tensor(rows.inputs[fit.fold.train]).double() - torch.tensor(scaling.shift)) * torch.tensor(scaling.scale)
     per_row = textbook.row_losses(
         config, textbook.forward(config, state, x), torch.tensor(rows.targets[fit.fold.train]), rows.classes
@@ -310,9 +310,9 @@ def test_bce_needs_training_targets_that_are_probabilities(train, make_config, m
     rows = replace(make_rows(40, task="regression"), autoencoder=True)
     rows = replace(rows, targets=rows.inputs.reshape(40, -1).astype(np.float32))
     data = to_device(rows)
-    unit = make_fit(make_config(loss="bce", data={"kind": "csv", "normalize": "unit", "task": "autoencoder"}), 40)
+    unit = make_fit(make_config(loss="bce", preprocess="minmax", data={"kind": "csv", "task": "autoencoder"}), 40)
     assert train(unit, data).status is Status.OK  # whatever the other rows are after scaling by these
-    plain = make_fit(make_config(loss="bce", data={"kind": "csv", "normalize": "none", "task": "autoencoder"}), 40)
+    plain = make_fit(make_config(loss="bce", preprocess="none", data={"kind": "csv", "task": "autoencoder"}), 40)
     with pytest.raises(ConfigError, match=r"loss=bce must be given targets within \[0, 1\], got -"):
         train(plain, data)
 

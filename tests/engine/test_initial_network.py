@@ -39,7 +39,7 @@ def made(make_config, make_rows, make_fit):
     """A fit, its data, and the network that it starts from."""
 
     def make(*, images=False, fold=0, **overrides):
-        overrides = {"data": {"normalize": "none"}, "init": LSUV, **overrides}
+        overrides = {"preprocess": "none", "init": LSUV, **overrides}
         fit = make_fit(make_config(**overrides), fold=fold)
         data = to_device(make_rows(images=images, width=8 if images else 5))
         return fit, data, initial_network(fit, data, 3)
@@ -104,10 +104,10 @@ def test_a_layer_without_any_spread_keeps_its_weights():
     assert torch.equal(network[0].weight, before)
 
 
-@pytest.mark.parametrize("normalize", ["none", "standard"])
-def test_a_mixed_fleet_starts_and_ends_as_the_reference_does(make_config, make_rows, make_fit, normalize):
+@pytest.mark.parametrize("preprocess", ["none", "standard"])
+def test_a_mixed_fleet_starts_and_ends_as_the_reference_does(make_config, make_rows, make_fit, preprocess):
     config = make_config(
-        data={"normalize": normalize}, init=LSUV, model={"kind": "mlp", "widths": [7, 6]},
+        preprocess=preprocess, init=LSUV, model={"kind": "mlp", "widths": [7, 6]},
         training={"epochs": 3, "batch_size": 8}, activation="tanh",
     )  # fmt: skip
     other = replace(config, init=make_config(init="scaled_normal").init)

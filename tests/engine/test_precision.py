@@ -12,7 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpsearch.config import ConfigError, Engine
 from hpsearch.config.training import Precision
-from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet import autotune as rehearsal
@@ -113,7 +112,7 @@ def under_autocast(fit, data):
 
 def test_bf16_equals_a_plain_loop_under_autocast(train, make_config, make_rows, make_fit):
     training = {"epochs": 4, "batch_size": 9, "precision": "bf16"}
-    overrides = {"data": {"kind": "digits", "normalize": "none"}, **MODELS["mlp"], "training": training}
+    overrides = {"data": "digits", "preprocess": "none", **MODELS["mlp"], "training": training}
     config = make_config(**overrides, optimizer={"kind": "momentum", "lr": 0.02})
     fits, data = [make_fit(config, 60, seed=seed) for seed in range(3)], to_device(make_rows(60))
     for fit, result in zip(fits, train(fits, data, keep_state=True), strict=True):
@@ -157,8 +156,7 @@ def test_weights_statistics_and_outputs_are_float32(problem, train, precision):
 def test_predictions_are_made_as_the_network_was_trained(problem, train):
     fits, data = problem()
     for fit, result in zip(fits, train(fits, data, keep_state=True), strict=True):
-        scaling = fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize)
-        outputs = reference.predict(fit.config, result.state, data, scaling)
+        outputs = reference.predict(fit.config, result.state, data, data.preprocessed(fit).preprocessing)
         assert outputs.dtype == np.float32
         for found in (outputs, result.val_outputs, result.report_outputs):
             assert np.array_equal(found, torch.tensor(found).bfloat16().float().numpy())  # no digits beyond bfloat16
@@ -227,9 +225,9 @@ def test_a_network_trained_in_tf32_predicts_on_a_cpu_in_float32(problem):
     (fit, *_), data = problem(precision="float32")
     (rough, *_), _ = problem(precision="tf32")
     state = reference.train(fit, data, keep_state=True).state
-    scaling = fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize)
-    exact = reference.predict(fit.config, state, data, scaling)
-    assert reference.predict(rough.config, state, data, scaling).tobytes() == exact.tobytes()
+    seen = data.preprocessed(fit).preprocessing
+    exact = reference.predict(fit.config, state, data, seen)
+    assert reference.predict(rough.config, state, data, seen).tobytes() == exact.tobytes()
 
 
 @pytest.mark.parametrize("precision", [Precision.TF32, Precision.BF16])
@@ -283,7 +281,7 @@ def test_every_way_in_sets_the_switch_around_its_work(problem, monkeypatch):
     monkeypatch.setattr(rehearsal, "arithmetic", noted)
     fits, data = problem()
     state = reference.train(fits[0], data, keep_state=True).state
-    reference.predict(fits[0].config, state, data, fit_scaling(data.rows, fits[0].fold.train, "unit"))
+    reference.predict(fits[0].config, state, data, data.preprocessed(fits[0]).preprocessing)
     train_fleet(fits, data)
     rehearsal.TimingRun(fits, data).step()
     assert entered == [(Precision.BF16, "cpu")] * 4

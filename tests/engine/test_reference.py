@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from hpsearch.config import ConfigError
-from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.reference import predict, train
 from hpsearch.engine.schedules import recorded_factors
@@ -16,7 +15,7 @@ def test_prediction_from_the_state_equals_prediction_in_training(make_config, ma
     config, rows = make_config(norm="before", regularization="dropout"), make_rows(40)
     fit, data = make_fit(config, 40), to_device(rows)
     result = train(fit, data, keep_state=True)
-    outputs = predict(config, result.state, data, fit_scaling(rows, fit.fold.train, config.data.normalize))
+    outputs = predict(config, result.state, data, data.preprocessed(fit).preprocessing)
     np.testing.assert_allclose(outputs[fit.fold.report], result.report_outputs, atol=1e-6)
 
 
@@ -84,7 +83,8 @@ def test_a_users_module_and_loss_learn(make_config, make_rows, make_fit):
 def test_images_are_learned_by_a_small_cnn(make_config, make_rows, make_fit):
     rows = make_rows(120, images=True, width=8)
     config = make_config(
-        data={"kind": "mnist", "normalize": "standard"},
+        data="mnist",
+        preprocess="standard",
         model={"kind": "cnn", "pool": "none"},
         optimizer={"kind": "adam", "lr": 0.01},
         training={"epochs": 25, "batch_size": 16},

@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from hpsearch.config import Config
 from hpsearch.data.dataset import Development
-from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.preprocessing import fit_preprocessing
+from hpsearch.data.scaling import fit_target_scaling
 from hpsearch.nn.models import build_network
 from hpsearch.records import Fit
 from hpsearch.seeding import epoch_order
@@ -26,13 +27,12 @@ State = dict[str, torch.Tensor]
 def train(fit: Fit, rows: Development, outputs: int) -> dict[str, Any]:
     """State, training losses and validation outputs of one fit in float64."""
     config = fit.config
-    scaling = fit_scaling(rows, fit.fold.train, config.data.normalize)
+    scaling = fit_preprocessing(rows, fit.fold.train, config.preprocess)[0].scaling
     x = (torch.tensor(rows.inputs).double() - torch.tensor(scaling.shift).double()) * torch.tensor(scaling.scale)
     t = torch.tensor(rows.targets)
-    if config.loss.kind == "poisson_nll":
-        t = t.double()
-    elif not rows.classes:
-        t = (t.double() - torch.tensor(scaling.target_shift).double()) * torch.tensor(scaling.target_scale).double()
+    if not rows.classes:
+        target = fit_target_scaling(rows, fit.fold.train, config.preprocess_for_loss)
+        t = (t.double() - torch.tensor(target.shift).double()) * torch.tensor(target.scale).double()
     network = build_network(config, rows.inputs.shape[1:], outputs, seed=fit.seeds.init)
     state = {k: v.double() if v.is_floating_point() else v for k, v in network.state_dict().items()}
     memory: dict[str, Any] = {}

@@ -8,14 +8,14 @@ from safetensors.numpy import save_file
 from sklearn.metrics import f1_score, r2_score
 
 from hpsearch.config import ConfigError
-from hpsearch.config.data import Normalize
-from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.scaling import fit_target_scaling
 from hpsearch.errors import HpsearchError
 from hpsearch.final.evaluation import score_test
 from hpsearch.final.model import load_model, save_model
 from hpsearch.final.refit import Shrinkage, plan_refit, require_plan, shrinkage
 from hpsearch.jobs import RefitJob
 from hpsearch.records import FitResult, Status, TrialResult
+from tests.complete_config import preprocess
 
 
 def result(score=0.5, epochs=(3,), lr=(0.1, 0.1, 0.1), status=Status.OK):
@@ -220,7 +220,7 @@ def test_a_failed_refit_is_not_saved(make_config, tmp_path, changes):
 )
 def test_every_test_number_has_its_own_name_and_interval(make_config, make_rows, task, loss, methods):
     rows = make_rows(60, task=task, targets=1)
-    scaling = fit_scaling(rows, np.arange(60), Normalize.STANDARD)
+    scaling = None if rows.classes else fit_target_scaling(rows, np.arange(60), preprocess())
     outputs = np.random.default_rng(0).normal(size=(60, rows.classes or 1))
     scores = score_test(make_config(loss=loss), rows, outputs, scaling)
     assert {name: score.method for name, score in scores.items()} == methods
@@ -229,8 +229,8 @@ def test_every_test_number_has_its_own_name_and_interval(make_config, make_rows,
 
 def test_the_interval_of_errors_with_a_heavy_tail_stays_above_zero(make_config, make_rows):
     rows = make_rows(40, task="regression", targets=1)
-    scaling = fit_scaling(rows, np.arange(40), Normalize.STANDARD)
-    outputs = (rows.targets - scaling.target_shift) * scaling.target_scale
+    scaling = fit_target_scaling(rows, np.arange(40), preprocess())
+    outputs = scaling.scaled(rows.targets)
     outputs[0] += 1000.0
     scores = score_test(make_config(data="diabetes", loss="mae"), rows, outputs, scaling)
     assert scores["mae"].low >= 0
@@ -241,8 +241,7 @@ def test_the_interval_of_macro_f1_is_the_spread_of_scikit_learns_over_resampled_
     rows = make_rows(300)
     outputs = np.random.default_rng(0).normal(size=(300, 3))
     outputs[:200] += 3 * np.eye(3)[rows.targets[:200]]
-    scaling = fit_scaling(rows, np.arange(300), Normalize.STANDARD)
-    found = score_test(make_config(), rows, outputs, scaling)["macro_f1"]
+    found = score_test(make_config(), rows, outputs, None)["macro_f1"]
     draws = np.random.default_rng(1).integers(300, size=(1000, 300))
     spread = [f1_score(rows.targets[i], outputs[i].argmax(axis=1), average="macro") for i in draws]
     assert (found.low, found.high) == pytest.approx(np.quantile(spread, [0.025, 0.975]), abs=0.01)
@@ -250,8 +249,8 @@ def test_the_interval_of_macro_f1_is_the_spread_of_scikit_learns_over_resampled_
 
 def test_the_interval_of_r2_is_the_spread_of_scikit_learns_over_resampled_rows(make_config, make_rows):
     rows = make_rows(200, task="regression", targets=1)
-    scaling = fit_scaling(rows, np.arange(200), Normalize.STANDARD)
-    truth = (rows.targets - scaling.target_shift) * scaling.target_scale
+    scaling = fit_target_scaling(rows, np.arange(200), preprocess())
+    truth = scaling.scaled(rows.targets)
     outputs = truth + np.random.default_rng(0).normal(0, 0.5, truth.shape)
     found = score_test(make_config(data="diabetes", loss="mse"), rows, outputs, scaling)["r2"]
     draws = np.random.default_rng(1).integers(200, size=(2000, 200))

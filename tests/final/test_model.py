@@ -52,7 +52,7 @@ def small(make_config, make_rows, tmp_path_factory):
 
 
 def correct_by_hand(folder, rows, unseen):
-    """(n,) from the stored weights with nothing but torch: `data.normalize=unit`, one hidden layer of ReLU."""
+    """(n,) from the stored weights with nothing but torch: `preprocess=minmax`, one hidden layer of ReLU."""
     weights = {name: torch.tensor(array) for name, array in load_file(folder / "model.safetensors").items()}
     low, high = rows.inputs.min(axis=0), rows.inputs.max(axis=0)
     inputs = torch.tensor((unseen.inputs - low) / (high - low))

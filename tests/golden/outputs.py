@@ -86,7 +86,8 @@ CASES = {
         "search": (
             *("name=h", "data=csv", "data.path=houses.csv", "data.target=price", "loss=mse", "engine=reference"),
             *("schedule=cosine", "schedule.warmup_epochs=1", "regularization=weight_decay", "model.width=8"),
-            *("search.tune=[optimizer]", "search.trials=3", "training.epochs=3", "confirm.seeds=2"),
+            *("search.tune=[optimizer]", "search.trials=3", "training.epochs=6", "training.batch_size=10"),
+            "confirm.seeds=2",
         ),
         "table": ("+report=table", "report.path=results.csv", "report.metric=accuracy", "report.delta=0.01"),
     },

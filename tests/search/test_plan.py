@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hpsearch.config import Config
-from hpsearch.config.data import Normalize
+from hpsearch.config.preprocess import Missing
+from hpsearch.config.schema import SEARCHABLE
 from hpsearch.records import NO_LEVEL, Status, Trial, TrialResult
 from hpsearch.search.levels import Level
 from hpsearch.search.plan import Plan
@@ -28,12 +29,32 @@ CHANGES = {
     **{
         f"options.{group}": "other"
         for group in (
-            *("data", "model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss"),
+            *(
+                "data",
+                "preprocess",
+                "model",
+                "activation",
+                "init",
+                "norm",
+                "regularization",
+                "optimizer",
+                "schedule",
+                "loss",
+            ),
             *("training", "evaluation", "search", "execution", "tracking"),
         )
     },
     "data.kind": "fashion",
-    "data.normalize": "none",
+    "preprocess.kind": "robust",
+    "preprocess.missing": "mean",
+    "preprocess.fill_value": 1.0,
+    "preprocess.indicator": False,
+    "preprocess.categories": "ordinal",
+    "preprocess.min_frequency": 2,
+    "preprocess.max_categories": 3,
+    "preprocess.hash_features": 4,
+    "preprocess.dates": "cyclic",
+    "preprocess.target": "none",
     "data.limit": 10,
     "data.task": "autoencoder",
     "model.kind": None,
@@ -70,10 +91,7 @@ CHANGES = {
     "evaluation.report": 0.2,
     "search.kind": "qmc",
     "search.trials": 9,
-    **{
-        f"search.choose.{group}": ["any"]
-        for group in (*("model", "activation", "init", "norm", "regularization", "optimizer", "schedule", "loss"),)
-    },
+    **{f"search.choose.{group}": ["any"] for group in SEARCHABLE},
     "search.tune": ["model"],
     "search.space": {"model": {}},
     "search.metric": "accuracy",
@@ -235,8 +253,8 @@ def test_the_fingerprint_of_a_sweep_from_before_a_key_came_is_the_same(make_conf
         return Composed(make_config(**options), {}, {})
 
     plan = plan_of(make_config(), Space({"optimizer": ("adam", "sgd"), "training": ("default",)}, {}), compose=compose)
-    # computed by the code of before `training.precision`
-    assert plan.fingerprinted().fingerprint == "6a3e002c829e34761e20e0bb50ff2abe62743f0d890c2a5dbe7418bb68f61799"
+    # computed by the code that first had `preprocess`
+    assert plan.fingerprinted().fingerprint == "9edc3eb0548b88a87a8dde7f8656c0861211cf9b9ac135174fc560264f60b43f"
 
 
 def test_the_fingerprint_covers_a_later_key_of_an_option_that_a_trial_may_take(make_config):
@@ -252,8 +270,8 @@ def test_the_fingerprint_covers_a_later_key_of_an_option_that_a_trial_may_take(m
 def test_a_record_from_before_a_key_came_has_the_same_bytes(make_config):
     result = TrialResult(Status.ERROR, "x", None, None, {}, {}, [], [])
     record = encode_record(Trial(NO_LEVEL, 0, {}, make_config()), result)
-    # computed by the code of before `training.precision`
-    assert hashlib.sha256(record).hexdigest() == "dd83e17e402fba60c28f6e58f92d565a890d2632dcae9752358f2ee3c5285b72"
+    # computed by the code that first had `preprocess`
+    assert hashlib.sha256(record).hexdigest() == "b22867e76dcab21caa3003cadd5e44efbc4fa0c24995974f9e1f3ffe16420516"
 
 
 def test_a_fingerprint_is_the_digest_of_canonical_json():
@@ -294,11 +312,13 @@ def searching(make_config):
     """A plan that varies the optimizer and draws its learning rate; counts how often it composes."""
 
     def plan(kind="random", trials=4):
-        config = make_config(search={"kind": kind, "trials": trials}, data={"normalize": Normalize.NONE.value})
+        config = make_config(search={"kind": kind, "trials": trials}, preprocess={"missing": "mean"})
         space = Space({"optimizer": ("sgd", "adam")}, {"optimizer.sgd": {"lr": LR}, "optimizer.adam": {"lr": LR}})
 
         def compose(options):
-            return Composed(make_config(optimizer=options["optimizer"], data=config.to_tree()["data"]), {}, {})
+            return Composed(
+                make_config(optimizer=options["optimizer"], preprocess=config.to_tree()["preprocess"]), {}, {}
+            )
 
         return plan_of(config, space, compose=compose)
 
@@ -322,7 +342,7 @@ def test_a_trial_does_not_depend_on_how_many_there_are(searching, kind):
 
 
 def test_values_that_are_not_drawn_are_those_of_the_command(searching):
-    assert searching().trial((NO_LEVEL, 0)).config.data.normalize is Normalize.NONE
+    assert searching().trial((NO_LEVEL, 0)).config.preprocess.missing is Missing.MEAN
 
 
 def test_a_trial_of_a_space_of_nothing_is_the_command_itself(make_config):

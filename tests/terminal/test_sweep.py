@@ -190,10 +190,10 @@ def test_the_score_is_named_and_told_from_the_loss(make_config, loss, score, tex
 def test_the_columns_of_a_table_are_said_and_those_to_drop_named(make_config, make_rows):
     rows = make_rows(30, task="regression")
     numbered = np.column_stack([np.arange(30), rows.inputs[:, :1]]).astype(np.float32)
-    rows = replace(rows, inputs=numbered, columns=(Column("id", 1), Column("area", 1)))
+    rows = replace(rows, inputs=numbered, columns=(Column("id"), Column("area")))
     config = make_config(data={"kind": "csv", "drop": ["no 1"]})
     assert tell_columns(rows, config.data) == {
-        "inputs": "id, area → 2 numbers",
+        "inputs": "id, area",
         "warnings": [
             (
                 "column id holds whole numbers that all differ, as identifiers do; to leave them out: "
@@ -206,7 +206,7 @@ def test_the_columns_of_a_table_are_said_and_those_to_drop_named(make_config, ma
 def test_what_was_recognized_in_a_file_and_columns_of_one_value_are_said(make_config, make_rows):
     rows = make_rows(30, task="regression")
     numbered = np.column_stack([rows.inputs[:, :1], np.full(30, 7), np.full(30, 0)]).astype(np.float32)
-    columns = (Column("area", 1), Column("year", 1), Column("zone", 1))
+    columns = (Column("area"), Column("year"), Column("zone"))
     rows = replace(rows, inputs=numbered, columns=columns, notes=("area: decimal commas",))
     found = tell_columns(rows, make_config(data={"kind": "csv"}).data)
     assert found["notes"] == ["area: decimal commas"]

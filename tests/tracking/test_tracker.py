@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hpsearch.data.dataset import Rows
-from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.preprocessing import fit_preprocessing
 from hpsearch.errors import TrackingError
 from hpsearch.nn.export import deploy
 from hpsearch.nn.models import build_network
@@ -278,7 +278,7 @@ def test_a_stored_model_takes_and_gives_numbers_as_wide_as_its_rows(tracker, mak
     config = make_config(data="diabetes", loss="mse", model="linear")
     network = build_network(config, (1,), 1)
     state = {name: np.full(value.shape, value.ndim == 2, np.float32) for name, value in network.state_dict().items()}
-    module = deploy(config, state, (1,), 1, fit_scaling(rows, np.arange(40), config.data.normalize))
+    module = deploy(config, state, (1,), 1, fit_preprocessing(rows, np.arange(40), config.preprocess)[0])
 
     sweep = opened(tracker)
     address = tracker.log_model(sweep, sweep.run_id, module, rows.inputs)

@@ -13,7 +13,7 @@ from hpsearch.compose.composer import options_of
 from hpsearch.compose.overrides import READERS, key_of
 from hpsearch.config import ConfigError
 from hpsearch.config.conversion import nearest
-from hpsearch.data.csv_file import FRAME
+from hpsearch.data.table_files import FRAME
 from hpsearch.quoting import hydra_quoted
 from hpsearch.store.atomic_files import write_atomic
 

@@ -13,6 +13,7 @@ from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import Config, ConfigError
+from hpsearch.config.data import serves_rows
 from hpsearch.errors import BrokenFileError, NotFoundError, SealOpenedError
 from hpsearch.formatting import number_of, show_interval, show_number, show_score, show_values
 from hpsearch.quoting import hydra_quoted
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from hpsearch.commands.final import Tested
     from hpsearch.final.frozen_champion import Final as FinalTarget
+    from hpsearch.tracking.served_table import ServedTable
 
 SHOWN_TRIALS = 8
 """Rows of a sweep's table in a notebook."""
@@ -194,24 +196,53 @@ class Final:
     _target: "FinalTarget"
 
     def load_model(self) -> "nn.Module":
-        """Return the refitted network in evaluation mode; it scales its raw inputs (N, ...) itself.
+        """Return the refitted network in evaluation mode; it scales its inputs (N, ...) itself.
 
-        Inputs are floats, with the columns of `feature_names` in this order if the data are a table. Outputs are logits
-        (N, classes) in the order of `classes`, one logit (N, 1), above 0 for `classes[1]`, or predictions (N, targets)
-        in the targets' units.
+        Inputs are floats; of a table, the features of `feature_names` in this order, which `predict` makes of its rows.
+        Outputs are logits (N, classes) in the order of `classes`, one logit (N, 1), above 0 for `classes[1]`, or
+        predictions (N, targets) in the targets' units.
         """
-        from hpsearch.final.model import deployed  # noqa: PLC0415 (torch)
+        from hpsearch.final.model import deployed, refit_preprocessing  # noqa: PLC0415 (torch)
 
-        return deployed(self._tested.model, self._target.development).eval()
+        model, development = self._tested.model, self._target.development
+        return deployed(model, development, refit_preprocessing(model, development)).eval()
+
+    def predict(self, rows: "pd.DataFrame") -> "pd.DataFrame":
+        """Predict rows of a table, which have the columns of its file; the model in MLflow predicts the same.
+
+        Args:
+            rows: The columns of the inputs, in any order; cells may be missing, and other columns are ignored.
+
+        Returns:
+            `prediction` and, where the network gives probabilities, `probability of <class>` for each class; of a
+            regression, the target by name. It has the index of the rows.
+
+        Raises:
+            ConfigError: If the data are no table: `load_model` takes arrays and images.
+            ValueError: If a column is absent, or a cell is no number or date.
+        """
+        return self._served_table.predict(rows)
+
+    @cached_property
+    def _served_table(self) -> "ServedTable":
+        from hpsearch.final.model import served_table  # noqa: PLC0415 (torch)
+
+        data = self._target.data
+        if not serves_rows(data):
+            raise ConfigError(f"predict takes rows of a table, and the data are {data.kind}: use load_model()")
+        return served_table(self._tested.model, self._target.development, data)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The inputs of the model in order: columns, and `column=word` for each word of a text column.
+        """The inputs of the model in order, such as `age`, `city_Bonn` for a category and `missingindicator_age`.
 
         Empty for arrays and images.
         """
-        columns = self._target.development.columns
-        return tuple(name for column in columns for name in column.features)
+        from hpsearch.final.model import refit_preprocessing  # noqa: PLC0415 (torch)
+
+        development = self._target.development
+        encoder = refit_preprocessing(self._tested.model, development).encoder if development.columns else None
+        return () if encoder is None else encoder.feature_names
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from hpsearch.commands.tracking_run import connect, stored
 from hpsearch.compose.composer import Composer
 from hpsearch.config import Config
 from hpsearch.config.conversion import to_tree
+from hpsearch.config.data import serves_rows
+from hpsearch.data.preprocessing import frame
 from hpsearch.data.row_fingerprints import OpenedRows
 from hpsearch.errors import SealOpenedError, StorageError
 from hpsearch.execution.interrupts import StopSignals
@@ -26,7 +28,15 @@ from hpsearch.final.claims import Request, begin_claim, claim, end_claim, pendin
 from hpsearch.final.earlier_openings import noted, noted_in, recurring, remember, unknown_to, user_folder
 from hpsearch.final.evaluation import BITMAPS, Evaluated, evaluate, pack, result_json, right_of
 from hpsearch.final.frozen_champion import Chosen, Final, prepare_final
-from hpsearch.final.model import Model, Models, deployed, load_model, save_model
+from hpsearch.final.model import (
+    Model,
+    Models,
+    deployed,
+    load_model,
+    refit_preprocessing,
+    save_model,
+    served_table,
+)
 from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan, train_refits
 from hpsearch.formatting import number_of
 from hpsearch.jobs import RefitJob, TrialJob
@@ -328,12 +338,19 @@ class _Evaluation:
         result = TrialResult(Status.OK, None, None, None, {}, summary, [], [])
         self.tracker.finish_attempt(run_id, result, ended_ms=now_ms(), artifacts=files)
 
+    def _log_model(self, run_id: str) -> str:
+        model, development, data = self.models.shipped, self.final.development, self.final.data
+        if serves_rows(data):
+            rows = frame(development.columns, development.inputs)
+            return self.tracker.log_table_model(self.run, run_id, served_table(model, development, data), rows)
+        network = deployed(model, development, refit_preprocessing(model, development))
+        return self.tracker.log_model(self.run, run_id, network, development.inputs)
+
     def _store_model(self, run_id: str) -> str | None:
         # The result is stored by now: a failing export loses nothing else.
-        network = deployed(self.models.shipped, self.final.development)
         try:
             with self.observer.phase("writing the model"):
-                address = self.tracker.log_model(self.run, run_id, network, self.final.development.inputs)
+                address = self._log_model(run_id)
         except Exception as error:  # noqa: BLE001 (torch.export fails in its own ways on modules of users)
             self.observer.warn(f"the network could not be exported for MLflow, its weights are stored: {error}")
             address = None

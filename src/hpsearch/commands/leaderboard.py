@@ -133,7 +133,7 @@ def _recipe(sweep: LoadedSweep, record: Record, current: Config) -> Recipe:
     settings |= {
         "batch size": str(config.training.batch_size),
         "early stopping": "no" if config.training.patience is None else f"patience {config.training.patience}",
-        "normalize": str(config.data.normalize),
+        "preprocess": config.preprocess.kind,
         "sampler": config.search.kind,
         "pruner": config.search.pruner,
         "device": sweep.specification.device or "unknown",

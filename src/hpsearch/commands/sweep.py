@@ -274,9 +274,9 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Command, observ
     config = base.config
     for sentence in exhausted(levels, config.search.trials):
         observer.warn(sentence)
-    source = find_source(config.data)
-    development = load_development(config.data, source=source)
-    sealed = seal(config.data, source=source, development=development)
+    source = find_source(config.data_for_loss)
+    development = load_development(source.data, source=source)
+    sealed = seal(source.data, source=source, development=development)
     check_truth_table(config, development, sealed)
     plan = _with_resolved_data(base, levels, source, data_digest(development, sealed))
     named = name_of(plan, command.overrides, development, sealed)

@@ -36,7 +36,12 @@ def _bare_type(hint: Any) -> Any:
     return hint
 
 
-READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".npz": "npz"}
+READERS = {
+    **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".xlsx", ".xlsm"), "excel"),
+    ".npz": "npz",
+}
 """File suffix to the option of `data` that reads it."""
 
 PLAIN_KEYS = frozenset(f.name for f in fields(Config)) - KINDS.keys()

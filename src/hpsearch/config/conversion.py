@@ -117,7 +117,7 @@ def _convert(hint: Any, value: object, path: str, problems: list[str]) -> Any:
             raise TypeError
         if len(set(map(str, value))) < len(value):
             problems.append(f"{path} must not name a key twice, as a number and as text, got {list(value)}")
-        return {str(key): item for key, item in value.items()}
+        return {str(key): convert(args[1], item, f"{path}.{key}", problems) for key, item in value.items()}
     if is_dataclass(hint):
         return build(typing.cast("type[Any]", hint), value, path, problems)
     if isinstance(hint, type) and issubclass(hint, Enum):

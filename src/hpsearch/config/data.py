@@ -3,18 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeGuard
 
 from hpsearch.config.bounds import BETWEEN_0_AND_1, at_least, require
 from hpsearch.config.option import Option, OptionGroup
-
-
-class Normalize(StrEnum):
-    """Scaling of inputs, by statistics of the training rows of each fit."""
-
-    UNIT = "unit"  # image bytes / 255; other features to [0, 1] by their training minimum and maximum
-    STANDARD = "standard"  # zero mean and unit variance, of each feature, or of all pixels together
-    NONE = "none"
 
 
 class Packaged(StrEnum):
@@ -34,6 +26,22 @@ class TaskChoice(StrEnum):
     AUTOENCODER = "autoencoder"  # the targets are the inputs
 
 
+class ColumnChoice(StrEnum):
+    """What a column of a table is."""
+
+    NUMBER = "number"
+    CATEGORY = "category"
+    DATE = "date"
+    DROP = "drop"
+
+
+class MissingTarget(StrEnum):
+    """What becomes of rows whose target is missing."""
+
+    REFUSE = "refuse"
+    DROP = "drop"
+
+
 class Layout(StrEnum):
     """Order of the axes of images."""
 
@@ -48,7 +56,6 @@ class Data(Option):
     group: ClassVar[str] = "data"
     tasks: ClassVar[tuple[TaskChoice, ...]] = (TaskChoice.AUTO, TaskChoice.AUTOENCODER)
     task: Annotated[TaskChoice, "what is predicted; autoencoder: the inputs themselves; shipped data take no other"]
-    normalize: Annotated[Normalize, "how inputs are scaled, by statistics of the training rows alone"]
     limit: Annotated[int | None, at_least(1), "keeps so many rows of each training part, and all scored rows; {}"]
 
     def __post_init__(self) -> None:
@@ -64,6 +71,9 @@ class MnistData(Data):
     packaged: Annotated[Packaged, "whether 5,000 packaged images stand in: auto, where no mirror gives all 70,000"]
 
 
+MAX_CLASSES = 20
+"""Default of `data.max_classes`."""
+
 _TEST_SHARE = replace(BETWEEN_0_AND_1, rule="must lie between 0 and 1, both excluded")
 
 
@@ -72,8 +82,14 @@ class OwnData(Data):
     """A user's own file."""
 
     tasks: ClassVar[tuple[TaskChoice, ...]] = tuple(TaskChoice)
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"max_classes": MAX_CLASSES}
     path: Annotated[str, "the file"]
     target: Annotated[str | None, "the column or array to predict; null only with data.task=autoencoder"]
+    max_classes: Annotated[
+        int,
+        at_least(2),
+        "whole numbers with more different values are a regression, as all are under a loss of numbers",
+    ]
     test: Annotated[float, _TEST_SHARE, "share of the rows that is sealed; {}"]
 
     def __post_init__(self) -> None:
@@ -83,17 +99,32 @@ class OwnData(Data):
 
 
 @dataclass(kw_only=True, slots=True)
-class CsvData(OwnData):
-    """A table in a CSV file with a header line."""
+class TableData(OwnData):
+    """A table with a header line."""
 
-    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"decimal": None, "thousands": None}
-    delimiter: Annotated[str, "one character between two values, or tab"]
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {
+        **OwnData.fingerprint_defaults,
+        **dict.fromkeys(("decimal", "thousands", "missing", "dayfirst")),
+        "columns": {},
+        "missing_target": MissingTarget.REFUSE,
+        "ignore_case": True,
+    }
     drop: Annotated[list[str], "columns that are left out, such as [id,name]"]
+    columns: Annotated[
+        dict[str, ColumnChoice],
+        "what columns are, where they are not what they look like: data.columns.NAME=category; number, date or drop",
+    ]
+    missing: Annotated[
+        list[str] | None, "words that count as missing, such as ['',-999]; null: empty cells, NA, N/A, nan, null, ?"
+    ]
+    missing_target: Annotated[MissingTarget, "what becomes of rows whose target is missing"]
+    ignore_case: Annotated[bool, "whether Yes and yes are one category"]
     decimal: Annotated[str | None, "the decimal mark, . or a comma in quotes; null: seen from each column"]
     thousands: Annotated[str | None, "what separates thousands, or none; null: seen from each column"]
+    dayfirst: Annotated[bool | None, "whether 3/4/2024 is in April; null: seen from each column"]
 
     def __post_init__(self) -> None:
-        super(CsvData, self).__post_init__()
+        super(TableData, self).__post_init__()
         require(self.target not in self.drop, "data.drop", "must not hold the target", self.target)
         require(self.decimal in (None, ".", ","), "data.decimal", "must be one of . , or null", self.decimal)
         known = (None, "none", ",", ".", " ", "'")
@@ -103,21 +134,57 @@ class CsvData(OwnData):
         require(differ, "data.thousands", "must differ from data.decimal", self.thousands)
 
 
+def serves_rows(data: Data) -> TypeGuard[TableData]:
+    """Whether a model takes rows of a table, with names and words, rather than arrays."""
+    return isinstance(data, TableData) and data.task is not TaskChoice.AUTOENCODER
+
+
+@dataclass(kw_only=True, slots=True)
+class CsvData(TableData):
+    """A CSV or TSV file."""
+
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {
+        **TableData.fingerprint_defaults,
+        "quote": '"',
+        "encoding": None,
+    }
+    delimiter: Annotated[str, "one character between two values, or tab"]
+    quote: Annotated[str, "the character around values that hold the delimiter"]
+    encoding: Annotated[str | None, "such as utf-8, utf-16 or cp1252; null: seen from the file"]
+
+    def __post_init__(self) -> None:
+        super(CsvData, self).__post_init__()
+        one = len(self.quote.encode()) == 1
+        require(one, "data.quote", "must be one character of ASCII", self.quote)
+
+
+@dataclass(kw_only=True, slots=True)
+class ParquetData(TableData):
+    """A Parquet file."""
+
+
+@dataclass(kw_only=True, slots=True)
+class ExcelData(TableData):
+    """A sheet of an Excel file."""
+
+    sheet: Annotated[str | None, "name of the sheet; null: the first"]
+
+
 @dataclass(kw_only=True, slots=True)
 class NpzData(OwnData):
     """Arrays in a NPZ file."""
 
-    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"layout": None}
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {**OwnData.fingerprint_defaults, "layout": None}
     inputs: Annotated[str, "the array of the inputs, first axis rows"]
     layout: Annotated[Layout | None, "which axis of images holds the channels; null: seen from the shape"]
 
 
 GROUPS = (
     OptionGroup(
-        name="data", shapes_fleet=True, per_member=("normalize",), confounds=True,
+        name="data", shapes_fleet=True, confounds=True,
         kinds={
             "mnist": MnistData, **dict.fromkeys(("fashion", "digits", "breast_cancer", "diabetes", "xor"), Data),
-            "csv": CsvData, "npz": NpzData,
+            "csv": CsvData, "parquet": ParquetData, "excel": ExcelData, "npz": NpzData,
         },
     ),
 )  # fmt: skip

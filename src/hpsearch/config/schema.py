@@ -1,25 +1,28 @@
 """The configuration of a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from hpsearch.config import after_search, data, training
+from hpsearch.config import after_search, data, preprocess, training
 from hpsearch.config import execution as machine
 from hpsearch.config import model as network
 from hpsearch.config import search as sweep
 from hpsearch.config.bounds import require, shown
 from hpsearch.config.conversion import build, fingerprinted_tree, nearest, to_tree
+from hpsearch.config.data import Data, OwnData, TaskChoice
 from hpsearch.config.model import CustomModel
 from hpsearch.config.option import Option
+from hpsearch.config.preprocess import Preprocess, TargetScale
 from hpsearch.config.synonyms import meant_key, needless
 from hpsearch.config.training import CustomLoss, CustomOptimizer
 from hpsearch.errors import ConfigError
 
 OPTION_GROUPS = {
-    group.name: group for group in (*data.GROUPS, *network.GROUPS, *training.GROUPS, *sweep.GROUPS, *machine.GROUPS)
+    group.name: group
+    for group in (*data.GROUPS, *preprocess.GROUPS, *network.GROUPS, *training.GROUPS, *sweep.GROUPS, *machine.GROUPS)
 }
 """All config groups by name."""
 
@@ -77,6 +80,7 @@ class Config:
     extend: Extend | None
     options: dict[str, str]
     data: data.Data
+    preprocess: preprocess.Preprocess
     model: network.Model
     activation: network.Activation
     init: network.Init
@@ -112,6 +116,10 @@ class Config:
     def __post_init__(self) -> None:
         """Checks that involve several options."""
         warmup, epochs = self.schedule.warmup_epochs, self.training.epochs
+        if self.loss.kind == "gaussian_nll":
+            target = self.preprocess.target
+            plain = target in (TargetScale.STANDARD, TargetScale.NONE)
+            require(plain, "preprocess.target", "must be standard or none with loss=gaussian_nll", target.value)
         require(warmup < epochs, "schedule.warmup_epochs", f"must be < training.epochs={epochs}", warmup)
 
     @property
@@ -124,6 +132,21 @@ class Config:
         """The options that refer to the user's own code."""
         options = (self.model, self.loss, self.optimizer)
         return [option for option in options if isinstance(option, OwnCode)]
+
+    @property
+    def data_for_loss(self) -> Data:
+        """The data options; under a loss of numbers, whole numbers are no classes unless there are two."""
+        own = self.data
+        if isinstance(own, OwnData) and own.task is TaskChoice.AUTO and self.loss.kind in training.OF_NUMBERS:
+            return replace(own, max_classes=2)
+        return own
+
+    @property
+    def preprocess_for_loss(self) -> Preprocess:
+        """The preprocessing; a loss of counts learns them as they are."""
+        if self.loss.kind == "poisson_nll":
+            return replace(self.preprocess, target=TargetScale.NONE)
+        return self.preprocess
 
     def to_tree(self) -> dict[str, Any]:
         """The nested dictionary that `from_tree` reads."""

@@ -234,6 +234,10 @@ class CustomLoss(Loss):
         require_kwargs("loss.kwargs", self.kwargs)
 
 
+OF_NUMBERS = ("mse", "mae", "sse", "huber", "pinball", "poisson_nll", "gaussian_nll")
+"""Losses under which whole numbers to predict are numbers and no classes, unless there are two."""
+
+
 class Precision(StrEnum):
     """Precision of matrix products and convolutions; weights, gradients and losses are always float32."""
 

@@ -2,14 +2,15 @@
 
 import dataclasses
 import hashlib
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from hpsearch.config.data import CsvData, Data, OwnData
+from hpsearch.config.data import Data, OwnData, TableData
 from hpsearch.errors import DataError
 from hpsearch.formatting import plural
 from hpsearch.quoting import list_override
@@ -19,24 +20,29 @@ SHOWN = 8
 """Maximum number of columns named in a message; the others are counted."""
 
 
+class ColumnKind(StrEnum):
+    """How the cells of a column are read."""
+
+    NUMBER = "number"
+    CATEGORY = "category"
+    DATE = "date"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """An input column of a user's table.
+    """An input column of a table.
 
     Attributes:
         name: Name in the header.
-        width: Number of input features it becomes: 1, or one per category of text.
-        categories: The words of a text column, in the order of its features; empty for numbers.
+        kind: How its cells are read.
+        categories: The distinct words of a category, ascending; empty for others.
+        format: The format of a date, as `strptime` takes it, or `ISO 8601`; empty for others.
     """
 
     name: str
-    width: int
+    kind: ColumnKind = ColumnKind.NUMBER
     categories: tuple[str, ...] = ()
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of its input features: the column's own, or `column=word` for each category."""
-        return tuple(f"{self.name}={word}" for word in self.categories) or (self.name,)
+    format: str = ""
 
 
 def name_columns(names: Sequence[str]) -> str:
@@ -45,43 +51,31 @@ def name_columns(names: Sequence[str]) -> str:
     return ", ".join([*names[:SHOWN], *more])
 
 
-def describe_columns(columns: Sequence[Column]) -> str:
-    """Describe columns for a message: `area, rooms, city (3 categories) → 5 numbers`."""
-    named = [f"{each.name} ({each.width} categories)" if each.width > 1 else each.name for each in columns]
-    width = sum(each.width for each in columns)
-    return f"{name_columns(named)} → {width:,} number{'s' if width > 1 else ''}"
-
-
-def column_slices(columns: Sequence[Column]) -> list[tuple[Column, slice]]:
-    """Return each column with the slice of its input features."""
-    ends = itertools.accumulate(each.width for each in columns)
-    return [(each, slice(end - each.width, end)) for each, end in zip(columns, ends, strict=True)]
-
-
 def identifiers(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
     """Return the names of columns of distinct whole numbers, as row numbers are, in inputs (N, D)."""
     names = []
-    for each, features in column_slices(columns):
-        values = inputs[:, features.start]
-        if each.width == 1 and bool((values == np.round(values)).all()) and len(np.unique(values)) == len(values):
+    for each, values in zip(columns, inputs.T, strict=True):
+        whole = each.kind is ColumnKind.NUMBER and bool((values == np.round(values)).all())
+        if whole and len(np.unique(values)) == len(values):
             names.append(each.name)
     return names
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """N rows of a data set.
 
     Attributes:
         name: Name of the data set; differs between the packaged and the full MNIST.
         task: What is predicted.
-        inputs: Shape (N, channels, height, width) images, uint8 or floating point, or (N, D) floating-point features.
-            Floats are float32, or float64 where the user's numbers require it, see `as_floats`.
+        inputs: Shape (N, channels, height, width) images, uint8 or floating point, or (N, D) floating-point cells of
+            `columns`: numbers, the index of a category's word, or seconds since 1970 of a date, NaN where they are
+            missing. Floats are float32, or float64 where the user's numbers require it, see `as_floats`.
         targets: Shape (N,) int64 in [0, C), or (N, T) floating point for regression.
         classes: Number of classes C; 0 for regression.
         class_names: The C names in the order of the class numbers; empty for regression.
         autoencoder: Whether the targets are the inputs, flattened to (N, T).
-        columns: The columns that make up the inputs, for a user's own table; otherwise empty.
+        columns: The D columns of a table; empty for images, and for arrays, whose columns are numbers without a name.
         notes: What was recognized in a user's file and must be reported, one sentence each.
     """
 
@@ -105,17 +99,28 @@ class Rows:
         """Whether rows are images, which have one scale for all pixels; features have one each."""
         return self.inputs.ndim == 4
 
+    @cached_property
+    def numbers_only(self) -> bool:
+        """Whether inputs can be scaled as they are: images, or numbers of which none is missing."""
+        words = any(column.kind is not ColumnKind.NUMBER for column in self.columns)
+        return self.images or not (words or bool(np.isnan(self.inputs).any()))
+
     @property
     def strata(self) -> np.ndarray | None:
         """Class numbers (N,) to stratify by; None for regression."""
         return self.targets if self.classes else None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Development(Rows):
     """The rows that a search may see; `digest` is the SHA-256 of their content."""
 
     digest: str = field(kw_only=True)
+
+
+def columns_of(rows: Rows) -> tuple[Column, ...]:
+    """Return the columns of a table; those of an array are named by their numbers."""
+    return rows.columns or tuple(Column(str(at)) for at in range(rows.inputs.shape[1]))
 
 
 def take(rows: Rows, index: np.ndarray) -> Rows:
@@ -172,7 +177,7 @@ def as_floats(values: np.ndarray, label: str, *, together: bool = False) -> np.n
     Rounding to float32 shifts them by up to 64; a column with a shift above a millionth of its range stays float64.
 
     Args:
-        values: Shape (N,) or (N, …) finite real numbers, within the range of float32.
+        values: Shape (N,) or (N, …) real numbers within the range of float32, NaN where they are missing.
         label: Name of the values in messages.
         together: Whether all values share one range, as pixels of images do; otherwise each column has its own.
 
@@ -183,17 +188,19 @@ def as_floats(values: np.ndarray, label: str, *, together: bool = False) -> np.n
     if np.can_cast(values.dtype, np.float32, "safe"):
         return narrow
     axis = None if together else 0
-    wide = values.astype(np.float64)
-    width = np.asarray(wide.max(axis=axis) - wide.min(axis=axis))
-    moved = np.asarray(np.abs(wide - narrow).max(axis=axis))
+    # missing cells do not count; fmin and fmax are NaN where all are missing
+    low, high = (np.asarray(extreme.reduce(values, axis=axis), np.float64) for extreme in (np.fmin, np.fmax))
+    wide, width = values.astype(np.float64), high - low
+    moved = np.asarray(np.fmax.reduce(np.abs(wide - narrow), axis=axis))
     if not (moved > KEPT * width)[width > 0].any():
         return narrow
-    lost = (np.asarray(np.abs(wide).max(axis=axis)) * np.finfo(np.float64).eps / 2 > KEPT * width) & (width > 0)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    lost = (largest * np.finfo(np.float64).eps / 2 > KEPT * width) & (width > 0)
     if lost.any():
         at = int(np.flatnonzero(lost)[0])
         which = f" (column {at})" if lost.ndim else ""
         raise DataError(
-            f"{label}{which} lies near {np.abs(wide).max():.3g} and spreads over {width.flat[at]:.3g} only, which "
+            f"{label}{which} lies near {largest.flat[at]:.3g} and spreads over {width.flat[at]:.3g} only, which "
             "even float64 cannot tell apart: subtract a constant from it, or leave it out"
         )
     return wide
@@ -204,18 +211,33 @@ def tell_columns(rows: Development, data: Data) -> dict[str, Any]:
     facts: dict[str, Any] = {"notes": list(rows.notes)} if rows.notes else {}
     if not isinstance(data, OwnData) or rows.images:
         return facts
-    columns, warnings = rows.columns or [Column(str(at), 1) for at in range(rows.inputs.shape[1])], []
+    columns, warnings = columns_of(rows), []
+    missing = np.isnan(rows.inputs).sum(axis=0)
     if rows.columns:
-        facts["inputs"] = describe_columns(columns)
-    if isinstance(data, CsvData) and (names := identifiers(columns, rows.inputs)):
+        facts["inputs"] = name_columns(list(map(_described, columns, rows.inputs.T)))
+    if missing.any():
+        names = [each.name for each, count in zip(columns, missing, strict=True) if count]
+        facts.setdefault("notes", []).append(
+            f"{missing.sum():,} {plural(missing.sum(), 'cell')} missing, in {name_columns(names)}"
+        )
+    if isinstance(data, TableData) and (names := identifiers(columns, rows.inputs)):
         way_out = list_override("data.drop", [*data.drop, *names])
         warnings.append(
             f"{_hold(names)} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
         )
-    constant = rows.inputs.min(axis=0) == rows.inputs.max(axis=0)
-    if names := [each.name for each, features in column_slices(columns) if constant[features].all()]:
+    constant = (rows.inputs == rows.inputs[:1]).all(axis=0) | (missing == rows.n)
+    if names := [each.name for each, same in zip(columns, constant, strict=True) if same]:
         warnings.append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
     return facts | ({"warnings": warnings} if warnings else {})
+
+
+def _described(column: Column, values: np.ndarray) -> str:
+    """Describe a column for a message: `city (3 categories)`, counting those of values (N,)."""
+    if column.kind is ColumnKind.NUMBER:
+        return column.name
+    if column.kind is ColumnKind.DATE:
+        return f"{column.name} (date)"
+    return f"{column.name} ({len(np.unique(values[~np.isnan(values)]))} categories)"
 
 
 def _hold(names: list[str]) -> str:

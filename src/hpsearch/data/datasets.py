@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hpsearch.config.data import CsvData, Data, MnistData, NpzData, OwnData, Packaged
-from hpsearch.data.csv_file import csv_digest, read_csv
+from hpsearch.config.data import Data, MnistData, NpzData, OwnData, Packaged, TableData
 from hpsearch.data.dataset import Rows
 from hpsearch.data.download import NoMirrorError
 from hpsearch.data.mnist import FASHION, MNIST, IdxSet, cached, data_root, obtain, read_rows
 from hpsearch.data.npz_file import npz_digest, read_npz
+from hpsearch.data.table import read_table
+from hpsearch.data.table_files import table_digest
 from hpsearch.errors import DataError
 from hpsearch.records import Task
 
@@ -133,8 +134,8 @@ def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path
     match data:
         case MnistData():
             return _find_mnist(data, sets["mnist"], root)
-        case CsvData():
-            return Source(data, partial(read_csv, data), data.test, whole=partial(csv_digest, data))
+        case TableData():
+            return Source(data, partial(read_table, data), data.test, whole=partial(table_digest, data))
         case NpzData():
             return Source(data, partial(read_npz, data), data.test, whole=partial(npz_digest, data))
         case _ if data.kind in sets:

@@ -45,7 +45,7 @@ def read_npz(data: NpzData) -> Rows:
     if data.task is not TaskChoice.REGRESSION and _one_hot(values):
         notes = (*notes, f"{data.target}: one-hot, {values.shape[1]} classes; if not: data.task=regression")
         values = values.argmax(axis=1)
-    targets = encode_targets(values, data.task, label)
+    targets = encode_targets(values, data, label)
     return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, notes=notes)
 
 
@@ -117,7 +117,7 @@ def _inputs(array: np.ndarray, layout: Layout | None, label: str) -> tuple[np.nd
         shaped = array[:, None]
     if shaped.dtype == np.uint8 and shaped.ndim == 4:
         return np.ascontiguousarray(shaped), notes
-    _check_finite(shaped, label)
+    _check_finite(shaped, label, missing=shaped.ndim == 2)
     return np.ascontiguousarray(as_floats(shaped, label, together=shaped.ndim == 4)), notes
 
 
@@ -151,9 +151,9 @@ def _check_targets(array: np.ndarray, n: int, label: str) -> None:
         _check_finite(array, label)
 
 
-def _check_finite(array: np.ndarray, label: str) -> None:
+def _check_finite(array: np.ndarray, label: str, *, missing: bool = False) -> None:
     with np.errstate(over="ignore"):
-        finite = np.isfinite(array.astype(np.float32))
+        finite = np.isfinite(array.astype(np.float32)) | (missing & np.isnan(array))
     if not finite.all():
         at = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise DataError(f"{label} is not finite at {at}, got {array[at]}")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.data.dataset import Column, Rows, column_slices
+from hpsearch.data.dataset import ColumnKind, Rows, columns_of
 
 COINCIDENCE = 0.01
 """Share of an opening's digests that may recur by chance without counting as a second look."""
@@ -117,11 +117,14 @@ def image_cells(images: np.ndarray) -> np.ndarray:
 
 def _parts(rows: Rows) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return columns of numbers, (N, …) each, and columns of the hashes of N words."""
-    columns = rows.columns or tuple(Column("", 1) for _ in range(rows.inputs.shape[1]))
-    features = column_slices(columns)
-    numbers = [rows.inputs[:, [own.start for column, own in features if not column.categories]]]
+    columns = columns_of(rows)
+    kinds = np.array([column.kind is ColumnKind.CATEGORY for column in columns])
+    numbers = [rows.inputs[:, ~kinds]]
     words = [
-        _words(column.categories)[rows.inputs[:, own].argmax(axis=1)] for column, own in features if column.categories
+        # a missing word is the empty one
+        _words((*column.categories, ""))[np.where(np.isnan(cells), len(column.categories), cells).astype(np.int64)]
+        for column, cells in zip(columns, rows.inputs.T, strict=True)
+        if column.kind is ColumnKind.CATEGORY
     ]
     if rows.classes:
         labels = [_number(name) for name in rows.class_names]

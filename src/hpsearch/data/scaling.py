@@ -1,8 +1,9 @@
-"""Scaling of inputs and regression targets by statistics of the training rows alone.
+"""Scaling of features and numeric targets by statistics of the training rows alone.
 
-`(x - shift) * scale` is applied to inputs, `(t - target_shift) * target_scale` to targets. Images have one shift and
-one scale for all pixels, features have one each. Statistics are computed in float64 and stored as float32, or as
-float64 where the rows are float64, which are scaled in float64 before they are cast.
+`(x - shift) * scale` is applied to features, `(f(t) - shift) * scale` to targets, where f is the identity or a
+logarithm. Images have one shift and one scale for all pixels, features have one each. Statistics are computed in
+float64 and stored as float32, or as float64 where the values are float64, which are scaled in float64 before they are
+cast.
 """
 
 from collections.abc import Iterator
@@ -10,60 +11,111 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.config.data import Normalize
+from hpsearch.config.preprocess import Preprocess, TargetScale
 from hpsearch.data.dataset import Rows
+from hpsearch.errors import ConfigError
 
 _CHUNK = 4096  # rows converted to float64 at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """Shifts and factors, float32 or float64.
+    """Shift and factor of inputs, float32 or float64: (1, 1, 1) each for images, (D,) for features."""
+
+    shift: np.ndarray
+    scale: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetScaling:
+    """How the targets of a regression become what the network learns, and its outputs predictions.
 
     Attributes:
-        shift, scale: Shape (1, 1, 1) for images, (D,) for features; broadcast over the rows.
-        target_shift, target_scale: Shape (T,) for regression; (1,), with no effect, for classes.
+        shift, scale: Shape (T,), or (n, T) for one scaling per row.
+        kind: What is done to targets before they are shifted.
     """
 
     shift: np.ndarray
     scale: np.ndarray
-    target_shift: np.ndarray
-    target_scale: np.ndarray
+    kind: TargetScale = TargetScale.STANDARD
+
+    def scaled(self, targets: np.ndarray) -> np.ndarray:
+        """Return targets (n, T) as the network learns them."""
+        scaled: np.ndarray = (transformed(targets, self.kind) - self.shift) * self.scale
+        return scaled
+
+    def restored(self, outputs: np.ndarray) -> np.ndarray:
+        """Return predictions (..., n, T) float64 in the units of the targets from outputs of the network."""
+        values = outputs / self.scale.astype(np.float64) + self.shift.astype(np.float64)
+        if self.kind is TargetScale.LOG:
+            return np.exp(values)
+        return np.expm1(values) if self.kind is TargetScale.LOG1P else values
 
 
-def fit_scaling(development: Rows, train: np.ndarray, normalize: Normalize) -> Scaling:
-    """Fit the scaling to training rows.
+def fit_scaling(inputs: np.ndarray, train: np.ndarray, preprocess: Preprocess) -> Scaling:
+    """Fit the scaling of inputs to training rows.
 
-    `unit` divides image bytes by 255, and maps everything else from its training minimum and maximum to [0, 1];
-    `standard` maps to mean 0 and standard deviation 1 (divisor n). A feature that is constant on the training rows
-    becomes 0. Regression targets are always standardized; an autoencoder's targets are scaled like its inputs.
+    `minmax` divides image bytes by 255, and maps everything else from its training minimum and maximum to [0, 1];
+    `robust` maps the median to 0 and the distance of the quartiles to 1; `none` changes nothing; all others map to mean
+    0 and standard deviation 1 (divisor n). A feature that is constant on the training rows becomes 0.
 
     Args:
-        development: The rows.
+        inputs: Shape (N, channels, height, width) images or (N, D) features without missing values.
         train: Shape (n,) int64 training rows of the fit, at least one.
-        normalize: How inputs are scaled.
+        preprocess: How inputs are scaled.
     """
-    shift, scale = _input_scaling(development, train, normalize)
-    if development.autoencoder:
-        row = development.inputs.shape[1:]
-        return Scaling(shift, scale, np.broadcast_to(shift, row).ravel(), np.broadcast_to(scale, row).ravel())
-    if development.classes:
-        return Scaling(shift, scale, np.zeros(1, np.float32), np.ones(1, np.float32))
-    return Scaling(shift, scale, *_stored(development.targets, *_standard(development.targets, train, axes=(0,))))
-
-
-def _input_scaling(rows: Rows, train: np.ndarray, normalize: Normalize) -> tuple[np.ndarray, np.ndarray]:
-    axes = (0, 1, 2, 3) if rows.images else (0,)
-    shape = (1, 1, 1) if rows.images else rows.inputs.shape[1:]
-    if normalize is Normalize.NONE:
-        return np.zeros(shape, np.float32), np.ones(shape, np.float32)
-    if normalize is Normalize.STANDARD:
-        shift, scale = _standard(rows.inputs, train, axes)
-    elif rows.inputs.dtype == np.uint8:
+    images = inputs.ndim == 4
+    axes = (0, 1, 2, 3) if images else (0,)
+    shape = (1, 1, 1) if images else inputs.shape[1:]
+    if preprocess.kind == "none":
+        return Scaling(np.zeros(shape, np.float32), np.ones(shape, np.float32))
+    if preprocess.kind == "minmax" and inputs.dtype == np.uint8:
         shift, scale = np.zeros(shape), np.full(shape, 1 / 255)
+    elif preprocess.kind == "minmax":
+        shift, scale = _unit(inputs, train, axes)
+    elif preprocess.kind == "robust":
+        shift, scale = _robust(inputs, train, axes)
     else:
-        shift, scale = _unit(rows.inputs, train, axes)
-    return _stored(rows.inputs, shift.reshape(shape), scale.reshape(shape))
+        shift, scale = _standard(inputs, train, axes)
+    return Scaling(*_stored(inputs, shift.reshape(shape), scale.reshape(shape)))
+
+
+def fit_target_scaling(rows: Rows, train: np.ndarray, preprocess: Preprocess) -> TargetScaling:
+    """Fit the scaling of the targets of a regression to training rows; an autoencoder's are scaled like its inputs.
+
+    Args:
+        rows: The rows.
+        train: Shape (n,) int64 training rows of the fit, at least one.
+        preprocess: How inputs and targets are scaled.
+
+    Raises:
+        ConfigError: If targets have no logarithm and `preprocess.target` asks for it.
+    """
+    kind = preprocess.target
+    if rows.autoencoder:
+        inputs, row = fit_scaling(rows.inputs, train, preprocess), rows.inputs.shape[1:]
+        shift, scale = (np.broadcast_to(each, row).ravel() for each in (inputs.shift, inputs.scale))
+        return TargetScaling(shift, scale)
+    if kind is TargetScale.NONE:
+        width = rows.targets.shape[1:]
+        return TargetScaling(np.zeros(width, np.float32), np.ones(width, np.float32), kind)
+    lowest = rows.targets.min()
+    if (kind is TargetScale.LOG and lowest <= 0) or (kind is TargetScale.LOG1P and lowest < 0):
+        rule = "> 0" if kind is TargetScale.LOG else ">= 0"
+        raise ConfigError(
+            f"preprocess.target={kind} needs targets {rule}, got {lowest:g}: use preprocess.target=standard"
+        )
+    values = transformed(rows.targets, kind)
+    return TargetScaling(*_stored(rows.targets, *_standard(values, train, axes=(0,))), kind)
+
+
+def transformed(targets: np.ndarray, kind: TargetScale) -> np.ndarray:
+    """Return targets (n, T), or their logarithms in the same type, before they are shifted and scaled."""
+    if kind not in (TargetScale.LOG, TargetScale.LOG1P):
+        return targets
+    with np.errstate(divide="ignore", invalid="ignore"):  # test rows may lie outside
+        logarithms: np.ndarray = (np.log if kind is TargetScale.LOG else np.log1p)(targets.astype(np.float64))
+    return logarithms.astype(np.result_type(targets, np.float32))
 
 
 def _standard(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -79,6 +131,11 @@ def _standard(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> t
 def _unit(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     low, high = (np.asarray(extreme(values[train], axis=axes), np.float64) for extreme in (np.min, np.max))
     return low, _factor(high - low, values, train, axes)
+
+
+def _robust(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    low, median, high = np.percentile(values[train].astype(np.float64), (25, 50, 75), axis=axes)
+    return np.asarray(median), _factor(np.asarray(high - low), values, train, axes)
 
 
 def _factor(width: np.ndarray, values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

@@ -7,11 +7,11 @@ Which rows are sealed: for MNIST and Fashion-MNIST, the official test rows. For 
 `train_test_split(arange(N), test_size=max(1, round(share * N)), stratify=classes, random_state=TEST_STATE)` holds out,
 stratified unless the task is a regression or an autoencoder of the user's data; they never depend on a sweep's seed.
 For a shipped data set they are the same whatever the configuration says, including `data.task=autoencoder`; the
-packaged MNIST images are a data set of their own. For a user's own file, `data.target`, `data.task` and `data.test`
-change the rows; `data.drop`, `data.inputs` and all other options do not.
+packaged MNIST images are a data set of their own. For a user's own file, `data.target`, `data.task`,
+`data.missing_target` and `data.test` change the rows; `data.drop`, `data.inputs` and all other options do not.
 
 What identifies a test set when openings are counted, `SealedTest.digest`: for a shipped data set the content of the
-sealed rows; for a user's own file the content of the whole file (`csv_digest`, `npz_digest`), so that whatever is
+sealed rows; for a user's own file the content of the whole file (`table_digest`, `npz_digest`), so that whatever is
 sealed in one file is opened once, whatever is predicted, dropped or set aside. A copy of the file has the same content.
 A file with one more row, one changed cell or a renamed column has another content and a seal of its own; rows that an
 opening has shown are recognized in it, see `row_fingerprints`.

@@ -4,13 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.config.data import TaskChoice
+from hpsearch.config.data import OwnData, TaskChoice
 from hpsearch.data.dataset import as_floats
 from hpsearch.errors import DataError
 from hpsearch.records import Task
-
-MAX_CLASSES = 20
-"""Whole numbers with more distinct values than this are a regression unless `data.task` says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,19 +20,19 @@ class Targets:
     class_names: tuple[str, ...]
 
 
-def encode_targets(values: np.ndarray, choice: TaskChoice, label: str) -> Targets:
+def encode_targets(values: np.ndarray, data: OwnData, label: str) -> Targets:
     """Encode labels as class numbers in sorted order, or convert numbers by `as_floats`.
 
     Args:
         values: Shape (N,) or (N, T) labels or finite numbers.
-        choice: Whether they are classes or numbers; `auto` decides by their values.
+        data: Whether they are classes or numbers; `data.task=auto` decides by their values.
         label: Name of the values in messages.
 
     Raises:
         DataError: If the values do not fit the task, or hold only one class or one number.
     """
     columns = values.reshape(len(values), -1)
-    if not _are_classes(columns, choice):
+    if not _are_classes(columns, data):
         if columns.dtype.kind in "US":
             raise DataError(f"{label} holds text such as {str(columns[0, 0])!r}: data.task=regression needs numbers")
         return Targets(Task.REGRESSION, _numbers(columns, label), 0, ())
@@ -59,13 +56,13 @@ def _numbers(columns: np.ndarray, label: str) -> np.ndarray:
     return as_floats(columns, label)
 
 
-def _are_classes(columns: np.ndarray, choice: TaskChoice) -> bool:
-    if choice is not TaskChoice.AUTO:
-        return choice is TaskChoice.CLASSIFICATION
+def _are_classes(columns: np.ndarray, data: OwnData) -> bool:
+    if data.task is not TaskChoice.AUTO:
+        return data.task is TaskChoice.CLASSIFICATION
     if columns.dtype.kind in "USb":
         return True
     whole = columns.shape[1] == 1 and bool((columns == np.round(columns)).all())
-    return whole and len(np.unique(columns)) <= MAX_CLASSES
+    return whole and len(np.unique(columns)) <= data.max_classes
 
 
 def _name(value: np.generic) -> str:

@@ -16,7 +16,6 @@ from torch import nn
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.training import CustomLoss, Loss
-from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import DeviceData, fit_data
 from hpsearch.engine.initial_network import initial_network, own_generator
 from hpsearch.engine.precision import arithmetic, in_precision
@@ -52,7 +51,7 @@ def try_step(fit: Fit, data: DeviceData) -> None:
             each row with its own target.
     """
     config = fit.config
-    seen = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
+    seen = fit_data(fit, data)
     with arithmetic(config.training.precision, data.device), own_generator(fit.seeds.dropout, data.device):
         network = initial_network(fit, data, seen.outputs).to(data.device, data.dtype)
         seed_dropout(network, fit.seeds.dropout)
@@ -140,7 +139,7 @@ def kept_besides(fit: Fit, data: DeviceData) -> str:
         The names, separated by commas; empty if nothing changes.
     """
     config = fit.config
-    seen = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
+    seen = fit_data(fit, data)
     rows = torch.as_tensor(_rows(fit, seen.outputs), device=data.device)
     inputs, targets = seen.batch(rows), seen.targets[rows]
     with own_generator(fit.seeds.dropout, data.device), torch.no_grad():

@@ -3,23 +3,43 @@
 N rows of the data set, B rows of a minibatch, C outputs, T targets.
 """
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
 import torch
 
 from hpsearch.config import Config
+from hpsearch.config.preprocess import TargetScale
 from hpsearch.data.dataset import Rows
-from hpsearch.data.scaling import Scaling
+from hpsearch.data.preprocessing import Preprocessing, fit_preprocessing, is_encoded
+from hpsearch.data.scaling import transformed
 from hpsearch.errors import HpsearchError
 from hpsearch.nn.losses import output_count, prepare_targets
-from hpsearch.nn.output_layer import target_scaling
-from hpsearch.records import Task
+from hpsearch.records import Fit, Task
 
 
 class OutOfSpaceError(HpsearchError):
     """The data set does not fit in the memory of its device."""
+
+
+KEPT_BYTES = 2**30
+"""Encoded tables of fits that are kept on a device, besides the last one: a table that is trained on again is not
+encoded again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preprocessed:
+    """The rows of a data set as one fit sees them, not yet scaled.
+
+    Attributes:
+        preprocessing: What is done to the rows, fitted to the training rows.
+        inputs: Shape (N, *shape), uint8 or floating point; shared by all fits that do the same.
+    """
+
+    preprocessing: Preprocessing
+    inputs: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +48,8 @@ class DeviceData:
 
     Attributes:
         rows: The data set on the host.
-        inputs: Shape (N, *shape), uint8 or floating point of at least type `dtype`.
+        inputs: Shape (N, *shape), uint8 or floating point of at least type `dtype`; cells of a table are encoded for
+            each fit.
         targets: Shape (N,) int64, or (N, T) floating point of at least type `dtype`.
         dtype: Float type of networks and minibatches.
     """
@@ -37,16 +58,50 @@ class DeviceData:
     inputs: torch.Tensor
     targets: torch.Tensor
     dtype: torch.dtype
+    _encoded: OrderedDict[tuple[object, ...], Preprocessed] = field(default_factory=OrderedDict)
 
     @property
     def device(self) -> torch.device:
         """Device of the tensors."""
         return self.inputs.device
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one row."""
-        return tuple(self.inputs.shape[1:])
+    def preprocessed(self, fit: Fit) -> Preprocessed:
+        """Return the rows as a fit sees them.
+
+        Raises:
+            ConfigError: If preprocessing refuses missing numbers, or does not suit the targets.
+        """
+        train, preprocess = fit.fold.train, fit.config.preprocess_for_loss
+        if not is_encoded(self.rows, preprocess):
+            return Preprocessed(fit_preprocessing(self.rows, train, preprocess)[0], self.inputs)
+        key = (train.tobytes(), repr(preprocess))
+        if key not in self._encoded:
+            preprocessing, features = fit_preprocessing(self.rows, train, preprocess)
+            inputs = _place(torch.from_numpy(features), self.device, self.dtype)
+            while self._encoded and sum(each.inputs.nbytes for each in self._encoded.values()) > KEPT_BYTES:
+                self._encoded.popitem(last=False)
+            self._encoded[key] = Preprocessed(preprocessing, inputs)
+        self._encoded.move_to_end(key)
+        return self._encoded[key]
+
+    def apply(self, preprocessing: Preprocessing) -> Preprocessed:
+        """Return the rows as a preprocessing that was fitted to other rows leaves them."""
+        if preprocessing.encoder is None:
+            return Preprocessed(preprocessing, self.inputs)
+        features = torch.from_numpy(preprocessing.encode(self.rows.inputs))
+        return Preprocessed(preprocessing, _place(features, self.device, self.dtype))
+
+    def transformed(self, kind: TargetScale) -> torch.Tensor:
+        """Return the targets (N, T) before they are shifted and scaled."""
+        if kind in (TargetScale.STANDARD, TargetScale.NONE):
+            return self.targets
+        return _place(torch.from_numpy(transformed(self.rows.targets, kind)), self.device, self.dtype)
+
+    def input_shape(self, fit: Fit) -> tuple[int, ...]:
+        """Return the shape of one row as a network sees it."""
+        return tuple(
+            (self.preprocessed(fit) if is_encoded(self.rows, fit.config.preprocess) else self).inputs.shape[1:]
+        )
 
     def constant(self, value: np.ndarray) -> torch.Tensor:
         """Copy a shift or factor to the device, in the type in which rows of its type are scaled."""
@@ -99,26 +154,29 @@ def to_device(rows: Rows, device: str | torch.device = "cpu", *, dtype: torch.dt
     return DeviceData(rows, _place(inputs, device, dtype), _place(targets, device, dtype), dtype)
 
 
-def fit_data(config: Config, data: DeviceData, scaling: Scaling) -> FitData:
+def fit_data(fit: Fit, data: DeviceData) -> FitData:
     """Return the view of one fit on shared data.
 
-    Args:
-        config: The configuration of the fit.
-        data: The shared data.
-        scaling: Scaling fitted to the training rows of the fit.
+    Raises:
+        ConfigError: If loss, targets and preprocessing do not fit together.
+    """
+    return see(fit.config, data, data.preprocessed(fit))
+
+
+def see(config: Config, data: DeviceData, preprocessed: Preprocessed) -> FitData:
+    """Return preprocessed rows as a network of this configuration sees them.
 
     Raises:
         ConfigError: If the loss does not fit the targets.
     """
-    rows = data.rows
-    classes = rows.task is not Task.REGRESSION
-    targets, scaling = data.targets, target_scaling(config.loss, scaling)
-    if not classes:
-        targets = (targets - data.constant(scaling.target_shift)) * data.constant(scaling.target_scale)
+    rows, scaling, target = data.rows, preprocessed.preprocessing.scaling, preprocessed.preprocessing.target
+    targets = data.targets
+    if target is not None:
+        targets = (data.transformed(target.kind) - data.constant(target.shift)) * data.constant(target.scale)
     return FitData(
-        inputs=data.inputs,
+        inputs=preprocessed.inputs,
         targets=prepare_targets(config.loss, rows.task, targets, rows.classes, data.dtype),
-        labels=data.targets if classes else None,
+        labels=data.targets if target is None else None,
         shift=data.constant(scaling.shift),
         scale=data.constant(scaling.scale),
         outputs=outputs_of(config, data),

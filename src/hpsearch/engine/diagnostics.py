@@ -20,7 +20,6 @@ from torch.nn.utils import parametrize
 
 from hpsearch.config.training import CustomLoss
 from hpsearch.data.dataset import Rows
-from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import DeviceData, FitData, fit_data, outputs_of
 from hpsearch.engine.fleet.layers import StackedNetwork, activation_parameters
 from hpsearch.engine.fleet.stacked_losses import stacked_loss
@@ -153,7 +152,7 @@ class Probe:
             data: The development set.
             see: Returns the data scaled for a fit.
         """
-        template = build_network(fit.config, data.input_shape, outputs_of(fit.config, data))
+        template = build_network(fit.config, data.input_shape(fit), outputs_of(fit.config, data))
         template.to(data.device, data.dtype)
         kind = _OurNetworks if isinstance(template, Network) else _UsersModule
         self._networks: _OurNetworks | _UsersModule = kind(template, fit, data.device)  # type: ignore[arg-type]  # as its kind says
@@ -238,7 +237,7 @@ def _at(places: list[int], state: Tensors) -> Tensors:
 
 def _batch_key(fit: Fit) -> tuple[object, ...]:
     """Return a key that is equal for fits with the same probe rows; folds are drawn once per worker."""
-    return id(fit.fold), fit.seeds.order, fit.config.data.normalize
+    return id(fit.fold), fit.seeds.order, repr(fit.config.preprocess)
 
 
 def _without_dropout(_: nn.Module, features: torch.Tensor) -> torch.Tensor:
@@ -476,7 +475,7 @@ class DiagnosticsRecorder:
 
 def missing_signals(fit: Fit, data: DeviceData) -> str:
     """Say which diagnostics a fit of the user's code will lack, and why, in one line; empty if it has all."""
-    seen = fit_data(fit.config, data, fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize))
+    seen = fit_data(fit, data)
     network = initial_network(fit, data, seen.outputs).to(data.device, data.dtype)
     probe = Probe(fit, data, lambda _: seen)
     probe.measure([fit], copied_state(network), None)

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from hpsearch.config.model import LsuvInit
-from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import DeviceData, fit_data
 from hpsearch.nn.initializers import scale_outputs
 from hpsearch.nn.models import Network, build_network
@@ -27,11 +26,10 @@ def initial_network(fit: Fit, data: DeviceData, outputs: int) -> nn.Module:
         ConfigError: If the model does not fit the inputs, or the user's module cannot be used.
     """
     init = fit.config.init
-    network = build_network(fit.config, data.input_shape, outputs, seed=fit.seeds.init)
+    network = build_network(fit.config, data.input_shape(fit), outputs, seed=fit.seeds.init)
     if isinstance(init, LsuvInit) and isinstance(network, Network):
         rows = fit.fold.train[epoch_order(fit.seeds.order, 0, len(fit.fold.train))[: init.rows]]
-        seen = fit_data(fit.config, data, fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize))
-        inputs = seen.batch(torch.tensor(rows, device=data.device))
+        inputs = fit_data(fit, data).batch(torch.tensor(rows, device=data.device))
         scale_outputs(network, inputs.to("cpu", torch.float32), init.gain)
     return network
 
@@ -42,7 +40,7 @@ def same_start(fit: Fit) -> str:
     key = repr((fit.seeds.init, config.init, config.model))
     if not isinstance(config.init, LsuvInit):
         return key
-    return key + repr((fit.seeds.order, config.activation, config.data.normalize, fit.fold.train.tolist()))
+    return key + repr((fit.seeds.order, config.activation, config.preprocess, fit.fold.train.tolist()))
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from torch import nn
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.model import BatchNorm
-from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.data.preprocessing import Preprocessing
 from hpsearch.engine import checkpoint as checkpoints
 from hpsearch.engine.checkpoint import History
-from hpsearch.engine.device_data import DeviceData, FitData, fit_data
+from hpsearch.engine.device_data import DeviceData, FitData, fit_data, see
 from hpsearch.engine.diagnostics import DiagnosticsRecorder, copied_state
 from hpsearch.engine.initial_network import initial_network, own_generator
 from hpsearch.engine.minibatches import batch_sizes, probe_rows
@@ -70,7 +70,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
     started = time.perf_counter()
     config, training = fit.config, fit.config.training
     check_fit(fit, data, refit=refit)
-    view = fit_data(config, data, fit_scaling(data.rows, fit.fold.train, config.data.normalize))
+    view = fit_data(fit, data)
     of_classes = class_weights(config.loss, data.rows, fit.fold.train)
     weights_c = None if of_classes is None else torch.tensor(of_classes, dtype=data.dtype, device=data.device)
     row_losses = loss_function(config.loss, weights=weights_c)
@@ -169,20 +169,20 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
     )
 
 
-def predict(config: Config, state: dict[str, np.ndarray], data: DeviceData, scaling: Scaling) -> np.ndarray:
+def predict(config: Config, state: dict[str, np.ndarray], data: DeviceData, preprocessing: Preprocessing) -> np.ndarray:
     """Predict all rows of `data` with a trained network in evaluation mode.
 
     Args:
         config: The configuration it was trained with.
         state: Weights by name, as in `FitResult.state`.
         data: Rows of the same kind as the training rows, such as the opened test set.
-        scaling: Scaling fitted to its training rows.
+        preprocessing: Fitted to its training rows.
 
     Returns:
         Shape (N, C) outputs.
     """
-    view = fit_data(config, data, scaling)
-    network = build_network(config, data.input_shape, view.outputs).to(data.device, data.dtype)
+    view = see(config, data, data.apply(preprocessing))
+    network = build_network(config, tuple(view.inputs.shape[1:]), view.outputs).to(data.device, data.dtype)
     network.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
     precision = config.training.precision
     network.forward = in_precision(network.forward, precision, data.device)
@@ -267,13 +267,14 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
 
 def _require_probabilities(fit: Fit, data: DeviceData) -> None:
     """Refuse training targets outside [0, 1]; other rows may lie outside, since they did not set the scaling."""
-    scaling = fit_scaling(data.rows, fit.fold.train, fit.config.data.normalize)
-    targets = (data.rows.targets[fit.fold.train] - scaling.target_shift) * scaling.target_scale
+    scaling = data.preprocessed(fit).preprocessing.target
+    assert scaling is not None
+    targets = scaling.scaled(data.rows.targets[fit.fold.train])
     low, high = targets.min(), targets.max()
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise ConfigError(
             f"loss=bce must be given targets within [0, 1], got {low:.4g} to {high:.4g} after scaling: for an "
-            "autoencoder use data.normalize=unit; loss=mse takes any numbers"
+            "autoencoder use preprocess=minmax; loss=mse takes any numbers"
         )
 
 

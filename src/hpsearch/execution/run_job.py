@@ -14,7 +14,6 @@ from hpsearch.config.data import Data
 from hpsearch.config.execution import Device
 from hpsearch.config.training import CustomOptimizer
 from hpsearch.data.dataset import Development
-from hpsearch.data.scaling import fit_scaling
 from hpsearch.data.seal import load_development
 from hpsearch.data.splits import folds, refit_fold
 from hpsearch.engine.custom_code_checks import PASSES, kept_besides, owner, try_step
@@ -235,7 +234,7 @@ def _try_own_code(state: WorkerState, fit: Fit) -> str:
         ConfigError: If a step fails; the message names it.
     """
     config, data = fit.config, state.data
-    who, scaling = owner(config), fit_scaling(data.rows, fit.fold.train, config.data.normalize)
+    who = owner(config)
     try_step(fit, data)
     with trying(who, "a training of one step"):
         result = train(fit, data, keep_state=True)
@@ -244,8 +243,10 @@ def _try_own_code(state: WorkerState, fit: Fit) -> str:
         with trying(who, f"scoring, on the CPU in {result.val_outputs.dtype}"):
             score_trial(config, state.development, [fit], [result], retrained=True)
     with trying(who, "a network of its stored weights"):
-        network = deploy(config, result.state, data.input_shape, result.val_outputs.shape[-1], scaling)
-        network(torch.tensor(data.rows.inputs[fit.fold.train], dtype=torch.float32))
+        seen = data.preprocessed(fit)
+        outputs, shape = result.val_outputs.shape[-1], data.input_shape(fit)
+        network = deploy(config, result.state, shape, outputs, seen.preprocessing)
+        network(seen.inputs[torch.as_tensor(fit.fold.train)].to(torch.float32).cpu())
     missing = missing_signals(fit, data)
     return f"in {config.own_code[0].import_path}, {missing}" if missing else ""
 

@@ -13,15 +13,14 @@ from safetensors.numpy import load, save
 
 from hpsearch.config import Config
 from hpsearch.data.dataset import Development, Rows
-from hpsearch.data.scaling import Scaling
+from hpsearch.data.scaling import TargetScaling
 from hpsearch.data.seal import Claim, SealedTest
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.precision import one_thread
 from hpsearch.engine.reference import predict
 from hpsearch.errors import BrokenFileError
-from hpsearch.final.model import Models, refit_scaling
+from hpsearch.final.model import Models, refit_preprocessing
 from hpsearch.metrics import ACCURACY, LOSS, Metric
-from hpsearch.records import Task
 from hpsearch.scoring.evaluate import computed, own_units, says_loss, score_outputs
 from hpsearch.statistics.intervals import bootstrap_interval, wilson
 from hpsearch.tracking.claim_ledger import Opening
@@ -74,20 +73,20 @@ def evaluate(models: Models, development: Development, sealed: SealedTest, right
     """
     rows = sealed.open(right)
     with one_thread():
-        config, scaling = models.shipped.config, refit_scaling(models.shipped, development)
+        config, preprocessing = models.shipped.config, refit_preprocessing(models.shipped, development)
         data = to_device(rows)
-        outputs = [predict(config, model.weights, data, scaling) for model in (models.shipped, *models.retrained)]
-    return score_models(config, rows, outputs, scaling)
+        outputs = [predict(config, model.weights, data, preprocessing) for model in (models.shipped, *models.retrained)]
+    return score_models(config, rows, outputs, preprocessing.target)
 
 
-def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scaling: Scaling) -> Evaluated:
+def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scaling: TargetScaling | None) -> Evaluated:
     """Score M networks by their outputs; see `evaluate`.
 
     Args:
         config: The shipped network's configuration.
         rows: The n test rows.
         outputs: Outputs (n, C) of each network, the shipped one first.
-        scaling: Scaling fitted to their training rows.
+        scaling: Scaling of the targets, fitted to their training rows; None for classes.
     """
     scores = score_test(config, rows, outputs[0], scaling)
     scored = [score_outputs(config, rows, np.arange(rows.n), each[None], scaling) for each in outputs]
@@ -96,7 +95,7 @@ def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scal
     return Evaluated(scores, retrained, correct)
 
 
-def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling) -> dict[str, TestScore]:
+def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: TargetScaling | None) -> dict[str, TestScore]:
     """Return every metric of the outputs (n, C) for the n test rows, by name.
 
     A share of rows has the Wilson interval, all others that of the percentile bootstrap: see `intervals`. `loss` is
@@ -108,7 +107,7 @@ def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: Scaling
         del means[LOSS.name]
     measures = computed(config, rows)
     scores = {name: _score_rows(measures[name], values) for name, values in means.items()}
-    predictions = own_units(config, outputs, scaling) if rows.task is Task.REGRESSION else outputs
+    predictions = outputs if scaling is None else own_units(config, outputs, scaling)
     for metric in measures.values():
         if metric.pooling:
             low, high = bootstrap_interval(metric.pooling.of_rows(predictions, rows.targets), rows.n)

@@ -77,9 +77,9 @@ def prepare_final(chosen: Chosen) -> Final:
         ConfigError: If the data or the code have changed.
     """
     named, config = chosen.named, chosen.config
-    source = find_source(config.data)
-    development = load_development(config.data, source=source)
-    sealed = seal(config.data, source=source, development=development)
+    source = find_source(config.data_for_loss)
+    development = load_development(source.data, source=source)
+    sealed = seal(source.data, source=source, development=development)
     if sealed is None:
         raise ConfigError(f"{development.name} has no test set: all its rows are searched on")
     if data_digest(development, sealed) != named.specification.fingerprinted.data:

@@ -1,16 +1,20 @@
 """A refitted network on disk, and as a module that can be served."""
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import load, save
 
 from hpsearch.config import Config
-from hpsearch.data.dataset import Development
-from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.config.data import TableData
+from hpsearch.data.dataset import ColumnKind, Development
+from hpsearch.data.preprocessing import Preprocessing, fit_preprocessing
 from hpsearch.data.splits import refit_fold
+from hpsearch.data.table import MISSING
 from hpsearch.errors import BrokenFileError, HpsearchError
 from hpsearch.jobs import RefitJob
 from hpsearch.nn.export import Deployed, deploy
@@ -18,6 +22,9 @@ from hpsearch.nn.output_layer import output_count
 from hpsearch.records import FitResult
 from hpsearch.secrets import mask_secrets
 from hpsearch.store.atomic_files import dump_checked_json, read_bytes, read_sealed, write_atomic
+
+if TYPE_CHECKING:
+    from hpsearch.tracking.served_table import ServedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +117,47 @@ def load_model(folder: Path, config: Config) -> Model | None:
     return Model(folder, config, load(data), digest, body["stop_after"])
 
 
-def deployed(model: Model, development: Development) -> Deployed:
-    """Return the refitted network as a module that takes raw inputs."""
+def deployed(model: Model, development: Development, preprocessing: Preprocessing) -> Deployed:
+    """Return the refitted network as a module that takes raw inputs, or the encoded ones of a table."""
     width = 0 if development.classes else development.targets.shape[1]
     outputs = output_count(model.config.loss, development.task, development.classes, width)
-    shape = development.inputs.shape[1:]
-    return deploy(model.config, model.weights, shape, outputs, refit_scaling(model, development))
+    shape = preprocessing.encode(development.inputs[:1]).shape[1:]
+    return deploy(model.config, model.weights, shape, outputs, preprocessing)
 
 
-def refit_scaling(model: Model, development: Development) -> Scaling:
-    """Return the scaling fitted to the rows that the network was refitted on."""
+def served_table(model: Model, development: Development, data: TableData) -> "ServedTable":
+    """Return the refitted network with the preprocessing of its table, see `ServedTable`."""
+    import torch  # noqa: PLC0415 - only here
+
+    from hpsearch.tracking.served_table import ServedTable  # noqa: PLC0415 - loads MLflow
+
+    preprocessing = refit_preprocessing(model, development)
+    encoder = preprocessing.encoder
+    assert encoder is not None, development.name
+    columns, network = encoder.columns, deployed(model, development, preprocessing)
+    example = torch.from_numpy(preprocessing.encode(development.inputs[:2]))
+    program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("rows")},))
+    exported = io.BytesIO()
+    torch.export.save(program, exported)
+    loss, classes = model.config.loss.kind, development.classes > 0
+    names = development.class_names if classes else (str(data.target),)
+    words = MISSING if data.missing is None else data.missing
+    return ServedTable(
+        kinds={column.name: column.kind.value for column in columns},
+        formats={column.name: column.format for column in columns if column.format},
+        categories={column.name: column.categories for column in columns if column.kind is ColumnKind.CATEGORY},
+        missing=[word.strip().casefold() for word in words],
+        transformer=encoder.transformer,
+        dtype=encoder.dtype.name,
+        network=exported.getvalue(),
+        outputs=[*names, f"standard deviation of {names[0]}"] if loss == "gaussian_nll" else names,
+        classes=classes,
+        probabilities={"cross_entropy": "softmax", "focal": "softmax", "bce": "sigmoid"}.get(loss) if classes else None,
+    )
+
+
+def refit_preprocessing(model: Model, development: Development) -> Preprocessing:
+    """Return the preprocessing fitted to the rows that the network was refitted on."""
     config = model.config
     train = refit_fold(development, seed=config.seed, limit=config.data.limit).train
-    return fit_scaling(development, train, config.data.normalize)
+    return fit_preprocessing(development, train, config.preprocess_for_loss, always_encode=True)[0]

@@ -1,14 +1,10 @@
 """Number and meaning of a network's outputs; free of torch, so that the driver can check configurations without it."""
 
-from dataclasses import replace
 from enum import Enum, auto
-
-import numpy as np
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import TaskChoice
 from hpsearch.config.training import Loss
-from hpsearch.data.scaling import Scaling
 from hpsearch.records import Task
 
 ALL = frozenset(Task)
@@ -92,11 +88,3 @@ def predicts(config: Config) -> Predicts:
         return Predicts.SIGMOID
     meanings = {"poisson_nll": Predicts.EXPONENTIAL, "gaussian_nll": Predicts.MEAN_AND_LOG_VARIANCE}
     return meanings.get(config.loss.kind, Predicts.SCALED)
-
-
-def target_scaling(loss: Loss, scaling: Scaling) -> Scaling:
-    """Return the scaling with targets as the loss takes them: counts stay what they are."""
-    if loss.kind != "poisson_nll":
-        return scaling
-    shift, scale = np.zeros_like(scaling.target_shift), np.ones_like(scaling.target_scale)
-    return replace(scaling, target_shift=shift, target_scale=scale)

@@ -12,11 +12,11 @@ from hpsearch.config import Config
 from hpsearch.config.conversion import nearest
 from hpsearch.config.training import CustomLoss
 from hpsearch.data.dataset import Rows
-from hpsearch.data.scaling import Scaling
+from hpsearch.data.scaling import TargetScaling
 from hpsearch.errors import ConfigError
 from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_names
 from hpsearch.nn.losses import prepare_targets, row_losses
-from hpsearch.nn.output_layer import Predicts, predicts, target_scaling
+from hpsearch.nn.output_layer import Predicts, predicts
 from hpsearch.records import Task
 from hpsearch.scoring.own_metric import metric_of
 
@@ -37,7 +37,7 @@ class Scored:
 
 
 def score_outputs(
-    config: Config, data: Rows, index: np.ndarray, outputs: np.ndarray, scaling: Scaling | None
+    config: Config, data: Rows, index: np.ndarray, outputs: np.ndarray, scaling: TargetScaling | None
 ) -> Scored:
     """All metrics of network outputs.
 
@@ -49,14 +49,11 @@ def score_outputs(
         data: The data set.
         index: Shape (n,), indices of the rows.
         outputs: Shape (E, n, C), network outputs.
-        scaling: Scaling of the fit, its target part (T,), or (n, T) for one scaling per row; unused for classes.
+        scaling: Scaling of the targets, (T,), or (n, T) for one scaling per row; None for classes.
     """
     targets = data.targets[index]
-    if data.task is Task.REGRESSION:
-        assert scaling is not None
-        scaled = target_scaling(config.loss, scaling)
-        shift, scale = scaled.target_shift.astype(np.float64), scaled.target_scale.astype(np.float64)
-        losses = _loss_rows(config, data, outputs, (targets - shift) * scale)
+    if scaling is not None:
+        losses = _loss_rows(config, data, outputs, scaling.scaled(targets.astype(np.float64)))
         outputs = own_units(config, outputs, scaling)
     else:
         losses = _loss_rows(config, data, outputs, targets)
@@ -134,10 +131,8 @@ def search_metric(config: Config, data: Rows) -> Metric:
     return metric
 
 
-def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarray:
+def own_units(config: Config, outputs: np.ndarray, scaling: TargetScaling) -> np.ndarray:
     """Predictions (..., n, T) float64 in the units of the targets, from network outputs (..., n, C)."""
-    scaling = target_scaling(config.loss, scaling)
-    shift, scale = scaling.target_shift.astype(np.float64), scaling.target_scale.astype(np.float64)
     scaled = outputs.astype(np.float64)
     match predicts(config):
         case Predicts.SIGMOID:
@@ -146,8 +141,7 @@ def own_units(config: Config, outputs: np.ndarray, scaling: Scaling) -> np.ndarr
             scaled = np.exp(scaled)
         case Predicts.MEAN_AND_LOG_VARIANCE:
             scaled = scaled[..., : scaled.shape[-1] // 2]
-    predictions: np.ndarray = scaled / scale + shift
-    return predictions
+    return scaling.restored(scaled)
 
 
 def _loss_rows(config: Config, data: Rows, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ E epochs, n rows, C outputs, F fits, J folds, R replicates.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,13 +13,12 @@ import numpy as np
 from hpsearch import metrics
 from hpsearch.config import Config
 from hpsearch.data.dataset import Development
-from hpsearch.data.scaling import Scaling, fit_scaling
+from hpsearch.data.scaling import TargetScaling, fit_target_scaling
 from hpsearch.engine.minibatches import probe_rows
 from hpsearch.errors import ConfigError
 from hpsearch.metrics import LOSS, ROUNDING, Metric, predicted
 from hpsearch.nn.baselines import constant_loss, stall_threshold
 from hpsearch.nn.losses import class_weights
-from hpsearch.nn.output_layer import target_scaling
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
 from hpsearch.scoring.calibration import calibrated
 from hpsearch.scoring.evaluate import Scored, computed, own_units, score_outputs, search_metric
@@ -201,23 +200,22 @@ def _parts_of_replicates(
     return parts
 
 
-def _scaling(config: Config, development: Development, fit: Fit) -> Scaling | None:
-    """The scaling of a fit, for regression only: for images it would take longer than all metrics."""
+def _scaling(config: Config, development: Development, fit: Fit) -> TargetScaling | None:
+    """The scaling of the targets of a fit; None for classes."""
     if development.task is not Task.REGRESSION:
         return None
-    return fit_scaling(development, fit.fold.train, config.data.normalize)
+    return fit_target_scaling(development, fit.fold.train, config.preprocess_for_loss)
 
 
-def _scaling_of_rows(scalings: Sequence[Scaling | None], sizes: Sequence[int]) -> Scaling | None:
+def _scaling_of_rows(scalings: Sequence[TargetScaling | None], sizes: Sequence[int]) -> TargetScaling | None:
     """One scaling per row, for the rows of several fits."""
     given = [scaling for scaling in scalings if scaling is not None]
     if not given:
         return None
     shift, scale = (
-        np.repeat([getattr(scaling, name) for scaling in given], sizes, axis=0)
-        for name in ("target_shift", "target_scale")
+        np.repeat([getattr(scaling, name) for scaling in given], sizes, axis=0) for name in ("shift", "scale")
     )
-    return replace(given[0], target_shift=shift, target_scale=scale)
+    return TargetScaling(shift, scale, given[0].kind)
 
 
 def _held(result: FitResult, epochs: int) -> np.ndarray:
@@ -408,8 +406,7 @@ def _constant_loss(config: Config, development: Development, fits: Sequence[Fit]
     for fit in fits:
         targets, scaling = development.targets[probe_rows(fit)], _scaling(config, development, fit)
         if scaling is not None:
-            scaling = target_scaling(config.loss, scaling)
-            targets = (targets - scaling.target_shift.astype(np.float64)) * scaling.target_scale
+            targets = scaling.scaled(targets.astype(np.float64))
         weights = class_weights(config.loss, development, fit.fold.train)
         losses.append(constant_loss(config.loss, development.task, development.classes, targets, weights))
     defined = [loss for loss in losses if loss is not None]

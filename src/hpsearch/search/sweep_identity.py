@@ -10,8 +10,8 @@ from hpsearch import __version__
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.after_search import Final, Report
 from hpsearch.config.conversion import nearest
-from hpsearch.data.dataset import Development, tell_columns
-from hpsearch.data.scaling import fit_scaling
+from hpsearch.data.dataset import Development, take, tell_columns
+from hpsearch.data.preprocessing import fit_preprocessing
 from hpsearch.data.seal import SealedTest
 from hpsearch.engine import RULE
 from hpsearch.errors import NotFoundError, RefusedError
@@ -233,6 +233,7 @@ def name_of(
     if development.name == "mnist-packaged":
         default = f"{default}-packaged"
     fingerprinted = plan.fingerprinted()
+    shape, second_moment = _input_facts(config, development)
     specification = Specification(
         name=config.name or default,
         named=config.name is not None,
@@ -244,7 +245,7 @@ def name_of(
             development_rows=development.n,
             targets=f"{development.classes} classes" if development.classes else "numbers",
             test=SealedRows(sealed.size, sealed.digest, sealed.duplicates) if sealed else None,
-            input_shape=development.inputs.shape[1:],
+            input_shape=shape,
             outputs=output_count(
                 config.loss,
                 development.task,
@@ -252,7 +253,7 @@ def name_of(
                 1 if development.classes else development.targets.shape[1],
                 data=development.name,
             ),
-            input_second_moment=_second_moment(config, development),
+            input_second_moment=second_moment,
             **tell_columns(development, config.data),
         ),
         engine=engine_text(config.engine),
@@ -270,9 +271,13 @@ def name_of(
     return named
 
 
-def _second_moment(config: Config, rows: Development) -> float:
-    """Mean square of the scaled inputs of the first rows, the starting point of signal propagation theory."""
-    first = np.arange(min(rows.n, SAMPLE_ROWS))
-    scaling = fit_scaling(rows, first, config.data.normalize)
-    inputs = (rows.inputs[first].astype(np.float64) - scaling.shift) * scaling.scale
-    return float(np.square(inputs).mean())
+def _input_facts(config: Config, rows: Development) -> tuple[tuple[int, ...], float]:
+    """The shape of one row as a network sees it, and the mean square of the first rows.
+
+    The mean square is the starting point of signal propagation theory. Fits whose training rows have other categories
+    see rows of another width.
+    """
+    sample = take(rows, np.arange(min(rows.n, SAMPLE_ROWS)))
+    preprocessing, features = fit_preprocessing(sample, np.arange(sample.n), config.preprocess)
+    inputs = (features.astype(np.float64) - preprocessing.scaling.shift) * preprocessing.scaling.scale
+    return inputs.shape[1:], float(np.square(inputs).mean())

@@ -55,9 +55,11 @@ def common_axes(names: Sequence[str]) -> list[str]:
 
 @functools.cache
 def _groups_sharing() -> dict[str, list[str]]:
-    """The groups that have a value of this name, once for each of their kinds that has it."""
+    """The groups that have a value of this name, once for each of their kinds that has it, where kinds differ."""
     groups: dict[str, list[str]] = {}
     for group in SEARCHABLE:
+        if len(set(KINDS[group].values())) == 1:
+            continue  # all its options have all keys
         for kind in KINDS[group].values():
             for name in (f.name for f in fields(kind) if f.init):
                 groups.setdefault(name, []).append(group)

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpsearch.config.data import serves_rows
 from hpsearch.final.claims import stated
 from hpsearch.final.refit import shrinkage
 from hpsearch.formatting import number_of, plural, show_interval, show_like, show_number, show_score, show_values
@@ -98,16 +100,25 @@ def show_model(terminal: Terminal, final: "Final", model: "Model", uri: str, add
         terminal.steps("Written", [weights])
         return
     terminal.steps("Written", [weights, ("MLflow", address)])
-    shape = ", ".join(map(str, (1, *final.development.inputs.shape[1:])))
     set_uri = f"mlflow.set_tracking_uri({relative(uri)!r})"
-    kind = "float64" if final.development.inputs.dtype == np.float64 else "float32"
-    dtype = ", dtype=torch.float64" if kind == "float64" else ""
-    code = (
-        "import mlflow, torch",
-        "# MLFLOW_TRACKING_URI holds the address, whose password is not printed" if MASK in uri else set_uri,
-        f"model = mlflow.pytorch.load_model({address!r})",
-        f"outputs = model(torch.zeros({shape}{dtype}))  # raw inputs as {kind}, any number of rows; {_outputs(final)}",
-    )
+    tracking = "# MLFLOW_TRACKING_URI holds the address, whose password is not printed" if MASK in uri else set_uri
+    if serves_rows(final.data):
+        code = [
+            "import mlflow, pandas",
+            tracking,
+            f"model = mlflow.pyfunc.load_model({address!r})",
+            f"predictions = model.predict(pandas.read_csv({Path(final.data.path).name!r}))  # rows as in your file",
+        ]
+    else:
+        shape = ", ".join(map(str, (1, *final.development.inputs.shape[1:])))
+        kind = "float64" if final.development.inputs.dtype == np.float64 else "float32"
+        dtype = ", dtype=torch.float64" if kind == "float64" else ""
+        code = [
+            "import mlflow, torch",
+            tracking,
+            f"model = mlflow.pytorch.load_model({address!r})",
+            f"outputs = model(torch.zeros({shape}{dtype}))  # raw inputs as {kind}, any number; {_outputs(final)}",
+        ]
     terminal.steps("Load it in Python", [("", line) for line in code])
 
 

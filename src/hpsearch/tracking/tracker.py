@@ -6,12 +6,14 @@ and timestamp.
 """
 
 import json
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -41,12 +43,19 @@ from hpsearch.tracking.run_format import (
 from hpsearch.tracking.sanitize import digest
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
+
+    from hpsearch.tracking.served_table import ServedTable
 
 VIEW = f"mlflow.sharedViewState.{TABLE_VIEW}"
 
 EXAMPLE_ROWS = 2
 """Rows of the example traced by the export; a single row would fix the batch size."""
+
+
+def _requirement(package: str) -> str:
+    return f"{package}=={version(package).partition('+')[0]}"
 
 
 class Tracker:
@@ -256,7 +265,6 @@ class Tracker:
         # Imported here because it takes two seconds and only a final needs it.
         import mlflow.pytorch  # noqa: PLC0415
         import torch  # noqa: PLC0415
-        from mlflow.entities import LoggedModelOutput  # noqa: PLC0415
         from mlflow.models import ModelSignature  # noqa: PLC0415
         from mlflow.types import Schema, TensorSpec  # noqa: PLC0415
 
@@ -264,18 +272,70 @@ class Tracker:
         with torch.no_grad():
             outputs = network(torch.from_numpy(example)).numpy()
         inputs, predictions = (Schema([TensorSpec(each.dtype, (-1, *each.shape[1:]))]) for each in (example, outputs))
+        save = partial(
+            mlflow.pytorch.save_model,
+            network,
+            serialization_format="pt2",
+            input_example=example,
+            signature=ModelSignature(inputs, predictions),
+            pip_requirements=[_requirement("torch"), "numpy"],
+        )
+        return self._log_saved(sweep, run_id, save)
+
+    def log_table_model(self, sweep: SweepRun, run_id: str, model: "ServedTable", rows: "pd.DataFrame") -> str:
+        """Store a network with the preprocessing of its table with a run, as a `pyfunc` model.
+
+        Args:
+            sweep: The sweep that the run belongs to.
+            run_id: The run.
+            model: Predicts rows of the table.
+            rows: Rows of the table, at least one.
+
+        Returns:
+            The model's address, `models:/<id>`.
+        """
+        import cloudpickle  # noqa: PLC0415
+        import mlflow.pyfunc  # noqa: PLC0415
+        import pandas as pd  # noqa: PLC0415
+        from mlflow.models import ModelSignature, infer_signature  # noqa: PLC0415
+        from mlflow.types import ColSpec, Schema  # noqa: PLC0415
+        from mlflow.types.schema import AnyType  # noqa: PLC0415
+
+        class Served(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]  # local: pickled by value
+            def __init__(self) -> None:
+                self.table = model
+
+            def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
+                return self.table.predict(model_input)
+
+        example = rows[:EXAMPLE_ROWS]
+        # any cell may be missing, MLflow takes no whole number for a double, and words may be numbers
+        anything: Any = AnyType()  # type: ignore[no-untyped-call]
+        inputs = Schema([ColSpec(anything, name, required=False) for name in model.kinds])
+        ours = [sys.modules[module] for module in sorted(model.modules)]
+        for module in ours:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            save = partial(
+                mlflow.pyfunc.save_model,
+                python_model=Served(),
+                input_example=example,
+                signature=ModelSignature(inputs, infer_signature(example, model.predict(example)).outputs),
+                pip_requirements=[_requirement(name) for name in ("torch", "scikit-learn", "pandas", "numpy")],
+            )
+            return self._log_saved(sweep, run_id, save)
+        finally:
+            for module in ours:
+                cloudpickle.unregister_pickle_by_value(module)
+
+    def _log_saved(self, sweep: SweepRun, run_id: str, save: Callable[..., None]) -> str:
+        from mlflow.entities import LoggedModelOutput  # noqa: PLC0415
+
         client = self._store.client
         model = client.create_logged_model(sweep.experiment_id, name="champion", source_run_id=run_id)
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "model")
-            mlflow.pytorch.save_model(
-                network,
-                path,
-                serialization_format="pt2",
-                input_example=example,
-                signature=ModelSignature(inputs, predictions),
-                pip_requirements=[f"torch=={version('torch').partition('+')[0]}", "numpy"],
-            )
+            save(path=path)
             client.log_model_artifacts(model.model_id, path)
         client.finalize_logged_model(model.model_id, "READY")
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])

@@ -68,7 +68,7 @@ def test_fleets_are_of_one_form_never_too_wide_and_lose_nobody(members, width, r
         replace(base, config=lines[line][place % len(lines[line])], fold=fold_of(index, size), replicate=place % 2)
         for line, place, index, size in members
     ]
-    fleets = group_into_fleets(fits, width, row_size)
+    fleets = group_into_fleets(fits, width, lambda _: (row_size,))
     assert Counter(place for fleet in fleets for place in fleet) == Counter(range(len(fits)))
     assert all(1 <= len(fleet) <= width for fleet in fleets)
     assert all(len({form(members[place][0], members[place][3]) for place in fleet}) == 1 for fleet in fleets)
@@ -80,7 +80,13 @@ def test_small_fits_of_one_form_fill_as_few_fleets_as_can_be(members, width, lin
     base = make_fit(lines[0][0])
     fits = [replace(base, config=lines[line][0], fold=fold_of(index, size)) for line, _, index, size in members]
     alike = Counter(form(line, size) for line, _, _, size in members)
-    assert len(group_into_fleets(fits, width, 1)) == sum(-(-count // width) for count in alike.values())
+    assert len(group_into_fleets(fits, width, lambda _: (1,))) == sum(-(-count // width) for count in alike.values())
+
+
+def test_fits_whose_preprocessing_gives_other_numbers_of_features_do_not_train_together(lines, make_fit):
+    fits = [make_fit(lines[0][0], fold=fold) for fold in range(6)]
+    fleets = group_into_fleets(fits, 6, lambda fit: (5 + fit.fold.index % 2,))
+    assert sorted(fleets) == [[0, 2, 4], [1, 3, 5]]
 
 
 @pytest.fixture(scope="module")

@@ -25,27 +25,35 @@ def assert_equals_reference(fits, rows):
 
 
 @pytest.mark.parametrize("images", [True, False], ids=["images", "features"])
-@pytest.mark.parametrize(("loss", "normalize"), [("mse", "unit"), ("mse", "standard"), ("bce", "unit")])
-def test_autoencoders_reconstruct_their_scaled_inputs(loss, normalize, images, make_config, make_rows, make_fit):
+@pytest.mark.parametrize(("loss", "preprocess"), [("mse", "minmax"), ("mse", "standard"), ("bce", "minmax")])
+def test_autoencoders_reconstruct_their_scaled_inputs(loss, preprocess, images, make_config, make_rows, make_fit):
     rows = make_rows(40, images=images, width=6)
     if not images:  # the extremes lie in every training part, so that no row leaves [0, 1]
         rows = replace(rows, inputs=np.tile(rows.inputs[:4], (10, 1)))
-    data = {"kind": "mnist" if images else "digits", "task": "autoencoder", "normalize": normalize}
-    config = make_config(data=data, loss=loss, training=TRAINING)
+    data = {"kind": "mnist" if images else "digits", "task": "autoencoder"}
+    config = make_config(data=data, preprocess=preprocess, loss=loss, training=TRAINING)
     fits = [make_fit(config, 40, fold=fold, seed=fold) for fold in range(3)]
     assert_equals_reference(fits, to_development(reconstructed(rows)))
 
 
 def test_an_autoencoder_with_bce_refuses_targets_outside_0_to_1(make_config, make_rows, make_fit):
-    data = {"kind": "mnist", "task": "autoencoder", "normalize": "standard"}
+    data = {"kind": "mnist", "task": "autoencoder"}
     rows = to_development(reconstructed(make_rows(40, images=True, width=6)))
     with pytest.raises(ConfigError, match=r"loss=bce must be given targets within \[0, 1\]"):
-        train_fleet([make_fit(make_config(data=data, loss="bce"), 40)], to_device(rows))
+        train_fleet([make_fit(make_config(data=data, preprocess="standard", loss="bce"), 40)], to_device(rows))
 
 
 def test_an_autoencoder_of_convolutions_equals_the_reference(make_config, make_rows, make_fit):
-    data = {"kind": "mnist", "task": "autoencoder", "normalize": "standard"}
-    config = make_config(data=data, loss="sse", model="cnn", norm="before", training=TRAINING, optimizer={"lr": 1e-4})
+    data = {"kind": "mnist", "task": "autoencoder"}
+    config = make_config(
+        data=data,
+        preprocess="standard",
+        loss="sse",
+        model="cnn",
+        norm="before",
+        training=TRAINING,
+        optimizer={"lr": 1e-4},
+    )
     fits = [make_fit(config, 40, fold=fold) for fold in range(2)]
     assert_equals_reference(fits, to_development(reconstructed(make_rows(40, images=True, width=6))))
 
@@ -112,8 +120,7 @@ def test_members_of_one_fold_may_scale_their_inputs_differently(task, make_confi
     rows = make_rows(40, task=task)
     fit = make_fit(make_config(), 40)
     fits = []
-    for normalize in ("standard", "none", "unit"):
-        data = {"kind": "breast_cancer", "normalize": normalize}
+    for preprocess in ("standard", "none", "minmax"):
         loss = "mse" if task == "regression" else "cross_entropy"
-        fits.append(replace(fit, config=make_config(data=data, loss=loss, training=TRAINING)))
+        fits.append(replace(fit, config=make_config(preprocess=preprocess, loss=loss, training=TRAINING)))
     assert_equals_reference(fits, rows)

@@ -41,18 +41,19 @@ def member_bytes(fit: Fit, data: DeviceData) -> int:
     """Return an upper estimate of the bytes that one member needs."""
     config, fold = fit.config, fit.fold
     outputs = outputs_of(config, data)
-    network = build_network(config, data.input_shape, outputs)
+    shape = data.input_shape(fit)
+    network = build_network(config, shape, outputs)
     parameters = sum(p.numel() for p in network.parameters())
-    units = _units(network, data)
+    units = _units(network, shape)
     narrow = config.training.precision is Precision.BF16  # a step also holds the weights in bfloat16
     copies = 6 + MEMORIES[config.optimizer.kind] + narrow + probed(fit)
-    inputs = torch.Size(data.input_shape).numel()
+    inputs = math.prod(shape)
     rows = max(config.training.batch_size * (KEPT * units + 2 * inputs), PREDICTION_ROWS * 2 * (units + inputs))
     numbers = copies * parameters + rows + _predictions(fold, config.training.epochs) * outputs
     return int(numbers * data.dtype.itemsize)
 
 
-def _units(network: nn.Module, data: DeviceData) -> int:
+def _units(network: nn.Module, shape: tuple[int, ...]) -> int:
     """Return the number of outputs of all layers for one row."""
     counts: list[int] = []
     hooks = [
@@ -61,7 +62,7 @@ def _units(network: nn.Module, data: DeviceData) -> int:
         if not list(module.children())
     ]
     with torch.no_grad():
-        network.eval()(torch.zeros(1, *data.input_shape))
+        network.eval()(torch.zeros(1, *shape))
     for hook in hooks:
         hook.remove()
     return sum(counts)
@@ -125,7 +126,7 @@ def engine_for(asked: Engine, fit: Fit, data: DeviceData) -> Engine:
     model = fit.config.model
     if isinstance(model, CnnModel | CustomModel):
         return Engine.REFERENCE
-    widths = [torch.Size(data.input_shape).numel(), *(model.hidden if isinstance(model, MlpModel) else [])]
+    widths = [math.prod(data.input_shape(fit)), *(model.hidden if isinstance(model, MlpModel) else [])]
     weights = sum(a * b for a, b in pairwise(widths))
     return Engine.FLEET if weights <= DENSE_WEIGHTS else Engine.REFERENCE
 
@@ -180,7 +181,7 @@ def throughput(fits: Sequence[Fit], data: DeviceData, width: int, seconds: float
 
 def _alike(fits: Sequence[Fit], data: DeviceData) -> list[Fit]:
     """Return those fits that can share a fleet with the first one."""
-    return [fits[place] for place in group_into_fleets(fits, len(fits), data.inputs[0].numel())[0]]
+    return [fits[place] for place in group_into_fleets(fits, len(fits), data.input_shape)[0]]
 
 
 def widest(fit: Fit, data: DeviceData, memory_gib: float | None, workers: int) -> int:
@@ -199,7 +200,7 @@ def widest(fit: Fit, data: DeviceData, memory_gib: float | None, workers: int) -
 def key(fit: Fit, data: DeviceData, workers: int) -> str:
     """Return a name for a measurement that covers all it depends on: shape, rows, device, workers and torch version."""
     device = torch.cuda.get_device_name(data.device) if data.device.type == "cuda" else "cpu"
-    shape = (shape_key(fit.config), tuple(data.input_shape), len(fit.fold.train), str(data.dtype))
+    shape = (shape_key(fit.config), data.input_shape(fit), len(fit.fold.train), str(data.dtype))
     digest = hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
     return f"{digest} {device} torch-{torch.__version__} workers-{workers}"
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from hpsearch.data.scaling import fit_scaling
 from hpsearch.engine.device_data import DeviceData, FitData, outputs_of
 from hpsearch.engine.fleet.update_rules import order
 from hpsearch.engine.minibatches import last_batch_rows, minibatches, pad_rows, padded_length
 from hpsearch.nn.losses import prepare_targets
-from hpsearch.nn.output_layer import target_scaling
 from hpsearch.records import Fit, Task
 from hpsearch.seeding import epoch_order
 
@@ -114,25 +112,29 @@ class FleetData:
         self._data, self.classes = data, rows.task is not Task.REGRESSION
         self._groups = {_group_key(fit): number for number, fit in enumerate(batch.representatives)}
         self.outputs = outputs_of(config, data)
-        self._targets = (
-            prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
-            if self.classes
-            else data.targets
-        )
-        scalings = [fit_scaling(rows, fit.fold.train, fit.config.data.normalize) for fit in batch.representatives]
-        scalings = [target_scaling(config.loss, scaling) for scaling in scalings]
+        preprocessed = [data.preprocessed(fit) for fit in batch.representatives]
+        scalings = [each.preprocessing.scaling for each in preprocessed]
         # (G, 1, *shape): broadcast over the rows of a minibatch
-        self._shift, self._scale = (
-            torch.stack([data.constant(getattr(s, name)) for s in scalings]).unsqueeze(1) for name in ("shift", "scale")
-        )
-        self._target_shift, self._target_scale = (
-            torch.stack([data.constant(getattr(s, name)) for s in scalings]).unsqueeze(1)
-            for name in ("target_shift", "target_scale")
-        )
+        self._shift, self._scale = (_stacked(data, [getattr(s, name) for s in scalings]) for name in ("shift", "scale"))
+        targets = [each.preprocessing.target for each in preprocessed if each.preprocessing.target is not None]
+        if targets:
+            self._targets = data.transformed(targets[0].kind)
+            self._target_shift, self._target_scale = (
+                _stacked(data, [getattr(target, name) for target in targets]) for name in ("shift", "scale")
+            )
+        else:
+            self._targets = prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
+        # groups with different tables see one after the other, at the offsets (G, 1) of their first rows
+        self._tables = [each.inputs for each in preprocessed]
+        distinct = {id(table): table for table in self._tables}
+        self._inputs = torch.cat(list(distinct.values())) if len(distinct) > 1 else self._tables[0]
+        starts = [list(distinct).index(id(table)) * rows.n for table in self._tables]
+        self._offsets = torch.tensor(starts, device=data.device).unsqueeze(1) if len(distinct) > 1 else None
 
     def inputs(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the scaled inputs (G, B, *shape) of the rows (G, B)."""
-        batch = self._data.inputs.index_select(0, rows.flatten()).to(self._shift.dtype)
+        rows = rows if self._offsets is None else rows + self._offsets
+        batch = self._inputs.index_select(0, rows.flatten()).to(self._shift.dtype)
         batch = batch.view(*rows.shape, *batch.shape[1:]).sub_(self._shift).mul_(self._scale)
         return batch.to(self._data.dtype)
 
@@ -154,7 +156,12 @@ class FleetData:
             targets = ((targets - self._target_shift[group]) * self._target_scale[group]).to(self._data.dtype)
         labels = self._data.targets if self.classes else None
         shift, scale = self._shift[group], self._scale[group]
-        return FitData(self._data.inputs, targets, labels, shift, scale, self.outputs, self._data.dtype)
+        return FitData(self._tables[group], targets, labels, shift, scale, self.outputs, self._data.dtype)
+
+
+def _stacked(data: DeviceData, values: Sequence[np.ndarray]) -> torch.Tensor:
+    """Return constants of G groups on the device, (G, 1, …)."""
+    return torch.stack([data.constant(value) for value in values]).unsqueeze(1)
 
 
 def sort_key(fit: Fit) -> tuple[object, ...]:
@@ -164,4 +171,4 @@ def sort_key(fit: Fit) -> tuple[object, ...]:
 
 def _group_key(fit: Fit) -> tuple[object, ...]:
     """Return a key that is equal for fits with the same minibatches and dropout bits; a worker draws each fold once."""
-    return id(fit.fold), fit.seeds.order, fit.seeds.dropout, fit.config.data.normalize
+    return id(fit.fold), fit.seeds.order, fit.seeds.dropout, repr(fit.config.preprocess)

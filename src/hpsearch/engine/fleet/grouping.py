@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from hpsearch.config import Config
@@ -27,32 +27,34 @@ def shape_key(config: Config) -> str:
             shape[group.name] |= {key: bool(keys.get(key)) for key in group.per_member_if_any}
     if isinstance(config.optimizer, CustomOptimizer):  # which trains apart
         shape["optimizer"] = config.optimizer.kind
-    shape["monitor"] = config.needs_monitor
+    shape["monitor"], shape["target"] = config.needs_monitor, config.preprocess_for_loss.target
     return json.dumps(shape, sort_keys=True)
 
 
-def group_into_fleets(fits: Sequence[Fit], width: int, row_size: int) -> list[list[int]]:
+def group_into_fleets(
+    fits: Sequence[Fit], width: int, input_shape: Callable[[Fit], tuple[int, ...]]
+) -> list[list[int]]:
     """Divide fits into fleets whose members have equal shapes and rows that can be stacked.
 
     Args:
         fits: Fits of any shapes.
         width: Maximum number of members of a fleet, >= 1.
-        row_size: Number of values in one row of inputs.
+        input_shape: Returns the shape of one row as the network of a fit sees it.
 
     Returns:
         For each fleet, indices into `fits`.
     """
     keys: dict[int, str] = {}
-    by_shape: dict[tuple[Any, ...], list[int]] = {}
+    by_shape: dict[tuple[str, tuple[int, ...], tuple[Any, ...]], list[int]] = {}
     for place, fit in enumerate(fits):
         key = keys.setdefault(id(fit.config), shape_key(fit.config))
-        by_shape.setdefault((key, row_shape(fit)), []).append(place)
+        by_shape.setdefault((key, input_shape(fit), row_shape(fit)), []).append(place)
     fleets: list[list[int]] = []
-    for places in by_shape.values():
+    for (_, row, _), places in by_shape.items():
         by_fold: dict[tuple[int, int], list[int]] = {}
         for place in places:
             by_fold.setdefault((fits[place].fold.index, fits[place].replicate), []).append(place)
-        numbers = min(map(len, by_fold.values())) * fits[places[0]].config.training.batch_size * row_size
+        numbers = min(map(len, by_fold.values())) * fits[places[0]].config.training.batch_size * math.prod(row)
         apart: Iterable[list[int]] = by_fold.values()
         mixed = [[place for fold in by_fold.values() for place in fold]]
         for together in apart if numbers >= _APART else mixed:

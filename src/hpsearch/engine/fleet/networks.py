@@ -115,7 +115,7 @@ class FleetNetworks:
             ConfigError: If the model does not fit the inputs, or the user's module cannot be used.
         """
         template, states = _initial(batch.fits, data, outputs)
-        trained = _trained(template, data)
+        trained = _trained(template, data, data.input_shape(batch.fits[0]))
         self.layout = Layout.of({name: tensor for name, tensor in states[0].items() if name in trained})
         self.parameters = torch.zeros(len(states), self.layout.size, dtype=data.dtype, device=data.device)
         for name, view in self.layout.views(self.parameters).items():
@@ -258,7 +258,7 @@ def needs_duplicate(fit: Fit, data: DeviceData) -> bool:
 
     A batched product with a side of length 1 uses other kernels for a single member than for several.
     """
-    network = build_network(fit.config, data.input_shape, outputs_of(fit.config, data))
+    network = build_network(fit.config, data.input_shape(fit), outputs_of(fit.config, data))
     sides = [side for parameter in network.parameters() if parameter.ndim > 1 for side in parameter.shape]
     return 1 in (*sides, *minibatches(fit))
 
@@ -276,7 +276,7 @@ def _initial(fits: Sequence[Fit], data: DeviceData, outputs: int) -> tuple[nn.Mo
     return template, [networks[key].state_dict() for key in keys]
 
 
-def _trained(template: nn.Module, data: DeviceData) -> set[str]:
+def _trained(template: nn.Module, data: DeviceData, shape: tuple[int, ...]) -> set[str]:
     """Return the names of the parameters that a step changes; a user's module may have frozen or unused ones.
 
     `torch.optim` skips parameters without a gradient; here they are kept among the buffers.
@@ -284,7 +284,7 @@ def _trained(template: nn.Module, data: DeviceData) -> set[str]:
     named = {name: parameter for name, parameter in template.named_parameters() if parameter.requires_grad}
     if isinstance(template, Network):
         return set(named)
-    outputs = template.eval()(torch.zeros(2, *data.input_shape, dtype=data.dtype, device=data.device))
+    outputs = template.eval()(torch.zeros(2, *shape, dtype=data.dtype, device=data.device))
     grads = torch.autograd.grad(outputs.sum(), list(named.values()), allow_unused=True)
     return {name for name, grad in zip(named, grads, strict=True) if grad is not None}
 

@@ -330,7 +330,7 @@ def train_fits(
         One result per fit, in the order of `fits`.
     """
     results: dict[int, FitResult] = {}
-    for places in group_into_fleets(fits, width, data.inputs[0].numel()):
+    for places in group_into_fleets(fits, width, data.input_shape):
         together = [fits[place] for place in places]
         starts = None if resume is None else [resume[place] for place in places]
         trained = train_fleet(together, data, stop_after=stop_after, resume=starts)

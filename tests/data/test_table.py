@@ -1,22 +1,22 @@
-"""A user's own CSV file: what it may hold, and a sentence for everything else."""
+"""A user's own table: what it may hold, and a sentence for everything else."""
 
 import csv
 import io
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from sklearn.preprocessing import OneHotEncoder
 
 from hpsearch.config import ConfigError
 from hpsearch.config.conversion import build
-from hpsearch.config.data import CsvData, Normalize, TaskChoice
-from hpsearch.data.csv_file import read_csv
-from hpsearch.data.dataset import Column
+from hpsearch.config.data import ColumnChoice, CsvData, ExcelData, MissingTarget, ParquetData, TaskChoice
+from hpsearch.data.dataset import Column, ColumnKind
+from hpsearch.data.table import read_table
 from hpsearch.errors import DataError
 from hpsearch.records import Task
 
@@ -26,10 +26,9 @@ def read(tmp_path):
     def read(content, target="y", task="auto", delimiter=",", encoding="utf-8", drop=(), **keys):
         path = tmp_path / "own.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
-        return read_csv(
+        return read_table(
             CsvData(
                 kind="csv",
-                normalize=Normalize.UNIT,
                 limit=None,
                 path=str(path),
                 target=target,
@@ -45,7 +44,7 @@ def read(tmp_path):
 
 
 def table_at(path):
-    values = {"normalize": Normalize.UNIT, "limit": None, "target": "y", "task": TaskChoice.AUTO, "test": 0.2}
+    values = {"limit": None, "target": "y", "task": TaskChoice.AUTO, "test": 0.2}
     return CsvData(kind="csv", path=str(path), delimiter=",", drop=[], **values, **CsvData.fingerprint_defaults)
 
 
@@ -93,17 +92,158 @@ def test_numbers_among_text_labels_are_labels_when_asked(read):
     assert read("x,y\n1,2\n2,other\n", task="classification").class_names == ("2", "other")
 
 
-def test_a_text_column_is_one_feature_for_each_category(read):
-    colours = ["red", "blue", "red", "green"]
-    rows = read("colour,x,y\n" + "".join(f"{colour},7,{i % 2}\n" for i, colour in enumerate(colours)))
-    expected = OneHotEncoder(sparse_output=False).fit_transform([[colour] for colour in colours])
-    np.testing.assert_array_equal(rows.inputs, np.c_[expected, [7] * 4])
+def kinds_of(rows):
+    return [(column.name, column.kind.value) for column in rows.columns]
 
 
-def test_the_columns_are_named_with_the_numbers_that_each_is(read):
-    rows = read("area,y,city\n1.5,1,Bonn\n2.5,2,Ulm\n3.5,3,Aue\n")
-    assert rows.columns == (Column("area", 1), Column("city", 3, ("Aue", "Bonn", "Ulm")))
-    assert sum(column.width for column in rows.columns) == rows.inputs.shape[1]
+def test_a_text_column_holds_the_places_of_its_words_in_sorted_order(read):
+    rows = read("area,y,city\n1.5,1,Ulm\n2.5,2,Bonn\n3.5,3,Aue\n4.5,1,Bonn\n")
+    assert rows.columns == (Column("area"), Column("city", ColumnKind.CATEGORY, ("Aue", "Bonn", "Ulm")))
+    np.testing.assert_array_equal(rows.inputs, [[1.5, 2], [2.5, 1], [3.5, 0], [4.5, 1]])
+
+
+def test_missing_cells_are_nan_whatever_the_column_holds(read):
+    rows = read("n,c,d,y\n1,a,2024-01-02,0\n,,NA,1\n?,n/a,,0\n4,b,2024-01-03,1\n")
+    assert [kind for _, kind in kinds_of(rows)] == ["number", "category", "date"]
+    assert np.isnan(rows.inputs).tolist() == [[False] * 3, [True] * 3, [True] * 3, [False] * 3]
+    assert rows.columns[1].categories == ("a", "b")
+
+
+def test_words_that_count_as_missing_can_be_named(read):
+    content = "n,c,y\n1,NA,0\n-999,x,1\n3,,0\n"
+    rows = read(content, missing=["", "-999"])
+    assert rows.columns[1].categories == ("NA", "x")
+    assert np.isnan(rows.inputs).tolist() == [[False, False], [True, False], [False, True]]
+
+
+def test_a_word_that_counts_as_missing_among_words_is_said_with_the_way_out(read):
+    rows = read("c,y\nNA,0\nx,1\nNA,0\nz,1\n")
+    assert rows.notes == ("c: 'NA' counts as missing, in 2 rows; if it is a category: 'data.missing=[\"\"]'",)
+
+
+@pytest.mark.parametrize(
+    ("words", "keys", "days"),
+    [
+        (["2024-01-02", "1970-01-01"], {}, [19724, 0]),
+        (["2024-01-02T12:00:00Z", "1970-01-01 18:00"], {}, [19724.5, 0.75]),
+        (["31.12.1969", "02.01.2024"], {}, [-1, 19724]),
+        (["1/31/1970", "2/1/1970"], {}, [30, 31]),
+        (["1/2/1970", "2/2/1970"], {"dayfirst": True}, [31, 32]),
+        (["1/2/1970", "2/2/1970"], {"dayfirst": False}, [1, 32]),
+        (["2 Jan 1970", "3 Feb 1970"], {}, [1, 33]),
+        (["1-Jan-70 ", "12-Mar-71"], {}, [0, 435]),
+    ],
+)
+def test_dates_are_seconds_since_1970(read, words, keys, days):
+    rows = read(text_of([["d", "y"], *([word, at % 2] for at, word in enumerate(words * 2))]), **keys)
+    assert kinds_of(rows) == [("d", "date")]
+    assert (rows.inputs[:2, 0] / 86400).tolist() == days
+
+
+def test_dates_whose_day_may_be_the_month_are_refused_with_the_keys_that_say_which(read):
+    with pytest.raises(DataError, match=r"line 2, column 'd' may have its day or its month first, got '3/4/2024'"):
+        read("d,y\n3/4/2024,0\n5/5/2024,1\n")
+
+
+@pytest.mark.parametrize(
+    ("choice", "kind", "cell"), [("category", "category", 0), ("number", "number", 2024), ("drop", None, None)]
+)
+def test_a_column_is_what_the_key_says(read, choice, kind, cell):
+    rows = read("year,x,y\n2024,1,0\n2025,2,1\n", columns={"year": ColumnChoice(choice)})
+    found = dict(kinds_of(rows))
+    assert found.get("year") == kind
+    assert kind is None or rows.inputs[0, 0] == cell
+
+
+def test_a_cell_that_is_no_date_is_refused_where_the_key_asks_for_dates(read):
+    with pytest.raises(DataError, match=r"line 3, column 'd' must be a date in the format of the others .*got 'soon'"):
+        read("d,y\n2024-01-02,0\nsoon,1\n", columns={"d": ColumnChoice.DATE})
+
+
+def test_spellings_that_differ_in_case_are_one_category_and_said(read):
+    rows = read("c,y\nred,Yes\nRed,yes\nblue,NO\nred,no\nblue,yes\nblue,no\n")
+    assert (rows.columns[0].categories, rows.class_names) == (("blue", "red"), ("no", "yes"))
+    assert rows.notes == (
+        "c: 'Red' = 'red', which differ in case alone; if not: data.ignore_case=false",
+        "y: 'Yes' = 'yes'; 'NO' = 'no', which differ in case alone; if not: data.ignore_case=false",
+    )
+
+
+def test_case_can_tell_categories_apart(read):
+    rows = read("c,y\na,0\nA,1\n", ignore_case=False)
+    assert rows.columns[0].categories == ("A", "a")
+
+
+def names_of(n):
+    return text_of([["name", "x", "y"], *([f"row {i}", i, i % 2] for i in range(n))])
+
+
+def test_words_that_all_differ_are_left_out_and_said(read):
+    rows = read(names_of(30))
+    assert kinds_of(rows) == [("x", "number")]
+    assert rows.notes == (
+        "name: left out, 30 different words in 30 rows are text or names; to use it: data.columns.name=category",
+    )
+
+
+def test_words_that_all_differ_are_categories_if_asked_for(read):
+    assert len(read(names_of(30), columns={"name": ColumnChoice.CATEGORY}).columns[0].categories) == 30
+
+
+def test_a_missing_target_is_refused_with_the_place_the_count_and_the_way_out(read):
+    with pytest.raises(DataError) as caught:
+        read("x,y\n1,2\n2,\n3,4\n5,\n")
+    assert "line 3, column 'y' is missing, as the target of 2 rows of 4 is: fill it in" in str(caught.value)
+    assert str(caught.value).endswith("data.missing_target=drop")
+
+
+def test_rows_without_a_target_are_left_out_if_asked_for(read):
+    rows = read("x,y\n1,a\n2,\n3,b\n", missing_target=MissingTarget.DROP)
+    assert (rows.inputs.tolist(), rows.targets.tolist()) == ([[1], [3]], [0, 1])
+    assert rows.notes == ("1 row of 3 left out, whose y is missing",)
+
+
+def test_whole_numbers_are_numbers_above_the_number_of_classes_asked_for(read):
+    content = "x,y\n1,0\n2,1\n3,2\n"
+    assert read(content, max_classes=3).task is Task.MULTICLASS
+    assert read(content, max_classes=2).task is Task.REGRESSION
+
+
+FRAME = pd.DataFrame(
+    {
+        "n": [1.5, None, -2.25, 1e-7],
+        "i": [1, 2, 3, 2**53],
+        "word": ["a", None, "b", "a"],
+        "flag": [True, False, True, True],
+        "day": pd.to_datetime(["2024-01-02", "2024-01-03 12:00", None, "2024-01-02"], format="ISO8601"),
+        "y": ["u", "v", "u", "v"],
+    }
+)
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet", "excel"])
+def test_a_table_is_the_same_from_every_kind_of_file(tmp_path, format_):
+    path = tmp_path / f"own.{format_}"
+    getattr(FRAME, f"to_{format_}")(path, index=False, **({"engine": "openpyxl"} if format_ == "excel" else {}))
+    kind = {"csv": CsvData, "parquet": ParquetData, "excel": ExcelData}[format_]
+    more = {"csv": {"delimiter": ","}, "parquet": {}, "excel": {"sheet": None}}[format_]
+    values = {"path": str(path), "target": "y", "task": TaskChoice.AUTO, "test": 0.2, "drop": [], "limit": None}
+    rows = read_table(kind(kind=format_, **values, **more, **kind.fingerprint_defaults))
+    assert kinds_of(rows) == [
+        *(("n", "number"), ("i", "number"), ("word", "category"), ("flag", "category"), ("day", "date"))
+    ]
+    np.testing.assert_allclose(
+        rows.inputs,
+        np.array(
+            [
+                [1.5, 1, 0, 1, 19724 * 86400],
+                [np.nan, 2, np.nan, 0, 19725.5 * 86400],
+                [-2.25, 3, 1, 1, np.nan],
+                [1e-7, 2**53, 0, 1, 19724 * 86400],
+            ]
+        ),
+    )
+    assert rows.class_names == ("u", "v")
 
 
 def test_an_autoencoder_has_its_inputs_as_targets(read):
@@ -135,20 +275,14 @@ def test_delimiter_byte_order_mark_quotes_and_blank_lines_are_understood(read):
         ("x,Y2\n1,2\n", "has no column 'y' (data.target): did you mean Y2?"),
         ("x,yy\n1,2\n", "has no column 'y' (data.target): did you mean yy?"),
         ("y\n1\n2\n", "has no column besides data.target=y"),
-        ("x,y\n1,2\n,3\n", "line 3, column 'x' is missing, got ''"),
-        ("x,y\n1,2\nNA,3\n", "line 3, column 'x' is missing, got 'NA'"),
-        ("x,y\n1,a\n2,?\n", "line 3, column 'y' is missing, got '?'"),
-        ("x,y\n1,2\nnan,3\n", "line 3, column 'x' is missing, got 'nan'"),
+        ("x,y\n1,a\n2,?\n", "line 3, column 'y' is missing, as the target of 1 row of 2 is"),
         ("x,y\n1,2\n-inf,3\n", "line 3, column 'x' is not finite, got '-inf'"),
         ("x,y\n1,2\n1e39,3\n", "line 3, column 'x' is not finite, got '1e39'"),
         ("x,y\n1,0.5\n2,inf\n", "line 3, column 'y' is not finite, got 'inf'"),
         ("x,y\n1,2\n2_0,3\n", "line 3, column 'x' must be a number as other cells of the column are, got '2_0'"),
         ("x,y\n1,2.5\n2,oops\n", "line 3, column 'y' must be a number as other cells of the column are, got 'oops'"),
         ("x,y\n1,5\n2,5\n", "column 'y' of {path} holds one class only, 5: at least 2 are needed"),
-        (
-            "id,y\n" + "".join(f"row{i},{i % 2}\n" for i in range(101)),
-            "text column 'id' has 101 distinct values, at most 100 can be categories",
-        ),
+        ("name,y\n" + "".join(f"row{i},{i % 2}\n" for i in range(101)), "every input column is text (name)"),
         (b"x,y\n1,\x81\n", "cannot be read as a CSV file: 'utf-8' codec can't decode"),
         (b"PK\0\0,y\n1,2\n", "own.csv is no text, it holds zero bytes: save the table as CSV"),
     ],
@@ -161,9 +295,9 @@ def test_a_malformed_file_is_refused_with_the_place_and_the_reason(read, tmp_pat
 
 def test_a_cell_of_a_frame_in_memory_is_named_by_its_row(tmp_path):
     path = tmp_path / f"frame-{'0' * 16}.csv"
-    path.write_text("x,y\n1,2\n,3\n")
-    with pytest.raises(DataError, match=r"row 1 \(from 0\) of the DataFrame kept as .*, column 'x' is missing, got ''"):
-        read_csv(table_at(path))
+    path.write_text("x,y\n1,2\ninf,3\n")
+    with pytest.raises(DataError, match=r"row 1 \(from 0\) of the DataFrame kept as .*, column 'x' is not finite"):
+        read_table(table_at(path))
 
 
 def test_text_is_no_target_of_a_regression(read):
@@ -178,7 +312,7 @@ def test_a_delimiter_is_one_character(read):
 
 def test_a_missing_file_is_named_with_the_place_where_it_was_looked_for():
     with pytest.raises(DataError, match=r"data.path=nowhere.csv: there is no such file \(looked for /.*nowhere.csv\)"):
-        read_csv(table_at("nowhere.csv"))
+        read_table(table_at("nowhere.csv"))
 
 
 def test_dropped_columns_are_no_inputs_and_may_hold_anything(read):
@@ -201,16 +335,16 @@ def test_at_least_one_column_must_be_left(read):
         read("a,b,y\n1,2,3\n", drop=["a", "b"])
 
 
-@pytest.mark.parametrize("name", ["id", "Name, full", 'it\'s "one"', "1e5", "${x}", "a]b", "ä $HOME `id` !"])
-def test_a_column_of_identifiers_is_refused_with_the_override_that_drops_it(read, name):
-    content = text_of([["a", name, "y"], *(["x", f"r{i}", i % 2] for i in range(101))])
+@pytest.mark.parametrize("name", ["id", "Name, full", 'it\'s "one"', "${x}", "a]b", "ä $HOME `id` !"])
+def test_a_cell_that_is_no_number_is_refused_with_an_override_that_counts_it_as_missing(read, name):
+    content = text_of([["a", "y"], *([i, i % 2] for i in range(9)), [name, 1]])
     with pytest.raises(DataError) as caught:
-        read(content, drop=["a"])
-    printed = str(caught.value).partition("leave it out: ")[2]
+        read(content, missing=["?"])
+    printed = str(caught.value).partition("if it is missing: ")[2].partition("; if these are")[0]
     typed = subprocess.run(["bash", "-c", f"printf %s {printed}"], capture_output=True, text=True, check=True).stdout
     (parsed,) = OverridesParser.create().parse_overrides([typed])
-    meant = OmegaConf.to_container(OmegaConf.create({"drop": parsed.value()}), resolve=True)["drop"]
-    assert (parsed.key_or_group, meant) == ("data.drop", ["a", name])
+    meant = OmegaConf.to_container(OmegaConf.create({"missing": parsed.value()}), resolve=True)["missing"]
+    assert (parsed.key_or_group, meant) == ("data.missing", ["?", name])
 
 
 @pytest.mark.parametrize(
@@ -233,7 +367,7 @@ def test_what_is_no_list_of_names_is_refused_with_the_form(drop, message):
         "delimiter": ",",
     } | CsvData.fingerprint_defaults
     problems = []
-    build(CsvData, tree | {"normalize": "unit", "limit": None, "drop": drop}, "data", problems)
+    build(CsvData, tree | {"limit": None, "drop": drop}, "data", problems)
     assert message in problems[0]
 
 
@@ -341,7 +475,7 @@ def test_other_parentheses_are_no_numbers(read, word):
 
 def test_keys_leave_text_as_it_is(read):
     rows = read('x,y\n"0,5",0\n"1,5",1\n', decimal=".", thousands="none")
-    assert rows.columns == (Column("x", 2, ("0,5", "1,5")),)
+    assert rows.columns == (Column("x", ColumnKind.CATEGORY, ("0,5", "1,5")),)
     assert rows.notes == ()
 
 
@@ -353,7 +487,7 @@ def test_a_cell_among_numbers_in_another_way_is_refused_with_its_line(read):
 
 def test_words_with_numbers_in_them_stay_categories(read):
     rows = read("x,y\nA 12,0\nB 7,1\n12-14,0\n3/4,1\n2024-01-02,1\n")
-    assert rows.columns == (Column("x", 5, ("12-14", "2024-01-02", "3/4", "A 12", "B 7")),)
+    assert rows.columns == (Column("x", ColumnKind.CATEGORY, ("12-14", "2024-01-02", "3/4", "A 12", "B 7")),)
 
 
 @pytest.mark.parametrize(
@@ -402,8 +536,8 @@ def test_tabs_can_be_typed(read, delimiter):
 
 
 def test_lines_are_counted_below_quoted_line_ends_and_a_line_that_names_the_delimiter(read):
-    with pytest.raises(DataError, match=r"line 6, column 'x' is missing"):
-        read('sep=;\nx;t;y\n1;"two\nlines";2\n\n;a;3\n')
+    with pytest.raises(DataError, match=r"line 6, column 'x' is not finite"):
+        read('sep=;\nx;t;y\n1;"two\nlines";2\n\ninf;a;3\n')
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -420,7 +554,7 @@ def test_cells_have_the_value_that_python_gives_them(tmp_path_factory, values, f
     expected = np.array([float(word) for word in words])
     lost = np.spacing(np.abs(expected).max()) / 2 > 1e-6 * np.ptp(expected) > 0
     assume(not lost and len(set(words)) == len(set(expected)))
-    inputs = read_csv(table_at(path)).inputs
+    inputs = read_table(table_at(path)).inputs
     np.testing.assert_array_equal(inputs, np.column_stack([expected] * 2).astype(inputs.dtype))
 
 

@@ -1,0 +1,230 @@
+"""What a fit does to rows before its network sees them, fitted to its training rows alone.
+
+Cells of a table become features by a `ColumnTransformer` of scikit-learn, see `TableEncoder`; then features and numeric
+targets are scaled, see `scaling`. Images, and numbers of which none is missing, are only scaled.
+"""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpsearch.config.preprocess import Categories, Dates, Missing, Preprocess
+from hpsearch.data.dataset import Column, ColumnKind, Rows, as_floats, columns_of, name_columns
+from hpsearch.data.scaling import Scaling, TargetScaling, fit_scaling, fit_target_scaling
+from hpsearch.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+
+STATE = 0
+"""Random state of scikit-learn's transformers; what is fitted depends on the training rows alone."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableEncoder:
+    """Turns cells of a table into features.
+
+    Attributes:
+        columns: The columns of the table.
+        transformer: The fitted `ColumnTransformer`, which takes `frame`.
+        scaled: Shape (D,), whether each feature is a number, which is scaled afterwards; others are 0, 1 or -1.
+        dtype: Type of the features: float32, or float64 where that would blur differences, see `as_floats`.
+    """
+
+    columns: tuple[Column, ...]
+    transformer: "ColumnTransformer"
+    scaled: np.ndarray
+    dtype: np.dtype[Any]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the D features."""
+        names = self.transformer.get_feature_names_out()
+        return tuple(str(name).partition("__")[2] for name in names)
+
+    def encode(self, inputs: np.ndarray) -> np.ndarray:
+        """Return features (N, D) of cells (N, columns)."""
+        with warnings.catch_warnings():
+            # a word that no training row has gets no feature, as its docstring says
+            warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
+            features = self.transformer.transform(frame(self.columns, inputs))
+        return np.ascontiguousarray(features, self.dtype)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preprocessing:
+    """What one fit does to its rows.
+
+    Attributes:
+        encoder: Turns the cells of a table into features; None where inputs are features already.
+        scaling: Scaling of the features.
+        target: Scaling of the targets; None for classes.
+    """
+
+    encoder: TableEncoder | None
+    scaling: Scaling
+    target: TargetScaling | None
+
+    def encode(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the features of inputs, which are not yet scaled."""
+        return inputs if self.encoder is None else self.encoder.encode(inputs)
+
+
+def is_encoded(rows: Rows, preprocess: Preprocess) -> bool:
+    """Return whether the inputs of these rows are encoded before they are scaled."""
+    return not rows.images and (preprocess.kind in ("quantile", "log") or not rows.numbers_only)
+
+
+def fit_preprocessing(
+    rows: Rows, train: np.ndarray, preprocess: Preprocess, *, always_encode: bool = False
+) -> tuple[Preprocessing, np.ndarray]:
+    """Fit the preprocessing to training rows.
+
+    Args:
+        rows: The rows.
+        train: Shape (n,) int64 training rows of the fit, at least one.
+        preprocess: What is done to them.
+        always_encode: Whether a table of numbers gets an encoder too, which other rows with missing numbers need; it
+            changes nothing in these rows.
+
+    Returns:
+        The preprocessing, and the features of all rows, which are not yet scaled.
+
+    Raises:
+        ConfigError: If a number is missing and `preprocess.missing=refuse`, or targets do not suit the preprocessing.
+    """
+    target = None if rows.classes else fit_target_scaling(rows, train, preprocess)
+    if not is_encoded(rows, preprocess) and (rows.images or not always_encode):
+        return Preprocessing(None, fit_scaling(rows.inputs, train, preprocess), target), rows.inputs
+    encoder, features = _fit_encoder(rows, train, preprocess)
+    scaling = fit_scaling(features, train, preprocess)
+    shift = np.where(encoder.scaled, scaling.shift, 0).astype(scaling.shift.dtype)
+    scale = np.where(encoder.scaled, scaling.scale, 1).astype(scaling.scale.dtype)
+    return Preprocessing(encoder, Scaling(shift, scale), target), features
+
+
+def frame(columns: tuple[Column, ...], inputs: np.ndarray) -> "pd.DataFrame":
+    """Return cells (N, columns) as a DataFrame of numbers, words and dates, missing ones as NaN, None and NaT."""
+    import pandas as pd  # noqa: PLC0415 - takes half a second, and only tables need it
+
+    series: dict[str, Any] = {}
+    for column, cells in zip(columns, inputs.T, strict=True):
+        if column.kind is ColumnKind.CATEGORY:
+            missing = np.isnan(cells)
+            words = np.array([*column.categories, None], object)
+            series[column.name] = words[np.where(missing, len(column.categories), cells).astype(np.int64)]
+        elif column.kind is ColumnKind.DATE:
+            series[column.name] = pd.to_datetime(cells.astype(np.float64), unit="s")
+        else:
+            series[column.name] = cells
+    return pd.DataFrame(series)
+
+
+def _fit_encoder(rows: Rows, train: np.ndarray, preprocess: Preprocess) -> tuple[TableEncoder, np.ndarray]:
+    columns = columns_of(rows)
+    inputs = rows.inputs[train]
+    _refuse_missing(columns, inputs, preprocess)
+    transformer = _transformer(columns, inputs, preprocess, classes=rows.classes > 0)
+    targets = rows.targets if rows.targets.ndim == 1 or rows.targets.shape[1] > 1 else rows.targets[:, 0]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
+        # of a column that is missing in all training rows, which becomes a constant
+        warnings.filterwarnings("ignore", "Skipping features without any observed values", UserWarning)
+        warnings.filterwarnings("ignore", "All-NaN slice encountered", RuntimeWarning)
+        warnings.filterwarnings("ignore", "n_quantiles", UserWarning)
+        fitted = transformer.fit_transform(frame(columns, inputs), targets[train])
+    numbers = [transformer.output_indices_[name] for name in ("numbers", "dates", "target", "ordinal")]
+    scaled = np.zeros(fitted.shape[1], bool)
+    for part in numbers:
+        scaled[part] = True
+    encoder = TableEncoder(columns, transformer, scaled, as_floats(fitted, rows.name).dtype)
+    features = encoder.encode(rows.inputs)
+    features[train] = fitted  # a target encoding is cross-fitted on these rows
+    return encoder, features
+
+
+def _refuse_missing(columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess) -> None:
+    if preprocess.missing is Missing.REFUSE and np.isnan(inputs).any():
+        names = [column.name for column, cells in zip(columns, inputs.T, strict=True) if np.isnan(cells).any()]
+        raise ConfigError(
+            f"preprocess.missing=refuse: {np.isnan(inputs).sum():,} cells of the training rows are missing, in "
+            f"{name_columns(names)}: fill them in, or use preprocess.missing=median"
+        )
+
+
+def _transformer(
+    columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess, *, classes: bool
+) -> "ColumnTransformer":
+    """Return the transformer of these columns, whose kinds of encoding depend on the training rows (n, columns)."""
+    from sklearn.compose import ColumnTransformer  # noqa: PLC0415 - takes a second to import
+    from sklearn.impute import MissingIndicator  # noqa: PLC0415
+    from sklearn.model_selection import KFold, StratifiedKFold  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer, TargetEncoder  # noqa: PLC0415
+
+    from hpsearch.data.column_transformers import DateParts, HashedWords, PositiveLog  # noqa: PLC0415
+
+    names: dict[ColumnKind, list[str]] = {kind: [] for kind in ColumnKind}
+    hashed = []
+    for column, cells in zip(columns, inputs.T, strict=True):
+        if _is_hashed(column, cells, preprocess):
+            hashed.append(column.name)
+        else:
+            names[column.kind].append(column.name)
+    by: dict[Categories, list[str]] = {each: [] for each in Categories} | {
+        preprocess.categories: names[ColumnKind.CATEGORY]
+    }
+    numbers = [_imputer(preprocess)]
+    if preprocess.kind == "log":
+        numbers.append(PositiveLog())
+    if preprocess.kind == "quantile":
+        quantiles = min(1000, len(inputs))
+        numbers.append(QuantileTransformer(n_quantiles=quantiles, output_distribution="normal", random_state=STATE))
+    indicated = names[ColumnKind.NUMBER] if preprocess.indicator else []
+    parts = StratifiedKFold if classes else KFold
+    onehot = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        min_frequency=preprocess.min_frequency,
+        drop="if_binary",
+        sparse_output=False,
+        dtype=np.float32,
+    )
+    return ColumnTransformer(
+        [
+            ("numbers", make_pipeline(*numbers), names[ColumnKind.NUMBER]),
+            ("missing", MissingIndicator(error_on_new=False), indicated),
+            ("onehot", onehot, by[Categories.ONEHOT]),
+            (
+                "ordinal",
+                OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1),
+                by[Categories.ORDINAL],
+            ),
+            ("target", TargetEncoder(cv=parts(5, shuffle=True, random_state=STATE)), by[Categories.TARGET]),
+            ("hash", HashedWords(preprocess.hash_features), hashed),
+            (
+                "dates",
+                make_pipeline(
+                    DateParts(cyclic=preprocess.dates is Dates.CYCLIC),
+                    _imputer(replace(preprocess, missing=Missing.MEDIAN)),
+                ),
+                names[ColumnKind.DATE],
+            ),
+        ]
+    )
+
+
+def _is_hashed(column: Column, cells: np.ndarray, preprocess: Preprocess) -> bool:
+    if column.kind is not ColumnKind.CATEGORY:
+        return False
+    many = len(np.unique(cells[~np.isnan(cells)])) > preprocess.max_categories
+    return preprocess.categories is Categories.HASH or (preprocess.categories is Categories.ONEHOT and many)
+
+
+def _imputer(preprocess: Preprocess) -> Any:
+    from sklearn.impute import SimpleImputer  # noqa: PLC0415
+
+    strategy = "median" if preprocess.missing is Missing.REFUSE else preprocess.missing.value
+    return SimpleImputer(strategy=strategy, fill_value=preprocess.fill_value, keep_empty_features=True)

@@ -1,0 +1,449 @@
+"""A user's own table: what each column is, and its cells as numbers.
+
+A column whose cells are all numbers is one; words are categories, in sorted order; dates are recognized by their
+format. Kinds of columns, categories, number formats and the need for float64 belong to the table's schema and are
+determined from all rows; no other statistic is computed here.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from hpsearch.config.conversion import nearest
+from hpsearch.config.data import ColumnChoice, MissingTarget, TableData, TaskChoice
+from hpsearch.data.dataset import Column, ColumnKind, Rows, as_floats, name_columns, reconstructed
+from hpsearch.data.date_parsing import parse_dates
+from hpsearch.data.number_parsing import Reading, plain_number, readings_of
+from hpsearch.data.table_files import Table, open_table
+from hpsearch.data.target_encoding import encode_targets
+from hpsearch.errors import DataError
+from hpsearch.formatting import number_of
+from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
+from hpsearch.records import Task
+
+MANY_WORDS = 100
+"""A column with more distinct words than this, and than half its cells, is text and no category."""
+
+FEW_ROWS = 20
+"""Number of rows from which on a column of words that all differ is text and no category."""
+
+MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "?")
+"""Cells that count as missing, in any case, unless `data.missing` names others."""
+
+_GROUPED = r"^\s*[+-]?(\d+|[1-9]\d{0,2}\.\d{3})\s*$"
+"""A whole number, or one whose only ambiguity is whether its point separates thousands."""
+
+_FIRST = 100
+"""Number of cells examined before all are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """How a column's numbers are written, with an example that `float` would misread or reject."""
+
+    name: str
+    reading: Reading
+    example: str
+
+    def __str__(self) -> str:
+        decimal = self.reading.decimal == "," and plain_number(self.example) is None
+        otherwise = [_override("decimal", ".")] if decimal else []
+        otherwise += [_override("thousands", "none")] if self.reading.thousands else []
+        way_out = f"; if not: {' '.join(otherwise)}" if otherwise else ""
+        return f"{self.reading} ({self.example!r} is {self.reading.number(self.example):.12g}{way_out})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """A column.
+
+    Attributes:
+        column: Its name, kind and categories.
+        cells: Shape (N,) float64: numbers, seconds or indices of categories, NaN where missing.
+        read: How its numbers are written, if not as `float` reads them.
+        note: What was recognized in it, besides.
+        text: Whether it is text rather than a category.
+    """
+
+    column: Column
+    cells: np.ndarray
+    read: _Read | None = None
+    note: str = ""
+    text: bool = False
+
+
+def read_table(data: TableData) -> Rows:
+    """Read the rows of the file at `data.path`.
+
+    Inputs (N, D) are the cells of the columns, see `Rows`, in the order of the file, without the target, the columns of
+    `data.drop` and columns of text.
+
+    Raises:
+        DataError: If the file is not a table of at least two columns with a header line, or a cell in use is not
+            finite or text among numbers; the message gives line and column.
+    """
+    table = open_table(data)
+    names = _input_names(table, data)
+    target = None if data.task is TaskChoice.AUTOENCODER else data.target
+    options = _keys_of_columns(table, data, [*names, *([target] if target else [])])
+    values = [_values(table, options[name], name, data.columns.get(name)) for name in names]
+    left_out = [each for each in values if each.text and each.column.name not in data.columns]
+    values = [each for each in values if each not in left_out]
+    if not values:
+        texts = name_columns([each.column.name for each in left_out])
+        raise DataError(f"{table.path}: every input column is text ({texts}): {_use(left_out[0].column.name)} uses one")
+    targets, kept, notes = None, np.arange(len(table.cells)), list(table.notes)
+    read = values
+    if target is not None:
+        labels, kept, note = _targets(table, options[target], target)
+        targets = encode_targets(_array(labels), data, f"column {target!r} of {table.path}")
+        read, notes = [*values, labels], notes + ([note] if note else [])
+    inputs = np.stack([_to_floats(table, each)[kept] for each in values], axis=1)
+    notes += _tell([each.read for each in read])
+    notes += [each.note for each in read if each.note]
+    notes += [
+        f"{each.column.name}: left out, {number_of(len(each.column.categories), 'different word')} in "
+        f"{number_of(len(each.cells), 'row')} are text or names; to use it: {_use(each.column.name)}"
+        for each in left_out
+    ]
+    about: dict[str, Any] = {"columns": tuple(each.column for each in values), "notes": tuple(notes)}
+    stem = Path(data.path).stem
+    if targets is None:
+        _require_numbers(table, values)
+        return reconstructed(Rows(stem, Task.REGRESSION, inputs, inputs, 0, **about))
+    return Rows(stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, **about)
+
+
+def _use(name: str) -> str:
+    return shell_quoted(f"data.columns.{name}=category")
+
+
+def _require_numbers(table: Table, values: list[_Values]) -> None:
+    """Refuse an autoencoder's inputs that are no numbers, or missing: they are the targets too."""
+    for each in values:
+        missing = np.isnan(each.cells).any()
+        if each.column.kind is not ColumnKind.NUMBER or missing:
+            what = "has missing cells" if missing else f"holds a {each.column.kind}"
+            raise DataError(
+                f"{table.path}: data.task=autoencoder takes numbers, and column {each.column.name!r} {what}: leave it "
+                f"out by {list_override('data.drop', [each.column.name])}"
+            )
+
+
+def _targets(table: Table, data: TableData, name: str) -> tuple[_Values, np.ndarray, str]:
+    """Return the target, the indices of the rows that have one, and a note about the others."""
+    choice = ColumnChoice.CATEGORY if data.task is TaskChoice.CLASSIFICATION else None
+    values = _values(table, data, name, data.columns.get(name, choice))
+    if values.column.kind is ColumnKind.NUMBER:
+        _check_range(table, values)
+    missing = np.isnan(values.cells)
+    if not missing.any():
+        return values, np.arange(len(missing)), ""
+    have = f"{number_of(int(missing.sum()), 'row')} of {len(missing):,}"
+    if data.missing_target is MissingTarget.REFUSE or missing.all():
+        raise DataError(
+            f"{table.place(int(np.flatnonzero(missing)[0]), name)} is missing, as the target of {have} is: fill it in, "
+            "or leave such rows out by data.missing_target=drop"
+        )
+    kept = np.flatnonzero(~missing)
+    return replace(values, cells=values.cells[kept]), kept, f"{have} left out, whose {name} is missing"
+
+
+def _array(values: _Values) -> np.ndarray:
+    """Return a target as words or numbers."""
+    if values.column.kind is ColumnKind.CATEGORY:
+        words = [plain_number(word) for word in values.column.categories]
+        # labels that are numbers keep the order of numbers
+        names = np.array(values.column.categories if None in words else words)
+        return names[values.cells.astype(np.int64)]
+    return values.cells
+
+
+def _input_names(table: Table, data: TableData) -> list[str]:
+    named = [("data.target", data.target), *(("data.drop", name) for name in data.drop)]
+    for key, name in [*named, *((f"data.columns.{name}", name) for name in data.columns)]:
+        if name is not None and name not in table.names:
+            way_out = f"{nearest(name, table.names)}{_unquoted(name, table.names)}"
+            raise DataError(f"{table.path} has no column {name!r} ({key}): {way_out}")
+    inputs = [name for name in table.names if name != data.target and name not in data.drop]
+    inputs = [name for name in inputs if data.columns.get(name) is not ColumnChoice.DROP]
+    if not inputs:
+        dropped = f" and data.drop=[{','.join(map(hydra_quoted, data.drop))}]" if data.drop else ""
+        besides = f"data.target={data.target}{dropped}"
+        raise DataError(f"{table.path} has no column besides {besides}: at least one input is needed")
+    return inputs
+
+
+def _unquoted(name: str, names: list[str]) -> str:
+    """Return advice for the case that Hydra parsed a list item as a number, so that `1_000` became `1000`."""
+    number = plain_number(name)
+    meant = [] if number is None else [each for each in names if plain_number(each.replace("_", "")) == number]
+    return f" A name that reads as a number goes in quotes: {list_override('data.drop', meant)}" if meant else ""
+
+
+def _to_floats(table: Table, values: _Values) -> np.ndarray:
+    """Return the cells of an input as floats, see `as_floats`."""
+    if values.column.kind is not ColumnKind.NUMBER:
+        return values.cells.astype(np.float32) if values.column.kind is ColumnKind.CATEGORY else values.cells
+    _check_range(table, values)
+    return as_floats(values.cells, f"{table.path}: column {values.column.name!r}")
+
+
+def _check_range(table: Table, values: _Values) -> None:
+    name = values.column.name
+    with np.errstate(over="ignore"):
+        wrong = np.flatnonzero(np.isinf(values.cells.astype(np.float32)))
+    if wrong.size:
+        cell = table.column(name)[wrong[0]].as_py().strip()
+        raise DataError(f"{table.place(wrong[0], name)} is not finite, got {cell!r}")
+    if values.read is None and (values.cells == values.cells[0]).all():
+        cells = table.column(name).unique().to_pylist()
+        if len({Decimal(cell.strip()) for cell in cells}) > 1:
+            label = f"{table.path}: column {name!r}"
+            raise DataError(f"{label} differs in digits that even float64 does not hold: subtract a constant from it")
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The cells of a column, encoded as (N,) indices into its distinct words, -1 where they are missing."""
+
+    table: Table
+    name: str
+    words: list[str]
+    codes: np.ndarray
+    missing: Counter[str]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of cells with each word."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.words))
+
+    def refused(self, code: int, rule: str) -> DataError:
+        row = int(np.flatnonzero(self.codes == code)[0])
+        return DataError(f"{self.table.place(row, self.name)} {rule.replace('{}', repr(self.words[code]))}")
+
+    def cells(self, values: Iterable[float | None]) -> np.ndarray:
+        """Return the value of each cell's word, NaN where it is missing."""
+        cells: np.ndarray = np.array([*values, np.nan], np.float64)[self.codes]
+        return cells
+
+
+def _values(table: Table, data: TableData, name: str, choice: ColumnChoice | None) -> _Values:
+    """Return a column, as its cells are or as `data.columns` says.
+
+    Raises:
+        DataError: If a cell does not fit the others, or may be read in two ways.
+    """
+    column = table.column(name)
+    usual = data.decimal != "," and data.thousands != "." and not _has_numbers(data.missing)
+    if usual and choice in (None, ColumnChoice.NUMBER):
+        numbers = _plain_numbers(column)
+        if numbers is not None:
+            return _Values(Column(name), numbers)
+    cells = _words(table, name, column, data.missing)
+    if not cells.words:
+        return _Values(Column(name), cells.cells([]))
+    if choice is ColumnChoice.CATEGORY:
+        return _categories(cells, data)
+    counts, plain = cells.counts, [plain_number(word) is not None for word in cells.words]
+    found = _dates(cells, data, asked=True) if choice is ColumnChoice.DATE else _numbers(cells, data)
+    if found is None and (choice is ColumnChoice.NUMBER or counts[plain].sum() >= counts.sum() / 2):
+        _refuse_words(cells, data)
+    return found or _dates(cells, data) or _categories(cells, data)
+
+
+def _numbers(cells: _Words, data: TableData) -> _Values | None:
+    """Return a column of numbers; None if it holds others."""
+    plain = [plain_number(word) for word in cells.words]
+    if None not in plain and data.decimal != "," and data.thousands != ".":
+        return _Values(Column(cells.name), cells.cells(plain))
+    if reading := _reading(cells, data):
+        return _read_as(cells, reading)
+    return None if None in plain else _Values(Column(cells.name), cells.cells(plain))
+
+
+def _refuse_words(cells: _Words, data: TableData) -> NoReturn:
+    plain = [plain_number(word) for word in cells.words]
+    rule = f"must be a number as other cells of the column are, got {{}}{_or(cells, data)}"
+    raise cells.refused(plain.index(None), rule)
+
+
+def _or(cells: _Words, data: TableData) -> str:
+    """Return what else a cell that is no number may be."""
+    plain = [word for word in cells.words if plain_number(word) is None]
+    missing = list_override("data.missing", [*(data.missing or MISSING), *plain[:1]])
+    return (
+        f"; if it is missing: {missing}; if these are categories: {shell_quoted(f'data.columns.{cells.name}=category')}"
+    )
+
+
+def _has_numbers(missing: list[str] | None) -> bool:
+    return missing is not None and any(plain_number(word) is not None for word in missing)
+
+
+def _categories(cells: _Words, data: TableData) -> _Values:
+    """Return a column of words; spellings that differ in case alone are one, unless `data.ignore_case=false`."""
+    counts = cells.counts
+    spellings: dict[str, list[int]] = {}
+    for code, word in enumerate(cells.words):
+        spellings.setdefault(word.casefold() if data.ignore_case else word, []).append(code)
+    named = {max(codes, key=lambda code: (counts[code], cells.words[code])): codes for codes in spellings.values()}
+    order = sorted(named, key=lambda code: cells.words[code])
+    categories = tuple(cells.words[code] for code in order)
+    places = {code: place for place, named_code in enumerate(order) for code in named[named_code]}
+    notes = []
+    if len(categories) < len(cells.words):
+        several = [sorted(cells.words[code] for code in codes) for codes in named.values() if len(codes) > 1]
+        same = "; ".join(" = ".join(map(repr, words)) for words in several[:3])
+        notes.append(f"{same}, which differ in case alone; if not: data.ignore_case=false")
+    if words := {word: count for word, count in cells.missing.items() if word}:
+        most = max(words, key=words.__getitem__)
+        how = list_override("data.missing", [""])
+        notes.append(f"{most!r} counts as missing, in {number_of(words[most], 'row')}; if it is a category: {how}")
+    return _Values(
+        Column(cells.name, ColumnKind.CATEGORY, categories),
+        cells.cells([float(places[code]) for code in range(len(cells.words))]),
+        note=f"{cells.name}: {'; '.join(notes)}" if notes else "",
+        text=_is_text(len(categories), int(counts.sum())),
+    )
+
+
+def _is_text(words: int, cells: int) -> bool:
+    return words > max(MANY_WORDS, cells / 2) or words == cells >= FEW_ROWS
+
+
+def _dates(cells: _Words, data: TableData, *, asked: bool = False) -> _Values | None:
+    """Return a column of dates; None if it holds others.
+
+    Raises:
+        DataError: If the day or the month may come first, or another cell is no date where dates are asked for.
+    """
+    found = parse_dates(cells.words, dayfirst=data.dayfirst)
+    if not found and asked:
+        undated = (at for at, word in enumerate(cells.words) if not parse_dates([word], dayfirst=data.dayfirst))
+        rule = f"must be a date in the format of the others (data.columns.{cells.name}=date), got {{}}"
+        raise cells.refused(next(undated, len(cells.words) - 1), rule)
+    if not found:
+        return None
+    if len(found) > 1:
+        at = int(np.flatnonzero(found[0].seconds != found[1].seconds)[0])
+        raise cells.refused(
+            at, "may have its day or its month first, got {}: say which by data.dayfirst=true or data.dayfirst=false"
+        )
+    note = f"{cells.name}: dates ({found[0].format}); if not: {shell_quoted(f'data.columns.{cells.name}=category')}"
+    column = Column(cells.name, ColumnKind.DATE, format=found[0].format)
+    return _Values(column, cells.cells(found[0].seconds), note="" if asked else note)
+
+
+def _keys_of_columns(table: Table, data: TableData, names: list[str]) -> Mapping[str, TableData]:
+    """Return the options with which each column is read: in a file with decimal commas, `1.250` is 1250.
+
+    A column of 1.250 and 900 is ambiguous by itself; any other column can decide it, even one that is dropped.
+    """
+    keys = dict.fromkeys(names, data)
+    if data.decimal or data.thousands or not any(_may_be_grouped(table, name, _FIRST) for name in names):
+        return keys
+    if any(_has_decimal_commas(table, name, data) for name in table.names):
+        keys |= {name: replace(data, decimal=",") for name in names if _may_be_grouped(table, name)}
+    return keys
+
+
+def _may_be_grouped(table: Table, name: str, first: int | None = None) -> bool:
+    """Return whether the first cells, or all, are whole numbers with points as thousands separators, at least one."""
+    from pyarrow import compute  # noqa: PLC0415
+
+    column = table.column(name)
+    if compute.max(compute.binary_length(column)).as_py() < len("1.000"):
+        return False
+    fits = compute.match_substring_regex(column.slice(0, first), _GROUPED)
+    return bool(compute.all(fits).as_py() and compute.any(compute.match_substring(column, ".")).as_py())
+
+
+def _has_decimal_commas(table: Table, name: str, data: TableData) -> bool:
+    column = table.column(name)
+    if _plain_numbers(column) is not None:
+        return False
+    cells = _words(table, name, column, data.missing)
+    readings = readings_of(cells.words, cells.counts.tolist())
+    return bool(readings) and all(each.decimal == "," for each in readings)
+
+
+def _plain_numbers(column: Any) -> np.ndarray | None:
+    """Convert the column to (N,) float64 at once, empty cells to NaN; None if another cell is not a plain number."""
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
+
+    empty = compute.equal(column, "")
+    try:
+        cast = compute.cast(compute.if_else(empty, pa.scalar(None, pa.string()), column), pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    numbers: np.ndarray = cast.to_numpy()
+    # `nan` is a word that may be missing or not
+    return (
+        None if bool(np.isnan(numbers).sum() > compute.sum(empty).as_py()) or cast.null_count == len(cast) else numbers
+    )
+
+
+def _words(table: Table, name: str, column: Any, missing: list[str] | None) -> _Words:
+    """Return the cells as words, without those that count as missing."""
+    from pyarrow import compute  # noqa: PLC0415
+
+    encoded = compute.utf8_trim_whitespace(column).combine_chunks().dictionary_encode()
+    words, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+    absent = {word.strip().casefold() for word in (MISSING if missing is None else missing)}
+    numbers = {plain_number(word) for word in absent} - {None}
+    present = [word.casefold() not in absent and not (numbers and plain_number(word) in numbers) for word in words]
+    counts = np.bincount(codes, minlength=len(words))
+    gone = Counter({word: int(count) for word, count, kept in zip(words, counts, present, strict=True) if not kept})
+    places = np.where(present, np.cumsum(present) - 1, -1)
+    return _Words(table, name, [word for word, kept in zip(words, present, strict=True) if kept], places[codes], gone)
+
+
+def _read_as(cells: _Words, reading: Reading) -> _Values:
+    numbers = [reading.number(word) for word in cells.words]
+    if None in numbers:
+        rule = f"must be a number as other cells of the column are ({reading}), got {{}}"
+        raise cells.refused(numbers.index(None), rule)
+    example = next((word for word in cells.words if plain_number(word) != reading.number(word)), None)
+    read = None if example is None else _Read(cells.name, reading, example)
+    return _Values(Column(cells.name), cells.cells(numbers), read)
+
+
+def _reading(cells: _Words, data: TableData) -> Reading | None:
+    """Return how the column's numbers are written, if not as `float` reads them.
+
+    Raises:
+        DataError: If a separator may mark thousands or decimals.
+    """
+    readings = readings_of(cells.words, cells.counts.tolist(), data.decimal, data.thousands)
+    if len(readings) <= 1:
+        return next(iter(readings), None)
+    # in a comma-separated file a number with a comma was quoted, so the comma separates thousands
+    grouped = next((each for each in readings if each.thousands == ","), None)
+    if cells.table.lines is not None and cells.table.lines.delimiter == "," and grouped:
+        return grouped
+    word = next(word for word in cells.words if len({each.number(word) for each in readings}) > 1)
+    values = " or ".join(f"{each.number(word):.12g}" for each in readings)
+    raise DataError(
+        f"{cells.table.path}: column {cells.name!r} holds numbers such as {word!r}, which may be {values}: say "
+        f"which by {_override('decimal', ',')} or {_override('thousands', ',')}"
+    )
+
+
+def _override(key: str, mark: str) -> str:
+    return shell_quoted(f"data.{key}={hydra_quoted(mark)}")
+
+
+def _tell(read: Iterable[_Read | None]) -> list[str]:
+    """Return a sentence for each way of writing numbers that `float` would not read."""
+    columns: dict[str, list[_Read]] = {}
+    for each in read:
+        if each is not None:
+            columns.setdefault(str(each.reading), []).append(each)
+    return [f"{name_columns([each.name for each in those])}: {those[0]}" for those in columns.values()]
