@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import own_metrics
 import pandas as pd
 import pytest
 import scipy.sparse
@@ -68,6 +69,7 @@ def test_an_argument_and_an_override_that_contradict_each_other_are_refused(give
         ({"evaluation": "stratified_kfold"}, ("evaluation=stratified_kfold",)),
         ({"tracking_uri": "sqlite:///a.db"}, ('tracking.uri="sqlite:///a.db"',)),
         ({"choose": {"optimizer": ["adam", "sgd"]}}, ("search.choose.optimizer=[adam,sgd]",)),
+        ({"metric": own_metrics.cost}, ('search.metric="own_metrics:cost"',)),
         ({"workers": 2, "metric": "accuracy", "seed": 3}, ("search.metric=accuracy", "seed=3", "execution.workers=2")),
     ],
 )

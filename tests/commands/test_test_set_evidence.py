@@ -9,9 +9,10 @@ from hpsearch.analysis.evidence import Design
 from hpsearch.commands.test_set_evidence import Opened, opened_by, rows_of
 from hpsearch.errors import BrokenFileError, TrackingError
 from hpsearch.final.evaluation import BITMAPS, pack
-from hpsearch.metrics import ACCURACY, CROSS_ENTROPY
+from hpsearch.metrics import ACCURACY, CROSS_ENTROPY, metric_of
 from hpsearch.tracking.reader import Child
 from hpsearch.tracking.run_format import Attempt, Role
+from hpsearch.tracking.sanitize import key_name
 
 CORRECT = np.arange(20) < 17
 METRICS = {"test/accuracy": 0.85, "test/accuracy/low": 0.64, "test/accuracy/high": 0.95, "test/cross_entropy": 0.4}
@@ -63,6 +64,13 @@ def test_a_row_says_what_the_run_and_the_ledger_know():
     assert (found.who, found.when, found.purpose) == ("ada@here", "2026-11-02 10:00", "final evaluation")
     assert (found.config, found.weights, found.retrained) == ("c" * 12, "e" * 12, ())
     assert found.correct is CORRECT
+
+
+def test_a_metric_at_a_class_is_found_by_its_name_in_mlflow():
+    metric = metric_of("recall@>50K")
+    logged = {key_name(f"test/recall@>50K{end}"): value for end, value in (("", 0.7), ("/low", 0.5), ("/high", 0.9))}
+    found = row(final({**METRICS, **logged}), metric=metric)
+    assert (found.value, found.low, found.high) == (0.7, 0.5, 0.9)
 
 
 def test_retrained_values_are_of_the_metric_in_the_order_of_their_numbers():

@@ -247,7 +247,7 @@ def name_of(
             test=SealedRows(sealed.size, sealed.digest, sealed.duplicates) if sealed else None,
             input_shape=shape,
             outputs=output_count(
-                config.loss,
+                plan.levels[0].base.config.loss,  # of a comparison of losses, that of none fits numbers
                 development.task,
                 development.classes,
                 1 if development.classes else development.targets.shape[1],
