@@ -13,6 +13,7 @@ from torch import nn
 
 from hpsearch.config import Config, ConfigError
 from hpsearch.config.model import BatchNorm
+from hpsearch.data.dataset import Rows
 from hpsearch.data.preprocessing import Preprocessing
 from hpsearch.engine import checkpoint as checkpoints
 from hpsearch.engine.checkpoint import History
@@ -258,10 +259,21 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
     if config.loss.kind == "bce" and data.rows.task is Task.REGRESSION:
         _require_probabilities(fit, data)
     class_weights(config.loss, data.rows, rows)
-    if config.loss.kind == "poisson_nll" and (lowest := data.rows.targets.min()) < 0:
+    if config.loss.kind == "poisson_nll":
+        _require_counts(data.rows)
+
+
+def _require_counts(rows: Rows) -> None:
+    """Refuse negative targets, for which the loss has no lower bound, and scaled ones."""
+    if rows.autoencoder:
         raise ConfigError(
-            f"loss=poisson_nll must be given counts, targets >= 0, got {lowest:.4g} in {data.rows.name}: use loss=mse "
-            "or another loss for numbers"
+            "loss=poisson_nll must be given counts, which the scaled inputs that an autoencoder reconstructs are not: "
+            "use loss=mse, or loss=bce for inputs within [0, 1]"
+        )
+    if (lowest := rows.targets.min()) < 0:
+        raise ConfigError(
+            f"loss=poisson_nll must be given counts, targets >= 0, got {lowest:.4g} in {rows.name}: use loss=mse or "
+            "another loss for numbers"
         )
 
 

@@ -106,6 +106,13 @@ def test_negative_counts_are_refused(make_config, make_rows, make_fit):
         train_fleet([make_fit(make_config(loss="poisson_nll"), 40)], to_device(negative))
 
 
+def test_scaled_inputs_are_no_counts(make_config, make_rows, make_fit):
+    rows = to_development(reconstructed(make_rows(40, images=True, width=6)))
+    config = make_config(data={"kind": "mnist", "task": "autoencoder"}, loss="poisson_nll")
+    with pytest.raises(ConfigError, match="loss=poisson_nll must be given counts, which the scaled inputs"):
+        train_fleet([make_fit(config, 40)], to_device(rows))
+
+
 @pytest.mark.parametrize("loss", ["mse", "mae", "sse", "gaussian_nll"])
 def test_regression_targets_are_scaled_by_the_training_rows_of_each_member(loss, make_config, make_rows, make_fit):
     rows = make_rows(40, task="regression", targets=3)
