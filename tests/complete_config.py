@@ -129,6 +129,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "stratified_kfold": {"replicates": 1, "folds": 5, "allow_rare": False},
         "repeated_kfold": REPEATED,
         "loocv": {"replicates": 1},
+        "time_series": {"replicates": 1, "folds": 5, "gap": 0, "window": None},
         "truth_table": {"replicates": 1},
     },
     "search": {

@@ -128,7 +128,7 @@ def test_a_mistyped_word_is_refused_with_the_nearest_one(make_config):
             "evaluation.folds",
             (
                 "evaluation.folds is not a key of evaluation=holdout: it is one of evaluation=kfold, "
-                "evaluation=stratified_kfold, evaluation=repeated_kfold"
+                "evaluation=stratified_kfold, evaluation=repeated_kfold, evaluation=time_series"
             ),
         ),
         (

@@ -33,3 +33,13 @@ def test_kinds_of_columns_and_missing_cells_are_told(make_config):
         "inputs": "age, city (2 categories), day (date)",
         "notes": ["3 cells missing, in age, city, day"],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("patient", True), ("customer_id", True), ("Site Nr", True), ("age", False)]
+)
+def test_a_column_that_is_named_as_groups_are_is_said_with_the_key_that_keeps_them_whole(make_config, name, said):
+    inputs = np.repeat(np.arange(8.0), 5)[:, None]
+    rows = to_development(Rows("own", Task.BINARY, inputs, np.arange(40) % 2, 2, ("u", "v"), columns=(Column(name),)))
+    warnings = tell_columns(rows, make_config(data="csv").data).get("warnings", [])
+    assert any("data.groups=" in warning for warning in warnings) is said

@@ -82,7 +82,7 @@ class OwnData(Data):
     """A user's own file."""
 
     tasks: ClassVar[tuple[TaskChoice, ...]] = tuple(TaskChoice)
-    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"max_classes": MAX_CLASSES}
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"max_classes": MAX_CLASSES, "groups": None}
     path: Annotated[str, "the file"]
     target: Annotated[str | None, "the column or array to predict; null only with data.task=autoencoder"]
     max_classes: Annotated[
@@ -90,10 +90,12 @@ class OwnData(Data):
         at_least(2),
         "whole numbers with more different values are a regression, as all are under a loss of numbers",
     ]
+    groups: Annotated[str | None, "column or array of groups, such as patients, that no split tears apart; no input"]
     test: Annotated[float, _TEST_SHARE, "share of the rows that is sealed; {}"]
 
     def __post_init__(self) -> None:
         super(OwnData, self).__post_init__()
+        require(self.groups is None or self.groups != self.target, "data.groups", "must not be the target", self.groups)
         named = self.target is not None or self.task is TaskChoice.AUTOENCODER
         require(named, "data.target", "must name the target unless data.task=autoencoder", self.target)
 
@@ -104,7 +106,7 @@ class TableData(OwnData):
 
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {
         **OwnData.fingerprint_defaults,
-        **dict.fromkeys(("decimal", "thousands", "missing", "dayfirst")),
+        **dict.fromkeys(("decimal", "thousands", "missing", "dayfirst", "time", "test_path")),
         "columns": {},
         "missing_target": MissingTarget.REFUSE,
         "ignore_case": True,
@@ -117,6 +119,8 @@ class TableData(OwnData):
     missing: Annotated[
         list[str] | None, "words that count as missing, such as ['',-999]; null: empty cells, NA, N/A, nan, null, ?"
     ]
+    time: Annotated[str | None, "column of dates or numbers by which rows are ordered: later ones are held out"]
+    test_path: Annotated[str | None, "a file of the same form whose rows are sealed, instead of a share of path"]
     missing_target: Annotated[MissingTarget, "what becomes of rows whose target is missing"]
     ignore_case: Annotated[bool, "whether Yes and yes are one category"]
     decimal: Annotated[str | None, "the decimal mark, . or a comma in quotes; null: seen from each column"]
@@ -125,6 +129,8 @@ class TableData(OwnData):
 
     def __post_init__(self) -> None:
         super(TableData, self).__post_init__()
+        one = self.time is None or self.groups is None
+        require(one, "data.time", "must be null where data.groups is given: rows are split by one of them", self.time)
         require(self.target not in self.drop, "data.drop", "must not hold the target", self.target)
         require(self.decimal in (None, ".", ","), "data.decimal", "must be one of . , or null", self.decimal)
         known = (None, "none", ",", ".", " ", "'")

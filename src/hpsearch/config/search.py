@@ -65,6 +65,15 @@ class KFold(Evaluation):
 
 
 @dataclass(kw_only=True, slots=True)
+class TimeSeries(Evaluation):
+    """Folds in the order of `data.time`: each trains on the rows before those that it is scored on."""
+
+    folds: Annotated[int, at_least(2), "number of folds"]
+    gap: Annotated[int, at_least(0), "rows left out between those that train and those that are scored"]
+    window: Annotated[int | None, at_least(1), "latest rows that each fold trains on; null: all before (expanding)"]
+
+
+@dataclass(kw_only=True, slots=True)
 class StratifiedKFold(KFold):
     """Folds stratified by class; `allow_rare` admits classes with fewer rows than folds."""
 
@@ -438,7 +447,7 @@ GROUPS = (
         name="evaluation", in_design=True, confounds=True,
         kinds={
             "holdout": Holdout, "kfold": KFold, "stratified_kfold": StratifiedKFold, "repeated_kfold": RepeatedKFold,
-            "loocv": Evaluation, "truth_table": Evaluation,
+            "loocv": Evaluation, "time_series": TimeSeries, "truth_table": Evaluation,
         },
     ),
     OptionGroup(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,7 +14,7 @@ import numpy as np
 from hpsearch.config.data import Data, OwnData, TableData
 from hpsearch.errors import DataError
 from hpsearch.formatting import plural
-from hpsearch.quoting import list_override
+from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
 from hpsearch.records import Task
 
 SHOWN = 8
@@ -77,6 +78,9 @@ class Rows:
         autoencoder: Whether the targets are the inputs, flattened to (N, T).
         columns: The D columns of a table; empty for images, and for arrays, whose columns are numbers without a name.
         notes: What was recognized in a user's file and must be reported, one sentence each.
+        groups: Shape (N,) int64, rows of one group stay on one side of every split; None: there are none.
+        times: Shape (N,) float64, later rows are held out; None: rows have no order.
+        test: Shape (N,) bool, the rows that are sealed; None: they are drawn.
     """
 
     name: str
@@ -88,6 +92,9 @@ class Rows:
     autoencoder: bool = False
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+    times: np.ndarray | None = None
+    test: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -125,7 +132,9 @@ def columns_of(rows: Rows) -> tuple[Column, ...]:
 
 def take(rows: Rows, index: np.ndarray) -> Rows:
     """Return the rows with these indices, in this order."""
-    return Rows(**_values(rows) | {"inputs": rows.inputs[index], "targets": rows.targets[index]})
+    of_rows = ("inputs", "targets", "groups", "times", "test")
+    taken = {name: array[index] for name in of_rows if (array := getattr(rows, name)) is not None}
+    return Rows(**_values(rows) | taken)
 
 
 def reconstructed(rows: Rows) -> Rows:
@@ -225,10 +234,30 @@ def tell_columns(rows: Development, data: Data) -> dict[str, Any]:
         warnings.append(
             f"{_hold(names)} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
         )
+    like_groups = [each.name for each, own in zip(columns, rows.inputs.T, strict=True) if _like_groups(each, own)]
+    if like_groups and data.groups is None:
+        way_out = shell_quoted(f"data.groups={hydra_quoted(like_groups[0])}")
+        warnings.append(
+            f"rows of one {like_groups[0]} may be more alike than others: {way_out} keeps them on one side of splits"
+        )
     constant = (rows.inputs == rows.inputs[:1]).all(axis=0) | (missing == rows.n)
     if names := [each.name for each, same in zip(columns, constant, strict=True) if same]:
         warnings.append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
     return facts | ({"warnings": warnings} if warnings else {})
+
+
+_GROUPS = re.compile(
+    r"(.*[_\W])?(patient|subject|person|participant|user|customer|client|member|household|family|group|session|site|"
+    r"hospital|school|speaker|donor|plate|batch|machine|device)s?([_\W]?(id|nr|no|number|code))?",
+    re.IGNORECASE,
+)
+"""Names of columns that usually tell which rows belong together."""
+
+
+def _like_groups(column: Column, values: np.ndarray) -> bool:
+    """Return whether a column is named as groups are and has several rows of each of several values (N,)."""
+    different = len(np.unique(values))
+    return bool(_GROUPS.fullmatch(column.name)) and 5 <= different <= len(values) / 2
 
 
 def _described(column: Column, values: np.ndarray) -> str:

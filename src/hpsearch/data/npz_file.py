@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -36,17 +36,30 @@ def read_npz(data: NpzData) -> Rows:
     wanted = {"data.inputs": data.inputs}
     if data.target is not None and data.task is not TaskChoice.AUTOENCODER:
         wanted["data.target"] = data.target
-    arrays = _load(data, wanted)
-    inputs, notes = _inputs(arrays[0], data.layout, f"{path}: array {data.inputs!r} (data.inputs)")
-    if len(arrays) == 1:
-        return reconstructed(Rows(path.stem, Task.REGRESSION, inputs, inputs, 0, notes=notes))
-    label, values = f"{path}: array {data.target!r} (data.target)", arrays[1]
+    if data.groups is not None:
+        wanted["data.groups"] = data.groups
+    arrays = dict(zip(wanted, _load(data, wanted), strict=True))
+    inputs, notes = _inputs(arrays["data.inputs"], data.layout, f"{path}: array {data.inputs!r} (data.inputs)")
+    groups = None
+    if data.groups is not None:
+        groups = _groups(arrays["data.groups"], len(inputs), f"{path}: array {data.groups!r} (data.groups)")
+    if "data.target" not in arrays:
+        return reconstructed(Rows(path.stem, Task.REGRESSION, inputs, inputs, 0, notes=notes, groups=groups))
+    label, values = f"{path}: array {data.target!r} (data.target)", arrays["data.target"]
     _check_targets(values, len(inputs), label)
     if data.task is not TaskChoice.REGRESSION and _one_hot(values):
         notes = (*notes, f"{data.target}: one-hot, {values.shape[1]} classes; if not: data.task=regression")
         values = values.argmax(axis=1)
     targets = encode_targets(values, data, label)
-    return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, notes=notes)
+    about: dict[str, Any] = {"notes": notes, "groups": groups}
+    return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, **about)
+
+
+def _groups(array: np.ndarray, n: int, label: str) -> np.ndarray:
+    if array.shape != (n,) or array.dtype.kind not in "iubUS":
+        raise DataError(f"{label} must hold one whole number or text a row, got {array.dtype} of shape {array.shape}")
+    numbers: np.ndarray = np.unique(array, return_inverse=True)[1]
+    return numbers.astype(np.int64)
 
 
 def npz_digest(data: NpzData) -> str:

@@ -6,6 +6,8 @@ occur in the development set, and which of them an earlier opening has shown.
 Which rows are sealed: for MNIST and Fashion-MNIST, the official test rows. For other data sets, those that
 `train_test_split(arange(N), test_size=max(1, round(share * N)), stratify=classes, random_state=TEST_STATE)` holds out,
 stratified unless the task is a regression or an autoencoder of the user's data; they never depend on a sweep's seed.
+With `data.groups` whole groups are held out, with `data.time` the latest rows, and with `data.test_path` the rows of
+that file.
 For a shipped data set they are the same whatever the configuration says, including `data.task=autoencoder`; the
 packaged MNIST images are a data set of their own. For a user's own file, `data.target`, `data.task`,
 `data.missing_target` and `data.test` change the rows; `data.drop`, `data.inputs` and all other options do not.
@@ -259,15 +261,17 @@ def _shared(keys: list[bytes], development_keys: set[bytes]) -> int:
 
 def _cut(rows: Rows, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the row indices of the development set and of the sealed test set, both ascending."""
+    if rows.test is not None:
+        return np.flatnonzero(~rows.test), np.flatnonzero(rows.test)
     if rows.n < MIN_ROWS:
         raise DataError(f"{rows.name} has {rows.n} rows, at least {MIN_ROWS} are needed")
     size = max(1, round(share * rows.n))
     if size >= rows.n:
         raise DataError(f"data.test={share:g} of {rows.n} rows leaves none to develop with: lower it")
-    if rows.strata is not None and (reason := obstacle(rows.strata, size, rows.class_names)):
+    if reason := obstacle(rows, np.arange(rows.n), size):
         raise DataError(
             f"{rows.name} cannot be split into development and sealed test rows: {reason}; add rows, merge or remove "
             "rare classes, or change data.test"
         )
-    sealed, development = draw(np.arange(rows.n), size, TEST_STATE, rows.strata)
+    sealed, development = draw(rows, np.arange(rows.n), size, TEST_STATE)
     return development, sealed

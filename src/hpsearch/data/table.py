@@ -90,7 +90,8 @@ def read_table(data: TableData) -> Rows:
     table = open_table(data)
     names = _input_names(table, data)
     target = None if data.task is TaskChoice.AUTOENCODER else data.target
-    options = _keys_of_columns(table, data, [*names, *([target] if target else [])])
+    more = [name for name in (target, data.time) if name is not None and name not in names]
+    options = _keys_of_columns(table, data, [*names, *more])
     values = [_values(table, options[name], name, data.columns.get(name)) for name in names]
     left_out = [each for each in values if each.text and each.column.name not in data.columns]
     values = [each for each in values if each not in left_out]
@@ -111,7 +112,13 @@ def read_table(data: TableData) -> Rows:
         f"{number_of(len(each.cells), 'row')} are text or names; to use it: {_use(each.column.name)}"
         for each in left_out
     ]
-    about: dict[str, Any] = {"columns": tuple(each.column for each in values), "notes": tuple(notes)}
+    about: dict[str, Any] = {
+        "columns": tuple(each.column for each in values),
+        "notes": tuple(notes),
+        "groups": None if data.groups is None else _groups(table, data)[kept],
+        "times": None if data.time is None else _times(table, options[data.time], data.time)[kept],
+        "test": None if table.test is None else kept >= table.own,
+    }
     stem = Path(data.path).stem
     if targets is None:
         _require_numbers(table, values)
@@ -154,6 +161,26 @@ def _targets(table: Table, data: TableData, name: str) -> tuple[_Values, np.ndar
     return replace(values, cells=values.cells[kept]), kept, f"{have} left out, whose {name} is missing"
 
 
+def _groups(table: Table, data: TableData) -> np.ndarray:
+    """Return the group of each row (N,) int64; a row whose group is missing is one by itself."""
+    assert data.groups is not None, data.kind
+    values = _categories(_words(table, data.groups, table.column(data.groups), data.missing), data)
+    alone = np.isnan(values.cells)
+    groups = np.where(alone, 0, values.cells).astype(np.int64)
+    groups[alone] = len(values.column.categories) + np.arange(alone.sum())
+    return groups
+
+
+def _times(table: Table, data: TableData, name: str) -> np.ndarray:
+    """Return the time of each row (N,) float64."""
+    values = _values(table, data, name, data.columns.get(name))
+    if values.column.kind is ColumnKind.CATEGORY:
+        raise DataError(f"{table.path}: column {name!r} (data.time) holds words: it must hold dates or numbers")
+    if (missing := np.isnan(values.cells)).any():
+        raise DataError(f"{table.place(int(np.flatnonzero(missing)[0]), name)} is missing: data.time needs all times")
+    return values.cells
+
+
 def _array(values: _Values) -> np.ndarray:
     """Return a target as words or numbers."""
     if values.column.kind is ColumnKind.CATEGORY:
@@ -165,12 +192,13 @@ def _array(values: _Values) -> np.ndarray:
 
 
 def _input_names(table: Table, data: TableData) -> list[str]:
-    named = [("data.target", data.target), *(("data.drop", name) for name in data.drop)]
+    named = [("data.target", data.target), ("data.groups", data.groups), ("data.time", data.time)]
+    named += [("data.drop", name) for name in data.drop]
     for key, name in [*named, *((f"data.columns.{name}", name) for name in data.columns)]:
         if name is not None and name not in table.names:
             way_out = f"{nearest(name, table.names)}{_unquoted(name, table.names)}"
             raise DataError(f"{table.path} has no column {name!r} ({key}): {way_out}")
-    inputs = [name for name in table.names if name != data.target and name not in data.drop]
+    inputs = [name for name in table.names if name not in (data.target, data.groups, *data.drop)]
     inputs = [name for name in inputs if data.columns.get(name) is not ColumnChoice.DROP]
     if not inputs:
         dropped = f" and data.drop=[{','.join(map(hydra_quoted, data.drop))}]" if data.drop else ""

@@ -40,6 +40,7 @@ class Table:
         cells: A `pyarrow.Table` of text, a column for each name.
         notes: How the file was decoded and parsed, one sentence each.
         lines: The text of a CSV file, which tells lines; None for other formats.
+        test: The table of `data.test_path`, whose cells follow the others; None if there is none.
     """
 
     path: Path
@@ -47,6 +48,12 @@ class Table:
     cells: Any
     notes: tuple[str, ...] = ()
     lines: "_Lines | None" = None
+    test: "Table | None" = None
+
+    @property
+    def own(self) -> int:
+        """Number of rows without those of `test`."""
+        return len(self.cells) - (len(self.test.cells) if self.test else 0)
 
     def column(self, name: str) -> Any:
         """Return a column as `pyarrow.ChunkedArray` of text."""
@@ -54,6 +61,8 @@ class Table:
 
     def place(self, row: int, name: str) -> str:
         """Return where a cell is, for messages."""
+        if self.test is not None and row >= self.own:
+            return self.test.place(row - self.own, name)
         if re.fullmatch(rf"{FRAME}-[0-9a-f]{{16}}\.csv", self.path.name):
             return f"row {row} (from 0) of the DataFrame kept as {self.path}, column {name!r}"
         if self.lines is None:
@@ -88,7 +97,18 @@ def open_table(data: TableData) -> Table:
     Raises:
         DataError: If it cannot be read, or is not a table with a header and rows.
     """
-    return _named_columns(_open(data, Path(data.path).expanduser()))
+    table = _named_columns(_open(data, Path(data.path).expanduser()))
+    if data.test_path is None:
+        return table
+    import pyarrow as pa  # noqa: PLC0415
+
+    test = _named_columns(_open(data, Path(data.test_path).expanduser()))
+    if absent := [name for name in table.names if name not in test.names]:
+        raise DataError(f"{test.path} (data.test_path) lacks columns of {table.path}: {', '.join(absent)}")
+    test = replace(test, names=table.names, cells=test.cells.select([test.names.index(name) for name in table.names]))
+    numbers = [str(number) for number in range(len(table.names))]
+    cells = pa.concat_tables([part.cells.rename_columns(numbers) for part in (table, test)])
+    return replace(table, cells=cells, test=test)
 
 
 def _open(data: TableData, path: Path) -> Table:
@@ -112,14 +132,14 @@ def table_digest(data: TableData) -> str:
         DataError: If the file cannot be read.
     """
     sha = hashlib.sha256()
-    for line in _text_lines(data):
+    paths = [data.path, *([data.test_path] if data.test_path else [])]
+    for line in (line for path in paths for line in _text_lines(data, Path(path).expanduser())):
         if words := line.translate(_BETWEEN_WORDS).split():
             sha.update(("\t".join(words) + "\n").encode())
     return sha.hexdigest()
 
 
-def _text_lines(data: TableData) -> Iterator[str]:
-    path = Path(data.path).expanduser()
+def _text_lines(data: TableData, path: Path) -> Iterator[str]:
     if isinstance(data, CsvData):
         content, _ = _read_text(data, path)
         yield from io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
@@ -134,7 +154,9 @@ def _read_bytes(data: TableData, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"data.path={data.path}: there is no such file (looked for {path.absolute()})") from None
+        key = "path" if path == Path(data.path).expanduser() else "test_path"
+        given = getattr(data, key)
+        raise DataError(f"data.{key}={given}: there is no such file (looked for {path.absolute()})") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 

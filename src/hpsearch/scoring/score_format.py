@@ -32,7 +32,8 @@ class Score:
         """The score of a sweep on this data."""
         metric = metric_of(config.search, classes=development.classes > 0)
         is_share = metric.is_share and config.evaluation.kind != "truth_table"
-        share_of = split_sizes(config.evaluation, development.n).val if is_share else None
+        is_known = development.groups is None and development.times is None  # else the number of rows is not
+        share_of = split_sizes(config.evaluation, development.n).val if is_share and is_known else None
         quoted = (ACCURACY, metric) if development.classes else (metric, R2, MAE)
         return cls(metric, share_of, tuple(dict.fromkeys(quoted)))
 

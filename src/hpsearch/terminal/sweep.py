@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.config import Config, Engine
+from hpsearch.config.data import Data, OwnData, TableData
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine, OptunaSearch
 from hpsearch.config.training import Loss, PinballLoss
 from hpsearch.data.splits import SplitSizes, split_sizes
@@ -192,6 +193,19 @@ def describe_duplicates(duplicates: int) -> str:
 
 def describe_split(config: Config, sizes: SplitSizes) -> str:
     """Return the rows that a trial is trained and scored on."""
+    return f"{_parts(config, sizes)}{_kept_together(config.data)}"
+
+
+def _kept_together(data: Data) -> str:
+    """Return why the numbers of rows are only about those of the parts; empty if they are exact."""
+    if isinstance(data, OwnData) and data.groups is not None:
+        return f"; about, since no {data.groups} is on both sides"
+    if isinstance(data, TableData) and data.time is not None:
+        return f"; about, since the latest rows by {data.time} are held out"
+    return ""
+
+
+def _parts(config: Config, sizes: SplitSizes) -> str:
     kind = config.options["evaluation"]
     train = describe_limit(config, sizes.train, "training row")
     if sizes.report:
@@ -199,7 +213,8 @@ def describe_split(config: Config, sizes: SplitSizes) -> str:
         return f"{kind}: {train}, {number_of(sizes.val, 'val row')} for the score, {report} to quote"
     if config.evaluation.kind == "truth_table":
         return f"{kind}: trained and scored on the same {number_of(sizes.val, 'row')}"
-    return f"{kind}: {number_of(sizes.folds, 'fold')} of {train}, each scored on the rest"
+    scored = f"{sizes.val // sizes.folds:,} later ones" if config.evaluation.kind == "time_series" else "the rest"
+    return f"{kind}: {number_of(sizes.folds, 'fold')} of {train}, each scored on {scored}"
 
 
 def describe_limit(config: Config, rows: int, what: str) -> str:
