@@ -105,6 +105,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "linear": {"warmup_epochs": 0.0, "floor": 0.0},
         "warm_restarts": {"warmup_epochs": 0.0, "period": 1, "period_mult": 2, "floor": 0.0},
         "one_cycle": {"warmup_epochs": 0.0, "pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 1e4},
+        "custom": {"warmup_epochs": 0.0, "import_path": "users_schedules:ramp", "kwargs": {}},
         "plateau": {"warmup_epochs": 0.0, "factor": 0.5, "patience": 0},
     },
     "loss": {

@@ -18,6 +18,7 @@ NEEDED = {
     ("model", "custom"): ["model.import_path=own:Net"],
     ("loss", "custom"): ["loss.import_path=own:loss"],
     ("optimizer", "custom"): ["optimizer.import_path=own:Lion"],
+    ("schedule", "custom"): ["schedule.import_path=own:factor"],
 }
 
 

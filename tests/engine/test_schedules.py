@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
+from hpsearch.config import ConfigError
 from hpsearch.config.training import (
     CosineSchedule,
+    CustomSchedule,
     ExponentialSchedule,
     LinearSchedule,
     OneCycleSchedule,
@@ -16,7 +18,11 @@ from hpsearch.config.training import (
     StepSchedule,
     WarmRestarts,
 )
+from hpsearch.engine.device_data import to_device
+from hpsearch.engine.fleet.trainer import train_fleet
+from hpsearch.engine.reference import train
 from hpsearch.engine.schedules import multiplier, plateau_factor, recorded_factors
+from tests.engine.comparison import worst_difference
 
 EPOCHS, STEPS = 6, 5
 
@@ -97,6 +103,50 @@ def test_warm_restarts_equal_torch_stepped_by_fractions_of_an_epoch(period, mult
         scheduler.step(step / STEPS)
         expected = optimizer.param_groups[0]["lr"]
         assert multiplier(schedule, step, STEPS, 12) == pytest.approx(expected, rel=1e-9), step
+
+
+def own(name, warmup_epochs=0.0, **kwargs):
+    path = f"users_schedules:{name}"
+    return CustomSchedule(kind="custom", warmup_epochs=warmup_epochs, import_path=path, kwargs=kwargs)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (own("ramp"), [(step + 1) / 30 for step in range(30)]),
+        (own("ramp", power=2), [((step + 1) / 30) ** 2 for step in range(30)]),
+        (own("halving"), [0.5 ** (step // 5) for step in range(30)]),
+        (own("halving", warmup_epochs=0.4), [0.5, *([1.0] * 4), *(0.5 ** (step // 5) for step in range(5, 30))]),
+    ],
+)
+def test_an_own_function_gets_of_the_clock_what_it_names(schedule, expected):
+    assert [multiplier(schedule, step, STEPS, EPOCHS) for step in range(30)] == pytest.approx(expected)
+
+
+def test_an_own_function_trains_in_fleets_and_alone_as_the_schedule_that_it_copies(make_config, make_rows, make_fit):
+    shared = {"model": {"kind": "mlp", "widths": [7]}, "training": {"epochs": 3, "batch_size": 8}}
+    copied = {"kind": "custom", "import_path": "users_schedules:cosine", "kwargs": {"floor": 0.1}}
+    schedules = ({"kind": "cosine", "floor": 0.1}, copied)
+    fits = [make_fit(make_config(**shared, schedule=schedule), 40) for schedule in schedules]
+    data = to_device(make_rows(40), dtype=torch.float64)
+    plain, alone = (train(fit, data, keep_state=True) for fit in fits)
+    _, fleet = train_fleet(fits, data, keep_state=True)
+    assert worst_difference(alone, plain) <= 1e-9
+    assert worst_difference(fleet, plain) <= 1e-9
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (own("broken"), r"users_schedules:broken must return a factor .* >= 0, got 'half' at step 3 of 30"),
+        (own("negative"), r"users_schedules:negative must return a factor .* >= 0, got -30 at step 3 of 30"),
+        (own("ramp", pwer=2), "schedule.kwargs must suit users_schedules:ramp, got {'pwer': 2}"),
+        (own("rump"), "schedule.import_path must name something in users_schedules, got .* mean ramp"),
+    ],
+)
+def test_what_is_no_schedule_is_refused_with_the_reason(schedule, expected):
+    with pytest.raises(ConfigError, match=expected):
+        multiplier(schedule, 3, STEPS, EPOCHS)
 
 
 def test_warm_up_is_linear_and_may_end_within_an_epoch():

@@ -17,7 +17,7 @@ from hpsearch.config.model import CustomModel
 from hpsearch.config.option import Option
 from hpsearch.config.preprocess import Preprocess, TargetScale
 from hpsearch.config.synonyms import meant_key, needless
-from hpsearch.config.training import CustomLoss, CustomOptimizer
+from hpsearch.config.training import CustomLoss, CustomOptimizer, CustomSchedule
 from hpsearch.errors import ConfigError
 
 OPTION_GROUPS = {
@@ -47,7 +47,7 @@ UNCOVERED = (
 
 Keys and groups that were added later are left out if neutral, see `Option.fingerprint_defaults` and `LATER_GROUPS`."""
 
-OwnCode = CustomModel | CustomLoss | CustomOptimizer
+OwnCode = CustomModel | CustomLoss | CustomOptimizer | CustomSchedule
 """The options that refer to the user's own code by an import path."""
 
 LENGTHS = ("trials", "timeout", "patience")
@@ -130,7 +130,7 @@ class Config:
     @property
     def own_code(self) -> list[OwnCode]:
         """The options that refer to the user's own code."""
-        options = (self.model, self.loss, self.optimizer)
+        options = (self.model, self.loss, self.optimizer, self.schedule)
         return [option for option in options if isinstance(option, OwnCode)]
 
     @property

@@ -144,6 +144,22 @@ class OneCycleSchedule(Schedule):
 
 
 @dataclass(kw_only=True, slots=True)
+class CustomSchedule(Schedule):
+    """The user's own factor of the learning rate at a step, a function of what it names and `kwargs`."""
+
+    import_path: Annotated[
+        str, IMPORT_PATH, "your factor(step, steps, epoch, epochs, steps_per_epoch), as package.module:function"
+    ]
+    kwargs: Annotated[dict[str, Any], "keyword arguments of the function: schedule.kwargs.NAME=..."] = field(
+        default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        super(CustomSchedule, self).__post_init__()
+        require_kwargs("schedule.kwargs", self.kwargs)
+
+
+@dataclass(kw_only=True, slots=True)
 class PlateauSchedule(Schedule):
     """The learning rate times `factor` whenever the `monitor` loss has not improved for `patience` epochs."""
 
@@ -280,7 +296,7 @@ GROUPS = (
         kinds={
             "constant": Schedule, "step": StepSchedule, "exponential": ExponentialSchedule, "linear": LinearSchedule,
             "cosine": CosineSchedule, "warm_restarts": WarmRestarts, "one_cycle": OneCycleSchedule,
-            "plateau": PlateauSchedule,
+            "plateau": PlateauSchedule, "custom": CustomSchedule,
         },
     ),
     recipe_group(

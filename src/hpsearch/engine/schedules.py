@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hpsearch.config import Config
+from hpsearch.config import Config, ConfigError
 from hpsearch.config.training import (
     CosineSchedule,
+    CustomSchedule,
     ExponentialSchedule,
     LinearSchedule,
     OneCycleSchedule,
@@ -16,6 +17,7 @@ from hpsearch.config.training import (
     StepSchedule,
     WarmRestarts,
 )
+from hpsearch.nn.import_path import build_named
 
 
 def multiplier(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:
@@ -29,6 +31,9 @@ def multiplier(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int)
         step: Number of the step, from 0.
         steps_per_epoch: Minibatches per epoch.
         epochs: Number of epochs that the schedule spans.
+
+    Raises:
+        ConfigError: If the user's own function cannot be called, or returns no factor >= 0.
     """
     return _warm_up(schedule, (step + 1) / steps_per_epoch) * _decay(schedule, step, steps_per_epoch, epochs)
 
@@ -115,6 +120,8 @@ def _decay(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> 
             if step < top:
                 return _cosine(start, 1.0, step / top)
             return _cosine(1.0, start / schedule.final_div_factor, (step - top) / (steps - 1 - top))
+        case CustomSchedule():
+            return _own_factor(schedule, step, steps_per_epoch, epochs)
         case LinearSchedule():
             return 1 - (1 - schedule.floor) * step / steps
         case _:
@@ -124,3 +131,16 @@ def _decay(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> 
 def _cosine(start: float, end: float, share: float) -> float:
     """The value after a share of half a cosine from start to end."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _own_factor(schedule: CustomSchedule, step: int, steps_per_epoch: int, epochs: int) -> float:
+    """The factor that the user's own function returns, which gets those of the offered arguments that it names."""
+    epoch, steps = step // steps_per_epoch, steps_per_epoch * epochs
+    offered = {"step": step, "steps": steps, "epoch": epoch, "epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    factor = build_named("schedule", schedule.import_path, schedule.kwargs, offered)
+    if not isinstance(factor, int | float) or not 0 <= factor < math.inf:
+        raise ConfigError(
+            f"schedule.import_path {schedule.import_path} must return a factor of the learning rate, a number >= 0, "
+            f"got {factor!r} at step {step} of {steps}"
+        )
+    return float(factor)

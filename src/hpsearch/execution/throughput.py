@@ -13,7 +13,6 @@ from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.execution import Device
 from hpsearch.config.schema import SEARCHABLE
-from hpsearch.config.training import CustomOptimizer
 from hpsearch.data.splits import split_sizes
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.errors import HpsearchError
@@ -243,7 +242,5 @@ def traits(config: Config) -> str:
     kinds = [getattr(config, group).kind for group in SEARCHABLE]
     training = config.training
     trained = (training.patience is None, training.batch_size, training.precision)
-    own = (
-        [config.optimizer.import_path, config.optimizer.kwargs] if isinstance(config.optimizer, CustomOptimizer) else []
-    )
-    return repr((config.model, config.loss, config.evaluation, kinds, trained, *own))
+    own = [(option.import_path, option.kwargs) for option in config.own_code]
+    return repr((config.model, config.loss, config.evaluation, kinds, trained, own))
