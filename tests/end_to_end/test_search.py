@@ -6,8 +6,11 @@ import signal
 import subprocess
 import time
 
+import optuna
 import psutil
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from tests.program import Program, family, kill, new_program
 
@@ -74,6 +77,16 @@ def test_the_changes_of_code_that_is_not_committed_are_kept_with_the_sweep(at_on
     program, _ = at_once
     (diff,) = (program.folder / "mlruns" / "artifacts").rglob("code/working_folder-*.diff")
     assert diff.read_text().endswith("\n-x = 1\n+x = 2\n")
+
+
+def test_optuna_itself_reads_the_study_of_a_sweep_with_the_name_of_its_metric(at_once):
+    program, _ = at_once
+    journal = JournalStorage(JournalFileBackend(str(program.folder / "mlruns" / "optuna.journal")))
+    study = optuna.load_study(study_name="s", storage=journal)
+    scores = {k: json.loads(record)["body"]["score"] for k, record in program.records("s").items()}
+    assert study.metric_names == ["val/accuracy"]
+    assert {trial.user_attrs["k"]: trial.value for trial in study.trials} == scores
+    assert study.best_value == max(scores.values())
 
 
 def test_a_search_with_given_trials_ends_by_patience_and_says_so_each_time(program):
