@@ -229,6 +229,7 @@ def test_trials_whose_values_were_given_are_no_random_draws():
     curve, expected = (found.explored["adam"].curve for found in (with_it, analyse(plain)))
     assert curve.expected.tolist() == expected.expected.tolist()
     assert curve.ks.tolist() == expected.ks.tolist()
+    assert with_it.evidence.given("adam") == [given]
 
 
 def test_the_digest_does_not_depend_on_the_order_of_rows():

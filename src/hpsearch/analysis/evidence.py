@@ -292,6 +292,10 @@ class Evidence:
         """The library's default recipe of a level, if it was run."""
         return next((row for row in self.trials if row.level == level and row.default), None)
 
+    def given(self, level: str) -> list[TrialRow]:
+        """The trials of a level whose values were given, which do not count as draws, by number."""
+        return sorted((row for row in self.trials if row.level == level and row.enqueued), key=lambda row: row.k)
+
     def confirmed(self, level: str) -> list[ConfirmRow]:
         """The retrainings of a level's recipe, by key."""
         return list(self._confirmed.get(level, ()))

@@ -173,11 +173,11 @@ def _trials(findings: Findings, most: int | None) -> Block:
         drawn = findings.evidence.draws(level)
         drawn = drawn if most is None else ranked(drawn)[:most]
         default = findings.evidence.default(level)
-        for row in [*([default] if default is not None else []), *drawn]:
+        for row in [*([default] if default is not None else []), *findings.evidence.given(level), *drawn]:
             names = parameter_names(list(row.values), 40)
             listed = " ".join(f"{names[key]}={visible(values(value))}" for key, value in row.values.items())
             rows.append((
-                named[level], "default" if row.default else str(row.k), row.status,
+                named[level], "default" if row.default else f"{row.k}{' (given)' * row.enqueued}", row.status,
                 show_search_score(design, row.val, "val"),
                 *([show_search_score(design, row.report, "report")] if reported else []),
                 *([str(row.epochs)] if timed else []), listed,

@@ -76,8 +76,10 @@ def _compute(findings: Findings) -> str:
     flop = f", {cost_text(known)} FLOP" if known else ""
     defaults = sum(row.default for row in trials)
     untuned = f" and {number_of(defaults, 'default recipe')}" if defaults else ""
+    given = sum(row.enqueued for row in trials)
+    told = f", {given} of them given" if given else ""
     trained = f", {number_of(epochs, 'epoch')}" if epochs else ""
-    return f"{number_of(len(trials) - defaults, 'trial')}{untuned}{trained}{flop}"
+    return f"{number_of(len(trials) - defaults, 'trial')}{told}{untuned}{trained}{flop}"
 
 
 def _settings(findings: Findings, order: list[str]) -> Table:
