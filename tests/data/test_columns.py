@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpsearch.data.dataset import Column, ColumnKind, Rows, identifiers, name_columns, tell_columns, to_development
+from hpsearch.data.dataset import Column, ColumnKind, Rows, identifiers, name_columns, tell_data, to_development
 from hpsearch.records import Task
 
 
@@ -29,9 +29,9 @@ def test_kinds_of_columns_and_missing_cells_are_told(make_config):
     columns = (Column("age"), Column("city", ColumnKind.CATEGORY, ("a", "b", "sealed")), Column("day", ColumnKind.DATE))
     inputs = np.array([[1.5, 0, 86400], [np.nan, 1, np.nan], [2.5, np.nan, 0]])
     rows = to_development(Rows("own", Task.BINARY, inputs, np.array([0, 1, 0]), 2, ("u", "v"), columns=columns))
-    assert tell_columns(rows, make_config(data="csv").data) == {
+    assert tell_data(rows, make_config(data="csv").data) == {
         "inputs": "age, city (2 categories), day (date)",
-        "notes": ["3 cells missing, in age, city, day"],
+        "notes": ["y: u 2, v 1", "3 cells missing, in age, city, day"],
     }
 
 
@@ -41,5 +41,12 @@ def test_kinds_of_columns_and_missing_cells_are_told(make_config):
 def test_a_column_that_is_named_as_groups_are_is_said_with_the_key_that_keeps_them_whole(make_config, name, said):
     inputs = np.repeat(np.arange(8.0), 5)[:, None]
     rows = to_development(Rows("own", Task.BINARY, inputs, np.arange(40) % 2, 2, ("u", "v"), columns=(Column(name),)))
-    warnings = tell_columns(rows, make_config(data="csv").data).get("warnings", [])
+    warnings = tell_data(rows, make_config(data="csv").data).get("warnings", [])
     assert any("data.groups=" in warning for warning in warnings) is said
+
+
+def test_classes_of_which_one_is_nearly_all_are_said_with_metrics_that_tell_more(make_config):
+    rows = to_development(Rows("own", Task.BINARY, np.zeros((50, 1)), np.arange(50) // 48, 2, ("ok", "fraud")))
+    told = tell_data(rows, make_config(data="npz").data)
+    assert told["notes"] == ["y: ok 48, fraud 2"]
+    assert told["warnings"][0].startswith("96.0% of the rows are ok, so guessing that has an accuracy of 0.960: ")

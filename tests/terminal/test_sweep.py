@@ -13,7 +13,7 @@ from hpsearch.commands.sweep import show_stand_in
 from hpsearch.compose.comparison import plan_levels
 from hpsearch.compose.composer import Composer
 from hpsearch.compose.overrides import key_of
-from hpsearch.data.dataset import Column, tell_columns
+from hpsearch.data.dataset import Column, tell_data
 from hpsearch.data.datasets import Source
 from hpsearch.data.splits import split_sizes
 from hpsearch.records import Status, TrialResult
@@ -192,7 +192,7 @@ def test_the_columns_of_a_table_are_said_and_those_to_drop_named(make_config, ma
     numbered = np.column_stack([np.arange(30), rows.inputs[:, :1]]).astype(np.float32)
     rows = replace(rows, inputs=numbered, columns=(Column("id"), Column("area")))
     config = make_config(data={"kind": "csv", "drop": ["no 1"]})
-    assert tell_columns(rows, config.data) == {
+    assert tell_data(rows, config.data) == {
         "inputs": "id, area",
         "warnings": [
             (
@@ -208,7 +208,7 @@ def test_what_was_recognized_in_a_file_and_columns_of_one_value_are_said(make_co
     numbered = np.column_stack([rows.inputs[:, :1], np.full(30, 7), np.full(30, 0)]).astype(np.float32)
     columns = (Column("area"), Column("year"), Column("zone"))
     rows = replace(rows, inputs=numbered, columns=columns, notes=("area: decimal commas",))
-    found = tell_columns(rows, make_config(data={"kind": "csv"}).data)
+    found = tell_data(rows, make_config(data={"kind": "csv"}).data)
     assert found["notes"] == ["area: decimal commas"]
     assert found["warnings"] == [
         "columns year, zone hold one value in every development row: nothing can be learned from that"
@@ -218,13 +218,14 @@ def test_what_was_recognized_in_a_file_and_columns_of_one_value_are_said(make_co
 def test_inputs_of_an_array_that_hold_one_value_are_said_by_their_numbers(make_config, make_rows):
     rows = make_rows(30)
     rows = replace(rows, inputs=rows.inputs * np.array([1, 0, 1, 1, 1], np.float32))
-    assert tell_columns(rows, make_config(data={"kind": "npz"}).data) == {
-        "warnings": ["column 1 holds one value in every development row: nothing can be learned from that"]
+    assert tell_data(rows, make_config(data={"kind": "npz"}).data) == {
+        "notes": ["y: class 0 11, class 1 8, class 2 11"],
+        "warnings": ["column 1 holds one value in every development row: nothing can be learned from that"],
     }
 
 
 def test_a_shipped_data_set_has_no_word_on_columns(make_config, make_rows):
-    assert tell_columns(make_rows(30), make_config().data) == {}
+    assert tell_data(make_rows(30), make_config().data) == {}
 
 
 # The next commands

@@ -17,6 +17,9 @@ from hpsearch.formatting import plural
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
 from hpsearch.records import Task
 
+MANY_OF_ONE_CLASS = 0.9
+"""Share of one class from which on accuracy says little."""
+
 SHOWN = 8
 """Maximum number of columns named in a message; the others are counted."""
 
@@ -215,35 +218,53 @@ def as_floats(values: np.ndarray, label: str, *, together: bool = False) -> np.n
     return wide
 
 
-def tell_columns(rows: Development, data: Data) -> dict[str, Any]:
+def tell_data(rows: Development, data: Data) -> dict[str, Any]:
     """Return what `sweep.json` stores about the contents of a user's own file, as sentences."""
-    facts: dict[str, Any] = {"notes": list(rows.notes)} if rows.notes else {}
-    if not isinstance(data, OwnData) or rows.images:
-        return facts
-    columns, warnings = columns_of(rows), []
-    missing = np.isnan(rows.inputs).sum(axis=0)
+    facts: dict[str, Any] = {"notes": list(rows.notes), "warnings": []}
+    if isinstance(data, OwnData):
+        if rows.classes:
+            _tell_classes(facts, rows, data)
+        if not rows.images:
+            _tell_columns(facts, rows, data)
+    return {name: told for name, told in facts.items() if told}
+
+
+def _tell_classes(facts: dict[str, Any], rows: Development, data: OwnData) -> None:
+    counts = np.bincount(rows.targets, minlength=rows.classes)
+    if rows.classes <= SHOWN:
+        named = (f"{name} {count:,}" for name, count in zip(rows.class_names, counts, strict=True))
+        facts["notes"].append(f"{data.target}: {', '.join(named)}")
+    share = counts.max() / rows.n
+    if share > MANY_OF_ONE_CLASS:
+        facts["warnings"].append(
+            f"{share:.1%} of the rows are {rows.class_names[counts.argmax()]}, so guessing that has an accuracy of "
+            f"{share:.3f}: search.metric=balanced_accuracy or roc_auc tells more, loss.class_weight=balanced weighs "
+            "rare rows"
+        )
+
+
+def _tell_columns(facts: dict[str, Any], rows: Development, data: OwnData) -> None:
+    columns, missing = columns_of(rows), np.isnan(rows.inputs).sum(axis=0)
     if rows.columns:
         facts["inputs"] = name_columns(list(map(_described, columns, rows.inputs.T)))
     if missing.any():
         names = [each.name for each, count in zip(columns, missing, strict=True) if count]
-        facts.setdefault("notes", []).append(
-            f"{missing.sum():,} {plural(missing.sum(), 'cell')} missing, in {name_columns(names)}"
-        )
+        cells = f"{missing.sum():,} {plural(missing.sum(), 'cell')}"
+        facts["notes"].append(f"{cells} missing, in {name_columns(names)}")
     if isinstance(data, TableData) and (names := identifiers(columns, rows.inputs)):
         way_out = list_override("data.drop", [*data.drop, *names])
-        warnings.append(
+        facts["warnings"].append(
             f"{_hold(names)} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
         )
     like_groups = [each.name for each, own in zip(columns, rows.inputs.T, strict=True) if _like_groups(each, own)]
     if like_groups and data.groups is None:
         way_out = shell_quoted(f"data.groups={hydra_quoted(like_groups[0])}")
-        warnings.append(
+        facts["warnings"].append(
             f"rows of one {like_groups[0]} may be more alike than others: {way_out} keeps them on one side of splits"
         )
     constant = (rows.inputs == rows.inputs[:1]).all(axis=0) | (missing == rows.n)
     if names := [each.name for each, same in zip(columns, constant, strict=True) if same]:
-        warnings.append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
-    return facts | ({"warnings": warnings} if warnings else {})
+        facts["warnings"].append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
 
 
 _GROUPS = re.compile(

@@ -10,7 +10,7 @@ from hpsearch import __version__
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.after_search import Final, Report
 from hpsearch.config.conversion import nearest
-from hpsearch.data.dataset import Development, take, tell_columns
+from hpsearch.data.dataset import Development, take, tell_data
 from hpsearch.data.preprocessing import fit_preprocessing
 from hpsearch.data.seal import SealedTest
 from hpsearch.engine import RULE
@@ -254,7 +254,7 @@ def name_of(
                 data=development.name,
             ),
             input_second_moment=second_moment,
-            **tell_columns(development, config.data),
+            **tell_data(development, config.data),
         ),
         engine=engine_text(config.engine),
         overrides=list(map(mask_override, overrides)),
