@@ -74,6 +74,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "normal": {"bias": 0.0, "std": 0.01},
         "uniform": {"bias": 0.0, "limit": 0.1},
         "orthogonal": {"bias": 0.0, "gain": 1.0},
+        "custom": {"bias": 0.0, "import_path": "torch.nn.init:trunc_normal_", "kwargs": {"std": 0.02}},
         "lsuv": {"bias": 0.0, "gain": 1.0, "rows": 16},
     },
     "norm": {"none": {}, "before": BATCH_NORM, "after": BATCH_NORM},

@@ -17,6 +17,7 @@ NEEDED = {
     ("data", "npz"): ["data.path=own"],
     ("model", "custom"): ["model.import_path=own:Net"],
     ("loss", "custom"): ["loss.import_path=own:loss"],
+    ("init", "custom"): ["init.import_path=own:fill"],
     ("optimizer", "custom"): ["optimizer.import_path=own:Lion"],
     ("schedule", "custom"): ["schedule.import_path=own:factor"],
 }

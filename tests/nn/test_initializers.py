@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from hpsearch.config import ConfigError
 from hpsearch.nn.models import build_network
 
 WIDE = {"kind": "mlp", "widths": [400, 300]}
@@ -91,3 +92,49 @@ def test_he_keeps_the_scale_of_relu_layers(make_config):
         squares.append(x.square().mean().item())
         x = nn.functional.relu(x)
     assert squares[-1] / squares[0] == pytest.approx(1, abs=0.3)
+
+
+def own(name, **kwargs):
+    return {"kind": "custom", "import_path": name if ":" in name else f"users_initializers:{name}", "kwargs": kwargs}
+
+
+def test_an_initializer_of_torch_draws_from_the_generator_of_the_seed(make_config):
+    weight = hidden_weight(make_config, **own("torch.nn.init:trunc_normal_", std=0.02, a=-0.03, b=0.03))
+    assert 0.029 < weight.abs().max() <= 0.03
+    assert torch.equal(
+        weight, hidden_weight(make_config, **own("torch.nn.init:trunc_normal_", std=0.02, a=-0.03, b=0.03))
+    )
+    again = hidden_weight(make_config, seed=1, **own("torch.nn.init:trunc_normal_", std=0.02))
+    assert not torch.equal(weight, again)
+
+
+def test_an_own_initializer_fills_in_place_or_returns_the_weights(make_config):
+    assert hidden_weight(make_config, **own("halves")).unique().tolist() == [0.5]
+    weight = hidden_weight(make_config, **own("noise", scale=0.1))
+    assert weight.std().item() == pytest.approx(0.1, rel=0.01)
+
+
+def test_one_that_takes_no_generator_depends_on_the_seed_alone(make_config):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = hidden_weight(make_config, **own("noise"))
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(hidden_weight(make_config, **own("noise")), first)
+    assert not torch.equal(hidden_weight(make_config, seed=5, **own("noise")), first)
+
+
+@pytest.mark.parametrize(
+    ("init", "expected"),
+    [
+        (
+            own("transposed"),
+            r"must fill a weight of shape \(400, 10\) with finite numbers, got shape \(10, 400\)",
+        ),
+        (own("infinite"), "users_initializers:infinite must fill a weight of shape"),
+        (own("noise", scle=2), "init.kwargs must suit users_initializers:noise, got {'scle': 2}"),
+    ],
+)
+def test_what_is_no_initializer_is_refused_with_the_reason(make_config, init, expected):
+    with pytest.raises(ConfigError, match=expected):
+        hidden_weight(make_config, **init)

@@ -200,6 +200,12 @@ def test_the_source_of_an_own_optimizer_is_part_of_a_sweep(make_config):
     assert found.code == {"users_optimizers:Momentum": hashlib.sha256(source).hexdigest()}
 
 
+def test_the_source_of_torch_is_no_part_of_a_sweep(make_config):
+    config = make_config(optimizer={"kind": "custom", "import_path": "torch.optim:ASGD"}, init="custom")
+    assert config.own_sources == {}
+    assert [option.group for option in config.own_code] == ["optimizer", "init"]
+
+
 def test_every_key_of_a_configuration_is_tried_below(make_config):
     assert set(CHANGES) == set(leaves(make_config().to_tree()))
 

@@ -15,7 +15,7 @@ from hpsearch.commands.evidence import evidence_of
 from hpsearch.commands.previous_reports import EarlierViews, seen_before
 from hpsearch.commands.test_set_evidence import opened_by
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.model import LsuvInit, MlpModel
+from hpsearch.config.model import CustomInit, LsuvInit, MlpModel
 from hpsearch.nn.init_scale import weight_deviation
 from hpsearch.report.first_screen import FirstScreen
 from hpsearch.report.write import write_report
@@ -51,7 +51,7 @@ def _moments(config: Config, data: DataFacts) -> list[float] | None:
         return None
     if not isinstance(model, MlpModel) or config.norm.kind != "none":
         return None
-    if config.init.bias or isinstance(config.init, LsuvInit):
+    if config.init.bias or isinstance(config.init, LsuvInit | CustomInit):
         return None
     widths = [math.prod(shape), *model.hidden, outputs]
     layers = [

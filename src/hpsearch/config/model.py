@@ -159,6 +159,20 @@ class LsuvInit(Init):
 
 
 @dataclass(kw_only=True, slots=True)
+class CustomInit(Init):
+    """The user's own initializer: a function that fills a weight tensor in place, as those of `torch.nn.init`."""
+
+    import_path: Annotated[str, IMPORT_PATH, "your initializer(weight, generator), as package.module:function"]
+    kwargs: Annotated[dict[str, Any], "keyword arguments of the function: init.kwargs.NAME=..."] = field(
+        default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        super(CustomInit, self).__post_init__()
+        require_kwargs("init.kwargs", self.kwargs)
+
+
+@dataclass(kw_only=True, slots=True)
 class Norm(Option):
     """No normalization."""
 
@@ -232,6 +246,7 @@ GROUPS = (
         kinds={
             "zeros": Init, "normal": NormalInit, "uniform": UniformInit, "scaled_normal": ScaledInit,
             "scaled_uniform": ScaledInit, "orthogonal": OrthogonalInit, "lsuv": LsuvInit,
+            "custom": CustomInit,
         },
     ),
     recipe_group(

@@ -13,7 +13,7 @@ from hpsearch.config import search as sweep
 from hpsearch.config.bounds import require, shown
 from hpsearch.config.conversion import build, fingerprinted_tree, nearest, to_tree
 from hpsearch.config.data import Data, OwnData, TaskChoice
-from hpsearch.config.model import CustomModel
+from hpsearch.config.model import CustomInit, CustomModel
 from hpsearch.config.option import Option
 from hpsearch.config.preprocess import Preprocess, TargetScale
 from hpsearch.config.synonyms import meant_key, needless
@@ -47,7 +47,7 @@ UNCOVERED = (
 
 Keys and groups that were added later are left out if neutral, see `Option.fingerprint_defaults` and `LATER_GROUPS`."""
 
-OwnCode = CustomModel | CustomLoss | CustomOptimizer | CustomSchedule
+OwnCode = CustomModel | CustomInit | CustomLoss | CustomOptimizer | CustomSchedule
 """The options that refer to the user's own code by an import path."""
 
 LENGTHS = ("trials", "timeout", "patience")
@@ -130,7 +130,7 @@ class Config:
     @property
     def own_code(self) -> list[OwnCode]:
         """The options that refer to the user's own code."""
-        options = (self.model, self.loss, self.optimizer, self.schedule)
+        options = (self.model, self.loss, self.optimizer, self.schedule, self.init)
         return [option for option in options if isinstance(option, OwnCode)]
 
     @property
@@ -147,6 +147,18 @@ class Config:
         if self.loss.kind == "poisson_nll":
             return replace(self.preprocess, target=TargetScale.NONE)
         return self.preprocess
+
+    @property
+    def own_sources(self) -> dict[str, str]:
+        """Import paths of the user's own code by key, whose source is part of a sweep.
+
+        Without optimizers, schedules and initializers of torch, whose source takes 10 seconds to read.
+        """
+        return {
+            f"{option.group}.import_path": option.import_path
+            for option in self.own_code
+            if isinstance(option, CustomModel | CustomLoss) or not option.import_path.startswith("torch.")
+        }
 
     def to_tree(self) -> dict[str, Any]:
         """The nested dictionary that `from_tree` reads."""

@@ -94,7 +94,7 @@ def prepare_final(chosen: Chosen) -> Final:
 def _require_same_code(named: SweepIdentity, config: Config) -> None:
     """Refuse a custom module, loss or metric whose code differs from the one that was searched."""
     stored = named.specification.fingerprinted.code
-    paths = {f"{option.group}.import_path": option.import_path for option in config.own_code}
+    paths = config.own_sources
     paths |= {key: path for key, path in config.search.own_code.items() if key == "search.metric"}
     for key, path in paths.items():
         if source_digest(key, path) != stored.get(path):

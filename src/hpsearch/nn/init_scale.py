@@ -2,7 +2,7 @@
 
 import math
 
-from hpsearch.config.model import Fan, Init, LsuvInit, NormalInit, OrthogonalInit, ScaledInit, UniformInit
+from hpsearch.config.model import CustomInit, Fan, Init, LsuvInit, NormalInit, OrthogonalInit, ScaledInit, UniformInit
 
 
 def standard_deviation(init: ScaledInit, shape: tuple[int, ...]) -> float:
@@ -20,7 +20,7 @@ def weight_deviation(init: Init, shape: tuple[int, ...]) -> float:
     """Return the root mean square of the weights (units, inputs, *kernel) that an initializer draws.
 
     Uniform in [-a, a]: a / sqrt(3). Orthogonal: rows or columns, whichever are fewer, have norm `gain`.
-    Layer-sequential unit variance depends on the data: NaN.
+    Layer-sequential unit variance depends on the data, and the user's own initializer on itself: NaN.
     """
     match init:
         case NormalInit():
@@ -31,13 +31,13 @@ def weight_deviation(init: Init, shape: tuple[int, ...]) -> float:
             return standard_deviation(init, shape)
         case OrthogonalInit():
             return init.gain / math.sqrt(max(shape[0], math.prod(shape[1:])))
-        case LsuvInit():
+        case LsuvInit() | CustomInit():
             return math.nan
         case _:
             return 0.0
 
 
-def formula(init: Init) -> str:
+def formula(init: Init) -> str:  # noqa: PLR0911 - one a kind
     """Return the standard deviation as text, such as `1.41 / sqrt(n_in)`."""
     match init:
         case NormalInit():
@@ -51,6 +51,8 @@ def formula(init: Init) -> str:
             return f"{init.gain:.3g} / sqrt(max(n_in, n_out))"
         case LsuvInit():
             return f"orthogonal, scaled to outputs of SD {init.gain:.3g}"
+        case CustomInit():
+            return f"that of {init.import_path}"
         case _:
             return "0"
 

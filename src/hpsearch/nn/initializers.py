@@ -5,7 +5,9 @@ import math
 import torch
 from torch import nn
 
-from hpsearch.config.model import Init, LsuvInit, NormalInit, OrthogonalInit, ScaledInit, UniformInit
+from hpsearch.config import ConfigError
+from hpsearch.config.model import CustomInit, Init, LsuvInit, NormalInit, OrthogonalInit, ScaledInit, UniformInit
+from hpsearch.nn.import_path import build_named
 from hpsearch.nn.init_scale import standard_deviation
 
 LAYERS = (nn.Linear, nn.Conv2d)
@@ -80,5 +82,29 @@ def _fill(weight: torch.Tensor, init: Init, generator: torch.Generator) -> None:
             nn.init.orthogonal_(weight, init.gain, generator=generator)
         case LsuvInit():
             nn.init.orthogonal_(weight, generator=generator)
+        case CustomInit():
+            _fill_by_own(weight, init, generator)
         case _:
             nn.init.zeros_(weight)
+
+
+@torch.no_grad()
+def _fill_by_own(weight: torch.Tensor, init: CustomInit, generator: torch.Generator) -> None:
+    """Fill a weight by the user's own function; one that takes no generator draws from torch's, seeded and restored.
+
+    Raises:
+        ConfigError: If it cannot be called, or leaves another shape or what is not finite.
+    """
+    own = torch.zeros_like(weight)
+    offered = {"tensor": own, "weight": own, "generator": generator}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        filled = build_named("init", init.import_path, init.kwargs, offered)
+    filled = own if filled is None else filled
+    if not isinstance(filled, torch.Tensor) or filled.shape != weight.shape or not filled.isfinite().all():
+        found = f"shape {tuple(filled.shape)}" if isinstance(filled, torch.Tensor) else f"a {type(filled).__name__}"
+        raise ConfigError(
+            f"init.import_path {init.import_path} must fill a weight of shape {tuple(weight.shape)} with finite "
+            f"numbers, got {found}"
+        )
+    weight.copy_(filled)

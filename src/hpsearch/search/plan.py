@@ -221,9 +221,9 @@ class Plan:
         """Digests of the source files of the user's own code, by import path."""
         composed = [self.base, *(each for level in self.levels for each in [level.base, *level.composed().values()])]
         paths = {}
-        for option in (option for each in composed for option in each.config.own_code):
-            if option.import_path not in paths:
-                paths[option.import_path] = source_digest(f"{option.group}.import_path", option.import_path)
+        for key, path in (item for each in composed for item in each.config.own_sources.items()):
+            if path not in paths:
+                paths[path] = source_digest(key, path)
         return paths | {path: source_digest(key, path) for key, path in self.search.own_code.items()}
 
 
