@@ -185,13 +185,13 @@ def test_a_space_that_a_sampler_learns_is_taken(make_config, sampler, space):
         (
             {},
             CHOICE,
-            "optuna.samplers:CmaEsSampler would draw norm at random for ever, since it learns ranges of numbers",
+            "optuna.samplers:CmaEsSampler would draw norm at random for ever, since it learns only ranges of numbers",
         ),
         ({}, LINE, "optuna.samplers:CmaEsSampler must have two values or more to draw, got optimizer.adam.lr: take"),
         (
             {"sampler": "optuna.samplers:GPSampler"},
             BRANCHES,
-            "GPSampler would draw optimizer.adam.lr, optimizer.sgd.lr at random for ever, since it learns values that",
+            "would draw optimizer.adam.lr, optimizer.sgd.lr at random for ever, since it learns only values that",
         ),
         (
             {"sampler": "optuna.samplers:NSGAIISampler"},

@@ -107,7 +107,7 @@ def _population(search: OptunaSearch) -> int | None:
 
 def _learns(sampler: BaseSampler) -> str:
     numbers = "ranges of numbers" if isinstance(sampler, optuna.samplers.CmaEsSampler) else "values"
-    return f"{numbers} that every trial draws alone"
+    return f"only {numbers} that every trial draws"
 
 
 class CohortStudy:
