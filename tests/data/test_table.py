@@ -155,6 +155,26 @@ def test_a_column_is_what_the_key_says(read, choice, kind, cell):
     assert kind is None or rows.inputs[0, 0] == cell
 
 
+NAMES = ["id", "Name, full", 'it\'s "one"', "1e5", "${x}", "a]b", "ä $HOME `id` !", "größe (cm)", "a.b", "12"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_override_that_uses_a_column_can_be_typed(read, name):
+    content = text_of([["x", name, "y"], *([i, f"r{i}", i % 2] for i in range(30))])
+    printed = read(content).notes[0].partition("to use it: ")[2]
+    typed = subprocess.run(["bash", "-c", f"printf %s {printed}"], capture_output=True, text=True, check=True).stdout
+    (parsed,) = OverridesParser.create().parse_overrides([typed])
+    tree = OmegaConf.to_container(OmegaConf.create({"value": parsed.value()}), resolve=True)["value"]
+    key = parsed.key_or_group.removeprefix("data.columns").removeprefix(".")
+    columns = {key: ColumnChoice(tree)} if key else tree
+    assert [column.name for column in read(content, columns=columns).columns] == ["x", name]
+
+
+def test_a_list_of_columns_needs_a_kind(read):
+    with pytest.raises(ConfigError, match=r"data.columns must list names of columns under category.*, got 'words'"):
+        read("x,y\n1,2\n", columns={"words": ["x"]})
+
+
 def test_a_cell_that_is_no_date_is_refused_where_the_key_asks_for_dates(read):
     with pytest.raises(DataError, match=r"line 3, column 'd' must be a date in the format of the others .*got 'soon'"):
         read("d,y\n2024-01-02,0\nsoon,1\n", columns={"d": ColumnChoice.DATE})

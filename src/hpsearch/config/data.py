@@ -113,8 +113,9 @@ class TableData(OwnData):
     }
     drop: Annotated[list[str], "columns that are left out, such as [id,name]"]
     columns: Annotated[
-        dict[str, ColumnChoice],
-        "what columns are, where they are not what they look like: data.columns.NAME=category; number, date or drop",
+        dict[str, ColumnChoice | list[str]],
+        "what columns are, where they are not what they look like: data.columns.NAME=category, or "
+        "data.columns={category: [NAME]}; number, date or drop",
     ]
     missing: Annotated[
         list[str] | None, "words that count as missing, such as ['',-999]; null: empty cells, NA, N/A, nan, null, ?"
@@ -127,8 +128,18 @@ class TableData(OwnData):
     thousands: Annotated[str | None, "what separates thousands, or none; null: seen from each column"]
     dayfirst: Annotated[bool | None, "whether 3/4/2024 is in April; null: seen from each column"]
 
+    @property
+    def choices(self) -> dict[str, ColumnChoice]:
+        """What columns are, by name."""
+        single = {name: kind for name, kind in self.columns.items() if isinstance(kind, ColumnChoice)}
+        listed = {kind: names for kind, names in self.columns.items() if isinstance(names, list)}
+        return single | {name: ColumnChoice(kind) for kind, names in listed.items() for name in names}
+
     def __post_init__(self) -> None:
         super(TableData, self).__post_init__()
+        for kind, names in self.columns.items():
+            is_kind = not isinstance(names, list) or kind in list(ColumnChoice)
+            require(is_kind, "data.columns", "must list names of columns under category, number, date or drop", kind)
         one = self.time is None or self.groups is None
         require(one, "data.time", "must be null where data.groups is given: rows are split by one of them", self.time)
         require(self.target not in self.drop, "data.drop", "must not hold the target", self.target)

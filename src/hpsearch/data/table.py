@@ -5,6 +5,7 @@ format. Kinds of columns, categories, number formats and the need for float64 be
 determined from all rows; no other statistic is computed here.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -92,8 +93,8 @@ def read_table(data: TableData) -> Rows:
     target = None if data.task is TaskChoice.AUTOENCODER else data.target
     more = [name for name in (target, data.time) if name is not None and name not in names]
     options = _keys_of_columns(table, data, [*names, *more])
-    values = [_values(table, options[name], name, data.columns.get(name)) for name in names]
-    left_out = [each for each in values if each.text and each.column.name not in data.columns]
+    values = [_values(table, options[name], name, data.choices.get(name)) for name in names]
+    left_out = [each for each in values if each.text and each.column.name not in data.choices]
     values = [each for each in values if each not in left_out]
     if not values:
         texts = name_columns([each.column.name for each in left_out])
@@ -127,7 +128,10 @@ def read_table(data: TableData) -> Rows:
 
 
 def _use(name: str) -> str:
-    return shell_quoted(f"data.columns.{name}=category")
+    """Return the override that makes a column a category; Hydra takes other names in lists alone."""
+    if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        return shell_quoted(f"data.columns.{name}=category")
+    return shell_quoted(f"data.columns={{category: [{hydra_quoted(name)}]}}")
 
 
 def _require_numbers(table: Table, values: list[_Values]) -> None:
@@ -145,7 +149,7 @@ def _require_numbers(table: Table, values: list[_Values]) -> None:
 def _targets(table: Table, data: TableData, name: str) -> tuple[_Values, np.ndarray, str]:
     """Return the target, the indices of the rows that have one, and a note about the others."""
     choice = ColumnChoice.CATEGORY if data.task is TaskChoice.CLASSIFICATION else None
-    values = _values(table, data, name, data.columns.get(name, choice))
+    values = _values(table, data, name, data.choices.get(name, choice))
     if values.column.kind is ColumnKind.NUMBER:
         _check_range(table, values)
     missing = np.isnan(values.cells)
@@ -173,7 +177,7 @@ def _groups(table: Table, data: TableData) -> np.ndarray:
 
 def _times(table: Table, data: TableData, name: str) -> np.ndarray:
     """Return the time of each row (N,) float64."""
-    values = _values(table, data, name, data.columns.get(name))
+    values = _values(table, data, name, data.choices.get(name))
     if values.column.kind is ColumnKind.CATEGORY:
         raise DataError(f"{table.path}: column {name!r} (data.time) holds words: it must hold dates or numbers")
     if (missing := np.isnan(values.cells)).any():
@@ -194,12 +198,12 @@ def _array(values: _Values) -> np.ndarray:
 def _input_names(table: Table, data: TableData) -> list[str]:
     named = [("data.target", data.target), ("data.groups", data.groups), ("data.time", data.time)]
     named += [("data.drop", name) for name in data.drop]
-    for key, name in [*named, *((f"data.columns.{name}", name) for name in data.columns)]:
+    for key, name in [*named, *(("data.columns", name) for name in data.choices)]:
         if name is not None and name not in table.names:
             way_out = f"{nearest(name, table.names)}{_unquoted(name, table.names)}"
             raise DataError(f"{table.path} has no column {name!r} ({key}): {way_out}")
     inputs = [name for name in table.names if name not in (data.target, data.groups, *data.drop)]
-    inputs = [name for name in inputs if data.columns.get(name) is not ColumnChoice.DROP]
+    inputs = [name for name in inputs if data.choices.get(name) is not ColumnChoice.DROP]
     if not inputs:
         dropped = f" and data.drop=[{','.join(map(hydra_quoted, data.drop))}]" if data.drop else ""
         besides = f"data.target={data.target}{dropped}"
@@ -305,9 +309,7 @@ def _or(cells: _Words, data: TableData) -> str:
     """Return what else a cell that is no number may be."""
     plain = [word for word in cells.words if plain_number(word) is None]
     missing = list_override("data.missing", [*(data.missing or MISSING), *plain[:1]])
-    return (
-        f"; if it is missing: {missing}; if these are categories: {shell_quoted(f'data.columns.{cells.name}=category')}"
-    )
+    return f"; if it is missing: {missing}; if these are categories: {_use(cells.name)}"
 
 
 def _has_numbers(missing: list[str] | None) -> bool:
@@ -354,7 +356,7 @@ def _dates(cells: _Words, data: TableData, *, asked: bool = False) -> _Values | 
     found = parse_dates(cells.words, dayfirst=data.dayfirst)
     if not found and asked:
         undated = (at for at, word in enumerate(cells.words) if not parse_dates([word], dayfirst=data.dayfirst))
-        rule = f"must be a date in the format of the others (data.columns.{cells.name}=date), got {{}}"
+        rule = "must be a date in the format of the others (data.columns), got {}"
         raise cells.refused(next(undated, len(cells.words) - 1), rule)
     if not found:
         return None
@@ -363,7 +365,7 @@ def _dates(cells: _Words, data: TableData, *, asked: bool = False) -> _Values | 
         raise cells.refused(
             at, "may have its day or its month first, got {}: say which by data.dayfirst=true or data.dayfirst=false"
         )
-    note = f"{cells.name}: dates ({found[0].format}); if not: {shell_quoted(f'data.columns.{cells.name}=category')}"
+    note = f"{cells.name}: dates ({found[0].format}); if not: {_use(cells.name)}"
     column = Column(cells.name, ColumnKind.DATE, format=found[0].format)
     return _Values(column, cells.cells(found[0].seconds), note="" if asked else note)
 
