@@ -190,6 +190,14 @@ def test_the_target_encoding_of_training_rows_is_cross_fitted_as_scikit_learns()
     np.testing.assert_allclose(onto[1::2], theirs.transform(words.iloc[1::2]), rtol=1e-6)
 
 
+@pytest.mark.parametrize("n", [2, 4, 9])
+def test_few_rows_of_a_class_are_enough_for_a_target_encoding(n):
+    labels = np.zeros(N, np.int64)
+    labels[TRAIN[0]] = 1
+    rows = Rows("own", Task.BINARY, cells(), labels, 2, ("no", "yes"), columns=COLUMNS)
+    assert np.isfinite(fit_preprocessing(rows, TRAIN[:n], preprocess(categories="target"))[1]).all()
+
+
 def test_a_column_of_many_words_is_hashed():
     words = tuple(f"word {number:03}" for number in range(N))
     features = seen(of_one(ColumnKind.CATEGORY, np.arange(N), words), max_categories=10, hash_features=8)

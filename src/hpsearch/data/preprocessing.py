@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.compose import ColumnTransformer
 
+PARTS = 5
+"""Parts of the training rows by which a target encoding is cross-fitted."""
+
 STATE = 0
 """Random state of scikit-learn's transformers; what is fitted depends on the training rows alone."""
 
@@ -127,8 +130,9 @@ def _fit_encoder(rows: Rows, train: np.ndarray, preprocess: Preprocess) -> tuple
     columns = columns_of(rows)
     inputs = rows.inputs[train]
     _refuse_missing(columns, inputs, preprocess)
-    transformer = _transformer(columns, inputs, preprocess, classes=rows.classes > 0)
     targets = rows.targets if rows.targets.ndim == 1 or rows.targets.shape[1] > 1 else rows.targets[:, 0]
+    labels = rows.targets[train] if rows.classes else None
+    transformer = _transformer(columns, inputs, preprocess, _parts(len(train), labels))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
         # of a column that is missing in all training rows, which becomes a constant
@@ -146,6 +150,16 @@ def _fit_encoder(rows: Rows, train: np.ndarray, preprocess: Preprocess) -> tuple
     return encoder, features
 
 
+def _parts(n: int, labels: np.ndarray | None) -> Any:
+    """Return the splitter by which a target encoding of n training rows is cross-fitted."""
+    from sklearn.model_selection import KFold, StratifiedKFold  # noqa: PLC0415
+
+    rarest = 0 if labels is None else int(np.bincount(labels)[np.unique(labels)].min())
+    if rarest > 1:
+        return StratifiedKFold(min(PARTS, rarest), shuffle=True, random_state=STATE)
+    return KFold(max(2, min(PARTS, n)), shuffle=True, random_state=STATE)
+
+
 def _refuse_missing(columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess) -> None:
     if preprocess.missing is Missing.REFUSE and np.isnan(inputs).any():
         names = [column.name for column, cells in zip(columns, inputs.T, strict=True) if np.isnan(cells).any()]
@@ -156,12 +170,11 @@ def _refuse_missing(columns: tuple[Column, ...], inputs: np.ndarray, preprocess:
 
 
 def _transformer(
-    columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess, *, classes: bool
+    columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess, parts: Any
 ) -> "ColumnTransformer":
     """Return the transformer of these columns, whose kinds of encoding depend on the training rows (n, columns)."""
     from sklearn.compose import ColumnTransformer  # noqa: PLC0415 - takes a second to import
     from sklearn.impute import MissingIndicator  # noqa: PLC0415
-    from sklearn.model_selection import KFold, StratifiedKFold  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer, TargetEncoder  # noqa: PLC0415
 
@@ -184,7 +197,6 @@ def _transformer(
         quantiles = min(1000, len(inputs))
         numbers.append(QuantileTransformer(n_quantiles=quantiles, output_distribution="normal", random_state=STATE))
     indicated = names[ColumnKind.NUMBER] if preprocess.indicator else []
-    parts = StratifiedKFold if classes else KFold
     onehot = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
         min_frequency=preprocess.min_frequency,
@@ -202,7 +214,7 @@ def _transformer(
                 OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1),
                 by[Categories.ORDINAL],
             ),
-            ("target", TargetEncoder(cv=parts(5, shuffle=True, random_state=STATE)), by[Categories.TARGET]),
+            ("target", TargetEncoder(cv=parts), by[Categories.TARGET]),
             ("hash", HashedWords(preprocess.hash_features), hashed),
             (
                 "dates",
