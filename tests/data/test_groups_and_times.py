@@ -166,6 +166,7 @@ def test_a_file_of_test_rows_is_sealed_and_shares_the_categories(tmp_path):
     ("content", "message"),
     [
         ("a,y\n1,0\n", r"test.csv \(data.test_path\) lacks columns of .*own.csv: c"),
+        ("a,c,y\n1,red,2\n", r"test.csv \(data.test_path\) holds y '2', and no row of .*own.csv does: add rows"),
         ("a,c,y\n1,red,0\n1e99,red,1\n", r"test.csv: line 3, column 'a' is not finite, got '1e99'"),
     ],
 )

@@ -190,6 +190,12 @@ def test_the_target_encoding_of_training_rows_is_cross_fitted_as_scikit_learns()
     np.testing.assert_allclose(onto[1::2], theirs.transform(words.iloc[1::2]), rtol=1e-6)
 
 
+def test_whole_numbers_to_predict_are_numbers_for_a_target_encoding():
+    prices = (np.arange(float(N)) % 7)[:, None]
+    features = seen(table(targets=prices), categories="target")
+    assert features.shape == seen(table(), categories="target").shape
+
+
 @pytest.mark.parametrize("n", [2, 4, 9])
 def test_few_rows_of_a_class_are_enough_for_a_target_encoding(n):
     labels = np.zeros(N, np.int64)

@@ -127,6 +127,8 @@ def test_a_word_that_counts_as_missing_among_words_is_said_with_the_way_out(read
         (["2024-01-02", "1970-01-01"], {}, [19724, 0]),
         (["2024-01-02T12:00:00Z", "1970-01-01 18:00"], {}, [19724.5, 0.75]),
         (["31.12.1969", "02.01.2024"], {}, [-1, 19724]),
+        (["2024-01-02 00:00:00+00", "1970-01-01 00:00:00 UTC"], {}, [19724, 0]),
+        (["9999-12-31", "1970-01-01"], {}, [2932896, 0]),
         (["1/31/1970", "2/1/1970"], {}, [30, 31]),
         (["1/2/1970", "2/2/1970"], {"dayfirst": True}, [31, 32]),
         (["1/2/1970", "2/2/1970"], {"dayfirst": False}, [1, 32]),
@@ -178,6 +180,16 @@ def test_a_list_of_columns_needs_a_kind(read):
 def test_a_cell_that_is_no_date_is_refused_where_the_key_asks_for_dates(read):
     with pytest.raises(DataError, match=r"line 3, column 'd' must be a date in the format of the others .*got 'soon'"):
         read("d,y\n2024-01-02,0\nsoon,1\n", columns={"d": ColumnChoice.DATE})
+
+
+def test_a_cell_among_dates_that_is_none_is_refused_with_the_ways_out(read):
+    days = [f"2024-01-{1 + i % 28:02}" for i in range(30)]
+    with pytest.raises(DataError, match=r"line 32, column 'd' must be a date as other cells .*'unknown'; if it is mis"):
+        read(text_of([["d", "y"], *([day, i % 2] for i, day in enumerate(days)), ["unknown", 1]]))
+
+
+def test_names_in_quotes_after_a_space_are_names(read):
+    assert [column.name for column in read('a, "b c", y\n1,2,0\n2,3,1\n').columns] == ["a", "b c"]
 
 
 def test_spellings_that_differ_in_case_are_one_category_and_said(read):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hpsearch.config.data import CsvData, TaskChoice
+from hpsearch.config.data import ColumnChoice, CsvData, TaskChoice
 from hpsearch.data.dataset import to_development
 from hpsearch.data.table import read_table
 from hpsearch.engine.device_data import to_device
@@ -91,6 +91,60 @@ def test_rows_that_do_not_fit_are_refused_with_the_column(model, change, message
     data, rows, refitted = model
     with pytest.raises(ValueError, match=message):
         served_table(refitted, rows, data).predict(change(FRAME))
+
+
+ODD = pd.DataFrame(
+    {
+        "Menge, kg": [f"{value:.1f}".replace(".", ",") for value in DRAW.uniform(0, 9, N)],
+        "Preis": [f"{value:,.0f}".replace(",", ".") for value in DRAW.uniform(500, 9000, N)],
+        "plz": DRAW.choice(["01067", "10115", "80331"], N),
+        "pool": DRAW.choice(["None", "NA", "Ex"], N),
+        "day": DRAW.choice(["2024-01-31 00:00:00+00", "9999-12-31 00:00:00+00"], N),
+        "code": np.where(DRAW.random(N) < 0.2, "-999", DRAW.integers(1, 9, N).astype(str)),
+        "y": np.arange(N) % 2,
+    }
+)
+ODD_KEYS = {"missing": ["", "-999"], "columns": {"plz": ColumnChoice.CATEGORY}}
+
+
+@pytest.fixture(scope="module")
+def odd(make_config, tmp_path_factory):
+    """A table with decimal commas, own missing words, leading zeros, and words that pandas takes for missing."""
+    folder = tmp_path_factory.mktemp("odd")
+    ODD.rename(columns={"Preis": " Preis"}).to_csv(folder / "own.csv", index=False, sep=";")
+    values = {"path": str(folder / "own.csv"), "target": "y", "test": 0.2, "limit": None, "task": TaskChoice.AUTO}
+    data = CsvData(kind="csv", delimiter=";", drop=[], **values, **CsvData.fingerprint_defaults | ODD_KEYS)
+    rows = to_development(read_table(data))
+    job = RefitJob(make_config(data="csv", loss="bce", optimizer={"lr": 0.1}), 5, None)
+    result = run_job.run_job(run_job.WorkerState(to_device(rows)), job)
+    return data, rows, save_model(folder / "model", job, result)
+
+
+def test_text_is_read_as_the_file_was(odd):
+    data, rows, refitted = odd
+    assert [column.kind.value for column in rows.columns] == [
+        *("number", "number", "category", "category", "date", "number")
+    ]
+    given = pd.read_csv(data.path, sep=";", dtype=str, keep_default_na=False)
+    served = served_table(refitted, rows, data).predict(given)
+    right = expected(*odd)[:, -1]
+    np.testing.assert_allclose(served["probability of 1"], right, rtol=1e-5, atol=1e-6)
+    assert served["prediction"].tolist() == [int(share > 0.5) for share in right]
+
+
+def test_numbers_of_a_frame_are_taken_as_they_are(odd):
+    data, rows, refitted = odd
+    typed = ODD.assign(
+        **{
+            "Menge, kg": ODD["Menge, kg"].str.replace(",", ".").astype(float),
+            "Preis": ODD["Preis"].str.replace(".", "").astype(int),
+            "plz": ODD["plz"].astype(int),
+            "day": pd.Series(ODD["day"].str[:10].to_numpy("datetime64[s]")),
+            "code": ODD["code"].astype(int),
+        }
+    )
+    served = served_table(refitted, rows, data).predict(typed)
+    np.testing.assert_allclose(served["probability of 1"], expected(*odd)[:, -1], rtol=1e-5, atol=1e-6)
 
 
 SERVER = """

@@ -93,7 +93,8 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.stack(parts, axis=1)
 
     def _parts(self, dates: pd.Series, *, timed: bool) -> list[np.ndarray]:
-        days = (dates - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        moments = dates.to_numpy("datetime64[us]")  # nanoseconds would end in 2262
+        days = np.where(np.isnat(moments), np.nan, moments.astype(np.int64) / (DAY_S * 1e6))
         calendar, time_of_day = dates.dt, days % 1
         if not self.cyclic:
             parts = [days, calendar.year, calendar.month, calendar.day, calendar.day_of_week]

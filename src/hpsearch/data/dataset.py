@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from hpsearch.config.data import Data, OwnData, TableData
+from hpsearch.data.number_parsing import Reading
 from hpsearch.errors import DataError
-from hpsearch.formatting import plural
+from hpsearch.formatting import number_of, plural
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
 from hpsearch.records import Task
 
@@ -41,12 +42,14 @@ class Column:
         kind: How its cells are read.
         categories: The distinct words of a category, ascending; empty for others.
         format: The format of a date, as `strptime` takes it, or `ISO 8601`; empty for others.
+        reading: How numbers are written, if not as programs write them.
     """
 
     name: str
     kind: ColumnKind = ColumnKind.NUMBER
     categories: tuple[str, ...] = ()
     format: str = ""
+    reading: Reading | None = None
 
 
 def name_columns(names: Sequence[str]) -> str:
@@ -287,7 +290,7 @@ def _described(column: Column, values: np.ndarray) -> str:
         return column.name
     if column.kind is ColumnKind.DATE:
         return f"{column.name} (date)"
-    return f"{column.name} ({len(np.unique(values[~np.isnan(values)]))} categories)"
+    return f"{column.name} ({number_of(len(np.unique(values[~np.isnan(values)])), 'category', 'categories')})"
 
 
 def _hold(names: list[str]) -> str:

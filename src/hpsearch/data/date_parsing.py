@@ -8,7 +8,7 @@ import numpy as np
 
 _TIME = r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
 
-_ISO = re.compile(rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}([T ]{_TIME}\s*(Z|[+-]\d{{2}}:?\d{{2}})?)?")
+_ISO = re.compile(rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}([T ]{_TIME}\s*(Z|UTC|[+-]\d{{2}}(:?\d{{2}})?)?)?")
 """ISO 8601 with a four-digit year."""
 
 _LIKE_A_DATE = re.compile(r"(\d{1,4}|[A-Za-z]{3,9})[-/. ]+(\d{1,4}|[A-Za-z]{3,9}),?([-/. ]+\d{2,4})?([T ].*)?")
@@ -51,7 +51,7 @@ def parse_dates(words: Sequence[str], *, dayfirst: bool | None = None) -> list[D
     if not _LIKE_A_DATE.fullmatch(words[0]) or not any(char.isdigit() for char in words[0]):
         return []
     if all(map(_ISO.fullmatch, words)):
-        seconds = _parsed(words, "ISO8601")
+        seconds = _parsed([word.replace("UTC", "Z") for word in words], "ISO8601")
         return [] if seconds is None else [Dates(seconds, "ISO 8601")]
     formats = [*_PLAIN, *(_DAYS_FIRST if dayfirst is not False else ()), *(() if dayfirst else _MONTHS_FIRST)]
     found: list[Dates] = []
@@ -62,6 +62,11 @@ def parse_dates(words: Sequence[str], *, dayfirst: bool | None = None) -> list[D
         if seconds is not None and not any(np.array_equal(seconds, other.seconds) for other in found):
             found.append(Dates(seconds, each))
     return found
+
+
+def is_like_a_date(word: str) -> bool:
+    """Return whether a word has the form of a date, whatever its format."""
+    return _LIKE_A_DATE.fullmatch(word) is not None and sum(char.isdigit() for char in word) > 2
 
 
 def _parsed(words: Sequence[str], date_format: str) -> np.ndarray | None:

@@ -110,17 +110,19 @@ def fit_preprocessing(
 
 
 def frame(columns: tuple[Column, ...], inputs: np.ndarray) -> "pd.DataFrame":
-    """Return cells (N, columns) as a DataFrame of numbers, words and dates, missing ones as NaN, None and NaT."""
+    """Return cells (N, columns) as a DataFrame of numbers, words and dates, missing ones as NaN and NaT."""
     import pandas as pd  # noqa: PLC0415 - takes half a second, and only tables need it
 
     series: dict[str, Any] = {}
     for column, cells in zip(columns, inputs.T, strict=True):
+        missing = np.isnan(cells)
         if column.kind is ColumnKind.CATEGORY:
-            missing = np.isnan(cells)
-            words = np.array([*column.categories, None], object)
-            series[column.name] = words[np.where(missing, len(column.categories), cells).astype(np.int64)]
+            words = np.array([*column.categories, np.nan], object)
+            places = np.where(missing, len(column.categories), cells).astype(np.int64)
+            series[column.name] = pd.Series(words[places], dtype=object)
         elif column.kind is ColumnKind.DATE:
-            series[column.name] = pd.to_datetime(cells.astype(np.float64), unit="s")
+            microseconds = np.where(missing, 0, np.round(cells.astype(np.float64) * 1e6)).astype("datetime64[us]")
+            series[column.name] = pd.Series(np.where(missing, np.datetime64("NaT", "us"), microseconds))
         else:
             series[column.name] = cells
     return pd.DataFrame(series)
@@ -132,7 +134,8 @@ def _fit_encoder(rows: Rows, train: np.ndarray, preprocess: Preprocess) -> tuple
     _refuse_missing(columns, inputs, preprocess)
     targets = rows.targets if rows.targets.ndim == 1 or rows.targets.shape[1] > 1 else rows.targets[:, 0]
     labels = rows.targets[train] if rows.classes else None
-    transformer = _transformer(columns, inputs, preprocess, _parts(len(train), labels))
+    target_type = {0: "continuous", 2: "binary"}.get(rows.classes, "multiclass")
+    transformer = _transformer(columns, inputs, preprocess, _parts(len(train), labels), target_type)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
         # of a column that is missing in all training rows, which becomes a constant
@@ -170,7 +173,7 @@ def _refuse_missing(columns: tuple[Column, ...], inputs: np.ndarray, preprocess:
 
 
 def _transformer(
-    columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess, parts: Any
+    columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess, parts: Any, target_type: str
 ) -> "ColumnTransformer":
     """Return the transformer of these columns, whose kinds of encoding depend on the training rows (n, columns)."""
     from sklearn.compose import ColumnTransformer  # noqa: PLC0415 - takes a second to import
@@ -214,7 +217,7 @@ def _transformer(
                 OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1),
                 by[Categories.ORDINAL],
             ),
-            ("target", TargetEncoder(cv=parts), by[Categories.TARGET]),
+            ("target", TargetEncoder(target_type=target_type, cv=parts), by[Categories.TARGET]),
             ("hash", HashedWords(preprocess.hash_features), hashed),
             (
                 "dates",

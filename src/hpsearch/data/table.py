@@ -18,10 +18,10 @@ import numpy as np
 from hpsearch.config.conversion import nearest
 from hpsearch.config.data import ColumnChoice, MissingTarget, TableData, TaskChoice
 from hpsearch.data.dataset import Column, ColumnKind, Rows, as_floats, name_columns, reconstructed
-from hpsearch.data.date_parsing import parse_dates
-from hpsearch.data.number_parsing import Reading, plain_number, readings_of
+from hpsearch.data.date_parsing import is_like_a_date, parse_dates
+from hpsearch.data.number_parsing import NEARLY, Reading, plain_number, readings_of
 from hpsearch.data.table_files import Table, open_table
-from hpsearch.data.target_encoding import encode_targets
+from hpsearch.data.target_encoding import Targets, encode_targets
 from hpsearch.errors import DataError
 from hpsearch.formatting import number_of
 from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
@@ -104,6 +104,8 @@ def read_table(data: TableData) -> Rows:
     if target is not None:
         labels, kept, note = _targets(table, options[target], target)
         targets = encode_targets(_array(labels), data, f"column {target!r} of {table.path}")
+        if targets.classes and table.test is not None:
+            _refuse_unknown_classes(table, target, targets, kept)
         read, notes = [*values, labels], notes + ([note] if note else [])
     inputs = np.stack([_to_floats(table, each)[kept] for each in values], axis=1)
     notes += _tell([each.read for each in read])
@@ -163,6 +165,16 @@ def _targets(table: Table, data: TableData, name: str) -> tuple[_Values, np.ndar
         )
     kept = np.flatnonzero(~missing)
     return replace(values, cells=values.cells[kept]), kept, f"{have} left out, whose {name} is missing"
+
+
+def _refuse_unknown_classes(table: Table, name: str, targets: Targets, kept: np.ndarray) -> None:
+    """Refuse a class that only the file of test rows has: no network could learn it."""
+    assert table.test is not None, table.path
+    if unknown := set(targets.values.tolist()) - set(targets.values[kept < table.own].tolist()):
+        raise DataError(
+            f"{table.test.path} (data.test_path) holds {name} {targets.class_names[min(unknown)]!r}, and no row of "
+            f"{table.path} does: add rows of it there, or leave its rows out"
+        )
 
 
 def _groups(table: Table, data: TableData) -> np.ndarray:
@@ -301,14 +313,13 @@ def _numbers(cells: _Words, data: TableData) -> _Values | None:
 
 def _refuse_words(cells: _Words, data: TableData) -> NoReturn:
     plain = [plain_number(word) for word in cells.words]
-    rule = f"must be a number as other cells of the column are, got {{}}{_or(cells, data)}"
+    rule = f"must be a number as other cells of the column are, got {{}}{_or(cells, data, plain.index(None))}"
     raise cells.refused(plain.index(None), rule)
 
 
-def _or(cells: _Words, data: TableData) -> str:
-    """Return what else a cell that is no number may be."""
-    plain = [word for word in cells.words if plain_number(word) is None]
-    missing = list_override("data.missing", [*(data.missing or MISSING), *plain[:1]])
+def _or(cells: _Words, data: TableData, code: int) -> str:
+    """Return what else a cell that does not fit the others may be."""
+    missing = list_override("data.missing", [*(data.missing or MISSING), cells.words[code]])
     return f"; if it is missing: {missing}; if these are categories: {_use(cells.name)}"
 
 
@@ -359,6 +370,7 @@ def _dates(cells: _Words, data: TableData, *, asked: bool = False) -> _Values | 
         rule = "must be a date in the format of the others (data.columns), got {}"
         raise cells.refused(next(undated, len(cells.words) - 1), rule)
     if not found:
+        _refuse_undated(cells, data)
         return None
     if len(found) > 1:
         at = int(np.flatnonzero(found[0].seconds != found[1].seconds)[0])
@@ -368,6 +380,14 @@ def _dates(cells: _Words, data: TableData, *, asked: bool = False) -> _Values | 
     note = f"{cells.name}: dates ({found[0].format}); if not: {_use(cells.name)}"
     column = Column(cells.name, ColumnKind.DATE, format=found[0].format)
     return _Values(column, cells.cells(found[0].seconds), note="" if asked else note)
+
+
+def _refuse_undated(cells: _Words, data: TableData) -> None:
+    """Refuse a cell that is no date where nearly all are."""
+    dated, counts = [is_like_a_date(word) for word in cells.words], cells.counts
+    if NEARLY * counts.sum() <= counts[dated].sum() < counts.sum():
+        others = f"must be a date as other cells of the column are, got {{}}{_or(cells, data, dated.index(False))}"
+        raise cells.refused(dated.index(False), others)
 
 
 def _keys_of_columns(table: Table, data: TableData, names: list[str]) -> Mapping[str, TableData]:
@@ -442,7 +462,7 @@ def _read_as(cells: _Words, reading: Reading) -> _Values:
         raise cells.refused(numbers.index(None), rule)
     example = next((word for word in cells.words if plain_number(word) != reading.number(word)), None)
     read = None if example is None else _Read(cells.name, reading, example)
-    return _Values(Column(cells.name), cells.cells(numbers), read)
+    return _Values(Column(cells.name, reading=reading), cells.cells(numbers), read)
 
 
 def _reading(cells: _Words, data: TableData) -> Reading | None:

@@ -283,7 +283,7 @@ def _header(path: Path, lines: _Lines, start: int) -> tuple[list[str], int]:
     stream.seek(start)
     decoded = (line.decode() for line in iter(stream.readline, b""))
     try:
-        for row in csv.reader(decoded, delimiter=lines.delimiter, quotechar=lines.quote):
+        for row in csv.reader(decoded, delimiter=lines.delimiter, quotechar=lines.quote, skipinitialspace=True):
             if row:
                 return [cell.strip() for cell in row], stream.tell()
     except csv.Error as error:

@@ -145,6 +145,7 @@ def served_table(model: Model, development: Development, data: TableData) -> "Se
     return ServedTable(
         kinds={column.name: column.kind.value for column in columns},
         formats={column.name: column.format for column in columns if column.format},
+        readings={column.name: column.reading for column in columns if column.reading is not None},
         categories={column.name: column.categories for column in columns if column.kind is ColumnKind.CATEGORY},
         missing=[word.strip().casefold() for word in words],
         transformer=encoder.transformer,

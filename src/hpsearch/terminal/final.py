@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.config.data import serves_rows
+from hpsearch.config.data import CsvData, ParquetData, serves_rows
 from hpsearch.final.claims import stated
 from hpsearch.final.refit import shrinkage
 from hpsearch.formatting import number_of, plural, show_interval, show_like, show_number, show_score, show_values
@@ -107,7 +106,7 @@ def show_model(terminal: Terminal, final: "Final", model: "Model", uri: str, add
             "import mlflow, pandas",
             tracking,
             f"model = mlflow.pyfunc.load_model({address!r})",
-            f"predictions = model.predict(pandas.read_csv({Path(final.data.path).name!r}))  # rows as in your file",
+            f"predictions = model.predict({_reader(final)})  # rows as in your file",
         ]
     else:
         shape = ", ".join(map(str, (1, *final.development.inputs.shape[1:])))
@@ -120,6 +119,23 @@ def show_model(terminal: Terminal, final: "Final", model: "Model", uri: str, add
             f"outputs = model(torch.zeros({shape}{dtype}))  # raw inputs as {kind}, any number; {_outputs(final)}",
         ]
     terminal.steps("Load it in Python", [("", line) for line in code])
+
+
+def _reader(final: "Final") -> str:
+    """Return the call of pandas that reads rows as the file has them, as text, so that nothing is lost."""
+    data, notes = final.data, final.development.notes
+    assert serves_rows(data), data.kind
+    if isinstance(data, ParquetData):
+        return f"pandas.read_parquet({data.path!r})"
+    kept = "dtype=str, keep_default_na=False"
+    if not isinstance(data, CsvData):
+        return f"pandas.read_excel({data.path!r}, {kept})"
+    told = any(note.startswith("columns are separated by") for note in notes)
+    sep = ", sep=None, engine='python'" if told or data.delimiter != "," else ""
+    encodings = {"the file is in UTF-16": "utf-16", "the file is in Windows": "cp1252"}
+    found = next((name for start, name in encodings.items() if any(note.startswith(start) for note in notes)), None)
+    encoding = data.encoding or found
+    return f"pandas.read_csv({data.path!r}, {kept}{sep}{f', encoding={encoding!r}' if encoding else ''})"
 
 
 def _outputs(final: "Final") -> str:

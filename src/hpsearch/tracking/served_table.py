@@ -4,6 +4,7 @@ The class is pickled by value with the model, so that a server needs PyTorch and
 """
 
 import io
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ class ServedTable:
     Args:
         kinds: `number`, `category` or `date` of each input column by name, in order.
         formats: Format of each column of dates by name, as `strptime` takes it, or `ISO 8601`.
+        readings: What parses, by `number`, the text of each column whose numbers are not written as programs do.
         categories: Words of each column of categories by name.
         missing: Words that count as missing, in lower case.
         transformer: The fitted `ColumnTransformer`.
@@ -34,6 +36,7 @@ class ServedTable:
         *,
         kinds: Mapping[str, str],
         formats: Mapping[str, str],
+        readings: Mapping[str, Any],
         categories: Mapping[str, Sequence[str]],
         missing: Sequence[str],
         transformer: Any,
@@ -43,9 +46,15 @@ class ServedTable:
         classes: bool,
         probabilities: str | None,
     ) -> None:
-        self.kinds, self.formats, self.missing = dict(kinds), dict(formats), frozenset(missing)
+        self.kinds, self.formats, self.readings = dict(kinds), dict(formats), dict(readings)
+        self.missing = frozenset(missing)
+        self.missing_numbers = frozenset(number for word in missing if (number := _number(word)) is not None)
         self.spellings = {
             name: {word: word for word in words} | {word.casefold(): word for word in words}
+            for name, words in categories.items()
+        }
+        self.numbers = {
+            name: {number: word for word in words if (number := _number(word)) is not None}
             for name, words in categories.items()
         }
         self.transformer, self.dtype, self.network = transformer, dtype, network
@@ -55,7 +64,8 @@ class ServedTable:
     @property
     def modules(self) -> set[str]:
         """Names of the modules of hpsearch that the model needs, and is pickled with."""
-        parts = [self, *(part for _, pipeline, _ in self.transformer.transformers_ for part in _steps(pipeline))]
+        parts = [self, *self.readings.values()]
+        parts += [*(part for _, pipeline, _ in self.transformer.transformers_ for part in _steps(pipeline))]
         return {name for part in parts if (name := type(part).__module__).startswith("hpsearch.")}
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -65,12 +75,13 @@ class ServedTable:
             rows: Rows with the columns of the table; others are ignored. Cells may be missing.
 
         Returns:
-            `prediction` and, where the network gives probabilities, `probability of <class>` for each class; of a
-            regression, the targets by name.
+            `prediction`, of the type that the target has in the file, and, where the network gives probabilities,
+            `probability of <class>` for each class; of a regression, the targets by name.
 
         Raises:
             ValueError: If a column is absent, or a cell is no number or date.
         """
+        rows = rows.set_axis([str(name).strip() for name in rows.columns], axis=1)
         absent = [name for name in self.kinds if name not in rows]
         if absent:
             raise ValueError(f"columns that the model needs are absent: {', '.join(absent)}")
@@ -87,23 +98,48 @@ class ServedTable:
         name, kind = str(given.name), self.kinds[str(given.name)]
         if kind == "date" and pd.api.types.is_datetime64_any_dtype(given):
             return pd.to_datetime(given, utc=True).dt.tz_localize(None)
-        if kind == "number" and pd.api.types.is_numeric_dtype(given):
-            return given.astype("float64")
-        words = given.map(lambda cell: None if pd.isna(cell) else _word(cell))
-        words = words.where(~words.str.casefold().isin(self.missing), None)
+        words = [None if self._is_missing(cell) else cell for cell in given]
         try:
-            if kind == "number":
-                return pd.to_numeric(words)
             if kind == "date":
-                date_format = "ISO8601" if self.formats[name] == "ISO 8601" else self.formats[name]
-                return pd.to_datetime(words, format=date_format, utc=True).dt.tz_localize(None)
+                return self._dates(pd.Series(words, given.index, dtype=object), self.formats[name])
+            if kind == "number":
+                numbers = [np.nan if word is None else self._read(word, name) for word in words]
+                return pd.Series(numbers, given.index, dtype="float64")
         except (ValueError, TypeError) as error:
             raise ValueError(f"column {name!r} must hold {kind}s: {error}") from error
+        known = [np.nan if word is None else self._category(word, name) for word in words]
+        return pd.Series(known, given.index, dtype=object)
+
+    def _is_missing(self, cell: Any) -> bool:
+        if isinstance(cell, str):
+            word = cell.strip()
+            return word.casefold() in self.missing or (
+                bool(self.missing_numbers) and _number(word) in self.missing_numbers
+            )
+        return bool(pd.isna(cell)) or (not isinstance(cell, bool) and cell in self.missing_numbers)
+
+    def _read(self, cell: Any, name: str) -> float:
+        """Return a cell as a number; text is read as the file was."""
+        if not isinstance(cell, str):
+            return float(cell)
+        number = self.readings[name].number(cell.strip()) if name in self.readings else _number(cell)
+        if number is None:
+            raise ValueError(f"got {cell!r}")
+        return number
+
+    def _category(self, cell: Any, name: str) -> str:
+        """Return the word of the table that a cell is; a number is the word of this value."""
         spellings = self.spellings[name]
-        known = words.map(
-            lambda word: spellings.get(word, spellings.get(str(word).casefold(), word)), na_action="ignore"
-        )
-        return known.astype(object).where(known.notna(), None)
+        if isinstance(cell, int | float | np.number) and not isinstance(cell, bool):
+            return self.numbers[name].get(float(cell), str(cell))
+        word = str(cell).strip()
+        return spellings.get(word, spellings.get(word.casefold(), word))
+
+    def _dates(self, words: pd.Series, date_format: str) -> pd.Series:
+        if date_format != "ISO 8601":
+            return pd.to_datetime(words, format=date_format, utc=True).dt.tz_localize(None)
+        zulu = words.map(lambda word: str(word).strip().replace("UTC", "Z"), na_action="ignore")
+        return pd.to_datetime(zulu, format="ISO8601", utc=True).dt.tz_localize(None)
 
     def _module(self) -> Any:
         if not hasattr(self, "_loaded"):
@@ -118,7 +154,7 @@ class ServedTable:
             return pd.DataFrame(outputs.numpy(), columns=list(self.outputs), index=index)
         single = outputs.shape[1] == 1
         chosen = (outputs[:, 0] > 0).long() if single else outputs.argmax(dim=1)
-        predictions = pd.DataFrame({"prediction": np.array(self.outputs, object)[chosen.numpy()]}, index=index)
+        predictions = pd.DataFrame({"prediction": _typed(self.outputs)[chosen.numpy()]}, index=index)
         if self.probabilities is None:
             return predictions
         if single:
@@ -135,8 +171,20 @@ def _steps(transformer: Any) -> list[Any]:
     return [step for _, step in transformer.steps] if hasattr(transformer, "steps") else [transformer]
 
 
-def _word(cell: Any) -> str:
-    """Return a cell as a file has it: whole numbers have no point."""
-    if isinstance(cell, float | np.floating) and float(cell).is_integer():
-        return str(int(cell))
-    return str(cell).strip()
+def _number(word: str) -> float | None:
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return None if math.isnan(number) or "_" in word else number
+
+
+def _typed(names: Sequence[str]) -> np.ndarray:
+    """Return the names of classes as the column of the file has them: numbers, truth values or text."""
+    numbers = [_number(name) for name in names]
+    if None not in numbers:
+        whole = all(float(number).is_integer() for number in numbers if number is not None)
+        return np.array(numbers, np.int64 if whole else np.float64)
+    if {name.casefold() for name in names} <= {"true", "false"}:
+        return np.array([name.casefold() == "true" for name in names])
+    return np.array(names, object)
