@@ -18,7 +18,13 @@ Space = Mapping[str, Mapping[str, Any]]
 """For each drawn value, as `optimizer.adam.lr`, its `low`, `high`, `log`, `step`, or its `choices`."""
 
 
-PLURALS = {"init": "initializers", "norm": "normalizations", "loss": "losses", "data": "data sets"}
+PLURALS = {
+    "init": "initializers",
+    "norm": "normalizations",
+    "loss": "losses",
+    "data": "data sets",
+    "preprocess": "preprocessings",
+}
 """Of factors whose plural is not their name with an s."""
 
 
