@@ -59,7 +59,7 @@ class _Read:
         return f"{self.reading} ({self.example!r} is {self.reading.number(self.example):.12g}{way_out})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Values:
     """A column.
 

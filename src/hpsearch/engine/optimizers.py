@@ -85,30 +85,38 @@ def _build_own(o: CustomOptimizer, groups: list[dict[str, Any]], decay: float) -
     return optimizer
 
 
-class Lion(torch.optim.Optimizer):
+class _PerParameter(torch.optim.Optimizer):
+    """An optimizer whose step treats each parameter alone; those without a gradient are left unchanged."""
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]  # torch's may call a closure
+        """Do one step."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, parameter.grad, group, self.state[parameter])
+
+    def _update(self, parameter: torch.Tensor, gradient: torch.Tensor, group: Any, state: Any) -> None:
+        raise NotImplementedError
+
+
+class Lion(_PerParameter):
     """Chen et al., 2023, algorithm 2: the sign of a mean gradient is the step; weight decay is decoupled."""
 
     def __init__(self, params: Any, lr: float, betas: tuple[float, float], weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
 
-    @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]  # torch's may call a closure
-        """Do one step; parameters without a gradient are left unchanged."""
-        for group in self.param_groups:
-            beta1, beta2 = group["betas"]
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["exp_avg"] = torch.zeros_like(parameter)
-                mean = state["exp_avg"]
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(mean.lerp(parameter.grad, 1 - beta1).sign_(), alpha=-group["lr"])
-                mean.lerp_(parameter.grad, 1 - beta2)
+    def _update(self, parameter: torch.Tensor, gradient: torch.Tensor, group: Any, state: Any) -> None:
+        beta1, beta2 = group["betas"]
+        if not state:
+            state["exp_avg"] = torch.zeros_like(parameter)
+        mean = state["exp_avg"]
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.add_(mean.lerp(gradient, 1 - beta1).sign_(), alpha=-group["lr"])
+        mean.lerp_(gradient, 1 - beta2)
 
 
-class Lamb(torch.optim.Optimizer):
+class Lamb(_PerParameter):
     """You et al., 2020, algorithm 2, with the identity for phi: each tensor is a layer, biases included.
 
     A tensor of zeros, such as a bias at the start, takes Adam's step.
@@ -119,27 +127,20 @@ class Lamb(torch.optim.Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
-    @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]  # torch's may call a closure
-        """Do one step; parameters without a gradient are left unchanged."""
-        for group in self.param_groups:
-            beta1, beta2 = group["betas"]
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    zeros = torch.zeros_like(parameter)
-                    state.update(step=torch.zeros(()), exp_avg=zeros, exp_avg_sq=zeros.clone())
-                state["step"] += 1
-                count, mean, squares = state["step"].item(), state["exp_avg"], state["exp_avg_sq"]
-                mean.lerp_(parameter.grad, 1 - beta1)
-                squares.mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
-                step = mean / (1 - beta1**count) / (squares / (1 - beta2**count)).sqrt_().add_(group["eps"])
-                step.add_(parameter, alpha=group["weight_decay"])
-                ratio = parameter.norm() / step.norm()
-                ratio = torch.where(ratio.isfinite() & (ratio > 0), ratio, 1.0)
-                parameter.sub_(step.mul_(ratio), alpha=group["lr"])
+    def _update(self, parameter: torch.Tensor, gradient: torch.Tensor, group: Any, state: Any) -> None:
+        beta1, beta2 = group["betas"]
+        if not state:
+            zeros = torch.zeros_like(parameter)
+            state.update(step=torch.zeros(()), exp_avg=zeros, exp_avg_sq=zeros.clone())
+        state["step"] += 1
+        count, mean, squares = state["step"].item(), state["exp_avg"], state["exp_avg_sq"]
+        mean.lerp_(gradient, 1 - beta1)
+        squares.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        step = mean / (1 - beta1**count) / (squares / (1 - beta2**count)).sqrt_().add_(group["eps"])
+        step.add_(parameter, alpha=group["weight_decay"])
+        ratio = parameter.norm() / step.norm()
+        ratio = torch.where(ratio.isfinite() & (ratio > 0), ratio, 1.0)
+        parameter.sub_(step.mul_(ratio), alpha=group["lr"])
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
