@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,11 +24,11 @@ from tests.engine.comparison import worst_difference
 from tests.engine.covering import all_pairs, pairs_of
 
 TOLERANCE = 1e-9
-SINGLE_TOLERANCE = 5e-3
-"""In float32, after 200 steps; the worst that was measured was 1e-4 on an AMD, 1.6e-3 on an Intel processor. Each step
-rounds at 6e-8, in another order of sums than the reference, and the curvature along the way makes some hundred times as
-much of it. The step function and losses with jumps in their gradient are not held to it: there a rounding may tip a
-whole unit over."""
+SINGLE_TOLERANCES = {0.5: 1e-5, 0.95: 1e-3}
+"""In float32, after 200 steps, by share of the cases; 2e-6 and 2e-4 were measured. Each step rounds at 6e-8, in another
+order of sums than the reference. A single case may differ by any amount: along some trainings a rounding grows some ten
+thousandfold (a change of the learning rate by 3e-7 then moves the reference as far), and it may tip a maximum or a kink
+over. Coarser arithmetic, such as TF32, would move most cases a thousand times as far."""
 
 ROWS, TRAIN, MONITOR, BATCH, EPOCHS = 60, 26, 12, 5, 40  # minibatches of 5, 5, 5, 5 and 6 rows: 200 steps
 OPTIMIZERS = (
@@ -212,4 +213,4 @@ def test_in_single_precision_fleets_stay_close_to_the_reference(make_config, mak
     printed(found)
     smooth = [worst for row, worst, _ in found if not jumps(row)]
     assert len(smooth) > len(found) / 4
-    assert max(smooth) <= SINGLE_TOLERANCE
+    assert all(np.quantile(smooth, share) <= bound for share, bound in SINGLE_TOLERANCES.items())

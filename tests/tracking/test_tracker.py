@@ -40,6 +40,19 @@ def test_a_sweep_is_an_experiment_with_a_parent_run(tracker):
     assert parent.data.params == {"data": "mnist"}
 
 
+def test_an_experiment_that_another_process_made_after_the_look_for_it_is_found(tracker, monkeypatch):
+    search, made = Store.experiments, []
+
+    def overtaken(store):
+        found = search(store)
+        if not made:
+            made.append(client(tracker).create_experiment("mnist", tags={"sweep": "mnist"}))
+        return found
+
+    monkeypatch.setattr(Store, "experiments", overtaken)
+    assert opened(tracker).experiment_id == made[0]
+
+
 def test_a_sweep_that_is_opened_again_keeps_its_parent_and_runs_again(tracker):
     first = opened(tracker)
     tracker.close_sweep(first, Ending.KILLED, ended_ms=END)

@@ -54,7 +54,13 @@ PAUSES_S = (0.2, 1.0)
 
 ENCODED = "in its user and password each of @ : / ? # [ ] % must be percent-encoded, as p%40ss for p@ss"
 
-PASSING = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
+PASSING = (
+    "TEMPORARILY_UNAVAILABLE",
+    "INTERNAL_ERROR",
+    "REQUEST_LIMIT_EXCEEDED",
+    "DEADLINE_EXCEEDED",
+    "RESOURCE_ALREADY_EXISTS",  # another process created it after this one had looked for it: the next look finds it
+)
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
