@@ -14,7 +14,7 @@ PREPROCESS = {
     "missing": "median", "fill_value": 0.0, "indicator": True, "categories": "onehot", "min_frequency": 5,
     "max_categories": 100, "hash_features": 32, "dates": "parts", "target": "standard",
 }  # fmt: skip
-SCALED_BY = {"digits": "minmax", "mnist": "minmax", "fashion": "minmax", "xor": "none"}
+SCALED_BY = {"digits": "minmax", "mnist": "minmax", "fashion": "minmax", "folder": "minmax", "xor": "none"}
 """Option of `preprocess` that a data set brings along, if it is not the first."""
 PRUNER = {
     "timeout": None,
@@ -41,6 +41,16 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "parquet": {**OWN_DATA, "drop": []},
         "excel": {**OWN_DATA, "drop": [], "sheet": None},
         "npz": {**OWN_DATA, "inputs": "x"},
+        "folder": {
+            **OWN_DATA,
+            "labels": None,
+            "file_column": "file",
+            "size": None,
+            "color": "auto",
+            "test_path": None,
+            "test_labels": None,
+            "missing_target": "refuse",
+        },
     },
     "preprocess": dict.fromkeys(("standard", "minmax", "robust", "quantile", "log", "none"), PREPROCESS),
     "model": {

@@ -165,7 +165,10 @@ def test_rows_lie_below_the_folder_of_runs(given):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"data": "digit"}, "data must be an option or a file .*, got 'digit': did you mean digits"),
+        (
+            {"data": "digit"},
+            "data must be an option, a folder of images or a file .*, got 'digit': did you mean digits",
+        ),
         ({"data": (np.zeros((2, 1)), np.zeros(3))}, "equally many rows, got 2 and 3"),
         ({"data": {"X": [[1]], "y": [1]}}, "a pair of arrays .* got a dict with 'X', 'y'"),
         ({"data": (scipy.sparse.eye_array(3), np.zeros(3))}, r"must be dense, got a sparse .*: give X\.toarray\(\)"),

@@ -15,6 +15,7 @@ OPTIONS = [(group, option) for group, options in SHIPPED.items() for option in o
 NEEDED = {
     **{("data", kind): ["data.path=own", "data.target=y"] for kind in ("csv", "parquet", "excel")},
     ("data", "npz"): ["data.path=own"],
+    ("data", "folder"): ["data.path=own"],
     ("model", "custom"): ["model.import_path=own:Net"],
     ("loss", "custom"): ["loss.import_path=own:loss"],
     ("init", "custom"): ["init.import_path=own:fill"],

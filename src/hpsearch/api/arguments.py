@@ -135,14 +135,7 @@ def data_overrides(data: Any, target: str | int | None, directory: Path, config_
     if data is None:
         return target_override
     if isinstance(data, str | Path):
-        if reader := READERS.get(Path(data).suffix.lower()):
-            return [f"data={reader}", *value_overrides({"data.path": str(data)}), *target_override]
-        options = options_of("data", config_dir)
-        if str(data) not in options:
-            endings = ", ".join(READERS)
-            hint = nearest(str(data), options)
-            raise ConfigError(f"data must be an option or a file that ends in {endings}, got {str(data)!r}: {hint}")
-        return [f"data={data}", *target_override]
+        return [*_named_data(Path(data), config_dir), *target_override]
     if isinstance(data, Mapping) and {"data", "target"} <= data.keys():  # what sklearn.datasets.load_… return
         data = (data["data"], data["target"])
     if hasattr(data, "to_csv"):
@@ -156,6 +149,21 @@ def data_overrides(data: Any, target: str | int | None, directory: Path, config_
     np.savez(stream, x=inputs, y=targets)
     path = _store_once(stream.getvalue(), "arrays", ".npz", directory)
     return ["data=npz", *value_overrides({"data.path": path})]
+
+
+def _named_data(data: Path, config_dir: Path | None) -> list[str]:
+    """Return the overrides that select an option, a file or a folder of images."""
+    options = options_of("data", config_dir)
+    if reader := READERS.get(data.suffix.lower()):
+        return [f"data={reader}", *value_overrides({"data.path": str(data)})]
+    if str(data) in options:
+        return [f"data={data}"]
+    if data.is_dir():
+        return ["data=folder", *value_overrides({"data.path": str(data)})]
+    endings, hint = ", ".join(READERS), nearest(str(data), options)
+    raise ConfigError(
+        f"data must be an option, a folder of images or a file that ends in {endings}, got {str(data)!r}: {hint}"
+    )
 
 
 def _frame_overrides(frame: Any, target: str | int | None, directory: Path) -> list[str]:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from hpsearch.commands.previous_reports import warn_of_earlier_views, warn_of_op
 from hpsearch.commands.tracking_run import connect, describe_sweep, running, tracking_uri
 from hpsearch.compose.overrides import Command
 from hpsearch.config import Config
+from hpsearch.config.data import FolderData
 from hpsearch.config.search import Search
 from hpsearch.data.datasets import Source, find_source
 from hpsearch.data.seal import data_digest, load_development, seal
@@ -274,9 +275,10 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Command, observ
     config = base.config
     for sentence in exhausted(levels, config.search.trials):
         observer.warn(sentence)
-    source = find_source(config.data_for_loss)
-    development = load_development(source.data, source=source)
-    sealed = seal(source.data, source=source, development=development)
+    with observer.phase("reading the images") if isinstance(config.data, FolderData) else nullcontext():
+        source = find_source(config.data_for_loss)
+        development = load_development(source.data, source=source)
+        sealed = seal(source.data, source=source, development=development)
     check_truth_table(config, development, sealed)
     plan = _with_resolved_data(base, levels, source, data_digest(development, sealed))
     named = name_of(plan, command.overrides, development, sealed)

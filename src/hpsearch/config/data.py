@@ -49,6 +49,14 @@ class Layout(StrEnum):
     HWC = "hwc"  # rows, height, width, channels
 
 
+class ColorChoice(StrEnum):
+    """What becomes of the colors of images."""
+
+    AUTO = "auto"  # grey if every image is, otherwise rgb
+    GREY = "grey"
+    RGB = "rgb"
+
+
 @dataclass(kw_only=True, slots=True)
 class Data(Option):
     """Digits, breast cancer, diabetes (scikit-learn), Fashion-MNIST, XOR."""
@@ -196,12 +204,45 @@ class NpzData(OwnData):
     layout: Annotated[Layout | None, "which axis of images holds the channels; null: seen from the shape"]
 
 
+@dataclass(kw_only=True, slots=True)
+class FolderData(OwnData):
+    """Images in a folder, whose sub-folders are the classes, or whose labels are in a CSV file."""
+
+    labels: Annotated[str | None, "a CSV file with a row for each image; null: sub-folders are the classes"]
+    file_column: Annotated[str, "its column of file names, relative to path"]
+    size: Annotated[
+        list[int] | int | None,
+        "height and width, or both: images are resized until they cover it, and cropped to their center; null: all "
+        "images must have one size",
+    ]
+    color: Annotated[ColorChoice, "auto: grey if every image is, otherwise rgb"]
+    test_path: Annotated[str | None, "a folder of the same form whose images are sealed, instead of a share of path"]
+    test_labels: Annotated[str | None, "the CSV file for test_path, where labels is one for path"]
+    missing_target: Annotated[MissingTarget, "what becomes of images whose label in the CSV file is missing"]
+
+    def __post_init__(self) -> None:
+        super(FolderData, self).__post_init__()
+        size = self.size if isinstance(self.size, list) else [1 if self.size is None else self.size] * 2
+        rule = "must be null, or a number >= 1, or two of them: [height,width]"
+        require(len(size) == 2 and min(size) >= 1, "data.size", rule, self.size)
+        labelled = self.labels is not None
+        rule = "must be given with data.labels and data.test_path, and only then"
+        both = labelled and self.test_path is not None
+        require((self.test_labels is not None) == both, "data.test_labels", rule, self.test_labels)
+        require(labelled or self.groups is None, "data.groups", "needs data.labels, where the column is", self.groups)
+        named = self.file_column not in (self.target, self.groups)
+        require(named, "data.file_column", "must differ from data.target and data.groups", self.file_column)
+        classes = labelled or self.task is not TaskChoice.REGRESSION
+        require(classes, "data.task", "must be no regression without data.labels: folders are classes", "regression")
+
+
 GROUPS = (
     OptionGroup(
         name="data", shapes_fleet=True, confounds=True,
         kinds={
             "mnist": MnistData, **dict.fromkeys(("fashion", "digits", "breast_cancer", "diabetes", "xor"), Data),
             "csv": CsvData, "parquet": ParquetData, "excel": ExcelData, "npz": NpzData,
+            "folder": FolderData,
         },
     ),
 )  # fmt: skip

@@ -62,7 +62,13 @@ GROUPS: Mapping[str, str] = {word: key for key, words in _GROUPS_BY_MEANING.item
 """Config groups by their names in other programs."""
 
 OPTIONS: Mapping[str, Mapping[str, str]] = {
-    "data": {"fashion_mnist": "fashion", "cancer": "breast_cancer", "table": "csv", "numpy": "npz"},
+    "data": {
+        "fashion_mnist": "fashion",
+        "cancer": "breast_cancer",
+        "table": "csv",
+        "numpy": "npz",
+        **dict.fromkeys(("images", "image_folder", "imagefolder", "directory"), "folder"),
+    },
     "model": {
         **dict.fromkeys(("fc", "dense", "dnn", "fnn", "nn"), "mlp"),
         **dict.fromkeys(("conv", "convnet", "lenet"), "cnn"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.config.data import Data, OwnData, TableData
+from hpsearch.config.data import Data, FolderData, OwnData, TableData
 from hpsearch.data.number_parsing import Reading
 from hpsearch.errors import DataError
 from hpsearch.formatting import number_of, plural
@@ -234,9 +234,13 @@ def tell_data(rows: Development, data: Data) -> dict[str, Any]:
 
 def _tell_classes(facts: dict[str, Any], rows: Development, data: OwnData) -> None:
     counts = np.bincount(rows.targets, minlength=rows.classes)
+    label = "classes" if isinstance(data, FolderData) and data.labels is None else data.target
     if rows.classes <= SHOWN:
         named = (f"{name} {count:,}" for name, count in zip(rows.class_names, counts, strict=True))
-        facts["notes"].append(f"{data.target}: {', '.join(named)}")
+        facts["notes"].append(f"{label}: {', '.join(named)}")
+    else:
+        fewest, most = (f"{counts[at]:,} ({rows.class_names[at]})" for at in (counts.argmin(), counts.argmax()))
+        facts["notes"].append(f"{label}: {rows.classes:,}, of {fewest} to {most} rows")
     share = counts.max() / rows.n
     if share > MANY_OF_ONE_CLASS:
         facts["warnings"].append(

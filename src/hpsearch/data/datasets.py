@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hpsearch.config.data import Data, MnistData, NpzData, OwnData, Packaged, TableData
-from hpsearch.data.dataset import Rows
+from hpsearch.config.data import Data, FolderData, MnistData, NpzData, OwnData, Packaged, TableData
+from hpsearch.data.dataset import Rows, take
 from hpsearch.data.download import NoMirrorError
+from hpsearch.data.image_files import require_folder
+from hpsearch.data.image_folder import open_folder
 from hpsearch.data.mnist import FASHION, MNIST, IdxSet, cached, data_root, obtain, read_rows
 from hpsearch.data.npz_file import npz_digest, read_npz
 from hpsearch.data.table import read_table
@@ -103,12 +105,14 @@ class Source:
     """A data set that was located, but not read.
 
     Attributes:
-        data: The configuration with `packaged` resolved, so that every process reads the same rows.
+        data: The configuration with `packaged`, `size` and `color` resolved, so that every process reads the same rows.
         read: Returns the development rows where `test` names files, otherwise all rows.
         test: The files of the test set; or the share of rows that is sealed; or None if there is no test set.
         note: What the user must be told about the choice, one line of text each.
         reasons: Why no mirror provided the files, one line each.
         whole: Returns the digest of a user's whole file, which identifies its test set; None for shipped data.
+        decode: Returns rows of `read` with their inputs, where `read` returns what stands for them, so that development
+            and sealed rows are decoded apart; None where `read` returns inputs.
     """
 
     data: Data
@@ -117,6 +121,12 @@ class Source:
     note: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     whole: Callable[[], str] | None = None
+    decode: Callable[[Rows], Rows] | None = None
+
+    def taken(self, rows: Rows, index: np.ndarray) -> Rows:
+        """Return the rows of `read` with these indices, decoded."""
+        chosen = take(rows, index)
+        return self.decode(chosen) if self.decode else chosen
 
 
 def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path | None = None) -> Source:
@@ -138,6 +148,9 @@ def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path
             return Source(data, partial(read_table, data), data.test, whole=partial(table_digest, data))
         case NpzData():
             return Source(data, partial(read_npz, data), data.test, whole=partial(npz_digest, data))
+        case FolderData():
+            folder = open_folder(data)
+            return Source(folder.data, lambda: folder.rows, data.test, whole=folder.digest, decode=folder.decode)
         case _ if data.kind in sets:
             return _from_files(data, sets[data.kind], root)
         case _:
@@ -145,12 +158,14 @@ def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path
 
 
 def require_file(data: Data) -> None:
-    """Refuse a user's file that does not exist, before the libraries that read it are loaded.
+    """Refuse a user's file or folder that does not exist, before the libraries that read it are loaded.
 
     Raises:
         DataError: If it does not exist.
     """
-    if isinstance(data, OwnData) and not (path := Path(data.path).expanduser()).exists():
+    if isinstance(data, FolderData):
+        require_folder(Path(data.path).expanduser(), "data.path")
+    elif isinstance(data, OwnData) and not (path := Path(data.path).expanduser()).exists():
         raise DataError(f"data.path={data.path}: there is no such file (looked for {path.absolute()})")
 
 

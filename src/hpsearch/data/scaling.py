@@ -129,7 +129,7 @@ def _standard(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> t
 
 
 def _unit(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    low, high = (np.asarray(extreme(values[train], axis=axes), np.float64) for extreme in (np.min, np.max))
+    low, high = (np.asarray(extreme, np.float64) for extreme in _extremes(values, train, axes))
     return low, _factor(high - low, values, train, axes)
 
 
@@ -140,9 +140,17 @@ def _robust(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> tup
 
 def _factor(width: np.ndarray, values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Return 1 / width, and 1 where the training values are constant (whose width may be a rounding error)."""
-    constant = np.asarray(values[train].min(axis=axes) == values[train].max(axis=axes))
+    low, high = _extremes(values, train, axes)
+    constant = np.asarray(low == high)
     # the reciprocal of a smaller width would overflow float32
     return 1 / np.where(constant | (width < np.finfo(np.float32).tiny), 1, width)
+
+
+def _extremes(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return minimum and maximum of the training values, of which one part at a time is copied."""
+    parts = (values[train[start : start + _CHUNK]] for start in range(0, len(train), _CHUNK))
+    extremes = np.stack([[part.min(axis=axes), part.max(axis=axes)] for part in parts])
+    return extremes[:, 0].min(axis=0), extremes[:, 1].max(axis=0)
 
 
 def _chunks(values: np.ndarray, train: np.ndarray) -> Iterator[np.ndarray]:

@@ -14,7 +14,8 @@ packaged MNIST images are a data set of their own. For a user's own file, `data.
 
 What identifies a test set when openings are counted, `SealedTest.digest`: for a shipped data set the content of the
 sealed rows; for a user's own file the content of the whole file (`table_digest`, `npz_digest`), so that whatever is
-sealed in one file is opened once, whatever is predicted, dropped or set aside. A copy of the file has the same content.
+sealed in one file is opened once, whatever is predicted, dropped or set aside; for images in a folder the contents of
+all image files (`ImageFolder.digest`), whatever their names, labels and size. A copy of the file has the same content.
 A file with one more row, one changed cell or a renamed column has another content and a seal of its own; rows that an
 opening has shown are recognized in it, see `row_fingerprints`.
 """
@@ -27,7 +28,7 @@ from typing import NoReturn
 import numpy as np
 
 from hpsearch.config.data import Data, TaskChoice
-from hpsearch.data.dataset import Development, Rows, content_digest, reconstructed, row_keys, take, to_development
+from hpsearch.data.dataset import Development, Rows, content_digest, reconstructed, row_keys, to_development
 from hpsearch.data.datasets import IdxTest, Source, find_source
 from hpsearch.data.mnist import read_raw, read_rows, records
 from hpsearch.data.row_fingerprints import OpenedRows, image_cells, row_cells
@@ -40,6 +41,11 @@ MIN_ROWS = 5
 SAME_FILE = (
     "it is counted for the content of the whole file: whatever is predicted (data.target, data.task), left out "
     "(data.drop) or set aside (data.test), it is the same file"
+)
+
+SAME_IMAGES = (
+    "it is counted for the content of all image files: whatever their labels, their size (data.size) and color "
+    "(data.color), or the share that is set aside (data.test), these are the same images"
 )
 
 TEST_STATE = derive(0, Purpose.TEST_SPLIT) % 2**32
@@ -72,7 +78,7 @@ class Claim:
 class SealedTest:
     """A test set that cannot be read without a claim: it shows size, digest and duplicates, and cannot be pickled."""
 
-    __slots__ = ("_cells", "_content", "_digest", "_duplicates", "_read", "_size")
+    __slots__ = ("_cells", "_content", "_digest", "_duplicates", "_read", "_shared", "_size")
 
     def __init__(
         self,
@@ -82,11 +88,13 @@ class SealedTest:
         duplicates: int,
         read: Callable[[], Rows],
         content: str | None = None,
+        shared: str = SAME_FILE,
         cells: Callable[[], np.ndarray] = lambda: np.empty((0, 1), np.uint64),
     ) -> None:
         self._size = size
         self._digest = digest
         self._content = content
+        self._shared = shared
         self._duplicates = duplicates
         self._read = read
         self._cells = cells
@@ -109,7 +117,7 @@ class SealedTest:
     @property
     def shared(self) -> str:
         """Sentence that says with what else openings are shared; empty if only with the same rows."""
-        return "" if self._content is None else SAME_FILE
+        return "" if self._content is None else self._shared
 
     @property
     def duplicates(self) -> int:
@@ -176,7 +184,7 @@ def load_development(data: Data, *, source: Source | None = None) -> Development
     source = source or find_source(data)
     rows = source.read()
     if isinstance(source.test, float):
-        rows = take(rows, _cut(rows, source.test)[0])
+        rows = source.taken(rows, _cut(rows, source.test)[0])
     return to_development(_as_asked(data, rows))
 
 
@@ -230,7 +238,7 @@ def _seal_files(data: Data, test: IdxTest, development_keys: set[bytes]) -> Seal
 def _seal_share(data: Data, source: Source, share: float, development_keys: set[bytes]) -> SealedTest:
     def cut_off() -> tuple[Rows, str, str | None]:
         rows = source.read()
-        sealed = take(rows, _cut(rows, share)[1])
+        sealed = source.taken(rows, _cut(rows, share)[1])
         return sealed, content_digest(sealed), source.whole() if source.whole else None
 
     sealed, content, whole = cut_off()
@@ -247,8 +255,10 @@ def _seal_share(data: Data, source: Source, share: float, development_keys: set[
     duplicates = _shared(row_keys(sealed.inputs), development_keys)
     if whole is None:
         return SealedTest(size=sealed.n, digest=content, duplicates=duplicates, read=read, cells=cells)
-    both = _joined(content, whole)
-    return SealedTest(size=sealed.n, digest=whole, duplicates=duplicates, read=read, content=both, cells=cells)
+    both, shared = _joined(content, whole), SAME_IMAGES if source.decode else SAME_FILE
+    return SealedTest(
+        size=sealed.n, digest=whole, duplicates=duplicates, read=read, content=both, shared=shared, cells=cells
+    )
 
 
 def _joined(*digests: str) -> str:

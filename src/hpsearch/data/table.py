@@ -129,6 +129,51 @@ def read_table(data: TableData) -> Rows:
     return Rows(stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, **about)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """Labels of files.
+
+    Attributes:
+        files: The N names of files, those of `data.path` before those of `data.test_path`.
+        own: Number of those of `data.path`.
+        targets: Their N targets; None for an autoencoder.
+        groups: Shape (N,) int64; None if there are none.
+        notes: What was recognized, one sentence each.
+    """
+
+    files: list[str]
+    own: int
+    targets: Targets | None
+    groups: np.ndarray | None
+    notes: tuple[str, ...]
+
+
+def read_labels(data: TableData, files: str) -> Labels:
+    """Read target and group of each file that a table names, in the order of its rows.
+
+    Args:
+        data: The table.
+        files: Its column of names of files.
+
+    Raises:
+        DataError: If a column does not exist, or the target cannot be used.
+    """
+    table = open_table(data)
+    _require_columns(table, [("data.file_column", files), ("data.target", data.target), ("data.groups", data.groups)])
+    names = np.array(table.column(files).to_pylist(), object)
+    if data.task is TaskChoice.AUTOENCODER:
+        groups = None if data.groups is None else _groups(table, data)
+        return Labels(list(names), table.own, None, groups, table.notes)
+    assert data.target is not None, data.kind
+    labels, kept, note = _targets(table, data, data.target)
+    targets = encode_targets(_array(labels), data, f"column {data.target!r} of {table.path}")
+    if targets.classes and table.test is not None:
+        _refuse_unknown_classes(table, data.target, targets, kept)
+    notes = (*table.notes, *filter(None, (note, labels.note)))
+    groups = None if data.groups is None else _groups(table, data)[kept]
+    return Labels(list(names[kept]), int((kept < table.own).sum()), targets, groups, notes)
+
+
 def _use(name: str) -> str:
     """Return the override that makes a column a category; Hydra takes other names in lists alone."""
     if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
@@ -210,10 +255,7 @@ def _array(values: _Values) -> np.ndarray:
 def _input_names(table: Table, data: TableData) -> list[str]:
     named = [("data.target", data.target), ("data.groups", data.groups), ("data.time", data.time)]
     named += [("data.drop", name) for name in data.drop]
-    for key, name in [*named, *(("data.columns", name) for name in data.choices)]:
-        if name is not None and name not in table.names:
-            way_out = f"{nearest(name, table.names)}{_unquoted(name, table.names)}"
-            raise DataError(f"{table.path} has no column {name!r} ({key}): {way_out}")
+    _require_columns(table, [*named, *(("data.columns", name) for name in data.choices)])
     inputs = [name for name in table.names if name not in (data.target, data.groups, *data.drop)]
     inputs = [name for name in inputs if data.choices.get(name) is not ColumnChoice.DROP]
     if not inputs:
@@ -221,6 +263,14 @@ def _input_names(table: Table, data: TableData) -> list[str]:
         besides = f"data.target={data.target}{dropped}"
         raise DataError(f"{table.path} has no column besides {besides}: at least one input is needed")
     return inputs
+
+
+def _require_columns(table: Table, named: Iterable[tuple[str, str | None]]) -> None:
+    """Refuse names, given with the keys that they come from, of columns that do not exist."""
+    for key, name in named:
+        if name is not None and name not in table.names:
+            way_out = f"{nearest(name, table.names)}{_unquoted(name, table.names)}"
+            raise DataError(f"{table.path} has no column {name!r} ({key}): {way_out}")
 
 
 def _unquoted(name: str, names: list[str]) -> str:

@@ -3,6 +3,7 @@
 N rows of the data set, B rows of a minibatch, C outputs, T targets.
 """
 
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -150,8 +151,17 @@ def to_device(rows: Rows, device: str | torch.device = "cpu", *, dtype: torch.dt
     """
     device = torch.device(device)
     _require_space(rows, device, dtype)
-    inputs, targets = torch.tensor(rows.inputs), torch.tensor(rows.targets)
+    inputs, targets = _tensor(rows.inputs), torch.tensor(rows.targets)
     return DeviceData(rows, _place(inputs, device, dtype), _place(targets, device, dtype), dtype)
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    """Return a copy of an array; of a memory map, which may be larger than the memory, a tensor over the file."""
+    if not isinstance(array, np.memmap):
+        return torch.tensor(array)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(array)
 
 
 def fit_data(fit: Fit, data: DeviceData) -> FitData:
@@ -201,7 +211,8 @@ def _place(tensor: torch.Tensor, device: torch.device, dtype: torch.dtype) -> to
 
 
 def _require_space(rows: Rows, device: torch.device, dtype: torch.dtype) -> None:
-    arrays = (rows.inputs, rows.targets)
+    mapped = device.type == "cpu" and isinstance(rows.inputs, np.memmap)  # stays in its file
+    arrays = (rows.targets,) if mapped else (rows.inputs, rows.targets)
     needed = sum(a.size * (max(dtype.itemsize, a.itemsize) if a.dtype.kind == "f" else a.itemsize) for a in arrays)
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     if needed > free:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.config.data import CsvData, ParquetData, serves_rows
+from hpsearch.config.data import MAX_CLASSES, CsvData, FolderData, ParquetData, serves_rows
 from hpsearch.final.claims import stated
 from hpsearch.final.refit import shrinkage
 from hpsearch.formatting import number_of, plural, show_interval, show_like, show_number, show_score, show_values
@@ -108,6 +108,17 @@ def show_model(terminal: Terminal, final: "Final", model: "Model", uri: str, add
             f"model = mlflow.pyfunc.load_model({address!r})",
             f"predictions = model.predict({_reader(final)})  # rows as in your file",
         ]
+    elif isinstance(final.data, FolderData):
+        code = [
+            "import mlflow, numpy, torch",
+            "from PIL import Image, ImageOps",
+            tracking,
+            f"model = mlflow.pytorch.load_model({address!r})",
+            *_image_reader(final),
+            f"outputs = model(torch.from_numpy(pixels))  # any number of images; {_outputs(final)}",
+        ]
+        if 0 < final.development.classes <= MAX_CLASSES:
+            code.append(f"classes = {list(final.development.class_names)}")
     else:
         shape = ", ".join(map(str, (1, *final.development.inputs.shape[1:])))
         kind = "float64" if final.development.inputs.dtype == np.float64 else "float32"
@@ -119,6 +130,17 @@ def show_model(terminal: Terminal, final: "Final", model: "Model", uri: str, add
             f"outputs = model(torch.zeros({shape}{dtype}))  # raw inputs as {kind}, any number; {_outputs(final)}",
         ]
     terminal.steps("Load it in Python", [("", line) for line in code])
+
+
+def _image_reader(final: "Final") -> list[str]:
+    """Return code that makes raw inputs of the network, `pixels`, of a file, as `pixels_of` does."""
+    _, channels, height, width = final.development.inputs.shape
+    mode, resampling = "L" if channels == 1 else "RGB", "Image.Resampling.BILINEAR"
+    return [
+        f"image = ImageOps.exif_transpose(Image.open('photo.png')).convert({mode!r})",
+        f"image = ImageOps.fit(image, ({width}, {height}), {resampling})  # width, height",
+        f"pixels = numpy.asarray(image, 'float32').reshape(1, {height}, {width}, {channels}).transpose(0, 3, 1, 2)",
+    ]
 
 
 def _reader(final: "Final") -> str:
