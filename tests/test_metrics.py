@@ -296,6 +296,45 @@ def test_root_mean_squares_and_shares_of_targets_equal_scikit_learn():
     np.testing.assert_allclose(metrics.MAPE.rows(predictions, truth).mean(axis=1), shares_of)
 
 
+OF_NUMBERS = {
+    metrics.MSE: sklearn_metrics.mean_squared_error,
+    metrics.MAE: sklearn_metrics.mean_absolute_error,
+    metrics.RMSE: sklearn_metrics.root_mean_squared_error,
+    metrics.MAPE: sklearn_metrics.mean_absolute_percentage_error,
+    metrics.R2: sklearn_metrics.r2_score,
+    metrics.metric_of("pinball@0.9"): lambda y, p, **how: sklearn_metrics.mean_pinball_loss(y, p, alpha=0.9, **how),
+}
+
+
+def value_of(metric, predictions, truth, parts=1):
+    return metric.rows(predictions, truth).mean(axis=1) if metric.rows else pooled(metric, predictions, truth, parts)
+
+
+@pytest.mark.parametrize("metric", OF_NUMBERS, ids=str)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(8, 40), targets=st.integers(1, 4), parts=st.integers(1, 4))
+def test_metrics_of_several_targets_are_scikit_learns_uniform_averages(metric, seed, n, targets, parts):
+    draw = np.random.default_rng(seed)
+    units = 10.0 ** draw.integers(-2, 5, targets)
+    truth = units * draw.normal(1, 1, (n, targets))
+    predictions = truth + units * draw.normal(size=(2, n, targets))
+    expected = [OF_NUMBERS[metric](truth, each, multioutput="uniform_average") for each in predictions]
+    np.testing.assert_allclose(value_of(metric, predictions, truth, parts), expected, rtol=1e-9)
+    if metric.pooling is not None:
+        index = draw.integers(0, n, n)
+        again = OF_NUMBERS[metric](truth[index], predictions[0][index], multioutput="uniform_average")
+        assert metric.pooling.of_rows(predictions[0], truth)(index) == pytest.approx(again, rel=1e-6)
+
+
+@pytest.mark.parametrize("metric", OF_NUMBERS, ids=str)
+def test_a_metric_of_one_of_several_targets_is_scikit_learns_raw_value(metric):
+    draw = np.random.default_rng(0)
+    truth, predictions = draw.normal(2, 1, (30, 3)), draw.normal(2, 1, (2, 30, 3))
+    of_rent = metrics.of_target(metric, 1, "rent")
+    assert of_rent.name == f"{metric.name}@rent"
+    expected = [OF_NUMBERS[metric](truth, each, multioutput="raw_values")[1] for each in predictions]
+    np.testing.assert_allclose(value_of(of_rent, predictions, truth), expected)
+
+
 OF_ONE = {
     "precision": sklearn_metrics.precision_score,
     "recall": sklearn_metrics.recall_score,

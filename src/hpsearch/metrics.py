@@ -9,7 +9,7 @@ labels (n,) or values (n, T).
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -335,20 +335,20 @@ def _calibration_error_of_rows(outputs: np.ndarray, labels: np.ndarray) -> Calla
 
 
 def _squares(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Shape (E, 2): the sum over rows of the squared error, a mean over targets; rows."""
-    errors = np.square(predictions - targets).mean(axis=-1)
-    return np.stack([errors.sum(axis=-1), np.full(len(errors), errors.shape[-1])], axis=-1)
+    """Shape (E, T, 2): for each target the sum of squared errors, and the number of rows."""
+    errors = np.square(predictions - targets).sum(axis=1)  # (E, T)
+    return np.stack([errors, np.full(errors.shape, len(targets))], axis=-1)
 
 
 def _rmse(parts: Sequence[np.ndarray]) -> np.ndarray:
     errors, rows = np.moveaxis(np.sum(parts, axis=0), -1, 0)
-    values: np.ndarray = np.sqrt(errors / rows)
+    values: np.ndarray = np.sqrt(errors / rows).mean(axis=-1)
     return values
 
 
 def _rmse_of_rows(predictions: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], float]:
-    errors = np.square(predictions - targets).mean(axis=-1)
-    return lambda index: float(np.sqrt(errors[index].mean()))
+    errors = np.square(predictions - targets)
+    return lambda index: float(np.sqrt(errors[index].mean(axis=0)).mean())
 
 
 def mape_rows(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -545,6 +545,26 @@ def metric_names(metrics: Iterable[Metric]) -> list[str]:
     tasks = {each.of_classes for each in given}
     parameters = [f"{base}@{word}" for base, word in PARAMETERS.items() if (base != "pinball") in tasks]
     return [*map(str, given), *parameters]
+
+
+def of_target(metric: Metric, at: int, name: str) -> Metric:
+    """The metric of one of several targets: `mae@price` of the target in column `at`, whose name is `price`."""
+    column = slice(at, at + 1)
+    if metric.rows is not None:
+        values = metric.rows
+        return replace(
+            metric,
+            name=f"{metric}@{name}",
+            rows=lambda outputs, targets: values(outputs[..., column], targets[:, column]),
+        )
+    assert metric.pooling is not None, metric
+    whole = metric.pooling
+    pooling = Pooling(
+        lambda outputs, targets: whole.statistics(outputs[..., column], targets[:, column]),
+        whole.value,
+        lambda outputs, targets: whole.of_rows(outputs[..., column], targets[:, column]),
+    )
+    return replace(metric, name=f"{metric}@{name}", pooling=pooling)
 
 
 def _with_parameter(base: str, parameter: str, class_names: Sequence[str]) -> Metric:

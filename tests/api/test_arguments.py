@@ -146,6 +146,16 @@ def test_a_frame_with_text_and_its_target_apart_are_one_table(given, tmp_path):
     pd.testing.assert_frame_equal(kept, inputs.assign(price=[3, 4]))
 
 
+def test_several_targets_are_a_list_of_columns_or_a_frame_of_their_own(given, tmp_path):
+    inputs = pd.DataFrame({"a": [1.5, 2.25], "city": ["Rome", "Oslo"]})
+    targets = pd.DataFrame({"price": [3, 4], "rent": [0.5, 0.25]})
+    option, path, target = given(data=(inputs, targets))
+    assert (option, target) == ("data=csv", "data.target=[price,rent]")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / path.partition("=")[2]), inputs.join(targets))
+    assert given(data=inputs.join(targets), target=["price", "rent"]) == (option, path, target)
+    assert given(data=pd.DataFrame([[1.5, 0], [2.5, 1]]), target=[0, 1])[2] == "data.target=[column_0,column_1]"
+
+
 def test_columns_that_are_numbers_get_names(given, tmp_path):
     option, path, target = given(data=pd.DataFrame([[1.5, 0], [2.5, 1]]), target=1)
     assert (option, target) == ("data=csv", "data.target=column_1")

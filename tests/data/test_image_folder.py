@@ -302,6 +302,14 @@ def test_labels_come_from_a_csv_file_in_any_order(folder, labelled):
     np.testing.assert_array_equal(decoded.inputs[:, 0], np.stack(list(written.values())))
 
 
+def test_several_columns_of_the_labels_are_targets_in_the_order_of_the_files(folder, labelled):
+    fill(folder, {"x": 20})
+    lines = [f"x/{at:02},{at},{at / 7}" for at in reversed(range(20))]
+    rows = find_source(labelled(lines, header="file,left,top", target=["top", "left"])).read()
+    assert (rows.task, rows.target_names) == (Task.REGRESSION, ("top", "left"))
+    np.testing.assert_allclose(rows.targets, np.stack([np.arange(20) / 7, np.arange(20)], axis=1), rtol=1e-6)
+
+
 def test_names_of_columns_are_chosen_and_suffixes_may_be_missing(folder, labelled):
     fill(folder, {"x": 20})
     rows = [f"x/{at:02},{at / 7},p{at // 2}" for at in range(20)]
@@ -374,6 +382,7 @@ def test_an_autoencoder_needs_no_labels(folder):
     [
         ({"size": 0}, r"data\.size must be null, or a number >= 1, or two of them: \[height,width\], got 0"),
         ({"size": [4]}, r"data\.size must be null, .* got \[4\]"),
+        ({"target": ["x", "y"]}, r"data\.target must name one column without data\.labels: folders are classes"),
         ({"groups": "patient"}, r"data\.groups needs data\.labels, where the column is, got 'patient'"),
         ({"test_labels": "t.csv"}, r"data\.test_labels must be given with data\.labels and data\.test_path, and only"),
         ({"labels": "a.csv", "test_path": "t"}, r"data\.test_labels must be given .*, got null"),

@@ -1,6 +1,7 @@
 """Encoding of tables by training rows alone."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from hpsearch.config import ConfigError
@@ -270,3 +272,16 @@ def test_no_word_and_no_missing_cell_of_other_rows_breaks_the_features(seed, sha
     inputs = cells(seed)
     inputs[draw.random(inputs.shape) < share] = np.nan
     assert np.isfinite(seen(table(inputs))).all()
+
+
+def test_words_are_encoded_by_each_of_several_targets_as_by_each_alone():
+    targets = np.random.default_rng(0).lognormal(size=(N, 2)) * [1, 1000]
+    rows = replace(table(targets=targets), columns=COLUMNS[1:2], inputs=cells()[:, 1:2])
+    fitted, features = fit_preprocessing(rows, TRAIN, preprocess("none", categories="target"))
+    words = frame(rows.columns, rows.inputs)
+    for at, target in enumerate(targets.T):
+        encoder = TargetEncoder(target_type="continuous", cv=KFold(5, shuffle=True, random_state=0))
+        expected = encoder.fit_transform(words.iloc[TRAIN], target[TRAIN])
+        np.testing.assert_allclose(features[TRAIN, at], expected[:, 0], rtol=1e-6)
+        np.testing.assert_allclose(fitted.encode(rows.inputs)[:, at], encoder.transform(words)[:, 0], rtol=1e-6)
+    assert fitted.encoder.feature_names == ("city by target 0", "city by target 1")

@@ -1,16 +1,17 @@
 """From a champion to a number: shrinkage, refit, the model on disk, intervals."""
 
+from dataclasses import replace
 from statistics import mean, stdev
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from sklearn.metrics import f1_score, r2_score
+from sklearn.metrics import f1_score, mean_absolute_error, r2_score
 
 from hpsearch.config import ConfigError
 from hpsearch.data.scaling import fit_target_scaling
 from hpsearch.errors import HpsearchError
-from hpsearch.final.evaluation import score_test
+from hpsearch.final.evaluation import score_models, score_test
 from hpsearch.final.model import load_model, save_model
 from hpsearch.final.refit import Shrinkage, plan_refit, require_plan, shrinkage
 from hpsearch.jobs import RefitJob
@@ -225,6 +226,20 @@ def test_every_test_number_has_its_own_name_and_interval(make_config, make_rows,
     scores = score_test(make_config(loss=loss), rows, outputs, scaling)
     assert {name: score.method for name, score in scores.items()} == methods
     assert all(score.low < score.value < score.high for score in scores.values())
+
+
+def test_each_of_several_named_targets_has_its_test_score_with_an_interval(make_config, make_rows):
+    rows = replace(make_rows(60, task="regression"), target_names=("price", "rent"))
+    scaling = fit_target_scaling(rows, np.arange(60), preprocess())
+    predictions = rows.targets + np.random.default_rng(0).normal(size=(60, 2)) * [1, 5]
+    outputs = [scaling.scaled(predictions), scaling.scaled(predictions + 1)]
+    found = score_models(make_config(data="diabetes", loss="mse"), rows, outputs, scaling)
+    raw = [mean_absolute_error(rows.targets, each, multioutput="raw_values") for each in (predictions, predictions + 1)]
+    for at, name in enumerate(rows.target_names):
+        score = found.scores[f"mae@{name}"]
+        assert score.low < score.value < score.high
+        assert score.value == pytest.approx(raw[0][at], rel=1e-4)
+        assert found.retrained[f"mae@{name}"] == pytest.approx([raw[1][at]], rel=1e-4)
 
 
 def test_the_interval_of_errors_with_a_heavy_tail_stays_above_zero(make_config, make_rows):

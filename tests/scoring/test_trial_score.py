@@ -105,6 +105,28 @@ def test_regression_metrics_are_in_the_units_of_the_targets(make_config, make_ro
     assert trial.predictions == {}
 
 
+def test_each_of_several_named_targets_has_its_error_on_val_and_report_rows(make_config, make_rows, make_fit):
+    rows = replace(make_rows(100, task="regression"), target_names=("price", "rent"))
+    fit = make_fit(make_config(loss="mse"), 100)
+    train = rows.targets[fit.fold.train].astype(float)
+    parts = [rows.targets[index].astype(float) for index in (fit.fold.val, fit.fold.report)]
+    predictions = [truth + noise(truth.shape, at) * [1, 10] for at, truth in enumerate(parts)]
+    val, report = ((each - train.mean(axis=0)) / train.std(axis=0) for each in predictions)
+    trial = score_trial(fit.config, rows, [fit], [result(np.stack([val, val + 1]), report, chosen=1)])
+    errors = [
+        sklearn_metrics.mean_absolute_error(*each, multioutput="raw_values")
+        for each in zip(parts, predictions, strict=True)
+    ]
+    r2 = sklearn_metrics.r2_score(parts[1], predictions[1], multioutput="raw_values")
+    expected = {
+        **{f"chosen/val/mae@{name}": errors[0][at] for at, name in enumerate(rows.target_names)},
+        **{f"report/mae@{name}": errors[1][at] for at, name in enumerate(rows.target_names)},
+        **{f"report/r2@{name}": r2[at] for at, name in enumerate(rows.target_names)},
+    }
+    assert {name: trial.summary[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+    assert not any("@" in name for name in trial.curves)
+
+
 def test_a_loss_is_negated_and_its_error_is_that_of_the_row_values(make_config, make_rows, make_fit):
     rows = make_rows(100, task="regression", targets=1)
     fit = make_fit(make_config(loss="mse"), 100)

@@ -107,6 +107,25 @@ ODD = pd.DataFrame(
 ODD_KEYS = {"missing": ["", "-999"], "columns": {"plz": ColumnChoice.CATEGORY}}
 
 
+def test_several_targets_are_predicted_by_name_and_under_gaussian_nll_with_their_deviations(make_config, tmp_path):
+    table = FRAME.assign(rent=np.linspace(300, 900, N)).drop(columns="y")
+    table.to_csv(tmp_path / "own.csv", index=False)
+    values = {"path": str(tmp_path / "own.csv"), "target": ["rent", "paid"], "test": 0.2, "limit": None}
+    data = CsvData(kind="csv", delimiter=",", drop=[], task=TaskChoice.AUTO, **values, **CsvData.fingerprint_defaults)
+    rows = to_development(read_table(data))
+    config = make_config(data="csv", loss="gaussian_nll", preprocess={"kind": "standard", "categories": "target"})
+    job = RefitJob(config, 2, None)
+    refitted = save_model(tmp_path / "model", job, run_job.run_job(run_job.WorkerState(to_device(rows)), job))
+    predictions = served_table(refitted, rows, data).predict(table)
+    names = ["rent", "paid"]
+    assert list(predictions) == [*names, *(f"standard deviation of {name}" for name in names)]
+    seen = refit_preprocessing(refitted, rows)
+    outputs = predict(config, refitted.weights, to_device(rows), seen).astype(np.float64)
+    np.testing.assert_allclose(predictions[names], seen.target.restored(outputs[:, :2]), rtol=1e-4)
+    deviations = np.exp(outputs[:, 2:] / 2) / seen.target.scale
+    np.testing.assert_allclose(predictions.iloc[:, 2:], deviations, rtol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def odd(make_config, tmp_path_factory):
     """A table with decimal commas, own missing words, leading zeros, and words that pandas takes for missing."""

@@ -17,6 +17,9 @@ from hpsearch.data.table_files import FRAME
 from hpsearch.quoting import hydra_quoted
 from hpsearch.store.atomic_files import write_atomic
 
+Target = str | int | Sequence[str | int] | None
+"""The column to predict, or several."""
+
 
 def option_overrides(group: str, option: Any, directory: Path) -> list[str]:
     """Return the overrides that select an option, or custom code as `package.module:name`, a class or a function."""
@@ -129,7 +132,7 @@ def _hydra_value(value: Any) -> str:
     raise ConfigError(f"{value!r} has no spelling on the command line: use numbers, texts, lists and mappings")
 
 
-def data_overrides(data: Any, target: str | int | None, directory: Path, config_dir: Path | None) -> list[str]:
+def data_overrides(data: Any, target: Target, directory: Path, config_dir: Path | None) -> list[str]:
     """Return the overrides that select a data set; rows in memory are first stored in the folder of runs."""
     target_override = value_overrides({"data.target": target})
     if data is None:
@@ -166,10 +169,14 @@ def _named_data(data: Path, config_dir: Path | None) -> list[str]:
     )
 
 
-def _frame_overrides(frame: Any, target: str | int | None, directory: Path) -> list[str]:
+def _column(name: Any) -> Any:
+    return f"column_{name}" if isinstance(name, int | np.integer) else name
+
+
+def _frame_overrides(frame: Any, target: Target, directory: Path) -> list[str]:
     if all(isinstance(name, int | np.integer) for name in frame.columns):  # a header of numbers is taken for a row
         frame = frame.set_axis([f"column_{name}" for name in frame.columns], axis=1)
-        target = f"column_{target}" if isinstance(target, int | np.integer) else target
+        target = [*map(_column, target)] if isinstance(target, list | tuple) else _column(target)
     path = _store_once(frame.to_csv(index=False).encode(), FRAME, ".csv", directory)
     return ["data=csv", *value_overrides({"data.path": path, "data.target": target})]
 
@@ -178,14 +185,16 @@ def _has_text(inputs: Any) -> bool:
     return hasattr(inputs, "to_csv") and np.asarray(inputs).dtype.kind not in "fiub"
 
 
-def _joined(inputs: Any, targets: Any) -> tuple[Any, str]:
-    """Return a DataFrame of inputs with its targets as one more column, and the name of that column."""
-    name, values = getattr(targets, "name", None) or "target", np.asarray(targets)
-    if name in inputs.columns:
-        raise ConfigError(f"data: X must not hold its target, got a column {name!r}: give data=X, target={name!r}")
-    if values.shape != (len(inputs),):
+def _joined(inputs: Any, targets: Any) -> tuple[Any, Target]:
+    """Return a DataFrame of inputs with its targets as more columns, and the names of those."""
+    several = [str(name) for name in getattr(targets, "columns", ())]
+    names, values = several or [getattr(targets, "name", None) or "target"], np.asarray(targets)
+    if twice := next((name for name in names if name in inputs.columns), None):
+        raise ConfigError(f"data: X must not hold its target, got a column {twice!r}: give data=X, target={twice!r}")
+    if values.shape != ((len(inputs), len(several)) if several else (len(inputs),)):
         raise ConfigError(f"data: y must have shape ({len(inputs)},), one value for each row of X, got {values.shape}")
-    return inputs.assign(**{name: values}), name
+    columns = [np.asarray(targets[each]) for each in targets.columns] if several else [values]
+    return inputs.assign(**dict(zip(names, columns, strict=True))), several or names[0]
 
 
 def _arrays(data: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -37,7 +37,7 @@ def sweep(
     *overrides: str,
     name: str | None = None,
     data: Any = None,
-    target: str | int | None = None,
+    target: str | int | Sequence[str | int] | None = None,
     model: Any = None,
     loss: Any = None,
     trials: int | None = None,
@@ -64,7 +64,7 @@ def sweep(
             (X (N, ...), y (N,)) whose X may be a DataFrame, what `sklearn.datasets.load_iris()` returns, or a torch
             `Dataset` of (inputs, target) pairs. Rows in memory are stored once, in the folder of runs, under a digest
             of their content: the same rows resume the same sweep.
-        target: The column to predict, where `data` is a file or a DataFrame.
+        target: The column to predict, or a list of several columns of numbers, where `data` is a file or a DataFrame.
         model: An option (`"mlp"`), `"package.module:Class"`, or a class or function that builds a `torch.nn.Module`;
             the source of one defined in a notebook cell is stored as a module, with the names it uses.
         loss: An option (`"mse"`), `"package.module:function"`, or a function of outputs and targets that returns the

@@ -92,7 +92,10 @@ class OwnData(Data):
     tasks: ClassVar[tuple[TaskChoice, ...]] = tuple(TaskChoice)
     fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"max_classes": MAX_CLASSES, "groups": None}
     path: Annotated[str, "the file"]
-    target: Annotated[str | None, "the column or array to predict; null only with data.task=autoencoder"]
+    target: Annotated[
+        str | list[str] | None,
+        "the column or array to predict, or columns of numbers, [a,b]; null only with data.task=autoencoder",
+    ]
     max_classes: Annotated[
         int,
         at_least(2),
@@ -101,11 +104,22 @@ class OwnData(Data):
     groups: Annotated[str | None, "column or array of groups, such as patients, that no split tears apart; no input"]
     test: Annotated[float, _TEST_SHARE, "share of the rows that is sealed; {}"]
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the columns, or of the array, in `target`."""
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target or ())
+
     def __post_init__(self) -> None:
         super(OwnData, self).__post_init__()
-        require(self.groups is None or self.groups != self.target, "data.groups", "must not be the target", self.groups)
-        named = self.target is not None or self.task is TaskChoice.AUTOENCODER
+        if isinstance(self.target, list) and len(self.target) == 1:
+            self.target = self.target[0]
+        names = self.targets
+        require(self.groups not in names, "data.groups", "must not be the target", self.groups)
+        named = bool(names) or self.task is TaskChoice.AUTOENCODER
         require(named, "data.target", "must name the target unless data.task=autoencoder", self.target)
+        require(len(set(names)) == len(names), "data.target", "must not name a column twice", self.target)
+        one = len(names) < 2 or self.task is not TaskChoice.CLASSIFICATION
+        require(one, "data.target", "must name one column with data.task=classification", self.target)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -150,7 +164,8 @@ class TableData(OwnData):
             require(is_kind, "data.columns", "must list names of columns under category, number, date or drop", kind)
         one = self.time is None or self.groups is None
         require(one, "data.time", "must be null where data.groups is given: rows are split by one of them", self.time)
-        require(self.target not in self.drop, "data.drop", "must not hold the target", self.target)
+        dropped = next((name for name in self.targets if name in self.drop), None)
+        require(dropped is None, "data.drop", "must not hold the target", dropped)
         require(self.decimal in (None, ".", ","), "data.decimal", "must be one of . , or null", self.decimal)
         known = (None, "none", ",", ".", " ", "'")
         rule = "must be a comma, a point, a space, an apostrophe, none or null"
@@ -203,6 +218,11 @@ class NpzData(OwnData):
     inputs: Annotated[str, "the array of the inputs, first axis rows"]
     layout: Annotated[Layout | None, "which axis of images holds the channels; null: seen from the shape"]
 
+    def __post_init__(self) -> None:
+        super(NpzData, self).__post_init__()
+        one = not isinstance(self.target, list)
+        require(one, "data.target", "must name one array, whose columns may be several targets", self.target)
+
 
 @dataclass(kw_only=True, slots=True)
 class FolderData(OwnData):
@@ -230,8 +250,10 @@ class FolderData(OwnData):
         both = labelled and self.test_path is not None
         require((self.test_labels is not None) == both, "data.test_labels", rule, self.test_labels)
         require(labelled or self.groups is None, "data.groups", "needs data.labels, where the column is", self.groups)
-        named = self.file_column not in (self.target, self.groups)
+        named = self.file_column not in (*self.targets, self.groups)
         require(named, "data.file_column", "must differ from data.target and data.groups", self.file_column)
+        one = labelled or not isinstance(self.target, list)
+        require(one, "data.target", "must name one column without data.labels: folders are classes", self.target)
         classes = labelled or self.task is not TaskChoice.REGRESSION
         require(classes, "data.task", "must be no regression without data.labels: folders are classes", "regression")
 

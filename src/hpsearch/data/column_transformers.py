@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction import FeatureHasher
+from sklearn.preprocessing import TargetEncoder
 
 DAY_S = 86400.0
 
@@ -59,6 +60,36 @@ class HashedWords(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def get_feature_names_out(self, input_features: Any) -> np.ndarray:
         """Return `column#0`, `column#1` and so on."""
         names = [f"{name}#{number}" for name in input_features for number in range(self.n_features)]
+        return np.array(names, object)
+
+
+class TargetMeans(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Encode columns of words by a `TargetEncoder` for each of several numeric targets, which takes one alone.
+
+    Args:
+        cv: The splitter by which the encoding of the fitted rows is cross-fitted.
+    """
+
+    def __init__(self, cv: Any) -> None:
+        self.cv = cv
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+        """Fit the encoders to X (n, D) and y (n, T)."""
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any) -> np.ndarray:  # noqa: N803
+        """Fit the encoders, and return the cross-fitted encodings (n, T D)."""
+        self.encoders_ = [TargetEncoder(target_type="continuous", cv=self.cv) for _ in y.T]
+        return np.hstack([each.fit_transform(X, of) for each, of in zip(self.encoders_, y.T, strict=True)])
+
+    def transform(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the encodings (n, T D): all columns by the first target, then by the others."""
+        return np.hstack([each.transform(X) for each in self.encoders_])
+
+    def get_feature_names_out(self, input_features: Any) -> np.ndarray:
+        """Return `column by target 0`, and so on."""
+        names = [f"{name} by target {at}" for at in range(len(self.encoders_)) for name in input_features]
         return np.array(names, object)
 
 

@@ -21,6 +21,9 @@ from hpsearch.records import Task
 MANY_OF_ONE_CLASS = 0.9
 """Share of one class from which on accuracy says little."""
 
+UNEQUAL = 3.0
+"""Ratio of the standard deviations of two targets from which on one decides a mean of their errors."""
+
 SHOWN = 8
 """Maximum number of columns named in a message; the others are counted."""
 
@@ -87,6 +90,7 @@ class Rows:
         groups: Shape (N,) int64, rows of one group stay on one side of every split; None: there are none.
         times: Shape (N,) float64, later rows are held out; None: rows have no order.
         test: Shape (N,) bool, the rows that are sealed; None: they are drawn.
+        target_names: Names of the T targets, if there are several.
     """
 
     name: str
@@ -101,6 +105,7 @@ class Rows:
     groups: np.ndarray | None = None
     times: np.ndarray | None = None
     test: np.ndarray | None = None
+    target_names: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -221,12 +226,20 @@ def as_floats(values: np.ndarray, label: str, *, together: bool = False) -> np.n
     return wide
 
 
-def tell_data(rows: Development, data: Data) -> dict[str, Any]:
-    """Return what `sweep.json` stores about the contents of a user's own file, as sentences."""
+def tell_data(rows: Development, data: Data, metric: str = "auto") -> dict[str, Any]:
+    """Return what `sweep.json` stores about the contents of a user's own file, as sentences.
+
+    Args:
+        rows: Its rows.
+        data: The data options.
+        metric: The metric of the search.
+    """
     facts: dict[str, Any] = {"notes": list(rows.notes), "warnings": []}
     if isinstance(data, OwnData):
         if rows.classes:
             _tell_classes(facts, rows, data)
+        if rows.target_names:
+            _tell_targets(facts, rows, metric)
         if not rows.images:
             _tell_columns(facts, rows, data)
     return {name: told for name, told in facts.items() if told}
@@ -247,6 +260,19 @@ def _tell_classes(facts: dict[str, Any], rows: Development, data: OwnData) -> No
             f"{share:.1%} of the rows are {rows.class_names[counts.argmax()]}, so guessing that has an accuracy of "
             f"{share:.3f}: search.metric=balanced_accuracy or roc_auc tells more, loss.class_weight=balanced weighs "
             "rare rows"
+        )
+
+
+def _tell_targets(facts: dict[str, Any], rows: Development, metric: str) -> None:
+    spreads = rows.targets.std(axis=0, dtype=np.float64)
+    widest, narrowest = (rows.target_names[at] for at in (spreads.argmax(), spreads.argmin()))
+    facts["notes"].append(
+        f"{name_columns(rows.target_names)} are predicted together: errors are means over them, each in its own unit"
+    )
+    if spreads.max() >= UNEQUAL * spreads.min() and metric != "r2":
+        facts["warnings"].append(
+            f"{widest} (standard deviation {spreads.max():.3g}) outweighs {narrowest} ({spreads.min():.3g}) in a mean "
+            "of their errors, as mse, rmse and mae are: search.metric=r2 counts all alike"
         )
 
 

@@ -157,7 +157,9 @@ def _labelled(data: FolderData, listings: list[Listing]) -> tuple[tuple[ImageFil
             else []
         )
     groups = None if labels.groups is None else labels.groups[order]
-    rows = _rows(len(together), targets, test=_sealed(files), groups=groups, notes=tuple(notes))
+    several = data.targets if targets is not None and len(data.targets) > 1 else ()
+    about = {"groups": groups, "notes": tuple(notes), "target_names": several}
+    rows = _rows(len(together), targets, test=_sealed(files), **about)
     return tuple(together[at] for at in order), rows
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hpsearch.config.conversion import nearest
 from hpsearch.config.data import Layout, NpzData, TaskChoice
-from hpsearch.data.dataset import Rows, as_floats, reconstructed
+from hpsearch.data.dataset import SHOWN, Rows, as_floats, reconstructed
 from hpsearch.data.target_encoding import encode_targets
 from hpsearch.errors import DataError
 from hpsearch.records import Task
@@ -34,8 +34,8 @@ def read_npz(data: NpzData) -> Rows:
     """
     path = Path(data.path).expanduser()
     wanted = {"data.inputs": data.inputs}
-    if data.target is not None and data.task is not TaskChoice.AUTOENCODER:
-        wanted["data.target"] = data.target
+    if data.targets and data.task is not TaskChoice.AUTOENCODER:
+        (wanted["data.target"],) = data.targets
     if data.groups is not None:
         wanted["data.groups"] = data.groups
     arrays = dict(zip(wanted, _load(data, wanted), strict=True))
@@ -52,6 +52,8 @@ def read_npz(data: NpzData) -> Rows:
         values = values.argmax(axis=1)
     targets = encode_targets(values, data, label)
     about: dict[str, Any] = {"notes": notes, "groups": groups}
+    if not targets.classes and 1 < (width := targets.values.shape[1]) <= SHOWN:
+        about["target_names"] = tuple(f"{data.target}[{at}]" for at in range(width))
     return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, **about)
 
 

@@ -134,8 +134,7 @@ def _fit_encoder(rows: Rows, train: np.ndarray, preprocess: Preprocess) -> tuple
     _refuse_missing(columns, inputs, preprocess)
     targets = rows.targets if rows.targets.ndim == 1 or rows.targets.shape[1] > 1 else rows.targets[:, 0]
     labels = rows.targets[train] if rows.classes else None
-    target_type = {0: "continuous", 2: "binary"}.get(rows.classes, "multiclass")
-    transformer = _transformer(columns, inputs, preprocess, _parts(len(train), labels), target_type)
+    transformer = _transformer(columns, inputs, preprocess, _target_encoder(rows, _parts(len(train), labels)))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
         # of a column that is missing in all training rows, which becomes a constant
@@ -163,6 +162,17 @@ def _parts(n: int, labels: np.ndarray | None) -> Any:
     return KFold(max(2, min(PARTS, n)), shuffle=True, random_state=STATE)
 
 
+def _target_encoder(rows: Rows, parts: Any) -> Any:
+    from sklearn.preprocessing import TargetEncoder  # noqa: PLC0415
+
+    from hpsearch.data.column_transformers import TargetMeans  # noqa: PLC0415
+
+    if rows.targets.ndim > 1 and rows.targets.shape[1] > 1:
+        return TargetMeans(parts)
+    target_type = {0: "continuous", 2: "binary"}.get(rows.classes, "multiclass")
+    return TargetEncoder(target_type=target_type, cv=parts)
+
+
 def _refuse_missing(columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess) -> None:
     if preprocess.missing is Missing.REFUSE and np.isnan(inputs).any():
         names = [column.name for column, cells in zip(columns, inputs.T, strict=True) if np.isnan(cells).any()]
@@ -173,13 +183,13 @@ def _refuse_missing(columns: tuple[Column, ...], inputs: np.ndarray, preprocess:
 
 
 def _transformer(
-    columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess, parts: Any, target_type: str
+    columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess, target_encoder: Any
 ) -> "ColumnTransformer":
     """Return the transformer of these columns, whose kinds of encoding depend on the training rows (n, columns)."""
     from sklearn.compose import ColumnTransformer  # noqa: PLC0415 - takes a second to import
     from sklearn.impute import MissingIndicator  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer, TargetEncoder  # noqa: PLC0415
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer  # noqa: PLC0415
 
     from hpsearch.data.column_transformers import DateParts, HashedWords, PositiveLog  # noqa: PLC0415
 
@@ -217,7 +227,7 @@ def _transformer(
                 OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1),
                 by[Categories.ORDINAL],
             ),
-            ("target", TargetEncoder(target_type=target_type, cv=parts), by[Categories.TARGET]),
+            ("target", target_encoder, by[Categories.TARGET]),
             ("hash", HashedWords(preprocess.hash_features), hashed),
             (
                 "dates",

@@ -7,7 +7,7 @@ determined from all rows; no other statistic is computed here.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -90,8 +90,8 @@ def read_table(data: TableData) -> Rows:
     """
     table = open_table(data)
     names = _input_names(table, data)
-    target = None if data.task is TaskChoice.AUTOENCODER else data.target
-    more = [name for name in (target, data.time) if name is not None and name not in names]
+    predicted = () if data.task is TaskChoice.AUTOENCODER else data.targets
+    more = [name for name in (*predicted, data.time) if name is not None and name not in names]
     options = _keys_of_columns(table, data, [*names, *more])
     values = [_values(table, options[name], name, data.choices.get(name)) for name in names]
     left_out = [each for each in values if each.text and each.column.name not in data.choices]
@@ -101,12 +101,10 @@ def read_table(data: TableData) -> Rows:
         raise DataError(f"{table.path}: every input column is text ({texts}): {_use(left_out[0].column.name)} uses one")
     targets, kept, notes = None, np.arange(len(table.cells)), list(table.notes)
     read = values
-    if target is not None:
-        labels, kept, note = _targets(table, options[target], target)
-        targets = encode_targets(_array(labels), data, f"column {target!r} of {table.path}")
-        if targets.classes and table.test is not None:
-            _refuse_unknown_classes(table, target, targets, kept)
-        read, notes = [*values, labels], notes + ([note] if note else [])
+    if predicted:
+        labels, kept, note = _targets(table, [options[name] for name in predicted], predicted)
+        targets = _encoded(table, data, labels, kept)
+        read, notes = [*values, *labels], notes + ([note] if note else [])
     inputs = np.stack([_to_floats(table, each)[kept] for each in values], axis=1)
     notes += _tell([each.read for each in read])
     notes += [each.note for each in read if each.note]
@@ -121,6 +119,7 @@ def read_table(data: TableData) -> Rows:
         "groups": None if data.groups is None else _groups(table, data)[kept],
         "times": None if data.time is None else _times(table, options[data.time], data.time)[kept],
         "test": None if table.test is None else kept >= table.own,
+        "target_names": predicted if len(predicted) > 1 else (),
     }
     stem = Path(data.path).stem
     if targets is None:
@@ -159,17 +158,15 @@ def read_labels(data: TableData, files: str) -> Labels:
         DataError: If a column does not exist, or the target cannot be used.
     """
     table = open_table(data)
-    _require_columns(table, [("data.file_column", files), ("data.target", data.target), ("data.groups", data.groups)])
+    targeted = [("data.target", name) for name in data.targets]
+    _require_columns(table, [("data.file_column", files), *targeted, ("data.groups", data.groups)])
     names = np.array(table.column(files).to_pylist(), object)
     if data.task is TaskChoice.AUTOENCODER:
         groups = None if data.groups is None else _groups(table, data)
         return Labels(list(names), table.own, None, groups, table.notes)
-    assert data.target is not None, data.kind
-    labels, kept, note = _targets(table, data, data.target)
-    targets = encode_targets(_array(labels), data, f"column {data.target!r} of {table.path}")
-    if targets.classes and table.test is not None:
-        _refuse_unknown_classes(table, data.target, targets, kept)
-    notes = (*table.notes, *filter(None, (note, labels.note)))
+    labels, kept, note = _targets(table, [data] * len(data.targets), data.targets)
+    targets = _encoded(table, data, labels, kept)
+    notes = (*table.notes, *filter(None, (note, *(each.note for each in labels))))
     groups = None if data.groups is None else _groups(table, data)[kept]
     return Labels(list(names[kept]), int((kept < table.own).sum()), targets, groups, notes)
 
@@ -193,23 +190,50 @@ def _require_numbers(table: Table, values: list[_Values]) -> None:
             )
 
 
-def _targets(table: Table, data: TableData, name: str) -> tuple[_Values, np.ndarray, str]:
-    """Return the target, the indices of the rows that have one, and a note about the others."""
+def _targets(table: Table, options: Sequence[TableData], names: Sequence[str]) -> tuple[list[_Values], np.ndarray, str]:
+    """Return the targets, the indices of the rows that have all of them, and a note about the others."""
+    targets = [_target(table, data, name) for data, name in zip(options, names, strict=True)]
+    missing_nt = np.isnan(np.stack([each.cells for each in targets], axis=1))
+    missing = missing_nt.any(axis=1)
+    if not missing.any():
+        return targets, np.arange(len(missing)), ""
+    have = f"{number_of(int(missing.sum()), 'row')} of {len(missing):,}"
+    if options[0].missing_target is MissingTarget.REFUSE or missing.all():
+        row, column = np.argwhere(missing_nt)[0]
+        target = "the target" if len(names) == 1 else "a target"
+        raise DataError(
+            f"{table.place(int(row), names[column])} is missing, as {target} of {have} is: fill it in, or leave such "
+            "rows out by data.missing_target=drop"
+        )
+    kept = np.flatnonzero(~missing)
+    absent = " or ".join(name for name, cells in zip(names, missing_nt.T, strict=True) if cells.any())
+    note = f"{have} left out, whose {absent} is missing"
+    return [replace(each, cells=each.cells[kept]) for each in targets], kept, note
+
+
+def _target(table: Table, data: TableData, name: str) -> _Values:
     choice = ColumnChoice.CATEGORY if data.task is TaskChoice.CLASSIFICATION else None
     values = _values(table, data, name, data.choices.get(name, choice))
     if values.column.kind is ColumnKind.NUMBER:
         _check_range(table, values)
-    missing = np.isnan(values.cells)
-    if not missing.any():
-        return values, np.arange(len(missing)), ""
-    have = f"{number_of(int(missing.sum()), 'row')} of {len(missing):,}"
-    if data.missing_target is MissingTarget.REFUSE or missing.all():
+    elif len(data.targets) > 1:
+        what = "words" if values.column.kind is ColumnKind.CATEGORY else "dates"
         raise DataError(
-            f"{table.place(int(np.flatnonzero(missing)[0]), name)} is missing, as the target of {have} is: fill it in, "
-            "or leave such rows out by data.missing_target=drop"
+            f"{table.path}: column {name!r} (data.target) holds {what}: several targets must all be numbers; predict "
+            f"{name!r} alone"
         )
-    kept = np.flatnonzero(~missing)
-    return replace(values, cells=values.cells[kept]), kept, f"{have} left out, whose {name} is missing"
+    return values
+
+
+def _encoded(table: Table, data: TableData, labels: Sequence[_Values], kept: np.ndarray) -> Targets:
+    """Return the targets of the rows that are kept, as classes or numbers; several are numbers."""
+    data = replace(data, task=TaskChoice.REGRESSION) if len(labels) > 1 else data
+    encoded = [encode_targets(_array(each), data, f"column {each.column.name!r} of {table.path}") for each in labels]
+    if encoded[0].classes and table.test is not None:
+        _refuse_unknown_classes(table, labels[0].column.name, encoded[0], kept)
+    if len(encoded) == 1:
+        return encoded[0]
+    return replace(encoded[0], values=np.concatenate([each.values for each in encoded], axis=1))
 
 
 def _refuse_unknown_classes(table: Table, name: str, targets: Targets, kept: np.ndarray) -> None:
@@ -253,14 +277,15 @@ def _array(values: _Values) -> np.ndarray:
 
 
 def _input_names(table: Table, data: TableData) -> list[str]:
-    named = [("data.target", data.target), ("data.groups", data.groups), ("data.time", data.time)]
+    named = [*(("data.target", name) for name in data.targets), ("data.groups", data.groups), ("data.time", data.time)]
     named += [("data.drop", name) for name in data.drop]
     _require_columns(table, [*named, *(("data.columns", name) for name in data.choices)])
-    inputs = [name for name in table.names if name not in (data.target, data.groups, *data.drop)]
+    inputs = [name for name in table.names if name not in (*data.targets, data.groups, *data.drop)]
     inputs = [name for name in inputs if data.choices.get(name) is not ColumnChoice.DROP]
     if not inputs:
         dropped = f" and data.drop=[{','.join(map(hydra_quoted, data.drop))}]" if data.drop else ""
-        besides = f"data.target={data.target}{dropped}"
+        target = data.target if isinstance(data.target, str) else f"[{','.join(map(hydra_quoted, data.targets))}]"
+        besides = f"data.target={target}{dropped}"
         raise DataError(f"{table.path} has no column besides {besides}: at least one input is needed")
     return inputs
 

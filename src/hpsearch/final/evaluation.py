@@ -21,7 +21,7 @@ from hpsearch.engine.reference import predict
 from hpsearch.errors import BrokenFileError
 from hpsearch.final.model import Models, refit_preprocessing
 from hpsearch.metrics import ACCURACY, LOSS, Metric
-from hpsearch.scoring.evaluate import computed, own_units, says_loss, score_outputs
+from hpsearch.scoring.evaluate import computed, of_targets, own_units, says_loss, score_outputs
 from hpsearch.statistics.intervals import bootstrap_interval, wilson
 from hpsearch.tracking.claim_ledger import Opening
 
@@ -89,7 +89,8 @@ def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scal
         scaling: Scaling of the targets, fitted to their training rows; None for classes.
     """
     scores = score_test(config, rows, outputs[0], scaling)
-    scored = [score_outputs(config, rows, np.arange(rows.n), each[None], scaling) for each in outputs]
+    every = np.arange(rows.n)
+    scored = [score_outputs(config, rows, every, each[None], scaling, each_target=True) for each in outputs]
     retrained = {name: np.array([each.values[name][0] for each in scored[1:]]) for name in scores}
     correct = np.stack([each.rows[ACCURACY.name][0] == 1 for each in scored]) if rows.classes else None
     return Evaluated(scores, retrained, correct)
@@ -101,11 +102,11 @@ def score_test(config: Config, rows: Rows, outputs: np.ndarray, scaling: TargetS
     A share of rows has the Wilson interval, all others that of the percentile bootstrap: see `intervals`. `loss` is
     left out where another metric says it.
     """
-    scored = score_outputs(config, rows, np.arange(rows.n), outputs[None], scaling)
+    scored = score_outputs(config, rows, np.arange(rows.n), outputs[None], scaling, each_target=True)
     means = {name: values[0] for name, values in scored.rows.items()}
     if says_loss(config, rows):
         del means[LOSS.name]
-    measures = computed(config, rows)
+    measures = computed(config, rows) | {metric.name: metric for metric in of_targets(rows)}
     scores = {name: _score_rows(measures[name], values) for name, values in means.items()}
     predictions = outputs if scaling is None else own_units(config, outputs, scaling)
     for metric in measures.values():

@@ -140,7 +140,7 @@ def served_table(model: Model, development: Development, data: TableData) -> "Se
     exported = io.BytesIO()
     torch.export.save(program, exported)
     loss, classes = model.config.loss.kind, development.classes > 0
-    names = development.class_names if classes else (str(data.target),)
+    names = development.class_names if classes else data.targets
     words = MISSING if data.missing is None else data.missing
     return ServedTable(
         kinds={column.name: column.kind.value for column in columns},
@@ -151,7 +151,7 @@ def served_table(model: Model, development: Development, data: TableData) -> "Se
         transformer=encoder.transformer,
         dtype=encoder.dtype.name,
         network=exported.getvalue(),
-        outputs=[*names, f"standard deviation of {names[0]}"] if loss == "gaussian_nll" else names,
+        outputs=[*names, *(f"standard deviation of {name}" for name in names)] if loss == "gaussian_nll" else names,
         classes=classes,
         probabilities={"cross_entropy": "softmax", "focal": "softmax", "bce": "sigmoid"}.get(loss) if classes else None,
     )

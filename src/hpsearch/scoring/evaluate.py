@@ -14,7 +14,7 @@ from hpsearch.config.training import CustomLoss
 from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import TargetScaling
 from hpsearch.errors import ConfigError
-from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, SEARCHED, Metric, metric_names
+from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, MAE, R2, SEARCHED, Metric, metric_names, of_target
 from hpsearch.nn.losses import prepare_targets, row_losses
 from hpsearch.nn.output_layer import Predicts, predicts
 from hpsearch.records import Task
@@ -37,7 +37,13 @@ class Scored:
 
 
 def score_outputs(
-    config: Config, data: Rows, index: np.ndarray, outputs: np.ndarray, scaling: TargetScaling | None
+    config: Config,
+    data: Rows,
+    index: np.ndarray,
+    outputs: np.ndarray,
+    scaling: TargetScaling | None,
+    *,
+    each_target: bool = False,
 ) -> Scored:
     """All metrics of network outputs.
 
@@ -50,6 +56,7 @@ def score_outputs(
         index: Shape (n,), indices of the rows.
         outputs: Shape (E, n, C), network outputs.
         scaling: Scaling of the targets, (T,), or (n, T) for one scaling per row; None for classes.
+        each_target: Whether metrics of each of several targets are computed, too, see `of_targets`.
     """
     targets = data.targets[index]
     if scaling is not None:
@@ -57,7 +64,7 @@ def score_outputs(
         outputs = own_units(config, outputs, scaling)
     else:
         losses = _loss_rows(config, data, outputs, targets)
-    given = available(config, data)
+    given = [*available(config, data), *(of_targets(data) if each_target else ())]
     rows = {LOSS.name: losses} | {metric.name: metric.rows(outputs, targets) for metric in given if metric.rows}
     pooling = {metric.name: metric.pooling for metric in given if metric.pooling}
     statistics = {name: each.statistics(outputs, targets) for name, each in pooling.items()}
@@ -70,6 +77,11 @@ def available(config: Config, data: Rows) -> tuple[Metric, ...]:
     """The metrics that are computed, besides the loss itself: those that every trial has, and that of the score."""
     wanted = dict.fromkeys((*ALWAYS, _metric_of_score(config, data)))
     return tuple(metric for metric in wanted if _is_defined(metric, config, data.task))
+
+
+def of_targets(data: Rows) -> tuple[Metric, ...]:
+    """`mae@NAME` and `r2@NAME` of each of several targets: a mean over those of different units tells of none."""
+    return tuple(of_target(metric, at, name) for metric in (MAE, R2) for at, name in enumerate(data.target_names))
 
 
 def computed(config: Config, data: Rows) -> dict[str, Metric]:

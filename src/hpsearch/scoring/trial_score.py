@@ -130,6 +130,7 @@ def score_trial(
         | ({} if constant is None else {CONSTANT_LOSS: constant})
         | ({R2: float(np.mean(_at_end(metrics.R2, parts)))} if development.task is Task.REGRESSION else {})
         | _folds(metric, parts)
+        | _targets(config, development, fits, results)
         | _report(config, development, fits, results)
         | (calibrated(development, fits, results) if retrained else {})
         | (signals.summary() if signals else {}),
@@ -362,9 +363,24 @@ def _report(
     for fit, result in zip(fits, results, strict=True):
         if len(fit.fold.report):
             scaling = _scaling(config, development, fit)
-            scored = score_outputs(config, development, fit.fold.report, result.report_outputs[None], scaling)
+            outputs = result.report_outputs[None]
+            scored = score_outputs(config, development, fit.fold.report, outputs, scaling, each_target=True)
             for name, values in scored.values.items():
                 of_fits.setdefault(f"report/{name}", []).append(float(values[0]))
+    return {name: float(np.mean(values)) for name, values in of_fits.items()}
+
+
+def _targets(
+    config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
+) -> dict[str, float]:
+    """`chosen/val/mae@NAME` of each of several targets: on the scored rows at the chosen epochs, means over fits."""
+    of_fits: dict[str, list[float]] = {}
+    for fit, result in zip(fits, results, strict=True) if development.target_names else ():
+        scaling = fit_target_scaling(development, fit.fold.train, config.preprocess_for_loss)
+        predictions = own_units(config, result.val_outputs[result.chosen_epoch - 1], scaling)
+        errors = np.abs(predictions - development.targets[fit.fold.val]).mean(axis=0)
+        for name, error in zip(development.target_names, errors, strict=True):
+            of_fits.setdefault(f"chosen/val/{metrics.MAE}@{name}", []).append(float(error))
     return {name: float(np.mean(values)) for name, values in of_fits.items()}
 
 

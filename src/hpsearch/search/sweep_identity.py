@@ -243,7 +243,7 @@ def name_of(
         data=DataFacts(
             name=development.name,
             development_rows=development.n,
-            targets=f"{development.classes} classes" if development.classes else "numbers",
+            targets=_targets(development),
             test=SealedRows(sealed.size, sealed.digest, sealed.duplicates) if sealed else None,
             input_shape=shape,
             outputs=output_count(
@@ -254,7 +254,7 @@ def name_of(
                 data=development.name,
             ),
             input_second_moment=second_moment,
-            **tell_data(development, config.data),
+            **tell_data(development, config.data, config.search.metric),
         ),
         engine=engine_text(config.engine),
         overrides=list(map(mask_override, overrides)),
@@ -269,6 +269,12 @@ def name_of(
             f"engine={config.engine}: sweep {named.name!r} was started with engine={stored}, use another `name=`"
         )
     return named
+
+
+def _targets(rows: Development) -> str:
+    if rows.classes:
+        return f"{rows.classes} classes"
+    return f"{len(rows.target_names)} targets" if rows.target_names else "numbers"
 
 
 def _input_facts(config: Config, rows: Development) -> tuple[tuple[int, ...], float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpsearch.config.data import MAX_CLASSES, CsvData, FolderData, ParquetData, serves_rows
+from hpsearch.data.dataset import name_columns
 from hpsearch.final.claims import stated
 from hpsearch.final.refit import shrinkage
 from hpsearch.formatting import number_of, plural, show_interval, show_like, show_number, show_score, show_values
@@ -165,6 +166,7 @@ def _outputs(final: "Final") -> str:
     if final.config.loss.kind == "gaussian_nll":
         return "means in the targets' units, then their standard deviations"
     if not rows.classes:
-        return "predictions in the targets' units"
+        of = f" of {name_columns(rows.target_names)}" if rows.target_names else ""
+        return f"predictions{of} in the targets' units"
     single = output_count(final.config.loss, rows.task, rows.classes, 0) == 1
     return "one logit: class 1 where it is above 0" if single else f"logits of {rows.classes} classes"
