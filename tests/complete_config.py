@@ -14,7 +14,10 @@ PREPROCESS = {
     "missing": "median", "fill_value": 0.0, "indicator": True, "categories": "onehot", "min_frequency": 5,
     "max_categories": 100, "hash_features": 32, "dates": "parts", "target": "standard",
 }  # fmt: skip
-SCALED_BY = {"digits": "minmax", "mnist": "minmax", "fashion": "minmax", "folder": "minmax", "xor": "none"}
+SCALED_BY = {
+    **dict.fromkeys(("digits", "mnist", "fashion", "kmnist", "usps", "cifar10", "folder"), "minmax"),
+    "xor": "none",
+}
 """Option of `preprocess` that a data set brings along, if it is not the first."""
 PRUNER = {
     "timeout": None,
@@ -34,6 +37,9 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "digits": {"task": "auto", "limit": None},
         "mnist": {"task": "auto", "limit": None, "packaged": "auto"},
         "fashion": {"task": "auto", "limit": None},
+        "kmnist": {"task": "auto", "limit": None},
+        "usps": {"task": "auto", "limit": None},
+        "cifar10": {"task": "auto", "limit": None},
         "breast_cancer": {"task": "auto", "limit": None},
         "diabetes": {"task": "auto", "limit": None},
         "xor": {"task": "auto", "limit": None},

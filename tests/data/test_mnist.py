@@ -106,7 +106,7 @@ def test_a_damaged_file_is_refused_with_what_was_expected_and_found(tiny, tmp_pa
         read_raw(idx_set, idx_set.train_labels, tmp_path)
     expected, found = {
         "truncated": ("48 bytes", "found 43"),
-        "flipped": (idx_set.train_labels.sha256, "found"),
+        "flipped": (idx_set.train_labels.hexdigest, "found"),
         "empty": ("48 bytes", "found 0"),
         "longer": ("48 bytes", "found more"),
     }[fault]

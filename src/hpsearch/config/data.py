@@ -59,7 +59,7 @@ class ColorChoice(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class Data(Option):
-    """Digits, breast cancer, diabetes (scikit-learn), Fashion-MNIST, XOR."""
+    """Digits, breast cancer, diabetes (scikit-learn), Fashion-MNIST, Kuzushiji-MNIST, USPS, CIFAR-10, XOR."""
 
     group: ClassVar[str] = "data"
     tasks: ClassVar[tuple[TaskChoice, ...]] = (TaskChoice.AUTO, TaskChoice.AUTOENCODER)
@@ -262,9 +262,9 @@ GROUPS = (
     OptionGroup(
         name="data", shapes_fleet=True, confounds=True,
         kinds={
-            "mnist": MnistData, **dict.fromkeys(("fashion", "digits", "breast_cancer", "diabetes", "xor"), Data),
-            "csv": CsvData, "parquet": ParquetData, "excel": ExcelData, "npz": NpzData,
-            "folder": FolderData,
+            "mnist": MnistData, **dict.fromkeys(("fashion", "kmnist", "usps", "cifar10"), Data),
+            **dict.fromkeys(("digits", "breast_cancer", "diabetes", "xor"), Data),
+            "csv": CsvData, "parquet": ParquetData, "excel": ExcelData, "npz": NpzData, "folder": FolderData,
         },
     ),
 )  # fmt: skip

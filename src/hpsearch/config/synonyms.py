@@ -64,6 +64,8 @@ GROUPS: Mapping[str, str] = {word: key for key, words in _GROUPS_BY_MEANING.item
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "data": {
         "fashion_mnist": "fashion",
+        **dict.fromkeys(("cifar", "cifar_10"), "cifar10"),
+        **dict.fromkeys(("kuzushiji", "kuzushiji_mnist"), "kmnist"),
         "cancer": "breast_cancer",
         "table": "csv",
         "numpy": "npz",

@@ -18,6 +18,7 @@ from hpsearch.data.image_files import require_folder
 from hpsearch.data.image_folder import open_folder
 from hpsearch.data.mnist import FASHION, MNIST, IdxSet, cached, data_root, obtain, read_rows
 from hpsearch.data.npz_file import npz_digest, read_npz
+from hpsearch.data.packed_sets import PACKED_SETS, PackedSet, read_packed
 from hpsearch.data.table import read_table
 from hpsearch.data.table_files import table_digest
 from hpsearch.errors import DataError
@@ -101,13 +102,21 @@ class IdxTest:
 
 
 @dataclass(frozen=True, slots=True)
+class OfficialTest:
+    """An official test set in files of its own; only the seal calls `read`, which returns its rows."""
+
+    read: Callable[[], Rows]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A data set that was located, but not read.
 
     Attributes:
         data: The configuration with `packaged`, `size` and `color` resolved, so that every process reads the same rows.
         read: Returns the development rows where `test` names files, otherwise all rows.
-        test: The files of the test set; or the share of rows that is sealed; or None if there is no test set.
+        test: The test set, if it has files of its own; or the share of rows that is sealed; or None if there is no
+            test set.
         note: What the user must be told about the choice, one line of text each.
         reasons: Why no mirror provided the files, one line each.
         whole: Returns the digest of a user's whole file, which identifies its test set; None for shipped data.
@@ -117,7 +126,7 @@ class Source:
 
     data: Data
     read: Callable[[], Rows]
-    test: IdxTest | float | None
+    test: IdxTest | OfficialTest | float | None
     note: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     whole: Callable[[], str] | None = None
@@ -129,7 +138,13 @@ class Source:
         return self.decode(chosen) if self.decode else chosen
 
 
-def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path | None = None) -> Source:
+def find_source(
+    data: Data,
+    *,
+    sets: Mapping[str, IdxSet] = IDX_SETS,
+    packed_sets: Mapping[str, PackedSet] = PACKED_SETS,
+    root: Path | None = None,
+) -> Source:
     """Locate the data set that the configuration names; no rows are read.
 
     MNIST with `packaged=auto` is the full set if any of its files is cached or a mirror provides the first one,
@@ -138,6 +153,7 @@ def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path
     Args:
         data: The data options.
         sets: The IDX set of each kind that has one.
+        packed_sets: The packed set of each kind that has one.
         root: Folder of cached files; None: `data_root()`.
     """
     root = data_root() if root is None else root
@@ -151,10 +167,18 @@ def find_source(data: Data, *, sets: Mapping[str, IdxSet] = IDX_SETS, root: Path
         case FolderData():
             folder = open_folder(data)
             return Source(folder.data, lambda: folder.rows, data.test, whole=folder.digest, decode=folder.decode)
-        case _ if data.kind in sets:
-            return _from_files(data, sets[data.kind], root)
         case _:
-            return Source(data, BUILTIN[data.kind], None if data.kind == "xor" else TEST_SHARE)
+            return _shipped(data, sets, packed_sets, root)
+
+
+def _shipped(data: Data, sets: Mapping[str, IdxSet], packed_sets: Mapping[str, PackedSet], root: Path) -> Source:
+    if data.kind in sets:
+        return _from_files(data, sets[data.kind], root)
+    if data.kind in packed_sets:
+        packed = packed_sets[data.kind]
+        test = OfficialTest(partial(read_packed, packed, packed.test, root))
+        return Source(data, partial(read_packed, packed, packed.train, root), test)
+    return Source(data, BUILTIN[data.kind], None if data.kind == "xor" else TEST_SHARE)
 
 
 def require_file(data: Data) -> None:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from hpsearch.errors import DataError
 
 CHUNK = 1 << 16
@@ -24,11 +26,24 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What identifies a file: its name, its size in bytes and the SHA-256 of its content."""
+    """What identifies a file.
+
+    Attributes:
+        name: Its name.
+        size: The size of its content in bytes; None if it is not known.
+        hexdigest: The digest of its content.
+        algorithm: The algorithm of the digest, as `hashlib` names it; MD5 is what some data sets are published with,
+            which tells damage and other editions, but no forgery.
+    """
 
     name: str
-    size: int
-    sha256: str
+    size: int | None
+    hexdigest: str
+    algorithm: str = "sha256"
+
+    def of(self, content: bytes | memoryview) -> str:
+        """Return the digest of a content by the same algorithm."""
+        return hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +92,14 @@ def store(chunks: Iterable[bytes], file: Digest, folder: Path, origin: str) -> N
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as out:
-            sha, size = hashlib.sha256(), 0
+            digest, size = hashlib.new(file.algorithm, usedforsecurity=False), 0
             for chunk in chunks:
                 out.write(chunk)
-                sha.update(chunk)
+                digest.update(chunk)
                 size += len(chunk)
-                if size > file.size:
+                if file.size is not None and size > file.size:
                     break
-            check(file, size, sha.hexdigest(), origin)
+            check(file, size, digest.hexdigest(), origin)
             out.flush()
             os.fsync(out.fileno())
         Path(name).chmod(0o644)  # mkstemp makes it private, but caches are shared
@@ -93,17 +108,45 @@ def store(chunks: Iterable[bytes], file: Digest, folder: Path, origin: str) -> N
         Path(name).unlink(missing_ok=True)
 
 
-def check(file: Digest, size: int, sha256: str, origin: str) -> None:
+def check(file: Digest, size: int, hexdigest: str, origin: str) -> None:
     """Refuse content that is not the expected one.
 
     Raises:
         DamagedError: With both sizes, or else both digests.
     """
-    if size != file.size:
+    if file.size is not None and size != file.size:
         found = "more" if size > file.size else size
         raise DamagedError(f"{origin} is damaged: expected {file.size} bytes, found {found}")
-    if sha256 != file.sha256:
-        raise DamagedError(f"{origin} is damaged: expected SHA-256 {file.sha256}, found {sha256}")
+    if hexdigest != file.hexdigest:
+        name = {"sha256": "SHA-256", "md5": "MD5"}[file.algorithm]
+        raise DamagedError(f"{origin} is damaged: expected {name} {file.hexdigest}, found {hexdigest}")
+
+
+def obtain(file: Digest, folder: Path, fetch: Callable[[], None], wait_s: float) -> Path:
+    """Return the path of a file, which is fetched first if it is missing; one process at a time does so.
+
+    Args:
+        file: The file.
+        folder: Its folder, created if needed.
+        fetch: Stores it there.
+        wait_s: How long to wait for another process that fetches it, in seconds.
+
+    Raises:
+        DataError: If the folder cannot be written, or another process does not finish.
+    """
+    path = folder / file.name
+    if path.exists():
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{file.name}.lock", timeout=wait_s):
+            if not path.exists():
+                fetch()
+    except Timeout:
+        raise DataError(f"{path} is being downloaded by another process that does not finish; end it") from None
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written ({error}): set HPSEARCH_DATA to a folder that can") from error
+    return path
 
 
 def unpack(packed: Path, file: Digest) -> None:
@@ -116,8 +159,8 @@ def unpack(packed: Path, file: Digest) -> None:
         store(_gunzip(iter(lambda: stream.read(CHUNK), b""), str(packed)), file, packed.parent, str(packed))
 
 
-def download(mirrors: Mirrors, file: Digest, folder: Path) -> None:
-    """Fetch `<name>.gz` from the first mirror that gives it whole, and store it unpacked.
+def download(mirrors: Mirrors, file: Digest, folder: Path, *, gzipped: bool = True) -> None:
+    """Fetch a file from the first mirror that gives it whole, as `<name>.gz` and unpacked if it is gzipped there.
 
     Raises:
         NoMirrorError: With the reason of each mirror.
@@ -125,10 +168,11 @@ def download(mirrors: Mirrors, file: Digest, folder: Path) -> None:
     """
     reasons = []
     for base in mirrors.urls():
-        url = f"{base}{file.name}.gz"
+        url = f"{base}{file.name}.gz" if gzipped else f"{base}{file.name}"
         _log.info("downloading %s", url)
         try:
-            store(_gunzip(_receive(url, mirrors), url), file, folder, url)
+            chunks = _receive(url, mirrors)
+            store(_gunzip(chunks, url) if gzipped else chunks, file, folder, url)
         except (_MirrorError, DamagedError) as error:
             reasons.append(str(error))
         else:

@@ -4,17 +4,17 @@ The IDX format (LeCun, Cortes, Burges 1998): a big-endian header of 4 bytes, of 
 then 4 bytes per axis for its length, then the values, here one unsigned byte each.
 """
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from hpsearch.data import download
 from hpsearch.data.dataset import Rows
-from hpsearch.data.download import DamagedError, Digest, Mirrors, NoMirrorError, check, download, unpack
+from hpsearch.data.download import DamagedError, Digest, Mirrors, NoMirrorError, check, unpack
 from hpsearch.errors import DataError
 from hpsearch.records import Task
 
@@ -49,11 +49,17 @@ class IdxSet:
         return self.train_images, self.train_labels, self.test_images, self.test_labels
 
 
-def _torchvision(name: str) -> Callable[[], tuple[str, ...]]:
+def torchvision_mirrors(name: str) -> Callable[[], tuple[str, ...]]:
+    """Return a function that returns the folders from which torchvision downloads the files of its class `name`."""
+
     def urls() -> tuple[str, ...]:
         from torchvision import datasets  # noqa: PLC0415 - takes seconds, and only a download needs it
 
-        return tuple(getattr(datasets, name).mirrors)
+        kind = getattr(datasets, name)
+        if hasattr(kind, "mirrors"):
+            return tuple(kind.mirrors)
+        file = kind.split_list["train"][0] if hasattr(kind, "split_list") else kind.url
+        return (f"{file.rpartition('/')[0]}/",)
 
     return urls
 
@@ -74,7 +80,7 @@ MNIST = IdxSet(
         "t10k-labels-idx1-ubyte", 10008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
     ),
     class_names=tuple("0123456789"),
-    mirrors=Mirrors(_torchvision("MNIST")),
+    mirrors=Mirrors(torchvision_mirrors("MNIST")),
     way_out="put it there, or set data.packaged=always for the 5,000 packaged images",
 )
 
@@ -96,7 +102,7 @@ FASHION = IdxSet(
     class_names=(
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ),
-    mirrors=Mirrors(_torchvision("FashionMNIST")),
+    mirrors=Mirrors(torchvision_mirrors("FashionMNIST")),
     way_out="put it there, or choose another data set, such as data=mnist",
 )  # fmt: skip
 
@@ -121,7 +127,7 @@ def read_raw(idx_set: IdxSet, file: Digest, root: Path) -> np.ndarray:
     path = obtain(idx_set, file, root)
     try:
         raw: np.ndarray = np.fromfile(path, np.uint8)
-        check(file, raw.size, hashlib.sha256(raw.data).hexdigest(), str(path))
+        check(file, raw.size, file.of(raw.data), str(path))
     except DamagedError as error:
         raise DamagedError(f"{error}; delete it, and it is fetched again") from None
     except OSError as error:
@@ -137,19 +143,8 @@ def obtain(idx_set: IdxSet, file: Digest, root: Path) -> Path:
         DataError: If its `.gz` is damaged, or the folder cannot be written.
     """
     folder = root / idx_set.folder
-    path = folder / file.name
-    if path.exists():
-        return path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{file.name}.lock", timeout=2 * idx_set.mirrors.total_s):
-            if not path.exists():
-                _unpack_or_download(idx_set, file, folder)
-    except Timeout:
-        raise DataError(f"{path} is being downloaded by another process that does not finish; end it") from None
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written ({error}): set HPSEARCH_DATA to a folder that can") from error
-    return path
+    fetch = partial(_unpack_or_download, idx_set, file, folder)
+    return download.obtain(file, folder, fetch, 2 * idx_set.mirrors.total_s)
 
 
 def _unpack_or_download(idx_set: IdxSet, file: Digest, folder: Path) -> None:
@@ -158,7 +153,7 @@ def _unpack_or_download(idx_set: IdxSet, file: Digest, folder: Path) -> None:
         if packed.exists():
             unpack(packed, file)
         else:
-            download(idx_set.mirrors, file, folder)
+            download.download(idx_set.mirrors, file, folder)
     except DamagedError as error:
         raise DamagedError(f"{error}; delete it, and it is fetched again") from error
     except NoMirrorError as error:

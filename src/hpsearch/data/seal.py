@@ -3,7 +3,8 @@
 Before a claim is granted, the rows are only hashed: `SealedTest` shows their number, their digest, how many of them
 occur in the development set, and which of them an earlier opening has shown.
 
-Which rows are sealed: for MNIST and Fashion-MNIST, the official test rows. For other data sets, those that
+Which rows are sealed: for MNIST, Fashion-MNIST, Kuzushiji-MNIST, USPS and CIFAR-10, the official test rows. For other
+data sets, those that
 `train_test_split(arange(N), test_size=max(1, round(share * N)), stratify=classes, random_state=TEST_STATE)` holds out,
 stratified unless the task is a regression or an autoencoder of the user's data; they never depend on a sweep's seed.
 With `data.groups` whole groups are held out, with `data.time` the latest rows, and with `data.test_path` the rows of
@@ -29,7 +30,7 @@ import numpy as np
 
 from hpsearch.config.data import Data, TaskChoice
 from hpsearch.data.dataset import Development, Rows, content_digest, reconstructed, row_keys, to_development
-from hpsearch.data.datasets import IdxTest, Source, find_source
+from hpsearch.data.datasets import IdxTest, OfficialTest, Source, find_source
 from hpsearch.data.mnist import read_raw, read_rows, records
 from hpsearch.data.row_fingerprints import OpenedRows, image_cells, row_cells
 from hpsearch.data.splits import draw, obstacle
@@ -172,7 +173,8 @@ class SealedTest:
 def load_development(data: Data, *, source: Source | None = None) -> Development:
     """Return the rows that a search may see.
 
-    For MNIST and Fashion-MNIST, no file of the test set is opened; for other data sets, the sealed rows are removed.
+    Where there are official test files, such as those of MNIST, none of them is opened; for other data sets, the sealed
+    rows are removed.
 
     Args:
         data: The data options.
@@ -210,6 +212,8 @@ def seal(data: Data, *, source: Source | None = None, development: Development |
     development_keys = set(row_keys(development.inputs))
     if isinstance(source.test, IdxTest):
         return _seal_files(data, source.test, development_keys)
+    if isinstance(source.test, OfficialTest):
+        return _seal_official(data, source.test, development_keys)
     return _seal_share(data, source, source.test, development_keys)
 
 
@@ -233,6 +237,18 @@ def _seal_files(data: Data, test: IdxTest, development_keys: set[bytes]) -> Seal
 
     shared = _shared(keys, development_keys)
     return SealedTest(size=len(keys), digest=digest.hexdigest(), duplicates=shared, read=read, cells=cells)
+
+
+def _seal_official(data: Data, test: OfficialTest, development_keys: set[bytes]) -> SealedTest:
+    # each reading verifies the digests of the files: what is opened is what was sealed
+    sealed = test.read()
+    return SealedTest(
+        size=sealed.n,
+        digest=content_digest(sealed),
+        duplicates=_shared(row_keys(sealed.inputs), development_keys),
+        read=lambda: _as_asked(data, test.read()),
+        cells=lambda: image_cells(test.read().inputs),
+    )
 
 
 def _seal_share(data: Data, source: Source, share: float, development_keys: set[bytes]) -> SealedTest:
