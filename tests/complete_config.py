@@ -14,6 +14,10 @@ PREPROCESS = {
     "missing": "median", "fill_value": 0.0, "indicator": True, "categories": "onehot", "min_frequency": 5,
     "max_categories": 100, "hash_features": 32, "dates": "parts", "target": "standard",
 }  # fmt: skip
+TRANSFORMS = {
+    "shift": 0.0, "rotate": 0.0, "scale": 0.0, "flip": 0.0, "crop": 0, "erase": 0.0, "noise": 0.0, "mixup": 0.0,
+    "fill": "zero",
+}  # fmt: skip
 SCALED_BY = {
     **dict.fromkeys(("digits", "mnist", "fashion", "kmnist", "usps", "cifar10", "folder"), "minmax"),
     "xor": "none",
@@ -59,6 +63,11 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "preprocess": dict.fromkeys(("standard", "minmax", "robust", "quantile", "log", "none"), PREPROCESS),
+    "augmentation": {
+        "none": {},
+        **dict.fromkeys(("shift", "rotate", "scale", "affine", "flip", "crop", "flip_crop"), TRANSFORMS),
+        **dict.fromkeys(("erase", "noise", "mixup"), TRANSFORMS),
+    },
     "model": {
         "mlp": {"depth": 1, "width": 16, "widths": None},
         "perceptron": {},

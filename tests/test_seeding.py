@@ -58,6 +58,7 @@ def test_the_numbers_of_the_purposes_are_part_of_the_format():
         "QMC": 10,
         "CONFIRM": 11,
         "RETRAIN": 12,
+        "AUGMENTATION": 13,
     }
 
 

@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     QMC = 10
     CONFIRM = 11
     RETRAIN = 12
+    AUGMENTATION = 13
 
 
 @dataclass(frozen=True, slots=True)

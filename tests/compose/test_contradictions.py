@@ -27,7 +27,10 @@ REFUSED = [
         ["search.tune=[optimiser]"],
         "search.tune: optimiser is not a group that can be tuned: did you mean optimizer?",
     ),
-    (["search.tune=[data]"], "search.tune: data is not a group that can be tuned: known here: activation, init, loss"),
+    (
+        ["search.tune=[data]"],
+        "search.tune: data is not a group that can be tuned: known here: activation, augmentation, init, loss",
+    ),
     (
         ["optimizer.space.lr.low=0.01"],
         "optimizer.space.lr has no effect, since optimizer is not tuned: add 'search.tune=[optimizer]'",
@@ -46,7 +49,7 @@ REFUSED = [
     ),
     (
         ["data.space.limit.low=3"],
-        "data.space.limit: data is not a group that can be tuned: known here: activation, init",
+        "data.space.limit: data is not a group that can be tuned: known here: activation, augmentation, init",
     ),
     (
         [TUNED, "optimizer.space.momentm.low=0.01"],

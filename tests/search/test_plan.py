@@ -32,6 +32,7 @@ CHANGES = {
             *(
                 "data",
                 "preprocess",
+                "augmentation",
                 "model",
                 "activation",
                 "init",
@@ -55,6 +56,7 @@ CHANGES = {
     "preprocess.hash_features": 4,
     "preprocess.dates": "cyclic",
     "preprocess.target": "none",
+    "augmentation.kind": None,
     "data.limit": 10,
     "data.task": "autoencoder",
     "model.kind": None,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpsearch.store.trial_config import common_axes, option_params, shared_name
+from hpsearch.store.trial_config import common_axes, option_params, shared_name, stored_config
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "lion"])
@@ -43,3 +43,9 @@ def test_a_name_is_shared_by_options_of_one_group(name, expected):
 def test_drawn_values_of_several_options_are_one_column():
     names = ["model.mlp.width", "optimizer", "optimizer.adam.lr", "optimizer.sgd.lr", "regularization.dropout.dropout"]
     assert common_axes(names) == ["model.mlp.width", "optimizer", "lr", "regularization.dropout.dropout"]
+
+
+def test_a_group_that_a_record_leaves_out_is_neutral_whatever_the_command_says(make_config):
+    config, asked = make_config(augmentation="none"), make_config(augmentation={"kind": "shift", "shift": 0.1})
+    assert "augmentation" not in config.fingerprinted()
+    assert stored_config(config.fingerprinted(), asked) == config

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from hpsearch.config import after_search, data, preprocess, training
+from hpsearch.config import after_search, augmentation, data, preprocess, training
 from hpsearch.config import execution as machine
 from hpsearch.config import model as network
 from hpsearch.config import search as sweep
@@ -22,7 +22,10 @@ from hpsearch.errors import ConfigError
 
 OPTION_GROUPS = {
     group.name: group
-    for group in (*data.GROUPS, *preprocess.GROUPS, *network.GROUPS, *training.GROUPS, *sweep.GROUPS, *machine.GROUPS)
+    for group in (
+        *(*data.GROUPS, *preprocess.GROUPS, *augmentation.GROUPS, *network.GROUPS),
+        *(*training.GROUPS, *sweep.GROUPS, *machine.GROUPS),
+    )
 }
 """All config groups by name."""
 
@@ -81,6 +84,7 @@ class Config:
     options: dict[str, str]
     data: data.Data
     preprocess: preprocess.Preprocess
+    augmentation: augmentation.Augmentation
     model: network.Model
     activation: network.Activation
     init: network.Init

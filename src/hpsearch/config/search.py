@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from hpsearch import metrics
-from hpsearch.config import model, preprocess, training
+from hpsearch.config import augmentation, model, preprocess, training
 from hpsearch.config.bounds import (
     AUTO,
     BETWEEN_0_AND_1,
@@ -92,7 +92,7 @@ Choose = make_dataclass(
     "Choose",
     [
         (group.name, list[str] | None, None)
-        for group in (*preprocess.GROUPS, *model.GROUPS, *training.GROUPS)
+        for group in (*preprocess.GROUPS, *augmentation.GROUPS, *model.GROUPS, *training.GROUPS)
         if group.searchable
     ],
     namespace={"__module__": __name__},

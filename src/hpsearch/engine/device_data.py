@@ -16,6 +16,7 @@ from hpsearch.config.preprocess import TargetScale
 from hpsearch.data.dataset import Rows
 from hpsearch.data.preprocessing import Preprocessing, fit_preprocessing, is_encoded
 from hpsearch.data.scaling import transformed
+from hpsearch.engine.augmentation import Augmenter
 from hpsearch.errors import HpsearchError
 from hpsearch.nn.losses import output_count, prepare_targets
 from hpsearch.records import Fit, Task
@@ -136,6 +137,16 @@ class FitData:
         """Return the (B, *shape) scaled inputs of the rows (B,); only the minibatch is copied and scaled."""
         chosen = self.inputs.index_select(0, rows).to(self.shift.dtype)
         return chosen.sub_(self.shift).mul_(self.scale).to(self.dtype)
+
+    def training_batch(self, rows: torch.Tensor, augmenter: Augmenter) -> torch.Tensor:
+        """Return the (B, *shape) scaled inputs of the training rows (B,), augmented for the current epoch."""
+
+        def augmented(rows_1b: torch.Tensor) -> torch.Tensor:
+            chosen = self.inputs.index_select(0, rows_1b[0]).to(self.shift.dtype).unsqueeze(0)
+            scaled = augmenter.pixels(chosen, rows_1b).sub_(self.shift).mul_(self.scale).to(self.dtype)
+            return augmenter.noisy(scaled, rows_1b)
+
+        return augmenter.mixed(rows.unsqueeze(0), augmented)[0]
 
 
 def to_device(rows: Rows, device: str | torch.device = "cpu", *, dtype: torch.dtype = torch.float32) -> DeviceData:

@@ -16,6 +16,7 @@ from hpsearch.config.model import BatchNorm
 from hpsearch.data.dataset import Rows
 from hpsearch.data.preprocessing import Preprocessing
 from hpsearch.engine import checkpoint as checkpoints
+from hpsearch.engine.augmentation import Augmenter, require_suitable
 from hpsearch.engine.checkpoint import History
 from hpsearch.engine.device_data import DeviceData, FitData, fit_data, see
 from hpsearch.engine.diagnostics import DiagnosticsRecorder, copied_state
@@ -76,6 +77,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
     weights_c = None if of_classes is None else torch.tensor(of_classes, dtype=data.dtype, device=data.device)
     row_losses = loss_function(config.loss, weights=weights_c)
     monitored_losses = loss_function(config.loss, smooth=False, weights=weights_c)
+    augmenter = Augmenter([fit], data.rows.n, data.device)
     sizes = batch_sizes(len(fit.fold.train), training.batch_size)
     history, all_val_outputs = History.of(resume), [] if resume is None else list(resume.val_outputs)
     failure, best_state, ended, checkpoint = None, None, False, None
@@ -97,6 +99,7 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
 
         for epoch in range(history.epochs, until):
             network.train()
+            augmenter.start(epoch)
             order = fit.fold.train[epoch_order(fit.seeds.order, epoch, len(fit.fold.train))]
             loss_sum = torch.zeros((), dtype=torch.float64, device=data.device)
             correct = torch.zeros((), dtype=torch.int64, device=data.device)
@@ -107,8 +110,8 @@ def train(  # noqa: C901, PLR0912, PLR0915 - one loop, read from top to bottom
                 lr = config.optimizer.lr * factor * multiplier(config.schedule, step, len(sizes), training.epochs)
                 set_lr(optimizer, lr)
                 set_step(dropouts, step)
-                outputs_bc = network(view.batch(rows_b))
-                losses_b = row_losses(outputs_bc, view.targets[rows_b])
+                outputs_bc = network(view.training_batch(rows_b, augmenter))
+                losses_b = _mixed_losses(row_losses, outputs_bc, view, rows_b, augmenter)
                 optimizer.zero_grad()
                 torch.autograd.backward(batch_loss(config.loss, losses_b))
                 if training.clip_norm is not None:
@@ -191,6 +194,14 @@ def predict(config: Config, state: dict[str, np.ndarray], data: DeviceData, prep
         return _predict(network, view, np.arange(data.rows.n))
 
 
+def _mixed_losses(
+    row_losses: RowLoss, outputs_bc: torch.Tensor, view: FitData, rows_b: torch.Tensor, augmenter: Augmenter
+) -> torch.Tensor:
+    """Return the losses (B,) of training rows, mixed with those of their partners' targets under `mixup`."""
+    losses_1b = augmenter.mixed(rows_b.unsqueeze(0), lambda rows: row_losses(outputs_bc, view.targets[rows[0]])[None])
+    return losses_1b[0]
+
+
 @torch.no_grad()
 def _predict(network: nn.Module, view: FitData, rows: np.ndarray) -> np.ndarray:
     """Return (n, C) outputs in evaluation mode, computed in chunks of one fixed size."""
@@ -241,10 +252,11 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
 
     Raises:
         ConfigError: If monitor rows are needed and missing, a minibatch of batch normalization has one row, targets of
-            `bce` are not probabilities or of `poisson_nll` are negative, weights of classes do not fit, or the device
-            or data does not support the precision.
+            `bce` are not probabilities or of `poisson_nll` are negative, weights of classes or augmentation do not fit,
+            or the device or data does not support the precision.
     """
     config, rows = fit.config, fit.fold.train
+    require_suitable(config, data.rows)
     require_precision(config.training.precision, data)
     if config.needs_monitor and not refit and not len(fit.fold.monitor):
         raise ConfigError(

@@ -243,4 +243,5 @@ def traits(config: Config) -> str:
     training = config.training
     trained = (training.patience is None, training.batch_size, training.precision)
     own = [(option.import_path, option.kwargs) for option in config.own_code]
-    return repr((config.model, config.loss, config.evaluation, kinds, trained, own))
+    augmented = list(config.augmentation.in_use)
+    return repr((config.model, config.loss, config.evaluation, kinds, augmented, trained, own))

@@ -76,7 +76,7 @@ def uniform_bits(mixed_positions: torch.Tensor, seed: torch.Tensor, step: torch.
     """Return one uniform signed 32-bit integer per position.
 
     Args:
-        mixed_positions: Shape (n,) int32: the result of `mixed_positions`.
+        mixed_positions: Shape (n,) int32: the result of `mixed_positions`, or some of it.
         seed: Shape (2,) int32, the stream of one layer of one fit, or (G, 2) for G fits.
         step: Shape () int32: number of the minibatch.
         call: Number of the forward pass within the step.
@@ -109,10 +109,20 @@ def seed_dropout(network: nn.Module, seed: int) -> list[Dropout]:
     """
     layers = [module for module in network.modules() if isinstance(module, Dropout)]
     for number, layer in enumerate(layers):
-        words = torch.tensor([_wrap(seed), _wrap(seed >> 32)], dtype=torch.int32)
-        mixed = _mix(_mix(words) + _wrap(number * _CALL))
-        layer.seed.copy_(_mix(mixed + torch.stack([mixed[1] * _STEP, mixed[0]])))
+        layer.seed.copy_(stream(seed, number))
     return layers
+
+
+def stream(seed: int, number: int) -> torch.Tensor:
+    """Return the seed (2,) int32 of a stream of bits, as `uniform_bits` takes it.
+
+    Args:
+        seed: A derived seed, in [0, 2**63).
+        number: Number of the stream among those of this seed.
+    """
+    words = torch.tensor([_wrap(seed), _wrap(seed >> 32)], dtype=torch.int32)
+    mixed = _mix(_mix(words) + _wrap(number * _CALL))
+    return _mix(mixed + torch.stack([mixed[1] * _STEP, mixed[0]]))
 
 
 def set_step(layers: list[Dropout], step: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from hpsearch.config import KINDS, Config
-from hpsearch.config.schema import SEARCHABLE, UNCOVERED
+from hpsearch.config.schema import SEARCHABLE, UNCOVERED, with_defaults
 from hpsearch.records import Value
 from hpsearch.secrets import filled, mask_secrets
 
@@ -87,5 +87,5 @@ def stored_config(tree: Mapping[str, Any], asked: Config, given: Mapping[str, An
         given: The current command line as a nested dictionary, from which secrets are filled in.
     """
     now = asked.to_tree()
-    full = {**now, **tree, **{key: now[key] for key in UNCOVERED if key in now}}
+    full = {**now, **with_defaults(tree), **{key: now[key] for key in UNCOVERED if key in now}}
     return Config.from_tree(filled({**full, "search": {**full["search"], "trials": 1}}, given))

@@ -36,6 +36,10 @@ KEPT = 4
 """Copies of the outputs of every layer that are alive at the end of a forward pass: layer, activation, mask and
 gradient."""
 
+AUGMENTED = 12
+"""Copies of the inputs of a minibatch while it is augmented: places to read, in two coordinates and with bits of 8
+bytes, the images before and after, and the partners of `mixup`."""
+
 
 def member_bytes(fit: Fit, data: DeviceData) -> int:
     """Return an upper estimate of the bytes that one member needs."""
@@ -48,7 +52,8 @@ def member_bytes(fit: Fit, data: DeviceData) -> int:
     narrow = config.training.precision is Precision.BF16  # a step also holds the weights in bfloat16
     copies = 6 + MEMORIES[config.optimizer.kind] + narrow + probed(fit)
     inputs = math.prod(shape)
-    rows = max(config.training.batch_size * (KEPT * units + 2 * inputs), PREDICTION_ROWS * 2 * (units + inputs))
+    copied = 2 + AUGMENTED * bool(config.augmentation.in_use)
+    rows = max(config.training.batch_size * (KEPT * units + copied * inputs), PREDICTION_ROWS * 2 * (units + inputs))
     numbers = copies * parameters + rows + _predictions(fold, config.training.epochs) * outputs
     return int(numbers * data.dtype.itemsize)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from hpsearch.engine.augmentation import Augmenter
 from hpsearch.engine.device_data import DeviceData, FitData, outputs_of
 from hpsearch.engine.fleet.update_rules import order
 from hpsearch.engine.minibatches import last_batch_rows, minibatches, pad_rows, padded_length
@@ -133,10 +134,22 @@ class FleetData:
 
     def inputs(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the scaled inputs (G, B, *shape) of the rows (G, B)."""
-        rows = rows if self._offsets is None else rows + self._offsets
-        batch = self._inputs.index_select(0, rows.flatten()).to(self._shift.dtype)
-        batch = batch.view(*rows.shape, *batch.shape[1:]).sub_(self._shift).mul_(self._scale)
-        return batch.to(self._data.dtype)
+        return self._raw(rows).sub_(self._shift).mul_(self._scale).to(self._data.dtype)
+
+    def training_inputs(self, rows: torch.Tensor, augmenter: Augmenter) -> torch.Tensor:
+        """Return the scaled inputs (G, B, *shape) of the training rows (G, B), augmented for the current epoch."""
+
+        def augmented(rows: torch.Tensor) -> torch.Tensor:
+            pixels = augmenter.pixels(self._raw(rows), rows)
+            return augmenter.noisy(pixels.sub_(self._shift).mul_(self._scale).to(self._data.dtype), rows)
+
+        return augmenter.mixed(rows, augmented)
+
+    def _raw(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return a copy of the inputs (G, B, *shape) of the rows (G, B), not yet scaled."""
+        places = rows if self._offsets is None else rows + self._offsets
+        batch = self._inputs.index_select(0, places.flatten()).to(self._shift.dtype)
+        return batch.view(*rows.shape, *batch.shape[1:])
 
     def targets(self, rows: torch.Tensor) -> torch.Tensor:
         """Return labels (G, B) or numbers (G, C, B) of the rows (G, B), as the loss takes them."""
@@ -171,4 +184,5 @@ def sort_key(fit: Fit) -> tuple[object, ...]:
 
 def _group_key(fit: Fit) -> tuple[object, ...]:
     """Return a key that is equal for fits with the same minibatches and dropout bits; a worker draws each fold once."""
-    return id(fit.fold), fit.seeds.order, fit.seeds.dropout, repr(fit.config.preprocess)
+    config = fit.config
+    return id(fit.fold), fit.seeds.order, fit.seeds.dropout, repr((config.preprocess, config.augmentation.in_use))

@@ -3,9 +3,9 @@
 M members, G groups that see the same minibatches, B rows of a minibatch, C outputs.
 
 Members may differ in rows and seeds, initialization, optimizer and its hyperparameters, learning-rate schedule, and the
-strength of weight decay, dropout, label smoothing, max-norm and clipping. On a CPU, in a process with the environment
-of our workers (`execution.worker_process`), a member's result is the same, bit for bit, whatever else is in its fleet;
-it differs from the reference engine's by rounding.
+strength of weight decay, dropout, label smoothing, max-norm, clipping and augmentation. On a CPU, in a process with the
+environment of our workers (`execution.worker_process`), a member's result is the same, bit for bit, whatever else is in
+its fleet; it differs from the reference engine's by rounding.
 """
 
 import math
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hpsearch.engine.augmentation import Augmenter
 from hpsearch.engine.checkpoint import History
 from hpsearch.engine.device_data import DeviceData
 from hpsearch.engine.diagnostics import DiagnosticsRecorder
@@ -147,6 +148,7 @@ class Fleet:
         rates_sm = epoch_rates([fit.config for fit in self.batch.fits], monitored, len(sizes), epoch)
         lr_sm = torch.as_tensor(rates_sm).to(self.members.parameters)
         orders_gn = torch.as_tensor(self.batch.orders(epoch), device=self.data.device)
+        self.augmenter.start(epoch)
         self.losses_m.zero_()
         self.correct_m.zero_()
         run_last = self.run if self.counted_gb is None else partial(self.step, counted_gb=self.counted_gb)
@@ -167,8 +169,11 @@ class Fleet:
             lr_m: Learning rates.
             counted_gb: Which rows count; None: all.
         """
-        outputs_mcb = self.members.forward(self.batch.broadcast_groups(self.data_view.inputs(rows_gb)))
-        losses_mb = self.smoothed(outputs_mcb, self.batch.broadcast_groups(self.data_view.targets(rows_gb)))
+        spread = self.batch.broadcast_groups
+        outputs_mcb = self.members.forward(spread(self.data_view.training_inputs(rows_gb, self.augmenter)))
+        losses_mb = self.augmenter.mixed(
+            rows_gb, lambda rows: self.smoothed(outputs_mcb, spread(self.data_view.targets(rows))), spread
+        )
         rows_m1: int | torch.Tensor = rows_gb.shape[1]
         counted_mb = None if counted_gb is None else self.batch.broadcast_groups(counted_gb)
         if counted_mb is not None:
@@ -184,6 +189,7 @@ class Fleet:
         """Rebuild everything that depends on which members are present."""
         m, device = len(self.batch.fits), self.data.device
         self.smoothed = self.loss(smooth=True)
+        self.augmenter = Augmenter(self.batch.representatives, self.data.rows.n, device)
         self.losses_m = torch.zeros(m, dtype=torch.float64, device=device)
         self.correct_m = torch.zeros(m, dtype=torch.int64, device=device)
         self.rows_m = torch.tensor([len(fit.fold.train) for fit in self.batch.fits], dtype=torch.float64, device=device)
