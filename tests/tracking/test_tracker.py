@@ -41,15 +41,14 @@ def test_a_sweep_is_an_experiment_with_a_parent_run(tracker):
 
 
 def test_an_experiment_that_another_process_made_after_the_look_for_it_is_found(tracker, monkeypatch):
-    search, made = Store.experiments, []
+    create, made = client(tracker).create_experiment, []
 
-    def overtaken(store):
-        found = search(store)
+    def overtaken(*args, **kwargs):
         if not made:
-            made.append(client(tracker).create_experiment("mnist", tags={"sweep": "mnist"}))
-        return found
+            made.append(create(*args, **kwargs))
+        return create(*args, **kwargs)
 
-    monkeypatch.setattr(Store, "experiments", overtaken)
+    monkeypatch.setattr(client(tracker), "create_experiment", overtaken)
     assert opened(tracker).experiment_id == made[0]
 
 
