@@ -34,7 +34,7 @@ PRUNER = {
 }
 ROUNDS = [{"trials": 4, "epochs": 1}]
 SEARCH = {"trials": 1, "choose": {}, "tune": [], "space": {}, "metric": "auto", **PRUNER}
-REPEATED = {"replicates": 1, "folds": 5, "allow_rare": False, "repeats": 2, "stratified": True}
+REPEATED = {"replicates": 1, "baseline": None, "folds": 5, "allow_rare": False, "repeats": 2, "stratified": True}
 
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "data": {
@@ -151,13 +151,13 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "training": {"default": {"epochs": 2, "batch_size": 8, "patience": None, "clip_norm": None}},
     "evaluation": {
-        "holdout": {"replicates": 1, "val": None, "report": None},
-        "kfold": {"replicates": 1, "folds": 5},
-        "stratified_kfold": {"replicates": 1, "folds": 5, "allow_rare": False},
+        "holdout": {"replicates": 1, "baseline": None, "val": None, "report": None},
+        "kfold": {"replicates": 1, "baseline": None, "folds": 5},
+        "stratified_kfold": {"replicates": 1, "baseline": None, "folds": 5, "allow_rare": False},
         "repeated_kfold": REPEATED,
-        "loocv": {"replicates": 1},
-        "time_series": {"replicates": 1, "folds": 5, "gap": 0, "window": None},
-        "truth_table": {"replicates": 1},
+        "loocv": {"replicates": 1, "baseline": None},
+        "time_series": {"replicates": 1, "baseline": None, "folds": 5, "gap": 0, "window": None},
+        "truth_table": {"replicates": 1, "baseline": None},
     },
     "search": {
         "random": SEARCH,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from hpsearch.config import Config, Engine
-from hpsearch.records import FitResult, TrialResult
+from hpsearch.records import Baseline, FitResult, TrialResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,17 @@ class RefitJob:
 
 
 @dataclass(frozen=True, slots=True)
+class BaselineJob:
+    """Train and score the baselines of a sweep; returns a `Baseline` for each.
+
+    Attributes:
+        config: A configuration of the sweep.
+    """
+
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
 class CheckJob:
     """Check whether configurations can be trained, and find the fastest settings; returns a `ProbeResult`.
 
@@ -189,8 +200,15 @@ class TimingJob:
     seconds: float
 
 
-Job = TrainJob | PartialTrialJob | ScoreJob | RefitJob | CheckJob | TimingJob
+Job = TrainJob | PartialTrialJob | ScoreJob | RefitJob | BaselineJob | CheckJob | TimingJob
 
 JobResult = (
-    tuple[TrialResult | Rung, ...] | tuple[FitResult, ...] | TrialResult | Rung | FitResult | ProbeResult | float
+    tuple[TrialResult | Rung, ...]
+    | tuple[FitResult, ...]
+    | tuple[Baseline, ...]
+    | TrialResult
+    | Rung
+    | FitResult
+    | ProbeResult
+    | float
 )

@@ -142,6 +142,25 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a model that is no network gets on the rows of a sweep.
+
+    Attributes:
+        kind: `guess`, `linear` or `boosting`.
+        label: What it is called, such as `logistic regression`.
+        score: Its score, by the metric and the rows of trials; higher is better.
+        score_se: The standard error of the score; None if nothing applies.
+        report: Its metrics on the report rows; empty if there are none.
+    """
+
+    kind: str
+    label: str
+    score: float
+    score_se: float | None
+    report: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class FitResult:
     """The result of one training. E epochs run, C outputs of the network.
 

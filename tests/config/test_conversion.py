@@ -222,6 +222,7 @@ def test_the_fingerprint_leaves_out_exactly_the_documented_keys(make_config):
     del tree["search"]["trials"]
     assert tree["training"].pop("precision") == "float32"
     assert tree["loss"].pop("class_weight") is None
+    assert tree["evaluation"].pop("baseline") is None
     assert fingerprinted == {key: tree[key] for key in fingerprinted}
 
 

@@ -8,7 +8,8 @@ import math
 import pytest
 
 from hpsearch.errors import TrackingError
-from hpsearch.records import Status, TrialResult
+from hpsearch.metrics import MSE
+from hpsearch.records import Baseline, Status, TrialResult
 from hpsearch.tracking.claim_ledger import problems
 from hpsearch.tracking.report_views import ReportView, question_tags
 from hpsearch.tracking.run_format import Attempt, Ending, Role
@@ -70,6 +71,13 @@ class TrackerContract:
         assert tracker.find_sweep("mnist", "a").run_id == sweep.run_id
         assert tracker.find_sweep("mnist", "b") is None
         assert tracker.stored.names() == ["mnist"]
+
+    def test_baselines_of_a_sweep_are_read_as_they_were_logged(self, tracker):
+        sweep = opened(tracker)
+        assert tracker.stored.baselines(sweep) == ()
+        known = (Baseline("linear", "linear regression", -2.5, None, {"mse": 3.25}),)
+        tracker.log_baselines(sweep, MSE, known, at_ms=END)
+        assert tracker.stored.baselines(sweep) == known
 
     def test_sweeps_of_one_name_and_two_identities_have_attempts_of_their_own(self, tracker):
         mine, yours = opened(tracker, identity="mine"), opened(tracker, identity="yours")

@@ -1,5 +1,6 @@
 """A table as people have it, from the frame to served predictions; and what is learned where nothing can be."""
 
+import shutil
 import subprocess
 import sys
 
@@ -32,6 +33,23 @@ def people(seed: int = 0) -> pd.DataFrame:
     for name in ("age", "city", "since"):
         frame.loc[draw.random(N) < 0.1, name] = None
     return frame
+
+
+def test_baselines_stand_beside_networks_in_report_final_and_tracking_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = people().drop(columns=["customer", "note"])
+    how = ["training.epochs=3", "confirm.seeds=2"]
+    sweep = hpsearch.compare("optimizer", *how, options=["sgd", "adam"], name="a", data=frame, target="left", trials=1)
+    assert list(sweep.baselines["baseline"]) == ["guessing", "logistic regression", "gradient boosting"]
+    share = (frame["left"] == "no").mean()
+    assert sweep.baselines["report/accuracy"][0] == pytest.approx(share, abs=0.15)
+    final = sweep.final("confirm.seeds=2")
+    assert set(final.baselines) == {"guess", "linear", "boosting"}
+    assert final.baselines["linear"]["accuracy"][0] > final.baselines["guess"]["accuracy"][0]
+    shutil.rmtree(tmp_path / "mlruns" / "sweeps")  # what the tracking store alone can tell
+    command = [sys.executable, "-m", "hpsearch", "+report=sweep", "report.sweep=a", "report.directory=again"]
+    subprocess.run(command, capture_output=True, check=True)
+    assert "On the same rows, by accuracy: " in next((tmp_path / "again").rglob("report.md")).read_text()
 
 
 SERVER = """

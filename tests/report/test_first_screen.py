@@ -64,3 +64,16 @@ def test_the_note_in_mlflow_has_the_sentence_the_table_and_what_would_settle_it(
     assert lines[0].startswith("**CLAIM** **Use adam: accuracy 0.9627 ")
     assert sum(line.startswith("| ") for line in lines) == 4
     assert note.endswith(settle or "|")
+
+
+def test_baselines_are_told_the_best_first():
+    evidence = replace(clear(), baselines={"guessing": 0.1, "logistic regression": 0.9})
+    assert FirstScreen.of(analyse(evidence)).baselines == (
+        "On the same rows, by accuracy: logistic regression 0.900, guessing 0.100."
+    )
+
+
+def test_a_baseline_that_no_network_is_ahead_of_is_named_first():
+    evidence = replace(clear(), baselines={"guessing": 0.1, "logistic regression": 0.99})
+    told = FirstScreen.of(analyse(evidence)).baselines
+    assert told.startswith("Logistic regression does no worse than the best network: so far a network does not pay")

@@ -91,6 +91,7 @@ CHANGES = {
     "evaluation.replicates": 2,
     "evaluation.val": 0.2,
     "evaluation.report": 0.2,
+    "evaluation.baseline": ["guess"],
     "search.kind": "qmc",
     "search.trials": 9,
     **{f"search.choose.{group}": ["any"] for group in SEARCHABLE},
@@ -159,6 +160,7 @@ OUTSIDE = (
     "search.trials",
     "search.timeout",
     "search.patience",
+    "evaluation.baseline",
 )
 """Keys that are documented not to change what a sweep is."""
 CHANGED = {key: value for key, value in CHANGES.items() if value is not None}

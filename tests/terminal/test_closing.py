@@ -13,7 +13,7 @@ from hpsearch.analysis.analyse import analyse
 from hpsearch.commands.publish import PublishedReport
 from hpsearch.commands.sweep import SweepResult
 from hpsearch.compose.overrides import Command
-from hpsearch.records import Status, TrialResult
+from hpsearch.records import Baseline, Status, TrialResult
 from hpsearch.scoring.score_format import Score
 from hpsearch.search.space import Choices, Composed, Range, Space
 from hpsearch.store.record_json import Record
@@ -60,13 +60,13 @@ def named(tmp_path):
 def closed(make_config, named, tmp_path, terminal):
     """The closing screen of these records: lines, without spaces at their ends."""
 
-    def show(records, *, trials, overrides=(), test=TEST, uri="sqlite:///x.db", report=None, **options):
+    def show(records, *, trials, overrides=(), test=TEST, uri="sqlite:///x.db", report=None, beside=(), **options):
         config = make_config(**options)
         tracking = replace(config.tracking, directory=str(tmp_path))
         config = replace(config, search=replace(config.search, trials=trials), tracking=tracking)
         command = Command(tuple(overrides))
         run = SimpleNamespace(experiment_id="1", run_id="f00")
-        show_sweep(terminal, SweepResult(named(test), config, ACCURACY, records, command, uri, run, report))
+        show_sweep(terminal, SweepResult(named(test), config, ACCURACY, records, command, uri, run, report, beside))
         return [line.strip() for line in terminal.console.file.getvalue().splitlines()]
 
     return show
@@ -245,3 +245,23 @@ def test_commands_of_a_store_with_a_password_read_its_address_from_the_environme
     assert f"go on  python -m hpsearch name=a {reference} search.trials=4" in lines
     assert f"final  python -m hpsearch +final=sweep final.sweep=run {reference}" in lines
     assert lines[-1] == "MLFLOW_TRACKING_URI must hold the address, whose password is not printed"
+
+
+def baseline(kind, label, accuracy):
+    return Baseline(kind, label, 0.9, 0.05, {"accuracy": accuracy})
+
+
+def test_baselines_stand_beside_the_best_trial_on_the_rows_that_are_quoted(closed):
+    beside = (baseline("guess", "guessing", 0.25), baseline("linear", "logistic regression", 0.4))
+    text = " ".join(closed([record(0)], trials=1, beside=beside))
+    assert "On the same rows by report/accuracy: guessing 0.25, logistic regression 0.40; trial 0 has 0.50." in text
+    assert "does not pay off" not in text
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "how"), [(0.75, "behind logistic regression by 0.25"), (0.5, "no better than logistic regression")]
+)
+def test_a_network_that_is_not_ahead_of_a_baseline_is_told_so(closed, accuracy, how):
+    beside = (baseline("guess", "guessing", 0.25), baseline("linear", "logistic regression", accuracy))
+    text = " ".join(closed([record(0)], trials=1, beside=beside))
+    assert f"trial 0, the best network, is {how}: so far a network does not pay off" in text

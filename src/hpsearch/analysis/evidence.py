@@ -265,6 +265,7 @@ class Evidence:
         training_s: Seconds in which any trial or retraining ran; NaN if they are not known.
         overrides: Those of the command that ran the sweep; empty if they are not known.
         folder: Where the sweep's files are; empty if there are none.
+        baselines: Score of each model that is no network, on the rows that fresh seeds are scored on, by its name.
     """
 
     design: Design
@@ -275,6 +276,7 @@ class Evidence:
     training_s: float = math.nan
     overrides: tuple[str, ...] = ()
     folder: str = ""
+    baselines: Mapping[str, float] = field(default_factory=dict)
     _draws: Mapping[str, list[TrialRow]] = field(init=False, repr=False, compare=False)
     _confirmed: Mapping[str, list[ConfirmRow]] = field(init=False, repr=False, compare=False)
     _known: dict[tuple[object, str], Any] = field(init=False, repr=False, compare=False, default_factory=dict)

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from hpsearch.config import Config, ConfigError
 from hpsearch.config.data import serves_rows
 from hpsearch.errors import BrokenFileError, NotFoundError, SealOpenedError
 from hpsearch.formatting import number_of, show_interval, show_number, show_score, show_values
+from hpsearch.metrics import Metric
 from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.scoring.own_metric import metric_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from hpsearch.commands.final import Tested
+    from hpsearch.final.evaluation import TestScore
     from hpsearch.final.frozen_champion import Final as FinalTarget
     from hpsearch.tracking.served_table import ServedTable
 
@@ -180,6 +182,7 @@ class Final:
         opened_by: Who opened it: user, host, sweep and trial.
         opened_at: Time of the opening, ISO 8601.
         scores: By metric, the value and its 95 % interval: `{"accuracy": (0.97, 0.95, 0.98)}`.
+        baselines: The same of models that are no networks: `{"boosting": {"accuracy": (0.96, 0.94, 0.98)}, ...}`.
         path: The folder of the refitted weights.
         model_uri: The address of the model in MLflow; None if it could not be exported.
     """
@@ -190,6 +193,7 @@ class Final:
     opened_by: str
     opened_at: str
     scores: dict[str, tuple[float, float | None, float | None]]
+    baselines: dict[str, dict[str, tuple[float, float | None, float | None]]]
     path: Path
     model_uri: str | None
     _tested: "Tested"
@@ -295,9 +299,13 @@ class Sweep:
     @cached_property
     def metric(self) -> str:
         """The metric that trials are scored by, such as `accuracy`; for losses and errors, a score is minus it."""
+        return self._metric.name
+
+    @property
+    def _metric(self) -> Metric:
         specification = self._identity.specification
         config = stored_config(specification.fingerprinted.config, self._settings)
-        return metric_of(config.search, classes=specification.data.classes > 0).name
+        return metric_of(config.search, classes=specification.data.classes > 0)
 
     @property
     def _finished(self) -> dict[tuple[str, int], Attempt]:
@@ -354,6 +362,21 @@ class Sweep:
             rows.append({**row, **trial.params, "run_id": trial.run_id})
         return pd.DataFrame(rows)
 
+    @property
+    def baselines(self) -> "pd.DataFrame":
+        """A table of what models that are no networks get on the same rows, one row each; see `evaluation.baseline`.
+
+        Its columns are `baseline`, `score`, `score_se`, the metric on `val` rows and metrics on `report` rows.
+        """
+        import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
+
+        rows = []
+        for each in self._identity.store.baselines() or ():
+            row: dict[str, Any] = {"baseline": each.label, "score": each.score, "score_se": each.score_se}
+            row[f"val/{self.metric}"] = self._metric.score(each.score)
+            rows.append({**row, **{f"report/{name}": value for name, value in each.report.items()}})
+        return pd.DataFrame(rows)
+
     def report(self) -> Report:
         """Write the report of the sweep, as files and as artifacts of its run.
 
@@ -405,7 +428,8 @@ class Sweep:
             tested.earlier,
             tested.opening.claimant,
             tested.opening.granted_at,
-            {name: (score.value, score.low, score.high) for name, score in tested.evaluated.scores.items()},
+            _intervals(tested.evaluated.scores),
+            {kind: _intervals(scores) for kind, scores in tested.evaluated.baselines.items()},
             tested.model.folder,
             tested.address,
             tested,
@@ -442,6 +466,10 @@ class Sweep:
         left = len(ranked) - len(rows)
         rest = f"<p>and {number_of(left, 'more trial')}: <code>.trials</code> has them all</p>" if left > 0 else ""
         return f"<p>{html.escape(repr(self)[1:-1])}</p>{_table(rows)}{rest}"
+
+
+def _intervals(scores: Mapping[str, "TestScore"]) -> dict[str, tuple[float, float | None, float | None]]:
+    return {name: (score.value, score.low, score.high) for name, score in scores.items()}
 
 
 def _table(rows: list[dict[str, str]]) -> str:

@@ -37,7 +37,8 @@ def evidence_of(sweep: LoadedSweep, current: Config, finals: list[Opened], openi
     confirm = tuple(reader.confirm(level, seed, design) for level, seed in sorted(sweep.confirmed))
     tests, overrides = rows_of(finals, design, openings), tuple(sweep.specification.overrides)
     folder = SweepStore(current.tracking.directory, sweep.specification.name).folder.as_posix()
-    return Evidence(design, trials, confirm, tests, sweep.retraining_s, sweep.training_s, overrides, folder)
+    times = sweep.retraining_s, sweep.training_s
+    return Evidence(design, trials, confirm, tests, *times, overrides, folder, reader.baselines())
 
 
 def _comparable(sweep: LoadedSweep) -> dict[tuple[str, int], Record]:
@@ -116,6 +117,14 @@ class _Reader:
         """Return each `device`, or version of the `code`, used for trainings, sorted; empty if none is recorded."""
         used = {"not recorded" if each is None else str(getattr(each, what)) for each in self._sweep.made_with}
         return () if used == {"not recorded"} else tuple(sorted(used))
+
+    def baselines(self) -> dict[str, float]:
+        """Return the score of each baseline: on report rows if there are any, as of fresh seeds."""
+        metric = self._metric
+        return {
+            each.label: metric.score(each.report[metric.name]) if metric.name in each.report else each.score
+            for each in self._sweep.baselines
+        }
 
     def trial(self, record: Record, design: Design) -> TrialRow:
         result = record.result

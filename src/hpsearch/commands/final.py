@@ -20,13 +20,23 @@ from hpsearch.config.conversion import to_tree
 from hpsearch.config.data import serves_rows
 from hpsearch.data.preprocessing import frame
 from hpsearch.data.row_fingerprints import OpenedRows
+from hpsearch.data.seal import Claim
 from hpsearch.errors import SealOpenedError, StorageError
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.throughput import build_executor, build_scheduler, check_configs, fits_of
 from hpsearch.final.claims import Request, begin_claim, claim, end_claim, pending_nonce, require_right
 from hpsearch.final.earlier_openings import noted, noted_in, recurring, remember, unknown_to, user_folder
-from hpsearch.final.evaluation import BITMAPS, Evaluated, evaluate, pack, result_json, right_of
+from hpsearch.final.evaluation import (
+    BITMAPS,
+    Evaluated,
+    TestScore,
+    evaluate,
+    evaluate_baselines,
+    pack,
+    result_json,
+    right_of,
+)
 from hpsearch.final.frozen_champion import Chosen, Final, prepare_final
 from hpsearch.final.model import (
     Model,
@@ -261,6 +271,7 @@ class _Evaluation:
         run_id = self._start_run(opening, started_ms)
         with self._ends_on_failure(run_id), self.observer.phase(f"evaluating on {self.final.sealed.size:,} test rows"):
             evaluated = evaluate(self.models, self.final.development, self.final.sealed, right)
+            evaluated = replace(evaluated, baselines=self._baselines(right))
             self._log(run_id, opening, evaluated)
         self.tracker.ledger.record_result(opening, {name: each.value for name, each in evaluated.scores.items()})
         write_atomic(self.final.folder / "result.json", result_json(opening, evaluated))
@@ -271,6 +282,15 @@ class _Evaluation:
         address = self._store_model(run_id)
         end_claim(self.final.folder)
         return Tested(opening, opening.opening - 1 + len(elsewhere), evaluated, self.models.shipped, address)
+
+    def _baselines(self, right: Claim) -> dict[str, dict[str, TestScore]]:
+        asked = replace(self.final.config.evaluation, baseline=self.current.evaluation.baseline)
+        config = replace(self.final.config, evaluation=asked)
+        try:
+            return evaluate_baselines(config, self.final.development, self.final.sealed, right)
+        except Exception as error:  # noqa: BLE001 (whatever fails here, the result of the network stands)
+            self.observer.warn(f"the network stands beside no baselines: {error}")
+            return {}
 
     def _keep_rows(self, opening: Opening, rows: OpenedRows) -> None:
         # The rows are recognized in other data, here and in other folders.
@@ -331,6 +351,8 @@ class _Evaluation:
                 summary |= {f"test/{name}/low": score.low, f"test/{name}/high": score.high}
             retrained = evaluated.retrained[name].tolist()
             summary |= {f"test/{name}/retrain/{i}": value for i, value in enumerate(retrained, start=1)}
+        for kind, scores in evaluated.baselines.items():
+            summary |= {f"baseline/{kind}/test/{name}": score.value for name, score in scores.items()}
         files = {f"model/{path.name}": path for path in sorted(self.models.shipped.folder.iterdir())}
         if evaluated.correct is not None:
             files[BITMAPS] = self.final.folder / f"opening-{opening.opening}-{BITMAPS}"

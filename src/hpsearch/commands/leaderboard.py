@@ -15,7 +15,7 @@ from hpsearch.commands.evidence_levels import FACTS
 from hpsearch.commands.previous_reports import EarlierViews, seen_before
 from hpsearch.commands.report_target import ReportRequest
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.conversion import nearest, to_tree
+from hpsearch.config.conversion import nearest
 from hpsearch.config.search import Holdout
 from hpsearch.data.splits import split_sizes
 from hpsearch.quoting import hydra_quoted
@@ -98,7 +98,7 @@ def _split(specification: Specification, current: Config) -> Split:
     frozen, data = specification.fingerprinted, specification.data
     config = stored_config(frozen.config, current)
     metric = metric_of(config.search, classes=data.classes > 0)
-    settings: dict[str, Any] = to_tree(config.evaluation)
+    settings: dict[str, Any] = config.fingerprinted()["evaluation"]
     if isinstance(config.evaluation, Holdout):  # a share, a count and auto can mean the same rows
         sizes = split_sizes(config.evaluation, data.development_rows)
         settings |= {"val": sizes.val, "report": sizes.report}

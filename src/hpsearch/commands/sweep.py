@@ -19,12 +19,13 @@ from hpsearch.config.data import FolderData
 from hpsearch.config.search import Search
 from hpsearch.data.datasets import Source, find_source
 from hpsearch.data.seal import data_digest, load_development, seal
-from hpsearch.execution.interrupts import StopSignals
+from hpsearch.errors import HpsearchError
+from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
-from hpsearch.execution.throughput import WorkerPool, build_executor, fits_of
+from hpsearch.execution.throughput import WorkerPool, build_executor, fits_of, train_baselines
 from hpsearch.formatting import number_of
 from hpsearch.jobs import TrialJob
-from hpsearch.records import Key, Status
+from hpsearch.records import Baseline, Key, Status
 from hpsearch.scoring.score_format import Score
 from hpsearch.search.checks import check_truth_table, exhausted
 from hpsearch.search.driver import Driver
@@ -87,6 +88,12 @@ class SweepPlan:
         """The configuration with the default options."""
         return self.plan.base.config
 
+    @property
+    def lacks_baselines(self) -> bool:
+        """Return whether baselines were asked for by name that are not stored."""
+        stored = self.named.store.baselines() or ()
+        return not {each.kind for each in stored}.issuperset(self.config.evaluation.baseline or ())
+
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
@@ -101,6 +108,7 @@ class SweepResult:
         uri: Address of the tracking store.
         run: Its run there.
         report: The comparison's report; None without a comparison.
+        baselines: What models that are no networks get on the same rows.
     """
 
     identity: SweepIdentity
@@ -111,6 +119,7 @@ class SweepResult:
     uri: str
     run: SweepRun
     report: "PublishedReport | None" = None
+    baselines: tuple[Baseline, ...] = ()
 
     @property
     def scored(self) -> bool:
@@ -158,6 +167,8 @@ def _start_workers(sweep: SweepPlan, signals: StopSignals, stack: ExitStack) -> 
     """Return workers that have probed the missing configurations; None if there are none."""
     configs = sweep.missing
     compares = sweep.plan.search.compares
+    if not configs and sweep.lacks_baselines:
+        configs = [sweep.config]
     if compares and not configs:
         left = retrainings_left(sweep.config, sweep.plan, sweep.named.store)
         configs = [job.config for job in left.jobs.values()]
@@ -233,6 +244,8 @@ def _run(
         )
         tracker.log_artifacts(run.run_id, best)
         tracker.log_metrics(run.run_id, _totals(records), step=len(records), at_ms=now_ms())
+        baselines = _baselines(sweep, workers, signals, observer)
+        tracker.log_baselines(run, sweep.score.metric, baselines, at_ms=now_ms())
         report = None
         if sweep.plan.search.compares:
             confirmation = Confirmation(config, sweep.plan, named.store, tracker, run, provenance, observer)
@@ -241,7 +254,29 @@ def _run(
 
             report = publish(load_from_disk(named.store), config, tracker, run)
         tracker.describe_sweep(run, describe_sweep(named, _summary(sweep.score, records, report)))
-    return SweepResult(named, config, sweep.score, records, command, tracker.uri, run, report)
+    return SweepResult(named, config, sweep.score, records, command, tracker.uri, run, report, baselines)
+
+
+def _baselines(
+    sweep: SweepPlan, workers: WorkerPool | None, signals: StopSignals, observer: Observer
+) -> tuple[Baseline, ...]:
+    """Return what baselines get on the rows of a sweep, which are trained unless they are stored."""
+    asked, store = sweep.config.evaluation.baseline, sweep.named.store
+    if asked == []:
+        return ()
+    stored = store.baselines()
+    if workers is None or (stored is not None and not sweep.lacks_baselines):
+        return stored or ()
+    try:
+        with observer.phase("training baselines"):
+            trained = train_baselines(workers.executor, sweep.config, signals)
+    except HpsearchError as error:
+        if isinstance(error, StoppedError):
+            raise
+        observer.warn(f"networks stand beside no baselines: {error}")
+        return stored or ()
+    store.write_baselines(trained)
+    return trained
 
 
 def _ended_early(search: Search, done: int, total: int, *, by_patience: bool) -> str:

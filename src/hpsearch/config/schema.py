@@ -53,8 +53,9 @@ Keys and groups that were added later are left out if neutral, see `Option.finge
 OwnCode = CustomModel | CustomInit | CustomLoss | CustomOptimizer | CustomSchedule
 """The options that refer to the user's own code by an import path."""
 
-LENGTHS = ("trials", "timeout", "patience")
-"""Keys of `search` that are not part of the fingerprint: they say how many trials there are, and change none."""
+UNCOVERED_KEYS = {"search": ("trials", "timeout", "patience"), "evaluation": ("baseline",)}
+"""Keys of groups that are not part of the fingerprint: they say how many trials there are, or what stands beside them,
+and change none."""
 
 
 class Engine(StrEnum):
@@ -170,7 +171,7 @@ class Config:
         return tree
 
     def fingerprinted(self) -> dict[str, Any]:
-        """The fingerprinted tree: without `UNCOVERED`, `LENGTHS` of `search`, and neutral keys and groups."""
+        """The fingerprinted tree: without `UNCOVERED`, `UNCOVERED_KEYS`, and neutral keys and groups."""
         neutral = [
             name
             for name, default in LATER_GROUPS.items()
@@ -179,7 +180,8 @@ class Config:
         tree = {key: value for key, value in self.to_tree().items() if key not in (*UNCOVERED, *neutral)}
         tree |= {group: fingerprinted_tree(getattr(self, group)) for group in KINDS if group in tree}
         tree["options"] = {group: option for group, option in self.options.items() if group not in neutral}
-        tree["search"] = {key: value for key, value in tree["search"].items() if key not in LENGTHS}
+        for group, keys in UNCOVERED_KEYS.items():
+            tree[group] = {key: value for key, value in tree[group].items() if key not in keys}
         tree["search"]["choose"] = {
             group: chosen
             for group, chosen in tree["search"]["choose"].items()

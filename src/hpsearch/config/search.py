@@ -27,12 +27,27 @@ from hpsearch.config.synonyms import meant_metric
 from hpsearch.errors import ConfigError
 
 
+class BaselineKind(StrEnum):
+    """A model that is no network, trained and scored on the rows of a trial."""
+
+    GUESS = "guess"  # the shares of the classes, or the best constant
+    LINEAR = "linear"  # logistic or linear regression
+    BOOSTING = "boosting"  # gradient boosting of trees
+
+
 @dataclass(kw_only=True, slots=True)
 class Evaluation(Option):
     """Truth table and leave-one-out; `replicates` is the number of seeds per fold."""
 
     group: ClassVar[str] = "evaluation"
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"baseline": None}
     replicates: Annotated[int, at_least(1), "seeds that each fold is trained with"]
+    baseline: Annotated[
+        list[BaselineKind] | None,
+        "models of scikit-learn that networks are shown beside, of guess, linear and boosting; auto: those that take "
+        "seconds; []: none",
+        AUTO,
+    ]
 
 
 def _is_count_or_share(value: float) -> bool:

@@ -25,6 +25,7 @@ from hpsearch.engine.fleet.trainer import train_fits
 from hpsearch.engine.precision import AGREEMENT
 from hpsearch.engine.reference import check_fit, train
 from hpsearch.jobs import (
+    BaselineJob,
     CheckJob,
     FleetSettings,
     Job,
@@ -41,6 +42,7 @@ from hpsearch.jobs import (
 from hpsearch.nn.export import deploy
 from hpsearch.nn.import_path import described, trying
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
+from hpsearch.scoring.baselines import score_baselines
 from hpsearch.scoring.evaluate import search_metric
 from hpsearch.scoring.own_metric import try_own_metric
 from hpsearch.scoring.trial_score import score_trial
@@ -80,7 +82,7 @@ def resolve_device(device: Device) -> str:
     return device.value
 
 
-def run_job(state: WorkerState, job: Job) -> JobResult:
+def run_job(state: WorkerState, job: Job) -> JobResult:  # noqa: PLR0911 - one for each kind of job
     """Run one job."""
     match job:
         case TrainJob():
@@ -95,6 +97,8 @@ def run_job(state: WorkerState, job: Job) -> JobResult:
             return score(state, job)
         case RefitJob():
             return refit(state, job)
+        case BaselineJob():
+            return score_baselines(job.config, state.development, plan_fits(state, TrialJob(job.config)))
         case CheckJob():
             return check(state, job)
         case TimingJob():

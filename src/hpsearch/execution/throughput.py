@@ -21,8 +21,8 @@ from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.local import LocalExecutor
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.worker_process import set_up, work
-from hpsearch.jobs import CheckJob, FleetSettings, Job, JobResult, ProbeResult, TimingJob, TrialJob
-from hpsearch.records import Key
+from hpsearch.jobs import BaselineJob, CheckJob, FleetSettings, Job, JobResult, ProbeResult, TimingJob, TrialJob
+from hpsearch.records import Baseline, Key
 from hpsearch.secrets import secret_texts
 from hpsearch.store.atomic_files import write_atomic
 from hpsearch.tracking.system_metrics import gpu_count
@@ -204,17 +204,38 @@ def check_configs(
         load_timings(Path(directory)),
         dict(Counter(keys)),
     )
-    executor.submit("check", job)
+    checked = _answer(executor, job, "check the configurations", signals)
+    assert isinstance(checked, ProbeResult), checked
+    return checked
+
+
+def train_baselines(
+    executor: LocalExecutor[Job, JobResult], config: Config, signals: StopSignals
+) -> tuple[Baseline, ...]:
+    """Train and score the baselines of a sweep in a worker, see `scoring.baselines`.
+
+    Raises:
+        HpsearchError: If the worker failed.
+        StoppedError: On a signal.
+    """
+    scored = _answer(executor, BaselineJob(config), "train the baselines", signals)
+    assert isinstance(scored, tuple), scored
+    return tuple(each for each in scored if isinstance(each, Baseline))
+
+
+def _answer(executor: LocalExecutor[Job, JobResult], job: Job, what: str, signals: StopSignals) -> JobResult:
+    """The result of the only job of an executor with free workers."""
+    executor.submit(what, job)
     while True:
         if signals.number is not None:
             raise StoppedError(signals.number)
         for done in executor.wait(0.2):
-            if isinstance(done.value, ProbeResult):
+            if done.failure is None:
+                assert done.value is not None, done
                 return done.value
-            assert done.failure is not None, done
             if isinstance(done.failure, Raised) and done.failure.kind == ConfigError.__name__:
                 raise ConfigError(*done.failure.message.splitlines())
-            raise HpsearchError(f"a worker could not check the configurations: {done.failure.cause}")
+            raise HpsearchError(f"a worker could not {what}: {done.failure.cause}")
 
 
 def build_scheduler(

@@ -5,7 +5,7 @@ M networks, the shipped one first; S = M - 1 retrained ones; n test rows; C outp
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from safetensors import SafetensorError
@@ -13,15 +13,17 @@ from safetensors.numpy import load, save
 
 from hpsearch.config import Config
 from hpsearch.data.dataset import Development, Rows
-from hpsearch.data.scaling import TargetScaling
+from hpsearch.data.scaling import TargetScaling, fit_target_scaling
 from hpsearch.data.seal import Claim, SealedTest
+from hpsearch.data.splits import refit_fold
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.precision import one_thread
 from hpsearch.engine.reference import predict
 from hpsearch.errors import BrokenFileError
 from hpsearch.final.model import Models, refit_preprocessing
 from hpsearch.metrics import ACCURACY, LOSS, Metric
-from hpsearch.scoring.evaluate import computed, of_targets, own_units, says_loss, score_outputs
+from hpsearch.scoring.baselines import chosen_baselines, plain_config, predict_baseline
+from hpsearch.scoring.evaluate import computed, of_targets, own_units, says_loss, score_outputs, search_metric
 from hpsearch.statistics.intervals import bootstrap_interval, wilson
 from hpsearch.tracking.claim_ledger import Opening
 
@@ -46,11 +48,13 @@ class Evaluated:
         scores: Metric name to score of the shipped network.
         retrained: Metric name to values (S,) of the retrained networks.
         correct: Shape (M, n), whether each network classifies each test row correctly; None for regression.
+        baselines: Scores of models that are no networks by kind, then by metric name.
     """
 
     scores: dict[str, TestScore]
     retrained: dict[str, np.ndarray]
     correct: np.ndarray | None
+    baselines: dict[str, dict[str, TestScore]] = field(default_factory=dict)
 
 
 def right_of(opening: Opening) -> Claim:
@@ -77,6 +81,30 @@ def evaluate(models: Models, development: Development, sealed: SealedTest, right
         data = to_device(rows)
         outputs = [predict(config, model.weights, data, preprocessing) for model in (models.shipped, *models.retrained)]
     return score_models(config, rows, outputs, preprocessing.target)
+
+
+def evaluate_baselines(
+    config: Config, development: Development, sealed: SealedTest, right: Claim
+) -> dict[str, dict[str, TestScore]]:
+    """Train the baselines on the rows of a refit, and score them on the opened test rows.
+
+    Args:
+        config: The champion's configuration.
+        development: The development rows.
+        sealed: The test set.
+        right: The granted claim.
+
+    Returns:
+        Scores by kind of the baseline and name of the metric.
+    """
+    train = refit_fold(development, seed=config.seed, limit=config.data.limit).train
+    rows, metric, plain = sealed.open(right), search_metric(config, development), plain_config(config, development)
+    scaling = None if rows.classes else fit_target_scaling(development, train, plain.preprocess)
+    scores = {}
+    for kind in chosen_baselines(config, development, [len(train)]):
+        (outputs,) = predict_baseline(config, kind, metric, development, train, (rows, np.arange(rows.n)))
+        scores[kind.value] = score_test(plain, rows, outputs, scaling)
+    return scores
 
 
 def score_models(config: Config, rows: Rows, outputs: Sequence[np.ndarray], scaling: TargetScaling | None) -> Evaluated:
@@ -128,7 +156,11 @@ def result_json(opening: Opening, evaluated: Evaluated) -> bytes:
     """Return `result.json`: the scores of an opening with their intervals, and the retrained networks' values."""
     scores = {name: asdict(score) for name, score in evaluated.scores.items()}
     retrained = {name: values.tolist() for name, values in evaluated.retrained.items() if len(values)}
-    result = {"opening": opening.opening, "scores": scores, **({"retrained": retrained} if retrained else {})}
+    baselines = {
+        kind: {name: asdict(score) for name, score in of_kind.items()} for kind, of_kind in evaluated.baselines.items()
+    }
+    more = {"retrained": retrained, "baselines": baselines}
+    result = {"opening": opening.opening, "scores": scores, **{key: value for key, value in more.items() if value}}
     return json.dumps(result, indent=1).encode()
 
 

@@ -80,6 +80,7 @@ def _content(findings: Findings) -> dict[str, Json]:
     return {name: value for name, value in _all(findings).items() if name not in ELSEWHERE} | {
         "format": 1,
         "design": {**design, "metric": findings.evidence.design.metric.name},
+        "baselines": dict(findings.evidence.baselines),
         "levels": [_level(findings, level.name) for level in findings.evidence.design.levels],
         "gates": [_gate(gate) for gate in findings.gates],
         "probability_highest": _probabilities(findings),

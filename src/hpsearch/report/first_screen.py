@@ -10,7 +10,7 @@ from hpsearch.analysis.comparison.verdict import ClaimKind
 from hpsearch.analysis.evidence import Design
 from hpsearch.analysis.findings import Findings, Standing
 from hpsearch.analysis.standings import FEW_TRIALS, MORE_TRIALS
-from hpsearch.formatting import show_number, show_value, visible
+from hpsearch.formatting import capital, listed, plural, show_number, show_value, visible
 from hpsearch.metrics import Metric
 from hpsearch.quoting import command_line
 from hpsearch.report.blocks import DASH, Block, Cell, Commands, Table, Text, table
@@ -36,6 +36,7 @@ class FirstScreen:
         standings: Every option.
         settle: What would settle what is open; empty if nothing is, or nobody knows.
         command: That does so; empty if none is known.
+        baselines: What models that are no networks get on the same rows; empty if none were trained.
     """
 
     status: str
@@ -43,6 +44,7 @@ class FirstScreen:
     standings: Table
     settle: str
     command: str
+    baselines: str = ""
 
     @classmethod
     def of(cls, findings: Findings) -> Self | None:
@@ -50,13 +52,44 @@ class FirstScreen:
         head = findings.headline
         if head is None:
             return None
-        return cls(head.status, head.sentence, standings_table(findings), head.settle, head.command)
+        table, beside = standings_table(findings), beside_baselines(findings)
+        return cls(head.status, head.sentence, table, head.settle, head.command, beside)
 
     @property
     def next_step(self) -> list[Block]:
-        """What would settle what is open, with its command."""
-        blocks: list[Block] = [Text(self.settle)] if self.settle else []
+        """How networks stand beside other models, and what would settle what is open, with its command."""
+        blocks: list[Block] = [Text(text) for text in (self.baselines, self.settle) if text]
         return [*blocks, Commands((self.command,))] if self.command else blocks
+
+
+def beside_baselines(findings: Findings) -> str:
+    """What models that are no networks get on the same rows, and which of them no network is ahead of.
+
+    Empty if no baselines were trained.
+    """
+    design, scores = findings.evidence.design, findings.evidence.baselines
+    if not scores:
+        return ""
+    ordered = sorted(scores, key=lambda label: -scores[label])
+    told = ", ".join(f"{label} {_searched(design, scores[label])}" for label in ordered)
+    sentence = f"On the same rows, by {design.metric.name}: {told}."
+    best = _best_score(findings)
+    ahead = [label for label in ordered if scores[label] >= best]
+    if not ahead:
+        return sentence
+    first = capital(listed(ahead))
+    verb = plural(len(ahead), "does", "do")
+    return f"{first} {verb} no worse than the best network: so far a network does not pay off. {sentence}"
+
+
+def _best_score(findings: Findings) -> float:
+    """The highest mean score on fresh seeds; without any, the score of the best trial on report rows, or its own."""
+    means = [row.mean for row in _rows(findings) if math.isfinite(row.mean)]
+    trials = [row for row in findings.evidence.trials if math.isfinite(row.val)]
+    if means or not trials:
+        return max(means, default=math.nan)
+    best = max(trials, key=lambda row: row.val)
+    return best.report if math.isfinite(best.report) else best.val
 
 
 def standings_table(findings: Findings) -> Table:

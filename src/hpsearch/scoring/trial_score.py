@@ -17,7 +17,7 @@ from hpsearch.data.scaling import TargetScaling, fit_target_scaling
 from hpsearch.engine.minibatches import probe_rows
 from hpsearch.errors import ConfigError
 from hpsearch.metrics import LOSS, ROUNDING, Metric, predicted
-from hpsearch.nn.baselines import constant_loss, stall_threshold
+from hpsearch.nn.constant_output import constant_loss, stall_threshold
 from hpsearch.nn.losses import class_weights
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
 from hpsearch.scoring.calibration import calibrated
@@ -417,7 +417,7 @@ def _predictions(
 
 
 def _constant_loss(config: Config, development: Development, fits: Sequence[Fit]) -> float | None:
-    """Loss of the best constant output on the rows of `final_loss`, mean over fits; see `baselines`."""
+    """Loss of the best constant output on the rows of `final_loss`, mean over fits; see `constant_output`."""
     losses = []
     for fit in fits:
         targets, scaling = development.targets[probe_rows(fit)], _scaling(config, development, fit)

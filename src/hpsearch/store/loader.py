@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hpsearch.errors import BrokenFileError, TrackingError
-from hpsearch.records import Key
+from hpsearch.records import Baseline, Key
 from hpsearch.store.atomic_files import load_checked_json
 from hpsearch.store.champion_selection import find_recipe
 from hpsearch.store.provenance import Provenance
@@ -38,6 +38,7 @@ class LoadedSweep:
         looks: Numbers of fresh seeds after which levels are compared; empty if none are planned.
         searched: Start and end of each trial, ms since 1970; without those of which they are not known.
         retrained: Start and end of each retraining.
+        baselines: What models that are no networks get on the same rows.
     """
 
     specification: Specification
@@ -50,6 +51,7 @@ class LoadedSweep:
     looks: tuple[int, ...] = ()
     searched: list[tuple[int, int]] = field(default_factory=list)
     retrained: list[tuple[int, int]] = field(default_factory=list)
+    baselines: tuple[Baseline, ...] = ()
 
     @property
     def retraining_s(self) -> float:
@@ -111,6 +113,7 @@ def load_from_disk(store: SweepStore) -> LoadedSweep:
         lambda key: store.predictions(finished[key]),
         store.requested(),
         looks=store.seed_plan().looks,
+        baselines=store.baselines() or (),
     )
     sweep.damaged.extend(damaged)
     runs = [_run_file(store, attempt, sweep.damaged) for attempt in finished.values()]
@@ -202,6 +205,7 @@ def load_from_mlflow(stored: StoredSweeps, sweep: SweepRun, specification: Speci
         confirmed=confirmed,
         made_with={*searched, *_of_pairs(retrained)},
         looks=stored.looks(sweep),
+        baselines=stored.baselines(sweep),
         searched=[child.times for child, _ in counted.values()],
         retrained=[child.times for child, _ in fresh.values()],
     )

@@ -3,6 +3,7 @@
     sweeps/<slug of the name>/sweep.json                      the specification
                              /lock, holder.json               the running driver
                              /requested.json, seeds.json      how many trials and fresh seeds it was asked for
+                             /baselines.json                  what models that are no networks get on the same rows
                              /trials/<slug of the level>/<k>/attempt-<n>/predictions.safetensors, run.json, record.json
                              /final/<slug of the level>/<k>/ champion.json, confirm/trials/…, refit-…/model.safetensors
 
@@ -11,9 +12,9 @@
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from hpsearch.errors import BrokenFileError, HpsearchError
-from hpsearch.records import NO_LEVEL, Trial, TrialResult
+from hpsearch.records import NO_LEVEL, Baseline, Trial, TrialResult
 from hpsearch.store.atomic_files import (
     dump_checked_json,
     make_folder,
@@ -130,6 +131,16 @@ class SweepStore:
         """The plan of fresh seeds; an empty one before there is any."""
         body = read_sealed(self.folder / "seeds.json", "the command that started the sweep writes it anew")
         return SeedPlan() if body is None else SeedPlan(tuple(body["looks"]), body["seeds"])
+
+    def write_baselines(self, baselines: Sequence[Baseline]) -> None:
+        """Store what baselines get on the rows of the sweep."""
+        tree = {"baselines": [asdict(each) for each in baselines]}
+        write_atomic(self.folder / "baselines.json", dump_checked_json(tree))
+
+    def baselines(self) -> tuple[Baseline, ...] | None:
+        """The baselines of the sweep; None if none were trained yet."""
+        body = read_sealed(self.folder / "baselines.json", "remove it, and the command of the sweep makes it again")
+        return None if body is None else tuple(Baseline(**each) for each in body["baselines"])
 
     def begin_attempt(self, level: str, k: int) -> int:
         """Create the folder of a new attempt, and return its number: from 1, one above the highest so far."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpsearch.config.data import MAX_CLASSES, CsvData, FolderData, ParquetData, serves_rows
+from hpsearch.config.search import BaselineKind
 from hpsearch.data.dataset import name_columns
 from hpsearch.final.claims import stated
 from hpsearch.final.refit import shrinkage
@@ -72,9 +73,28 @@ def show_test_scores(terminal: Terminal, final: "Final", opening: Opening, evalu
     lines = [(f"test/{name}", f"{text:<{width}}{means[name]}".rstrip()) for name, text in shown.items()]
     number = opening.opening
     terminal.steps(f"Test, {number_of(final.sealed.size, 'row')}, 95 % intervals, opening {number} of {number}", lines)
+    _show_baselines(terminal, final, evaluated)
     if number > 1:
         times = "once" if number == 2 else f"{number - 1} times"
         terminal.warn(f"this test set was opened {times} before: not a first look ({stated(opening.purpose)})")
+
+
+def _show_baselines(terminal: Terminal, final: "Final", evaluated: "Evaluated") -> None:
+    """Print what baselines get on the same test rows, with a warning if the network is behind one."""
+    from hpsearch.scoring.baselines import label_of  # noqa: PLC0415 (torch, which has been loaded by now)
+
+    metric = Score.of(final.config, final.development).metric
+    scores = {kind: of_kind[metric.name] for kind, of_kind in evaluated.baselines.items() if metric.name in of_kind}
+    if not scores or metric.name not in evaluated.scores:
+        return
+    classes, own = final.development.classes > 0, evaluated.scores[metric.name]
+    labels = {kind: label_of(BaselineKind(kind), metric, classes=classes) for kind in scores}
+    told = (f"{labels[kind]} {show_interval(score.value, score.low, score.high)}" for kind, score in scores.items())
+    terminal.paragraph(f"On the same rows by {metric}: {', '.join(told)}.")
+    best = max(scores, key=lambda kind: metric.score(scores[kind].value))
+    if metric.score(scores[best].value) >= metric.score(own.value):
+        how = "behind" if scores[best].value != own.value else "no better than"
+        terminal.warn(f"the network is {how} {labels[best]} on the test rows")
 
 
 def _show_test(score: "TestScore") -> str:

@@ -39,6 +39,8 @@ def show_answers(terminal: Terminal, published: "PublishedReport") -> None:
         return
     terminal.paragraph(published.first.sentence)
     show_table(terminal, published.first.standings)
+    if published.first.baselines:
+        terminal.paragraph(published.first.baselines)
     if published.first.settle:
         terminal.paragraph(published.first.settle)
     if published.first.command:

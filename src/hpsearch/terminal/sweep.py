@@ -10,7 +10,7 @@ from hpsearch.config.data import Data, OwnData, TableData
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine, OptunaSearch
 from hpsearch.config.training import Loss, PinballLoss
 from hpsearch.data.splits import SplitSizes, split_sizes
-from hpsearch.formatting import number_of, plural, show_number, show_value
+from hpsearch.formatting import number_of, plural, show_like, show_number, show_value
 from hpsearch.jobs import ProbeResult
 from hpsearch.metrics import METRICS, POISSON_DEVIANCE, Metric, metric_of
 from hpsearch.quoting import hydra_quoted, shell_quoted
@@ -277,12 +277,35 @@ class _Closing:
         result, terminal = self.result, self.terminal
         show_best_trials(terminal, rows_of(result.score, result.records), f"{result.score.name} ± SE")
         explain(terminal, result.score, result.records)
+        if result.report is None:  # which says it of fresh seeds
+            self._show_baselines()
         self._warn()
         if result.report is not None:
             show_answers(terminal, result.report)
         terminal.steps("Written", self._written())
         terminal.steps("Browse", self._browse())
         terminal.steps("Next", self._next())
+
+    def _show_baselines(self) -> None:
+        """Print what baselines get on the same rows, with a warning if the best trial is behind one."""
+        score, champion = self.result.score, find_champion(self.result.records)
+        if not self.result.baselines or champion is None:
+            return
+        metric, quoted, error = score.metric, f"report/{score.metric}", champion.result.score_se
+        quoting = quoted in champion.result.summary
+        values = {
+            each.label: each.report[metric.name] if quoting else metric.score(each.score)
+            for each in self.result.baselines
+        }
+        own = champion.result.summary[quoted] if quoting else metric.score(champion.result.score or 0.0)
+        told = ", ".join(f"{label} {show_like(value, error)}" for label, value in values.items())
+        trial, name = f"trial {row_of(score, champion).name}", quoted if quoting else score.name
+        self.terminal.paragraph(f"On the same rows by {name}: {told}; {trial} has {show_like(own, error)}.")
+        best = max(values, key=lambda label: metric.score(values[label]))
+        if metric.score(values[best]) >= metric.score(own):
+            behind = f"behind {best} by {show_like(abs(values[best] - own), error)}"
+            how = behind if values[best] != own else f"no better than {best}"
+            self.terminal.warn(f"{trial}, the best network, is {how}: so far a network does not pay off")
 
     def _warn(self) -> None:
         failed = [record for record in reversed(self.result.records) if record.result.status.retried]
@@ -391,7 +414,7 @@ def stalled_in_words(record: Record) -> str:
 
 
 def _constant_in_words(record: Record) -> str:
-    """Return a description of the constant output that a trial's training loss is compared with, see `nn.baselines`."""
+    """Return what a trial's training loss is compared with, see `nn.constant_output`."""
     kind = record.config_tree["loss"]["kind"]
     if kind in ("custom", "huber", "multi_margin"):
         return "the best constant output"

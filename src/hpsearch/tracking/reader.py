@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import TrackingError
-from hpsearch.records import Status
+from hpsearch.records import Baseline, Status
 from hpsearch.tracking.client import SWEEP, Store
 from hpsearch.tracking.run_format import Attempt, Role, SweepRun, attempt_of
 from hpsearch.tracking.sanitize import TAG_LENGTH, clip
@@ -24,6 +24,9 @@ REQUESTED = "trials_requested"
 
 LOOKS = "looks_planned"
 """Tag of a sweep's run: numbers of fresh seeds after which its levels are compared, as JSON."""
+
+BASELINES = "baselines"
+"""Tag of a sweep's run: what baselines get on its rows, as JSON."""
 
 NAMES_OF_SWEEPS = """
     SELECT name.value FROM tags AS name
@@ -114,6 +117,11 @@ class StoredSweeps:
     def looks(self, sweep: SweepRun) -> tuple[int, ...]:
         """Return the numbers of fresh seeds after which levels are compared; empty if none are recorded."""
         return tuple(json.loads(self._store.run(sweep.run_id).data.tags.get(LOOKS, "[]")))
+
+    def baselines(self, sweep: SweepRun) -> tuple[Baseline, ...]:
+        """Return what baselines get on the rows of a sweep; empty if none are recorded."""
+        told = json.loads(self._store.run(sweep.run_id).data.tags.get(BASELINES, "[]"))
+        return tuple(Baseline(**each) for each in told)
 
     def origin(self, sweep: SweepRun) -> Origin:
         """Return when a sweep was started, by whom, and its fingerprint."""

@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from hpsearch.errors import TrackingError
-from hpsearch.records import Status, TrialResult, Value
+from hpsearch.metrics import Metric
+from hpsearch.records import Baseline, Status, TrialResult, Value
 from hpsearch.secrets import mask_uri
 from hpsearch.tracking.claim_ledger import SealLedger
 from hpsearch.tracking.client import NOTE, Store
 from hpsearch.tracking.connection import connect, resolve_uri, sqlite_file
-from hpsearch.tracking.reader import LOOKS, PARENT, StoredSweeps
+from hpsearch.tracking.reader import BASELINES, LOOKS, PARENT, StoredSweeps
 from hpsearch.tracking.relocation import follow_moved
 from hpsearch.tracking.report_views import ReportViews
 from hpsearch.tracking.run_format import (
@@ -160,6 +162,16 @@ class Tracker:
     def plan_looks(self, sweep: SweepRun, looks: Sequence[int]) -> None:
         """Record the numbers of fresh seeds after which the levels of a sweep are compared."""
         self._store.log(sweep.run_id, tags={LOOKS: json.dumps(list(looks))})
+
+    def log_baselines(self, sweep: SweepRun, metric: Metric, baselines: Sequence[Baseline], *, at_ms: int) -> None:
+        """Record what baselines get on the rows of a sweep, as `baseline/…` metrics of its run and for readers."""
+        if not baselines:
+            return
+        values = {f"baseline/{each.kind}/val/{metric}": metric.score(each.score) for each in baselines}
+        for each in baselines:
+            values |= {f"baseline/{each.kind}/report/{name}": value for name, value in each.report.items()}
+        self.log_metrics(sweep.run_id, values, step=0, at_ms=at_ms)
+        self._store.log(sweep.run_id, tags={BASELINES: json.dumps([asdict(each) for each in baselines])})
 
     def find_sweep(self, name: str, identity: str) -> SweepRun | None:
         """Return the sweep without changing it; None if it is not in this store."""

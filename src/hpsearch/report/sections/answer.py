@@ -8,7 +8,7 @@ from hpsearch.report.blocks import Answers, Beside, Block, Fold, Section, Senten
 from hpsearch.report.figures.catalog import STANDINGS
 from hpsearch.report.figures.render import figure_blocks
 from hpsearch.report.figures.style import short
-from hpsearch.report.first_screen import FirstScreen, recipe_command, tuning_table
+from hpsearch.report.first_screen import FirstScreen, beside_baselines, recipe_command, tuning_table
 from hpsearch.report.levels import is_folded, numbers_of, score_name
 
 SCOPE = "scope"
@@ -64,8 +64,9 @@ def _alone(findings: Findings) -> Section:
     scope = [one for one in findings.answers if one.status == SCOPE]
     said = [Sentence(one.status, one.sentence) for one in findings.answers if one not in scope]
     first: Block = Answers((said[0],), lead=True) if said else Text(_contenders(findings), "lead")
+    beside = [Text(text) for text in (beside_baselines(findings),) if text]
     notes = [Text(one.sentence, "note") for one in scope]
-    return Section("answer", "Answer", "Answer", (first, *_others(said[1:]), *notes, _measured(findings)))
+    return Section("answer", "Answer", "Answer", (first, *beside, *_others(said[1:]), *notes, _measured(findings)))
 
 
 def _contenders(findings: Findings) -> str:

@@ -13,7 +13,7 @@ from scipy.optimize import linprog, minimize
 from scipy.stats import entropy
 
 from hpsearch.config import KINDS
-from hpsearch.nn.baselines import constant_loss, stall_threshold
+from hpsearch.nn.constant_output import constant_loss, stall_threshold
 from hpsearch.nn.losses import output_count, prepare_targets, row_losses
 from hpsearch.records import Task
 

@@ -1,0 +1,157 @@
+"""Baselines against the same models of scikit-learn, fitted by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegression, QuantileRegressor, RidgeCV
+from sklearn.metrics import accuracy_score, f1_score, log_loss, mean_squared_error, r2_score
+from sklearn.preprocessing import StandardScaler
+
+from hpsearch.config.search import BaselineKind
+from hpsearch.data.dataset import Column, ColumnKind, reconstructed
+from hpsearch.data.splits import folds
+from hpsearch.metrics import MSE, metric_of
+from hpsearch.records import Fit
+from hpsearch.scoring.baselines import ALPHAS, chosen_baselines, label_of, predict_baseline, score_baselines
+from hpsearch.seeding import fit_seeds
+
+
+def fits_of(config, rows):
+    return [Fit(config, fold, 0, fit_seeds(0, fold.index, 0)) for fold in folds(rows, config.evaluation, seed=0)]
+
+
+def scored(config, rows):
+    return {each.kind: each for each in score_baselines(config, rows, fits_of(config, rows))}
+
+
+def parts(rows, fold, name):
+    index = getattr(fold, name)
+    return rows.inputs[index], rows.targets[index]
+
+
+@pytest.fixture
+def table(make_rows):
+    return make_rows(300, task="multiclass")
+
+
+def test_guessing_has_the_log_loss_of_the_shares_of_the_training_rows(make_config, table):
+    config = make_config()
+    (fit,) = fits_of(config, table)
+    shares = np.bincount(table.targets[fit.fold.train], minlength=3) / len(fit.fold.train)
+    report = table.targets[fit.fold.report]
+    wanted = log_loss(report, np.tile(shares, (len(report), 1)), labels=[0, 1, 2])
+    assert scored(config, table)["guess"].report["cross_entropy"] == pytest.approx(wanted)
+
+
+def test_the_linear_model_of_classes_is_a_logistic_regression_on_scaled_features(make_config, table):
+    config = make_config()
+    (fit,) = fits_of(config, table)
+    inputs, labels = parts(table, fit.fold, "train")
+    scaler = StandardScaler().fit(inputs)
+    model = LogisticRegression(max_iter=500).fit(scaler.transform(inputs), labels)
+    found = scored(config, table)["linear"]
+    inputs, labels = parts(table, fit.fold, "report")
+    predictions = model.predict(scaler.transform(inputs))
+    assert found.report["accuracy"] == pytest.approx(accuracy_score(labels, predictions))
+    assert found.report["macro_f1"] == pytest.approx(f1_score(labels, predictions, average="macro"))
+    inputs, labels = parts(table, fit.fold, "val")
+    assert found.score == pytest.approx(accuracy_score(labels, model.predict(scaler.transform(inputs))))
+
+
+def test_boosting_sees_the_cells_with_missing_ones_and_categories(make_config, table):
+    draw = np.random.default_rng(0)
+    inputs = table.inputs.copy()
+    inputs[:, 0] = draw.integers(0, 4, len(inputs))
+    inputs[draw.random(inputs.shape) < 0.1] = np.nan
+    columns = (
+        Column("word", ColumnKind.CATEGORY, ("a", "b", "c", "d")),
+        *(Column(f"x{i}") for i in range(inputs.shape[1] - 1)),
+    )
+    rows, config = replace(table, inputs=inputs, columns=columns), make_config()
+    (fit,) = fits_of(config, rows)
+    categorical = [True, *[False] * (inputs.shape[1] - 1)]
+    model = HistGradientBoostingClassifier(categorical_features=categorical, early_stopping=False, random_state=0)
+    model.fit(*parts(rows, fit.fold, "train"))
+    inputs, labels = parts(rows, fit.fold, "report")
+    wanted = log_loss(labels, model.predict_proba(inputs), labels=[0, 1, 2])
+    assert scored(config, rows)["boosting"].report["cross_entropy"] == pytest.approx(wanted)
+
+
+def test_numbers_are_predicted_in_their_units_and_scored_over_the_folds(make_config, make_rows):
+    rows = make_rows(200, task="regression", targets=1)
+    config = make_config(loss="mse", evaluation="kfold")
+    errors = []
+    for fit in fits_of(config, rows):
+        inputs, targets = parts(rows, fit.fold, "train")
+        scaler = StandardScaler().fit(inputs)
+        model = RidgeCV(ALPHAS).fit(scaler.transform(inputs), targets[:, 0])
+        inputs, targets = parts(rows, fit.fold, "val")
+        errors.append(mean_squared_error(targets, model.predict(scaler.transform(inputs))))
+    found = scored(config, rows)["linear"]
+    assert found.score == pytest.approx(-np.mean(errors), rel=1e-4)
+    assert found.label == "linear regression"
+
+
+def test_several_targets_have_a_model_each(make_config, make_rows):
+    rows = make_rows(200, task="regression", targets=2)
+    config = make_config(loss="mse", search={"metric": "r2"})
+    (fit,) = fits_of(config, rows)
+    inputs, targets = parts(rows, fit.fold, "train")
+    models = [
+        HistGradientBoostingRegressor(early_stopping=False, random_state=0).fit(inputs, target) for target in targets.T
+    ]
+    inputs, targets = parts(rows, fit.fold, "report")
+    wanted = r2_score(targets, np.stack([model.predict(inputs) for model in models], axis=1))
+    assert scored(config, rows)["boosting"].report["r2"] == pytest.approx(wanted)
+
+
+def test_under_pinball_every_baseline_predicts_the_quantile(make_config, make_rows):
+    rows = make_rows(120, task="regression", targets=1)
+    metric = metric_of("pinball@0.9", classes=False)
+    config = make_config(loss="mse", search={"metric": "pinball@0.9"})
+    train, index = np.arange(80), np.arange(80, 120)
+
+    def predicted(kind):
+        return predict_baseline(config, kind, metric, rows, train, (rows, index))[0][:, 0]
+
+    targets = rows.targets[train, 0]
+    np.testing.assert_allclose(predicted(BaselineKind.GUESS), np.quantile(targets, 0.9), rtol=1e-6)
+    scaler = StandardScaler().fit(rows.inputs[train])
+    model = QuantileRegressor(quantile=0.9, alpha=0).fit(scaler.transform(rows.inputs[train]), targets)
+    by_hand = model.predict(scaler.transform(rows.inputs[index]))
+    np.testing.assert_allclose(predicted(BaselineKind.LINEAR), by_hand, rtol=1e-3)
+    boosting = HistGradientBoostingRegressor(loss="quantile", quantile=0.9, early_stopping=False, random_state=0)
+    by_hand = boosting.fit(rows.inputs[train], targets).predict(rows.inputs[index])
+    np.testing.assert_allclose(predicted(BaselineKind.BOOSTING), by_hand, rtol=1e-6)
+    assert label_of(BaselineKind.GUESS, metric, classes=False) == "predicting the 0.9 quantile"
+
+
+def test_a_class_without_training_rows_has_hardly_any_probability(make_config, table):
+    train = np.flatnonzero(table.targets < 2)
+    (found,) = predict_baseline(
+        make_config(), BaselineKind.LINEAR, MSE, table, train, (table, np.flatnonzero(table.targets == 2))
+    )
+    assert (found[:, 2] < -30).all()
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1)
+
+
+def test_training_rows_of_one_class_are_guessed(make_config, table):
+    train = np.flatnonzero(table.targets == 1)
+    (found,) = predict_baseline(make_config(), BaselineKind.BOOSTING, MSE, table, train, (table, np.arange(3)))
+    assert (found.argmax(axis=1) == 1).all()
+
+
+def test_images_are_guessed_and_modelled_linearly_by_default(make_config, make_rows):
+    assert chosen_baselines(make_config(), make_rows(images=True), [30]) == ["guess", "linear"]
+
+
+def test_what_would_take_minutes_is_left_out_by_default_and_trained_on_demand(make_config, table):
+    assert chosen_baselines(make_config(), table, [30_000_000]) == ["guess"]
+    asked = make_config(evaluation={"baseline": ["boosting"]})
+    assert chosen_baselines(asked, table, [30_000_000]) == ["boosting"]
+
+
+def test_an_autoencoder_stands_beside_nothing(make_config, table):
+    assert chosen_baselines(make_config(loss="mse"), reconstructed(table), [30]) == []
