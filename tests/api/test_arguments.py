@@ -1,5 +1,6 @@
 """Python values and the overrides that say the same."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -75,6 +76,15 @@ def test_an_argument_and_an_override_that_contradict_each_other_are_refused(give
 )
 def test_each_argument_is_an_override(given, arguments, overrides):
     assert given(**arguments) == overrides
+
+
+def test_a_folder_is_one_of_images_and_an_option_goes_first(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("pets", "digits"):
+        (tmp_path / name).mkdir()
+    assert given(data="pets") == ("data=folder", "data.path=pets")
+    assert given(data=Path("pets")) == ("data=folder", "data.path=pets")
+    assert given(data="digits") == ("data=digits",)
 
 
 def test_a_space_becomes_bounds_of_tuned_groups(given):

@@ -8,7 +8,7 @@ import pytest
 
 from hpsearch.compose.composer import Composer, conf_dir
 from hpsearch.compose.overrides import SpaceEdit
-from hpsearch.config import KINDS, synonyms
+from hpsearch.config import KINDS, ConfigError, synonyms
 from hpsearch.config.schema import home_of
 
 NOT_KNOWN = "is not an option of optimizer"
@@ -273,3 +273,10 @@ def test_the_quoted_form_that_a_refusal_advises_composes(composed, problems):
     (problem,) = problems(Composer, ["final.reopen.reason=it's new"])
     (argument,) = shlex.split(problem.rpartition("quotes, ")[2])
     assert composed(argument).config.final.reopen.reason == "it's new"
+
+
+def test_a_folder_is_pointed_at_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pets").mkdir()
+    with pytest.raises(ConfigError, match=r"images are given by their folder: data=folder data\.path=pets$"):
+        Composer(["data=pets"]).compose()

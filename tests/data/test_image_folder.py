@@ -1,6 +1,7 @@
 """A folder of images: classes, labels, sizes, the seal, and the memory map that all processes share."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -320,6 +321,32 @@ def test_names_of_columns_are_chosen_and_suffixes_may_be_missing(folder, labelle
     assert len(set(zip(rows.groups.tolist(), [at // 2 for at in range(20)], strict=True))) == 10
     sealed, development = opened(data), load_development(data)
     assert not set(sealed.groups.tolist()) & set(development.groups.tolist())
+
+
+def test_a_column_that_is_named_as_groups_are_is_pointed_out(folder, labelled):
+    fill(folder, {".": 20})
+    rows = [f"{at:02}.png,{at % 2},p{at // 4}" for at in range(20)]
+    advice = "rows of one patient may be more alike than others: data.groups=patient keeps them on one side of splits"
+    assert advice in find_source(labelled(rows, header="file,label,patient")).read().notes
+    grouped = labelled(rows, header="file,label,patient", groups="patient")
+    assert advice not in find_source(grouped).read().notes
+
+
+def test_several_numbers_are_predicted_together(folder, labelled):
+    fill(folder, {".": 20})
+    data = labelled([f"{at:02}.png,{at},{at**2}" for at in range(20)], header="file,left,top", target=["top", "left"])
+    rows = find_source(replace(data, max_classes=2)).read()
+    assert rows.target_names == ("top", "left")
+    np.testing.assert_array_equal(rows.targets, [[at**2, at] for at in range(20)])
+
+
+def test_a_word_among_numbers_leads_to_classes(folder, labelled):
+    fill(folder, {".": 20})
+    rows = [f"{at:02}.png,{at % 3 if at else 'none'}" for at in range(20)]
+    with pytest.raises(DataError, match=r"if these are categories: data\.task=classification$"):
+        find_source(labelled(rows))
+    labels = find_source(labelled(rows, task=TaskChoice.CLASSIFICATION)).read()
+    assert labels.class_names == ("0", "1", "2", "none")
 
 
 def test_images_without_a_row_are_left_out_and_said(folder, labelled):

@@ -137,3 +137,11 @@ def test_statistics_are_float32_and_broadcast_over_rows():
             scaling = fit_scaling(inputs, TRAIN, preprocess(kind))
             assert (scaling.shift.shape, scaling.scale.shape) == (shape, shape)
             assert {scaling.shift.dtype, scaling.scale.dtype} == {np.dtype(np.float32)}
+
+
+def test_rows_of_many_values_are_converted_a_few_at_a_time(monkeypatch):
+    images = np.random.default_rng(0).normal(3, 2, (7, 1, 4, 5)).astype(np.float32)
+    monkeypatch.setattr("hpsearch.data.scaling._CHUNK_VALUES", 45)  # two rows
+    scaling = fit_scaling(images, np.arange(7), preprocess("standard"))
+    np.testing.assert_allclose(scaling.shift, images.mean(dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(scaling.scale, 1 / images.std(dtype=np.float64), rtol=1e-6)

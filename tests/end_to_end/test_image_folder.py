@@ -38,6 +38,15 @@ def test_a_folder_goes_to_served_predictions_and_its_images_open_once(tmp_path, 
         pixels = np.asarray(Image.fromarray(draw_shape(kinds[at % 2], at)), np.float32)
         right += int(model(torch.from_numpy(pixels.reshape(1, 1, 10, 12))).argmax()) == at % 2
     assert right >= 32
+    for at in range(200, 240):
+        path = tmp_path / "new" / f"{at} {kinds[at % 2]}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(draw_shape(kinds[at % 2], at)).save(path)
+    predicted = final.predict("new")
+    assert sum(name.split()[1] == f"{kind}.png" for name, kind in predicted["prediction"].items()) == right
+    assert list(predicted) == ["prediction", "probability of flat", "probability of steep"]
+    one = final.predict([tmp_path / "new" / "200 flat.png"])
+    np.testing.assert_allclose(one.iloc[0, 1:].astype(float), predicted.iloc[0, 1:].astype(float), rtol=1e-5)
     other = hpsearch.sweep(*how, "data.size=8", name="smaller", data="bars", trials=1)
     with pytest.raises(HpsearchError, match="these are the same images"):
         other.final("confirm.seeds=1")

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer
 from hpsearch.compose.overrides import Command, key_of
 from hpsearch.config import Config, ConfigError
-from hpsearch.config.data import serves_rows
+from hpsearch.config.data import FolderData, TaskChoice, serves_rows
 from hpsearch.errors import BrokenFileError, NotFoundError, SealOpenedError
 from hpsearch.formatting import number_of, show_interval, show_number, show_score, show_values
 from hpsearch.metrics import Metric
@@ -211,21 +211,37 @@ class Final:
         model, development = self._tested.model, self._target.development
         return deployed(model, development, refit_preprocessing(model, development)).eval()
 
-    def predict(self, rows: "pd.DataFrame") -> "pd.DataFrame":
-        """Predict rows of a table, which have the columns of its file; the model in MLflow predicts the same.
+    def predict(self, rows: "pd.DataFrame | str | Path | Sequence[str | Path]") -> "pd.DataFrame":
+        """Predict rows of a table, which have the columns of its file, or files of images.
+
+        The model in MLflow predicts the same for rows of a table.
 
         Args:
-            rows: The columns of the inputs, in any order; cells may be missing, and other columns are ignored.
+            rows: The columns of the inputs, in any order; cells may be missing, and other columns are ignored. Of a
+                folder of images: a file, several, or a folder, read as those were.
 
         Returns:
             `prediction` and, where the network gives probabilities, `probability of <class>` for each class; of a
-            regression, the target by name. It has the index of the rows.
+            regression, the target by name. It has the index of the rows, or the names of the files.
 
         Raises:
-            ConfigError: If the data are no table: `load_model` takes arrays and images.
+            ConfigError: If the data are no table and no folder of images: `load_model` takes arrays.
+            DataError: If a file is no image, or damaged.
             ValueError: If a column is absent, or a cell is no number or date.
         """
+        data = self._target.data
+        if isinstance(data, FolderData) and data.task is not TaskChoice.AUTOENCODER:
+            return self._predict_images(data, [rows] if isinstance(rows, str | Path) else rows)
         return self._served_table.predict(rows)
+
+    def _predict_images(self, data: FolderData, paths: Any) -> "pd.DataFrame":
+        from hpsearch.data.image_files import images_at  # noqa: PLC0415
+        from hpsearch.final.model import predict_images  # noqa: PLC0415 (torch)
+
+        files = [file for path in paths for file in images_at(Path(path))]
+        if not files:
+            raise ConfigError("predict takes at least one file of an image, or a folder of them")
+        return predict_images(self._tested.model, self._target.development, data, files)
 
     @cached_property
     def _served_table(self) -> "ServedTable":
@@ -233,7 +249,9 @@ class Final:
 
         data = self._target.data
         if not serves_rows(data):
-            raise ConfigError(f"predict takes rows of a table, and the data are {data.kind}: use load_model()")
+            raise ConfigError(
+                f"predict takes rows of a table or files of images, and the data are {data.kind}: use load_model()"
+            )
         return served_table(self._tested.model, self._target.development, data)
 
     @property

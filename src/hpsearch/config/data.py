@@ -228,12 +228,15 @@ class NpzData(OwnData):
 class FolderData(OwnData):
     """Images in a folder, whose sub-folders are the classes, or whose labels are in a CSV file."""
 
+    path: Annotated[str, "the folder"]
     labels: Annotated[str | None, "a CSV file with a row for each image; null: sub-folders are the classes"]
+    target: Annotated[str | list[str] | None, "its column to predict, or columns of numbers, [a,b]"]
+    groups: Annotated[str | None, "its column of groups, such as patients, that no split tears apart"]
     file_column: Annotated[str, "its column of file names, relative to path"]
     size: Annotated[
         list[int] | int | None,
-        "height and width, or both: images are resized until they cover it, and cropped to their center; null: all "
-        "images must have one size",
+        "[height,width], or one number for both: images are resized until they cover it, and cropped to their center; "
+        "null: all must have one size",
     ]
     color: Annotated[ColorChoice, "auto: grey if every image is, otherwise rgb"]
     test_path: Annotated[str | None, "a folder of the same form whose images are sealed, instead of a share of path"]

@@ -289,12 +289,9 @@ def _tell_columns(facts: dict[str, Any], rows: Development, data: OwnData) -> No
         facts["warnings"].append(
             f"{_hold(names)} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
         )
-    like_groups = [each.name for each, own in zip(columns, rows.inputs.T, strict=True) if _like_groups(each, own)]
-    if like_groups and data.groups is None:
-        way_out = shell_quoted(f"data.groups={hydra_quoted(like_groups[0])}")
-        facts["warnings"].append(
-            f"rows of one {like_groups[0]} may be more alike than others: {way_out} keeps them on one side of splits"
-        )
+    alike = [each.name for each, own in zip(columns, rows.inputs.T, strict=True) if are_like_groups(each.name, own)]
+    if alike and data.groups is None:
+        facts["warnings"].append(about_groups(alike[0]))
     constant = (rows.inputs == rows.inputs[:1]).all(axis=0) | (missing == rows.n)
     if names := [each.name for each, same in zip(columns, constant, strict=True) if same]:
         facts["warnings"].append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
@@ -308,10 +305,15 @@ _GROUPS = re.compile(
 """Names of columns that usually tell which rows belong together."""
 
 
-def _like_groups(column: Column, values: np.ndarray) -> bool:
+def are_like_groups(name: str, values: np.ndarray) -> bool:
     """Return whether a column is named as groups are and has several rows of each of several values (N,)."""
-    different = len(np.unique(values))
-    return bool(_GROUPS.fullmatch(column.name)) and 5 <= different <= len(values) / 2
+    return bool(_GROUPS.fullmatch(name)) and 5 <= len(np.unique(values)) <= len(values) / 2
+
+
+def about_groups(name: str) -> str:
+    """Return advice about a column that may tell which rows belong together."""
+    way_out = shell_quoted(f"data.groups={hydra_quoted(name)}")
+    return f"rows of one {name} may be more alike than others: {way_out} keeps them on one side of splits"
 
 
 def _described(column: Column, values: np.ndarray) -> str:

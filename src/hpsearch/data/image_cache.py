@@ -97,7 +97,7 @@ def _compute(
     part = Path(name)
     try:
         array = np.lib.format.open_memmap(part, "w+", dtype, shape)
-        _fill(array, files, row)
+        fill_rows(array, files, row)
         array.flush()
         path = folder / f"{key}-{_digest(array)}.npy"
         part.chmod(0o644)  # mkstemp makes it private, but caches are shared
@@ -106,8 +106,12 @@ def _compute(
         part.unlink(missing_ok=True)
 
 
-def _fill(array: np.ndarray, files: Sequence[ImageFile], row: Callable[[ImageFile], np.ndarray]) -> None:
-    """Write all rows in several threads, since Pillow works without the interpreter's lock."""
+def fill_rows(array: np.ndarray, files: Sequence[ImageFile], row: Callable[[ImageFile], np.ndarray]) -> None:
+    """Write `row(file)` of each file to an array (len(files), ...), in several threads, since Pillow frees the lock.
+
+    Raises:
+        DataError: If files are damaged, the first of which it names.
+    """
 
     def write(at: int) -> str | None:
         try:
@@ -118,11 +122,10 @@ def _fill(array: np.ndarray, files: Sequence[ImageFile], row: Callable[[ImageFil
 
     with _without_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         reasons = list(pool.map(write, range(len(files))))
-    refuse_damaged({file.path: reason for file, reason in zip(files, reasons, strict=True) if reason is not None})
+    _refuse_damaged({file.path: reason for file, reason in zip(files, reasons, strict=True) if reason is not None})
 
 
-def refuse_damaged(reasons: dict[Path, str]) -> None:
-    """Refuse files that cannot be read, given with the reason of each, unless there are none."""
+def _refuse_damaged(reasons: dict[Path, str]) -> None:
     if not reasons:
         return
     named = "".join(f"\n    {path}: {reason}" for path, reason in list(reasons.items())[:NAMED])

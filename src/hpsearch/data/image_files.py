@@ -93,13 +93,31 @@ def list_images(folder: Path, key: str) -> Listing:
         if path.suffix.lower() not in SUFFIXES:
             others.append(name)
             continue
-        try:
-            facts = path.stat()
-        except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror}): restore or remove it") from error
-        images.append(ImageFile(name, path, facts.st_size, facts.st_mtime_ns))
+        images.append(_file(path, name))
     folders = sorted(_name(each.name) for each in folder.iterdir() if each.is_dir() and not _is_hidden(each.name))
     return Listing(folder, tuple(sorted(images, key=lambda each: each.name)), tuple(sorted(others)), tuple(folders))
+
+
+def images_at(path: Path) -> tuple[ImageFile, ...]:
+    """Return the file at a path, named by it, or the images of a folder, named as in `list_images`.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if not path.is_dir():
+        return (_file(path, str(path)),)
+    listing = list_images(path, "path")
+    if not listing.images:
+        raise DataError(f"{path} holds no images")
+    return listing.images
+
+
+def _file(path: Path, name: str) -> ImageFile:
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): restore or remove it") from error
+    return ImageFile(name, path, facts.st_size, facts.st_mtime_ns)
 
 
 def require_folder(folder: Path, key: str) -> None:

@@ -6,6 +6,7 @@ are sealed: development and sealed images are decoded apart, into a memory map e
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,7 @@ import numpy as np
 
 from hpsearch.config.data import ColorChoice, CsvData, FolderData, TaskChoice
 from hpsearch.data.dataset import Rows, name_columns
-from hpsearch.data.image_cache import compute_once
+from hpsearch.data.image_cache import compute_once, fill_rows
 from hpsearch.data.image_files import SUFFIXES, ImageFile, Listing, content_of, list_images, pixels_of, shape_of
 from hpsearch.data.table import read_labels
 from hpsearch.data.target_encoding import Targets, encode_targets
@@ -53,13 +54,8 @@ class ImageFolder:
         Raises:
             DataError: If files are damaged.
         """
-        assert isinstance(self.data.size, list), self.data.size
-        height, width = self.data.size
-        channels = 1 if self.data.color is ColorChoice.GREY else 3
-        files = [self.files[at] for at in rows.inputs[:, 0]]
-        decode = partial(pixels_of, size=(height, width), channels=channels)
-        shape = (channels, height, width)
-        return replace(rows, inputs=compute_once(f"pixels {shape}", files, decode, shape, "u1"))
+        files, shape = [self.files[at] for at in rows.inputs[:, 0]], _shape_of_pixels(self.data)
+        return replace(rows, inputs=compute_once(f"pixels {shape}", files, _decode(self.data), shape, "u1"))
 
     def digest(self) -> str:
         """Return the SHA-256 of the contents of all files, in whatever folders, and of whatever labels and size."""
@@ -88,6 +84,32 @@ def open_folder(data: FolderData) -> ImageFolder:
     settled = replace(data, size=list(size), color=color)
     notes = (*rows.notes, _describe_shape(data, size, color), *filter(None, map(_tell_others, listings)))
     return ImageFolder(settled, files, replace(rows, name=_name(own.folder), notes=notes))
+
+
+def read_images(data: FolderData, files: Sequence[ImageFile]) -> np.ndarray:
+    """Return pixels (n, channels, height, width) uint8 of other files, as those of a folder are decoded.
+
+    Args:
+        data: The options of the folder, `ImageFolder.data`.
+        files: The files, at least one.
+
+    Raises:
+        DataError: If a file is no image, or damaged.
+    """
+    pixels = np.empty((len(files), *_shape_of_pixels(data)), np.uint8)
+    fill_rows(pixels, files, _decode(data))
+    return pixels
+
+
+def _shape_of_pixels(data: FolderData) -> tuple[int, int, int]:
+    assert isinstance(data.size, list), data.size
+    height, width = data.size
+    return 1 if data.color is ColorChoice.GREY else 3, height, width
+
+
+def _decode(data: FolderData) -> Callable[[ImageFile], np.ndarray]:
+    channels, height, width = _shape_of_pixels(data)
+    return partial(pixels_of, size=(height, width), channels=channels)
 
 
 def _sha256(file: ImageFile) -> np.ndarray:

@@ -6,6 +6,7 @@ float64 and stored as float32, or as float64 where the values are float64, which
 cast.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,11 @@ from hpsearch.config.preprocess import Preprocess, TargetScale
 from hpsearch.data.dataset import Rows
 from hpsearch.errors import ConfigError
 
-_CHUNK = 4096  # rows converted to float64 at a time
+_CHUNK = 4096
+"""Maximum number of rows that are converted to float64 at once."""
+
+_CHUNK_VALUES = 2**26
+"""Maximum number of their values, of which rows of more than 16,384 values, such as photographs, reach it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,14 +153,18 @@ def _factor(width: np.ndarray, values: np.ndarray, train: np.ndarray, axes: tupl
 
 def _extremes(values: np.ndarray, train: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return minimum and maximum of the training values, of which one part at a time is copied."""
-    parts = (values[train[start : start + _CHUNK]] for start in range(0, len(train), _CHUNK))
+    parts = (values[rows] for rows in _portions(values, train))
     extremes = np.stack([[part.min(axis=axes), part.max(axis=axes)] for part in parts])
     return extremes[:, 0].min(axis=0), extremes[:, 1].max(axis=0)
 
 
 def _chunks(values: np.ndarray, train: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(train), _CHUNK):
-        yield values[train[start : start + _CHUNK]].astype(np.float64)
+    return (values[rows].astype(np.float64) for rows in _portions(values, train))
+
+
+def _portions(values: np.ndarray, train: np.ndarray) -> Iterator[np.ndarray]:
+    size = max(1, min(_CHUNK, _CHUNK_VALUES // math.prod(values.shape[1:])))
+    return (train[start : start + size] for start in range(0, len(train), size))
 
 
 def _stored(values: np.ndarray, shift: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,16 @@ import numpy as np
 
 from hpsearch.config.conversion import nearest
 from hpsearch.config.data import ColumnChoice, MissingTarget, TableData, TaskChoice
-from hpsearch.data.dataset import Column, ColumnKind, Rows, as_floats, name_columns, reconstructed
+from hpsearch.data.dataset import (
+    Column,
+    ColumnKind,
+    Rows,
+    about_groups,
+    are_like_groups,
+    as_floats,
+    name_columns,
+    reconstructed,
+)
 from hpsearch.data.date_parsing import is_like_a_date, parse_dates
 from hpsearch.data.number_parsing import NEARLY, Reading, plain_number, readings_of
 from hpsearch.data.table_files import Table, open_table
@@ -164,9 +173,17 @@ def read_labels(data: TableData, files: str) -> Labels:
     if data.task is TaskChoice.AUTOENCODER:
         groups = None if data.groups is None else _groups(table, data)
         return Labels(list(names), table.own, None, groups, table.notes)
-    labels, kept, note = _targets(table, [data] * len(data.targets), data.targets)
+    try:
+        labels, kept, note = _targets(table, [data] * len(data.targets), data.targets)
+    except DataError as error:
+        # there are no columns of inputs, for which the message is made
+        raise DataError(str(error).replace(_use(data.targets[0]), "data.task=classification")) from error
     targets = _encoded(table, data, labels, kept)
     notes = (*table.notes, *filter(None, (note, *(each.note for each in labels))))
+    if data.groups is None:
+        others = [name for name in table.names if name not in (files, *data.targets)]
+        alike = [name for name in others if are_like_groups(name, np.array(table.column(name).to_pylist(), object))]
+        notes = (*notes, *(about_groups(name) for name in alike[:1]))
     groups = None if data.groups is None else _groups(table, data)[kept]
     return Labels(list(names[kept]), int((kept < table.own).sum()), targets, groups, notes)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,10 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from hpsearch.config import Config
-from hpsearch.config.data import TableData
+from hpsearch.config.data import FolderData, OwnData, TableData
 from hpsearch.data.dataset import ColumnKind, Development
+from hpsearch.data.image_files import ImageFile
+from hpsearch.data.image_folder import read_images
 from hpsearch.data.preprocessing import Preprocessing, fit_preprocessing
 from hpsearch.data.splits import refit_fold
 from hpsearch.data.table import MISSING
@@ -24,7 +27,12 @@ from hpsearch.secrets import mask_secrets
 from hpsearch.store.atomic_files import dump_checked_json, read_bytes, read_sealed, write_atomic
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hpsearch.tracking.served_table import ServedTable
+
+_IMAGES = 256
+"""Number of images that are predicted at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +147,6 @@ def served_table(model: Model, development: Development, data: TableData) -> "Se
     program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("rows")},))
     exported = io.BytesIO()
     torch.export.save(program, exported)
-    loss, classes = model.config.loss.kind, development.classes > 0
-    names = development.class_names if classes else data.targets
     words = MISSING if data.missing is None else data.missing
     return ServedTable(
         kinds={column.name: column.kind.value for column in columns},
@@ -151,9 +157,48 @@ def served_table(model: Model, development: Development, data: TableData) -> "Se
         transformer=encoder.transformer,
         dtype=encoder.dtype.name,
         network=exported.getvalue(),
-        outputs=[*names, *(f"standard deviation of {name}" for name in names)] if loss == "gaussian_nll" else names,
-        classes=classes,
-        probabilities={"cross_entropy": "softmax", "focal": "softmax", "bce": "sigmoid"}.get(loss) if classes else None,
+        outputs=_names_of_outputs(model, development, data),
+        classes=development.classes > 0,
+        probabilities=_probabilities(model, development),
+    )
+
+
+def _names_of_outputs(model: Model, development: Development, data: OwnData) -> list[str]:
+    names = list(development.class_names or data.targets)
+    deviations = model.config.loss.kind == "gaussian_nll"
+    return [*names, *(f"standard deviation of {name}" for name in names)] if deviations else names
+
+
+def _probabilities(model: Model, development: Development) -> str | None:
+    """Return what makes probabilities of the outputs, as `ServedTable` names it; None if they are none."""
+    kinds = {"cross_entropy": "softmax", "focal": "softmax", "bce": "sigmoid"}
+    return kinds.get(model.config.loss.kind) if development.classes else None
+
+
+def predict_images(
+    model: Model, development: Development, data: FolderData, files: Sequence[ImageFile]
+) -> "pd.DataFrame":
+    """Return a row of predictions for each image, as `ServedTable.predict` does; the index is the files' names.
+
+    Raises:
+        DataError: If a file is no image, or damaged.
+    """
+    import torch  # noqa: PLC0415 - only here
+
+    from hpsearch.tracking.served_table import as_predictions  # noqa: PLC0415 - loads pandas
+
+    network = deployed(model, development, refit_preprocessing(model, development))
+    with torch.no_grad():
+        parts = [
+            network(torch.from_numpy(read_images(data, files[start : start + _IMAGES]).astype(np.float32)))
+            for start in range(0, len(files), _IMAGES)
+        ]
+    return as_predictions(
+        torch.cat(parts),
+        [file.name for file in files],
+        _names_of_outputs(model, development, data),
+        classifies=development.classes > 0,
+        probabilities=_probabilities(model, development),
     )
 
 

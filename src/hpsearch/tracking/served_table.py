@@ -92,7 +92,8 @@ class ServedTable:
             features = np.ascontiguousarray(self.transformer.transform(cells), self.dtype)
         with torch.no_grad():
             outputs = self._module()(torch.from_numpy(features))
-        return self._predictions(outputs, rows.index)
+        names, kind = self.outputs, self.probabilities
+        return as_predictions(outputs, rows.index, names, classifies=self.classifies, probabilities=kind)
 
     def _column(self, given: pd.Series) -> pd.Series:
         name, kind = str(given.name), self.kinds[str(given.name)]
@@ -149,22 +150,26 @@ class ServedTable:
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_loaded"}
 
-    def _predictions(self, outputs: torch.Tensor, index: Any) -> pd.DataFrame:
-        if not self.classifies:
-            return pd.DataFrame(outputs.numpy(), columns=list(self.outputs), index=index)
-        single = outputs.shape[1] == 1
-        chosen = (outputs[:, 0] > 0).long() if single else outputs.argmax(dim=1)
-        predictions = pd.DataFrame({"prediction": _typed(self.outputs)[chosen.numpy()]}, index=index)
-        if self.probabilities is None:
-            return predictions
-        if single:
-            positive = outputs.sigmoid()
-            shares = torch.cat([1 - positive, positive], dim=1)
-        else:
-            shares = outputs.softmax(dim=1) if self.probabilities == "softmax" else outputs.sigmoid()
-        for name, share in zip(self.outputs, shares.T.numpy(), strict=True):
-            predictions[f"probability of {name}"] = share
+
+def as_predictions(
+    outputs: torch.Tensor, index: Any, names: Sequence[str], *, classifies: bool, probabilities: str | None
+) -> pd.DataFrame:
+    """Return outputs (N, C) of a network as `ServedTable.predict` returns them; see `ServedTable` for the arguments."""
+    if not classifies:
+        return pd.DataFrame(outputs.numpy(), columns=list(names), index=index)
+    single = outputs.shape[1] == 1
+    chosen = (outputs[:, 0] > 0).long() if single else outputs.argmax(dim=1)
+    predictions = pd.DataFrame({"prediction": _typed(names)[chosen.numpy()]}, index=index)
+    if probabilities is None:
         return predictions
+    if single:
+        positive = outputs.sigmoid()
+        shares = torch.cat([1 - positive, positive], dim=1)
+    else:
+        shares = outputs.softmax(dim=1) if probabilities == "softmax" else outputs.sigmoid()
+    for name, share in zip(names, shares.T.numpy(), strict=True):
+        predictions[f"probability of {name}"] = share
+    return predictions
 
 
 def _steps(transformer: Any) -> list[Any]:
