@@ -8,7 +8,8 @@ from PIL import Image
 from hpsearch.config.data import ColorChoice, FolderData, MissingTarget, TaskChoice
 
 DEFAULTS = {
-    "task": TaskChoice.AUTO, "limit": None, "target": "label", "max_classes": 20, "groups": None, "test": 0.2,
+    "task": TaskChoice.AUTO, "limit": None, "target": "label", "max_classes": 20, "groups": None, "weight": None,
+    "test": 0.2,
     "labels": None, "file_column": "file", "size": None, "color": ColorChoice.AUTO, "test_path": None,
     "test_labels": None, "missing_target": MissingTarget.REFUSE,
 }  # fmt: skip

@@ -313,9 +313,10 @@ def test_several_columns_of_the_labels_are_targets_in_the_order_of_the_files(fol
 
 def test_names_of_columns_are_chosen_and_suffixes_may_be_missing(folder, labelled):
     fill(folder, {"x": 20})
-    rows = [f"x/{at:02},{at / 7},p{at // 2}" for at in range(20)]
-    data = labelled(rows, header="id,age,patient", file_column="id", target="age", groups="patient")
+    rows = [f"x/{at:02},{at / 7},p{at // 2},{at / 2}" for at in reversed(range(20))]
+    data = labelled(rows, header="id,age,patient,w", file_column="id", target="age", groups="patient", weight="w")
     rows = find_source(data).read()
+    np.testing.assert_allclose(rows.weights, np.arange(20) / 2)
     assert rows.task is Task.REGRESSION
     np.testing.assert_allclose(rows.targets[:, 0], np.arange(20) / 7, rtol=1e-6)
     assert len(set(zip(rows.groups.tolist(), [at // 2 for at in range(20)], strict=True))) == 10

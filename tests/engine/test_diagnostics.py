@@ -38,6 +38,8 @@ CASES = {
     "sum-of-squares": {"loss": "sse", "task": "regression"},
     "sgd-large-steps": {"optimizer": {"kind": "sgd", "lr": 2.0}, "activation": "tanh"},
     "own-loss": {"loss": {"kind": "custom", "import_path": "own_models:brier"}},
+    "weighted": {"weighted": True},
+    "weighted-own-loss": {"loss": {"kind": "custom", "import_path": "own_models:brier"}, "weighted": True},
     "narrow": {"model": {"kind": "mlp", "widths": [16, 1]}, "norm": "after", "activation": "tanh"},
     "cnn": {"model": CNN},
     "cnn-narrow": {"model": {**CNN, "filters": [4, 1], "dense": [1]}, "activation": "sigmoid"},
@@ -93,6 +95,8 @@ def by_hand(fit, rows, state, before):
         out.retain_grad()
     z = outputs["output"]
     losses = brier(z, t) if config.loss.kind == "custom" else textbook.row_losses(config, z, t, rows.classes)
+    if rows.weights is not None:
+        losses = losses * torch.tensor(rows.weights[chosen] / rows.weights[fit.fold.train].mean())
     losses.mean().backward()
     kind, found = config.activation.kind, {}
     for name, out in outputs.items():
@@ -121,6 +125,8 @@ def problem(case, make_config, make_rows, make_fit):
         overrides["model"] != "linear" and "filters" in overrides["model"],
     )
     rows = make_rows(ROWS, task=task, images=images, width=8 if images else 5)
+    if overrides.pop("weighted", False):
+        rows = replace(rows, weights=np.random.default_rng(0).uniform(0, 3, ROWS))
     config = make_config(**overrides, training={"epochs": EPOCHS, "batch_size": 200}, seed=3)
     return rows, make_fit(config, ROWS, train=TRAIN)
 

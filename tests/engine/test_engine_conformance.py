@@ -143,6 +143,18 @@ def test_equals_the_textbook_formulas(train, overrides, task, outputs, make_conf
     assert_equal_training(result, textbook.train(fit, rows, outputs))
 
 
+@pytest.mark.parametrize(("task", "loss", "outputs"), LOSSES)
+def test_rows_with_weights_equal_the_textbook_formulas(train, task, loss, outputs, make_config, make_rows, make_fit):
+    optimizer = {"kind": "sgd", "lr": 0.002 if loss["kind"] in ("sse", "poisson_nll") else 0.1}
+    config = make_config(data="breast_cancer", model=MLP2, training=EPOCHS, loss=loss, optimizer=optimizer)
+    rows = replace(make_rows(40, task=task), weights=np.random.default_rng(0).integers(0, 5, 40) / 2)
+    if config.loss.kind == "poisson_nll":
+        rows = replace(rows, targets=np.random.default_rng(0).poisson(2.0, rows.targets.shape).astype(np.float32))
+    fit = make_fit(config, 40)
+    result = train(fit, to_device(rows, dtype=torch.float64), keep_state=True)
+    assert_equal_training(result, textbook.train(fit, rows, outputs))
+
+
 @pytest.mark.parametrize("norm", ["none", "before", "after"])
 @pytest.mark.parametrize("cnn", CNNS)
 def test_convolutional_networks_equal_the_textbook_formulas(train, cnn, norm, make_config, make_rows, make_fit):

@@ -51,6 +51,8 @@ def train(fit: Fit, rows: Development, outputs: int) -> dict[str, Any]:
             per_row = row_losses(config, z, t[batch], rows.classes)
             if getattr(config.loss, "class_weight", None):
                 per_row = per_row * weights_of_rows(config, rows, fit.fold.train)[batch]
+            if rows.weights is not None:
+                per_row = per_row * torch.tensor(rows.weights / rows.weights[train_rows].mean())[batch]
             objective = per_row.sum() if config.loss.kind == "sse" else per_row.sum() / len(batch)
             gradients = dict(zip(leaves, torch.autograd.grad(objective, list(leaves.values())), strict=True))
             lr = config.optimizer.lr * lr_multiplier(config, step, len(batches))

@@ -120,8 +120,41 @@ def test_the_constant_under_the_hinge_loss_is_that_of_a_linear_program(counts):
 def test_no_constant_output_costs_less_where_classes_are_weighted(kind, values, task, labels):
     chosen, classes, weights = loss(kind, **values), labels.max() + 1, np.array([0.5, 4.0, 2.0])
     expected = searched(chosen, Task(task), classes, labels, torch.tensor(weights[labels]))
-    found = constant_loss(chosen, Task(task), classes, labels, weights[:classes])
+    found = constant_loss(chosen, Task(task), classes, labels, weights[labels])
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "task", "classes", "targets"),
+    [
+        *((kind, {}, "regression", 0, NUMBERS) for kind in ("mse", "mae", "sse", "gaussian_nll")),
+        ("huber", {"delta": 0.5}, "regression", 0, NUMBERS),
+        ("pinball", {"quantile": 0.8}, "regression", 0, NUMBERS),
+        ("poisson_nll", {}, "regression", 0, COUNTS),
+        ("bce", {"label_smoothing": 0.1}, "regression", 0, SHARES),
+        *((kind, {}, "multiclass", 3, LABELS) for kind in ("cross_entropy", "bce", "mse")),
+        ("focal", {"gamma": 2.0}, "multiclass", 3, LABELS),
+        ("multi_margin", {"margin": 0.5}, "multiclass", 3, LABELS),
+        ("multi_margin", {"margin": 0.5}, "binary", 2, PAIRS),
+    ],
+)
+def test_no_constant_output_costs_less_where_rows_are_weighted(kind, values, task, classes, targets):
+    chosen, weights = loss(kind, **values), np.random.default_rng(3).integers(0, 4, len(targets)) / 1.5
+    expected = searched(chosen, Task(task), classes, targets, torch.tensor(weights))
+    assert constant_loss(chosen, Task(task), classes, targets, weights) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("n", range(2, 12))
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.83])
+def test_no_constant_output_costs_less_than_a_quantile_of_any_number_of_rows(n, quantile):
+    targets = NUMBERS[:n, :1]
+    losses = [np.maximum(quantile * (targets - c), (quantile - 1) * (targets - c)).mean() for c in targets]
+    found = constant_loss(loss("pinball", quantile=quantile), Task.REGRESSION, 0, targets)
+    assert found == pytest.approx(min(losses), rel=1e-12)
+
+
+def test_rows_that_do_not_count_cost_nothing():
+    assert constant_loss(loss("mse"), Task.REGRESSION, 0, NUMBERS, np.zeros(11)) == 0
 
 
 def test_the_lowest_smoothed_loss_is_multiplied_by_the_mean_weight():

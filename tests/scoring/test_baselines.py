@@ -60,6 +60,37 @@ def test_the_linear_model_of_classes_is_a_logistic_regression_on_scaled_features
     assert found.score == pytest.approx(accuracy_score(labels, model.predict(scaler.transform(inputs))))
 
 
+def test_training_rows_count_by_their_weights_and_scored_rows_alike(make_config, table):
+    rows, config = replace(table, weights=np.random.default_rng(0).integers(0, 5, table.n) * 1.0), make_config()
+    (fit,) = fits_of(config, rows)
+    inputs, labels = parts(rows, fit.fold, "train")
+    weights = rows.weights[fit.fold.train]
+    scaler = StandardScaler().fit(inputs)
+    linear = LogisticRegression(max_iter=500).fit(scaler.transform(inputs), labels, weights / weights.mean())
+    report, truth = parts(rows, fit.fold, "report")
+    found = scored(config, rows)
+    shares = np.tile(np.bincount(labels, weights) / weights.sum(), (len(truth), 1))
+    assert found["guess"].report["cross_entropy"] == pytest.approx(log_loss(truth, shares, labels=[0, 1, 2]))
+    wanted = log_loss(truth, linear.predict_proba(scaler.transform(report)), labels=[0, 1, 2])
+    assert found["linear"].report["cross_entropy"] == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", BaselineKind)
+@pytest.mark.parametrize("targets", [1, 3])
+@pytest.mark.parametrize("metric", ["mse", "mae", "pinball@0.9", "poisson_deviance", "gamma_deviance"])
+def test_every_baseline_of_numbers_takes_weights(kind, targets, metric, make_config, make_rows):
+    rows = make_rows(60, task="regression", targets=targets)
+    rows = replace(rows, targets=np.abs(rows.targets) + 1, weights=np.arange(60.0))
+    everything = np.arange(60)
+    config = make_config(data="diabetes", loss="mse", search={"metric": metric})
+    (plain, weighted) = (
+        predict_baseline(config, kind, metric_of(metric), each, everything, (each, everything))[0]
+        for each in (replace(rows, weights=None), rows)
+    )
+    assert weighted.shape == (60, targets)
+    assert not np.allclose(plain, weighted)
+
+
 def test_boosting_sees_the_cells_with_missing_ones_and_categories(make_config, table):
     draw = np.random.default_rng(0)
     inputs = table.inputs.copy()

@@ -372,6 +372,24 @@ def test_where_classes_are_weighted_stalling_is_judged_by_the_weighted_loss_and_
     assert trial.curves["val/loss"] == trial.curves["val/cross_entropy"]
 
 
+def test_where_rows_are_weighted_stalling_is_judged_by_the_weighted_loss_and_scores_are_not_weighted(
+    make_config, make_rows, make_fit
+):
+    rows = replace(make_rows(100), weights=np.random.default_rng(0).integers(0, 4, 100) * 1.0)
+    fit = make_fit(make_config(), 100)
+    train, logits = fit.fold.train, noise((1, 20, 3))
+    labels, weights = rows.targets[train], rows.weights[train] / rows.weights[train].mean()
+    shares = np.bincount(labels, weights) / len(train)
+    guess = sklearn_metrics.log_loss(labels, np.tile(shares, (len(train), 1)), sample_weight=weights)
+    for share, expected in ((0.96, Status.STALLED), (0.94, Status.OK)):
+        made = result(logits, noise((20, 3)), final_loss=share * guess)
+        trial = score_trial(fit.config, rows, [fit], [made])
+        assert trial.summary["chosen/train/constant_loss"] == pytest.approx(guess)
+        assert trial.status is expected
+    plain = score_trial(fit.config, replace(rows, weights=None), [fit], [made])
+    assert (trial.score, trial.score_se, trial.curves) == (plain.score, plain.score_se, plain.curves)
+
+
 @pytest.mark.parametrize(("right", "expected"), [(0.9, Status.OK), (0.5, Status.STALLED)])
 def test_a_classifier_that_is_too_sure_of_itself_has_learned_if_it_has_more_rows_right_than_chance_explains(
     right, expected, make_config, make_rows, make_fit

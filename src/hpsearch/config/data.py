@@ -90,7 +90,7 @@ class OwnData(Data):
     """A user's own file."""
 
     tasks: ClassVar[tuple[TaskChoice, ...]] = tuple(TaskChoice)
-    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"max_classes": MAX_CLASSES, "groups": None}
+    fingerprint_defaults: ClassVar[Mapping[str, Any]] = {"max_classes": MAX_CLASSES, "groups": None, "weight": None}
     path: Annotated[str, "the file"]
     target: Annotated[
         str | list[str] | None,
@@ -102,6 +102,9 @@ class OwnData(Data):
         "whole numbers with more different values are a regression, as all are under a loss of numbers",
     ]
     groups: Annotated[str | None, "column or array of groups, such as patients, that no split tears apart; no input"]
+    weight: Annotated[
+        str | None, "column or array of weights of rows in the training loss, >= 0, no input; scores count all alike"
+    ]
     test: Annotated[float, _TEST_SHARE, "share of the rows that is sealed; {}"]
 
     @property
@@ -115,6 +118,8 @@ class OwnData(Data):
             self.target = self.target[0]
         names = self.targets
         require(self.groups not in names, "data.groups", "must not be the target", self.groups)
+        apart = self.weight is None or self.weight not in (*names, self.groups)
+        require(apart, "data.weight", "must not be the target or data.groups", self.weight)
         named = bool(names) or self.task is TaskChoice.AUTOENCODER
         require(named, "data.target", "must name the target unless data.task=autoencoder", self.target)
         require(len(set(names)) == len(names), "data.target", "must not name a column twice", self.target)
@@ -166,6 +171,9 @@ class TableData(OwnData):
         require(one, "data.time", "must be null where data.groups is given: rows are split by one of them", self.time)
         dropped = next((name for name in self.targets if name in self.drop), None)
         require(dropped is None, "data.drop", "must not hold the target", dropped)
+        require(self.weight not in self.drop, "data.drop", "must not hold data.weight", self.weight)
+        apart = self.weight is None or self.weight != self.time
+        require(apart, "data.weight", "must not be data.time", self.weight)
         require(self.decimal in (None, ".", ","), "data.decimal", "must be one of . , or null", self.decimal)
         known = (None, "none", ",", ".", " ", "'")
         rule = "must be a comma, a point, a space, an apostrophe, none or null"
@@ -253,8 +261,10 @@ class FolderData(OwnData):
         both = labelled and self.test_path is not None
         require((self.test_labels is not None) == both, "data.test_labels", rule, self.test_labels)
         require(labelled or self.groups is None, "data.groups", "needs data.labels, where the column is", self.groups)
-        named = self.file_column not in (*self.targets, self.groups)
-        require(named, "data.file_column", "must differ from data.target and data.groups", self.file_column)
+        require(labelled or self.weight is None, "data.weight", "needs data.labels, where the column is", self.weight)
+        named = self.file_column not in (*self.targets, self.groups, self.weight)
+        rule = "must differ from data.target, data.groups and data.weight"
+        require(named, "data.file_column", rule, self.file_column)
         one = labelled or not isinstance(self.target, list)
         require(one, "data.target", "must name one column without data.labels: folders are classes", self.target)
         classes = labelled or self.task is not TaskChoice.REGRESSION

@@ -31,6 +31,7 @@ _KEYS_BY_MEANING = {
     "evaluation.folds": "k cv n_folds n_splits",
     "evaluation.val": "val_size val_split validation_split",
     "data.test": "test_size",
+    "data.weight": "sample_weight",
     "execution.workers": "n_jobs jobs num_workers n_workers max_concurrent max_concurrent_trials hydra.launcher.n_jobs",
     "seed": "random_state random_seed",
     "name": "study_name experiment_name run_name project hydra.job.name hydra.sweeper.study_name",

@@ -91,6 +91,7 @@ class Rows:
         times: Shape (N,) float64, later rows are held out; None: rows have no order.
         test: Shape (N,) bool, the rows that are sealed; None: they are drawn.
         target_names: Names of the T targets, if there are several.
+        weights: Shape (N,) float64, how often each row counts in training, finite and >= 0; None: all count alike.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Rows:
     times: np.ndarray | None = None
     test: np.ndarray | None = None
     target_names: tuple[str, ...] = ()
+    weights: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -143,7 +145,7 @@ def columns_of(rows: Rows) -> tuple[Column, ...]:
 
 def take(rows: Rows, index: np.ndarray) -> Rows:
     """Return the rows with these indices, in this order."""
-    of_rows = ("inputs", "targets", "groups", "times", "test")
+    of_rows = ("inputs", "targets", "groups", "times", "test", "weights")
     taken = {name: array[index] for name in of_rows if (array := getattr(rows, name)) is not None}
     return Rows(**_values(rows) | taken)
 
@@ -161,9 +163,9 @@ def to_development(rows: Rows) -> Development:
 
 
 def content_digest(rows: Rows) -> str:
-    """Return the SHA-256 of inputs and targets with their shapes, independent of the names of data set and file."""
+    """Return the SHA-256 of inputs, targets and weights with their shapes, whatever the names of data set and file."""
     sha = hashlib.sha256()
-    for array in (rows.inputs, rows.targets):
+    for array in (rows.inputs, rows.targets, *([] if rows.weights is None else [rows.weights])):
         little = _canonical(array)
         sha.update(f"{little.dtype.str}{little.shape}".encode())
         sha.update(little.data)
@@ -240,6 +242,8 @@ def tell_data(rows: Development, data: Data, metric: str = "auto") -> dict[str, 
             _tell_classes(facts, rows, data)
         if rows.target_names:
             _tell_targets(facts, rows, metric)
+        if rows.weights is not None:
+            _tell_weights(facts, rows, data)
         if not rows.images:
             _tell_columns(facts, rows, data)
     return {name: told for name, told in facts.items() if told}
@@ -274,6 +278,34 @@ def _tell_targets(facts: dict[str, Any], rows: Development, metric: str) -> None
             f"{widest} (standard deviation {spreads.max():.3g}) outweighs {narrowest} ({spreads.min():.3g}) in a mean "
             "of their errors, as mse, rmse and mae are: search.metric=r2 counts all alike"
         )
+
+
+def _tell_weights(facts: dict[str, Any], rows: Development, data: OwnData) -> None:
+    weights = rows.weights
+    assert weights is not None, data.kind
+    none = int((weights == 0).sum())
+    unused = f", {number_of(none, 'row')} of them 0" if none else ""
+    facts["notes"].append(
+        f"{data.weight}: weights of rows in training, {weights.min():.3g} to {weights.max():.3g}{unused}; scores count "
+        "every row alike"
+    )
+
+
+def check_weights(weights: np.ndarray, label: str) -> np.ndarray:
+    """Return weights of rows (N,) as float64.
+
+    Args:
+        weights: Shape (N,), finite.
+        label: Name of the weights in messages.
+
+    Raises:
+        DataError: If one is negative, or all are 0.
+    """
+    if (negative := np.flatnonzero(weights < 0)).size:
+        raise DataError(f"{label} must hold weights >= 0, got {weights[negative[0]]:g}")
+    if not weights.any():
+        raise DataError(f"{label} is 0 in every row: nothing would be trained on")
+    return weights.astype(np.float64)
 
 
 def _tell_columns(facts: dict[str, Any], rows: Development, data: OwnData) -> None:

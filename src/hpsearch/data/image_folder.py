@@ -180,7 +180,8 @@ def _labelled(data: FolderData, listings: list[Listing]) -> tuple[tuple[ImageFil
         )
     groups = None if labels.groups is None else labels.groups[order]
     several = data.targets if targets is not None and len(data.targets) > 1 else ()
-    about = {"groups": groups, "notes": tuple(notes), "target_names": several}
+    weights = None if labels.weights is None else labels.weights[order]
+    about = {"groups": groups, "weights": weights, "notes": tuple(notes), "target_names": several}
     rows = _rows(len(together), targets, test=_sealed(files), **about)
     return tuple(together[at] for at in order), rows
 
@@ -194,7 +195,7 @@ def _label_table(data: FolderData, listing: Listing) -> CsvData:
         hint = f"data.{key}={inside}" if inside.is_file() else f"looked for {path.absolute()}"
         raise DataError(f"data.{key}={given}: there is no such file ({hint})")
     assert data.labels is not None, data.kind
-    taken = {"task": data.task, "target": data.target, "groups": data.groups, "max_classes": data.max_classes}
+    taken = {key: getattr(data, key) for key in ("task", "target", "groups", "weight", "max_classes")}
     defaults: dict[str, Any] = {**CsvData.fingerprint_defaults, **taken, "missing_target": data.missing_target}
     file: dict[str, Any] = {"path": data.labels, "test_path": data.test_labels, "delimiter": ",", "drop": []}
     return CsvData(kind="csv", limit=None, test=data.test, **defaults | file)

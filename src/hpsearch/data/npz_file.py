@@ -13,7 +13,7 @@ import numpy as np
 
 from hpsearch.config.conversion import nearest
 from hpsearch.config.data import Layout, NpzData, TaskChoice
-from hpsearch.data.dataset import SHOWN, Rows, as_floats, reconstructed
+from hpsearch.data.dataset import SHOWN, Rows, as_floats, check_weights, reconstructed
 from hpsearch.data.target_encoding import encode_targets
 from hpsearch.errors import DataError
 from hpsearch.records import Task
@@ -38,20 +38,26 @@ def read_npz(data: NpzData) -> Rows:
         (wanted["data.target"],) = data.targets
     if data.groups is not None:
         wanted["data.groups"] = data.groups
+    if data.weight is not None:
+        wanted["data.weight"] = data.weight
     arrays = dict(zip(wanted, _load(data, wanted), strict=True))
     inputs, notes = _inputs(arrays["data.inputs"], data.layout, f"{path}: array {data.inputs!r} (data.inputs)")
     groups = None
     if data.groups is not None:
         groups = _groups(arrays["data.groups"], len(inputs), f"{path}: array {data.groups!r} (data.groups)")
+    weights = None
+    if data.weight is not None:
+        weights = _weights(arrays["data.weight"], len(inputs), f"{path}: array {data.weight!r} (data.weight)")
+    about: dict[str, Any] = {"groups": groups, "weights": weights}
     if "data.target" not in arrays:
-        return reconstructed(Rows(path.stem, Task.REGRESSION, inputs, inputs, 0, notes=notes, groups=groups))
+        return reconstructed(Rows(path.stem, Task.REGRESSION, inputs, inputs, 0, notes=notes, **about))
     label, values = f"{path}: array {data.target!r} (data.target)", arrays["data.target"]
     _check_targets(values, len(inputs), label)
     if data.task is not TaskChoice.REGRESSION and _one_hot(values):
         notes = (*notes, f"{data.target}: one-hot, {values.shape[1]} classes; if not: data.task=regression")
         values = values.argmax(axis=1)
     targets = encode_targets(values, data, label)
-    about: dict[str, Any] = {"notes": notes, "groups": groups}
+    about["notes"] = notes
     if not targets.classes and 1 < (width := targets.values.shape[1]) <= SHOWN:
         about["target_names"] = tuple(f"{data.target}[{at}]" for at in range(width))
     return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, **about)
@@ -62,6 +68,13 @@ def _groups(array: np.ndarray, n: int, label: str) -> np.ndarray:
         raise DataError(f"{label} must hold one whole number or text a row, got {array.dtype} of shape {array.shape}")
     numbers: np.ndarray = np.unique(array, return_inverse=True)[1]
     return numbers.astype(np.int64)
+
+
+def _weights(array: np.ndarray, n: int, label: str) -> np.ndarray:
+    if array.shape != (n,) or array.dtype.kind not in "iubf":
+        raise DataError(f"{label} must hold one number a row, got {array.dtype} of shape {array.shape}")
+    _check_finite(array, label)
+    return check_weights(array, label)
 
 
 def npz_digest(data: NpzData) -> str:

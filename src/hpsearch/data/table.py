@@ -24,6 +24,7 @@ from hpsearch.data.dataset import (
     about_groups,
     are_like_groups,
     as_floats,
+    check_weights,
     name_columns,
     reconstructed,
 )
@@ -100,7 +101,7 @@ def read_table(data: TableData) -> Rows:
     table = open_table(data)
     names = _input_names(table, data)
     predicted = () if data.task is TaskChoice.AUTOENCODER else data.targets
-    more = [name for name in (*predicted, data.time) if name is not None and name not in names]
+    more = [name for name in (*predicted, data.time, data.weight) if name is not None and name not in names]
     options = _keys_of_columns(table, data, [*names, *more])
     values = [_values(table, options[name], name, data.choices.get(name)) for name in names]
     left_out = [each for each in values if each.text and each.column.name not in data.choices]
@@ -129,6 +130,7 @@ def read_table(data: TableData) -> Rows:
         "times": None if data.time is None else _times(table, options[data.time], data.time)[kept],
         "test": None if table.test is None else kept >= table.own,
         "target_names": predicted if len(predicted) > 1 else (),
+        "weights": None if data.weight is None else _weights(table, options[data.weight], data.weight, kept),
     }
     stem = Path(data.path).stem
     if targets is None:
@@ -146,6 +148,7 @@ class Labels:
         own: Number of those of `data.path`.
         targets: Their N targets; None for an autoencoder.
         groups: Shape (N,) int64; None if there are none.
+        weights: Shape (N,) float64; None if there are none.
         notes: What was recognized, one sentence each.
     """
 
@@ -153,11 +156,12 @@ class Labels:
     own: int
     targets: Targets | None
     groups: np.ndarray | None
+    weights: np.ndarray | None
     notes: tuple[str, ...]
 
 
 def read_labels(data: TableData, files: str) -> Labels:
-    """Read target and group of each file that a table names, in the order of its rows.
+    """Read target, group and weight of each file that a table names, in the order of its rows.
 
     Args:
         data: The table.
@@ -168,24 +172,25 @@ def read_labels(data: TableData, files: str) -> Labels:
     """
     table = open_table(data)
     targeted = [("data.target", name) for name in data.targets]
-    _require_columns(table, [("data.file_column", files), *targeted, ("data.groups", data.groups)])
+    besides = [("data.groups", data.groups), ("data.weight", data.weight)]
+    _require_columns(table, [("data.file_column", files), *targeted, *besides])
     names = np.array(table.column(files).to_pylist(), object)
-    if data.task is TaskChoice.AUTOENCODER:
-        groups = None if data.groups is None else _groups(table, data)
-        return Labels(list(names), table.own, None, groups, table.notes)
-    try:
-        labels, kept, note = _targets(table, [data] * len(data.targets), data.targets)
-    except DataError as error:
-        # there are no columns of inputs, for which the message is made
-        raise DataError(str(error).replace(_use(data.targets[0]), "data.task=classification")) from error
-    targets = _encoded(table, data, labels, kept)
-    notes = (*table.notes, *filter(None, (note, *(each.note for each in labels))))
-    if data.groups is None:
-        others = [name for name in table.names if name not in (files, *data.targets)]
-        alike = [name for name in others if are_like_groups(name, np.array(table.column(name).to_pylist(), object))]
-        notes = (*notes, *(about_groups(name) for name in alike[:1]))
+    targets, kept, notes = None, np.arange(len(names)), table.notes
+    if data.task is not TaskChoice.AUTOENCODER:
+        try:
+            labels, kept, note = _targets(table, [data] * len(data.targets), data.targets)
+        except DataError as error:
+            # there are no columns of inputs, for which the message is made
+            raise DataError(str(error).replace(_use(data.targets[0]), "data.task=classification")) from error
+        targets = _encoded(table, data, labels, kept)
+        notes = (*table.notes, *filter(None, (note, *(each.note for each in labels))))
+        if data.groups is None:
+            others = [name for name in table.names if name not in (files, data.weight, *data.targets)]
+            alike = [name for name in others if are_like_groups(name, np.array(table.column(name).to_pylist(), object))]
+            notes = (*notes, *(about_groups(name) for name in alike[:1]))
     groups = None if data.groups is None else _groups(table, data)[kept]
-    return Labels(list(names[kept]), int((kept < table.own).sum()), targets, groups, notes)
+    weights = None if data.weight is None else _weights(table, data, data.weight, kept)
+    return Labels(list(names[kept]), int((kept < table.own).sum()), targets, groups, weights, notes)
 
 
 def _use(name: str) -> str:
@@ -283,6 +288,22 @@ def _times(table: Table, data: TableData, name: str) -> np.ndarray:
     return values.cells
 
 
+def _weights(table: Table, data: TableData, name: str, kept: np.ndarray) -> np.ndarray:
+    """Return the weights of the rows that are kept, float64."""
+    values = _values(table, data, name, data.choices.get(name))
+    if values.column.kind is not ColumnKind.NUMBER:
+        raise DataError(
+            f"{table.path}: column {name!r} (data.weight) must hold numbers, got {values.column.kind} cells"
+        )
+    _check_range(table, values)
+    weights = values.cells[kept]
+    if (wrong := kept[np.isnan(weights) | (weights < 0)]).size:
+        cell = values.cells[wrong[0]]
+        got = "an empty cell" if np.isnan(cell) else f"{cell:g}"
+        raise DataError(f"{table.place(int(wrong[0]), name)} must be a weight >= 0 (data.weight), got {got}")
+    return check_weights(weights, f"{table.path}: column {name!r} (data.weight)")
+
+
 def _array(values: _Values) -> np.ndarray:
     """Return a target as words or numbers."""
     if values.column.kind is ColumnKind.CATEGORY:
@@ -294,10 +315,11 @@ def _array(values: _Values) -> np.ndarray:
 
 
 def _input_names(table: Table, data: TableData) -> list[str]:
-    named = [*(("data.target", name) for name in data.targets), ("data.groups", data.groups), ("data.time", data.time)]
+    named = [*(("data.target", name) for name in data.targets), ("data.groups", data.groups)]
+    named += [("data.weight", data.weight), ("data.time", data.time)]
     named += [("data.drop", name) for name in data.drop]
     _require_columns(table, [*named, *(("data.columns", name) for name in data.choices)])
-    inputs = [name for name in table.names if name not in (*data.targets, data.groups, *data.drop)]
+    inputs = [name for name in table.names if name not in (*data.targets, data.groups, data.weight, *data.drop)]
     inputs = [name for name in inputs if data.choices.get(name) is not ColumnChoice.DROP]
     if not inputs:
         dropped = f" and data.drop=[{','.join(map(hydra_quoted, data.drop))}]" if data.drop else ""

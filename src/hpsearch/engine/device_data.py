@@ -5,7 +5,7 @@ N rows of the data set, B rows of a minibatch, C outputs, T targets.
 
 import warnings
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import psutil
@@ -18,7 +18,7 @@ from hpsearch.data.preprocessing import Preprocessing, fit_preprocessing, is_enc
 from hpsearch.data.scaling import transformed
 from hpsearch.engine.augmentation import Augmenter
 from hpsearch.errors import HpsearchError
-from hpsearch.nn.losses import output_count, prepare_targets
+from hpsearch.nn.losses import output_count, prepare_targets, sample_weights
 from hpsearch.records import Fit, Task
 
 
@@ -123,6 +123,7 @@ class FitData:
         scale: Multiplies the shifted inputs.
         outputs: Number of network outputs C.
         dtype: Float type of networks and minibatches.
+        weights: Shape (N,), what losses of rows are multiplied by in training; None: nothing.
     """
 
     inputs: torch.Tensor
@@ -132,6 +133,7 @@ class FitData:
     scale: torch.Tensor
     outputs: int
     dtype: torch.dtype
+    weights: torch.Tensor | None = None
 
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the (B, *shape) scaled inputs of the rows (B,); only the minibatch is copied and scaled."""
@@ -147,6 +149,10 @@ class FitData:
             return augmenter.noisy(scaled, rows_1b)
 
         return augmenter.mixed(rows.unsqueeze(0), augmented)[0]
+
+    def weighted(self, losses: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Return the losses (..., B) of the rows (B,), multiplied by the weights of these."""
+        return losses if self.weights is None else losses * self.weights[rows]
 
 
 def to_device(rows: Rows, device: str | torch.device = "cpu", *, dtype: torch.dtype = torch.float32) -> DeviceData:
@@ -181,7 +187,9 @@ def fit_data(fit: Fit, data: DeviceData) -> FitData:
     Raises:
         ConfigError: If loss, targets and preprocessing do not fit together.
     """
-    return see(fit.config, data, data.preprocessed(fit))
+    weights = sample_weights(data.rows, fit.fold.train)
+    seen = see(fit.config, data, data.preprocessed(fit))
+    return seen if weights is None else replace(seen, weights=torch.tensor(weights).to(data.device, data.dtype))
 
 
 def see(config: Config, data: DeviceData, preprocessed: Preprocessed) -> FitData:

@@ -159,7 +159,7 @@ class Probe:
         self._device, self._see, self.missing = data.device, see, ""
         self._rows = data.rows
         self._sides = {side for parameter in template.parameters() if parameter.ndim > 1 for side in parameter.shape}
-        self._batches: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._batches: dict[tuple[object, ...], tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]] = {}
 
     def measure(self, fits: Sequence[Fit], after: Tensors, before: Tensors | None) -> list[Statistics | None]:
         """Return the statistics of each network; None where the user's code raises an exception.
@@ -196,13 +196,14 @@ class Probe:
 
     def _portion(self, fits: list[Fit], places: list[int], after: Tensors, before: Tensors | None) -> list[Statistics]:
         """Return the statistics of networks that see the same rows, at `places` of the states."""
-        inputs, targets = self._batch(fits[0])
+        inputs, targets, weights = self._batch(fits[0])
         if len(fits) == 1 and isinstance(self._networks, _OurNetworks) and 1 in {*self._sides, len(inputs)}:
             fits, places = fits * 2, places * 2  # see `networks.needs_duplicate`
         state = _at(places, after)
         state |= {name: state[name].requires_grad_() for name in self._networks.trained}
         outputs, seen = self._networks(fits, state, inputs)
-        objective = _losses(fits, outputs, targets, self._rows).mean(1).sum()
+        losses = _losses(fits, outputs, targets, self._rows)
+        objective = (losses if weights is None else losses * weights).mean(1).sum()
         sources = [state[name] for name in sorted(self._networks.trained)]
         sources += [each.outputs for each in seen if each.outputs.requires_grad]
         grads = torch.autograd.grad(objective, sources, allow_unused=True) if sources else ()
@@ -218,12 +219,13 @@ class Probe:
         more = f" and {len(unseen) - NAMED} more" if len(unseen) > NAMED else ""
         return f"no layer that can be measured has {', '.join(unseen[:NAMED])}{more}" if unseen else ""
 
-    def _batch(self, fit: Fit) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (B, *shape) scaled inputs and (B,) or (B, …) targets of a fit's probe rows."""
+    def _batch(self, fit: Fit) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Return (B, *shape) scaled inputs, (B,) or (B, …) targets and (B,) weights of a fit's probe rows."""
         key = _batch_key(fit)
         if key not in self._batches:
             seen, rows = self._see(fit), torch.as_tensor(probe_rows(fit)[:ROWS], device=self._device)
-            self._batches[key] = seen.batch(rows), seen.targets[rows]
+            weights = None if seen.weights is None else seen.weights[rows]
+            self._batches[key] = seen.batch(rows), seen.targets[rows], weights
         return self._batches[key]
 
 

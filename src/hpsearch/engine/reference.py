@@ -26,7 +26,7 @@ from hpsearch.engine.optimizers import build_optimizer, limit_norms, set_lr, wei
 from hpsearch.engine.precision import arithmetic, in_precision, require_precision
 from hpsearch.engine.schedules import multiplier, plateau_factor
 from hpsearch.nn.dropout import seed_dropout, set_step
-from hpsearch.nn.losses import RowLoss, batch_loss, class_weights, loss_function, predicted_classes
+from hpsearch.nn.losses import RowLoss, batch_loss, class_weights, loss_function, predicted_classes, sample_weights
 from hpsearch.nn.models import build_network
 from hpsearch.records import Fit, FitResult, Status, Task
 from hpsearch.seeding import epoch_order
@@ -198,8 +198,11 @@ def _mixed_losses(
     row_losses: RowLoss, outputs_bc: torch.Tensor, view: FitData, rows_b: torch.Tensor, augmenter: Augmenter
 ) -> torch.Tensor:
     """Return the losses (B,) of training rows, mixed with those of their partners' targets under `mixup`."""
-    losses_1b = augmenter.mixed(rows_b.unsqueeze(0), lambda rows: row_losses(outputs_bc, view.targets[rows[0]])[None])
-    return losses_1b[0]
+
+    def losses_1b(rows_1b: torch.Tensor) -> torch.Tensor:
+        return view.weighted(row_losses(outputs_bc, view.targets[rows_1b[0]]), rows_1b[0]).unsqueeze(0)
+
+    return augmenter.mixed(rows_b.unsqueeze(0), losses_1b)[0]
 
 
 @torch.no_grad()
@@ -224,10 +227,10 @@ def final_failure(config: Config, final_loss: float) -> str | None:
 
 @torch.no_grad()
 def _mean_loss(network: nn.Module, view: FitData, rows: np.ndarray, row_losses: RowLoss) -> float:
-    """Return the mean loss of these rows (n,) in evaluation mode."""
+    """Return the mean weighted loss of these rows (n,) in evaluation mode."""
     outputs = torch.from_numpy(_predict(network, view, rows)).to(view.shift.device)
-    targets = view.targets[torch.tensor(rows, device=view.shift.device)]
-    return row_losses(outputs, targets).double().mean().item()
+    rows_n = torch.tensor(rows, device=view.shift.device)
+    return view.weighted(row_losses(outputs, view.targets[rows_n]), rows_n).double().mean().item()
 
 
 def _non_finite(network: nn.Module, loss_sum: torch.Tensor, val_outputs: np.ndarray, monitor_loss: float | None) -> str:
@@ -253,7 +256,7 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
     Raises:
         ConfigError: If monitor rows are needed and missing, a minibatch of batch normalization has one row, targets of
             `bce` are not probabilities or of `poisson_nll` are negative, weights of classes or augmentation do not fit,
-            or the device or data does not support the precision.
+            weights of rows are all 0, or the device or data does not support the precision.
     """
     config, rows = fit.config, fit.fold.train
     require_suitable(config, data.rows)
@@ -271,6 +274,12 @@ def check_fit(fit: Fit, data: DeviceData, *, refit: bool = False) -> None:
     if config.loss.kind == "bce" and data.rows.task is Task.REGRESSION:
         _require_probabilities(fit, data)
     class_weights(config.loss, data.rows, rows)
+    weights = sample_weights(data.rows, rows)
+    if weights is not None and len(fit.fold.monitor) and not weights[fit.fold.monitor].any():
+        raise ConfigError(
+            f"data.weight must be > 0 for a monitor row at least, got 0 for all {len(fit.fold.monitor)} of a fit, by "
+            "which training.patience and schedule=plateau go: give more rows a weight, or use neither"
+        )
     if config.loss.kind == "poisson_nll":
         _require_counts(data.rows)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hpsearch.config.training import CustomLoss, FocalLoss, HuberLoss, Loss, MarginLoss, PinballLoss, SmoothedLoss
+from hpsearch.config.training import CustomLoss, FocalLoss, HuberLoss, Loss, MarginLoss, SmoothedLoss
 from hpsearch.nn.losses import loss_function, output_count, prepare_targets
 from hpsearch.records import Task
 
@@ -43,21 +43,23 @@ def constant_loss(
         task: What is predicted.
         classes: Number of classes C; ignored for regression.
         targets: Shape (n,) class labels, or (n, T) scaled numbers, of the rows on which the training loss is measured.
-        weights: Shape (C,), weights of the classes; None: all count alike.
+        weights: Shape (n,), what the losses of the rows are multiplied by; None: nothing.
 
     Returns:
         The loss, or None for `perceptron`, whose criterion is 0 at a constant output of 0.
     """
+    if weights is not None and not weights.any():
+        return 0.0
     if isinstance(loss, CustomLoss | FocalLoss):
         return _lowest(loss, task, classes, targets, weights)
     if loss.kind == "perceptron":
         return None
     if isinstance(loss, MarginLoss):
-        return _lowest_margin(loss.margin, np.bincount(targets, minlength=classes) / len(targets))
+        return _lowest_margin(loss.margin, np.bincount(targets, weights, minlength=classes) / len(targets))
     each_ct = targets.T if task is Task.REGRESSION else _one_hot(loss, task, classes, targets)
     if isinstance(loss, SmoothedLoss):
-        return _lowest_entropy(loss, classes, each_ct, None if weights is None else weights[targets])
-    return _LOWEST[loss.kind](loss, each_ct)
+        return _lowest_entropy(loss, classes, each_ct, weights)
+    return _LOWEST[loss.kind](loss, each_ct, weights)
 
 
 def stall_threshold(loss: Loss, task: Task, classes: int, constant: float, weight: float = 1.0) -> float:
@@ -106,49 +108,75 @@ def _lowest_entropy(loss: SmoothedLoss, classes: int, each_ct: np.ndarray, weigh
 
     With weights of the rows, the means are weighted, and the entropy is multiplied by the mean weight.
     """
-    e, means = loss.label_smoothing, each_ct.mean(axis=1, dtype=np.float64)
-    if weights_n is not None:
-        means = np.average(each_ct, axis=1, weights=weights_n)
-    factor = 1.0 if weights_n is None else float(weights_n.mean())
+    e, means, factor = loss.label_smoothing, _means(each_ct, weights_n), _mean_weight(weights_n)
     if loss.kind == "cross_entropy":
         return factor * float(_surprise((1 - e) * means + e / classes).sum())
     p = (1 - e) * means + e / 2
     return factor * float((_surprise(p) + _surprise(1 - p)).mean())
 
 
-def _lowest_absolute(_: Loss, each_ct: np.ndarray) -> float:
+def _mean_weight(weights_n: np.ndarray | None) -> float:
+    return 1.0 if weights_n is None else float(weights_n.mean())
+
+
+def _means(each_ct: np.ndarray, weights_n: np.ndarray | None) -> np.ndarray:
+    """Return the weighted means (C,) of targets (C, n)."""
+    means: np.ndarray = np.average(each_ct.astype(np.float64), axis=1, weights=weights_n)
+    return means
+
+
+def _variances(each_ct: np.ndarray, weights_n: np.ndarray | None) -> np.ndarray:
+    """Return the means (C,) of weighted squared differences from the weighted means of targets (C, n)."""
+    if weights_n is None:
+        variances: np.ndarray = each_ct.var(axis=1, dtype=np.float64)
+        return variances
+    squares = np.square(each_ct - _means(each_ct, weights_n)[:, None])
+    means: np.ndarray = (squares * weights_n).mean(axis=1)
+    return means
+
+
+def _lowest_quantile(each_ct: np.ndarray, quantile: float, weights_n: np.ndarray | None) -> float:
+    """Return the mean pinball loss of the quantiles of targets (C, n)."""
+    weights_n = np.ones(each_ct.shape[1]) if weights_n is None else weights_n
+    order = each_ct.argsort(axis=1)
+    reached = weights_n[order].cumsum(axis=1) >= quantile * weights_n.sum()
+    at = np.where(reached.any(axis=1), reached.argmax(axis=1), each_ct.shape[1] - 1)  # a sum may be rounded down
+    chosen = np.take_along_axis(order, at[:, None], axis=1)
+    error = each_ct - np.take_along_axis(each_ct, chosen, axis=1)
+    return float((np.maximum(quantile * error, (quantile - 1) * error) * weights_n).mean(dtype=np.float64))
+
+
+def _lowest_absolute(_: Loss, each_ct: np.ndarray, weights_n: np.ndarray | None) -> float:
     """Return the mean absolute difference from the medians of targets (C, n)."""
+    if weights_n is not None:
+        return 2 * _lowest_quantile(each_ct, 0.5, weights_n)
     return float(np.abs(each_ct - np.median(each_ct, axis=1, keepdims=True)).mean(dtype=np.float64))
 
 
-def _lowest_pinball(loss: PinballLoss, each_ct: np.ndarray) -> float:
-    """Return the mean pinball loss of the quantiles of targets (C, n)."""
-    error = each_ct - np.quantile(each_ct, loss.quantile, axis=1, keepdims=True)
-    return float(np.maximum(loss.quantile * error, (loss.quantile - 1) * error).mean(dtype=np.float64))
-
-
-def _lowest_poisson(_: Loss, each_ct: np.ndarray) -> float:
+def _lowest_poisson(_: Loss, each_ct: np.ndarray, weights_n: np.ndarray | None) -> float:
     """Return the mean loss of the logs of the means of counts (C, n)."""
-    means = each_ct.mean(axis=1, dtype=np.float64)
-    return float((means + _surprise(means)).mean())
+    means = _means(each_ct, weights_n)
+    return _mean_weight(weights_n) * float((means + _surprise(means)).mean())
 
 
-def _lowest_gaussian(_: Loss, each_ct: np.ndarray) -> float:
+def _lowest_gaussian(_: Loss, each_ct: np.ndarray, weights_n: np.ndarray | None) -> float:
     """Return the mean loss of means and variances of targets (C, n); that of targets that are constant is finite."""
-    variances = np.maximum(each_ct.var(axis=1, dtype=np.float64), np.finfo(np.float64).eps)
-    return float((np.log(variances) + 1).mean() / 2)
+    weight = _mean_weight(weights_n)
+    variances = np.maximum(_variances(each_ct, weights_n) / weight, np.finfo(np.float64).eps)
+    return weight * float((np.log(variances) + 1).mean() / 2)
 
 
-def _lowest_huber(loss: HuberLoss, each_ct: np.ndarray) -> float:
+def _lowest_huber(loss: HuberLoss, each_ct: np.ndarray, weights_n: np.ndarray | None) -> float:
     """Return the lowest mean Huber loss of constants, one for each row of targets (C, n)."""
     delta, each_ct = loss.delta, each_ct.astype(np.float64)
+    weights_n = np.ones(each_ct.shape[1]) if weights_n is None else weights_n
     low, high = each_ct.min(axis=1, keepdims=True), each_ct.max(axis=1, keepdims=True)
     for _ in range(60):  # halvings, after which float64 tells no difference
         middle = (low + high) / 2
-        above = np.clip(middle - each_ct, -delta, delta).mean(axis=1, keepdims=True) > 0
+        above = (np.clip(middle - each_ct, -delta, delta) * weights_n).mean(axis=1, keepdims=True) > 0
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     error = np.abs(each_ct - low)
-    return float(np.where(error <= delta, error**2 / 2, delta * (error - delta / 2)).mean())
+    return float((np.where(error <= delta, error**2 / 2, delta * (error - delta / 2)) * weights_n).mean())
 
 
 def _lowest_margin(margin: float, shares: np.ndarray) -> float:
@@ -178,8 +206,8 @@ def _lowest(
     """Return the lowest loss that L-BFGS finds, started from outputs of 0 and from the mean target, or its logits."""
     dtype = torch.float32  # the type of the networks that the loss was written for
     prepared = prepare_targets(loss, task, torch.tensor(targets), classes, dtype)
-    weights_c = None if weights is None else torch.tensor(weights, dtype=dtype)
-    row_losses, lowest = loss_function(loss, weights=weights_c), math.inf
+    weights_n = None if weights is None else torch.tensor(weights, dtype=dtype)
+    row_losses, lowest = loss_function(loss), math.inf
     outputs = output_count(loss, task, classes, targets.shape[-1])
     frequencies = np.bincount(targets, minlength=classes) / len(targets) if classes else targets.mean(axis=0)
     if isinstance(loss, FocalLoss):
@@ -191,7 +219,8 @@ def _lowest(
         losses = [math.inf]
 
         def closure(constant: torch.Tensor = constant, losses: list[float] = losses) -> float:
-            value = row_losses(constant.expand(len(targets), -1), prepared).mean()
+            losses_n = row_losses(constant.expand(len(targets), -1), prepared)
+            value = (losses_n if weights_n is None else losses_n * weights_n).mean()
             (constant.grad,) = torch.autograd.grad(value, [constant])
             losses.append(value.item())
             return losses[-1]
@@ -201,13 +230,13 @@ def _lowest(
     return lowest
 
 
-_LOWEST: dict[str, Callable[[Any, np.ndarray], float]] = {
-    "mse": lambda _, each_ct: float(each_ct.var(axis=1, dtype=np.float64).mean()),
-    "sse": lambda _, each_ct: float(each_ct.var(axis=1, dtype=np.float64).sum()),
+_LOWEST: dict[str, Callable[[Any, np.ndarray, np.ndarray | None], float]] = {
+    "mse": lambda _, each_ct, weights_n: float(_variances(each_ct, weights_n).mean()),
+    "sse": lambda _, each_ct, weights_n: float(_variances(each_ct, weights_n).sum()),
     "mae": _lowest_absolute,
     "huber": _lowest_huber,
-    "pinball": _lowest_pinball,
+    "pinball": lambda loss, each_ct, weights_n: _lowest_quantile(each_ct, loss.quantile, weights_n),
     "poisson_nll": _lowest_poisson,
     "gaussian_nll": _lowest_gaussian,
 }
-"""The lowest loss of constants, one for each row of targets (C, n)."""
+"""The lowest loss of constants, one for each row of targets (C, n), with weights (n,)."""

@@ -107,6 +107,50 @@ def class_weights(loss: Loss, rows: Rows, train: np.ndarray) -> np.ndarray | Non
     return np.array([float(given.get(name, 1.0)) for name in rows.class_names])
 
 
+def sample_weights(rows: Rows, train: np.ndarray) -> np.ndarray | None:
+    """Return how often each row counts in a loss, shape (N,) float64, on the training rows once on average.
+
+    Args:
+        rows: The data set.
+        train: Shape (n,), the training rows of the fit.
+
+    Returns:
+        The weights of `data.weight`, divided by their mean over the training rows; None if all rows count alike.
+
+    Raises:
+        ConfigError: If all training rows have the weight 0.
+    """
+    if rows.weights is None:
+        return None
+    mean = rows.weights[train].mean()
+    if mean == 0:
+        raise ConfigError(
+            f"data.weight must be > 0 for a training row at least, got 0 for all {len(train)} of a fit: give more rows "
+            "a weight, or train on more of them"
+        )
+    weights: np.ndarray = rows.weights / mean
+    return weights
+
+
+def weights_of_rows(loss: Loss, rows: Rows, train: np.ndarray, index: np.ndarray) -> np.ndarray | None:
+    """Return what the losses of rows are multiplied by in training: the weights of their classes and of themselves.
+
+    Args:
+        loss: The configured loss.
+        rows: The data set.
+        train: Shape (n,), the training rows of the fit.
+        index: Shape (m,), the rows.
+
+    Returns:
+        Shape (m,) float64; None if all count alike.
+    """
+    of_classes, of_rows = class_weights(loss, rows, train), sample_weights(rows, train)
+    if of_classes is None:
+        return None if of_rows is None else of_rows[index]
+    of_targets: np.ndarray = of_classes[rows.targets[index]]
+    return of_targets if of_rows is None else of_targets * of_rows[index]
+
+
 def row_weights(weights: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the weight of each row, (B,), or in fleets (M, B).
 

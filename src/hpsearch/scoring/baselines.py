@@ -1,7 +1,7 @@
 """Baselines: what models of scikit-learn that are no networks get on the rows of a trial.
 
-They are trained on the training rows of each fit alone and scored as a trial is, so that their numbers can stand beside
-those of networks. n rows, C classes, T targets.
+They are trained on the training rows of each fit alone, with the weights of these, and scored as a trial is, so that
+their numbers can stand beside those of networks. n rows, C classes, T targets.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from hpsearch.config.training import Loss, SmoothedLoss
 from hpsearch.data.dataset import ColumnKind, Development, Rows, columns_of
 from hpsearch.data.preprocessing import fit_preprocessing
 from hpsearch.metrics import LOSS, Metric
+from hpsearch.nn.losses import sample_weights
 from hpsearch.records import Baseline, Fit, FitResult, Status
 from hpsearch.scoring.evaluate import search_metric
 from hpsearch.scoring.trial_score import score_trial
@@ -132,7 +133,12 @@ def predict_baseline(
     with threadpool_limits(1):  # several threads are many times slower where other processes use the cores
         encode = _encoder(config, kind, development, train)
         model = _model(kind, metric, development, targets)
-        model.fit(encode(development, train), targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets)
+        weights = sample_weights(development, train)
+        model.fit(
+            encode(development, train),
+            targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets,
+            sample_weight=None if weights is None else weights[train],
+        )
         return [
             _predict(model, encode(rows, index), development) if len(index) else _none(development)
             for rows, index in parts

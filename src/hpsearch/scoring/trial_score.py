@@ -18,7 +18,7 @@ from hpsearch.engine.minibatches import probe_rows
 from hpsearch.errors import ConfigError
 from hpsearch.metrics import LOSS, ROUNDING, Metric, predicted
 from hpsearch.nn.constant_output import constant_loss, stall_threshold
-from hpsearch.nn.losses import class_weights
+from hpsearch.nn.losses import weights_of_rows
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
 from hpsearch.scoring.calibration import calibrated
 from hpsearch.scoring.evaluate import Scored, computed, own_units, score_outputs, search_metric
@@ -423,7 +423,7 @@ def _constant_loss(config: Config, development: Development, fits: Sequence[Fit]
         targets, scaling = development.targets[probe_rows(fit)], _scaling(config, development, fit)
         if scaling is not None:
             targets = scaling.scaled(targets.astype(np.float64))
-        weights = class_weights(config.loss, development, fit.fold.train)
+        weights = weights_of_rows(config.loss, development, fit.fold.train, probe_rows(fit))
         losses.append(constant_loss(config.loss, development.task, development.classes, targets, weights))
     defined = [loss for loss in losses if loss is not None]
     return float(np.mean(defined)) if defined else None
@@ -452,8 +452,8 @@ def _status(
 
 def _mean_weight(config: Config, development: Development, fits: Sequence[Fit]) -> float:
     """Mean weight of the rows of `final_loss`, mean over fits; 1 if all rows count alike."""
-    weights = [(class_weights(config.loss, development, fit.fold.train), probe_rows(fit)) for fit in fits]
-    return float(np.mean([1.0 if of is None else of[development.targets[rows]].mean() for of, rows in weights]))
+    weights = [weights_of_rows(config.loss, development, fit.fold.train, probe_rows(fit)) for fit in fits]
+    return float(np.mean([1.0 if of_rows is None else of_rows.mean() for of_rows in weights]))
 
 
 def _failure(fit: Fit, result: FitResult, fits: Sequence[Fit]) -> str:

@@ -13,7 +13,7 @@ from hpsearch.engine.augmentation import Augmenter
 from hpsearch.engine.device_data import DeviceData, FitData, outputs_of
 from hpsearch.engine.fleet.update_rules import order
 from hpsearch.engine.minibatches import last_batch_rows, minibatches, pad_rows, padded_length
-from hpsearch.nn.losses import prepare_targets
+from hpsearch.nn.losses import prepare_targets, sample_weights
 from hpsearch.records import Fit, Task
 from hpsearch.seeding import epoch_order
 
@@ -110,7 +110,7 @@ class FleetData:
             ConfigError: If the loss does not fit the targets.
         """
         config, rows = batch.fits[0].config, data.rows
-        self._data, self.classes = data, rows.task is not Task.REGRESSION
+        self._batch, self._data, self.classes = batch, data, rows.task is not Task.REGRESSION
         self._groups = {_group_key(fit): number for number, fit in enumerate(batch.representatives)}
         self.outputs = outputs_of(config, data)
         preprocessed = [data.preprocessed(fit) for fit in batch.representatives]
@@ -125,6 +125,9 @@ class FleetData:
             )
         else:
             self._targets = prepare_targets(config.loss, rows.task, data.targets, rows.classes, data.dtype)
+        weights = [sample_weights(rows, fit.fold.train) for fit in batch.representatives]
+        given = [each for each in weights if each is not None]
+        self._weights = torch.tensor(np.stack(given)).to(data.device, data.dtype) if given else None  # (G, N)
         # groups with different tables see one after the other, at the offsets (G, 1) of their first rows
         self._tables = [each.inputs for each in preprocessed]
         distinct = {id(table): table for table in self._tables}
@@ -158,6 +161,12 @@ class FleetData:
             batch = ((batch - self._target_shift) * self._target_scale).to(self._data.dtype)
         return batch.transpose(1, 2) if batch.ndim == 3 else batch
 
+    def weighted(self, losses: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Return the losses (M, B) of the rows (G, B), multiplied by the weights of these."""
+        if self._weights is None:
+            return losses
+        return losses * self._batch.broadcast_groups(self._weights.gather(1, rows))
+
     def labels(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the classes (G, B) of the rows (G, B)."""
         return self._data.targets.index_select(0, rows.flatten()).view(rows.shape)
@@ -169,7 +178,8 @@ class FleetData:
             targets = ((targets - self._target_shift[group]) * self._target_scale[group]).to(self._data.dtype)
         labels = self._data.targets if self.classes else None
         shift, scale = self._shift[group], self._scale[group]
-        return FitData(self._tables[group], targets, labels, shift, scale, self.outputs, self._data.dtype)
+        weights = None if self._weights is None else self._weights[group]
+        return FitData(self._tables[group], targets, labels, shift, scale, self.outputs, self._data.dtype, weights)
 
 
 def _stacked(data: DeviceData, values: Sequence[np.ndarray]) -> torch.Tensor:

@@ -171,9 +171,7 @@ class Fleet:
         """
         spread = self.batch.broadcast_groups
         outputs_mcb = self.members.forward(spread(self.data_view.training_inputs(rows_gb, self.augmenter)))
-        losses_mb = self.augmenter.mixed(
-            rows_gb, lambda rows: self.smoothed(outputs_mcb, spread(self.data_view.targets(rows))), spread
-        )
+        losses_mb = self.augmenter.mixed(rows_gb, lambda rows: self._training_losses(outputs_mcb, rows), spread)
         rows_m1: int | torch.Tensor = rows_gb.shape[1]
         counted_mb = None if counted_gb is None else self.batch.broadcast_groups(counted_gb)
         if counted_mb is not None:
@@ -184,6 +182,11 @@ class Fleet:
         if self.data_view.classes:
             right_mb = hits(outputs_mcb.detach(), self.batch.broadcast_groups(self.data_view.labels(rows_gb)))
             self.correct_m += (right_mb if counted_mb is None else right_mb & counted_mb).sum(1)
+
+    def _training_losses(self, outputs_mcb: torch.Tensor, rows_gb: torch.Tensor) -> torch.Tensor:
+        """Return the weighted losses (M, B) of these outputs for the targets of these rows."""
+        targets = self.batch.broadcast_groups(self.data_view.targets(rows_gb))
+        return self.data_view.weighted(self.smoothed(outputs_mcb, targets), rows_gb)
 
     def _lay_out(self) -> None:
         """Rebuild everything that depends on which members are present."""
@@ -279,10 +282,10 @@ class Fleet:
         if not part.rows.shape[1]:
             return None
         outputs_mnc = self.members.predict(self.batch, self.data_view, part.rows)
-        targets = self.batch.broadcast_groups(
-            self.data_view.targets(torch.as_tensor(part.rows, device=self.data.device))
-        )
-        return part.mean(self.loss(smooth=smooth)(outputs_mnc.transpose(1, 2), targets).double().cpu().numpy())
+        rows_gn = torch.as_tensor(part.rows, device=self.data.device)
+        targets = self.batch.broadcast_groups(self.data_view.targets(rows_gn))
+        losses_mn = self.loss(smooth=smooth)(outputs_mnc.transpose(1, 2), targets)
+        return part.mean(self.data_view.weighted(losses_mn, rows_gn).double().cpu().numpy())
 
     def loss(self, *, smooth: bool) -> StackedLoss:
         """Return the loss function of the members that are present."""
