@@ -20,7 +20,8 @@ pytestmark = pytest.mark.slow
 
 def cross_validated(data, model, plain):
     """The status and the score of K-fold, and what the predictions of scikit-learn's `plain` come to, pooled."""
-    config = Composer([f"data={data}", f"model={model}", "evaluation=kfold"]).compose().config
+    rate = ["optimizer.lr=0.01"] if model == "linear" else []
+    config = Composer([f"data={data}", f"model={model}", "evaluation=kfold", *rate]).compose().config
     bench = set_up(config.data, Device.CPU)
     (trial,) = train_trials(bench, TrainJob((TrialJob(config),), Engine.FLEET, 10))
     rows = bench.development
@@ -31,7 +32,7 @@ def cross_validated(data, model, plain):
     return trial, (accuracy_score if rows.classes else r2_score)(targets, predictions)
 
 
-@pytest.mark.parametrize(("model", "behind"), [("linear", 0.03), ("mlp", 0.12)])
+@pytest.mark.parametrize(("model", "behind"), [("linear", 0.02), ("mlp", 0.02)])
 def test_a_regression_comes_near_least_squares(model, behind):
     trial, least_squares = cross_validated("diabetes", model, LinearRegression())
     assert trial.status is Status.OK
@@ -43,4 +44,4 @@ def test_a_classification_comes_near_logistic_regression(model):
     plain = make_pipeline(StandardScaler(), LogisticRegression())
     trial, logistic = cross_validated("breast_cancer", model, plain)
     assert trial.status is Status.OK
-    assert trial.score > logistic - 0.02
+    assert trial.score > logistic - 0.01

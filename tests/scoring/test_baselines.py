@@ -110,6 +110,17 @@ def test_boosting_sees_the_cells_with_missing_ones_and_categories(make_config, t
     assert scored(config, rows)["boosting"].report["cross_entropy"] == pytest.approx(wanted)
 
 
+def test_a_column_that_is_missing_in_all_training_rows_is_none_to_trees(make_config, table):
+    inputs = table.inputs.copy()
+    train, index = np.arange(200), np.arange(200, 300)
+    inputs[train, 1] = np.nan
+    rows = replace(table, inputs=inputs)
+    (found,) = predict_baseline(make_config(), BaselineKind.BOOSTING, MSE, rows, train, (rows, index))
+    model = HistGradientBoostingClassifier(early_stopping=False, random_state=0)
+    model.fit(np.delete(inputs[train], 1, axis=1), rows.targets[train])
+    np.testing.assert_allclose(np.exp(found), model.predict_proba(np.delete(inputs[index], 1, axis=1)), rtol=1e-6)
+
+
 def test_numbers_are_predicted_in_their_units_and_scored_over_the_folds(make_config, make_rows):
     rows = make_rows(200, task="regression", targets=1)
     config = make_config(loss="mse", evaluation="kfold")

@@ -204,10 +204,12 @@ def _as_result(val: np.ndarray, report: np.ndarray) -> FitResult:
 def _encoder(config: Config, kind: BaselineKind, development: Rows, train: np.ndarray) -> Any:
     """A function of rows and which of them (n,) to the features (n, D) that a baseline sees.
 
-    Linear models get features of mean 0 and standard deviation 1, encoded as the configuration says; trees get cells.
+    Linear models get features of mean 0 and standard deviation 1, encoded as the configuration says; trees get cells,
+    0 in columns that are missing in all training rows.
     """
     if kind is not BaselineKind.LINEAR:
-        return lambda rows, index: rows.inputs[index].reshape(len(index), -1)
+        lacking = np.isnan(development.inputs[train].reshape(len(train), -1)).all(axis=0)
+        return lambda rows, index: np.where(lacking, 0, rows.inputs[index].reshape(len(index), -1))
     preprocess = replace(config.preprocess_for_loss, kind="standard")
     preprocessing, features = fit_preprocessing(development, train, preprocess)
     scaling = preprocessing.scaling
