@@ -1,6 +1,7 @@
 """A folder of images: classes, labels, sizes, the seal, and the memory map that all processes share."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -322,6 +323,41 @@ def test_names_of_columns_are_chosen_and_suffixes_may_be_missing(folder, labelle
     assert len(set(zip(rows.groups.tolist(), [at // 2 for at in range(20)], strict=True))) == 10
     sealed, development = opened(data), load_development(data)
     assert not set(sealed.groups.tolist()) & set(development.groups.tolist())
+
+
+@pytest.mark.parametrize(
+    "name", ["{part}/{at:02}.png", "{part}\\{at:02}", "./{part}/{at:02}.png", "{at:02}.png", "{at:02}"]
+)
+def test_a_file_is_named_by_its_path_or_its_name(folder, labelled, name):
+    written = fill(folder, {"part 1": 5, "part 2": 5})
+    for at in range(5):
+        (folder / "part 2" / f"{at:02}.png").rename(folder / "part 2" / f"{at + 5:02}.png")
+    rows = [f"{name.format(part=f'part {1 + at // 5}', at=at)},{at % 2}" for at in range(10)]
+    source = find_source(labelled(rows))
+    assert source.read().targets.tolist() == [0, 1] * 5
+    decoded = source.taken(source.read(), np.arange(10))
+    np.testing.assert_array_equal(decoded.inputs[:, 0], np.stack(list(written.values())))
+
+
+def test_a_name_that_two_files_have_is_refused(folder, labelled):
+    fill(folder, {"part 1": 2, "part 2": 2})
+    with pytest.raises(DataError, match=r"2 files of data\.labels are no image in .*pets: 00\.png, 01\.png"):
+        find_source(labelled(["00.png,a", "01.png,b"]))
+
+
+def test_processes_that_start_together_decode_once(folder, monkeypatch):
+    fill(folder, {"dog": 10, "cat": 15})
+    data, decoded, pixels_of = folder_data(folder), [], image_folder.pixels_of
+
+    def counted(file, **how):
+        decoded.append(file)
+        return pixels_of(file, **how)
+
+    monkeypatch.setattr(image_folder, "pixels_of", counted)
+    with ThreadPoolExecutor(4) as pool:
+        digests = [rows.digest for rows in pool.map(load_development, [data] * 4)]
+    assert len(set(digests)) == 1
+    assert len(decoded) == 20
 
 
 def test_a_column_that_is_named_as_groups_are_is_pointed_out(folder, labelled):

@@ -202,14 +202,15 @@ def _label_table(data: FolderData, listing: Listing) -> CsvData:
 
 
 def _find(listing: Listing, names: list[str], key: str) -> list[ImageFile]:
-    """Return the file of each name in a CSV file: a path below the folder, whose suffix may be left out.
+    """Return the file of each name in a CSV file, see `_keys`.
 
     Raises:
         DataError: If a file does not exist, or is named twice.
     """
-    files = {file.name: file for file in listing.images}
-    stems = Counter(str(PurePosixPath(name).with_suffix("")) for name in files)
-    files |= {stem: file for name, file in list(files.items()) if stems[stem := name.rpartition(".")[0]] == 1}
+    files: dict[str, ImageFile] = {}
+    for known in zip(*map(_keys, listing.images), strict=True):
+        counts = Counter(known)
+        files = {name: file for name, file in zip(known, listing.images, strict=True) if counts[name] == 1} | files
     paths = [str(PurePosixPath(name.strip().replace("\\", "/"))) for name in names]
     if absent := sorted({path for path in paths if path not in files}):
         raise DataError(
@@ -222,6 +223,12 @@ def _find(listing: Listing, names: list[str], key: str) -> list[ImageFile]:
     if twice:
         raise DataError(f"{key} has several rows for {name_columns(twice)}: an image has one label, keep one row")
     return found
+
+
+def _keys(file: ImageFile) -> tuple[str, ...]:
+    """Return by what a CSV file may name a file, if no other has that: its path or name, with or without suffix."""
+    stem = file.name.rpartition(".")[0]
+    return file.name, stem, file.parts[-1], stem.rpartition("/")[2]
 
 
 def _require_images(listing: Listing) -> None:

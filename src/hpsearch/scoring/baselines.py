@@ -205,8 +205,10 @@ def _encoder(config: Config, kind: BaselineKind, development: Rows, train: np.nd
     """A function of rows and which of them (n,) to the features (n, D) that a baseline sees.
 
     Linear models get features of mean 0 and standard deviation 1, encoded as the configuration says; trees get cells,
-    0 in columns that are missing in all training rows.
+    0 in columns that are missing in all training rows; guessing gets none.
     """
+    if kind is BaselineKind.GUESS:
+        return lambda _, index: np.zeros((len(index), 1))
     if kind is not BaselineKind.LINEAR:
         lacking = np.isnan(development.inputs[train].reshape(len(train), -1)).all(axis=0)
         return lambda rows, index: np.where(lacking, 0, rows.inputs[index].reshape(len(index), -1))
