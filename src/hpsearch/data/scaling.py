@@ -19,8 +19,8 @@ from hpsearch.errors import ConfigError
 _CHUNK = 4096
 """Maximum number of rows that are converted to float64 at once."""
 
-_CHUNK_VALUES = 2**26
-"""Maximum number of their values, of which rows of more than 16,384 values, such as photographs, reach it."""
+_CHUNK_VALUES = 2**23
+"""Maximum number of their values, 64 MiB, which rows of more than 2,048 values reach, such as photographs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
