@@ -79,6 +79,17 @@ def test_an_edit_of_the_compared_groups_space_reaches_every_level_that_has_the_n
     assert sgd.space.names == ["optimizer.sgd.lr"]
 
 
+def test_an_edit_of_a_name_that_a_level_draws_leaves_those_that_have_it_and_do_not_draw_it():
+    shift, noise = levels_of(
+        "search.compare=augmentation",
+        "search.choose.augmentation=[shift,noise]",
+        "search.tune=[augmentation]",
+        "augmentation.space.shift.high=0.3",
+    )
+    assert shift.space.dimensions["augmentation.shift"]["shift"].high == 0.3
+    assert noise.space.names == ["augmentation.noise.noise"]
+
+
 @pytest.mark.parametrize(
     ("overrides", "control"),
     [

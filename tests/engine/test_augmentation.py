@@ -57,7 +57,7 @@ def batch_of(make_rows):
 def uniforms(fit, name, n=20_000, epoch=0):
     augmenter = Augmenter([fit], n, torch.device("cpu"))
     augmenter.start(epoch)
-    return augmenter.uniforms(name, torch.arange(n).unsqueeze(0))[:, 0]
+    return augmenter.draw([name], torch.arange(n).unsqueeze(0))[name][:, 0]
 
 
 @pytest.mark.parametrize("strengths", [*SINGLE, ALL], ids="-".join)

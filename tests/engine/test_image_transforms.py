@@ -64,12 +64,12 @@ def test_a_quarter_turn_is_exact_and_clockwise():
 def test_flips_and_crops_equal_those_of_numpy(shape, edge):
     images = images_of(shape)
     mirrored = [False, True, False, True, True, False]
-    top, left = [0, 0, -2, 3, 1, -4], [0, 0, 1, -3, 4, 2]
-    found = flip_and_crop(images, *columns(mirrored, top, left), edge=edge)
+    top, left = [4, 4, 2, 7, 5, 0], [4, 4, 5, 1, 8, 6]
+    found = flip_and_crop(images, *columns(mirrored, top, left), border=4, edge=edge)
     height, width = shape[1:]
     for i, image in enumerate(images.numpy()):
         padded = np.pad(image, ((0, 0), (4, 4), (4, 4)), mode="edge" if edge else "constant")
-        cropped = padded[:, 4 + top[i] :, 4 + left[i] :][:, :height, :width]
+        cropped = padded[:, top[i] :, left[i] :][:, :height, :width]
         assert np.array_equal(found[i], cropped[:, :, ::-1] if mirrored[i] else cropped)
 
 

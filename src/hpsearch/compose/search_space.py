@@ -241,9 +241,10 @@ class _SpacePlanner:
             chosen = self._chosen(edit.group)
             spaces = {option: composed.spaces[edit.group] for option, composed in self.options_of(edit.group).items()}
             affected = [option for option in spaces if edit.name in spaces[option]]
-            affected = affected or [name for name, option in chosen.items() if edit.name in searchable(option)]
-            # The user's own code may have any keyword argument.
-            affected = affected or [name for name, own in chosen.items() if isinstance(own, OwnCode)]
+            if not any(edit.name in level.spaces[edit.group] for level in self.comparison.levels):
+                affected = affected or [name for name, option in chosen.items() if edit.name in searchable(option)]
+                # The user's own code may have any keyword argument.
+                affected = affected or [name for name, own in chosen.items() if isinstance(own, OwnCode)]
             if not affected and not self._is_in_some_level(edit):
                 names = {name for space in spaces.values() for name in space}
                 names |= {name for option in chosen.values() for name in searchable(option)}

@@ -57,13 +57,14 @@ class Augmenter:
             for name in STRENGTHS
             if any(name in each for each in used)
         }
+        streams = {each: {name: _streams(each, name) for name in self._strengths} for each in set(seeds)}
         self._seeds = {
-            name: torch.stack([torch.stack([stream(seed, number) for seed in seeds]) for number in STREAMS[name]]).to(
-                device
-            )
-            for name in self._strengths
+            name: torch.stack([streams[each][name] for each in seeds], 1).to(device) for name in self._strengths
         }  # (draws, G, 2)
         self._edge = any(isinstance(option, RandomTransforms) and option.fill is Fill.EDGE for option in options)
+        self._border = int(max(each.get("crop", 0) for each in used))
+        resampled = [[not each.keys().isdisjoint(RESAMPLING)] for each in used]
+        self._resampled = None if all(map(all, resampled)) else torch.tensor(resampled, device=device)  # (G, 1)
         self._epoch = torch.zeros((), dtype=torch.int32, device=device)
         self._places = mixed_positions(n if self._strengths else 0, device)
         if "noise" in self._strengths:
@@ -91,23 +92,25 @@ class Augmenter:
             inputs: Shape (G, B, C, H, W) floating point, not yet scaled; anything if no strength of images is in use.
             rows: Shape (G, B) int64 rows of the data set.
         """
-        used = self._strengths.keys()
-        if used.isdisjoint(OF_IMAGES):
+        used = [name for name in OF_IMAGES if name in self._strengths]
+        if not used:
             return inputs
-        images = inputs.flatten(0, 1)
-        if not used.isdisjoint(("flip", "crop")):
-            images = self._flip_and_crop(images, rows)
-        if not used.isdisjoint(RESAMPLING):
-            images = self._scale_rotate_shift(images, rows)
+        drawn, images = self.draw(used, rows), inputs.flatten(0, 1)
+        if "flip" in used or "crop" in used:
+            images = self._flip_and_crop(images, drawn)
+        if not set(used).isdisjoint(RESAMPLING):
+            images = self._scale_rotate_shift(images, drawn)
         if "erase" in used:
-            images = self._erase(images, rows)
+            y, x = _columns(drawn["erase"])
+            images = erase(images, y, x, self._of_rows("erase", rows))
         return images.view(inputs.shape)
 
     def noisy(self, inputs: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return scaled inputs (G, B, *shape) of the rows (G, B) with Gaussian noise."""
         if "noise" not in self._strengths:
             return inputs
-        keys = self._bits("noise", rows).flatten(1).T  # (N, 2): a stream for each row
+        keys = uniform_bits(self._places[rows], self._seeds["noise"], self._epoch)
+        keys = keys.flatten(1).T  # (N, 2): a stream for each row
         positions = mixed_positions(inputs[0, 0].numel(), inputs.device)
         bits = uniform_bits(positions, keys, self._epoch)  # (N, D)
         normal = self._normal.take(((bits >> 16) + QUANTILES_NORMAL // 2).long()).to(inputs.dtype)
@@ -132,53 +135,54 @@ class Augmenter:
         own = of_rows(rows)
         if "mixup" not in self._strengths:
             return own
-        place, other = self.uniforms("mixup", rows)
+        place, other = self.draw(["mixup"], rows)["mixup"]
         partners = self._train[self._starts + (other * self._counts).long()]
         shares = spread(self._shares.gather(1, (place * QUANTILES_BETA).long()).to(own.dtype))
         shares = shares.view(*shares.shape, *[1] * (own.ndim - 2))
         # a row that is not mixed must not become NaN where the value of its partner is infinite
         return torch.where(shares == 1, own, own * shares + of_rows(partners) * (1 - shares))
 
-    def _bits(self, name: str, rows: torch.Tensor) -> torch.Tensor:
-        """Return uniform bits (draws, G, B) int32 of one transformation."""
-        return uniform_bits(self._places[rows], self._seeds[name], self._epoch)
-
-    def uniforms(self, name: str, rows: torch.Tensor) -> torch.Tensor:
-        """Return uniform numbers (draws, G, B) float64 between 0 and 1, both excluded."""
-        return (self._bits(name, rows).double() + (2.0**31 + 0.5)) / 2.0**32
-
-    def _symmetric(self, name: str, rows: torch.Tensor) -> torch.Tensor:
-        """Return numbers (draws, N, 1) uniform between minus and plus the strength; 0 if it is not in use."""
-        if name not in self._strengths:
-            return torch.zeros(len(STREAMS[name]), rows.numel(), 1, dtype=torch.float64, device=rows.device)
-        return ((2 * self.uniforms(name, rows) - 1) * self._strengths[name]).flatten(1).unsqueeze(2)
+    def draw(self, names: Sequence[str], rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return numbers (draws, G, B) float64 uniform between 0 and 1, both excluded, of transformations in use."""
+        seeds = torch.cat([self._seeds[name] for name in names])  # at once: a call costs the same for more numbers
+        numbers = (uniform_bits(self._places[rows], seeds, self._epoch).double() + (2.0**31 + 0.5)) / 2.0**32
+        return dict(zip(names, torch.split(numbers, [len(STREAMS[name]) for name in names]), strict=True))
 
     def _of_rows(self, name: str, rows: torch.Tensor) -> torch.Tensor:
-        """Return the strength (N, 1) for each row."""
+        """Return the strength (N, 1) for each of the rows (G, B)."""
         return self._strengths[name].expand(rows.shape).reshape(-1, 1)
 
-    def _flip_and_crop(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        mirrored = torch.zeros(rows.numel(), 1, dtype=torch.bool, device=rows.device)
-        if "flip" in self._strengths:
-            mirrored = (self.uniforms("flip", rows)[0] < self._strengths["flip"]).view(-1, 1)
-        top = left = torch.zeros_like(mirrored, dtype=torch.int64)
-        if "crop" in self._strengths:
-            border = self._strengths["crop"]
-            first = (self.uniforms("crop", rows) * (2 * border + 1)).floor() - border  # each place equally often
-            top, left = first.long().flatten(1).unsqueeze(2)
-        return flip_and_crop(images, mirrored, top, left, edge=self._edge)
+    def _symmetric(self, name: str, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return numbers (draws, N, 1) uniform between minus and plus the strength; 0 if it is not in use."""
+        if name not in drawn:
+            some = next(iter(drawn.values()))
+            return some.new_zeros(len(STREAMS[name]), some[0].numel(), 1)
+        return _columns((2 * drawn[name] - 1) * self._strengths[name])
 
-    def _scale_rotate_shift(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        (angle,), (share,), (down, right) = (self._symmetric(name, rows) for name in ("rotate", "scale", "shift"))
+    def _flip_and_crop(self, images: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
+        mirrored = torch.zeros(len(images), 1, dtype=torch.bool, device=images.device)
+        if "flip" in drawn:
+            (mirrored,) = _columns(drawn["flip"] < self._strengths["flip"])
+        top = left = torch.zeros_like(mirrored, dtype=torch.int64)
+        if "crop" in drawn:
+            own = self._strengths["crop"]  # of each group, within the widest
+            top, left = _columns((drawn["crop"] * (2 * own + 1)).floor() - own + self._border).long()
+        return flip_and_crop(images, mirrored, top, left, border=self._border, edge=self._edge)
+
+    def _scale_rotate_shift(self, images: torch.Tensor, drawn: dict[str, torch.Tensor]) -> torch.Tensor:
+        (angle,), (share,), (down, right) = (self._symmetric(name, drawn) for name in ("rotate", "scale", "shift"))
         down, right = down * images.shape[2], right * images.shape[3]
         moved = scale_rotate_shift(images, 1 + share, angle, down, right, edge=self._edge)
-        in_use = [self._strengths[name] > 0 for name in RESAMPLING if name in self._strengths]
-        moves = torch.stack(in_use).any(0).expand(rows.shape).reshape(-1, 1, 1, 1)
-        return torch.where(moves, moved, images)  # resampled at its own places an image changes by rounding
+        if self._resampled is None:
+            return moved
+        of_rows = self._resampled.expand(next(iter(drawn.values())).shape[1:])
+        # resampled at its own places, an image would change by rounding
+        return torch.where(of_rows.reshape(-1, 1, 1, 1), moved, images)
 
-    def _erase(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        y, x = self.uniforms("erase", rows).flatten(1).unsqueeze(2)
-        return erase(images, y, x, self._of_rows("erase", rows))
+
+def _columns(numbers: torch.Tensor) -> torch.Tensor:
+    """Return numbers (draws, G, B) as (draws, N, 1)."""
+    return numbers.flatten(1).unsqueeze(2)
 
 
 def require_suitable(config: Config, rows: Rows) -> None:
@@ -203,6 +207,11 @@ def require_suitable(config: Config, rows: Rows) -> None:
         if name == "crop":
             side = min(rows.inputs.shape[2:])
             require(strength < side, key, f"must be < {side}, the side of the images of {rows.name}", strength)
+
+
+def _streams(seed: int, name: str) -> torch.Tensor:
+    """Return the seeds (draws, 2) int32 of the streams that a transformation draws from."""
+    return torch.stack([stream(seed, number) for number in STREAMS[name]])
 
 
 @functools.cache

@@ -10,27 +10,25 @@ from torch.nn import functional
 
 
 def flip_and_crop(
-    images: torch.Tensor, mirrored: torch.Tensor, top: torch.Tensor, left: torch.Tensor, *, edge: bool
+    images: torch.Tensor, mirrored: torch.Tensor, top: torch.Tensor, left: torch.Tensor, *, border: int, edge: bool
 ) -> torch.Tensor:
-    """Return the part of each image that begins at (top, left), mirrored or not, without interpolation.
+    """Return the part of each image, with a border, that begins at (top, left), mirrored or not; nothing is averaged.
 
     Args:
         images: Shape (N, C, H, W).
         mirrored: Shape (N, 1) bool: whether left and right are exchanged.
-        top: Shape (N, 1) int64, from -H to H: first row of pixels.
-        left: Shape (N, 1) int64, from -W to W: first column of pixels.
-        edge: Whether pixels outside the image are those of its nearest edge; otherwise they are 0.
+        top: Shape (N, 1) int64, from 0 to 2 * border: first row of pixels.
+        left: Shape (N, 1) int64, from 0 to 2 * border: first column of pixels.
+        border: Pixels that are added on each side.
+        edge: Whether these are those of the nearest edge; otherwise they are 0.
     """
     height, width = images.shape[2:]
+    padded = functional.pad(images, [border] * 4, mode="replicate" if edge else "constant")
     y, x = (torch.arange(side, device=images.device) for side in (height, width))
     y, x = y + top, torch.where(mirrored, width - 1 - x, x) + left  # (N, H), (N, W)
-    places = (y.clamp(0, height - 1) * width).unsqueeze(2) + x.clamp(0, width - 1).unsqueeze(1)  # (N, H, W)
+    places = (y * (width + 2 * border)).unsqueeze(2) + x.unsqueeze(1)  # (N, H, W)
     places = places.view(len(images), 1, -1).expand(-1, images.shape[1], -1)
-    moved = images.flatten(2).gather(2, places).view(images.shape)
-    if edge:
-        return moved
-    outside = ((y < 0) | (y >= height)).unsqueeze(2) | ((x < 0) | (x >= width)).unsqueeze(1)
-    return moved.masked_fill(outside.unsqueeze(1), 0)
+    return padded.flatten(2).gather(2, places).view(images.shape)
 
 
 def scale_rotate_shift(
@@ -52,17 +50,19 @@ def scale_rotate_shift(
         angle: Shape (N, 1) in degrees, clockwise.
         down: Shape (N, 1) pixels.
         right: Shape (N, 1) pixels.
-        edge: See `flip_and_crop`.
+        edge: Whether pixels from outside the image are those of the nearest edge; otherwise they are 0.
     """
-    height, width = images.shape[2:]
     angle = torch.deg2rad(angle)
     cosine, sine = angle.cos() / factor, angle.sin() / factor
-    terms = (cosine, sine, cosine * right + sine * down, cosine * down - sine * right)
-    grid = torch.zeros(len(images), height * width * 2, dtype=images.dtype, device=images.device)
-    for term, basis in zip(terms, _bases(height, width, images), strict=True):
-        grid += term.to(images.dtype) * basis
+    y, x = (torch.arange(n, dtype=factor.dtype, device=images.device) - (n - 1) / 2 for n in images.shape[2:])
+    y, x = y - down, x - right  # (N, H), (N, W): from the centre
+    grid = images.new_empty(len(images), *images.shape[2:], 2)
+    # in the units of `grid_sample`, in which the outer edges of the image are at -1 and 1
+    for axis, (of_x, of_y) in enumerate(((cosine * x, sine * y), (-sine * x, cosine * y))):
+        of_x, of_y = ((part * (2 / images.shape[3 - axis])).to(images.dtype) for part in (of_x, of_y))  # noqa: PLW2901
+        torch.add(of_x.unsqueeze(1), of_y.unsqueeze(2), out=grid[..., axis])
     padding = "border" if edge else "zeros"
-    return functional.grid_sample(images, grid.view(-1, height, width, 2), padding_mode=padding, align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode=padding, align_corners=False)
 
 
 def erase(images: torch.Tensor, y: torch.Tensor, x: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
@@ -79,15 +79,3 @@ def erase(images: torch.Tensor, y: torch.Tensor, x: torch.Tensor, share: torch.T
         pixels = (torch.arange(side, dtype=centre.dtype, device=images.device) + 0.5) / side
         near.append((pixels - centre).abs() < share / 2)
     return images.masked_fill((near[0].unsqueeze(2) & near[1].unsqueeze(1)).unsqueeze(1), 0)
-
-
-def _bases(height: int, width: int, like: torch.Tensor) -> list[torch.Tensor]:
-    """Return what the terms of `scale_rotate_shift` add to the places that are read, (1, H * W * 2) each, x before y.
-
-    In the units of `grid_sample`: the outer edges of the image are at -1 and 1.
-    """
-    y, x = (torch.arange(side, dtype=like.dtype, device=like.device) - (side - 1) / 2 for side in (height, width))
-    y, x = y.unsqueeze(1).expand(height, width), x.expand(height, width)
-    one, zero = torch.ones_like(x), torch.zeros_like(x)
-    parts = ((x, y), (y, -x), (-one, zero), (zero, -one))
-    return [torch.stack([a * (2 / width), b * (2 / height)], 2).view(1, -1) for a, b in parts]
