@@ -240,7 +240,7 @@ class FolderData(OwnData):
     labels: Annotated[str | None, "a CSV file with a row for each image; null: sub-folders are the classes"]
     target: Annotated[str | list[str] | None, "its column to predict, or columns of numbers, [a,b]"]
     groups: Annotated[str | None, "its column of groups, such as patients, that no split tears apart"]
-    file_column: Annotated[str, "its column of file names, relative to path"]
+    file_column: Annotated[str, "its column of files: paths below path, or names, with or without suffix"]
     size: Annotated[
         list[int] | int | None,
         "[height,width], or one number for both: images are resized until they cover it, and cropped to their center; "
