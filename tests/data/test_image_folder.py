@@ -194,6 +194,18 @@ def test_all_damaged_files_are_named_up_to_five(folder):
     assert str(told.value).endswith("and 10 more")
 
 
+def test_damaged_development_and_test_images_are_told_together(folder):
+    for part in ("train", "test"):
+        fill(folder / part, {"dog": 4, "cat": 4})
+        pixels = np.random.default_rng(0).integers(0, 256, (40, 30), np.uint8)
+        path = folder / part / "dog" / "00.jpg"
+        Image.fromarray(pixels).save(path)
+        path.write_bytes(path.read_bytes()[:900])
+    data = folder_data(folder / "train", test_path=str(folder / "test"), size=4)
+    with pytest.raises(DataError, match=r"(?s)^2 images cannot be read.*train/dog/00\.jpg.*test/dog/00\.jpg"):
+        load_development(data)
+
+
 def test_nothing_is_left_of_images_that_could_not_be_decoded(folder, cache):
     fill(folder, {"dog": 10, "cat": 15})
     (folder / "dog" / "00.png").write_bytes(b"no image")

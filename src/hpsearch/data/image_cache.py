@@ -31,6 +31,10 @@ _VERSION = 1
 """Is raised with any change of what is computed."""
 
 
+class DamagedImagesError(DataError):
+    """Files that cannot be read as images."""
+
+
 def compute_once(
     what: str, files: Sequence[ImageFile], row: Callable[[ImageFile], np.ndarray], shape: tuple[int, ...], dtype: str
 ) -> np.ndarray:
@@ -44,7 +48,8 @@ def compute_once(
         dtype: Type of the array.
 
     Raises:
-        DataError: If files are damaged, the first of which it names, or the folder cannot be written.
+        DamagedImagesError: If files are damaged, the first of which it names.
+        DataError: If the folder cannot be written, or its file is damaged.
     """
     folder, key = data_root() / FOLDER, _key(what, files)
     try:
@@ -106,16 +111,23 @@ def _compute(
         part.unlink(missing_ok=True)
 
 
-def fill_rows(array: np.ndarray, files: Sequence[ImageFile], row: Callable[[ImageFile], np.ndarray]) -> None:
+def fill_rows(array: np.ndarray | None, files: Sequence[ImageFile], row: Callable[[ImageFile], np.ndarray]) -> None:
     """Write `row(file)` of each file to an array (len(files), ...), in several threads, since Pillow frees the lock.
 
+    Args:
+        array: The array; None: files are only read.
+        files: The files.
+        row: Returns the row of a file, or raises `ImageError`.
+
     Raises:
-        DataError: If files are damaged, the first of which it names.
+        DamagedImagesError: If files are damaged, the first of which it names.
     """
 
     def write(at: int) -> str | None:
         try:
-            array[at] = row(files[at])
+            pixels = row(files[at])
+            if array is not None:
+                array[at] = pixels
         except ImageError as error:
             return str(error)
         return None
@@ -130,7 +142,9 @@ def _refuse_damaged(reasons: dict[Path, str]) -> None:
         return
     named = "".join(f"\n    {path}: {reason}" for path, reason in list(reasons.items())[:NAMED])
     more = f"\n    and {len(reasons) - NAMED:,} more" if len(reasons) > NAMED else ""
-    raise DataError(f"{number_of(len(reasons), 'image')} cannot be read; repair or remove the files:{named}{more}")
+    raise DamagedImagesError(
+        f"{number_of(len(reasons), 'image')} cannot be read; repair or remove the files:{named}{more}"
+    )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import numpy as np
 
 from hpsearch.config.data import ColorChoice, CsvData, FolderData, TaskChoice
 from hpsearch.data.dataset import Rows, name_columns
-from hpsearch.data.image_cache import compute_once, fill_rows
+from hpsearch.data.image_cache import DamagedImagesError, compute_once, fill_rows
 from hpsearch.data.image_files import SUFFIXES, ImageFile, Listing, content_of, list_images, pixels_of, shape_of
 from hpsearch.data.table import read_labels
 from hpsearch.data.target_encoding import Targets, encode_targets
@@ -55,7 +55,12 @@ class ImageFolder:
             DataError: If files are damaged.
         """
         files, shape = [self.files[at] for at in rows.inputs[:, 0]], _shape_of_pixels(self.data)
-        return replace(rows, inputs=compute_once(f"pixels {shape}", files, _decode(self.data), shape, "u1"))
+        decode = _decode(self.data)
+        try:
+            return replace(rows, inputs=compute_once(f"pixels {shape}", files, decode, shape, "u1"))
+        except DamagedImagesError:
+            fill_rows(None, self.files, decode)  # names all that are damaged, instead of those of one part
+            raise
 
     def digest(self) -> str:
         """Return the SHA-256 of the contents of all files, in whatever folders, and of whatever labels and size."""
