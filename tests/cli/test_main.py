@@ -283,3 +283,20 @@ def test_a_report_where_nothing_was_tracked_is_refused_and_writes_nothing(folder
     shown = Program(folder).call(f"+report={words[0]}", *words[1:], status=2)
     assert f"{folder / 'mlruns' / 'mlflow.db'}: " in shown
     assert list(folder.iterdir()) == []
+
+
+def test_a_check_of_data_shows_columns_and_the_command_that_trains_and_leaves_nothing_behind(capsys, folder):
+    rows = [f"{number % 17},{'abc'[number % 3]},{number % 2}" for number in range(60)]
+    (folder / "own.csv").write_text("\n".join(["age,city,y", *rows, ""]))
+    assert main(["+data=check", "data=csv", "data.path=own.csv", "data.target=y"]) == 0
+    shown = capsys.readouterr().out
+    assert "48 development rows, 12 sealed test rows" in shown
+    assert "predict  y, 2 classes: 0 24, 1 24" in shown
+    assert "category  3: " in shown
+    assert shown.rstrip().endswith("python -m hpsearch data=csv data.path=own.csv data.target=y")
+    assert [path.name for path in folder.iterdir()] == ["own.csv"]
+
+
+def test_a_check_of_data_and_a_report_are_two_actions():
+    with pytest.raises(ConfigError, match=r"\+report=sweep and \+data=check are two actions: give one"):
+        plan_action(Composer(["+data=check", "+report=sweep"]))

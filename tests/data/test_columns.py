@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hpsearch.data.dataset import Column, ColumnKind, Rows, identifiers, name_columns, tell_data, to_development
+from hpsearch.data.check import identifiers, tell_data
+from hpsearch.data.dataset import Column, ColumnKind, Rows, name_columns, to_development
 from hpsearch.records import Task
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 from hpsearch.config import ConfigError
 from hpsearch.config.data import ColorChoice, TaskChoice
 from hpsearch.data import image_cache, image_folder
-from hpsearch.data.dataset import content_digest, tell_data
+from hpsearch.data.check import tell_data
+from hpsearch.data.dataset import content_digest
 from hpsearch.data.datasets import find_source
 from hpsearch.data.seal import Claim, load_development, seal
 from hpsearch.engine.device_data import to_device

@@ -8,7 +8,8 @@ import pytest
 
 from hpsearch.config import ConfigError
 from hpsearch.config.data import CsvData, ExcelData, MissingTarget, NpzData, ParquetData, TaskChoice
-from hpsearch.data.dataset import take, tell_data, to_development
+from hpsearch.data.check import tell_data
+from hpsearch.data.dataset import take, to_development
 from hpsearch.data.npz_file import read_npz
 from hpsearch.data.table import read_table
 from hpsearch.errors import DataError

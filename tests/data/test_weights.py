@@ -5,7 +5,8 @@ import pytest
 
 from hpsearch.config import ConfigError
 from hpsearch.config.data import CsvData, MissingTarget, NpzData, TaskChoice
-from hpsearch.data.dataset import Rows, content_digest, reconstructed, take, tell_data, to_development
+from hpsearch.data.check import tell_data
+from hpsearch.data.dataset import Rows, content_digest, reconstructed, take, to_development
 from hpsearch.data.datasets import find_source
 from hpsearch.data.npz_file import read_npz
 from hpsearch.data.seal import Claim, load_development, seal

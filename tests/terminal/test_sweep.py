@@ -13,7 +13,8 @@ from hpsearch.commands.sweep import show_stand_in
 from hpsearch.compose.comparison import plan_levels
 from hpsearch.compose.composer import Composer
 from hpsearch.compose.overrides import key_of
-from hpsearch.data.dataset import Column, tell_data
+from hpsearch.data.check import tell_data
+from hpsearch.data.dataset import Column
 from hpsearch.data.datasets import Source
 from hpsearch.data.splits import split_sizes
 from hpsearch.records import Status, TrialResult

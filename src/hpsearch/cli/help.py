@@ -14,6 +14,7 @@ import yaml
 
 from hpsearch.commands.report_target import keys_read
 from hpsearch.compose.composer import ACTIONS, as_space, conf_dir, options_of
+from hpsearch.compose.overrides import DATA_CHECK
 from hpsearch.config import KINDS, ConfigError
 from hpsearch.config.after_search import Confirm, Report
 from hpsearch.config.bounds import meaning
@@ -193,7 +194,9 @@ examples
         'search.choose.optimizer=[adam,momentum]' \\
         'search.tune=[optimizer,model]' optimizer.space.lr.high=0.01 \\
         search.trials=30 training.epochs=5
-  Your own table, then its champion on the sealed fifth of its rows:
+  Your own table, as it is understood; a search; its champion on the sealed fifth of its rows:
+    python -m hpsearch +data=check data=csv data.path=houses.csv \\
+        data.target=price
     python -m hpsearch name=houses data=csv data.path=houses.csv \\
         data.target=price loss=mse 'search.tune=[optimizer]' search.trials=20
     python -m hpsearch +final=sweep final.sweep=houses
@@ -231,7 +234,8 @@ def help_text(config_dir: Path | None) -> str:
     """Return the whole help page, including the user's own options in `config_dir`."""
     folders = [conf_dir(), *([config_dir] if config_dir else [])]
     files = {group: sorted(path for folder in folders for path in (folder / group).glob("*.yaml")) for group in ACTIONS}
-    rows = [(f"+{group}={path.stem}", first_sentence(path)) for group in ACTIONS for path in files[group]]
+    rows = [(DATA_CHECK, "How data are understood: columns, missing cells, duplicates, leaks; nothing is trained.")]
+    rows += [(f"+{group}={path.stem}", first_sentence(path)) for group in ACTIONS for path in files[group]]
     width = max(len(name) for name, _ in rows)
     lines = [HEAD, "actions (added with +)", *(f"  {name:<{width}}  {text}".rstrip() for name, text in rows)]
     lines += ["", "groups and options (--help data=csv, or any other, shows the keys of one)"]

@@ -169,6 +169,10 @@ def _show_result(action: str, result: Any, terminal: "Terminal") -> int:
         from hpsearch.terminal.leaderboard import show_leaderboard  # noqa: PLC0415
 
         show_leaderboard(terminal, result)
+    elif action == "data_check":
+        from hpsearch.terminal.data_check import show_data_check  # noqa: PLC0415
+
+        show_data_check(terminal, result)
     elif action == "report":
         from hpsearch.terminal.report import show_report  # noqa: PLC0415
 

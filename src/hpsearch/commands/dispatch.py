@@ -10,7 +10,7 @@ from hpsearch.commands.observer import Observer
 from hpsearch.commands.report_target import refuse_settings, require_known
 from hpsearch.compose.comparison import on_each_data_set, plan_levels
 from hpsearch.compose.composer import Composer
-from hpsearch.compose.overrides import Command
+from hpsearch.compose.overrides import DATA_CHECK, Command
 from hpsearch.compose.search_space import adamw_without_decay
 from hpsearch.config import ConfigError
 from hpsearch.data.datasets import require_file
@@ -20,12 +20,15 @@ from hpsearch.search.space import Composed
 
 if TYPE_CHECKING:
     from hpsearch.commands.across_data_sets import PublishedAcrossDataSets
+    from hpsearch.commands.data_check import DataCheck
     from hpsearch.commands.final import FinalResult
     from hpsearch.commands.leaderboard import PublishedLeaderboard
     from hpsearch.commands.publish import PublishedReport
     from hpsearch.commands.sweep import SweepResult
 
-    Result: TypeAlias = SweepResult | FinalResult | PublishedReport | PublishedLeaderboard | PublishedAcrossDataSets
+    Result: TypeAlias = (
+        SweepResult | FinalResult | PublishedReport | PublishedLeaderboard | PublishedAcrossDataSets | DataCheck
+    )
 
 SweepAction: TypeAlias = Callable[[Observer, StopSignals], "SweepResult"]
 """Runs a checked sweep."""
@@ -36,7 +39,7 @@ class Action:
     """The action of a command.
 
     Attributes:
-        name: `sweep`, `across_data_sets`, `final`, `report` or `leaderboard`.
+        name: `sweep`, `across_data_sets`, `final`, `report`, `leaderboard` or `data_check`.
         run: Runs it, with an observer and stop signals, and returns its result.
         trains: Whether it may need workers.
     """
@@ -55,9 +58,13 @@ def plan_action(composer: Composer) -> Action:
     # Finals and reports take their options from the stored sweep, and compare those of the command line with it.
     stored = {"final", "report"} & composer.overrides.options.keys()
     base = composer.compose_uncovered() if stored else composer.compose()
-    if len(base.actions) > 1:
-        actions = " and ".join(f"+{group}={option}" for group, option in base.actions.items())
-        raise ConfigError(f"{actions} are two actions: give one")
+    asked = [f"+{group}={option}" for group, option in base.actions.items()]
+    if stored and composer.overrides.checks_data:
+        asked.append(DATA_CHECK)
+    if len(asked) > 1:
+        raise ConfigError(f"{' and '.join(asked)} are two actions: give one")
+    if composer.overrides.checks_data:
+        return _plan_data_check(composer, base)
     if "final" in base.actions:
         return _plan_final(composer, base)
     if "report" in base.actions:
@@ -88,6 +95,18 @@ def _plan_report(composer: Composer, base: Composed) -> Action:
 
     name = "leaderboard" if base.actions["report"] == "leaderboard" else "report"
     return Action(name, run, trains=False)
+
+
+def _plan_data_check(composer: Composer, base: Composed) -> Action:
+    require_file(base.config.data)
+
+    def run(observer: Observer, signals: StopSignals) -> "Result":
+        from hpsearch.commands.data_check import check_data  # noqa: PLC0415 (half a second)
+
+        del observer, signals  # nothing is trained
+        return check_data(base.config, composer.command)
+
+    return Action("data_check", run, trains=False)
 
 
 def _plan_sweep(composer: Composer, base: Composed) -> Action:

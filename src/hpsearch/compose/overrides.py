@@ -44,6 +44,9 @@ READERS = {
 }
 """File suffix to the option of `data` that reads it."""
 
+DATA_CHECK = "+data=check"
+"""The action that shows how data are understood; other actions are options of their own groups."""
+
 PLAIN_KEYS = frozenset(f.name for f in fields(Config)) - KINDS.keys()
 """Top-level keys of the configuration that are not config groups."""
 
@@ -98,6 +101,7 @@ class Overrides:
         kwargs: By group, each keyword argument set for the user's own code, with the key that sets it.
         bounds: For each `search.space.<group>.<option>.<name>`, the names of the bounds set.
         replaced: Overrides that a later one of the same key replaces, each with that one.
+        checks_data: Whether `+data=check` asks for the data alone.
     """
 
     options: dict[str, str] = field(default_factory=dict)
@@ -106,6 +110,7 @@ class Overrides:
     kwargs: dict[str, dict[str, str]] = field(default_factory=dict)
     bounds: dict[str, set[str]] = field(default_factory=dict)
     replaced: list[tuple[str, str]] = field(default_factory=list)
+    checks_data: bool = False
 
     def for_hydra(self) -> list[str]:
         """Return the arguments for Hydra; `++` lets unknown keys pass, which `Config.from_tree` reports."""
@@ -135,8 +140,9 @@ def read_overrides(
     Raises:
         ConfigError: With each override that names an unknown option, or sweeps over values.
     """
-    last, replaced = _last_of_each(parsed)
-    overrides = Overrides(replaced=replaced)
+    checks = [override for override in parsed if (override.input_line or "").strip() == DATA_CHECK]
+    last, replaced = _last_of_each([override for override in parsed if override not in checks])
+    overrides = Overrides(replaced=replaced, checks_data=bool(checks))
     problems: list[str] = []
     for override in last:
         try:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,18 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.config.data import Data, FolderData, OwnData, TableData
 from hpsearch.data.number_parsing import Reading
 from hpsearch.errors import DataError
-from hpsearch.formatting import number_of, plural
-from hpsearch.quoting import hydra_quoted, list_override, shell_quoted
 from hpsearch.records import Task
-
-MANY_OF_ONE_CLASS = 0.9
-"""Share of one class from which on accuracy says little."""
-
-UNEQUAL = 3.0
-"""Ratio of the standard deviations of two targets from which on one decides a mean of their errors."""
 
 SHOWN = 8
 """Maximum number of columns named in a message; the others are counted."""
@@ -59,16 +49,6 @@ def name_columns(names: Sequence[str]) -> str:
     """List column names for a message: `area`, or `area, rooms, … 3 more`."""
     more = [f"… {len(names) - SHOWN} more"] if len(names) > SHOWN else []
     return ", ".join([*names[:SHOWN], *more])
-
-
-def identifiers(columns: Sequence[Column], inputs: np.ndarray) -> list[str]:
-    """Return the names of columns of distinct whole numbers, as row numbers are, in inputs (N, D)."""
-    names = []
-    for each, values in zip(columns, inputs.T, strict=True):
-        whole = each.kind is ColumnKind.NUMBER and bool((values == np.round(values)).all())
-        if whole and len(np.unique(values)) == len(values):
-            names.append(each.name)
-    return names
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,69 +208,6 @@ def as_floats(values: np.ndarray, label: str, *, together: bool = False) -> np.n
     return wide
 
 
-def tell_data(rows: Development, data: Data, metric: str = "auto") -> dict[str, Any]:
-    """Return what `sweep.json` stores about the contents of a user's own file, as sentences.
-
-    Args:
-        rows: Its rows.
-        data: The data options.
-        metric: The metric of the search.
-    """
-    facts: dict[str, Any] = {"notes": list(rows.notes), "warnings": []}
-    if isinstance(data, OwnData):
-        if rows.classes:
-            _tell_classes(facts, rows, data)
-        if rows.target_names:
-            _tell_targets(facts, rows, metric)
-        if rows.weights is not None:
-            _tell_weights(facts, rows, data)
-        if not rows.images:
-            _tell_columns(facts, rows, data)
-    return {name: told for name, told in facts.items() if told}
-
-
-def _tell_classes(facts: dict[str, Any], rows: Development, data: OwnData) -> None:
-    counts = np.bincount(rows.targets, minlength=rows.classes)
-    label = "classes" if isinstance(data, FolderData) and data.labels is None else data.target
-    if rows.classes <= SHOWN:
-        named = (f"{name} {count:,}" for name, count in zip(rows.class_names, counts, strict=True))
-        facts["notes"].append(f"{label}: {', '.join(named)}")
-    else:
-        fewest, most = (f"{counts[at]:,} ({rows.class_names[at]})" for at in (counts.argmin(), counts.argmax()))
-        facts["notes"].append(f"{label}: {rows.classes:,}, of {fewest} to {most} rows")
-    share = counts.max() / rows.n
-    if share > MANY_OF_ONE_CLASS:
-        facts["warnings"].append(
-            f"{share:.1%} of the rows are {rows.class_names[counts.argmax()]}, so guessing that has an accuracy of "
-            f"{share:.3f}: search.metric=balanced_accuracy or roc_auc tells more, loss.class_weight=balanced weighs "
-            "rare rows"
-        )
-
-
-def _tell_targets(facts: dict[str, Any], rows: Development, metric: str) -> None:
-    spreads = rows.targets.std(axis=0, dtype=np.float64)
-    widest, narrowest = (rows.target_names[at] for at in (spreads.argmax(), spreads.argmin()))
-    facts["notes"].append(
-        f"{name_columns(rows.target_names)} are predicted together: errors are means over them, each in its own unit"
-    )
-    if spreads.max() >= UNEQUAL * spreads.min() and metric != "r2":
-        facts["warnings"].append(
-            f"{widest} (standard deviation {spreads.max():.3g}) outweighs {narrowest} ({spreads.min():.3g}) in a mean "
-            "of their errors, as mse, rmse and mae are: search.metric=r2 counts all alike"
-        )
-
-
-def _tell_weights(facts: dict[str, Any], rows: Development, data: OwnData) -> None:
-    weights = rows.weights
-    assert weights is not None, data.kind
-    none = int((weights == 0).sum())
-    unused = f", {number_of(none, 'row')} of them 0" if none else ""
-    facts["notes"].append(
-        f"{data.weight}: weights of rows in training, {weights.min():.3g} to {weights.max():.3g}{unused}; scores count "
-        "every row alike"
-    )
-
-
 def check_weights(weights: np.ndarray, label: str) -> np.ndarray:
     """Return weights of rows (N,) as float64.
 
@@ -306,56 +223,3 @@ def check_weights(weights: np.ndarray, label: str) -> np.ndarray:
     if not weights.any():
         raise DataError(f"{label} is 0 in every row: nothing would be trained on")
     return weights.astype(np.float64)
-
-
-def _tell_columns(facts: dict[str, Any], rows: Development, data: OwnData) -> None:
-    columns, missing = columns_of(rows), np.isnan(rows.inputs).sum(axis=0)
-    if rows.columns:
-        facts["inputs"] = name_columns(list(map(_described, columns, rows.inputs.T)))
-    if missing.any():
-        names = [each.name for each, count in zip(columns, missing, strict=True) if count]
-        cells = f"{missing.sum():,} {plural(missing.sum(), 'cell')}"
-        facts["notes"].append(f"{cells} missing, in {name_columns(names)}")
-    if isinstance(data, TableData) and (names := identifiers(columns, rows.inputs)):
-        way_out = list_override("data.drop", [*data.drop, *names])
-        facts["warnings"].append(
-            f"{_hold(names)} whole numbers that all differ, as identifiers do; to leave them out: {way_out}"
-        )
-    alike = [each.name for each, own in zip(columns, rows.inputs.T, strict=True) if are_like_groups(each.name, own)]
-    if alike and data.groups is None:
-        facts["warnings"].append(about_groups(alike[0]))
-    constant = (rows.inputs == rows.inputs[:1]).all(axis=0) | (missing == rows.n)
-    if names := [each.name for each, same in zip(columns, constant, strict=True) if same]:
-        facts["warnings"].append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
-
-
-_GROUPS = re.compile(
-    r"(.*[_\W])?(patient|subject|person|participant|user|customer|client|member|household|family|group|session|site|"
-    r"hospital|school|speaker|donor|plate|batch|machine|device)s?([_\W]?(id|nr|no|number|code))?",
-    re.IGNORECASE,
-)
-"""Names of columns that usually tell which rows belong together."""
-
-
-def are_like_groups(name: str, values: np.ndarray) -> bool:
-    """Return whether a column is named as groups are and has several rows of each of several values (N,)."""
-    return bool(_GROUPS.fullmatch(name)) and 5 <= len(np.unique(values)) <= len(values) / 2
-
-
-def about_groups(name: str) -> str:
-    """Return advice about a column that may tell which rows belong together."""
-    way_out = shell_quoted(f"data.groups={hydra_quoted(name)}")
-    return f"rows of one {name} may be more alike than others: {way_out} keeps them on one side of splits"
-
-
-def _described(column: Column, values: np.ndarray) -> str:
-    """Describe a column for a message: `city (3 categories)`, counting those of values (N,)."""
-    if column.kind is ColumnKind.NUMBER:
-        return column.name
-    if column.kind is ColumnKind.DATE:
-        return f"{column.name} (date)"
-    return f"{column.name} ({number_of(len(np.unique(values[~np.isnan(values)])), 'category', 'categories')})"
-
-
-def _hold(names: list[str]) -> str:
-    return f"{plural(len(names), 'column')} {name_columns(names)} {plural(len(names), 'holds', 'hold')}"

@@ -17,12 +17,11 @@ import numpy as np
 
 from hpsearch.config.conversion import nearest
 from hpsearch.config.data import ColumnChoice, MissingTarget, TableData, TaskChoice
+from hpsearch.data.check import about_groups, are_like_groups
 from hpsearch.data.dataset import (
     Column,
     ColumnKind,
     Rows,
-    about_groups,
-    are_like_groups,
     as_floats,
     check_weights,
     name_columns,

@@ -10,7 +10,8 @@ from hpsearch import __version__
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.after_search import Final, Report
 from hpsearch.config.conversion import nearest
-from hpsearch.data.dataset import Development, take, tell_data
+from hpsearch.data.check import tell_data
+from hpsearch.data.dataset import Development, take
 from hpsearch.data.preprocessing import fit_preprocessing
 from hpsearch.data.seal import SealedTest
 from hpsearch.engine import RULE
