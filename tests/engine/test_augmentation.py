@@ -15,6 +15,7 @@ from hpsearch.engine.device_data import fit_data, to_device
 from hpsearch.engine.fleet.cuda_graph import Replayed
 from hpsearch.engine.fleet.grouping import group_into_fleets, shape_key
 from hpsearch.engine.fleet.trainer import train_fleet
+from hpsearch.execution.throughput import traits
 from hpsearch.nn.losses import loss_function
 from hpsearch.seeding import fit_seeds
 from tests.engine.comparison import TOLERANCE, bits, worst_difference
@@ -213,9 +214,17 @@ def test_a_fleet_of_replayed_steps_equals_one_of_plain_steps(fit_of, make_rows):
 
 
 def test_a_paused_training_goes_on_with_the_epochs_to_come(fit_of, make_rows):
-    fit, data = fit_of(ALL, training=EPOCHS), to_device(make_rows(40, images=True, width=8))
-    paused = reference.train(fit, data, stop_after=1)
-    assert bits(reference.train(fit, data, resume=paused)) == bits(reference.train(fit, data))
+    fits, data = members(fit_of, training=EPOCHS), to_device(make_rows(40, images=True, width=8))
+    paused = reference.train(fits[0], data, stop_after=1)
+    assert bits(reference.train(fits[0], data, resume=paused)) == bits(reference.train(fits[0], data))
+    resumed = train_fleet(fits, data, resume=train_fleet(fits, data, stop_after=1))
+    assert list(map(bits, resumed)) == list(map(bits, train_fleet(fits, data)))
+
+
+def test_what_is_switched_on_decides_what_is_tried_before_a_search(make_config):
+    noise, moved = {"kind": "noise", "noise": 0.1}, {"kind": "noise", "noise": 0.1, "shift": 0.1}
+    assert traits(make_config(augmentation=noise)) != traits(make_config(augmentation=moved))
+    assert traits(make_config(augmentation=noise)) == traits(make_config(augmentation={**noise, "noise": 0.2}))
 
 
 def test_members_that_leave_change_nothing(fit_of, make_rows):

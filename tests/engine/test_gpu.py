@@ -35,12 +35,17 @@ OPTIMIZERS = (
 )
 MLP = {"model": {"kind": "mlp", "widths": [9, 7]}, "regularization": {"kind": "both", "max_norm": 1.0}}
 CNN = {"model": {"kind": "cnn", "filters": [3, 4], "dense": [5]}, "regularization": {"kind": "both"}}
+AUGMENTED = {
+    "kind": "affine", "shift": 0.1, "rotate": 20.0, "scale": 0.1, "flip": 0.5, "crop": 1, "erase": 0.2, "noise": 0.1,
+    "mixup": 0.3,
+}  # fmt: skip
 NETWORKS = {
     "mlp": MLP,
     "mlp, batch norm, plateau": {**MLP, "norm": "before", "schedule": "plateau"},
     "mlp, early stopping": {**MLP, "training": {**TRAINING, "patience": 1}},
     "mlp, clipped, cosine": {**MLP, "training": {**TRAINING, "clip_norm": 0.5}, "schedule": "cosine"},
     "cnn, batch norm": {**CNN, "norm": "before"},
+    "cnn, augmented": {**CNN, "augmentation": AUGMENTED},
 }
 
 
