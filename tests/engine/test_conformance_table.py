@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from hpsearch.config.augmentation import OF_IMAGES
 from hpsearch.engine import reference
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.grouping import shape_key
@@ -104,6 +105,12 @@ FACTORS: dict[str, tuple[Any, ...]] = {
         {"kind": "cnn", "filters": [2, 3], "pool": "avg", "padding": 1, "dense": [4]},
         {"kind": "cnn", "filters": [4], "pool": "none", "stride": 2, "kernel": 2, "dense": [6]},
     ),
+    "augmentation": (
+        {"kind": "none"},
+        {"kind": "mixup", "mixup": 0.3, "noise": 0.2},
+        {"kind": "affine", "shift": 0.1, "rotate": 20.0, "scale": 0.1, "flip": 0.4, "erase": 0.2},
+        {"kind": "crop", "crop": 2, "fill": "edge", "noise": 0.1},
+    ),
     "clip_norm": (None, 0.5),
     "patience": (None, 10),
     "init": ({"kind": "scaled_normal"}, {"kind": "scaled_uniform", "bias": 0.1}, {"kind": "orthogonal"}),
@@ -120,6 +127,7 @@ def cases():
             "optimizer": OPTIMIZERS[number % 7],
             "schedule": SCHEDULES[number % 7],
             "regularization": FACTORS["regularization"][number % 3],
+            "augmentation": FACTORS["augmentation"][number % 4],
             "clip_norm": FACTORS["clip_norm"][number % 2],
             "patience": None,
         }
@@ -143,8 +151,14 @@ def fleet_of(row, number, make_config, make_fit):
                 key: value if key == "kind" else value * chance.uniform(0.5, 1.5)
                 for key, value in row["regularization"].items()
             }
+            parts["augmentation"] = {
+                key: value * chance.uniform(0.5, 1.5) if isinstance(value, float) else value
+                for key, value in row["augmentation"].items()
+            }
             parts["clip_norm"] = row["clip_norm"] and chance.uniform(0.1, 2.0)
             parts["init"] = chance.choice(FACTORS["init"])
+        if row["model"]["kind"] != "cnn":  # rows that are not images
+            parts["augmentation"] = {key: v for key, v in parts["augmentation"].items() if key not in OF_IMAGES}
         training = {
             "epochs": EPOCHS,
             "batch_size": BATCH,
