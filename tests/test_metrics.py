@@ -130,7 +130,10 @@ def test_a_metric_is_computed_where_it_is_asked_for(metric, make_config, make_ro
 @pytest.mark.parametrize(
     ("given", "rule"),
     [
-        ("accuracy@1", "must give a K of 2 or more, as accuracy@3 does, got 'accuracy@1': did you mean accuracy?"),
+        (
+            "accuracy@1",
+            "must give a K of 2 or more, as accuracy@3 does, got 'accuracy@1': did you mean accuracy or subset_acc.*",
+        ),
         ("accuracy@fraud", "must give a K of 2 or more, as accuracy@3 does, got 'accuracy@fraud'"),
         ("pinball@1", "must give a quantile between 0 and 1, as pinball@0.9 does, got 'pinball@1'"),
         ("pinball@high", "must give a quantile between 0 and 1, as pinball@0.9 does, got 'pinball@high'"),
@@ -333,6 +336,59 @@ def test_a_metric_of_one_of_several_targets_is_scikit_learns_raw_value(metric):
     assert of_rent.name == f"{metric.name}@rent"
     expected = [OF_NUMBERS[metric](truth, each, multioutput="raw_values")[1] for each in predictions]
     np.testing.assert_allclose(value_of(of_rent, predictions, truth), expected)
+
+
+OF_LABELS = {
+    metrics.HAMMING_LOSS: lambda y, p: sklearn_metrics.hamming_loss(y, p > 0.5),
+    metrics.LABEL_ACCURACY: lambda y, p: 1 - sklearn_metrics.hamming_loss(y, p > 0.5),
+    metrics.SUBSET_ACCURACY: lambda y, p: sklearn_metrics.accuracy_score(y, p > 0.5),
+    metrics.LABEL_MACRO_F1: lambda y, p: sklearn_metrics.f1_score(y, p > 0.5, average="macro", zero_division=0),
+    metrics.LABEL_MICRO_F1: lambda y, p: sklearn_metrics.f1_score(y, p > 0.5, average="micro", zero_division=0),
+    metrics.LABEL_ROC_AUC: lambda y, p: sklearn_metrics.roc_auc_score(y, p, average="macro"),
+    metrics.LABEL_AVERAGE_PRECISION: lambda y, p: sklearn_metrics.average_precision_score(y, p, average="macro"),
+}
+
+
+def probabilities_and_labels(seed, n, labels):
+    """Probabilities with ties, and labels that some rows have and some have not."""
+    draw = np.random.default_rng(seed)
+    targets = draw.integers(0, 2, (n, labels)).astype(np.float32)
+    targets[:2] = np.eye(2)[:, [at % 2 for at in range(labels)]]
+    return draw.random((2, n, labels)).round(2), targets
+
+
+@settings(deadline=None)
+@pytest.mark.parametrize("metric", OF_LABELS, ids=lambda metric: f"label {metric}")
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(8, 50), labels=st.integers(2, 5), parts=st.integers(1, 4))
+def test_metrics_of_labels_equal_scikit_learn(metric, seed, n, labels, parts):
+    shares, targets = probabilities_and_labels(seed, n, labels)
+    expected = [OF_LABELS[metric](targets, each) for each in shares]
+    np.testing.assert_allclose(value_of(metric, shares, targets, parts), expected, atol=1e-12)
+    if metric.pooling is not None:
+        index = np.append(np.random.default_rng(seed).integers(0, n, n), [0, 1])
+        again = OF_LABELS[metric](targets[index], shares[0][index])
+        assert metric.pooling.of_rows(shares[0], targets)(index) == pytest.approx(again, abs=1e-12)
+
+
+def test_a_label_that_never_holds_nor_is_predicted_has_an_f1_of_0():
+    shares, targets = np.full((1, 4, 2), 0.1), np.zeros((4, 2))
+    shares[..., 0], targets[:, 0] = 0.9, 1
+    assert pooled(metrics.LABEL_MACRO_F1, shares, targets).tolist() == [0.5]
+    assert np.isnan(pooled(metrics.LABEL_ROC_AUC, shares, targets)).all()
+
+
+@pytest.mark.parametrize("metric", ["r2", "mse", "accuracy", "macro_f1"])
+def test_a_metric_that_is_not_for_labels_is_refused(metric, make_config, make_rows):
+    config = make_config(
+        data={"kind": "csv", "task": "multilabel", "target": ["a", "b"]}, loss="bce", search={"metric": metric}
+    )
+    with pytest.raises(ConfigError, match=r"must be one of auto, hamming_loss, .* for the multilabel task of data=csv"):
+        search_metric(config, make_rows(task="regression"))
+
+
+def test_labels_are_scored_by_the_hamming_loss_unless_another_metric_is_given(make_config, make_rows):
+    config = make_config(data={"kind": "csv", "task": "multilabel", "target": ["a", "b"]}, loss="bce")
+    assert search_metric(config, make_rows(task="regression")) == metrics.HAMMING_LOSS
 
 
 OF_ONE = {

@@ -43,6 +43,7 @@ class Metric:
     Attributes:
         name: Name as typed, stored and shown.
         of_classes: Whether it is for classes (True), regression (False) or both (None).
+        of_labels: Whether it is for labels, several of which may hold: numbers 0 and 1 and their probabilities.
         lower_is_better: Whether it is a loss or an error.
         worst: The lowest score, which a diverged training gets.
         best: The highest score.
@@ -60,6 +61,7 @@ class Metric:
 
     name: str
     of_classes: bool | None
+    of_labels: bool = False
     lower_is_better: bool = False
     worst: float = -math.inf
     best: float
@@ -431,6 +433,56 @@ def r2_of_rows(predictions: np.ndarray, targets: np.ndarray) -> Callable[[np.nda
     return statistic
 
 
+def _hold(outputs: np.ndarray) -> np.ndarray:
+    """Which labels hold by their probabilities."""
+    holding: np.ndarray = outputs > 0.5
+    return holding
+
+
+def label_counts(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Shape (E, T, 2): for each label 2 TP and 2 TP + FP + FN."""
+    holding, present = _hold(outputs), targets > 0.5
+    hits = (holding & present).sum(axis=1)
+    return np.stack([2 * hits, holding.sum(axis=1) + present.sum(axis=0)], axis=-1)
+
+
+def _label_f1(*, micro: bool) -> Pooling:
+    """F1 of labels: the mean over labels, 0 of one that never holds nor is predicted, or of all labels together."""
+
+    def value(parts: Sequence[np.ndarray]) -> np.ndarray:
+        hits, total = np.moveaxis(np.stack(parts).sum(axis=0), -1, 0).astype(np.float64)  # (E, T)
+        if micro:
+            hits, total = hits.sum(axis=-1, keepdims=True), total.sum(axis=-1, keepdims=True)
+        means: np.ndarray = _over(hits, total).mean(axis=-1)
+        return means
+
+    def of_rows(outputs: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], float]:
+        return lambda index: float(value([label_counts(outputs[None, index], targets[index])])[0])
+
+    return Pooling(label_counts, value, of_rows)
+
+
+def _of_label_order(value: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Pooling:
+    """The mean over labels of a metric (E,) of scores (E, n) and which rows (n,) have the label; NaN if none or all."""
+
+    def statistics(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        return np.concatenate([outputs, np.broadcast_to(targets, outputs.shape)], axis=-1)
+
+    def together(rows: np.ndarray) -> np.ndarray:
+        scores, targets = np.split(rows, 2, axis=-1)
+        members = targets[0].T > 0.5  # (T, n)
+        if not all(0 < of.sum() < len(of) for of in members):
+            return np.full(len(rows), math.nan)
+        values: np.ndarray = np.mean([value(scores[..., at], of) for at, of in enumerate(members)], axis=0)
+        return values
+
+    def of_rows(outputs: np.ndarray, targets: np.ndarray) -> Callable[[np.ndarray], float]:
+        rows = statistics(outputs[None], targets)
+        return lambda index: float(together(rows[:, index])[0])
+
+    return Pooling(statistics, lambda parts: together(np.concatenate(parts, axis=1)), of_rows)
+
+
 ACCURACY = Metric(
     name="accuracy", of_classes=True, worst=0.0, best=1.0, is_share=True, chance=lambda classes: 1 / classes,
     rows=lambda outputs, labels: (predicted(outputs) == labels).astype(np.float64),
@@ -496,15 +548,42 @@ GAMMA_DEVIANCE = Metric(
     name="gamma_deviance", of_classes=False, lower_is_better=True, best=0.0, lowest_target=math.nextafter(0, 1),
     rows=gamma_deviance_rows,
 )  # fmt: skip
+HAMMING_LOSS = Metric(
+    name="hamming_loss", of_classes=False, of_labels=True, lower_is_better=True, worst=-1.0, best=0.0,
+    rows=lambda outputs, targets: (_hold(outputs) != (targets > 0.5)).mean(axis=-1),
+)  # fmt: skip
+LABEL_ACCURACY = Metric(
+    name="accuracy", of_classes=False, of_labels=True, worst=0.0, best=1.0,
+    rows=lambda outputs, targets: (_hold(outputs) == (targets > 0.5)).mean(axis=-1),
+)  # fmt: skip
+"""Of one label, see `of_target`; of all it is 1 minus the Hamming loss."""
+SUBSET_ACCURACY = Metric(
+    name="subset_accuracy", of_classes=False, of_labels=True, worst=0.0, best=1.0,
+    rows=lambda outputs, targets: (_hold(outputs) == (targets > 0.5)).all(axis=-1).astype(np.float64),
+)  # fmt: skip
+LABEL_MACRO_F1 = Metric(
+    name="label_macro_f1", of_classes=False, of_labels=True, worst=0.0, best=1.0, pooling=_label_f1(micro=False)
+)
+LABEL_MICRO_F1 = Metric(
+    name="label_micro_f1", of_classes=False, of_labels=True, worst=0.0, best=1.0, pooling=_label_f1(micro=True)
+)
+LABEL_ROC_AUC = Metric(
+    name="label_roc_auc", of_classes=False, of_labels=True, worst=0.0, best=1.0, pooling=_of_label_order(_roc_auc)
+)
+LABEL_AVERAGE_PRECISION = Metric(
+    name="label_average_precision", of_classes=False, of_labels=True, worst=0.0, best=1.0,
+    pooling=_of_label_order(_average_precision),
+)  # fmt: skip
 LOSS = Metric(name="loss", of_classes=None, lower_is_better=True, best=0.0, is_of_loss=True)
 """The configured loss without label smoothing, which no search is scored by."""
 
-ALWAYS = (ACCURACY, CROSS_ENTROPY, MACRO_F1, MSE, MAE, R2)
+ALWAYS = (ACCURACY, CROSS_ENTROPY, MACRO_F1, MSE, MAE, R2, HAMMING_LOSS, SUBSET_ACCURACY, LABEL_MACRO_F1)
 """The metrics that every trial has, where they are defined."""
 
 SEARCHED = (
     *ALWAYS, BALANCED_ACCURACY, MACRO_PRECISION, MACRO_RECALL, WEIGHTED_F1, F1, PRECISION, RECALL, MCC, KAPPA, ROC_AUC,
     AVERAGE_PRECISION, BRIER, ECE, RMSE, MAPE, POISSON_DEVIANCE, GAMMA_DEVIANCE,
+    LABEL_MICRO_F1, LABEL_ROC_AUC, LABEL_AVERAGE_PRECISION,
 )  # fmt: skip
 """The metrics without a parameter that a search can be scored by."""
 
@@ -518,19 +597,20 @@ AUTO = "auto"
 """Value of `search.metric` for the default metric of the task."""
 
 
-def metric_of(name: str, *, classes: bool = True, class_names: Sequence[str] = ()) -> Metric:
+def metric_of(name: str, *, classes: bool = True, class_names: Sequence[str] = (), labels: bool = False) -> Metric:
     """The metric of a value of `search.metric`.
 
     Args:
         name: The value, such as `recall@fraud`: all after the first `@` is the name of a class.
         classes: Whether the targets are classes, for `auto`.
         class_names: Names of the classes in the order of their labels, which the formulas of a metric at a class need.
+        labels: Whether they are labels, for `auto`.
 
     Raises:
         ValueError: If there is no such metric; the message is the rule for the key that holds it.
     """
     if name == AUTO:
-        return ACCURACY if classes else MSE
+        return HAMMING_LOSS if labels else ACCURACY if classes else MSE
     base, at, parameter = name.partition("@")
     if at and base in PARAMETERS and parameter:
         return _with_parameter(base, parameter, class_names)
@@ -542,7 +622,7 @@ def metric_of(name: str, *, classes: bool = True, class_names: Sequence[str] = (
 def metric_names(metrics: Iterable[Metric]) -> list[str]:
     """Names of metrics, and of those with a parameter for the same tasks: `accuracy`, …, `accuracy@K`, …."""
     given = list(metrics)
-    tasks = {each.of_classes for each in given}
+    tasks = {each.of_classes for each in given if not each.of_labels}
     parameters = [f"{base}@{word}" for base, word in PARAMETERS.items() if (base != "pinball") in tasks]
     return [*map(str, given), *parameters]
 

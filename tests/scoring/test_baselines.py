@@ -91,6 +91,28 @@ def test_every_baseline_of_numbers_takes_weights(kind, targets, metric, make_con
     assert not np.allclose(plain, weighted)
 
 
+def test_labels_have_a_classifier_each_also_where_training_rows_lack_one(make_config, make_rows):
+    rows = make_rows(200, task="regression", targets=3)
+    targets = (rows.targets > rows.targets.mean(axis=0)).astype(np.float32)
+    rows = replace(rows, targets=targets, labels=(("no", "yes"),) * 3, target_names=("a", "b", "c"))
+    data = {"kind": "csv", "task": "multilabel", "target": ["a", "b", "c"]}
+    config = make_config(data=data, loss="bce")
+    (fit,) = fits_of(config, rows)
+    rows.targets[fit.fold.train, 2] = 0
+    inputs, labels = parts(rows, fit.fold, "train")
+    scaler = StandardScaler().fit(inputs)
+    report, truth = parts(rows, fit.fold, "report")
+    models = [LogisticRegression(max_iter=500).fit(scaler.transform(inputs), labels[:, at]) for at in (0, 1)]
+    expected = [model.predict(scaler.transform(report)) for model in models]
+    found = scored(config, rows)
+    assert set(found) == {"guess", "linear", "boosting"}
+    for at, name in enumerate(("a", "b")):
+        assert found["linear"].report[f"accuracy@{name}"] == pytest.approx(accuracy_score(truth[:, at], expected[at]))
+    wrong = np.mean([*(expected[at] != truth[:, at] for at in (0, 1)), truth[:, 2] != 0])
+    assert found["linear"].report["hamming_loss"] == pytest.approx(wrong)
+    assert found["guess"].label == "guessing"
+
+
 def test_boosting_sees_the_cells_with_missing_ones_and_categories(make_config, table):
     draw = np.random.default_rng(0)
     inputs = table.inputs.copy()

@@ -53,6 +53,27 @@ def test_predict_proba_gives_probabilities_as_scikit_learn_passes_them(search_of
     np.testing.assert_allclose(value(search_of("LOG_LOSS", response_method="predict_proba"), outputs, labels), expected)
 
 
+def test_a_function_of_labels_gets_those_that_hold_or_their_probabilities(search_of):
+    draw = np.random.default_rng(0)
+    shares, targets = draw.random((2, 30, 3)), draw.integers(0, 2, (30, 3)).astype(np.float32)
+
+    def found(name, **keys):
+        metric = metric_of(search_of(name, **keys), classes=False, labels=True)
+        return metric.pooling.value([metric.pooling.statistics(shares, targets)])
+
+    micro = {"metric_options": {"average": "micro"}}
+    expected = [sklearn_metrics.f1_score(targets, each > 0.5, average="micro") for each in shares]
+    np.testing.assert_allclose(found("sklearn.metrics:f1_score", **micro), expected)
+    expected = [sklearn_metrics.roc_auc_score(targets, each) for each in shares]
+    np.testing.assert_allclose(found("sklearn.metrics:roc_auc_score", response_method="predict_proba"), expected)
+
+
+def test_a_scorer_takes_no_labels(search_of):
+    metric = metric_of(search_of("LOG_LOSS", response_method="predict_proba"), classes=False, labels=True)
+    with pytest.raises(ConfigError, match=r"must name a function of y_true and y_pred with data.task=multilabel"):
+        metric.pooling.value([metric.pooling.statistics(np.ones((1, 4, 2)), np.ones((4, 2)))])
+
+
 def test_of_a_single_output_the_sigmoid_is_the_probability_of_the_second_class(search_of):
     outputs, labels = outputs_and_labels(2)
     single = outputs[..., 1:] - outputs[..., :1]

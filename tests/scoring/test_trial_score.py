@@ -127,6 +127,47 @@ def test_each_of_several_named_targets_has_its_error_on_val_and_report_rows(make
     assert not any("@" in name for name in trial.curves)
 
 
+def labelled(make_rows, n=100):
+    rows = make_rows(n, task="regression")
+    targets = (rows.targets > np.median(rows.targets, axis=0)).astype(np.float32)
+    return replace(rows, targets=targets, target_names=("churn", "fraud"), labels=(("no", "yes"), ("0", "1")))
+
+
+MULTILABEL = {"data": {"kind": "csv", "task": "multilabel", "target": ["churn", "fraud"]}, "loss": "bce"}
+
+
+def test_metrics_of_labels_equal_scikit_learn_on_logits(make_config, make_rows, make_fit):
+    rows = labelled(make_rows)
+    fit = make_fit(make_config(**MULTILABEL, search={"metric": "label_roc_auc"}), 100)
+    val, report = noise((1, 20, 2)).astype(np.float32), noise((20, 2), 1).astype(np.float32)
+    trial = score_trial(fit.config, rows, [fit], [result(val, report)])
+    truth, shares = rows.targets[fit.fold.val], 1 / (1 + np.exp(-val[0].astype(float)))
+    assert trial.score == pytest.approx(sklearn_metrics.roc_auc_score(truth, shares))
+    expected = {
+        "val/hamming_loss": sklearn_metrics.hamming_loss(truth, val[0] > 0),
+        "val/subset_accuracy": sklearn_metrics.accuracy_score(truth, val[0] > 0),
+        "val/label_macro_f1": sklearn_metrics.f1_score(truth, val[0] > 0, average="macro"),
+        "val/loss": sklearn_metrics.log_loss(truth.ravel(), shares.ravel()),
+    }
+    assert {name: trial.curves[name][0] for name in expected} == pytest.approx(expected)
+    assert {"val/mse", "val/r2", "val/mae"}.isdisjoint(trial.curves)
+    truth = rows.targets[fit.fold.report]
+    for at, name in enumerate(rows.target_names):
+        right = sklearn_metrics.accuracy_score(truth[:, at], report[:, at] > 0)
+        assert trial.summary[f"report/accuracy@{name}"] == pytest.approx(right)
+        f1 = sklearn_metrics.f1_score(truth[:, at], report[:, at] > 0)
+        assert trial.summary[f"report/f1@{name}"] == pytest.approx(f1)
+    assert trial.predictions == {}
+
+
+def test_labels_that_no_val_row_has_have_no_area_under_the_curve(make_config, make_rows, make_fit):
+    rows = labelled(make_rows)
+    fit = make_fit(make_config(**MULTILABEL, search={"metric": "label_roc_auc"}), 100)
+    rows.targets[fit.fold.val, 0] = 0
+    with pytest.raises(ConfigError, match=r"^search.metric=label_roc_auc needs val rows with each label and"):
+        score_trial(fit.config, rows, [fit], [result(noise((1, 20, 2)), noise((20, 2)))])
+
+
 def test_a_loss_is_negated_and_its_error_is_that_of_the_row_values(make_config, make_rows, make_fit):
     rows = make_rows(100, task="regression", targets=1)
     fit = make_fit(make_config(loss="mse"), 100)

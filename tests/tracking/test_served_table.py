@@ -126,6 +126,25 @@ def test_several_targets_are_predicted_by_name_and_under_gaussian_nll_with_their
     np.testing.assert_allclose(predictions.iloc[:, 2:], deviations, rtol=1e-4)
 
 
+def test_labels_are_predicted_by_name_with_the_probabilities_of_their_second_values(make_config, tmp_path):
+    table = FRAME.drop(columns="y").assign(gone=np.where(FRAME.age > 50, "yes", "no"), old=(FRAME.age > 60).astype(int))
+    table.to_csv(tmp_path / "own.csv", index=False)
+    values = {"path": str(tmp_path / "own.csv"), "target": ["gone", "old"], "test": 0.2, "limit": None}
+    task = TaskChoice.MULTILABEL
+    data = CsvData(kind="csv", delimiter=",", drop=[], task=task, **values, **CsvData.fingerprint_defaults)
+    rows = to_development(read_table(data))
+    config = make_config(data={"kind": "csv", "task": "multilabel", "target": ["gone", "old"]}, loss="bce")
+    job = RefitJob(config, 2, None)
+    refitted = save_model(tmp_path / "model", job, run_job.run_job(run_job.WorkerState(to_device(rows)), job))
+    predictions = served_table(refitted, rows, data).predict(table)
+    outputs = predict(config, refitted.weights, to_device(rows), refit_preprocessing(refitted, rows)).astype(float)
+    assert list(predictions) == ["gone", "probability of gone yes", "old", "probability of old 1"]
+    shares = predictions[["probability of gone yes", "probability of old 1"]]
+    np.testing.assert_allclose(shares, 1 / (1 + np.exp(-outputs)), rtol=1e-4, atol=1e-6)
+    assert predictions["gone"].tolist() == np.where(outputs[:, 0] > 0, "yes", "no").tolist()
+    assert (predictions["old"].dtype, predictions["old"].tolist()) == (np.int64, (outputs[:, 1] > 0).tolist())
+
+
 @pytest.fixture(scope="module")
 def odd(make_config, tmp_path_factory):
     """A table with decimal commas, own missing words, leading zeros, and words that pandas takes for missing."""

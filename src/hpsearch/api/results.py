@@ -323,7 +323,7 @@ class Sweep:
     def _metric(self) -> Metric:
         specification = self._identity.specification
         config = stored_config(specification.fingerprinted.config, self._settings)
-        return metric_of(config.search, classes=specification.data.classes > 0)
+        return metric_of(config.search, classes=specification.data.classes > 0, labels=config.multilabel)
 
     @property
     def _finished(self) -> dict[tuple[str, int], Attempt]:

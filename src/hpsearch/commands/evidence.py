@@ -56,7 +56,7 @@ class _Reader:
         self._sweep, self._config, self._current = sweep, config, current
         self._sizes: SplitSizes = split_sizes(config.evaluation, data.development_rows)
         self._classes = data.classes
-        self._metric = metric_of(config.search, classes=self._classes > 0)
+        self._metric = metric_of(config.search, classes=self._classes > 0, labels=config.multilabel)
 
     def design(self, openings: list[dict[str, str]]) -> Design:
         specification, config = self._sweep.specification, self._config

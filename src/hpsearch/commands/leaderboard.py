@@ -97,7 +97,7 @@ def _split(specification: Specification, current: Config) -> Split:
     """Return what the trials of a sweep are scored on; scores of sweeps with equal splits are comparable."""
     frozen, data = specification.fingerprinted, specification.data
     config = stored_config(frozen.config, current)
-    metric = metric_of(config.search, classes=data.classes > 0)
+    metric = metric_of(config.search, classes=data.classes > 0, labels=config.multilabel)
     settings: dict[str, Any] = config.fingerprinted()["evaluation"]
     if isinstance(config.evaluation, Holdout):  # a share, a count and auto can mean the same rows
         sizes = split_sizes(config.evaluation, data.development_rows)

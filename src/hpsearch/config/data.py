@@ -23,6 +23,7 @@ class TaskChoice(StrEnum):
     AUTO = "auto"  # the default of the data set; in a user's file, text or at most 20 distinct integers are classes
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
+    MULTILABEL = "multilabel"  # several targets, each of two values, any of which may hold
     AUTOENCODER = "autoencoder"  # the targets are the inputs
 
 
@@ -94,7 +95,7 @@ class OwnData(Data):
     path: Annotated[str, "the file"]
     target: Annotated[
         str | list[str] | None,
-        "the column or array to predict, or columns of numbers, [a,b]; null only with data.task=autoencoder",
+        "the column or array to predict, or columns of numbers or labels, [a,b]; null only with data.task=autoencoder",
     ]
     max_classes: Annotated[
         int,
@@ -111,6 +112,12 @@ class OwnData(Data):
     def targets(self) -> tuple[str, ...]:
         """Names of the columns, or of the array, in `target`."""
         return (self.target,) if isinstance(self.target, str) else tuple(self.target or ())
+
+    def require_labels(self) -> None:
+        """Raise `ConfigError` if a single column is predicted where there must be several labels."""
+        several = self.task is not TaskChoice.MULTILABEL or isinstance(self.target, list)
+        rule = "must name two columns or more with data.task=multilabel: [a,b]"
+        require(several, "data.target", rule, self.target)
 
     def __post_init__(self) -> None:
         super(OwnData, self).__post_init__()
@@ -169,6 +176,7 @@ class TableData(OwnData):
             require(is_kind, "data.columns", "must list names of columns under category, number, date or drop", kind)
         one = self.time is None or self.groups is None
         require(one, "data.time", "must be null where data.groups is given: rows are split by one of them", self.time)
+        self.require_labels()
         dropped = next((name for name in self.targets if name in self.drop), None)
         require(dropped is None, "data.drop", "must not hold the target", dropped)
         require(self.weight not in self.drop, "data.drop", "must not hold data.weight", self.weight)
@@ -267,8 +275,10 @@ class FolderData(OwnData):
         require(named, "data.file_column", rule, self.file_column)
         one = labelled or not isinstance(self.target, list)
         require(one, "data.target", "must name one column without data.labels: folders are classes", self.target)
-        classes = labelled or self.task is not TaskChoice.REGRESSION
-        require(classes, "data.task", "must be no regression without data.labels: folders are classes", "regression")
+        classes = labelled or self.task not in (TaskChoice.REGRESSION, TaskChoice.MULTILABEL)
+        rule = f"must not be {self.task} without data.labels: folders are classes"
+        require(classes, "data.task", rule, self.task.value)
+        self.require_labels()
 
 
 GROUPS = (

@@ -125,12 +125,21 @@ class Config:
             target = self.preprocess.target
             plain = target in (TargetScale.STANDARD, TargetScale.NONE)
             require(plain, "preprocess.target", "must be standard or none with loss=gaussian_nll", target.value)
+        if self.multilabel:
+            require(self.loss.kind == "bce", "loss", "must be bce with data.task=multilabel", self.loss.kind)
+            weights = self.loss.class_weight if isinstance(self.loss, training.WeightedLoss) else None
+            require(not weights, "loss.class_weight", "must be null with data.task=multilabel", weights)
         require(warmup < epochs, "schedule.warmup_epochs", f"must be < training.epochs={epochs}", warmup)
 
     @property
     def needs_monitor(self) -> bool:
         """Whether training holds out monitor rows, which `patience` and plateau schedules need."""
         return self.training.patience is not None or isinstance(self.schedule, training.PlateauSchedule)
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether several labels are predicted, any of which may hold."""
+        return self.data.task is TaskChoice.MULTILABEL
 
     @property
     def own_code(self) -> list[OwnCode]:
@@ -148,8 +157,8 @@ class Config:
 
     @property
     def preprocess_for_loss(self) -> Preprocess:
-        """The preprocessing; a loss of counts learns them as they are."""
-        if self.loss.kind == "poisson_nll":
+        """The preprocessing; counts and labels are learned as they are."""
+        if self.loss.kind == "poisson_nll" or self.multilabel:
             return replace(self.preprocess, target=TargetScale.NONE)
         return self.preprocess
 

@@ -87,7 +87,7 @@ def count_duplicates(rows: Development, sealed: int) -> Duplicates:
 
 
 def describe_targets(rows: Development) -> str:
-    """Return the classes with their numbers of rows, or the range of the numbers to predict."""
+    """Return the classes with their numbers of rows, the number of labels, or the range of the numbers to predict."""
     if rows.autoencoder:
         return "the inputs themselves"
     if rows.classes:
@@ -95,6 +95,8 @@ def describe_targets(rows: Development) -> str:
         order = np.argsort(-counts, kind="stable")
         named = name_columns([f"{rows.class_names[at]} {counts[at]:,}" for at in order])
         return f"{rows.classes:,} classes: {named}"
+    if rows.labels:
+        return f"{len(rows.labels):,} labels"  # a note tells their shares
     names = rows.target_names or ("",) * rows.targets.shape[1]
     told = []
     for name, own in zip(names, rows.targets.T, strict=True):
@@ -195,7 +197,9 @@ def tell_data(rows: Development, data: Data, metric: str = "auto") -> dict[str, 
     if isinstance(data, OwnData):
         if rows.classes:
             _tell_classes(facts, rows, data)
-        if rows.target_names:
+        if rows.labels:
+            _tell_labels(facts, rows)
+        elif rows.target_names:
             _tell_targets(facts, rows, metric)
         if rows.weights is not None:
             _tell_weights(facts, rows, data)
@@ -232,6 +236,19 @@ def _tell_targets(facts: dict[str, Any], rows: Development, metric: str) -> None
         facts["warnings"].append(
             f"{widest} (standard deviation {spreads.max():.3g}) outweighs {narrowest} ({spreads.min():.3g}) in a mean "
             "of their errors, as mse, rmse and mae are: search.metric=r2 counts all alike"
+        )
+
+
+def _tell_labels(facts: dict[str, Any], rows: Development) -> None:
+    shares = rows.targets.mean(axis=0, dtype=np.float64)
+    names = rows.target_names or tuple(map(str, range(len(shares))))
+    told = [f"{name} is {yes} in {share:.1%}" for name, (_, yes), share in zip(names, rows.labels, shares, strict=True)]
+    more = f", … {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+    facts["notes"].append(f"labels: {', '.join(told[:SHOWN])}{more} of the rows")
+    if max(shares.max(), 1 - shares.min()) > MANY_OF_ONE_CLASS:
+        facts["warnings"].append(
+            f"some labels have one value in more than {MANY_OF_ONE_CLASS:.0%} of the rows, which guessing gets right: "
+            "search.metric=label_macro_f1 or label_average_precision tells more than hamming_loss"
         )
 
 

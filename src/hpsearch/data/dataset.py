@@ -71,6 +71,7 @@ class Rows:
         times: Shape (N,) float64, later rows are held out; None: rows have no order.
         test: Shape (N,) bool, the rows that are sealed; None: they are drawn.
         target_names: Names of the T targets, if there are several.
+        labels: The two values of each of T labels, which are targets 0 and 1; empty if targets are no labels.
         weights: Shape (N,) float64, how often each row counts in training, finite and >= 0; None: all count alike.
     """
 
@@ -87,6 +88,7 @@ class Rows:
     times: np.ndarray | None = None
     test: np.ndarray | None = None
     target_names: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
     weights: np.ndarray | None = None
 
     @property

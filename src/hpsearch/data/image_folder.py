@@ -131,6 +131,7 @@ def _rows(files: int, targets: Targets | None, **about: Any) -> Rows:
     numbers = np.arange(files)[:, None]
     if targets is None:
         return Rows("", Task.REGRESSION, numbers, numbers, 0, **about)
+    about["labels"] = targets.labels
     return Rows("", targets.task, numbers, targets.values, targets.classes, targets.class_names, **about)
 
 

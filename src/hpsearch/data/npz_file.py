@@ -53,11 +53,13 @@ def read_npz(data: NpzData) -> Rows:
         return reconstructed(Rows(path.stem, Task.REGRESSION, inputs, inputs, 0, notes=notes, **about))
     label, values = f"{path}: array {data.target!r} (data.target)", arrays["data.target"]
     _check_targets(values, len(inputs), label)
-    if data.task is not TaskChoice.REGRESSION and _one_hot(values):
+    if data.task is TaskChoice.MULTILABEL and (values.ndim < 2 or values.shape[1] < 2):
+        raise DataError(f"{label} must have shape (rows, labels) with data.task=multilabel, got {values.shape}")
+    if data.task not in (TaskChoice.REGRESSION, TaskChoice.MULTILABEL) and _one_hot(values):
         notes = (*notes, f"{data.target}: one-hot, {values.shape[1]} classes; if not: data.task=regression")
         values = values.argmax(axis=1)
     targets = encode_targets(values, data, label)
-    about["notes"] = notes
+    about |= {"notes": notes, "labels": targets.labels}
     if not targets.classes and 1 < (width := targets.values.shape[1]) <= SHOWN:
         about["target_names"] = tuple(f"{data.target}[{at}]" for at in range(width))
     return Rows(path.stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, **about)

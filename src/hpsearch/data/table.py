@@ -135,6 +135,7 @@ def read_table(data: TableData) -> Rows:
     if targets is None:
         _require_numbers(table, values)
         return reconstructed(Rows(stem, Task.REGRESSION, inputs, inputs, 0, **about))
+    about["labels"] = targets.labels
     return Rows(stem, targets.task, inputs, targets.values, targets.classes, targets.class_names, **about)
 
 
@@ -233,28 +234,30 @@ def _targets(table: Table, options: Sequence[TableData], names: Sequence[str]) -
 
 
 def _target(table: Table, data: TableData, name: str) -> _Values:
-    choice = ColumnChoice.CATEGORY if data.task is TaskChoice.CLASSIFICATION else None
-    values = _values(table, data, name, data.choices.get(name, choice))
+    of_words = data.task in (TaskChoice.CLASSIFICATION, TaskChoice.MULTILABEL)
+    values = _values(table, data, name, data.choices.get(name, ColumnChoice.CATEGORY if of_words else None))
     if values.column.kind is ColumnKind.NUMBER:
         _check_range(table, values)
-    elif len(data.targets) > 1:
+    elif len(data.targets) > 1 and data.task is not TaskChoice.MULTILABEL:
         what = "words" if values.column.kind is ColumnKind.CATEGORY else "dates"
         raise DataError(
             f"{table.path}: column {name!r} (data.target) holds {what}: several targets must all be numbers; predict "
-            f"{name!r} alone"
+            f"{name!r} alone, or labels of two values each by data.task=multilabel"
         )
     return values
 
 
 def _encoded(table: Table, data: TableData, labels: Sequence[_Values], kept: np.ndarray) -> Targets:
-    """Return the targets of the rows that are kept, as classes or numbers; several are numbers."""
-    data = replace(data, task=TaskChoice.REGRESSION) if len(labels) > 1 else data
+    """Return the targets of the rows that are kept, as classes or numbers; several are numbers or labels."""
+    if len(labels) > 1 and data.task is not TaskChoice.MULTILABEL:
+        data = replace(data, task=TaskChoice.REGRESSION)
     encoded = [encode_targets(_array(each), data, f"column {each.column.name!r} of {table.path}") for each in labels]
     if encoded[0].classes and table.test is not None:
         _refuse_unknown_classes(table, labels[0].column.name, encoded[0], kept)
     if len(encoded) == 1:
         return encoded[0]
-    return replace(encoded[0], values=np.concatenate([each.values for each in encoded], axis=1))
+    values = np.concatenate([each.values for each in encoded], axis=1)
+    return replace(encoded[0], values=values, labels=tuple(pair for each in encoded for pair in each.labels))
 
 
 def _refuse_unknown_classes(table: Table, name: str, targets: Targets, kept: np.ndarray) -> None:

@@ -18,6 +18,7 @@ class Targets:
     values: np.ndarray
     classes: int
     class_names: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 def encode_targets(values: np.ndarray, data: OwnData, label: str) -> Targets:
@@ -32,6 +33,8 @@ def encode_targets(values: np.ndarray, data: OwnData, label: str) -> Targets:
         DataError: If the values do not fit the task, or hold only one class or one number.
     """
     columns = values.reshape(len(values), -1)
+    if data.task is TaskChoice.MULTILABEL:
+        return _labels(columns, label)
     if not _are_classes(columns, data):
         if columns.dtype.kind in "US":
             raise DataError(f"{label} holds text such as {str(columns[0, 0])!r}: data.task=regression needs numbers")
@@ -43,6 +46,21 @@ def encode_targets(values: np.ndarray, data: OwnData, label: str) -> Targets:
         raise DataError(f"{label} holds one class only, {_name(labels[0])}: at least 2 are needed")
     task = Task.BINARY if len(labels) == 2 else Task.MULTICLASS
     return Targets(task, numbers.astype(np.int64), len(labels), tuple(_name(value) for value in labels))
+
+
+def _labels(columns: np.ndarray, label: str) -> Targets:
+    """Encode columns of two values as 0 and 1, in sorted order."""
+    encoded, names = np.empty(columns.shape, np.float32), []
+    for at, column in enumerate(columns.T):
+        found, encoded[:, at] = np.unique(column, return_inverse=True)
+        if len(found) != 2:
+            which = f" (output {at})" if columns.shape[1] > 1 else ""
+            shown = ", ".join(map(_name, found[:3])) + (", …" if len(found) > 3 else "")
+            raise DataError(
+                f"{label}{which} holds {len(found)} different values, {shown}: a label of data.task=multilabel has two"
+            )
+        names.append((_name(found[0]), _name(found[1])))
+    return Targets(Task.REGRESSION, encoded, 0, (), tuple(names))
 
 
 def _numbers(columns: np.ndarray, label: str) -> np.ndarray:

@@ -160,6 +160,7 @@ def served_table(model: Model, development: Development, data: TableData) -> "Se
         outputs=_names_of_outputs(model, development, data),
         classes=development.classes > 0,
         probabilities=_probabilities(model, development),
+        labels=development.labels,
     )
 
 
@@ -199,6 +200,7 @@ def predict_images(
         _names_of_outputs(model, development, data),
         classifies=development.classes > 0,
         probabilities=_probabilities(model, development),
+        labels=development.labels,
     )
 
 

@@ -73,7 +73,7 @@ class Predicts(Enum):
     """The outputs are the scaled targets."""
 
     SIGMOID = auto()
-    """Their sigmoid is: an autoencoder trained with `bce`."""
+    """Their sigmoid is: an autoencoder trained with `bce`, or labels."""
 
     EXPONENTIAL = auto()
     """Their exponential is the count, `poisson_nll`."""
@@ -84,7 +84,7 @@ class Predicts(Enum):
 
 def predicts(config: Config) -> Predicts:
     """Return what the outputs mean in regression."""
-    if config.loss.kind == "bce" and config.data.task is TaskChoice.AUTOENCODER:
+    if config.loss.kind == "bce" and (config.data.task is TaskChoice.AUTOENCODER or config.multilabel):
         return Predicts.SIGMOID
     meanings = {"poisson_nll": Predicts.EXPONENTIAL, "gaussian_nll": Predicts.MEAN_AND_LOG_VARIANCE}
     return meanings.get(config.loss.kind, Predicts.SCALED)

@@ -60,8 +60,8 @@ def chosen_baselines(config: Config, rows: Rows, sizes: Sequence[int]) -> list[B
     if config.evaluation.baseline is not None:
         return config.evaluation.baseline
     cells = float(np.prod(rows.inputs.shape[1:]))
-    trees = rows.classes if rows.classes > 2 else 1
-    linear = sum(n * cells * max(rows.classes, 1) for n in sizes)
+    trees = rows.classes if rows.classes > 2 else max(len(rows.labels), 1)
+    linear = sum(n * cells * max(rows.classes, len(rows.labels), 1) for n in sizes)
     boosting = sum((TREES_CELLS + n * cells) * trees for n in sizes)
     chosen = [BaselineKind.GUESS]
     chosen += [BaselineKind.LINEAR] if linear <= CELLS[BaselineKind.LINEAR] else []
@@ -103,7 +103,7 @@ def score_baselines(config: Config, development: Development, fits: Sequence[Fit
             for name, value in result.summary.items()
             if name.startswith("report/") and name != f"report/{LOSS}"
         }
-        label = label_of(kind, metric, classes=development.classes > 0)
+        label = label_of(kind, metric, classes=development.classes > 0 or config.multilabel)
         scored.append(Baseline(kind.value, label, result.score, result.score_se, report_values))
     return tuple(scored)
 
@@ -127,7 +127,8 @@ def predict_baseline(
         parts: Rows with the same columns, and which of them (m,).
 
     Returns:
-        For each part log-probabilities (m, C), or numbers (m, T) in the units of the targets, float64.
+        For each part log-probabilities (m, C), logits of labels (m, T), or numbers (m, T) in the units of the targets,
+        float64.
     """
     targets = development.targets[train]
     with threadpool_limits(1):  # several threads are many times slower where other processes use the cores
@@ -172,8 +173,10 @@ def _quantile(metric: Metric) -> float:
 
 
 def plain_config(config: Config, rows: Rows) -> Config:
-    """Return a configuration whose outputs are log-probabilities, or numbers in the units of the targets."""
+    """Return a configuration whose outputs are log-probabilities, logits of labels, or numbers in their own units."""
     loss: Loss = Loss(kind="mse")
+    if rows.labels:
+        loss = SmoothedLoss(kind="bce", label_smoothing=0.0)
     if rows.classes:
         loss = SmoothedLoss(kind="cross_entropy", label_smoothing=0.0)
     preprocess = replace(config.preprocess, target=TargetScale.NONE)
@@ -225,12 +228,12 @@ def _encoder(config: Config, kind: BaselineKind, development: Rows, train: np.nd
 
 
 def _model(kind: BaselineKind, metric: Metric, rows: Rows, targets: np.ndarray) -> Any:
-    from sklearn.dummy import DummyClassifier, DummyRegressor  # noqa: PLC0415 - scikit-learn takes a second to import
+    from sklearn.dummy import DummyRegressor  # noqa: PLC0415 - scikit-learn takes a second to import
 
+    if rows.labels:
+        return _LabelClassifiers(kind, rows)
     if rows.classes:
-        if kind is BaselineKind.GUESS or len(np.unique(targets)) == 1:
-            return DummyClassifier(strategy="prior")
-        return _logistic() if kind is BaselineKind.LINEAR else _boosting_classifier(rows)
+        return _classifier(kind, rows, targets)
     if kind is BaselineKind.GUESS:
         return DummyRegressor(strategy=_constant(metric), quantile=_quantile(metric))
     one = _linear_regressor(metric) if kind is BaselineKind.LINEAR else _boosting_regressor(metric, rows)
@@ -239,6 +242,37 @@ def _model(kind: BaselineKind, metric: Metric, rows: Rows, targets: np.ndarray) 
     from sklearn.multioutput import MultiOutputRegressor  # noqa: PLC0415
 
     return MultiOutputRegressor(one)
+
+
+class _LabelClassifiers:
+    """A classifier for each label, which together predict logits (n, T)."""
+
+    def __init__(self, kind: BaselineKind, rows: Rows) -> None:
+        self._kind, self._rows = kind, rows
+
+    def fit(self, features: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """Fit to features (n, D), targets (n, T) and weights (n,)."""
+        self._models = [_classifier(self._kind, self._rows, each) for each in targets.T]
+        for model, each in zip(self._models, targets.T, strict=True):
+            model.fit(features, each.astype(np.int64), sample_weight=sample_weight)
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return logits (n, T)."""
+        shares = np.full((len(features), len(self._models)), SMALLEST)
+        for at, model in enumerate(self._models):
+            if 1 in model.classes_:
+                shares[:, at] = model.predict_proba(features)[:, list(model.classes_).index(1)]
+        shares = np.clip(shares, SMALLEST, 1 - SMALLEST)
+        logits: np.ndarray = np.log(shares) - np.log1p(-shares)
+        return logits
+
+
+def _classifier(kind: BaselineKind, rows: Rows, labels: np.ndarray) -> Any:
+    from sklearn.dummy import DummyClassifier  # noqa: PLC0415
+
+    if kind is BaselineKind.GUESS or len(np.unique(labels)) == 1:
+        return DummyClassifier(strategy="prior")
+    return _logistic() if kind is BaselineKind.LINEAR else _boosting_classifier(rows)
 
 
 def _logistic() -> Any:

@@ -3,7 +3,7 @@
 E epochs, n rows, C outputs, T targets.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,20 @@ from hpsearch.config.training import CustomLoss
 from hpsearch.data.dataset import Rows
 from hpsearch.data.scaling import TargetScaling
 from hpsearch.errors import ConfigError
-from hpsearch.metrics import ALWAYS, AUTO, CROSS_ENTROPY, LOSS, MAE, R2, SEARCHED, Metric, metric_names, of_target
+from hpsearch.metrics import (
+    ALWAYS,
+    AUTO,
+    CROSS_ENTROPY,
+    LABEL_ACCURACY,
+    LABEL_MACRO_F1,
+    LOSS,
+    MAE,
+    R2,
+    SEARCHED,
+    Metric,
+    metric_names,
+    of_target,
+)
 from hpsearch.nn.losses import prepare_targets, row_losses
 from hpsearch.nn.output_layer import Predicts, predicts
 from hpsearch.records import Task
@@ -80,8 +93,12 @@ def available(config: Config, data: Rows) -> tuple[Metric, ...]:
 
 
 def of_targets(data: Rows) -> tuple[Metric, ...]:
-    """`mae@NAME` and `r2@NAME` of each of several targets: a mean over those of different units tells of none."""
-    return tuple(of_target(metric, at, name) for metric in (MAE, R2) for at, name in enumerate(data.target_names))
+    """`mae@NAME` and `r2@NAME` of each of several targets, of labels `accuracy@NAME` and `f1@NAME`.
+
+    A mean over targets of different units tells of none.
+    """
+    each = (LABEL_ACCURACY, replace(LABEL_MACRO_F1, name="f1")) if data.labels else (MAE, R2)
+    return tuple(of_target(metric, at, name) for metric in each for at, name in enumerate(data.target_names))
 
 
 def computed(config: Config, data: Rows) -> dict[str, Metric]:
@@ -90,11 +107,14 @@ def computed(config: Config, data: Rows) -> dict[str, Metric]:
 
 
 def _metric_of_score(config: Config, data: Rows) -> Metric:
-    return metric_of(config.search, classes=data.classes > 0, class_names=data.class_names)
+    classes, names = data.classes > 0, data.class_names
+    return metric_of(config.search, classes=classes, class_names=names, labels=config.multilabel)
 
 
 def _is_defined(metric: Metric, config: Config, task: Task) -> bool:
     """Whether a metric is defined for this task and loss."""
+    if config.multilabel or metric.of_labels:
+        return config.multilabel and metric.of_labels
     # the losses under which outputs are logits of class probabilities
     probable = config.loss.kind in ("cross_entropy", "focal") or (config.loss.kind == "bce" and task is Task.BINARY)
     of_task = metric.of_classes is (task is not Task.REGRESSION)
@@ -115,6 +135,7 @@ def search_metric(config: Config, data: Rows) -> Metric:
         ConfigError: If it is not defined for this loss and data.
     """
     metric, named = _metric_of_score(config, data), config.options.get("data", config.data.kind)
+    task = config.data.task if config.multilabel else data.task
     if config.search.own_metric and not _is_defined(metric, config, data.task):
         raise ConfigError(
             f"search.response_method=predict_proba needs logits of class probabilities, which loss {config.loss.kind} "
@@ -123,7 +144,7 @@ def search_metric(config: Config, data: Rows) -> Metric:
     if not _is_defined(metric, config, data.task):
         given = [each for each in SEARCHED if _is_defined(each, config, data.task)]
         raise ConfigError(
-            f"search.metric must be one of {', '.join([AUTO, *metric_names(given)])} for the {data.task} task of "
+            f"search.metric must be one of {', '.join([AUTO, *metric_names(given)])} for the {task} task of "
             f"data={named} with loss {config.loss.kind}, got {metric.name!r}"
         )
     if metric.of_class is not None and metric.of_class not in data.class_names:

@@ -18,23 +18,25 @@ from hpsearch.metrics import Metric, Pooling, predicted, probabilities
 from hpsearch.nn.import_path import import_named, trying
 
 
-def metric_of(search: Search, *, classes: bool = True, class_names: Sequence[str] = ()) -> Metric:
+def metric_of(search: Search, *, classes: bool = True, class_names: Sequence[str] = (), labels: bool = False) -> Metric:
     """The metric of a search: see `metrics.metric_of`; one of the user's own is imported when it is first computed.
 
     Args:
         search: The search.
         classes: Whether the targets are classes.
         class_names: Names of the classes in the order of their labels.
+        labels: Whether the targets are labels, several of which may hold.
     """
     if not search.own_metric:
-        return metrics.metric_of(search.metric, classes=classes, class_names=class_names)
+        return metrics.metric_of(search.metric, classes=classes, class_names=class_names, labels=labels)
     return Metric(
         name=search.metric,
         of_classes=classes,
+        of_labels=labels,
         lower_is_better=search.direction is Direction.MINIMIZE,
         best=math.inf,
         needs_probabilities=search.response_method is Response.PREDICT_PROBA,
-        pooling=_pooling(search, classes=classes),
+        pooling=_pooling(search, classes=classes, labels=labels),
     )
 
 
@@ -56,12 +58,12 @@ def try_own_metric(metric: Metric, targets: np.ndarray, outputs: int) -> None:
     metric.pooling.value([metric.pooling.statistics(others[None].astype(np.float64), targets)])
 
 
-def _pooling(search: Search, *, classes: bool) -> Pooling:
+def _pooling(search: Search, *, classes: bool, labels: bool) -> Pooling:
     """The user's function as formulas, of all rows together, since the mean of its values on parts may differ."""
 
     @functools.cache
     def function() -> Callable[[np.ndarray, np.ndarray], float]:
-        return _function(search, classes=classes)
+        return _function(search, classes=classes, labels=labels)
 
     def statistics(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         columns = targets.reshape(len(targets), -1)
@@ -85,11 +87,16 @@ def _pooling(search: Search, *, classes: bool) -> Pooling:
     return Pooling(statistics, value, of_rows)
 
 
-def _function(search: Search, *, classes: bool) -> Callable[[np.ndarray, np.ndarray], float]:
+def _function(search: Search, *, classes: bool, labels: bool) -> Callable[[np.ndarray, np.ndarray], float]:
     """The user's metric of targets and network outputs."""
     own = import_named("search.metric", search.metric)
     scorer = _is_scorer(own)
     _require_fitting(search, own, scorer=scorer)
+    if scorer and labels:
+        raise ConfigError(
+            "search.metric must name a function of y_true and y_pred with data.task=multilabel, got the scorer "
+            f"{search.metric}"
+        )
     proba = search.response_method is Response.PREDICT_PROBA
     who = f"search.metric {search.metric}" + (f" (search.metric_options={search.metric_options})" * (not scorer))
 
@@ -101,6 +108,9 @@ def _function(search: Search, *, classes: bool) -> Callable[[np.ndarray, np.ndar
             y_true, y_pred = targets, outputs
             if classes:
                 y_pred = _probabilities(outputs) if proba else predicted(outputs)
+            elif labels:
+                y_true = targets.astype(np.int64)
+                y_pred = outputs if proba else (outputs > 0.5).astype(np.int64)
             elif targets.shape[-1] == 1:
                 y_true, y_pred = targets[:, 0], outputs[:, 0]
             with trying(who, f"being called with y_true {y_true.shape} and y_pred {y_pred.shape}"):

@@ -7,7 +7,7 @@ from hpsearch.config import Config
 from hpsearch.data.dataset import Rows
 from hpsearch.data.splits import split_sizes
 from hpsearch.formatting import show_score
-from hpsearch.metrics import ACCURACY, MAE, R2, Metric
+from hpsearch.metrics import ACCURACY, LABEL_MACRO_F1, MAE, R2, SUBSET_ACCURACY, Metric
 from hpsearch.scoring.own_metric import metric_of
 
 
@@ -30,11 +30,12 @@ class Score:
     @classmethod
     def of(cls, config: Config, development: Rows) -> Self:
         """The score of a sweep on this data."""
-        metric = metric_of(config.search, classes=development.classes > 0)
+        metric = metric_of(config.search, classes=development.classes > 0, labels=config.multilabel)
         is_share = metric.is_share and config.evaluation.kind != "truth_table"
         is_known = development.groups is None and development.times is None  # else the number of rows is not
         share_of = split_sizes(config.evaluation, development.n).val if is_share and is_known else None
-        quoted = (ACCURACY, metric) if development.classes else (metric, R2, MAE)
+        numbers = (metric, LABEL_MACRO_F1, SUBSET_ACCURACY) if config.multilabel else (metric, R2, MAE)
+        quoted = (ACCURACY, metric) if development.classes else numbers
         return cls(metric, share_of, tuple(dict.fromkeys(quoted)))
 
     @property

@@ -21,7 +21,7 @@ from hpsearch.nn.constant_output import constant_loss, stall_threshold
 from hpsearch.nn.losses import weights_of_rows
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Fit, FitResult, Signals, Status, Task, TrialResult
 from hpsearch.scoring.calibration import calibrated
-from hpsearch.scoring.evaluate import Scored, computed, own_units, score_outputs, search_metric
+from hpsearch.scoring.evaluate import Scored, computed, of_targets, own_units, score_outputs, search_metric
 from hpsearch.statistics.intervals import BOOTSTRAP_SEED, resampled_error, standard_error
 
 
@@ -111,6 +111,11 @@ def score_trial(
     if np.isnan(score := float(np.mean(_at_end(metric, parts)))):
         if config.search.own_metric:
             raise ConfigError(f"search.metric {metric} must be defined for the val rows, got nan")
+        if metric.of_labels:
+            raise ConfigError(
+                f"search.metric={metric} needs val rows with each label and without it, which these are not: use more "
+                "val rows, or evaluation=kfold"
+            )
         raise ConfigError(
             f"search.metric={metric} needs val rows of every class and of no class alone, which these are not: use "
             "more val rows, or evaluation=stratified_kfold"
@@ -128,7 +133,7 @@ def score_trial(
         summary=extremes(curves, measures)
         | {FINAL_LOSS: float(np.mean([result.final_loss for result in results]))}
         | ({} if constant is None else {CONSTANT_LOSS: constant})
-        | ({R2: float(np.mean(_at_end(metrics.R2, parts)))} if development.task is Task.REGRESSION else {})
+        | ({R2: float(np.mean(_at_end(metrics.R2, parts)))} if metrics.R2.name in measures else {})
         | _folds(metric, parts)
         | _targets(config, development, fits, results)
         | _report(config, development, fits, results)
@@ -373,14 +378,18 @@ def _report(
 def _targets(
     config: Config, development: Development, fits: Sequence[Fit], results: Sequence[FitResult]
 ) -> dict[str, float]:
-    """`chosen/val/mae@NAME` of each of several targets: on the scored rows at the chosen epochs, means over fits."""
+    """`chosen/val/mae@NAME` of each of several targets, or `accuracy@NAME` of labels: at the chosen epochs.
+
+    They are computed on the scored rows, and are means over fits.
+    """
     of_fits: dict[str, list[float]] = {}
     for fit, result in zip(fits, results, strict=True) if development.target_names else ():
         scaling = fit_target_scaling(development, fit.fold.train, config.preprocess_for_loss)
         predictions = own_units(config, result.val_outputs[result.chosen_epoch - 1], scaling)
-        errors = np.abs(predictions - development.targets[fit.fold.val]).mean(axis=0)
-        for name, error in zip(development.target_names, errors, strict=True):
-            of_fits.setdefault(f"chosen/val/{metrics.MAE}@{name}", []).append(float(error))
+        for metric in of_targets(development):
+            if metric.rows is not None:
+                values = metric.rows(predictions[None], development.targets[fit.fold.val])
+                of_fits.setdefault(f"chosen/val/{metric}", []).append(float(values.mean()))
     return {name: float(np.mean(values)) for name, values in of_fits.items()}
 
 

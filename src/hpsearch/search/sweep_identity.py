@@ -275,6 +275,8 @@ def name_of(
 def _targets(rows: Development) -> str:
     if rows.classes:
         return f"{rows.classes} classes"
+    if rows.labels:
+        return f"{len(rows.labels)} labels"
     return f"{len(rows.target_names)} targets" if rows.target_names else "numbers"
 
 

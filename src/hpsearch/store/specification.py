@@ -98,7 +98,7 @@ class DataFacts:
     Attributes:
         name: Name of the data set.
         development_rows: Number of development rows.
-        targets: `10 classes`, `numbers`, or `2 targets`.
+        targets: `10 classes`, `numbers`, or `2 targets`, or `3 labels`.
         test: The sealed test set; None if there is none.
         input_shape: Shape of one row of inputs.
         outputs: Number of outputs of the network.

@@ -87,7 +87,7 @@ def _show_baselines(terminal: Terminal, final: "Final", evaluated: "Evaluated") 
     scores = {kind: of_kind[metric.name] for kind, of_kind in evaluated.baselines.items() if metric.name in of_kind}
     if not scores or metric.name not in evaluated.scores:
         return
-    classes, own = final.development.classes > 0, evaluated.scores[metric.name]
+    classes, own = final.development.classes > 0 or final.config.multilabel, evaluated.scores[metric.name]
     labels = {kind: label_of(BaselineKind(kind), metric, classes=classes) for kind in scores}
     told = (f"{labels[kind]} {show_interval(score.value, score.low, score.high)}" for kind, score in scores.items())
     terminal.paragraph(f"On the same rows by {metric}: {', '.join(told)}.")
@@ -186,6 +186,9 @@ def _outputs(final: "Final") -> str:
     if final.config.loss.kind == "gaussian_nll":
         return "means in the targets' units, then their standard deviations"
     if not rows.classes:
+        if rows.labels:
+            held = [f"{name} {yes}" for name, (_, yes) in zip(rows.target_names, rows.labels, strict=False)]
+            return f"probabilities of {name_columns(held) if held else f'{len(rows.labels)} labels'}"
         of = f" of {name_columns(rows.target_names)}" if rows.target_names else ""
         return f"predictions{of} in the targets' units"
     single = output_count(final.config.loss, rows.task, rows.classes, 0) == 1

@@ -421,7 +421,8 @@ def _constant_in_words(record: Record) -> str:
     if kind == "perceptron":
         return "always naming the larger class"
     if R2 not in record.result.summary:
-        return "guessing by the shares of the classes"
+        of = "labels" if record.config_tree["data"]["task"] == "multilabel" else "classes"
+        return f"guessing by the shares of the {of}"
     which = {"mae": "median", "pinball": "quantile"}.get(kind, "mean")
     return f"the {which} row" if record.config_tree["data"]["task"] == "autoencoder" else f"predicting the {which}"
 

@@ -29,6 +29,7 @@ class ServedTable:
         outputs: Names of the classes, or of the targets of a regression.
         classes: Whether classes are predicted.
         probabilities: `softmax` or `sigmoid` where outputs are logits; None where they are no probabilities.
+        labels: The two values of each of several labels, of the second of which outputs are probabilities.
     """
 
     def __init__(  # noqa: PLR0913 - all that a prediction needs
@@ -45,6 +46,7 @@ class ServedTable:
         outputs: Sequence[str],
         classes: bool,
         probabilities: str | None,
+        labels: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.kinds, self.formats, self.readings = dict(kinds), dict(formats), dict(readings)
         self.missing = frozenset(missing)
@@ -60,6 +62,7 @@ class ServedTable:
         self.transformer, self.dtype, self.network = transformer, dtype, network
         # not `classes`: cloudpickle would take the name for that of the module `torch.classes`
         self.outputs, self.classifies, self.probabilities = tuple(outputs), classes, probabilities
+        self.labels = tuple(labels)
 
     @property
     def modules(self) -> set[str]:
@@ -93,7 +96,8 @@ class ServedTable:
         with torch.no_grad():
             outputs = self._module()(torch.from_numpy(features))
         names, kind = self.outputs, self.probabilities
-        return as_predictions(outputs, rows.index, names, classifies=self.classifies, probabilities=kind)
+        how: dict[str, Any] = {"classifies": self.classifies, "probabilities": kind, "labels": self.labels}
+        return as_predictions(outputs, rows.index, names, **how)
 
     def _column(self, given: pd.Series) -> pd.Series:
         name, kind = str(given.name), self.kinds[str(given.name)]
@@ -152,9 +156,20 @@ class ServedTable:
 
 
 def as_predictions(
-    outputs: torch.Tensor, index: Any, names: Sequence[str], *, classifies: bool, probabilities: str | None
+    outputs: torch.Tensor,
+    index: Any,
+    names: Sequence[str],
+    *,
+    classifies: bool,
+    probabilities: str | None,
+    labels: Sequence[tuple[str, str]] = (),
 ) -> pd.DataFrame:
     """Return outputs (N, C) of a network as `ServedTable.predict` returns them; see `ServedTable` for the arguments."""
+    if labels:
+        columns: dict[str, np.ndarray] = {}
+        for name, values, share in zip(names, labels, outputs.T.numpy(), strict=True):
+            columns |= {name: _typed(values)[(share > 0.5).astype(int)], f"probability of {name} {values[1]}": share}
+        return pd.DataFrame(columns, index=index)
     if not classifies:
         return pd.DataFrame(outputs.numpy(), columns=list(names), index=index)
     single = outputs.shape[1] == 1

@@ -92,6 +92,23 @@ def test_classes_are_weighted_by_the_training_rows_of_each_member(task, loss, ma
     assert_equals_reference(fits, make_rows(task=task))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_labels_are_learned_by_the_mean_of_their_cross_entropies(smoothing, make_config, make_rows, make_fit):
+    rows = make_rows(40, task="regression", targets=3)
+    labels = (rows.targets > rows.targets.mean(axis=0)).astype(np.float32)
+    rows = replace(rows, targets=labels, labels=(("0", "1"),) * 3)
+    data = {"kind": "csv", "task": "multilabel", "target": ["a", "b", "c"]}
+    loss = {"kind": "bce", "label_smoothing": smoothing}
+    config = make_config(data=data, loss=loss, preprocess={"target": "standard"}, training=TRAINING)
+    fits = [make_fit(config, 40, fold=fold, seed=fold) for fold in range(3)]
+    assert_equals_reference(fits, rows)
+    fold = replace(fits[0].fold, val=fits[0].fold.train)
+    result = reference.train(replace(fits[0], fold=fold), to_device(rows, dtype=torch.float64))
+    smooth = torch.tensor(labels[fold.train]).double() * (1 - smoothing) + smoothing / 2
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor(result.val_outputs[-1]), smooth)
+    assert result.final_loss == pytest.approx(expected.item(), rel=1e-9)
+
+
 def test_counts_are_not_scaled(make_config, make_rows, make_fit):
     rows = make_rows(40, task="regression")
     counts = replace(rows, targets=np.random.default_rng(0).poisson(3.0, (40, 2)).astype(np.float32))
