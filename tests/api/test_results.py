@@ -11,7 +11,7 @@ from hpsearch.api.results import Final
 def final(earlier):
     target = SimpleNamespace(development=SimpleNamespace(columns=(), class_names=("high", "low")))
     trial = SimpleNamespace(number=0, level=None)
-    return Final(trial, 1, earlier, "me", "2026-01-02 03:04:05", {}, Path(), None, None, target)
+    return Final(trial, 1, earlier, "me", "2026-01-02 03:04:05", {}, {}, Path(), None, None, target)
 
 
 @pytest.mark.parametrize(("earlier", "told"), [(0, "first look at the test rows"), (1, "look 2 at the test rows")])

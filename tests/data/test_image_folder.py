@@ -464,7 +464,7 @@ def test_an_autoencoder_needs_no_labels(folder):
         ({"test_labels": "t.csv"}, r"data\.test_labels must be given with data\.labels and data\.test_path, and only"),
         ({"labels": "a.csv", "test_path": "t"}, r"data\.test_labels must be given .*, got null"),
         ({"labels": "a.csv", "file_column": "label"}, r"data\.file_column must differ from data\.target"),
-        ({"task": TaskChoice.REGRESSION}, r"data\.task must be no regression without data\.labels"),
+        ({"task": TaskChoice.REGRESSION}, r"data\.task must not be regression without data\.labels"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(keys, message):

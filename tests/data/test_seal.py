@@ -211,8 +211,8 @@ from hpsearch.data.splits import folds
 data, idx_set, root, preprocess = pickle.loads(sys.stdin.buffer.read())
 source = find_source(data, sets={"mnist": idx_set}, root=root)
 development = load_development(data, source=source)
-kfold = StratifiedKFold(kind="stratified_kfold", replicates=1, folds=4, allow_rare=False)
-holdout = Holdout(kind="holdout", replicates=1, val=10, report=10)
+kfold = StratifiedKFold(kind="stratified_kfold", replicates=1, baseline=None, folds=4, allow_rare=False)
+holdout = Holdout(kind="holdout", replicates=1, baseline=None, val=10, report=10)
 for fold in folds(development, kfold, seed=0) + folds(development, holdout, seed=0):
     fit_scaling(development.inputs, fold.train, preprocess)
 print(sum("train-images" in name for name in opened), sum("t10k" in name for name in opened))

@@ -8,18 +8,18 @@ from hpsearch.data.dataset import Development
 from hpsearch.data.splits import folds, split_sizes
 from hpsearch.records import Task
 
-FOLDED = {"replicates": 1, "folds": 7}
+FOLDED = {"replicates": 1, "baseline": None, "folds": 7}
 
 
 @pytest.mark.parametrize(
     "evaluation",
     [
-        Holdout(kind="holdout", replicates=1, val=None, report=None),
-        Holdout(kind="holdout", replicates=1, val=5, report=0.25),
+        Holdout(kind="holdout", replicates=1, baseline=None, val=None, report=None),
+        Holdout(kind="holdout", replicates=1, baseline=None, val=5, report=0.25),
         KFold(kind="kfold", **FOLDED),
         RepeatedKFold(kind="repeated_kfold", **FOLDED, allow_rare=False, repeats=2, stratified=False),
-        Evaluation(kind="loocv", replicates=1),
-        Evaluation(kind="truth_table", replicates=1),
+        Evaluation(kind="loocv", replicates=1, baseline=None),
+        Evaluation(kind="truth_table", replicates=1, baseline=None),
     ],
     ids=lambda evaluation: evaluation.kind,
 )

@@ -29,25 +29,31 @@ def regression(n) -> Development:
 
 
 def holdout(val=None, report=None) -> Holdout:
-    return Holdout(kind="holdout", replicates=1, val=val, report=report)
+    return Holdout(kind="holdout", replicates=1, baseline=None, val=val, report=report)
 
 
 def kfold(k) -> KFold:
-    return KFold(kind="kfold", replicates=1, folds=k)
+    return KFold(kind="kfold", replicates=1, baseline=None, folds=k)
 
 
 def stratified(k, *, allow_rare=False) -> StratifiedKFold:
-    return StratifiedKFold(kind="stratified_kfold", replicates=1, folds=k, allow_rare=allow_rare)
+    return StratifiedKFold(kind="stratified_kfold", replicates=1, baseline=None, folds=k, allow_rare=allow_rare)
 
 
 def repeated(k, repeats, *, by_class=True) -> RepeatedKFold:
     return RepeatedKFold(
-        kind="repeated_kfold", replicates=1, folds=k, allow_rare=False, repeats=repeats, stratified=by_class
+        kind="repeated_kfold",
+        replicates=1,
+        baseline=None,
+        folds=k,
+        allow_rare=False,
+        repeats=repeats,
+        stratified=by_class,
     )
 
 
-LOOCV = Evaluation(kind="loocv", replicates=1)
-TRUTH_TABLE = Evaluation(kind="truth_table", replicates=1)
+LOOCV = Evaluation(kind="loocv", replicates=1, baseline=None)
+TRUTH_TABLE = Evaluation(kind="truth_table", replicates=1, baseline=None)
 BALANCED = np.arange(120) % 4
 
 

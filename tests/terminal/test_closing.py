@@ -32,7 +32,7 @@ def record(k, status=Status.OK, epochs=2):
     score = 0.5 if status.scored else None
     curves = {"train/loss": [0.1] * epochs}
     result = TrialResult(status, None, score, 0.1, curves, {"report/accuracy": 0.5}, [], [])
-    tree = {"training": {"patience": None}, "loss": {"kind": "cross_entropy"}}
+    tree = {"training": {"patience": None}, "loss": {"kind": "cross_entropy"}, "data": {"task": "auto"}}
     return Record("-", k, {}, tree, result, "0")
 
 
@@ -197,6 +197,12 @@ def test_a_stalled_trial_is_answered_with_what_to_try(closed):
             "auto",
             {},
             "guessing by the shares of the classes: its training loss is 1.832, that of a constant 1.000",
+        ),
+        (
+            "bce",
+            "multilabel",
+            {},
+            "guessing by the shares of the labels: its training loss is 1.832, that of a constant 1.000",
         ),
         ("custom", "auto", {}, "the best constant output: its training loss is 1.832, that of a constant 1.000"),
         ("perceptron", "auto", {"chosen/train/constant_loss": None}, "always naming the larger class"),
