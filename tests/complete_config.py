@@ -27,6 +27,8 @@ PRUNER = {
     "timeout": None,
     "patience": None,
     "enqueue": [],
+    "enqueue_from": None,
+    "enqueue_best": 5,
     "cohort": None,
     "pruner": "none",
     "pruner_options": {},

@@ -104,6 +104,21 @@ def test_a_search_with_given_trials_ends_by_patience_and_says_so_each_time(progr
 
 
 @pytest.mark.slow
+def test_the_best_trials_of_an_earlier_sweep_come_first_and_are_told_apart(at_once):
+    program, _ = at_once
+    scores = {k: json.loads(record)["body"] for k, record in program.records("s").items()}
+    best = sorted(scores, key=lambda k: (-scores[k]["score"], k))[:2]
+    warm = (*SWEEP[:-1], "name=warm", "search.enqueue_from=s", "search.enqueue_best=2", "search.trials=3")
+    assert f"the values of 2 trials of sweep s: {best[0]}, {best[1]}" in program.call(*warm)
+    records = program.records("warm")
+    assert [json.loads(records[k])["body"]["score"] for k in range(2)] == [scores[k]["score"] for k in best]
+    tagged = {run.data.tags["trial"] for run in program.runs("warm") if "enqueued" in run.data.tags}
+    assert tagged == {"0", "1"}
+    program.call(*warm)
+    assert program.records("warm") == records
+
+
+@pytest.mark.slow
 def test_fewer_trials_than_exist_are_answered_with_all_of_them(at_once):
     program, printed = at_once
     best = program.folder / "mlruns" / "sweeps" / "s" / "best.yaml"

@@ -108,6 +108,8 @@ CHANGES = {
     "search.timeout": "30m",
     "search.patience": 20,
     "search.enqueue": [{"optimizer.lr": 0.01}],
+    "search.enqueue_from": "earlier",
+    "search.enqueue_best": None,
     "search.compare": "optimizer",
     "search.levels": {"one": {"optimizer": "sgd"}},
     "search.cross": ["norm", "init"],

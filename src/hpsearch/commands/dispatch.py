@@ -15,7 +15,7 @@ from hpsearch.compose.search_space import adamw_without_decay
 from hpsearch.config import ConfigError
 from hpsearch.data.datasets import require_file
 from hpsearch.execution.interrupts import StopSignals
-from hpsearch.search.checks import check_cohorts, check_enqueued, check_trials
+from hpsearch.search.checks import check_cohorts, check_enqueued, check_trials, check_warm_start
 from hpsearch.search.space import Composed
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def _on(data: str, command: Command) -> SweepAction:
 
 def _checked_sweep(composer: Composer, base: Composed) -> SweepAction:
     """The sweep of a command, after all checks that need no rows."""
+    check_warm_start(base.config)
     levels = plan_levels(composer, base)
     check_trials(base.config, levels)
     for level in levels:

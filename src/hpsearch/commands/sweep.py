@@ -35,6 +35,7 @@ from hpsearch.search.search_loop import SearchLoop
 from hpsearch.search.space import Composed
 from hpsearch.search.sweep_identity import SweepIdentity, name_of
 from hpsearch.search.trial_log import TrialLog
+from hpsearch.search.warm_start import warm_start
 from hpsearch.secrets import mask_secrets
 from hpsearch.store.atomic_files import check_directory
 from hpsearch.store.champion_selection import find_champion
@@ -72,6 +73,7 @@ class SweepPlan:
         finished: The finished trials among the requested ones.
         missing: The configurations of the other requested trials.
         extra_trials: Number of finished trials beyond the requested ones.
+        begins_with: Sentences on the trials of an earlier sweep that a new one begins with.
     """
 
     plan: Plan
@@ -82,6 +84,7 @@ class SweepPlan:
     finished: list[Record]
     missing: list[Config]
     extra_trials: int
+    begins_with: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -156,6 +159,8 @@ def run_sweep(
         # Printed only now, so that a refused command does not look like a run that has begun.
         show_stand_in(observer, sweep.source, sweep.named)
         observer.sweep_started(sweep.named, sweep.plan, sweep.score, len(sweep.finished), sweep.extra_trials)
+        for number, sentence in enumerate(sweep.begins_with):
+            observer.line(f"  {'' if number else 'first':<7} {sentence}")
         if workers is not None:
             observer.engines_chosen(workers.checked)
         stack.enter_context(sweep.named.store.lock())
@@ -315,7 +320,9 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Command, observ
         development = load_development(source.data, source=source)
         sealed = seal(source.data, source=source, development=development)
     check_truth_table(config, development, sealed)
-    plan = _with_resolved_data(base, levels, source, data_digest(development, sealed))
+    plan = Plan(base, levels, data_digest(development, sealed))
+    plan = plan.with_configs(lambda config: _with_resolved_data(config, source))
+    plan, taken = warm_start(plan)
     named = name_of(plan, command.overrides, development, sealed)
     if sealed is not None:
         warn_of_opened_rows(observer, config.tracking.directory, development, sealed)
@@ -329,20 +336,12 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Command, observ
     extra_trials = len(records.keys() - set(requested))
     if config.search.compares and (warning := too_few_seeds(config, len(levels))):
         observer.warn(warning)
-    return SweepPlan(plan, named, source, score, development.n, finished, configs, extra_trials)
+    return SweepPlan(plan, named, source, score, development.n, finished, configs, extra_trials, tuple(taken))
 
 
-def _with_resolved_data(base: Composed, levels: tuple[Level, ...], source: Source, digest: str) -> Plan:
+def _with_resolved_data(config: Config, source: Source) -> Config:
     # Records and best.yaml must name the rows that were used, full or packaged.
-
-    def settle(composed: Composed) -> Composed:
-        data = replace(source.data, limit=composed.config.data.limit)
-        return replace(composed, config=replace(composed.config, data=data))
-
-    def settle_level(level: Level) -> Level:
-        return replace(level, base=settle(level.base), compose=lambda options: settle(level.compose(options)))
-
-    return Plan(settle(base), tuple(map(settle_level, levels)), digest)
+    return replace(config, data=replace(source.data, limit=config.data.limit))
 
 
 def show_stand_in(observer: Observer, source: Source, named: SweepIdentity) -> None:

@@ -208,6 +208,8 @@ class Search(Option):
         "timeout": None,
         "patience": None,
         "enqueue": [],
+        "enqueue_from": None,
+        "enqueue_best": 5,
         "levels": {},
         "cross": [],
         "datasets": [],
@@ -244,6 +246,11 @@ class Search(Option):
     enqueue: Annotated[
         list[dict[str, Any]], "values of the first trials, which are not drawn: [{optimizer.lr: 0.01}, ...]"
     ]
+    enqueue_from: Annotated[
+        str | None,
+        "an earlier sweep in tracking.directory, whose best trials come first, after those of search.enqueue",
+    ]
+    enqueue_best: Annotated[int, at_least(1), "how many trials search.enqueue_from takes"]
     compare: Annotated[str | None, "group whose options are compared, each with trials of its own: optimizer"]
     levels: Annotated[dict[str, Any], "named levels to compare: {he_relu: {init: he, activation: relu}, ...}"]
     cross: Annotated[list[str], "groups whose options are crossed, for a factorial: [norm, init]"]
@@ -272,6 +279,11 @@ class Search(Option):
         require(ascending, "search.rungs", "must be epochs >= 1 in ascending order, or auto", rungs)
         if problem := metric_problem(self.metric, METRIC_NAMES):
             raise ConfigError(f"search.metric {problem}")
+        if self.enqueue_from is None and self.enqueue_best != self.fingerprint_defaults["enqueue_best"]:
+            raise ConfigError(
+                f"search.enqueue_best={self.enqueue_best} has no effect without an earlier sweep: add "
+                "search.enqueue_from=NAME"
+            )
         self._check_own_metric()
         self._check_comparison()
 
@@ -311,7 +323,7 @@ class Search(Option):
                 f"search.{given[0]} needs trials that do not depend on each other, and {how} makes them: use "
                 "search=random or search=qmc without a pruner"
             )
-        for key in ("timeout", "enqueue"):
+        for key in ("timeout", "enqueue", "enqueue_from"):
             if given and getattr(self, key):
                 raise ConfigError(
                     f"search.{given[0]} needs equally many drawn trials of each level, which search.{key} prevents"
@@ -404,7 +416,7 @@ class CoarseToFine(Search):
         require(epochs == sorted(epochs), "search.rounds", "must not get shorter", epochs)
         if self.prunes:
             raise ConfigError(f"search.pruner={self.pruner} and search=coarse_to_fine both end trials early: drop one")
-        for key in ("patience", "enqueue"):
+        for key in ("patience", "enqueue", "enqueue_from"):
             if value := getattr(self, key):
                 raise ConfigError(
                     f"search.{key}={value} cannot be given with search=coarse_to_fine: drop one of the two"

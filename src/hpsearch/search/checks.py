@@ -1,16 +1,20 @@
 """Checks of a whole sweep, made before anything is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hpsearch.config import Config, ConfigError
+from hpsearch.config.conversion import nearest
 from hpsearch.config.search import CoarseToFine, OptunaSearch
 from hpsearch.data.dataset import Development
 from hpsearch.data.seal import SealedTest
+from hpsearch.errors import NotFoundError
 from hpsearch.formatting import number_of
 from hpsearch.records import NO_LEVEL, Value
 from hpsearch.search.enqueued import given_values
 from hpsearch.search.levels import Level
 from hpsearch.search.space import Space
+from hpsearch.store.specification import Specification
+from hpsearch.store.sweep_store import SweepStore, list_sweeps
 
 
 def check_trials(config: Config, levels: Sequence[Level]) -> None:
@@ -66,6 +70,43 @@ def check_enqueued(config: Config, space: Space) -> None:
         if values in given:
             raise ConfigError(f"search.enqueue[{number}] must not repeat an earlier one, got {point!r}")
         given.append(values)
+
+
+def check_warm_start(config: Config) -> None:
+    """Require an earlier sweep, or one that began with its trials, and no more first trials than there are in all.
+
+    Raises:
+        ConfigError: If `search.enqueue_from` gives more trials than the sweep has.
+        NotFoundError: If there is no such sweep.
+    """
+    search = config.search
+    if search.enqueue_from is None:
+        return
+    if (most := search.trials - len(search.enqueue)) < search.enqueue_best:
+        key = "search.enqueue_best"
+        way_out = f"{key}={most} takes fewer" if most > 0 else "drop search.enqueue_from, or give more trials"
+        raise ConfigError(
+            f"{key} must not be more than the {most} of search.trials={search.trials} that search.enqueue leaves, got "
+            f"{search.enqueue_best}: {way_out}"
+        )
+    sweeps = list_sweeps(config.tracking.directory)
+    if not any(began_with(specification) == search.enqueue_from for specification in sweeps.values()):
+        earlier_sweep(config, sweeps)
+
+
+def began_with(specification: Specification) -> str | None:
+    """The name of the sweep whose trials a stored sweep began with; None if there is none."""
+    name: str | None = specification.fingerprinted.config.get("search", {}).get("enqueue_from")
+    return name
+
+
+def earlier_sweep(config: Config, sweeps: Iterable[str]) -> SweepStore:
+    """The sweep that `search.enqueue_from` names among these, or `NotFoundError`."""
+    name, directory = str(config.search.enqueue_from), config.tracking.directory
+    store = SweepStore(directory, name)
+    if store.specification() is None:  # raises if it is damaged
+        raise NotFoundError(f"search.enqueue_from={name} is no sweep in {directory}: {nearest(name, sweeps)}")
+    return store
 
 
 def check_cohorts(config: Config, space: Space) -> None:

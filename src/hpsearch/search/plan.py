@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -52,6 +52,17 @@ class Plan:
     def names(self) -> list[str]:
         """Names of all values that a trial may draw, sorted."""
         return sorted({name for level in self.levels for name in level.space.names})
+
+    def with_configs(self, change: Callable[[Config], Config]) -> "Plan":
+        """The plan with every configuration changed."""
+
+        def changed(composed: Composed) -> Composed:
+            return replace(composed, config=change(composed.config))
+
+        def changed_level(level: Level) -> Level:
+            return replace(level, base=changed(level.base), compose=lambda options: changed(level.compose(options)))
+
+        return Plan(changed(self.base), tuple(map(changed_level, self.levels)), self.data_digest)
 
     def level(self, name: str) -> Level:
         """The level of this name."""

@@ -7,14 +7,19 @@ from hpsearch.store.record_json import Record
 
 
 def find_champion(records: Iterable[Record]) -> Record | None:
-    """The record with the highest score among trials of status `ok`, ties to the smaller k; None if there are none.
+    """The best of `ranked`: the record with the highest score among trials of status `ok`; None if there are none."""
+    return next(iter(ranked(records)), None)
+
+
+def ranked(records: Iterable[Record]) -> list[Record]:
+    """The trials of status `ok` by their score, the highest first, ties to the smaller k.
 
     In a coarse-to-fine search only the longest trainings count. Only the score is read, which comes from `val` rows.
     """
     scored = [record for record in records if record.result.status is Status.OK and record.result.score is not None]
     longest = max((rounds_epochs(record) for record in scored), default=0)
     scored = [record for record in scored if rounds_epochs(record) == longest]
-    return min(scored, key=lambda record: (-(record.result.score or 0.0), record.k, record.level), default=None)
+    return sorted(scored, key=lambda record: (-(record.result.score or 0.0), record.k, record.level))
 
 
 def find_recipe(draws: Iterable[Record]) -> Record | None:
