@@ -5,6 +5,7 @@ from typing import Any
 
 from hpsearch.config.conversion import build
 from hpsearch.config.preprocess import Preprocess
+from hpsearch.config.schema import KINDS
 
 ADAM = {"lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 BATCH_NORM = {"momentum": 0.1, "eps": 1e-5, "affine": True}
@@ -64,7 +65,10 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
             "missing_target": "refuse",
         },
     },
-    "preprocess": dict.fromkeys(("standard", "minmax", "robust", "quantile", "log", "none"), PREPROCESS),
+    "preprocess": {
+        **dict.fromkeys(("standard", "minmax", "robust", "quantile", "log", "none"), PREPROCESS),
+        "custom": {"import_path": "own:transformer", "kwargs": {}, "target": "standard"},
+    },
     "augmentation": {
         "none": {},
         **dict.fromkeys(("shift", "rotate", "scale", "affine", "flip", "crop", "flip_crop"), TRANSFORMS),
@@ -208,7 +212,9 @@ PLAIN: dict[str, Any] = {
 def preprocess(kind: str = "standard", **keys: Any) -> Preprocess:
     """Options of preprocessing, with the defaults of `make_config`."""
     problems: list[str] = []
-    option = build(Preprocess, {"kind": kind, **PREPROCESS, **keys}, "preprocess", problems)
+    option = build(
+        KINDS["preprocess"][kind], {**OPTIONS["preprocess"][kind], **keys, "kind": kind}, "preprocess", problems
+    )
     assert option is not None, problems
     return option
 

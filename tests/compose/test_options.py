@@ -16,6 +16,7 @@ NEEDED = {
     **{("data", kind): ["data.path=own", "data.target=y"] for kind in ("csv", "parquet", "excel")},
     ("data", "npz"): ["data.path=own"],
     ("data", "folder"): ["data.path=own"],
+    ("preprocess", "custom"): ["preprocess.import_path=own:make"],
     ("model", "custom"): ["model.import_path=own:Net"],
     ("loss", "custom"): ["loss.import_path=own:loss"],
     ("init", "custom"): ["init.import_path=own:fill"],

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import users_transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
@@ -68,7 +69,7 @@ def of_one(kind: ColumnKind, values, words=()) -> Rows:
 
 EVERY = [
     pytest.param(kind, categories, dates, id=f"{kind}-{categories}-{dates}")
-    for kind in KINDS["preprocess"]
+    for kind in sorted(KINDS["preprocess"].keys() - {"custom"})
     for categories in Categories
     for dates in Dates
 ]
@@ -285,3 +286,48 @@ def test_words_are_encoded_by_each_of_several_targets_as_by_each_alone():
         np.testing.assert_allclose(features[TRAIN, at], expected[:, 0], rtol=1e-6)
         np.testing.assert_allclose(fitted.encode(rows.inputs)[:, at], encoder.transform(words)[:, 0], rtol=1e-6)
     assert fitted.encoder.feature_names == ("city by target 0", "city by target 1")
+
+
+def custom(path, **kwargs):
+    return preprocess("custom", import_path=path, kwargs=kwargs)
+
+
+def test_a_transformer_of_ones_own_is_fitted_to_the_training_rows_of_the_frame_alone():
+    rows = table()
+    preprocessing, features = fit_preprocessing(rows, TRAIN, custom("users_transformers:size_and_city", power=0.5))
+    by_hand = users_transformers.size_and_city(0.5)
+    wanted = by_hand.fit(frame(COLUMNS, rows.inputs[TRAIN])).transform(frame(COLUMNS, rows.inputs))
+    np.testing.assert_allclose(features, wanted.toarray(), rtol=1e-6)
+    assert (preprocessing.scaling.scale == 1).all()
+    np.testing.assert_array_equal(preprocessing.encode(rows.inputs[:5]), features[:5])
+
+
+def test_a_transformer_of_scikit_learn_is_named_by_its_path():
+    numbers = Rows("own", Task.BINARY, np.random.default_rng(0).normal(size=(N, 2)), np.arange(N) % 2, 2, ("a", "b"))
+    given = custom("sklearn.preprocessing:PolynomialFeatures", degree=2, include_bias=False)
+    features = fit_preprocessing(numbers, TRAIN, given)[1]
+    a, b = numbers.inputs.T
+    np.testing.assert_allclose(features, np.stack([a, b, a**2, a * b, b**2], axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("as_it_is", r"must make finite numbers, and 2 of 2 features hold missing or infinite ones: fill"),
+        (
+            "Broken",
+            r"fails in fit_transform of 60 training rows: KeyError: 'age' \(.*users_transformers.py, line \d+\)",
+        ),
+        ("Flat", r"must make n features of each row, got an array of shape \(60,\)"),
+        ("Nothing", r"it has no Nothing"),
+    ],
+)
+def test_a_transformer_that_does_not_do_is_refused_with_the_reason(name, message):
+    rows = of_one(ColumnKind.NUMBER, np.arange(120.0)) if name == "Flat" else table()
+    with pytest.raises(ConfigError, match=message):
+        fit_preprocessing(rows, TRAIN, custom(f"users_transformers:{name}"))
+
+
+def test_a_transformer_of_tables_is_refused_for_images(make_rows):
+    with pytest.raises(ConfigError, match="preprocess=custom is for tables, and toy holds images"):
+        fit_preprocessing(make_rows(images=True), np.arange(20), custom("users_transformers:size_and_city"))

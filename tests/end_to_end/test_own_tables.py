@@ -1,5 +1,6 @@
 """A table as people have it, from the frame to served predictions; and what is learned where nothing can be."""
 
+import io
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,44 @@ def people(seed: int = 0) -> pd.DataFrame:
     for name in ("age", "city", "since"):
         frame.loc[draw.random(N) < 0.1, name] = None
     return frame
+
+
+OWN = """
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+
+def decades(ages):
+    return ages // 10
+
+
+def make():
+    age = make_pipeline(SimpleImputer(), FunctionTransformer(decades), StandardScaler())
+    return make_column_transformer((age, ["age"]), (OneHotEncoder(handle_unknown="ignore"), ["city"]))
+"""
+
+
+@pytest.mark.filterwarnings("ignore:.*type hint:UserWarning", "ignore:Operation with range is deprecated")  # MLflow
+def test_a_table_with_a_transformer_of_ones_own_is_served_without_its_module(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_decades.py").write_text(OWN)
+    how = ["preprocess=custom", "preprocess.import_path=own_decades:make", "training.epochs=10"]
+    sweep = hpsearch.sweep(*how, name="own", data=people(), target="left", trials=1)
+    final = sweep.final("confirm.seeds=1")
+    new = people(seed=1)
+    here = final.predict(new)
+    assert np.mean(here["prediction"].str.casefold() == new["left"].str.casefold()) > 0.7
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    new.to_csv(elsewhere / "new.csv", index=False)
+    command = [sys.executable, "-W", "ignore", "-c", SERVER, f"sqlite:///{tmp_path}/mlruns/mlflow.db"]
+    done = subprocess.run(
+        [*command, final.model_uri, "new.csv"], capture_output=True, text=True, check=True, cwd=elsewhere
+    )
+    there = pd.read_csv(io.StringIO(done.stdout), index_col=0)
+    np.testing.assert_allclose(there["probability of Yes"], here["probability of Yes"], atol=1e-6)
 
 
 def test_baselines_stand_beside_networks_in_report_final_and_tracking_store(tmp_path, monkeypatch):

@@ -185,7 +185,7 @@ def _add(
         names = value if isinstance(value, Mapping) else ()
         if parts[:2] == ["search", "space"] and len(parts) >= 5:
             overrides.bounds.setdefault(".".join(parts[:5]), set()).update(map(str, parts[5:] or names))
-        if parts[0] in ("model", "init", "loss", "optimizer", "schedule") and parts[1:2] == ["kwargs"]:
+        if parts[0] in ("preprocess", "model", "init", "loss", "optimizer", "schedule") and parts[1:2] == ["kwargs"]:
             overrides.kwargs.setdefault(parts[0], {}).update({str(name): key for name in parts[2:3] or names})
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from hpsearch.config.bounds import at_least
+from hpsearch.config.bounds import IMPORT_PATH, at_least, require_kwargs
 from hpsearch.config.option import Option, recipe_group
 
 
@@ -45,9 +45,28 @@ class TargetScale(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class Preprocess(Option):
-    """Scaling of inputs as the option says, by statistics of the training rows of each fit alone."""
+    """What is done to rows, by statistics of the training rows of each fit alone."""
 
     group: ClassVar[str] = "preprocess"
+    target: Annotated[TargetScale, "how numbers to predict are scaled; errors stay in the units of the data"]
+
+
+@dataclass(kw_only=True, slots=True)
+class CustomPreprocess(Preprocess):
+    """The user's own transformer of scikit-learn's kind: from a DataFrame of the columns to features."""
+
+    import_path: Annotated[str, IMPORT_PATH, "your transformer, or a function that makes it, as package.module:name"]
+    kwargs: Annotated[dict[str, Any], "its keyword arguments: preprocess.kwargs.NAME=..."]
+
+    def __post_init__(self) -> None:
+        super(CustomPreprocess, self).__post_init__()
+        require_kwargs("preprocess.kwargs", self.kwargs)
+
+
+@dataclass(kw_only=True, slots=True)
+class ColumnPreprocess(Preprocess):
+    """Columns become features by their kinds; features and pixels are scaled as the option says."""
+
     missing: Annotated[Missing, "what replaces a missing number"]
     fill_value: Annotated[float, "the number that replaces a missing one with missing=constant"]
     indicator: Annotated[bool, "adds a 0/1 feature to each column in which numbers are missing"]
@@ -56,12 +75,14 @@ class Preprocess(Option):
     max_categories: Annotated[int, at_least(1), "columns with more categories are hashed, rather than onehot"]
     hash_features: Annotated[int, at_least(1), "features of a hashed column"]
     dates: Annotated[Dates, "how dates become numbers, besides the time since 1970"]
-    target: Annotated[TargetScale, "how numbers to predict are scaled; errors stay in the units of the data"]
 
 
 GROUPS = (
     recipe_group(
         name="preprocess",
-        kinds=dict.fromkeys(("standard", "minmax", "robust", "quantile", "log", "none"), Preprocess),
+        kinds={
+            **dict.fromkeys(("standard", "minmax", "robust", "quantile", "log", "none"), ColumnPreprocess),
+            "custom": CustomPreprocess,
+        },
     ),
 )

@@ -15,7 +15,7 @@ from hpsearch.config.conversion import build, fingerprinted_tree, nearest, to_tr
 from hpsearch.config.data import Data, OwnData, TaskChoice
 from hpsearch.config.model import CustomInit, CustomModel
 from hpsearch.config.option import Option
-from hpsearch.config.preprocess import Preprocess, TargetScale
+from hpsearch.config.preprocess import CustomPreprocess, Preprocess, TargetScale
 from hpsearch.config.synonyms import meant_key, needless
 from hpsearch.config.training import CustomLoss, CustomOptimizer, CustomSchedule
 from hpsearch.errors import ConfigError
@@ -50,7 +50,7 @@ UNCOVERED = (
 
 Keys and groups that were added later are left out if neutral, see `Option.fingerprint_defaults` and `LATER_GROUPS`."""
 
-OwnCode = CustomModel | CustomInit | CustomLoss | CustomOptimizer | CustomSchedule
+OwnCode = CustomModel | CustomInit | CustomLoss | CustomOptimizer | CustomSchedule | CustomPreprocess
 """The options that refer to the user's own code by an import path."""
 
 UNCOVERED_KEYS = {"search": ("trials", "timeout", "patience"), "evaluation": ("baseline",)}
@@ -143,7 +143,7 @@ class Config:
 
     @property
     def own_code(self) -> list[OwnCode]:
-        """The options that refer to the user's own code."""
+        """The options of a training that refer to the user's own code."""
         options = (self.model, self.loss, self.optimizer, self.schedule, self.init)
         return [option for option in options if isinstance(option, OwnCode)]
 
@@ -166,13 +166,18 @@ class Config:
     def own_sources(self) -> dict[str, str]:
         """Import paths of the user's own code by key, whose source is part of a sweep.
 
-        Without optimizers, schedules and initializers of torch, whose source takes 10 seconds to read.
+        Without optimizers, schedules and initializers of torch, whose source takes 10 seconds to read, and
+        transformers of scikit-learn.
         """
-        return {
+        paths = {
             f"{option.group}.import_path": option.import_path
             for option in self.own_code
             if isinstance(option, CustomModel | CustomLoss) or not option.import_path.startswith("torch.")
         }
+        own = self.preprocess
+        if isinstance(own, CustomPreprocess) and not own.import_path.startswith("sklearn."):
+            paths["preprocess.import_path"] = own.import_path
+        return paths
 
     def to_tree(self) -> dict[str, Any]:
         """The nested dictionary that `from_tree` reads."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.config.preprocess import Categories, Dates, Missing, Preprocess
+from hpsearch.config.preprocess import Categories, ColumnPreprocess, CustomPreprocess, Dates, Missing, Preprocess
 from hpsearch.data.dataset import Column, ColumnKind, Rows, as_floats, columns_of, name_columns
 from hpsearch.data.scaling import Scaling, TargetScaling, fit_scaling, fit_target_scaling
 from hpsearch.errors import ConfigError
+from hpsearch.import_path import build_named, trying
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ class TableEncoder:
 
     Attributes:
         columns: The columns of the table.
-        transformer: The fitted `ColumnTransformer`, which takes `frame`.
+        transformer: The fitted `ColumnTransformer`, or the user's own transformer, which takes `frame`.
         scaled: Shape (D,), whether each feature is a number, which is scaled afterwards; others are 0, 1 or -1.
         dtype: Type of the features: float32, or float64 where that would blur differences, see `as_floats`.
     """
@@ -46,7 +47,7 @@ class TableEncoder:
     def feature_names(self) -> tuple[str, ...]:
         """The names of the D features."""
         names = self.transformer.get_feature_names_out()
-        return tuple(str(name).partition("__")[2] for name in names)
+        return tuple(str(name).partition("__")[2] or str(name) for name in names)
 
     def encode(self, inputs: np.ndarray) -> np.ndarray:
         """Return features (N, D) of cells (N, columns)."""
@@ -54,7 +55,7 @@ class TableEncoder:
             # a word that no training row has gets no feature, as its docstring says
             warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
             features = self.transformer.transform(frame(self.columns, inputs))
-        return np.ascontiguousarray(features, self.dtype)
+        return np.ascontiguousarray(features.toarray() if hasattr(features, "toarray") else features, self.dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +79,7 @@ class Preprocessing:
 
 def is_encoded(rows: Rows, preprocess: Preprocess) -> bool:
     """Return whether the inputs of these rows are encoded before they are scaled."""
-    return not rows.images and (preprocess.kind in ("quantile", "log") or not rows.numbers_only)
+    return not rows.images and (preprocess.kind in ("quantile", "log", "custom") or not rows.numbers_only)
 
 
 def fit_preprocessing(
@@ -97,12 +98,16 @@ def fit_preprocessing(
         The preprocessing, and the features of all rows, which are not yet scaled.
 
     Raises:
-        ConfigError: If a number is missing and `preprocess.missing=refuse`, or targets do not suit the preprocessing.
+        ConfigError: If a number is missing and `preprocess.missing=refuse`, targets do not suit the preprocessing, or
+            the user's own transformer fails, or is for images.
     """
+    if isinstance(preprocess, CustomPreprocess) and rows.images:
+        raise ConfigError(f"preprocess=custom is for tables, and {rows.name} holds images: use preprocess=standard")
     target = None if rows.classes else fit_target_scaling(rows, train, preprocess)
     if not is_encoded(rows, preprocess) and (rows.images or not always_encode):
         return Preprocessing(None, fit_scaling(rows.inputs, train, preprocess), target), rows.inputs
-    encoder, features = _fit_encoder(rows, train, preprocess)
+    fit = _fit_custom if isinstance(preprocess, CustomPreprocess) else _fit_encoder
+    encoder, features = fit(rows, train, preprocess)  # type: ignore[arg-type]  # as mypy cannot tell
     scaling = fit_scaling(features, train, preprocess)
     shift = np.where(encoder.scaled, scaling.shift, 0).astype(scaling.shift.dtype)
     scale = np.where(encoder.scaled, scaling.scale, 1).astype(scaling.scale.dtype)
@@ -128,7 +133,46 @@ def frame(columns: tuple[Column, ...], inputs: np.ndarray) -> "pd.DataFrame":
     return pd.DataFrame(series)
 
 
-def _fit_encoder(rows: Rows, train: np.ndarray, preprocess: Preprocess) -> tuple[TableEncoder, np.ndarray]:
+def _fit_custom(rows: Rows, train: np.ndarray, preprocess: CustomPreprocess) -> tuple[TableEncoder, np.ndarray]:
+    """Fit the user's own transformer to training rows; what it makes of them is kept, as if it were cross-fitted."""
+    columns, key = columns_of(rows), "preprocess"
+    transformer = build_named(key, preprocess.import_path, preprocess.kwargs, {})
+    who = f"{key}.import_path {preprocess.import_path}"
+    targets = rows.targets if rows.targets.ndim == 1 or rows.targets.shape[1] > 1 else rows.targets[:, 0]
+    with trying(who, f"fit_transform of {len(train):,} training rows"):
+        fitted = _as_features(who, transformer.fit_transform(frame(columns, rows.inputs[train]), targets[train]))
+    encoder = TableEncoder(columns, transformer, np.ones(fitted.shape[1], bool), as_floats(fitted, rows.name).dtype)
+    with trying(who, f"transform of all {rows.n:,} rows"):
+        features = np.ascontiguousarray(
+            _as_features(who, transformer.transform(frame(columns, rows.inputs)), fitted.shape[1]), encoder.dtype
+        )
+    features[train] = fitted
+    return encoder, features
+
+
+def _as_features(who: str, made: Any, width: int | None = None) -> np.ndarray:
+    """Return what a transformer of the user's made as features (n, D).
+
+    Raises:
+        ConfigError: If they are no table of finite numbers, of this width if one is given.
+    """
+    dense = made.toarray() if hasattr(made, "toarray") else made
+    try:
+        features = np.asarray(dense, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{who} must make numbers: {error}") from error
+    if features.ndim != 2 or (width is not None and features.shape[1] != width):
+        wanted = "n features" if width is None else f"{width} features, as in fit_transform,"
+        raise ConfigError(f"{who} must make {wanted} of each row, got an array of shape {features.shape}")
+    if lacking := int((~np.isfinite(features)).any(axis=0).sum()):
+        raise ConfigError(
+            f"{who} must make finite numbers, and {lacking} of {features.shape[1]} features hold missing or infinite "
+            "ones: fill missing cells in, as sklearn.impute does"
+        )
+    return features
+
+
+def _fit_encoder(rows: Rows, train: np.ndarray, preprocess: ColumnPreprocess) -> tuple[TableEncoder, np.ndarray]:
     columns = columns_of(rows)
     inputs = rows.inputs[train]
     _refuse_missing(columns, inputs, preprocess)
@@ -173,7 +217,7 @@ def _target_encoder(rows: Rows, parts: Any) -> Any:
     return TargetEncoder(target_type=target_type, cv=parts)
 
 
-def _refuse_missing(columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess) -> None:
+def _refuse_missing(columns: tuple[Column, ...], inputs: np.ndarray, preprocess: ColumnPreprocess) -> None:
     if preprocess.missing is Missing.REFUSE and np.isnan(inputs).any():
         names = [column.name for column, cells in zip(columns, inputs.T, strict=True) if np.isnan(cells).any()]
         raise ConfigError(
@@ -183,7 +227,7 @@ def _refuse_missing(columns: tuple[Column, ...], inputs: np.ndarray, preprocess:
 
 
 def _transformer(
-    columns: tuple[Column, ...], inputs: np.ndarray, preprocess: Preprocess, target_encoder: Any
+    columns: tuple[Column, ...], inputs: np.ndarray, preprocess: ColumnPreprocess, target_encoder: Any
 ) -> "ColumnTransformer":
     """Return the transformer of these columns, whose kinds of encoding depend on the training rows (n, columns)."""
     from sklearn.compose import ColumnTransformer  # noqa: PLC0415 - takes a second to import
@@ -241,14 +285,14 @@ def _transformer(
     )
 
 
-def _is_hashed(column: Column, cells: np.ndarray, preprocess: Preprocess) -> bool:
+def _is_hashed(column: Column, cells: np.ndarray, preprocess: ColumnPreprocess) -> bool:
     if column.kind is not ColumnKind.CATEGORY:
         return False
     many = len(np.unique(cells[~np.isnan(cells)])) > preprocess.max_categories
     return preprocess.categories is Categories.HASH or (preprocess.categories is Categories.ONEHOT and many)
 
 
-def _imputer(preprocess: Preprocess) -> Any:
+def _imputer(preprocess: ColumnPreprocess) -> Any:
     from sklearn.impute import SimpleImputer  # noqa: PLC0415
 
     strategy = "median" if preprocess.missing is Missing.REFUSE else preprocess.missing.value

@@ -61,8 +61,8 @@ def fit_scaling(inputs: np.ndarray, train: np.ndarray, preprocess: Preprocess) -
     """Fit the scaling of inputs to training rows.
 
     `minmax` divides image bytes by 255, and maps everything else from its training minimum and maximum to [0, 1];
-    `robust` maps the median to 0 and the distance of the quartiles to 1; `none` changes nothing; all others map to mean
-    0 and standard deviation 1 (divisor n). A feature that is constant on the training rows becomes 0.
+    `robust` maps the median to 0 and the distance of the quartiles to 1; `none` and `custom` change nothing; all others
+    map to mean 0 and standard deviation 1 (divisor n). A feature that is constant on the training rows becomes 0.
 
     Args:
         inputs: Shape (N, channels, height, width) images or (N, D) features without missing values.
@@ -72,7 +72,7 @@ def fit_scaling(inputs: np.ndarray, train: np.ndarray, preprocess: Preprocess) -
     images = inputs.ndim == 4
     axes = (0, 1, 2, 3) if images else (0,)
     shape = (1, 1, 1) if images else inputs.shape[1:]
-    if preprocess.kind == "none":
+    if preprocess.kind in ("none", "custom"):
         return Scaling(np.zeros(shape, np.float32), np.ones(shape, np.float32))
     if preprocess.kind == "minmax" and inputs.dtype == np.uint8:
         shift, scale = np.zeros(shape), np.full(shape, 1 / 255)

@@ -19,8 +19,8 @@ from hpsearch.config.training import CustomLoss, Loss
 from hpsearch.engine.device_data import DeviceData, fit_data
 from hpsearch.engine.initial_network import initial_network, own_generator
 from hpsearch.engine.precision import arithmetic, in_precision
+from hpsearch.import_path import trying
 from hpsearch.nn.dropout import Dropout, seed_dropout, set_step
-from hpsearch.nn.import_path import trying
 from hpsearch.nn.losses import batch_loss, loss_function, own_loss
 from hpsearch.records import Fit
 

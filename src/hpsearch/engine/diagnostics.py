@@ -26,7 +26,7 @@ from hpsearch.engine.fleet.stacked_losses import stacked_loss
 from hpsearch.engine.initial_network import initial_network, own_generator
 from hpsearch.engine.minibatches import batch_sizes, probe_rows
 from hpsearch.engine.precision import in_precision
-from hpsearch.nn.import_path import described
+from hpsearch.import_path import described
 from hpsearch.nn.losses import class_weights, loss_function
 from hpsearch.nn.models import Network, Step, build_network
 from hpsearch.records import Fit, Signals

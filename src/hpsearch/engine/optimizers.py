@@ -7,7 +7,7 @@ from torch import nn
 
 from hpsearch.config import Config, ConfigError, training
 from hpsearch.config.training import AdaGrad, Adam, CustomOptimizer, Momentum, NAdam, RmsProp
-from hpsearch.nn.import_path import build_named
+from hpsearch.import_path import build_named
 
 
 def weights(network: nn.Module) -> list[nn.Parameter]:

@@ -17,7 +17,7 @@ from hpsearch.config.training import (
     StepSchedule,
     WarmRestarts,
 )
-from hpsearch.nn.import_path import build_named
+from hpsearch.import_path import build_named
 
 
 def multiplier(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:

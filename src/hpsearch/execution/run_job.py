@@ -24,6 +24,7 @@ from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.engine.fleet.trainer import train_fits
 from hpsearch.engine.precision import AGREEMENT
 from hpsearch.engine.reference import check_fit, train
+from hpsearch.import_path import described, trying
 from hpsearch.jobs import (
     BaselineJob,
     CheckJob,
@@ -40,7 +41,6 @@ from hpsearch.jobs import (
     TrialJob,
 )
 from hpsearch.nn.export import deploy
-from hpsearch.nn.import_path import described, trying
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
 from hpsearch.scoring.baselines import score_baselines
 from hpsearch.scoring.evaluate import search_metric

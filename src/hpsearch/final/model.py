@@ -22,6 +22,7 @@ from hpsearch.errors import BrokenFileError, HpsearchError
 from hpsearch.jobs import RefitJob
 from hpsearch.nn.export import Deployed, deploy
 from hpsearch.nn.output_layer import output_count
+from hpsearch.nn.source_digest import local_modules
 from hpsearch.records import FitResult
 from hpsearch.secrets import mask_secrets
 from hpsearch.store.atomic_files import dump_checked_json, read_bytes, read_sealed, write_atomic
@@ -161,6 +162,7 @@ def served_table(model: Model, development: Development, data: TableData) -> "Se
         classes=development.classes > 0,
         probabilities=_probabilities(model, development),
         labels=development.labels,
+        own_modules=local_modules(path) if (path := model.config.own_sources.get("preprocess.import_path")) else (),
     )
 
 

@@ -5,8 +5,8 @@ from torch import nn
 
 from hpsearch.config import ConfigError
 from hpsearch.config.model import CustomModel
+from hpsearch.import_path import build_named, described
 from hpsearch.nn.dropout import replace_dropout
-from hpsearch.nn.import_path import build_named, described
 
 
 def build_custom(model: CustomModel, input_shape: tuple[int, ...], outputs: int, seed: int) -> nn.Module:

@@ -7,7 +7,7 @@ from torch import nn
 
 from hpsearch.config import ConfigError
 from hpsearch.config.model import CustomInit, Init, LsuvInit, NormalInit, OrthogonalInit, ScaledInit, UniformInit
-from hpsearch.nn.import_path import build_named
+from hpsearch.import_path import build_named
 from hpsearch.nn.init_scale import standard_deviation
 
 LAYERS = (nn.Linear, nn.Conv2d)

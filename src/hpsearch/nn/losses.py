@@ -16,7 +16,7 @@ from torch.nn import functional
 from hpsearch.config import ConfigError
 from hpsearch.config.training import CustomLoss, Loss, SmoothedLoss, WeightedLoss
 from hpsearch.data.dataset import Rows
-from hpsearch.nn.import_path import build_named, import_named
+from hpsearch.import_path import build_named, import_named
 from hpsearch.nn.output_layer import SINGLE, output_count
 from hpsearch.records import Task
 

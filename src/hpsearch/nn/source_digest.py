@@ -13,7 +13,7 @@ from pkgutil import get_importer
 from types import CodeType, FunctionType
 
 from hpsearch.config import ConfigError
-from hpsearch.nn.import_path import make_importable
+from hpsearch.import_path import make_importable
 
 
 def source_digest(key: str, path: str) -> str:
@@ -40,6 +40,21 @@ def source_digest(key: str, path: str) -> str:
     if len(digests) == 1:
         return digests[name]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def local_modules(path: str) -> list[str]:
+    """Return the names of a module of the user's own and of all modules of its folder or package that it imports.
+
+    Empty for an installed module, which is no file of the user's.
+
+    Args:
+        path: `package.module:name`.
+    """
+    name = path.partition(":")[0]
+    origin = _origin(name)
+    if origin is None or {"site-packages", "dist-packages"} & {*origin.parts}:
+        return []
+    return sorted(module for module in _with_imports(name, origin) if module in sys.modules)
 
 
 def changed_since_import(path: str) -> list[str]:

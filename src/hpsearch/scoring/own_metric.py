@@ -14,8 +14,8 @@ import numpy as np
 from hpsearch import metrics
 from hpsearch.config.search import Direction, Response, Search
 from hpsearch.errors import ConfigError
+from hpsearch.import_path import import_named, trying
 from hpsearch.metrics import Metric, Pooling, predicted, probabilities
-from hpsearch.nn.import_path import import_named, trying
 
 
 def metric_of(search: Search, *, classes: bool = True, class_names: Sequence[str] = (), labels: bool = False) -> Metric:

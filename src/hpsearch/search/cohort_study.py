@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from hpsearch.config import ConfigError
 from hpsearch.config.search import OptunaSearch
 from hpsearch.errors import HpsearchError
-from hpsearch.nn.import_path import described, import_named
+from hpsearch.import_path import described, import_named
 from hpsearch.records import Status, Value, rung_scores
 from hpsearch.search.pruning import require_fitting
 from hpsearch.search.sampler import add_drawn_trial, new_study, suggester

@@ -17,7 +17,7 @@ from hpsearch.config import ConfigError
 from hpsearch.config.conversion import nearest
 from hpsearch.config.search import REDUCTION, Search
 from hpsearch.errors import HpsearchError
-from hpsearch.nn.import_path import import_named
+from hpsearch.import_path import import_named
 from hpsearch.records import TrialResult
 from hpsearch.store.optuna_journal import tell_result
 

@@ -23,13 +23,14 @@ class ServedTable:
         readings: What parses, by `number`, the text of each column whose numbers are not written as programs do.
         categories: Words of each column of categories by name.
         missing: Words that count as missing, in lower case.
-        transformer: The fitted `ColumnTransformer`.
+        transformer: The fitted `ColumnTransformer`, or the user's own transformer.
         dtype: Type of the features.
         network: The exported network, as `torch.export.save` writes it: features to logits or predictions.
         outputs: Names of the classes, or of the targets of a regression.
         classes: Whether classes are predicted.
         probabilities: `softmax` or `sigmoid` where outputs are logits; None where they are no probabilities.
         labels: The two values of each of several labels, of the second of which outputs are probabilities.
+        own_modules: Names of the user's modules that the transformer needs.
     """
 
     def __init__(  # noqa: PLR0913 - all that a prediction needs
@@ -47,6 +48,7 @@ class ServedTable:
         classes: bool,
         probabilities: str | None,
         labels: Sequence[tuple[str, str]] = (),
+        own_modules: Sequence[str] = (),
     ) -> None:
         self.kinds, self.formats, self.readings = dict(kinds), dict(formats), dict(readings)
         self.missing = frozenset(missing)
@@ -59,17 +61,18 @@ class ServedTable:
             name: {number: word for word in words if (number := _number(word)) is not None}
             for name, words in categories.items()
         }
-        self.transformer, self.dtype, self.network = transformer, dtype, network
+        self.transformer, self.dtype, self.network, self._own = transformer, dtype, network, tuple(own_modules)
         # not `classes`: cloudpickle would take the name for that of the module `torch.classes`
         self.outputs, self.classifies, self.probabilities = tuple(outputs), classes, probabilities
         self.labels = tuple(labels)
 
     @property
     def modules(self) -> set[str]:
-        """Names of the modules of hpsearch that the model needs, and is pickled with."""
+        """Names of the modules of hpsearch, and of the user's own, that the model needs, and is pickled with."""
         parts = [self, *self.readings.values()]
-        parts += [*(part for _, pipeline, _ in self.transformer.transformers_ for part in _steps(pipeline))]
-        return {name for part in parts if (name := type(part).__module__).startswith("hpsearch.")}
+        steps = getattr(self.transformer, "transformers_", ())
+        parts += [*(part for _, pipeline, _ in steps for part in _steps(pipeline))]
+        return {*self._own, *(name for part in parts if (name := type(part).__module__).startswith("hpsearch."))}
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return a row of predictions for each row.
@@ -92,7 +95,8 @@ class ServedTable:
         with warnings.catch_warnings():
             # a word that no training row had shares the feature of rare ones, or has none
             warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
-            features = np.ascontiguousarray(self.transformer.transform(cells), self.dtype)
+            made = self.transformer.transform(cells)
+        features = np.ascontiguousarray(made.toarray() if hasattr(made, "toarray") else made, self.dtype)
         with torch.no_grad():
             outputs = self._module()(torch.from_numpy(features))
         names, kind = self.outputs, self.probabilities
