@@ -204,7 +204,7 @@ class Final:
 
         Inputs are floats; of a table, the features of `feature_names` in this order, which `predict` makes of its rows.
         Outputs are logits (N, classes) in the order of `classes`, one logit (N, 1), above 0 for `classes[1]`, or
-        predictions (N, targets) in the targets' units.
+        predictions (N, targets) in the targets' units; of labels, probabilities of their second values.
         """
         from hpsearch.final.model import deployed, refit_preprocessing  # noqa: PLC0415 (torch)
 
@@ -222,7 +222,8 @@ class Final:
 
         Returns:
             `prediction` and, where the network gives probabilities, `probability of <class>` for each class; of a
-            regression, the target by name. It has the index of the rows, or the names of the files.
+            regression, the targets by name; of labels, their values by name and `probability of <label> <value>`. It
+            has the index of the rows, or the names of the files.
 
         Raises:
             ConfigError: If the data are no table and no folder of images: `load_model` takes arrays.

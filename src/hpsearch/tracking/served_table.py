@@ -82,7 +82,8 @@ class ServedTable:
 
         Returns:
             `prediction`, of the type that the target has in the file, and, where the network gives probabilities,
-            `probability of <class>` for each class; of a regression, the targets by name.
+            `probability of <class>` for each class; of a regression, the targets by name; of labels,
+            their values by name, and `probability of <label> <value>`.
 
         Raises:
             ValueError: If a column is absent, or a cell is no number or date.
