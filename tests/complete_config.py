@@ -47,7 +47,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "kmnist": {"task": "auto", "limit": None},
         "usps": {"task": "auto", "limit": None},
         "cifar10": {"task": "auto", "limit": None},
-        "breast_cancer": {"task": "auto", "limit": None},
+        **{name: {"task": "auto", "limit": None} for name in ("breast_cancer", "iris", "wine", "linnerud")},
         "diabetes": {"task": "auto", "limit": None},
         "xor": {"task": "auto", "limit": None},
         "csv": {**OWN_DATA, "delimiter": ",", "drop": []},

@@ -117,6 +117,15 @@ def test_breast_cancer_is_binary():
     assert rows.class_names == ("malignant", "benign")
 
 
+@pytest.mark.parametrize("name", ["iris", "wine", "linnerud"])
+def test_other_tables_of_scikit_learn_have_their_rows_and_names(name):
+    rows, bunch = builtin(name).read(), getattr(datasets, f"load_{name}")()
+    np.testing.assert_allclose(rows.inputs, bunch.data, rtol=1e-6)
+    np.testing.assert_array_equal(rows.targets, bunch.target)
+    assert [column.name for column in rows.columns] == bunch.feature_names
+    assert list(rows.target_names or rows.class_names) == list(bunch.target_names)
+
+
 def test_diabetes_is_an_unscaled_regression():
     rows = builtin("diabetes").read()
     assert (rows.task, rows.classes, rows.strata) == (Task.REGRESSION, 0, None)

@@ -258,6 +258,8 @@ def _known_option(group: str, value: object, options: Sequence[str]) -> str:
     hint = nearest_option(group, option, options)
     if group == "data" and (reader := READERS.get(Path(option).suffix.lower())):
         hint = f"a file is given by its path: data={reader} {shell_quoted(f'data.path={hydra_quoted(option)}')}"
+    elif group == "data" and option.startswith("sklearn:"):
+        hint = f"sets that scikit-learn ships have their own names: {nearest_option(group, option[8:], options)}"
     elif group == "data" and Path(option).is_dir():
         hint = f"images are given by their folder: data=folder {shell_quoted(f'data.path={hydra_quoted(option)}')}"
     raise ConfigError(f"{group}={option} is not an option of {group}: {hint}{advice}")

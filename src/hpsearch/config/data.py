@@ -60,7 +60,7 @@ class ColorChoice(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class Data(Option):
-    """Digits, breast cancer, diabetes (scikit-learn), Fashion-MNIST, Kuzushiji-MNIST, USPS, CIFAR-10, XOR."""
+    """Fashion-MNIST, Kuzushiji-MNIST, USPS, CIFAR-10, XOR, and what scikit-learn ships: digits, iris and others."""
 
     group: ClassVar[str] = "data"
     tasks: ClassVar[tuple[TaskChoice, ...]] = (TaskChoice.AUTO, TaskChoice.AUTOENCODER)
@@ -286,7 +286,7 @@ GROUPS = (
         name="data", shapes_fleet=True, confounds=True,
         kinds={
             "mnist": MnistData, **dict.fromkeys(("fashion", "kmnist", "usps", "cifar10"), Data),
-            **dict.fromkeys(("digits", "breast_cancer", "diabetes", "xor"), Data),
+            **dict.fromkeys(("digits", "breast_cancer", "iris", "wine", "diabetes", "linnerud", "xor"), Data),
             "csv": CsvData, "parquet": ParquetData, "excel": ExcelData, "npz": NpzData, "folder": FolderData,
         },
     ),

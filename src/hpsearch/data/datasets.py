@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hpsearch.config.data import Data, FolderData, MnistData, NpzData, OwnData, Packaged, TableData
-from hpsearch.data.dataset import Rows, take
+from hpsearch.data.dataset import Column, Rows, take
 from hpsearch.data.download import NoMirrorError
 from hpsearch.data.image_files import require_folder
 from hpsearch.data.image_folder import open_folder
@@ -61,10 +62,21 @@ def breast_cancer() -> Rows:
     """Return scikit-learn's 569 tumors with 30 features each: malignant (0) or benign (1)."""
     from sklearn.datasets import load_breast_cancer  # noqa: PLC0415
 
-    bunch = load_breast_cancer()
-    names = tuple(str(name) for name in bunch.target_names)
-    inputs, targets = bunch.data.astype(np.float32), bunch.target.astype(np.int64)
-    return Rows("breast_cancer", Task.BINARY, inputs, targets, 2, names)
+    return _of_classes("breast_cancer", load_breast_cancer())
+
+
+def iris() -> Rows:
+    """Return scikit-learn's 150 irises with 4 features each, of three species."""
+    from sklearn.datasets import load_iris  # noqa: PLC0415
+
+    return _of_classes("iris", load_iris())
+
+
+def wine() -> Rows:
+    """Return scikit-learn's 178 wines with 13 features each, of three cultivators."""
+    from sklearn.datasets import load_wine  # noqa: PLC0415
+
+    return _of_classes("wine", load_wine())
 
 
 def diabetes() -> Rows:
@@ -74,9 +86,31 @@ def diabetes() -> Rows:
     """
     from sklearn.datasets import load_diabetes  # noqa: PLC0415
 
-    bunch = load_diabetes(scaled=False)
-    targets = bunch.target.astype(np.float32)[:, None]
-    return Rows("diabetes", Task.REGRESSION, bunch.data.astype(np.float32), targets, 0)
+    return _of_numbers("diabetes", load_diabetes(scaled=False))
+
+
+def linnerud() -> Rows:
+    """Return scikit-learn's 20 men with 3 exercises each, to predict weight, waist and pulse."""
+    from sklearn.datasets import load_linnerud  # noqa: PLC0415
+
+    bunch = load_linnerud()
+    return dataclasses.replace(_of_numbers("linnerud", bunch), target_names=tuple(map(str, bunch.target_names)))
+
+
+def _of_classes(name: str, bunch: Any) -> Rows:
+    classes = tuple(map(str, bunch.target_names))
+    task = Task.BINARY if len(classes) == 2 else Task.MULTICLASS
+    labels = bunch.target.astype(np.int64)
+    return Rows(name, task, bunch.data.astype(np.float32), labels, len(classes), classes, columns=_named(bunch))
+
+
+def _of_numbers(name: str, bunch: Any) -> Rows:
+    targets = bunch.target.astype(np.float32).reshape(len(bunch.data), -1)
+    return Rows(name, Task.REGRESSION, bunch.data.astype(np.float32), targets, 0, columns=_named(bunch))
+
+
+def _named(bunch: Any) -> tuple[Column, ...]:
+    return tuple(Column(str(name)) for name in bunch.feature_names)
 
 
 def xor() -> Rows:
@@ -85,7 +119,7 @@ def xor() -> Rows:
     return Rows("xor", Task.BINARY, inputs, np.array([0, 1, 1, 0], np.int64), 2, ("0", "1"))
 
 
-BUILTIN = {read.__name__: read for read in (digits, breast_cancer, diabetes, xor)}
+BUILTIN = {read.__name__: read for read in (digits, breast_cancer, iris, wine, diabetes, linnerud, xor)}
 
 TEST_SHARE = 0.2
 """Share of rows that is sealed where neither the data set nor the user defines the test set."""
