@@ -27,6 +27,7 @@ SCALED_BY = {
 PRUNER = {
     "timeout": None,
     "patience": None,
+    "callbacks": [],
     "enqueue": [],
     "enqueue_from": None,
     "enqueue_best": 5,

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 import time
@@ -101,6 +102,24 @@ def test_a_search_with_given_trials_ends_by_patience_and_says_so_each_time(progr
     assert json.loads(records[0])["body"]["values"] == {"optimizer.adam.lr": 0.03}
     tagged = [run.data.tags["trial"] for run in program.runs("s") if "enqueued" in run.data.tags]
     assert tagged == ["0"]
+
+
+def test_functions_of_the_user_are_called_after_each_trial_and_change_none(program, at_once):
+    (program.folder / "own.py").write_text(
+        "def tell(sweep, trial):\n    print(f'told of {sweep.name} {trial.number} {trial.score:.9f}')\n\n\n"
+        "def fail(sweep, trial):\n    raise ValueError('unwell')\n"
+    )
+    expected = at_once[0].records("s")
+    failed = program.run(*SWEEP, "search.trials=2", "search.callbacks=[own:fail]", status=1)
+    assert "hpsearch: search.callbacks own:fail failed after trial " in failed
+    assert ": ValueError: unwell (own.py, line 6); finished trials are kept" in failed
+    begun = len(program.records("s"))
+    assert begun >= 1
+    printed = program.run(*SWEEP, "search.trials=3", "search.callbacks=[own:tell]")
+    told = re.findall(r"^told of s (\d) (\S+)$", printed, re.MULTILINE)
+    assert len(told) == 3 - begun
+    assert program.records("s") == {k: expected[k] for k in range(3)}
+    assert all(f"{json.loads(expected[int(k)])['body']['score']:.9f}" == score for k, score in told)
 
 
 @pytest.mark.slow

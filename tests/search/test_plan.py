@@ -107,6 +107,7 @@ CHANGES = {
     "search.rungs": [1],
     "search.timeout": "30m",
     "search.patience": 20,
+    "search.callbacks": ["own:tell"],
     "search.enqueue": [{"optimizer.lr": 0.01}],
     "search.enqueue_from": "earlier",
     "search.enqueue_best": None,
@@ -162,6 +163,7 @@ OUTSIDE = (
     "search.trials",
     "search.timeout",
     "search.patience",
+    "search.callbacks",
     "evaluation.baseline",
 )
 """Keys that are documented not to change what a sweep is."""

@@ -14,8 +14,9 @@ from hpsearch.api.arguments import (
     space_overrides,
     value_overrides,
 )
+from hpsearch.api.callbacks import with_callbacks
 from hpsearch.api.notebook_code import import_path_of
-from hpsearch.api.results import Callback, Sweep, Trial, trial_of
+from hpsearch.api.results import Callback, Sweep, Trial
 from hpsearch.api.run_command import run_action
 from hpsearch.commands.observer import Observer, ObserverGroup
 from hpsearch.compose.composer import Composer
@@ -25,7 +26,6 @@ from hpsearch.config.conversion import nearest
 from hpsearch.errors import NotFoundError
 from hpsearch.search.checks import exhausted
 from hpsearch.search.sweep_identity import SweepIdentity, find_sweep
-from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import list_sweeps
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def sweep(
         progress: Whether to show a progress bar and warnings; without both, and without an observer, a space of fewer
             configurations than `trials` is a Python warning.
         observer: An observer of your own.
-        callbacks: Functions, or a single one, called as `callback(sweep, trial)` after each trial.
+        callbacks: Functions, or a single one, called as `callback(sweep, trial)` after each trial; those of
+            `"search.callbacks=[package.module:function]"` are called after them.
 
     Returns:
         The sweep, with `best`, `trials`, `report()` and `final()`.
@@ -127,8 +128,7 @@ def sweep(
     command = Command((*arguments, *overrides), folder)
     if actions := [override for override in overrides if key_of(override) in ("final", "report")]:
         raise ConfigError(f"{actions[0]} is another action: call sweep.final() or sweep.report() of what is returned")
-    listener = ObserverGroup(display, _Callbacks(called, command, display)) if called else display
-    result = run_action(command, listener)
+    result = run_action(command, with_callbacks(display, called, command))
     return Sweep(result.identity, result.config, command, display)
 
 
@@ -250,21 +250,3 @@ def _called(callbacks: Callback | Sequence[Callback]) -> Sequence[Callback]:
     if not isinstance(listed, Sequence) or not all(map(callable, listed)):
         raise ConfigError(f"callbacks must be functions of a sweep and a trial, got {callbacks!r}")
     return listed
-
-
-class _Callbacks(Observer):
-    def __init__(self, callbacks: Sequence[Callback], command: Command, observer: Observer) -> None:
-        self._callbacks, self._command, self._observer = callbacks, command, observer
-
-    def sweep_started(self, identity: SweepIdentity, plan: Any, score: Any, finished: int, extra_trials: int) -> None:
-        del finished, extra_trials
-        self._identity, self._config, self._metric = identity, plan.base.config, score.metric.name
-
-    def trial_finished(self, record: Record) -> None:
-        store = self._identity.store
-        attempt = store.latest(record.level, record.k)
-        assert attempt is not None, record.name  # it was committed just now
-        sweep = Sweep(self._identity, self._config, self._command, self._observer)
-        trial = trial_of(store, record, attempt.number, self._config, self._metric)
-        for callback in self._callbacks:
-            callback(sweep, trial)

@@ -34,6 +34,10 @@ def run_action(command: Command, observer: Observer) -> Any:
         raise ConfigError("search.datasets is for the command line: in Python, sweep each data set by itself, data=…")
     for old, new in composer.overrides.replaced:
         observer.line(f"{old} is given before {new}: the last one counts")
+    if action.callbacks:
+        from hpsearch.api.callbacks import load_callbacks, with_callbacks  # noqa: PLC0415 (it imports this module)
+
+        observer = with_callbacks(observer, load_callbacks(action.callbacks), command)
     if action.trains:
         _start_server()
     try:

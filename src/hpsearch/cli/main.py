@@ -19,6 +19,7 @@ from hpsearch.secrets import mask_override, mask_text
 
 if TYPE_CHECKING:
     from hpsearch.commands.dispatch import Action
+    from hpsearch.commands.observer import Observer
     from hpsearch.compose.composer import Composer
     from hpsearch.terminal.console import Terminal
 
@@ -145,9 +146,14 @@ def _start(action: "Action", composer: "Composer") -> int:
         from hpsearch.terminal.observer import TerminalObserver  # noqa: PLC0415
 
         terminal = Terminal()
+        observer: Observer = TerminalObserver(terminal)
+        if action.callbacks:
+            from hpsearch.api.callbacks import load_callbacks, with_callbacks  # noqa: PLC0415 (few commands have any)
+
+            observer = with_callbacks(observer, load_callbacks(action.callbacks), composer.command)
         for old, new in composer.overrides.replaced:
             terminal.line(f"{old} is given before {new}: the last one counts")
-        return _show_result(action.name, action.run(TerminalObserver(terminal), StopSignals()), terminal)
+        return _show_result(action.name, action.run(observer, StopSignals()), terminal)
     finally:
         stop_server()
         signal.signal(signal.SIGTERM, before)

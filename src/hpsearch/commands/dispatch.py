@@ -42,11 +42,13 @@ class Action:
         name: `sweep`, `across_data_sets`, `final`, `report`, `leaderboard` or `data_check`.
         run: Runs it, with an observer and stop signals, and returns its result.
         trains: Whether it may need workers.
+        callbacks: Import paths of functions that are called after each trial.
     """
 
     name: str
     run: Callable[[Observer, StopSignals], "Result"]
     trains: bool = True
+    callbacks: tuple[str, ...] = ()
 
 
 def plan_action(composer: Composer) -> Action:
@@ -113,8 +115,9 @@ def _plan_sweep(composer: Composer, base: Composed) -> Action:
     for key in (key for key in composer.overrides.values if key.startswith("final.")):
         action = "run" if key == "final.run" else "sweep"
         raise ConfigError(f"{key} has no effect without an action: add +final={action}")
+    callbacks = tuple(base.config.search.callbacks)
     if not base.config.search.datasets:
-        return Action("sweep", _checked_sweep(composer, base))
+        return Action("sweep", _checked_sweep(composer, base), callbacks=callbacks)
     name, commands = on_each_data_set(composer, base)
     sweeps = {data: _on(data, command) for data, command in commands.items()}
 
@@ -123,7 +126,7 @@ def _plan_sweep(composer: Composer, base: Composed) -> Action:
 
         return run_on_each(name, base.config, sweeps, observer, signals)
 
-    return Action("across_data_sets", run)
+    return Action("across_data_sets", run, callbacks=callbacks)
 
 
 def _on(data: str, command: Command) -> SweepAction:

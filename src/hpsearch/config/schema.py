@@ -53,9 +53,9 @@ Keys and groups that were added later are left out if neutral, see `Option.finge
 OwnCode = CustomModel | CustomInit | CustomLoss | CustomOptimizer | CustomSchedule | CustomPreprocess
 """The options that refer to the user's own code by an import path."""
 
-UNCOVERED_KEYS = {"search": ("trials", "timeout", "patience"), "evaluation": ("baseline",)}
-"""Keys of groups that are not part of the fingerprint: they say how many trials there are, or what stands beside them,
-and change none."""
+UNCOVERED_KEYS = {"search": ("trials", "timeout", "patience", "callbacks"), "evaluation": ("baseline",)}
+"""Keys of groups that are not part of the fingerprint: they say how many trials there are, what stands beside them, or
+who is told of them, and change none."""
 
 
 class Engine(StrEnum):

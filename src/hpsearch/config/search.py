@@ -207,6 +207,7 @@ class Search(Option):
         "response_method": Response.PREDICT.value,
         "timeout": None,
         "patience": None,
+        "callbacks": [],
         "enqueue": [],
         "enqueue_from": None,
         "enqueue_best": 5,
@@ -242,6 +243,9 @@ class Search(Option):
     ]
     patience: Annotated[
         int | None, at_least(1), "ends the search after so many trials without a better one, by cohorts; null: never"
+    ]
+    callbacks: Annotated[
+        list[str], "functions of a sweep and a trial, called after each trial: [package.module:function]"
     ]
     enqueue: Annotated[
         list[dict[str, Any]], "values of the first trials, which are not drawn: [{optimizer.lr: 0.01}, ...]"
@@ -279,6 +283,8 @@ class Search(Option):
         require(ascending, "search.rungs", "must be epochs >= 1 in ascending order, or auto", rungs)
         if problem := metric_problem(self.metric, METRIC_NAMES):
             raise ConfigError(f"search.metric {problem}")
+        for path in self.callbacks:
+            require(IMPORT_PATH.holds(path), "search.callbacks", IMPORT_PATH.rule, path)
         if self.enqueue_from is None and self.enqueue_best != self.fingerprint_defaults["enqueue_best"]:
             raise ConfigError(
                 f"search.enqueue_best={self.enqueue_best} has no effect without an earlier sweep: add "
