@@ -106,8 +106,8 @@ def test_targets_of_very_different_units_are_pointed_out_unless_the_metric_has_n
     development = to_development(read())
     told = tell_data(development, options("own.csv"))
     assert told["notes"] == ["price, rent are predicted together: errors are means over them, each in its own unit"]
-    spreads = f"{np.std([200000, 310000, 240000]):.3g}", f"{np.std([700, 1000.5, 850]):.3g}"
-    expected = "price (standard deviation {}) outweighs rent ({}) in a mean of their errors".format(*spreads)
+    spreads = np.std([200000, 310000, 240000]), np.std([700, 1000.5, 850])
+    expected = "price (standard deviation {:.0f}) outweighs rent ({:.1f}) in a mean of their errors".format(*spreads)
     assert told["warnings"][0].startswith(expected)
     assert not any("outweighs" in each for each in tell_data(development, options("own.csv"), "r2")["warnings"])
 

@@ -234,8 +234,9 @@ def _tell_targets(facts: dict[str, Any], rows: Development, metric: str) -> None
     )
     if spreads.max() >= UNEQUAL * spreads.min() and metric != "r2":
         facts["warnings"].append(
-            f"{widest} (standard deviation {spreads.max():.3g}) outweighs {narrowest} ({spreads.min():.3g}) in a mean "
-            "of their errors, as mse, rmse and mae are: search.metric=r2 counts all alike"
+            f"{widest} (standard deviation {show_number(float(spreads.max()))}) outweighs {narrowest} "
+            f"({show_number(float(spreads.min()))}) in a mean of their errors, as mse, rmse and mae are: "
+            "search.metric=r2 counts all alike"
         )
 
 
