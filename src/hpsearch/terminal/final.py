@@ -93,7 +93,8 @@ def _show_baselines(terminal: Terminal, final: "Final", evaluated: "Evaluated") 
     terminal.paragraph(f"On the same rows by {metric}: {', '.join(told)}.")
     best = max(scores, key=lambda kind: metric.score(scores[kind].value))
     if metric.score(scores[best].value) >= metric.score(own.value):
-        how = "behind" if scores[best].value != own.value else "no better than"
+        within = own.low is not None and own.high is not None and own.low <= scores[best].value <= own.high
+        how = "no better than" if within else "behind"
         terminal.warn(f"the network is {how} {labels[best]} on the test rows")
 
 

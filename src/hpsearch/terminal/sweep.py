@@ -303,8 +303,9 @@ class _Closing:
         self.terminal.paragraph(f"On the same rows by {name}: {told}; {trial} has {show_like(own, error)}.")
         best = max(values, key=lambda label: metric.score(values[label]))
         if metric.score(values[best]) >= metric.score(own):
-            behind = f"behind {best} by {show_like(abs(values[best] - own), error)}"
-            how = behind if values[best] != own else f"no better than {best}"
+            gap = abs(values[best] - own)
+            behind = f"behind {best} by {show_like(gap, error)}"
+            how = behind if gap > (error or 0.0) else f"no better than {best}"
             self.terminal.warn(f"{trial}, the best network, is {how}: so far a network does not pay off")
 
     def _warn(self) -> None:
