@@ -27,6 +27,7 @@ SCALED_BY = {
 PRUNER = {
     "timeout": None,
     "patience": None,
+    "objectives": [],
     "callbacks": [],
     "enqueue": [],
     "enqueue_from": None,

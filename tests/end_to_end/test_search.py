@@ -13,6 +13,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+import hpsearch
 from tests.program import Program, family, kill, new_program
 
 pytestmark = pytest.mark.long
@@ -88,6 +89,23 @@ def test_optuna_itself_reads_the_study_of_a_sweep_with_the_name_of_its_metric(at
     assert study.metric_names == ["val/accuracy"]
     assert {trial.user_attrs["k"]: trial.value for trial in study.trials} == scores
     assert study.best_value == max(scores.values())
+
+
+@pytest.mark.slow
+def test_costs_beside_the_metric_are_told_to_optuna_and_python(at_once):
+    program, _ = at_once
+    changed = ("search.tune=[model]", "search.objectives=[parameters]", "search.trials=4", "name=front")
+    overrides = (*(each for each in SWEEP[:-1] if not each.startswith(("search.tune", "model"))), *changed)
+    printed = program.call(*overrides)
+    journal = JournalStorage(JournalFileBackend(str(program.folder / "mlruns" / "optuna.journal")))
+    study = optuna.load_study(study_name="front", storage=journal)
+    assert study.metric_names == ["val/accuracy", "parameters"]
+    best = [trial.user_attrs["k"] for trial in study.best_trials]
+    assert f"Pareto front with parameters: {len(best)} of 4 trials" in printed
+    front = hpsearch.load("front", directory=program.folder / "mlruns").front
+    assert sorted(trial.number for trial in front) == sorted(best)
+    own = {trial.user_attrs["k"]: trial.values[1] for trial in study.trials}
+    assert all(trial.metrics["parameters"] == own[trial.number] for trial in front)
 
 
 def test_a_search_with_given_trials_ends_by_patience_and_says_so_each_time(program):

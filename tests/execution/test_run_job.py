@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hpsearch.config import Engine
+from hpsearch.config import ConfigError, Engine
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.fleet.grouping import shape_key
 from hpsearch.execution import run_job
@@ -65,3 +65,34 @@ def test_both_engines_calibrate_a_retraining_alike_and_a_trial_of_the_search_not
 
 def _trained_apart(bench, jobs, engine):
     return [run_job.run_job(bench, TrainJob((job,), engine, 4))[0] for job in jobs]
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters", "flops"),
+    [
+        ({"model": {"kind": "mlp", "widths": [8, 4]}}, 5 * 8 + 8 + 8 * 4 + 4 + 4 * 3 + 3, 2 * (40 + 32 + 12)),
+        ({"model": {"kind": "mlp", "widths": [8]}, "norm": "before"}, 5 * 8 + 16 + 8 * 3 + 3, 2 * (40 + 24)),
+        ({"model": "linear"}, 5 * 3 + 3, 2 * 15),
+    ],
+)
+@pytest.mark.parametrize("lr", [0.01, 1e30])
+def test_a_trial_has_the_costs_that_are_objectives(bench, make_config, options, parameters, flops, lr):
+    search = {"objectives": ["parameters", "flops"]}
+    config = make_config(search=search, optimizer={"kind": "sgd", "lr": lr}, **options)
+    (result,) = run_job.run_job(bench, TrainJob((TrialJob(config),), Engine.REFERENCE))
+    assert (result.summary["parameters"], result.summary["flops"]) == (parameters, flops)
+
+
+def test_a_trial_has_no_costs_that_are_no_objectives(bench, make_config):
+    (result,) = run_job.run_job(bench, TrainJob((TrialJob(make_config()),), Engine.REFERENCE))
+    assert not {"parameters", "flops"} & result.summary.keys()
+
+
+def test_the_parameters_of_a_users_own_module_are_counted_and_its_operations_are_not(bench, make_config):
+    model = {"kind": "custom", "import_path": "own_models:Plain"}
+    (result,) = run_job.run_job(
+        bench, TrainJob((TrialJob(make_config(model=model, search={"objectives": ["parameters"]})),), Engine.REFERENCE)
+    )
+    assert result.summary["parameters"] == 5 * 16 + 16 + 16 * 3 + 3
+    with pytest.raises(ConfigError, match=r"search.objectives=flops is not known of a module of your own"):
+        run_job.run_job(bench, CheckJob((make_config(model=model, search={"objectives": ["flops"]}),)))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from hpsearch.nn.flops import step_flops
+from hpsearch.nn.flops import prediction_flops, step_flops
 from hpsearch.nn.models import build_network
 
 
@@ -28,3 +28,9 @@ def test_a_step_takes_three_forward_passes_of_torchs_count(make_config, model, s
 
 def test_nothing_is_known_of_a_users_own_module(make_config):
     assert step_flops(make_config(model="custom"), (4,), 2) is None
+    assert prediction_flops(make_config(model="custom"), (4,), 2) is None
+
+
+def test_a_prediction_takes_two_operations_for_each_weight_of_a_layer(make_config):
+    config = make_config(model={"kind": "mlp", "widths": [8, 4]}, training={"batch_size": 6})
+    assert prediction_flops(config, (1, 3, 3), 3) == 2 * (9 * 8 + 8 * 4 + 4 * 3)

@@ -88,6 +88,41 @@ def test_trials_are_drawn_as_by_a_loop_of_optunas_own(made, sampler):
             study.tell(trial, score(values))
 
 
+def test_several_objectives_are_drawn_as_by_a_loop_of_optunas_own(make_config):
+    sampler, options = optuna.samplers.NSGAIISampler, {"population_size": 4}
+    made = search_of(
+        make_config, "optuna.samplers:NSGAIISampler", sampler_options=options, objectives=["parameters", "flops"]
+    )
+    plan, random = plan_of(*made), plan_of(*made)
+    study = optuna.create_study(directions=["maximize", "minimize", "minimize"])
+    records = []
+    for start in range(0, TRIALS, COHORT):
+        cohort = [("-", k) for k in range(start, start + COHORT)]
+        drawn, asked = plan.trials(cohort, cohort, records), []
+        for ours in drawn:
+            if ours.k < STARTUP:
+                study.enqueue_trial(random.trial(ours.key).values)
+            study.sampler = sampler(seed=derive(0, Purpose.PARAMETERS, "-", ours.k) % 2**32, **options)
+            trial = study.ask()
+            values = {LR: trial.suggest_float(LR, 1e-4, 1e-1, log=True), CLIP: trial.suggest_float(CLIP, 0.01, 1.0)}
+            assert ours.values == values, ours.k
+            asked.append(trial)
+        for trial, ours in zip(asked, drawn, strict=True):
+            costs = {"parameters": ours.values[CLIP], "flops": ours.values[LR]}
+            found = record_of(ours.k, ours.values, Status.OK, score(ours.values))
+            found.result.summary.update(costs)
+            records.append(found)
+            study.tell(trial, [score(ours.values), *costs.values()])
+
+
+def test_a_sampler_of_one_objective_is_refused_for_several(make_config):
+    config, space = search_of(make_config, objectives=["parameters"])
+    with pytest.raises(
+        ConfigError, match=r"CmaEsSampler does not take search.objectives .*NSGAIISampler or search=tpe"
+    ):
+        check_cohorts(config, space)
+
+
 def test_a_resumed_sweep_draws_what_an_uninterrupted_one_does(made):
     whole = driven(plan_of(*made))
     for done in range(COHORT, TRIALS, COHORT):

@@ -132,6 +132,10 @@ def test_what_is_no_time_is_refused(make_config, timeout):
         ),
         ({"compare": "optimizer", "enqueue": [{}]}, "which search.enqueue prevents"),
         ({"compare": "optimizer", "patience": 5}, "do not depend on each other, and search.patience=5 makes them"),
+        ({"objectives": ["flops"], "compare": "optimizer"}, "search.objectives has no effect on a comparison"),
+        ({"objectives": ["flops"], "pruner": "median"}, "search.pruner=median judges by the metric alone"),
+        ({"objectives": ["flops", "flops"]}, "search.objectives must name each cost once"),
+        ({"objectives": ["size"]}, "search.objectives must be a list, each item one of parameters, flops, got"),
         ({"kind": "coarse_to_fine", "patience": 5}, "search.patience=5 cannot be given with search=coarse_to_fine"),
     ],
 )

@@ -107,6 +107,7 @@ CHANGES = {
     "search.rungs": [1],
     "search.timeout": "30m",
     "search.patience": 20,
+    "search.objectives": ["parameters"],
     "search.callbacks": ["own:tell"],
     "search.enqueue": [{"optimizer.lr": 0.01}],
     "search.enqueue_from": "earlier",

@@ -226,3 +226,21 @@ def test_a_search_that_learns_repeats_no_point_while_there_are_others():
             for k, values in zip(cohort, found, strict=True)
         ]
     assert sorted(record.values["model.mlp.x"] for record in done) == list("abcdef")
+
+
+def test_a_search_that_learns_draws_lower_costs_if_they_are_objectives(make_config):
+    width = Range(low=1, high=1000, log=False, step=None, whole=True)
+    space = Space({}, {"model.mlp": {"width": width}})
+
+    def widths(objectives):
+        search = make_config(search={"kind": "tpe", "startup": 10, "objectives": objectives}).search
+        sampler, past = Sampler(search, space, 0), []
+        for start in range(0, 60, 10):
+            drawn = sampler.draw_cohort("-", range(start, start + 10), {"model": "mlp"}, past)
+            for k, values in enumerate(drawn, start):
+                status, score = (Status.DIVERGED, None) if k == 5 else (Status.OK, 0.5)
+                costs = {"parameters": float(values["model.mlp.width"])}
+                past.append(Record("-", k, values, {}, TrialResult(status, None, score, None, {}, costs, [], []), ""))
+        return [record.values["model.mlp.width"] for record in past]
+
+    assert np.median(widths(["parameters"])[-20:]) < 0.5 * np.median(widths([])[-20:])

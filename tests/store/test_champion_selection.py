@@ -1,11 +1,15 @@
 """The selection rule."""
 
+from dataclasses import replace
 from itertools import permutations
 
+import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpsearch.records import Status, TrialResult
-from hpsearch.store.champion_selection import find_champion
+from hpsearch.store.champion_selection import find_champion, pareto_front
 from hpsearch.store.record_json import Record
 
 
@@ -45,3 +49,37 @@ def test_report_rows_have_no_say():
     assert (
         find_champion([record(0, 0.5, **{"report/accuracy": 0.9}), record(1, 0.6, **{"report/accuracy": 0.1})]).k == 1
     )
+
+
+def costly(k, score, *costs, status=Status.OK):
+    names = ("parameters", "flops")[: len(costs)]
+    made = record(k, score, status, **dict(zip(names, costs, strict=True)))
+    return replace(made, config_tree={"search": {"objectives": list(names)}})
+
+
+def test_of_equal_scores_the_lower_cost_wins():
+    assert find_champion([costly(0, 0.5, 9.0), costly(1, 0.5, 3.0), costly(2, 0.4, 1.0)]).k == 1
+
+
+def test_the_front_is_what_no_trial_dominates():
+    records = [costly(0, 0.9, 50), costly(1, 0.8, 60), costly(2, 0.7, 20), costly(3, 0.7, 20), costly(4, 0.6, 20)]
+    assert [each.k for each in pareto_front(records)] == [0, 2, 3]
+
+
+def test_a_trial_that_is_best_by_one_of_several_costs_is_on_the_front():
+    records = [costly(0, 0.9, 50, 5), costly(1, 0.5, 60, 4), costly(2, 0.5, 40, 6), costly(3, 0.5, 60, 5)]
+    assert [each.k for each in pareto_front(records)] == [0, 2, 1]
+
+
+def test_only_trials_that_can_win_are_on_the_front():
+    records = [costly(0, 0.9, 50), costly(1, 0.5, 1, status=Status.STALLED), costly(2, None, 1, status=Status.DIVERGED)]
+    assert [each.k for each in pareto_front(records)] == [0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), max_size=12))
+def test_the_front_is_that_of_optuna(points):
+    study = optuna.create_study(directions=["maximize", "minimize", "minimize"])
+    for values in points:
+        study.add_trial(optuna.trial.create_trial(values=list(map(float, values))))
+    front = pareto_front([costly(k, float(score), *costs) for k, (score, *costs) in enumerate(points)])
+    assert sorted(each.k for each in front) == [trial.number for trial in study.best_trials]

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from hpsearch.errors import BrokenFileError, StorageError
-from hpsearch.store.optuna_journal import name_score, open_journal
+from hpsearch.store.optuna_journal import name_values, open_journal
 from tests.store.store_drivers import start
 
 SPACE = {"x": optuna.distributions.FloatDistribution(0, 1)}
@@ -141,5 +141,5 @@ def test_a_journal_survives_drivers_that_are_killed_at_any_moment(tmp_path):
 @pytest.mark.filterwarnings("error")
 def test_the_objective_of_a_study_has_a_name(tmp_path):
     for _ in range(2):
-        name_score(study_of(tmp_path / "j"), "val/accuracy")
+        name_values(study_of(tmp_path / "j"), ["val/accuracy"])
     assert study_of(tmp_path / "j").metric_names == ["val/accuracy"]

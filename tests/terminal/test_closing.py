@@ -271,3 +271,18 @@ def test_a_network_that_is_not_ahead_of_a_baseline_is_told_so(closed, accuracy, 
     beside = (baseline("guess", "guessing", 0.25), baseline("linear", "logistic regression", accuracy))
     text = " ".join(closed([record(0)], trials=1, beside=beside))
     assert f"trial 0, the best network, is {how}: so far a network does not pay off" in text
+
+
+def test_the_pareto_front_is_shown_and_which_of_it_is_the_best_trial(closed):
+    records = []
+    for k, (score, parameters) in enumerate([(0.5, 9000.0), (0.75, 12000.0), (0.25, 10000.0)]):
+        made = record(k)
+        summary = {**made.result.summary, "parameters": parameters}
+        tree = {**made.config_tree, "search": {"objectives": ["parameters"]}}
+        records.append(replace(made, result=replace(made.result, score=score, summary=summary), config_tree=tree))
+    lines = closed(records, trials=3, search={"objectives": ["parameters"]})
+    at = lines.index("Pareto front with parameters: 2 of 3 trials")
+    rows = [line.split() for line in lines[at:] if line[:1].isdigit()]
+    assert [(row[0], row[4]) for row in rows[:2]] == [("1", "12,000"), ("0", "9,000")]
+    assert "1 is dominated: one of these is as good by score and parameters, and better by one of them" in lines
+    assert "the best trial is trial 1: val/accuracy decides, costs only among equals" in lines

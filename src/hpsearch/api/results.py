@@ -21,7 +21,7 @@ from hpsearch.quoting import hydra_quoted
 from hpsearch.records import NO_LEVEL, Status, Value
 from hpsearch.scoring.own_metric import metric_of
 from hpsearch.search.sweep_identity import SweepIdentity
-from hpsearch.store.champion_selection import find_champion
+from hpsearch.store.champion_selection import find_champion, pareto_front
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import Attempt, SweepStore
 from hpsearch.store.trial_config import config_text, stored_config
@@ -338,6 +338,15 @@ class Sweep:
         """
         champion = find_champion([attempt.record for attempt in self._finished.values() if attempt.record is not None])
         return None if champion is None else self.trial(champion.k, level=champion.level)
+
+    @property
+    def front(self) -> list[Trial]:
+        """The trials that no other beats by score and all of `search.objectives`, the highest score first.
+
+        Their costs are among their `metrics`. Without objectives, these are the trials with the best score.
+        """
+        records = [attempt.record for attempt in self._finished.values() if attempt.record is not None]
+        return [self.trial(record.k, level=record.level) for record in pareto_front(records)]
 
     def trial(self, number: int, *, level: str | None = None) -> Trial:
         """Return one trial.

@@ -7,9 +7,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from hpsearch.config.schema import with_defaults
+from hpsearch.formatting import listed
 from hpsearch.quoting import escaped
 from hpsearch.store.atomic_files import write_atomic
-from hpsearch.store.champion_selection import find_champion, find_recipe
+from hpsearch.store.champion_selection import find_champion, find_recipe, pareto_front
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import recipe_name
 
@@ -34,14 +35,17 @@ def write_best(
         draws = [record for record in records if record.k > 0]  # 0: the default recipe, which no search has found
         names = dict.fromkeys(record.level for record in draws)
         chosen |= {recipe_name(level): find_recipe(each for each in draws if each.level == level) for level in names}
+    objectives = [] if chosen["best"] is None else chosen["best"].config_tree["search"].get("objectives", [])
+    count = len(pareto_front(records))
+    note = f", the highest of {count} on the Pareto front with {listed(objectives)}" if objectives else ""
     return {
-        f"{name}.yaml": _write(folder / f"{name}.yaml", sweep, record, config_dir)
+        f"{name}.yaml": _write(folder / f"{name}.yaml", sweep, record, config_dir, note)
         for name, record in chosen.items()
         if record is not None
     }
 
 
-def _write(path: Path, sweep: str, record: Record, config_dir: Path | None) -> Path:
+def _write(path: Path, sweep: str, record: Record, config_dir: Path | None, note: str) -> Path:
     """Write the configuration of a trial as a primary file."""
     tree = with_defaults(record.config_tree)  # all values: a user's own option may have other defaults
     defaults: list[Any] = ["config"]
@@ -54,7 +58,7 @@ def _write(path: Path, sweep: str, record: Record, config_dir: Path | None) -> P
     if config_dir is not None:
         values["hydra"] = {"searchpath": [f"file://{config_dir.resolve()}"]}
     body = OmegaConf.to_yaml(OmegaConf.create({"defaults": [*defaults, "_self_"], **values}))
-    title = " ".join(f"Trial {record.name} of sweep {sweep}, score {record.result.score:.6g}.".split())
+    title = " ".join(f"Trial {record.name} of sweep {sweep}, score {record.result.score:.6g}{note}.".split())
     usage = f"Runs again: python -m hpsearch --config-dir <folder of this file> --config-name {path.stem}"
     write_atomic(path, f"# {title}\n# {usage}\n{body}".encode())
     return path

@@ -40,7 +40,7 @@ from hpsearch.secrets import mask_secrets
 from hpsearch.store.atomic_files import check_directory
 from hpsearch.store.champion_selection import find_champion
 from hpsearch.store.loader import load_from_disk
-from hpsearch.store.optuna_journal import JOURNAL, name_score, open_study
+from hpsearch.store.optuna_journal import JOURNAL, name_values, open_study
 from hpsearch.store.provenance import Provenance
 from hpsearch.store.record_json import Record
 from hpsearch.store.trial_config import common_axes
@@ -217,11 +217,12 @@ def _run(
     total = len(sweep.plan.keys(trials))
     named.freeze()
     named.store.request(total)
-    study = open_study(Path(config.tracking.directory) / JOURNAL, named.name, named.identity)
+    objectives = config.search.objectives
+    study = open_study(Path(config.tracking.directory) / JOURNAL, named.name, named.identity, objectives)
     provenance = Provenance.here(str(named.specification.device) if workers is None else workers.checked.device)
-    name_score(study, sweep.score.signed)
+    name_values(study, [sweep.score.signed, *objectives])
     own = {key: str(value) for key, value in mask_secrets(config.tracking.tags).items()}
-    columns = [*common_axes(sweep.plan.names), *(f"report/{name}" for name in sweep.score.report)]
+    columns = [*common_axes(sweep.plan.names), *(f"report/{name}" for name in sweep.score.report), *objectives]
     with running(tracker, named, columns, {} if workers is None else workers.tags, own) as run:
         diffs = uncommitted((config.tracking.directory, config.report.directory))
         tracker.log_artifacts(

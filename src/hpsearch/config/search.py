@@ -35,6 +35,13 @@ class BaselineKind(StrEnum):
     BOOSTING = "boosting"  # gradient boosting of trees
 
 
+class Objective(StrEnum):
+    """A cost of a network that is minimized beside the metric."""
+
+    PARAMETERS = "parameters"  # its trainable numbers
+    FLOPS = "flops"  # operations of a prediction
+
+
 @dataclass(kw_only=True, slots=True)
 class Evaluation(Option):
     """Truth table and leave-one-out; `replicates` is the number of seeds per fold."""
@@ -207,6 +214,7 @@ class Search(Option):
         "response_method": Response.PREDICT.value,
         "timeout": None,
         "patience": None,
+        "objectives": [],
         "callbacks": [],
         "enqueue": [],
         "enqueue_from": None,
@@ -228,6 +236,10 @@ class Search(Option):
     metric_options: Annotated[dict[str, Any], "keyword arguments of your own metric, such as {beta: 2}"]
     direction: Annotated[Direction | None, "which values of your own metric are better; null for all others"]
     response_method: Annotated[Response, "what your own metric gets: classes or numbers, or class probabilities"]
+    objectives: Annotated[
+        list[Objective],
+        "costs that are minimized beside the metric, of parameters and flops; the Pareto front is shown",
+    ]
     cohort: Annotated[
         int | None, at_least(2), "trials that are judged together and that later ones learn from; auto: 10", AUTO
     ]
@@ -291,6 +303,7 @@ class Search(Option):
                 "search.enqueue_from=NAME"
             )
         self._check_own_metric()
+        self._check_objectives()
         self._check_comparison()
 
     def _check_own_metric(self) -> None:
@@ -309,6 +322,17 @@ class Search(Option):
                     f"search.{key} is for a metric of your own, as package.module:function: leave it out, "
                     f"search.metric={self.metric} says it already"
                 )
+
+    def _check_objectives(self) -> None:
+        each_once = len(set(self.objectives)) == len(self.objectives)
+        require(each_once, "search.objectives", "must name each cost once", list(map(str, self.objectives)))
+        if self.objectives and self.prunes:
+            raise ConfigError(
+                f"search.pruner={self.pruner} judges by the metric alone, and would end trials for search.objectives: "
+                "drop one of the two"
+            )
+        if self.objectives and self.compares:
+            raise ConfigError("search.objectives has no effect on a comparison, which search.metric alone decides")
 
     def _check_comparison(self) -> None:
         given = [key for key in ("compare", "levels", "cross") if getattr(self, key)]

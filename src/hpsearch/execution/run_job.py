@@ -12,6 +12,7 @@ import torch
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.execution import Device
+from hpsearch.config.search import Objective
 from hpsearch.config.training import CustomOptimizer
 from hpsearch.data.dataset import Development
 from hpsearch.data.seal import load_development
@@ -41,6 +42,8 @@ from hpsearch.jobs import (
     TrialJob,
 )
 from hpsearch.nn.export import deploy
+from hpsearch.nn.flops import prediction_flops
+from hpsearch.nn.models import parameter_count
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
 from hpsearch.scoring.baselines import score_baselines
 from hpsearch.scoring.evaluate import search_metric
@@ -127,8 +130,25 @@ def score(state: WorkerState, job: ScoreJob) -> TrialResult | Rung:
 def _answer(state: WorkerState, trial: TrialJob, fits: list[Fit], results: list[FitResult]) -> TrialResult | Rung:
     """The result of a trial, or a `Rung` if any of its fits is unfinished and none has diverged."""
     result = score_trial(trial.config, state.development, fits, results, retrained=trial.confirm_seed > 0)
+    result = replace(result, summary=result.summary | costs(state, fits[0]))
     unfinished = result.status.scored and any(each.checkpoint is not None for each in results)
     return Rung(result, tuple(results)) if unfinished else result
+
+
+def costs(state: WorkerState, fit: Fit) -> dict[str, float]:
+    """The values of `search.objectives` for the network of a fit.
+
+    Raises:
+        ConfigError: If one is not known of the user's own module.
+    """
+    config, data, values = fit.config, state.data, {}
+    for objective in config.search.objectives:
+        count = parameter_count if objective is Objective.PARAMETERS else prediction_flops
+        value = count(config, data.input_shape(fit), outputs_of(config, data))
+        if value is None:
+            raise ConfigError(f"search.objectives={objective} is not known of a module of your own: parameters are")
+        values[objective.value] = float(value)
+    return values
 
 
 def _train(
@@ -193,6 +213,7 @@ def check(state: WorkerState, job: CheckJob) -> ProbeResult:
             metric = search_metric(config, state.development)
             fit = plan_fits(state, TrialJob(config))[0]
             check_fit(fit, state.data)
+            costs(state, fit)
             if config.search.own_metric:
                 try_own_metric(metric, state.development.targets[fit.fold.val], outputs_of(config, state.data))
             if not config.own_code:

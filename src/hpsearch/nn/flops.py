@@ -35,6 +35,12 @@ def step_flops(config: Config, input_shape: tuple[int, ...], outputs: int) -> fl
             return PASSES * rows * _dense([inputs, outputs])
 
 
+def prediction_flops(config: Config, input_shape: tuple[int, ...], outputs: int) -> float | None:
+    """Return the operations of one prediction, of one row; as `step_flops`, which trains minibatches."""
+    flops = step_flops(config, input_shape, outputs)
+    return None if flops is None else flops / (PASSES * config.training.batch_size)
+
+
 def _dense(widths: list[int]) -> float:
     """Return the forward operations per row of a stack of affine layers."""
     return float(sum(2 * before * after for before, after in pairwise(widths)))

@@ -105,6 +105,12 @@ def build_network(config: Config, input_shape: tuple[int, ...], outputs: int, *,
     return network
 
 
+def parameter_count(config: Config, input_shape: tuple[int, ...], outputs: int) -> int:
+    """The number of trainable parameters of the network of a configuration; arguments as of `build_network`."""
+    network = build_network(config, input_shape, outputs)
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
 def _cnn(config: Config, model: CnnModel, input_shape: tuple[int, ...], outputs: int) -> Network:
     if len(input_shape) != 3:
         raise ConfigError(

@@ -9,6 +9,7 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -73,14 +74,17 @@ def check_sampler(search: OptunaSearch, space: Space, chosen: Mapping[str, str])
     draws_one_by_one = (TPESampler, RandomSampler, BruteForceSampler, GridSampler)
     if isinstance(sampler, draws_one_by_one) or not type(sampler).__module__.startswith("optuna."):
         return
-    study = new_study(RandomSampler(seed=0))
+    study = new_study(RandomSampler(seed=0), search.objectives)
     for _ in range(PROBES):
         space.draw(suggester(study.ask()), chosen)
     trials = study.get_trials(deepcopy=False)
     for trial in trials:
-        study.tell(trial.number, float(trial.number))
+        study.tell(trial.number, [float(trial.number)] * len(study.directions))
     several = {name for trial in trials for name, dimension in trial.distributions.items() if not dimension.single()}
     together = sampler.infer_relative_search_space(study, trials[0])
+    if search.objectives:
+        study.sampler = sampler
+        _require_several_objectives(search, study, space, chosen)
     if left := sorted(several - together.keys()):
         raise ConfigError(
             f"search.sampler={search.sampler} would draw {', '.join(left)} at random for ever, since it "
@@ -98,6 +102,18 @@ def check_sampler(search: OptunaSearch, space: Space, chosen: Mapping[str, str])
             f"search.sampler={search.sampler} must have two values or more to draw, got {', '.join(together)}: take "
             "search=tpe"
         )
+
+
+def _require_several_objectives(
+    search: OptunaSearch, study: optuna.Study, space: Space, chosen: Mapping[str, str]
+) -> None:
+    try:
+        space.draw(suggester(study.ask()), chosen)
+    except (ValueError, NotImplementedError, RuntimeError) as error:
+        raise ConfigError(
+            f"search.sampler={search.sampler} does not take search.objectives ({error}): take "
+            "optuna.samplers:NSGAIISampler or search=tpe, or drop search.objectives"
+        ) from error
 
 
 def _population(search: OptunaSearch) -> int | None:
@@ -132,7 +148,7 @@ class CohortStudy:
         """
         self._search, self._space, self._chosen = search, space, chosen
         self._seed_of, self._random = seed_of, random
-        self._study = new_study()
+        self._study = new_study(objectives=search.objectives)
         self._asked: list[tuple[Values, optuna.Trial]] = []  # by k
         self._told = 0
 
@@ -188,8 +204,8 @@ class CohortStudy:
                 _, trial = self._asked[record.k] = self._add(record.values)
             for rung, value in rung_scores(record.result).items():
                 trial.report(value, rung)
-            if record.result.status is Status.DIVERGED and scores:
-                self._study.tell(trial, min(scores))
-            else:
-                tell_result(self._study, trial, record.result)
+            result = record.result
+            if result.status is Status.DIVERGED and scores:
+                result = replace(result, score=min(scores))
+            tell_result(self._study, trial, result, objectives=self._search.objectives)
         self._told += len(cohort)

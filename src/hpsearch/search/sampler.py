@@ -14,7 +14,7 @@ from hpsearch.records import Status, Value, rung_scores
 from hpsearch.search.enqueued import given_values
 from hpsearch.search.space import Choices, Dimension, Space
 from hpsearch.seeding import Purpose, derive
-from hpsearch.store.optuna_journal import tell_result
+from hpsearch.store.optuna_journal import directions_of, tell_result
 from hpsearch.store.record_json import Record
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it logs every study and trial
@@ -102,8 +102,8 @@ class Sampler:
         search = self._search
         if not isinstance(search, AdaptiveSearch) or cohort[-1] < search.begins:
             return [self.draw(level, k, chosen) for k in cohort]
-        study = new_study()
-        _tell_past(study, self._space, chosen, past)
+        study = new_study(objectives=search.objectives)
+        _tell_past(study, self._space, chosen, past, search.objectives)
         values: list[dict[str, Value]] = []
         for k in cohort:  # earlier trials of the cohort are running ones to the sampler, which avoids their points
             if k < search.begins:
@@ -135,7 +135,9 @@ def add_drawn_trial(
     return trial
 
 
-def _tell_past(study: optuna.Study, space: Space, chosen: Mapping[str, str], past: Sequence[Record]) -> None:
+def _tell_past(
+    study: optuna.Study, space: Space, chosen: Mapping[str, str], past: Sequence[Record], objectives: Sequence[str]
+) -> None:
     """Add finished trials to the study of an adaptive sampler.
 
     A diverged trial counts as pruned without a value, which ranks last. Optuna ignores failed trials, so that the
@@ -146,13 +148,16 @@ def _tell_past(study: optuna.Study, space: Space, chosen: Mapping[str, str], pas
         if record.result.status is Status.PRUNED:
             for rung, value in rung_scores(record.result).items():
                 trial.report(value, rung)
-        tell_result(study, trial, record.result, as_pruned=(Status.PRUNED, Status.DIVERGED))
+        tell_result(study, trial, record.result, (Status.PRUNED, Status.DIVERGED), objectives)
 
 
-def new_study(sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
-    """A study in memory; higher scores are better."""
+def new_study(sampler: optuna.samplers.BaseSampler | None = None, objectives: Sequence[str] = ()) -> optuna.Study:
+    """A study in memory; higher scores and lower costs are better."""
     return optuna.create_study(
-        storage=optuna.storages.InMemoryStorage(), study_name="draws", sampler=sampler, direction="maximize"
+        storage=optuna.storages.InMemoryStorage(),
+        study_name="draws",
+        sampler=sampler,
+        directions=directions_of(objectives),
     )
 
 

@@ -96,7 +96,7 @@ class TrialLog(CommitLog):
     def _tell(self, finished: Finished) -> None:
         optuna_number = self._optuna_numbers[*finished.key, finished.number]
         report_rungs(self.study, optuna_number, rung_scores(finished.result))
-        tell_result(self.study, optuna_number, finished.result)
+        tell_result(self.study, optuna_number, finished.result, objectives=self.plan.search.objectives)
 
     def close(self, key: Key, failure: str | None) -> OpenAttempt:
         """See `CommitLog`; Optuna sees a failed trial."""

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from hpsearch.errors import BrokenFileError, HpsearchError, StorageError
@@ -53,29 +54,37 @@ def open_journal(path: str | Path) -> JournalStorage:
         raise BrokenFileError(path, reason) from error
 
 
-def open_study(path: str | Path, name: str, identity: str) -> optuna.Study:
+def directions_of(objectives: Sequence[str]) -> list[StudyDirection]:
+    """The directions of a study: the score is maximized, costs beside it are minimized."""
+    return [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in objectives)]
+
+
+def open_study(path: str | Path, name: str, identity: str, objectives: Sequence[str] = ()) -> optuna.Study:
     """The study of a sweep in the journal, created if missing; higher scores are better.
 
     Args:
         path: Path of the journal.
         name: Name of the sweep, and of the study unless a deleted sweep of the same name used it.
         identity: Distinguishes this sweep from others of the same name.
+        objectives: Names of the costs beside the score.
     """
     storage = open_journal(path)
     taken = {study.study_name: study.user_attrs.get("identity") for study in optuna.get_all_study_summaries(storage)}
     study_name = name if taken.get(name, identity) == identity else f"{name} {identity}"
-    study = optuna.create_study(storage=storage, study_name=study_name, direction="maximize", load_if_exists=True)
+    study = optuna.create_study(
+        storage=storage, study_name=study_name, directions=directions_of(objectives), load_if_exists=True
+    )
     if study_name not in taken:
         study.set_user_attr("identity", identity)
     return study
 
 
-def name_score(study: optuna.Study, name: str) -> None:
-    """Name the objective value in Optuna's dashboard, such as `val/accuracy`."""
-    if study.metric_names != [name]:
+def name_values(study: optuna.Study, names: Sequence[str]) -> None:
+    """Name the objective values in Optuna's dashboard, such as `val/accuracy`."""
+    if study.metric_names != list(names):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names([name])
+            study.set_metric_names(list(names))
 
 
 def report_rungs(study: optuna.Study, number: int, scores: Mapping[int, float]) -> None:
@@ -98,17 +107,19 @@ def tell_result(
     trial: optuna.Trial | int,
     result: TrialResult,
     as_pruned: Container[Status] = (Status.PRUNED,),
+    objectives: Sequence[str] = (),
 ) -> None:
-    """Finish an Optuna trial with its score, or as pruned or failed.
+    """Finish an Optuna trial with its score and costs, or as pruned or failed.
 
     Args:
         study: The study.
         trial: The trial or its number.
         result: Its result.
         as_pruned: The statuses that Optuna sees as pruned; all others without a score have failed.
+        objectives: Names of the costs beside the score.
     """
     if result.score is not None:
-        study.tell(trial, result.score)
+        study.tell(trial, [result.score, *(result.summary[name] for name in objectives)])
     else:
         study.tell(trial, state=TrialState.PRUNED if result.status in as_pruned else TrialState.FAIL)
 

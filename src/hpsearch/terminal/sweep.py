@@ -22,12 +22,12 @@ from hpsearch.search.plan import Plan
 from hpsearch.search.space import Choices, Dimension
 from hpsearch.search.sweep_identity import SweepIdentity, started_by_option
 from hpsearch.secrets import MASK, masked_keys
-from hpsearch.store.champion_selection import find_champion, find_recipe
+from hpsearch.store.champion_selection import find_champion, find_recipe, pareto_front, ranked
 from hpsearch.store.record_json import Record
 from hpsearch.store.specification import DataFacts
 from hpsearch.terminal.console import Terminal
 from hpsearch.terminal.report import report_files, show_answers
-from hpsearch.terminal.trial_table import row_of, rows_of, show_best_trials
+from hpsearch.terminal.trial_table import row_of, rows_of, show_best_trials, show_front
 from hpsearch.tracking.run_format import REPORT_PAGE, artifact_path, table_path
 
 if TYPE_CHECKING:
@@ -277,6 +277,7 @@ class _Closing:
         result, terminal = self.result, self.terminal
         show_best_trials(terminal, rows_of(result.score, result.records), f"{result.score.name} ± SE")
         explain(terminal, result.score, result.records)
+        self._show_front()
         if result.report is None:  # which says it of fresh seeds
             self._show_baselines()
         self._warn()
@@ -285,6 +286,16 @@ class _Closing:
         terminal.steps("Written", self._written())
         terminal.steps("Browse", self._browse())
         terminal.steps("Next", self._next())
+
+    def _show_front(self) -> None:
+        score, objectives = self.result.score, list(map(str, self.result.config.search.objectives))
+        front = pareto_front(self.result.records) if objectives else []
+        if front:
+            rows = rows_of(score, front)
+            show_front(self.terminal, rows, f"{score.name} ± SE", objectives, len(ranked(self.result.records)))
+            self.terminal.line(
+                f"  the best trial is trial {rows[0].name}: {score.name} decides, costs only among equals"
+            )
 
     def _show_baselines(self) -> None:
         """Print what baselines get on the same rows, with a warning if the best trial is behind one."""

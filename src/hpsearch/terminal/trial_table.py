@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch import metrics
-from hpsearch.formatting import number_of, plural, show_like, show_number, show_values, visible
+from hpsearch.formatting import listed, number_of, plural, show_like, show_number, show_values, visible
 from hpsearch.records import NO_LEVEL, R2, Status, Value
 from hpsearch.scoring.score_format import Score
 from hpsearch.store.champion_selection import rounds_epochs
@@ -85,6 +85,9 @@ def row_of(score: Score, record: Record, *, epochs: bool = False) -> Row:
 def _further_columns(score: Score, record: Record, *, epochs: bool) -> dict[str, str]:
     """Return further columns of the table, the most important first: the metrics to quote."""
     summary, more = record.result.summary, {}
+    for objective in record.config_tree.get("search", {}).get("objectives", ()):
+        if objective in summary:
+            more[objective] = f"{summary[objective]:,.0f}"
     for metric in score.report:
         if f"report/{metric}" in summary:
             error = record.result.score_se if metric == score.metric else None
@@ -133,6 +136,24 @@ def show_best_trials(terminal: Terminal, rows: Sequence[Row], heading: str, limi
         kinds = ", ".join(sorted({row.status for row in failed}))
         have, count = plural(len(failed), "has", "have"), plural(len(failed), "it counts", "they count")
         terminal.warn(f"{len(failed)} of {total} {have} no score ({kinds}); {count} in every denominator")
+
+
+def show_front(terminal: Terminal, rows: Sequence[Row], heading: str, costs: Sequence[str], total: int) -> None:
+    """Print the table of the trials of the Pareto front.
+
+    Args:
+        terminal: The terminal.
+        rows: Those trials, the highest score first.
+        heading: Heading of the score column.
+        costs: Names of the costs.
+        total: Number of the trials that it was chosen from.
+    """
+    terminal.line(f"Pareto front with {listed(costs)}: {len(rows)} of {number_of(total, 'trial')}", style="bold")
+    _print_table(terminal, heading, rows)
+    others = total - len(rows)
+    if others:
+        verb, costs_too = plural(others, "is", "are"), listed(["score", *costs])
+        terminal.line(f"  {others} {verb} dominated: one of these is as good by {costs_too}, and better by one of them")
 
 
 def _print_table(terminal: Terminal, heading: str, rows: Sequence[Row]) -> None:
