@@ -105,21 +105,25 @@ def test_scores_that_are_not_named_are_asked_about_for_losses_would_turn_every_c
 
 METRICS = (
     "accuracy, accuracy@K, average_precision, balanced_accuracy, brier, cross_entropy, ece, f1, f1@CLASS, "
-    "gamma_deviance, kappa, loss, macro_f1, macro_precision, macro_recall, mae, mape, mcc, mse, pinball@QUANTILE, "
-    "poisson_deviance, precision, precision@CLASS, r2, recall, recall@CLASS, rmse, roc_auc, weighted_f1"
+    "gamma_deviance, hamming_loss, kappa, label_average_precision, label_macro_f1, label_micro_f1, label_roc_auc, "
+    "loss, macro_f1, macro_precision, macro_recall, mae, mape, mcc, mse, pinball@QUANTILE, poisson_deviance, "
+    "precision, precision@CLASS, r2, recall, recall@CLASS, rmse, roc_auc, subset_accuracy, weighted_f1"
 )
+
+
+FEW = "report.metric must give a K of 2 or more, as accuracy@3 does"
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         ("report.metric=banana", f"report.metric must be one of {METRICS}, got 'banana'"),
-        ("report.metric=acuracy", f"report.metric must be one of {METRICS}, got 'acuracy': did you mean accuracy?"),
-        ("report.metric=auto", f"report.metric must be one of {METRICS}, got 'auto'"),
         (
-            "report.metric=accuracy@1",
-            "report.metric must give a K of 2 or more, as accuracy@3 does, got 'accuracy@1': did you mean accuracy?",
+            "report.metric=acuracy",
+            f"report.metric must be one of {METRICS}, got 'acuracy': did you mean accuracy or subset_accuracy?",
         ),
+        ("report.metric=auto", f"report.metric must be one of {METRICS}, got 'auto'"),
+        ("report.metric=accuracy@1", f"{FEW}, got 'accuracy@1': did you mean accuracy or subset_accuracy?"),
         ("report.delta=0", "report.delta must be > 0 and finite, got 0.0"),
         ("report.delta=-0.01", "report.delta must be > 0 and finite, got -0.01"),
         ("report.delta=nan", "report.delta must be > 0 and finite, got nan"),
