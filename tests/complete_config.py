@@ -28,6 +28,7 @@ PRUNER = {
     "timeout": None,
     "patience": None,
     "objectives": [],
+    "constraints": [],
     "callbacks": [],
     "enqueue": [],
     "enqueue_from": None,

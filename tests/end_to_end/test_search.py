@@ -94,7 +94,8 @@ def test_optuna_itself_reads_the_study_of_a_sweep_with_the_name_of_its_metric(at
 @pytest.mark.slow
 def test_costs_beside_the_metric_are_told_to_optuna_and_python(at_once):
     program, _ = at_once
-    changed = ("search.tune=[model]", "search.objectives=[parameters]", "search.trials=4", "name=front")
+    changed = ("search.tune=[model]", "search.objectives=[parameters]", "search.constraints=['parameters<=20000']")
+    changed = (*changed, "search.trials=4", "name=front")
     overrides = (*(each for each in SWEEP[:-1] if not each.startswith(("search.tune", "model"))), *changed)
     printed = program.call(*overrides)
     journal = JournalStorage(JournalFileBackend(str(program.folder / "mlruns" / "optuna.journal")))
@@ -105,6 +106,8 @@ def test_costs_beside_the_metric_are_told_to_optuna_and_python(at_once):
     front = hpsearch.load("front", directory=program.folder / "mlruns").front
     assert sorted(trial.number for trial in front) == sorted(best)
     own = {trial.user_attrs["k"]: trial.values[1] for trial in study.trials}
+    assert "  limits  parameters<=20000 for " in printed
+    assert max(own.values()) <= 20000
     assert all(trial.metrics["parameters"] == own[trial.number] for trial in front)
 
 

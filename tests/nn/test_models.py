@@ -6,7 +6,7 @@ from torch import nn
 
 from hpsearch.config import ConfigError
 from hpsearch.nn.dropout import Dropout
-from hpsearch.nn.models import build_network
+from hpsearch.nn.models import build_network, parameter_count
 
 
 def kinds(block: nn.Module) -> list[str]:
@@ -123,3 +123,11 @@ def test_building_reads_no_global_generator(make_config):
     before = torch.get_rng_state()
     build_network(make_config(model="cnn", norm="before"), (1, 8, 8), 3)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("norm", ["none", "before", "after"])
+@pytest.mark.parametrize("model", ["linear", "mlp", "cnn", {"kind": "custom", "import_path": "own_models:Plain"}])
+def test_the_parameters_of_a_network_are_counted(model, norm, make_config):
+    config, shape = make_config(model=model, norm=norm), (1, 6, 6) if model == "cnn" else (5,)
+    sizes = [torch.Size(size).numel() for size in shapes(build_network(config, shape, 3)).values()]
+    assert parameter_count(config, shape, 3) == sum(sizes)

@@ -108,6 +108,7 @@ CHANGES = {
     "search.timeout": "30m",
     "search.patience": 20,
     "search.objectives": ["parameters"],
+    "search.constraints": ["parameters<=100"],
     "search.callbacks": ["own:tell"],
     "search.enqueue": [{"optimizer.lr": 0.01}],
     "search.enqueue_from": "earlier",

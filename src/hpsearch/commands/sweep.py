@@ -2,11 +2,13 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hpsearch.commands.best_config import write_best
 from hpsearch.commands.confirm import Confirmation, retrainings_left, too_few_seeds
@@ -16,8 +18,10 @@ from hpsearch.commands.tracking_run import connect, describe_sweep, running, tra
 from hpsearch.compose.overrides import Command
 from hpsearch.config import Config
 from hpsearch.config.data import FolderData
-from hpsearch.config.search import Search
+from hpsearch.config.search import Objective, Search
+from hpsearch.data.dataset import Development
 from hpsearch.data.datasets import Source, find_source
+from hpsearch.data.preprocessing import fit_preprocessing
 from hpsearch.data.seal import data_digest, load_development, seal
 from hpsearch.errors import HpsearchError
 from hpsearch.execution.interrupts import StoppedError, StopSignals
@@ -25,6 +29,7 @@ from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.throughput import WorkerPool, build_executor, fits_of, train_baselines
 from hpsearch.formatting import number_of
 from hpsearch.jobs import TrialJob
+from hpsearch.nn.output_layer import output_count
 from hpsearch.records import Baseline, Key, Status
 from hpsearch.scoring.score_format import Score
 from hpsearch.search.checks import check_truth_table, exhausted
@@ -161,6 +166,8 @@ def run_sweep(
         observer.sweep_started(sweep.named, sweep.plan, sweep.score, len(sweep.finished), sweep.extra_trials)
         for number, sentence in enumerate(sweep.begins_with):
             observer.line(f"  {'' if number else 'first':<7} {sentence}")
+        for number, sentence in enumerate(sweep.plan.shares_within()):
+            observer.line(f"  {'' if number else 'limits':<7} {sentence}")
         if workers is not None:
             observer.engines_chosen(workers.checked)
         stack.enter_context(sweep.named.store.lock())
@@ -321,7 +328,7 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Command, observ
         development = load_development(source.data, source=source)
         sealed = seal(source.data, source=source, development=development)
     check_truth_table(config, development, sealed)
-    plan = Plan(base, levels, data_digest(development, sealed))
+    plan = Plan(base, levels, data_digest(development, sealed), _cost_of(development))
     plan = plan.with_configs(lambda config: _with_resolved_data(config, source))
     plan, taken = warm_start(plan)
     named = name_of(plan, command.overrides, development, sealed)
@@ -338,6 +345,24 @@ def _prepare(base: Composed, levels: tuple[Level, ...], command: Command, observ
     if config.search.compares and (warning := too_few_seeds(config, len(levels))):
         observer.warn(warning)
     return SweepPlan(plan, named, source, score, development.n, finished, configs, extra_trials, tuple(taken))
+
+
+def _cost_of(development: Development) -> Callable[[Objective, Config], float]:
+    """Costs of networks on rows with every category that there is: a fit without some of them has no higher ones."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def cost_of(objective: Objective, config: Config) -> float:
+        from hpsearch.nn.costs import network_cost  # noqa: PLC0415 (torch, a second)
+
+        key = repr(config.preprocess)
+        if key not in shapes:
+            rows = np.arange(development.n)
+            shapes[key] = fit_preprocessing(development, rows, config.preprocess)[1].shape[1:]
+        targets = 1 if development.classes else development.targets.shape[1]
+        outputs = output_count(config.loss, development.task, development.classes, targets, data=development.name)
+        return network_cost(objective, config, shapes[key], outputs)
+
+    return cost_of
 
 
 def _with_resolved_data(config: Config, source: Source) -> Config:

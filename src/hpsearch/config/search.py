@@ -195,6 +195,16 @@ def _seconds(time: float | str) -> float | None:
     return float(match[1]) * _SECONDS[match[2]] or None if match else None
 
 
+def _bound_of(constraint: str) -> tuple[Objective, float]:
+    """The cost and the bound of `parameters<=50000`."""
+    match = re.fullmatch(r"\s*(\w+)\s*<=\s*(\d[\d_]*(?:\.\d+)?(?:[eE]\+?\d+)?)\s*", constraint)
+    known = match is not None and match[1] in list(Objective)
+    rule = f"must read as COST<=NUMBER, with {' or '.join(Objective)} as the cost"
+    require(known, "search.constraints", rule, constraint)
+    assert match is not None
+    return Objective(match[1]), float(match[2])
+
+
 @dataclass(kw_only=True, slots=True)
 class Search(Option):
     """Random search (i.i.d. draws) or QMC (scrambled Sobol) of `trials` over `choose` and the spaces of `tune`.
@@ -215,6 +225,7 @@ class Search(Option):
         "timeout": None,
         "patience": None,
         "objectives": [],
+        "constraints": [],
         "callbacks": [],
         "enqueue": [],
         "enqueue_from": None,
@@ -239,6 +250,9 @@ class Search(Option):
     objectives: Annotated[
         list[Objective],
         "costs that are minimized beside the metric, of parameters and flops; the Pareto front is shown",
+    ]
+    constraints: Annotated[
+        list[str], "bounds of costs that every trial keeps, others are drawn anew: ['parameters<=50000', 'flops<=1e6']"
     ]
     cohort: Annotated[
         int | None, at_least(2), "trials that are judged together and that later ones learn from; auto: 10", AUTO
@@ -333,6 +347,20 @@ class Search(Option):
             )
         if self.objectives and self.compares:
             raise ConfigError("search.objectives has no effect on a comparison, which search.metric alone decides")
+
+        if self.constraints and self.compares:
+            raise ConfigError(
+                "search.constraints is for a search that compares nothing: levels are compared with their default "
+                "recipes, which are not drawn"
+            )
+        costs = [cost for cost, _ in map(_bound_of, self.constraints)]
+        each_once = len(set(costs)) == len(costs)
+        require(each_once, "search.constraints", "must name each cost once", self.constraints)
+
+    @property
+    def limits(self) -> dict[Objective, float]:
+        """The highest values of costs that `constraints` allows."""
+        return dict(map(_bound_of, self.constraints))
 
     def _check_comparison(self) -> None:
         given = [key for key in ("compare", "levels", "cross") if getattr(self, key)]

@@ -12,7 +12,6 @@ import torch
 from hpsearch.config import Config, ConfigError, Engine
 from hpsearch.config.data import Data
 from hpsearch.config.execution import Device
-from hpsearch.config.search import Objective
 from hpsearch.config.training import CustomOptimizer
 from hpsearch.data.dataset import Development
 from hpsearch.data.seal import load_development
@@ -41,9 +40,8 @@ from hpsearch.jobs import (
     TrainJob,
     TrialJob,
 )
+from hpsearch.nn.costs import network_cost
 from hpsearch.nn.export import deploy
-from hpsearch.nn.flops import prediction_flops
-from hpsearch.nn.models import parameter_count
 from hpsearch.records import Fit, FitResult, Fold, TrialResult
 from hpsearch.scoring.baselines import score_baselines
 from hpsearch.scoring.evaluate import search_metric
@@ -136,19 +134,9 @@ def _answer(state: WorkerState, trial: TrialJob, fits: list[Fit], results: list[
 
 
 def costs(state: WorkerState, fit: Fit) -> dict[str, float]:
-    """The values of `search.objectives` for the network of a fit.
-
-    Raises:
-        ConfigError: If one is not known of the user's own module.
-    """
-    config, data, values = fit.config, state.data, {}
-    for objective in config.search.objectives:
-        count = parameter_count if objective is Objective.PARAMETERS else prediction_flops
-        value = count(config, data.input_shape(fit), outputs_of(config, data))
-        if value is None:
-            raise ConfigError(f"search.objectives={objective} is not known of a module of your own: parameters are")
-        values[objective.value] = float(value)
-    return values
+    """The values of `search.objectives` for the network of a fit; see `network_cost`."""
+    config, shape, outputs = fit.config, state.data.input_shape(fit), outputs_of(fit.config, state.data)
+    return {each.value: network_cost(each, config, shape, outputs) for each in config.search.objectives}
 
 
 def _train(

@@ -92,22 +92,27 @@ def build_network(config: Config, input_shape: tuple[int, ...], outputs: int, *,
     Raises:
         ConfigError: If the model does not fit the inputs, or the user's module cannot be used.
     """
-    match config.model:
-        case CustomModel():
-            return build_custom(config.model, input_shape, outputs, seed)
-        case CnnModel():
-            network = _cnn(config, config.model, input_shape, outputs)
-        case MlpModel():
-            network = _dense_network(config, [], torch.Size(input_shape).numel(), config.model.hidden, outputs)
-        case _:
-            network = _dense_network(config, [], torch.Size(input_shape).numel(), [], outputs)
+    if isinstance(config.model, CustomModel):
+        return build_custom(config.model, input_shape, outputs, seed)
+    network = _layers(config, input_shape, outputs)
     initialize(network, config.init, seed)
     return network
 
 
+def _layers(config: Config, input_shape: tuple[int, ...], outputs: int) -> Network:
+    match config.model:
+        case CnnModel():
+            return _cnn(config, config.model, input_shape, outputs)
+        case MlpModel():
+            return _dense_network(config, [], torch.Size(input_shape).numel(), config.model.hidden, outputs)
+        case _:
+            return _dense_network(config, [], torch.Size(input_shape).numel(), [], outputs)
+
+
 def parameter_count(config: Config, input_shape: tuple[int, ...], outputs: int) -> int:
     """The number of trainable parameters of the network of a configuration; arguments as of `build_network`."""
-    network = build_network(config, input_shape, outputs)
+    own = isinstance(config.model, CustomModel)
+    network = (build_network if own else _layers)(config, input_shape, outputs)
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 

@@ -136,6 +136,7 @@ class CohortStudy:
         chosen: Mapping[str, str],
         seed_of: Callable[[int], int],
         random: Callable[[int], Values],
+        holds: Callable[[Values], bool] = lambda _: True,
     ) -> None:
         """Create a study without trials.
 
@@ -145,9 +146,10 @@ class CohortStudy:
             chosen: Options of the groups that do not vary, by group.
             seed_of: Seed of trial k.
             random: Values of trial k in a random search.
+            holds: Whether `search.constraints` hold for values; trials for which they do not are drawn at random.
         """
         self._search, self._space, self._chosen = search, space, chosen
-        self._seed_of, self._random = seed_of, random
+        self._seed_of, self._random, self._holds = seed_of, random, holds
         self._study = new_study(objectives=search.objectives)
         self._asked: list[tuple[Values, optuna.Trial]] = []  # by k
         self._told = 0
@@ -183,10 +185,15 @@ class CohortStudy:
             name = self._search.sampler
             raise HpsearchError(f"search.sampler={name} failed at trial {k}: {described(error)}") from error
         taken = [asked for asked, _ in self._asked]
-        if values not in taken or math.isinf(self._space.size):
+        kept = self._holds(values)
+        if kept and (values not in taken or math.isinf(self._space.size)):
             return values, trial
         self._study.tell(trial, state=TrialState.FAIL)
-        free = [point for point in self._space.points(self._chosen) if point not in taken]
+        values = values if kept else self._random(k)
+        if values not in taken or math.isinf(self._space.size):
+            return self._add(values)
+        points = self._space.points(self._chosen)
+        free = [point for point in points if point not in taken and self._holds(point)]
         return self._add(free[self._seed_of(k) % len(free)] if free else values)
 
     def _add(self, values: Values) -> tuple[Values, optuna.Trial]:

@@ -9,17 +9,21 @@ from typing import Any
 
 from hpsearch.config import Config
 from hpsearch.config.conversion import fingerprinted_tree, to_tree
-from hpsearch.config.search import AdaptiveSearch, CoarseToFine, OptunaSearch, Search
+from hpsearch.config.search import AdaptiveSearch, CoarseToFine, Objective, OptunaSearch, Search
+from hpsearch.formatting import number_of, plural
 from hpsearch.nn.source_digest import source_digest
 from hpsearch.records import Key, Status, Trial, Value
 from hpsearch.search.cohort_study import CohortStudy
 from hpsearch.search.levels import Level
 from hpsearch.search.narrowing import Change, narrowed_spaces
-from hpsearch.search.sampler import Sampler
+from hpsearch.search.sampler import Holds, Sampler
 from hpsearch.search.space import Composed
 from hpsearch.secrets import mask_secrets
 from hpsearch.store.record_json import Record
 from hpsearch.store.specification import Fingerprinted, StoredLevel
+
+COUNTED = 10_000
+"""Most configurations of a space that are counted one by one, as far as they are within `search.constraints`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,14 @@ class Plan:
         base: The composed configuration with no option varied and no level applied.
         levels: The compared levels, in the order given; a single one if nothing is compared.
         data_digest: Digest of the development and the sealed rows.
+        cost_of: A cost of the network of a configuration, which `search.constraints` need.
     """
 
     base: Composed
     levels: tuple[Level, ...]
     data_digest: str
+    cost_of: Callable[[Objective, Config], float] | None = field(default=None, compare=False, repr=False)
+    _sizes: dict[str, float] = field(default_factory=dict, init=False, compare=False, repr=False)
     _samplers: dict[str, Sampler] = field(default_factory=dict, init=False, compare=False, repr=False)
     _studies: dict[str, CohortStudy] = field(default_factory=dict, init=False, compare=False, repr=False)
 
@@ -62,7 +69,7 @@ class Plan:
         def changed_level(level: Level) -> Level:
             return replace(level, base=changed(level.base), compose=lambda options: changed(level.compose(options)))
 
-        return Plan(changed(self.base), tuple(map(changed_level, self.levels)), self.data_digest)
+        return Plan(changed(self.base), tuple(map(changed_level, self.levels)), self.data_digest, self.cost_of)
 
     def level(self, name: str) -> Level:
         """The level of this name."""
@@ -77,7 +84,7 @@ class Plan:
         first = int(self.search.compares)
         # Rounds of a coarse-to-fine search train the same point again, for longer.
         repeats = isinstance(self.search, CoarseToFine)
-        drawn = {level.name: trials if repeats else int(min(trials, level.space.size)) for level in self.levels}
+        drawn = {level.name: trials if repeats else int(min(trials, self._size_of(level))) for level in self.levels}
         return [
             (level.name, k)
             for k in range(trials + first)
@@ -127,7 +134,7 @@ class Plan:
         if isinstance(search, CoarseToFine):
             (level,) = self.levels
             space, _ = narrowed_spaces(search, level, past)[-1]
-            sampler = Sampler(search, space, self.base.config.seed, first=cohort[0][1])
+            sampler = Sampler(search, space, self.base.config.seed, cohort[0][1], self._holds(level))
             return [self.realize(key, sampler.draw(*key, level.chosen)) for key in keys]
         if not isinstance(search, AdaptiveSearch):
             return [self.trial(key) for key in keys]
@@ -148,17 +155,55 @@ class Plan:
         (level,) = self.levels
         return narrowed_spaces(search, level, past)[-1][1]
 
+    def _holds(self, level: Level) -> Holds | None:
+        """Whether `search.constraints` hold for values of a level; None without constraints."""
+        limits = self.search.limits
+        if not limits:
+            return None
+        cost_of = self.cost_of
+        assert cost_of is not None, "the rows are not known yet"
+
+        def holds(values: Mapping[str, Value]) -> bool:
+            config = level.configure(values)
+            return all(cost_of(cost, config) <= limit for cost, limit in limits.items())
+
+        return holds
+
+    def _size_of(self, level: Level) -> float:
+        """The number of configurations of a level's space, those within `search.constraints` if it has not many."""
+        if not self.search.constraints or level.space.size > COUNTED:
+            return level.space.size
+        if level.name not in self._sizes:
+            self._sizes[level.name] = sum(map(self._sampler(level).holds, level.space.points(level.chosen)))
+        return self._sizes[level.name]
+
+    def shares_within(self) -> list[str]:
+        """Sentences on how much of the space `search.constraints` leave; empty without constraints."""
+        if not self.search.constraints:
+            return []
+        (level,) = self.levels
+        share = self._sampler(level).share_within(level.name, level.chosen)
+        held = ", ".join(self.search.constraints)
+        sentences = [f"{held} for {share:.0%} of random draws; others are drawn anew, and are not trained"]
+        size, trials = self._size_of(level), self.search.trials
+        if size < min(trials, level.space.size):
+            kept = f"{number_of(int(size), 'configuration')} {plural(int(size), 'keeps', 'keep')} search.constraints"
+            sentences.append(f"{kept}: each is trained once, not search.trials={trials}")
+        return sentences
+
     def _sampler(self, level: Level) -> Sampler:
         if level.name not in self._samplers:
             first = int(self.search.compares)
-            self._samplers[level.name] = Sampler(self.search, level.space, self.base.config.seed, first)
+            self._samplers[level.name] = Sampler(
+                self.search, level.space, self.base.config.seed, first, self._holds(level)
+            )
         return self._samplers[level.name]
 
     def _study(self, search: OptunaSearch, level: Level) -> CohortStudy:
         if level.name not in self._studies:
             name, chosen, sampler = level.name, level.chosen, self._sampler(level)
             seed_of, random = partial(sampler.draw_seed, name), partial(sampler.draw, name, chosen=chosen)
-            self._studies[name] = CohortStudy(search, level.space, chosen, seed_of, random)
+            self._studies[name] = CohortStudy(search, level.space, chosen, seed_of, random, sampler.holds)
         return self._studies[level.name]
 
     def foreseen(self, records: Mapping[Key, Record], trials: int) -> list[Config]:

@@ -3,12 +3,13 @@
 import json
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from hpsearch.config import ConfigError
 from hpsearch.config.search import AdaptiveSearch, Search
 from hpsearch.records import Status, Value, rung_scores
 from hpsearch.search.enqueued import given_values
@@ -23,6 +24,16 @@ ATTEMPTS = 20
 """Draws of a trial, each a repeat, after which it takes one of the remaining points of a finite space."""
 
 
+REDRAWS = 1000
+"""Draws of a point, none of which keeps `search.constraints`, after which the search is refused."""
+
+PROBES = 200
+"""Random draws that the share of a space within `search.constraints` is estimated from."""
+
+Holds: TypeAlias = Callable[[Mapping[str, Value]], bool]
+"""Whether `search.constraints` hold for drawn values."""
+
+
 class Sampler:
     """Random, quasi-random or adaptive draws from one space.
 
@@ -30,7 +41,7 @@ class Sampler:
     does not depend on order, time or workers. In a finite space, a repeated point is drawn again while others remain.
     """
 
-    def __init__(self, search: Search, space: Space, seed: int, first: int = 0) -> None:
+    def __init__(self, search: Search, space: Space, seed: int, first: int = 0, holds: Holds | None = None) -> None:
         """Create a sampler.
 
         Args:
@@ -39,8 +50,10 @@ class Sampler:
             space: The space.
             seed: The sweep seed.
             first: Number of the first trial that draws; it takes the first point of a quasi-random sequence.
+            holds: Whether `search.constraints` hold for values; points for which they do not are drawn anew.
         """
         self._search, self._space, self._seed, self._first = search, space, seed, first
+        self.holds = holds or (lambda _: True)
         self._drawn: dict[str, list[dict[str, Value]]] = {}  # finite spaces: by level, in order
 
     def draw(self, level: str, k: int, chosen: Mapping[str, str]) -> dict[str, Value]:
@@ -61,11 +74,21 @@ class Sampler:
         return dict(drawn[k - self._first])
 
     def _point(self, level: str, k: int, chosen: Mapping[str, str], attempt: int = 0) -> dict[str, Value]:
-        if self._search.kind == "qmc" and not attempt:
+        for redraw in range(REDRAWS):
+            if self.holds(values := self._drawn_once(level, k, chosen, attempt, redraw)):
+                return values
+        given = f", whose values search.enqueue{'_from' * bool(self._search.enqueue_from)} gives"
+        raise ConfigError(
+            f"search.constraints {', '.join(self._search.constraints)} must hold for one of {REDRAWS} draws, and holds "
+            f"for none of trial {k}{given if k < len(self._search.enqueue) else ''}: loosen them, or change the space"
+        )
+
+    def _drawn_once(self, level: str, k: int, chosen: Mapping[str, str], attempt: int, redraw: int) -> dict[str, Value]:
+        if self._search.kind == "qmc" and not attempt and not redraw:
             seed = derive(self._seed, Purpose.QMC, level)
             sampler = _sobol_sampler(self._space.names, seed, k - self._first)
         else:
-            sampler = optuna.samplers.RandomSampler(seed=self.draw_seed(level, k, attempt))
+            sampler = optuna.samplers.RandomSampler(seed=self.draw_seed(level, k, attempt, redraw))
         suggest = suggester(new_study(sampler).ask())
         if k >= len(self._search.enqueue):
             return self._space.draw(suggest, chosen)
@@ -85,7 +108,8 @@ class Sampler:
                 return values
         if k < len(self._search.enqueue):
             return values  # given in full, and twice
-        free = [values for values in self._space.points(chosen) if _label_of(values) not in taken]
+        points = self._space.points(chosen)
+        free = [values for values in points if _label_of(values) not in taken and self.holds(values)]
         return free[self.draw_seed(level, k, ATTEMPTS) % len(free)] if free else self._point(level, k, chosen)
 
     def draw_cohort(
@@ -112,15 +136,29 @@ class Sampler:
             else:
                 study.sampler = optuna.samplers.TPESampler(n_startup_trials=0, seed=self.draw_seed(level, k))
                 drawn = self._space.draw(suggester(study.ask()), chosen)
+                drawn = drawn if self.holds(drawn) else self._point(level, k, chosen)
                 if math.isfinite(self._space.size):
                     taken = {_label_of(point) for point in (*(record.values for record in past), *values)}
                     drawn = self._new_point(taken, level, k, chosen) if _label_of(drawn) in taken else drawn
             values.append(drawn)
         return values
 
-    def draw_seed(self, level: str, k: int, attempt: int = 0) -> int:
-        """The seed of a trial's draw; that of an attempt of several, where a repeated point is drawn again."""
-        repeated = (attempt,) if attempt else ()
+    def share_within(self, level: str, chosen: Mapping[str, str]) -> float:
+        """The share of random draws for which `search.constraints` hold."""
+        seeds = [self.draw_seed(level, k) for k in range(PROBES)]
+        studies = [new_study(optuna.samplers.RandomSampler(seed=seed)) for seed in seeds]
+        return sum(self.holds(self._space.draw(suggester(study.ask()), chosen)) for study in studies) / PROBES
+
+    def draw_seed(self, level: str, k: int, attempt: int = 0, redraw: int = 0) -> int:
+        """The seed of a trial's draw; that of an attempt of several, where a repeated point is drawn again.
+
+        Args:
+            level: Level of the compared factor.
+            k: Number of the trial.
+            attempt: Number of the point, where earlier ones are repeats.
+            redraw: Number of the draw of that point, where `search.constraints` do not hold for earlier ones.
+        """
+        repeated = (attempt, redraw) if redraw else (attempt,) if attempt else ()
         return derive(self._seed, Purpose.PARAMETERS, level, k, *repeated) % 2**32
 
 
