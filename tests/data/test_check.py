@@ -49,12 +49,26 @@ def test_of_classes_it_is_the_share_of_what_guessing_the_most_frequent_one_gets_
     assert share_explained(NUMBER, cells, replace(rows, targets=labels)) == pytest.approx(0.5)
 
 
-def test_numbers_are_explained_by_the_r_squared_of_their_parts(make_rows):
-    rows = make_rows(4000, task="regression", targets=1)
-    cells = np.random.default_rng(2).permutation(np.arange(4000.0))
-    linear = replace(rows, targets=cells[:, None].astype(np.float32))
-    # 50 parts of equal width: of a uniform distribution they leave 1/50^2
-    assert share_explained(NUMBER, cells, linear) == pytest.approx(1 - 1 / 2500, abs=2e-4)
+@pytest.mark.parametrize("copy", [lambda prices: 1.1 * prices, np.log, lambda prices: -prices])
+def test_a_copy_of_a_skewed_target_explains_it(make_rows, copy):
+    rows = make_rows(300, task="regression", targets=1)
+    prices = np.random.default_rng(2).lognormal(0, 1, 300)
+    found = share_explained(NUMBER, copy(prices), replace(rows, targets=prices[:, None].astype(np.float32)))
+    assert found == pytest.approx(1)
+
+
+def test_a_threshold_in_a_column_explains_the_classes_that_it_makes(make_rows):
+    rows, cells = make_rows(300, task="binary"), np.random.default_rng(2).normal(size=300)
+    assert share_explained(NUMBER, cells, replace(rows, targets=(cells > 0).astype(np.int64))) >= LEAK
+
+
+def test_numbers_are_explained_by_the_r_squared_of_the_nearest_known_row(make_rows):
+    rows = make_rows(8, task="regression", targets=1)
+    cells = np.array([0.0, 1, 10, 11, 20, 29, 30, np.nan])  # 1 and 11 are nearest to 0 and 10, 29 to 30
+    targets = np.array([1.0, 2, 3, 5, 7, 8, 8, 4])[:, None]
+    guesses, truth = np.array([1.0, 3, 8, 4.75]), np.array([2.0, 5, 8, 4])  # no even row lacks its cell: the mean
+    wanted = 1 - ((truth - guesses) ** 2).sum() / ((truth - 4.75) ** 2).sum()
+    assert share_explained(NUMBER, cells, replace(rows, targets=targets)) == pytest.approx(wanted)
 
 
 def test_missing_cells_are_a_part_of_their_own(make_rows):

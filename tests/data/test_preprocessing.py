@@ -320,10 +320,12 @@ def test_a_transformer_of_scikit_learn_is_named_by_its_path():
         ),
         ("Flat", r"must make n features of each row, got an array of shape \(60,\)"),
         ("Nothing", r"it has no Nothing"),
+        ("Noise", r"must make the same features of a row whenever it is asked, whatever rows stand beside it"),
+        ("OfTheBatch", r"must make the same features of a row whenever it is asked, whatever rows stand beside it"),
     ],
 )
 def test_a_transformer_that_does_not_do_is_refused_with_the_reason(name, message):
-    rows = of_one(ColumnKind.NUMBER, np.arange(120.0)) if name == "Flat" else table()
+    rows = of_one(ColumnKind.NUMBER, np.arange(120.0)) if name in ("Flat", "Noise", "OfTheBatch") else table()
     with pytest.raises(ConfigError, match=message):
         fit_preprocessing(rows, TRAIN, custom(f"users_transformers:{name}"))
 
@@ -331,3 +333,10 @@ def test_a_transformer_that_does_not_do_is_refused_with_the_reason(name, message
 def test_a_transformer_of_tables_is_refused_for_images(make_rows):
     with pytest.raises(ConfigError, match="preprocess=custom is for tables, and toy holds images"):
         fit_preprocessing(make_rows(images=True), np.arange(20), custom("users_transformers:size_and_city"))
+
+
+def test_missing_cells_that_no_training_row_had_are_refused_where_a_transformer_cannot_cope_with_them():
+    rows = of_one(ColumnKind.NUMBER, np.arange(120.0))
+    preprocessing = fit_preprocessing(rows, TRAIN, custom("users_transformers:Power"))[0]
+    with pytest.raises(ConfigError, match=r"must make finite numbers, and 1 of 1 features hold missing"):
+        preprocessing.encode(np.array([[1.0], [np.nan]]))

@@ -88,7 +88,7 @@ def test_baselines_stand_beside_networks_in_report_final_and_tracking_store(tmp_
     shutil.rmtree(tmp_path / "mlruns" / "sweeps")  # what the tracking store alone can tell
     command = [sys.executable, "-m", "hpsearch", "+report=sweep", "report.sweep=a", "report.directory=again"]
     subprocess.run(command, capture_output=True, check=True)
-    assert "On the same rows, by accuracy: " in next((tmp_path / "again").rglob("report.md")).read_text()
+    assert "On the same report rows, by accuracy: " in next((tmp_path / "again").rglob("report.md")).read_text()
 
 
 SERVER = """

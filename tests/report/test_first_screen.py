@@ -69,7 +69,7 @@ def test_the_note_in_mlflow_has_the_sentence_the_table_and_what_would_settle_it(
 def test_baselines_are_told_the_best_first():
     evidence = replace(clear(), baselines={"guessing": 0.1, "logistic regression": 0.9})
     assert FirstScreen.of(analyse(evidence)).baselines == (
-        "On the same rows, by accuracy: logistic regression 0.900, guessing 0.100."
+        "On the same report rows, by accuracy: logistic regression 0.900, guessing 0.100."
     )
 
 

@@ -219,3 +219,10 @@ def test_what_would_take_minutes_is_left_out_by_default_and_trained_on_demand(ma
 
 def test_an_autoencoder_stands_beside_nothing(make_config, table):
     assert chosen_baselines(make_config(loss="mse"), reconstructed(table), [30]) == []
+
+
+def test_a_quantile_regression_of_many_rows_is_left_out_by_default(make_config, make_rows):
+    rows = make_rows(60, task="regression", targets=1)
+    asked = make_config(loss="mse", search={"metric": "pinball@0.9"})
+    assert chosen_baselines(asked, rows, [1_000]) == ["guess", "linear", "boosting"]
+    assert chosen_baselines(asked, rows, [100_000]) == ["guess", "boosting"]

@@ -286,3 +286,9 @@ def test_the_pareto_front_is_shown_and_which_of_it_is_the_best_trial(closed):
     assert [(row[0], row[4]) for row in rows[:2]] == [("1", "12,000"), ("0", "9,000")]
     assert "1 is dominated: one of these is as good by score and parameters, and better by one of them" in lines
     assert "the best trial is trial 1: val/accuracy decides, costs only among equals" in lines
+
+
+def test_baselines_are_shown_where_no_trial_has_learned_anything(closed):
+    beside = (baseline("guess", "guessing", 0.25),)
+    text = " ".join(closed([record(0, Status.STALLED)], trials=1, beside=beside))
+    assert "On the same rows by report/accuracy: guessing 0.2500." in text

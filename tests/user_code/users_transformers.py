@@ -47,3 +47,17 @@ class Flat(Power):
 
     def transform(self, X):  # noqa: N803
         return np.zeros(len(X))
+
+
+class Noise(Power):
+    """Adds noise to numbers."""
+
+    def transform(self, X):  # noqa: N803
+        return X + np.random.default_rng().normal(size=X.shape)
+
+
+class OfTheBatch(Power):
+    """Subtracts the mean of the rows at hand."""
+
+    def transform(self, X):  # noqa: N803
+        return X - X.mean()

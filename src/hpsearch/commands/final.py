@@ -289,7 +289,7 @@ class _Evaluation:
         try:
             return evaluate_baselines(config, self.final.development, self.final.sealed, right)
         except Exception as error:  # noqa: BLE001 (whatever fails here, the result of the network stands)
-            self.observer.warn(f"the network stands beside no baselines: {error}")
+            self.observer.warn(f"baselines could not be trained: {str(error).splitlines()[0]}")
             return {}
 
     def _keep_rows(self, opening: Opening, rows: OpenedRows) -> None:

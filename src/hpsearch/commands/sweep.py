@@ -275,21 +275,27 @@ def _baselines(
 ) -> tuple[Baseline, ...]:
     """Return what baselines get on the rows of a sweep, which are trained unless they are stored."""
     asked, store = sweep.config.evaluation.baseline, sweep.named.store
-    if asked == []:
-        return ()
     stored = store.baselines()
-    if workers is None or (stored is not None and not sweep.lacks_baselines):
-        return stored or ()
+    known = {each.kind: each for each in stored or ()}
+    wanted = None if asked is None and stored is None else [kind for kind in asked or () if kind not in known]
+
+    def shown() -> tuple[Baseline, ...]:
+        return tuple(each for each in known.values() if asked is None or each.kind in asked)
+
+    if workers is None or wanted == []:
+        return shown()
+    evaluation = replace(sweep.config.evaluation, baseline=wanted)
     try:
         with observer.phase("training baselines"):
-            trained = train_baselines(workers.executor, sweep.config, signals)
+            trained = train_baselines(workers.executor, replace(sweep.config, evaluation=evaluation), signals)
     except HpsearchError as error:
         if isinstance(error, StoppedError):
             raise
-        observer.warn(f"networks stand beside no baselines: {error}")
-        return stored or ()
-    store.write_baselines(trained)
-    return trained
+        observer.warn(f"baselines could not be trained: {str(error).splitlines()[0]}")
+        return shown()
+    known |= {each.kind: each for each in trained}
+    store.write_baselines(list(known.values()))
+    return shown()
 
 
 def _ended_early(search: Search, done: int, total: int, *, by_patience: bool) -> str:

@@ -27,8 +27,8 @@ WHOLE = 1e15
 LEAK = 0.98
 """Share of what can be explained from which on a column that explains it alone is pointed out."""
 
-BINS, ROWS_PER_BIN = 50, 20
-"""Most parts into which the numbers of a column are put, and fewest rows of each."""
+FEWEST = 40
+"""Rows from which on columns are asked how much they explain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,45 +106,63 @@ def describe_targets(rows: Development) -> str:
 
 
 def share_explained(column: Column, cells: np.ndarray, rows: Development) -> float:
-    """Return how much of the targets a column explains alone, from 0 to 1; at most.
+    """Return how much of the targets a column explains alone, from 0 to 1.
 
-    Cells are put into parts, words each into its own; what even rows of a part say is predicted for odd ones. For
-    classes the share of those that guessing the most frequent one gets wrong, for numbers R².
+    Odd rows are foretold by the even ones with the same cell, or of numbers with the nearest one. For classes it is the
+    share of those that guessing the most frequent one gets wrong; for numbers R², or the squared correlation of values
+    or ranks if it is higher, the highest of several targets.
 
     Args:
         column: The column.
-        cells: Shape (N,), its cells.
+        cells: Shape (N,), its cells, NaN where they are missing.
         rows: The rows.
     """
-    parts = _parts(column, cells)
-    known, asked = parts[::2], parts[1::2]
-    targets, truth = rows.targets[::2], rows.targets[1::2]
-    count = int(parts.max()) + 1
+    known, places = np.unique(cells[::2], return_inverse=True, equal_nan=True)
+    asked, targets, truth = cells[1::2], rows.targets[::2], rows.targets[1::2]
+    values = known[~np.isnan(known)]
+    if not len(values):
+        return 0.0
+    above = np.clip(np.searchsorted(values, asked), 1 if len(values) > 1 else 0, len(values) - 1)
+    below = np.maximum(above - 1, 0)
+    near = np.where(np.abs(asked - values[below]) <= np.abs(asked - values[above]), below, above)
+    near = np.where(np.isnan(asked), len(known) - 1, near)  # missing cells are last, if even rows have any
+    unseen = ~np.isin(asked, known) & ~(np.isnan(asked) & np.isnan(known[-1]))
+    stranger = unseen & (np.isnan(asked) | (column.kind is ColumnKind.CATEGORY))
     if rows.classes:
-        table = np.zeros((count, rows.classes))
-        np.add.at(table, (known, targets), 1)
+        table = np.zeros((len(known), rows.classes))
+        np.add.at(table, (places, targets), 1)
         most = table.sum(axis=0).argmax()
-        guess = np.where(table.any(axis=1), table.argmax(axis=1), most)
+        guess = np.where(stranger, most, table.argmax(axis=1)[near])
         chance = float((truth == most).mean())
-        return 0.0 if chance == 1 else max(0.0, (float((truth == guess[asked]).mean()) - chance) / (1 - chance))
-    sums, sizes = np.zeros((count, targets.shape[1])), np.bincount(known, minlength=count)[:, None]
-    np.add.at(sums, known, targets.astype(np.float64))
-    means = np.where(sizes > 0, sums / np.maximum(sizes, 1), targets.mean(axis=0))
-    left = ((truth - means[asked]) ** 2).sum(axis=0)
-    whole = ((truth - targets.mean(axis=0)) ** 2).sum(axis=0)
-    return float(np.max(1 - left / np.where(whole > 0, whole, np.inf), initial=0.0, where=whole > 0))
+        return 0.0 if chance == 1 else max(0.0, (float((truth == guess).mean()) - chance) / (1 - chance))
+    sums = np.zeros((len(known), targets.shape[1]))
+    np.add.at(sums, places, targets.astype(np.float64))
+    means = sums / np.bincount(places)[:, None]
+    guesses = np.where(stranger[:, None], targets.mean(axis=0), means[near])
+    left, whole = (((truth - each) ** 2).sum(axis=0) for each in (guesses, targets.mean(axis=0)))
+    nearest = float(np.max(1 - left / np.where(whole > 0, whole, np.inf), initial=0.0, where=whole > 0))
+    return nearest if column.kind is ColumnKind.CATEGORY else max(nearest, _correlated(cells, rows.targets))
 
 
-def _parts(column: Column, cells: np.ndarray) -> np.ndarray:
-    """Shape (N,) int64, the part of each cell: its word or value, or of many numbers that of its rank; missing last."""
-    missing = np.isnan(cells)
-    different, places = np.unique(cells[~missing], return_inverse=True)
-    bins = max(2, min(BINS, len(cells) // ROWS_PER_BIN))
-    if column.kind is not ColumnKind.CATEGORY and len(different) > bins:
-        places = np.argsort(np.argsort(cells[~missing], kind="stable")) * bins // (~missing).sum()
-    parts = np.full(len(cells), places.max(initial=-1) + 1)
-    parts[~missing] = places
-    return parts
+def _correlated(cells: np.ndarray, targets: np.ndarray) -> float:
+    """The highest squared correlation, of values or ranks, of known cells (N,) with a target (N, T); 0 for a few."""
+    known = ~np.isnan(cells)
+    if known.sum() < FEWEST or np.ptp(cells[known]) == 0:
+        return 0.0
+    found = 0.0
+    for target in targets[known].astype(np.float64).T:
+        if np.ptp(target) > 0:
+            pairs = ((cells[known], target), (_ranks(cells[known]), _ranks(target)))
+            found = max(found, *(float(np.corrcoef(*pair)[0, 1]) ** 2 for pair in pairs))
+    return found
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks of values (N,), equal ones alike."""
+    different, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    del different
+    ranks: np.ndarray = (np.cumsum(counts) - counts / 2)[places]
+    return ranks
 
 
 def _checked(column: Column, cells: np.ndarray) -> ColumnCheck:
@@ -288,9 +306,14 @@ def _tell_columns(facts: dict[str, Any], rows: Development, data: OwnData) -> No
             f"{plural(len(alone), 'column')} {name_columns(alone)} {tells} the target alone, as what is known only "
             f"afterwards does; to leave {plural(len(alone), 'it', 'them')} out: {way_out}"
         )
-    constant = (rows.inputs == rows.inputs[:1]).all(axis=0) | (missing == rows.n)
-    if names := [each.name for each, same in zip(columns, constant, strict=True) if same]:
-        facts["warnings"].append(f"{_hold(names)} one value in every development row: nothing can be learned from that")
+    empty, constant = missing == rows.n, (rows.inputs == rows.inputs[:1]).all(axis=0)
+    for told, which in (("no value in any", empty), ("one value in every", constant)):
+        if names := [each.name for each, holds in zip(columns, which, strict=True) if holds]:
+            nothing = f"{_hold(names)} {told} development row: nothing can be learned from that"
+            dropped = list_override("data.drop", [*data.drop, *names]) if isinstance(data, TableData) else ""
+            facts["warnings"].append(
+                f"{nothing}; to leave {plural(len(names), 'it', 'them')} out: {dropped}" if dropped else nothing
+            )
 
 
 _GROUPS = re.compile(
@@ -326,4 +349,4 @@ def _hold(names: list[str]) -> str:
 
 
 def _tells_all(column: Column, cells: np.ndarray, rows: Development) -> bool:
-    return not rows.autoencoder and rows.n >= 2 * ROWS_PER_BIN and share_explained(column, cells, rows) >= LEAK
+    return not rows.autoencoder and rows.n >= FEWEST and share_explained(column, cells, rows) >= LEAK

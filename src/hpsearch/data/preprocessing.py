@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PARTS = 5
 """Parts of the training rows by which a target encoding is cross-fitted."""
 
+ALONE = 10
+"""Rows that are transformed once more, without the others, to see that a transformer treats each row by itself."""
+
 STATE = 0
 """Random state of scikit-learn's transformers; what is fitted depends on the training rows alone."""
 
@@ -36,12 +39,14 @@ class TableEncoder:
         transformer: The fitted `ColumnTransformer`, or the user's own transformer, which takes `frame`.
         scaled: Shape (D,), whether each feature is a number, which is scaled afterwards; others are 0, 1 or -1.
         dtype: Type of the features: float32, or float64 where that would blur differences, see `as_floats`.
+        own: What the user's own transformer is called in messages; empty for the library's.
     """
 
     columns: tuple[Column, ...]
     transformer: "ColumnTransformer"
     scaled: np.ndarray
     dtype: np.dtype[Any]
+    own: str = ""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -50,12 +55,20 @@ class TableEncoder:
         return tuple(str(name).partition("__")[2] or str(name) for name in names)
 
     def encode(self, inputs: np.ndarray) -> np.ndarray:
-        """Return features (N, D) of cells (N, columns)."""
+        """Return features (N, D) of cells (N, columns).
+
+        Raises:
+            ConfigError: If the user's own transformer fails, or makes something else than D finite numbers of a row.
+        """
+        if self.own:
+            with trying(self.own, f"transform of {len(inputs):,} rows"):
+                made = self.transformer.transform(frame(self.columns, inputs))
+            return np.ascontiguousarray(_as_features(self.own, made, len(self.scaled)), self.dtype)
         with warnings.catch_warnings():
             # a word that no training row has gets no feature, as its docstring says
             warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
             features = self.transformer.transform(frame(self.columns, inputs))
-        return np.ascontiguousarray(features.toarray() if hasattr(features, "toarray") else features, self.dtype)
+        return np.ascontiguousarray(features, self.dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,10 +154,13 @@ def _fit_custom(rows: Rows, train: np.ndarray, preprocess: CustomPreprocess) -> 
     targets = rows.targets if rows.targets.ndim == 1 or rows.targets.shape[1] > 1 else rows.targets[:, 0]
     with trying(who, f"fit_transform of {len(train):,} training rows"):
         fitted = _as_features(who, transformer.fit_transform(frame(columns, rows.inputs[train]), targets[train]))
-    encoder = TableEncoder(columns, transformer, np.ones(fitted.shape[1], bool), as_floats(fitted, rows.name).dtype)
-    with trying(who, f"transform of all {rows.n:,} rows"):
-        features = np.ascontiguousarray(
-            _as_features(who, transformer.transform(frame(columns, rows.inputs)), fitted.shape[1]), encoder.dtype
+    dtype = as_floats(fitted, rows.name).dtype
+    encoder = TableEncoder(columns, transformer, np.ones(fitted.shape[1], bool), dtype, who)
+    features = encoder.encode(rows.inputs)
+    if not np.allclose(encoder.encode(rows.inputs[:ALONE]), features[:ALONE], rtol=1e-4, atol=1e-6):
+        raise ConfigError(
+            f"{who} must make the same features of a row whenever it is asked, whatever rows stand beside it: its "
+            "transform draws at random, or uses statistics of the rows that it gets; fit must keep what it needs"
         )
     features[train] = fitted
     return encoder, features

@@ -63,7 +63,7 @@ class FirstScreen:
 
 
 def beside_baselines(findings: Findings) -> str:
-    """What models that are no networks get on the same rows, and which of them no network is ahead of.
+    """What models that are no networks get on the rows of the search, and which of them no network is ahead of.
 
     Empty if no baselines were trained.
     """
@@ -72,7 +72,8 @@ def beside_baselines(findings: Findings) -> str:
         return ""
     ordered = sorted(scores, key=lambda label: -scores[label])
     told = ", ".join(f"{label} {_searched(design, scores[label])}" for label in ordered)
-    sentence = f"On the same rows, by {design.metric.name}: {told}."
+    where = "On the same report rows" if design.rows.get("report") else "On the folds of the search"
+    sentence = f"{where}, by {design.metric.name}: {told}."
     best = _best_score(findings)
     ahead = [label for label in ordered if scores[label] >= best]
     if not ahead:

@@ -26,6 +26,9 @@ from hpsearch.scoring.trial_score import score_trial
 CELLS = {BaselineKind.LINEAR: 5e7, BaselineKind.BOOSTING: 2e7}
 """Cells, times classes, times fits, up to which `evaluation.baseline=auto` trains a model: about ten seconds."""
 
+QUANTILE_COST = 200
+"""How many times as long a quantile regression takes as other linear models: it is a linear program."""
+
 TREES_CELLS = 3e5
 """Cells that take as long as what trees cost whatever their number of rows."""
 
@@ -61,7 +64,8 @@ def chosen_baselines(config: Config, rows: Rows, sizes: Sequence[int]) -> list[B
         return config.evaluation.baseline
     cells = float(np.prod(rows.inputs.shape[1:]))
     trees = rows.classes if rows.classes > 2 else max(len(rows.labels), 1)
-    linear = sum(n * cells * max(rows.classes, len(rows.labels), 1) for n in sizes)
+    slow = QUANTILE_COST if _family(search_metric(config, rows)) == "quantile" else 1
+    linear = slow * sum(n * cells * max(rows.classes, len(rows.labels), 1) for n in sizes)
     boosting = sum((TREES_CELLS + n * cells) * trees for n in sizes)
     chosen = [BaselineKind.GUESS]
     chosen += [BaselineKind.LINEAR] if linear <= CELLS[BaselineKind.LINEAR] else []

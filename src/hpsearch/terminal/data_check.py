@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.config.data import CsvData, OwnData, TableData
+from hpsearch.config.data import CsvData, OwnData, TableData, TaskChoice
 from hpsearch.formatting import number_of, plural, visible
 from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.terminal.console import Terminal
@@ -27,7 +27,8 @@ def show_data_check(terminal: Terminal, check: "DataCheck") -> None:
     sealed = "no test set" if check.sealed is None else number_of(check.sealed, "sealed test row")
     terminal.line(f"data {check.name}", style="bold")
     terminal.line(f"  rows     {number_of(check.rows, 'development row')}, {sealed}; all below is about the former")
-    target = check.config.data.target if isinstance(check.config.data, OwnData) else None
+    data = check.config.data
+    target = data.target if isinstance(data, OwnData) and data.task is not TaskChoice.AUTOENCODER else None
     named = f"{target}, " if isinstance(target, str) else ""
     terminal.line(f"  predict  {named}{check.targets}")
     if check.columns:
@@ -38,8 +39,7 @@ def show_data_check(terminal: Terminal, check: "DataCheck") -> None:
         terminal.line(f"  inputs   images of {' x '.join(map(str, check.shape))} (channels, height, width)")
     terminal.line(f"  twice    {_duplicates(check.duplicates)}")
     for sentence in check.notes:
-        if not sentence.startswith(f"{target}: "):  # the classes, as above
-            terminal.line(f"  read     {sentence}")
+        terminal.line(f"  read     {sentence}")
     if check.columns:
         _show_columns(terminal, check)
     for sentence in check.warnings:

@@ -298,20 +298,26 @@ class _Closing:
             )
 
     def _show_baselines(self) -> None:
-        """Print what baselines get on the same rows, with a warning if the best trial is behind one."""
+        """Print what baselines get on the same rows, with a warning if the best trial is not ahead of one."""
         score, champion = self.result.score, find_champion(self.result.records)
-        if not self.result.baselines or champion is None:
+        if not self.result.baselines:
             return
-        metric, quoted, error = score.metric, f"report/{score.metric}", champion.result.score_se
-        quoting = quoted in champion.result.summary
+        metric, quoted = score.metric, f"report/{score.metric}"
+        quoting = all(metric.name in each.report for each in self.result.baselines)
         values = {
             each.label: each.report[metric.name] if quoting else metric.score(each.score)
             for each in self.result.baselines
         }
-        own = champion.result.summary[quoted] if quoting else metric.score(champion.result.score or 0.0)
+        error = None if champion is None else champion.result.score_se
         told = ", ".join(f"{label} {show_like(value, error)}" for label, value in values.items())
-        trial, name = f"trial {row_of(score, champion).name}", quoted if quoting else score.name
-        self.terminal.paragraph(f"On the same rows by {name}: {told}; {trial} has {show_like(own, error)}.")
+        beside = f"On the same rows by {quoted if quoting else score.name}: {told}"
+        if champion is None:
+            self.terminal.paragraph(f"{beside}.")
+            return
+        own = champion.result.summary[quoted] if quoting else metric.score(champion.result.score or 0.0)
+        trial, trials = f"trial {row_of(score, champion).name}", len(self.result.records)
+        flattered = "" if quoting or trials == 1 else f", the best of {trials}, which flatters it"
+        self.terminal.paragraph(f"{beside}; {trial} has {show_like(own, error)}{flattered}.")
         best = max(values, key=lambda label: metric.score(values[label]))
         if metric.score(values[best]) >= metric.score(own):
             gap = abs(values[best] - own)

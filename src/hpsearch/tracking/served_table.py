@@ -86,7 +86,8 @@ class ServedTable:
             their values by name, and `probability of <label> <value>`.
 
         Raises:
-            ValueError: If a column is absent, or a cell is no number or date.
+            ValueError: If a column is absent, a cell is no number or date, or the user's own transformer cannot cope
+                with missing cells.
         """
         rows = rows.set_axis([str(name).strip() for name in rows.columns], axis=1)
         absent = [name for name in self.kinds if name not in rows]
@@ -98,6 +99,8 @@ class ServedTable:
             warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
             made = self.transformer.transform(cells)
         features = np.ascontiguousarray(made.toarray() if hasattr(made, "toarray") else made, self.dtype)
+        if lacking := int((~np.isfinite(features)).any(axis=1).sum()):
+            raise ValueError(f"the transformer makes missing or infinite features of {lacking} of {len(rows)} rows")
         with torch.no_grad():
             outputs = self._module()(torch.from_numpy(features))
         names, kind = self.outputs, self.probabilities
