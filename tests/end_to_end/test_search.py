@@ -103,11 +103,13 @@ def test_costs_beside_the_metric_are_told_to_optuna_and_python(at_once):
     assert study.metric_names == ["val/accuracy", "parameters"]
     best = [trial.user_attrs["k"] for trial in study.best_trials]
     assert f"Pareto front with parameters: {len(best)} of 4 trials" in printed
-    front = hpsearch.load("front", directory=program.folder / "mlruns").front
+    sweep = hpsearch.load("front", directory=program.folder / "mlruns")
+    front = sweep.front
     assert sorted(trial.number for trial in front) == sorted(best)
     own = {trial.user_attrs["k"]: trial.values[1] for trial in study.trials}
     assert "  limits  parameters<=20000 for " in printed
     assert max(own.values()) <= 20000
+    assert dict(zip(sweep.trials["number"], sweep.trials["parameters"], strict=True)) == own
     assert all(trial.metrics["parameters"] == own[trial.number] for trial in front)
 
 

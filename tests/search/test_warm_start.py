@@ -1,5 +1,7 @@
 """Sweeps that begin with the best trials of an earlier one: which they take, which they refuse, and that they stay."""
 
+from dataclasses import replace
+
 import pytest
 
 from hpsearch.compose.comparison import plan_levels
@@ -137,6 +139,17 @@ def test_worse_trials_stand_in_for_those_that_do_not_fit(planned, started):
     assert warm.search.enqueue == [adam(0.003), adam(0.002)]
     assert said[1].startswith("not of better ones, which do not fit: trial 7: optimizer.adam.lr must be ")
     assert said[1].endswith("; and 2 more")
+
+
+def test_trials_beyond_a_constraint_are_left_out(planned, started):
+    sizes = [({"model.mlp.depth": depth, "model.mlp.width": 50, **adam(0.001)}, 0.1 * depth) for depth in (1, 2, 3)]
+    tune = "search.tune=[optimizer,model]"
+    started(planned(*SEARCH, tune, "name=earlier"), "earlier", sizes)
+    plan = planned(*WARM, tune, "search.constraints=['parameters<=2']")
+    plan = replace(plan, cost_of=lambda _, config: float(config.model.depth))
+    warm, said = warm_start(plan)
+    assert [point["model.mlp.depth"] for point in warm.search.enqueue] == [2, 1]
+    assert said[1] == "not of better ones, which do not fit: trial 2: search.constraints do not hold for it"
 
 
 def test_sizes_of_layers_do_not_stand_for_a_depth_and_a_width(planned, started):

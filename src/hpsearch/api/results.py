@@ -374,7 +374,7 @@ class Sweep:
         """A table with one row per trial.
 
         Its columns are `number`, `level` (in a comparison), `status`, `score`, `score_se`, the metric on `val` rows,
-        all metrics on `report` rows, one column per sampled value, and `run_id`.
+        all metrics on `report` rows and `search.objectives`, one column per sampled value, and `run_id`.
         """
         import pandas as pd  # noqa: PLC0415 (half a second that a search has no use for)
 
@@ -386,7 +386,8 @@ class Sweep:
             row: dict[str, Any] = {"number": trial.number} | ({} if trial.level is None else {"level": trial.level})
             row |= {"status": trial.status, "score": trial.score, "score_se": trial.score_se}
             row[f"val/{metric}"] = trial.value
-            row |= {key: value for key, value in trial.metrics.items() if key.startswith("report/")}
+            costs = trial.config.search.objectives
+            row |= {key: value for key, value in trial.metrics.items() if key in costs or key.startswith("report/")}
             rows.append({**row, **trial.params, "run_id": trial.run_id})
         return pd.DataFrame(rows)
 

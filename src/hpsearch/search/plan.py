@@ -134,7 +134,7 @@ class Plan:
         if isinstance(search, CoarseToFine):
             (level,) = self.levels
             space, _ = narrowed_spaces(search, level, past)[-1]
-            sampler = Sampler(search, space, self.base.config.seed, cohort[0][1], self._holds(level))
+            sampler = Sampler(search, space, self.base.config.seed, cohort[0][1], self.holds(level))
             return [self.realize(key, sampler.draw(*key, level.chosen)) for key in keys]
         if not isinstance(search, AdaptiveSearch):
             return [self.trial(key) for key in keys]
@@ -155,7 +155,7 @@ class Plan:
         (level,) = self.levels
         return narrowed_spaces(search, level, past)[-1][1]
 
-    def _holds(self, level: Level) -> Holds | None:
+    def holds(self, level: Level) -> Holds | None:
         """Whether `search.constraints` hold for values of a level; None without constraints."""
         limits = self.search.limits
         if not limits:
@@ -195,7 +195,7 @@ class Plan:
         if level.name not in self._samplers:
             first = int(self.search.compares)
             self._samplers[level.name] = Sampler(
-                self.search, level.space, self.base.config.seed, first, self._holds(level)
+                self.search, level.space, self.base.config.seed, first, self.holds(level)
             )
         return self._samplers[level.name]
 

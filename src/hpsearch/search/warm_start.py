@@ -13,6 +13,7 @@ from hpsearch.search.checks import began_with, check_cohorts, earlier_sweep
 from hpsearch.search.enqueued import given_values
 from hpsearch.search.levels import Level
 from hpsearch.search.plan import Plan
+from hpsearch.search.sampler import Holds
 from hpsearch.store.champion_selection import ranked
 from hpsearch.store.record_json import Record
 from hpsearch.store.sweep_store import list_sweeps
@@ -44,7 +45,7 @@ def warm_start(plan: Plan) -> tuple[Plan, list[str]]:
                 return begun, []
     (level,) = plan.levels
     records = earlier_sweep(config, sweeps).records().values()
-    taken, unfit = fitting_trials(ranked(records), level, search.enqueue, search.enqueue_best)
+    taken, unfit = fitting_trials(ranked(records), level, search.enqueue, search.enqueue_best, plan.holds(level))
     if not taken:
         reasons = f": {_listed(unfit)}" if unfit else ", since none of them has a score that counts"
         raise ConfigError(f"search.enqueue_from={search.enqueue_from}: none of its trials fits{reasons}")
@@ -67,7 +68,11 @@ def _listed(unfit: Sequence[str]) -> str:
 
 
 def fitting_trials(
-    best: Iterable[Record], level: Level, given: Sequence[Mapping[str, Any]], count: int
+    best: Iterable[Record],
+    level: Level,
+    given: Sequence[Mapping[str, Any]],
+    count: int,
+    holds: Holds | None,
 ) -> tuple[dict[str, dict[str, Value]], list[str]]:
     """The values of the first trials that fit, by their names, and for each better one that does not, why.
 
@@ -76,6 +81,7 @@ def fitting_trials(
         level: The single level of this sweep.
         given: Trials that come before them, which none of them repeats.
         count: Maximum number of trials.
+        holds: Whether `search.constraints` hold for values; None without constraints.
     """
     seen = [given_values(point, level.space, level.chosen, "search.enqueue") for point in given]
     taken: dict[str, dict[str, Value]] = {}
@@ -88,10 +94,19 @@ def fitting_trials(
         except ConfigError as error:
             unfit.append(error.problems[0])
             continue
-        if values not in seen:
+        if holds is not None and _is_complete(values, level) and not holds(values):
+            unfit.append(f"trial {record.name}: search.constraints do not hold for it")
+        elif values not in seen:
             seen.append(values)
             taken[record.name] = values
     return taken, unfit
+
+
+def _is_complete(values: Mapping[str, Value], level: Level) -> bool:
+    """Whether nothing is left to draw beside these values."""
+    options = {**level.chosen, **{group: values[group] for group in level.space.options}}
+    keys = [f"{group}.{option}" for group, option in options.items()]
+    return all(f"{key}.{name}" in values for key in keys for name in level.space.dimensions.get(key, {}))
 
 
 def values_here(record: Record, level: Level) -> dict[str, Value]:
