@@ -8,6 +8,7 @@ and timestamp.
 import json
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -328,11 +329,15 @@ class Tracker:
         for module in ours:
             cloudpickle.register_pickle_by_value(module)
         try:
+            with warnings.catch_warnings():
+                # predictions are no inputs, which might lack cells
+                warnings.filterwarnings("ignore", ".*Inferred schema contains integer column", UserWarning)
+                outputs = infer_signature(example, model.predict(example)).outputs
             save = partial(
                 mlflow.pyfunc.save_model,
                 python_model=Served(),
                 input_example=example,
-                signature=ModelSignature(inputs, infer_signature(example, model.predict(example)).outputs),
+                signature=ModelSignature(inputs, outputs),
                 pip_requirements=[_requirement(name) for name in ("torch", "scikit-learn", "pandas", "numpy")],
             )
             return self._log_saved(sweep, run_id, save)
