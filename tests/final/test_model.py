@@ -38,7 +38,8 @@ def opened(models, rows, test_rows):
     """What evaluating them says, and how often the rows were read."""
     reads = []
     sealed = SealedTest(size=test_rows.n, digest="d" * 64, duplicates=0, read=lambda: reads.append(1) or test_rows)
-    return evaluate(Models(models[0], tuple(models[1:])), rows, sealed, right_of(OPENING)), len(reads)
+    found = evaluate(Models(models[0], tuple(models[1:])), rows, sealed.open(right_of(OPENING)))
+    return found, len(reads)
 
 
 @pytest.fixture(scope="module")

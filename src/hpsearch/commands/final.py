@@ -18,9 +18,9 @@ from hpsearch.compose.composer import Composer
 from hpsearch.config import Config
 from hpsearch.config.conversion import to_tree
 from hpsearch.config.data import serves_rows
+from hpsearch.data.dataset import Rows
 from hpsearch.data.preprocessing import frame
 from hpsearch.data.row_fingerprints import OpenedRows
-from hpsearch.data.seal import Claim
 from hpsearch.errors import SealOpenedError, StorageError
 from hpsearch.execution.interrupts import StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
@@ -49,6 +49,7 @@ from hpsearch.final.model import (
 )
 from hpsearch.final.refit import DEFAULT_SEEDS, plan_refit, require_plan, train_refits
 from hpsearch.formatting import number_of
+from hpsearch.import_path import described
 from hpsearch.jobs import RefitJob, TrialJob
 from hpsearch.records import Status, TrialResult
 from hpsearch.search.driver import Driver
@@ -270,8 +271,9 @@ class _Evaluation:
         started_ms = now_ms()
         run_id = self._start_run(opening, started_ms)
         with self._ends_on_failure(run_id), self.observer.phase(f"evaluating on {self.final.sealed.size:,} test rows"):
-            evaluated = evaluate(self.models, self.final.development, self.final.sealed, right)
-            evaluated = replace(evaluated, baselines=self._baselines(right))
+            rows = self.final.sealed.open(right)
+            evaluated = evaluate(self.models, self.final.development, rows)
+            evaluated = replace(evaluated, baselines=self._baselines(rows))
             self._log(run_id, opening, evaluated)
         self.tracker.ledger.record_result(opening, {name: each.value for name, each in evaluated.scores.items()})
         write_atomic(self.final.folder / "result.json", result_json(opening, evaluated))
@@ -283,13 +285,13 @@ class _Evaluation:
         end_claim(self.final.folder)
         return Tested(opening, opening.opening - 1 + len(elsewhere), evaluated, self.models.shipped, address)
 
-    def _baselines(self, right: Claim) -> dict[str, dict[str, TestScore]]:
+    def _baselines(self, rows: Rows) -> dict[str, dict[str, TestScore]]:
         asked = replace(self.final.config.evaluation, baseline=self.current.evaluation.baseline)
         config = replace(self.final.config, evaluation=asked)
         try:
-            return evaluate_baselines(config, self.final.development, self.final.sealed, right)
+            return evaluate_baselines(config, self.final.development, rows)
         except Exception as error:  # noqa: BLE001 (whatever fails here, the result of the network stands)
-            self.observer.warn(f"baselines could not be trained: {str(error).splitlines()[0]}")
+            self.observer.warn(f"baselines could not be trained: {described(error)}")
             return {}
 
     def _keep_rows(self, opening: Opening, rows: OpenedRows) -> None:

@@ -28,6 +28,7 @@ from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.throughput import WorkerPool, build_executor, fits_of, train_baselines
 from hpsearch.formatting import number_of
+from hpsearch.import_path import described
 from hpsearch.jobs import TrialJob
 from hpsearch.nn.output_layer import output_count
 from hpsearch.records import Baseline, Key, Status
@@ -291,7 +292,7 @@ def _baselines(
     except HpsearchError as error:
         if isinstance(error, StoppedError):
             raise
-        observer.warn(f"baselines could not be trained: {str(error).splitlines()[0]}")
+        observer.warn(f"baselines could not be trained: {described(error)}")
         return shown()
     known |= {each.kind: each for each in trained}
     store.write_baselines(list(known.values()))

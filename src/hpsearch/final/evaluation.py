@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 from hpsearch.config import Config
 from hpsearch.data.dataset import Development, Rows
 from hpsearch.data.scaling import TargetScaling, fit_target_scaling
-from hpsearch.data.seal import Claim, SealedTest
+from hpsearch.data.seal import Claim
 from hpsearch.data.splits import refit_fold
 from hpsearch.engine.device_data import to_device
 from hpsearch.engine.precision import one_thread
@@ -62,20 +62,14 @@ def right_of(opening: Opening) -> Claim:
     return Claim(opening.split_digest, opening.opening, opening.claimant, opening.granted_at, opening.purpose)
 
 
-def evaluate(models: Models, development: Development, sealed: SealedTest, right: Claim) -> Evaluated:
-    """Open the test set, once, and score every model on it.
+def evaluate(models: Models, development: Development, rows: Rows) -> Evaluated:
+    """Score every model on the opened test set.
 
     Args:
         models: The networks.
         development: The rows that they were trained on.
-        sealed: The test set.
-        right: The granted claim.
-
-    Raises:
-        SealError: If the claim was granted for another test set.
-        DataError: If the files have changed since they were sealed.
+        rows: The test rows, opened by a granted claim.
     """
-    rows = sealed.open(right)
     with one_thread():
         config, preprocessing = models.shipped.config, refit_preprocessing(models.shipped, development)
         data = to_device(rows)
@@ -83,22 +77,19 @@ def evaluate(models: Models, development: Development, sealed: SealedTest, right
     return score_models(config, rows, outputs, preprocessing.target)
 
 
-def evaluate_baselines(
-    config: Config, development: Development, sealed: SealedTest, right: Claim
-) -> dict[str, dict[str, TestScore]]:
-    """Train the baselines on the rows of a refit, and score them on the opened test rows.
+def evaluate_baselines(config: Config, development: Development, rows: Rows) -> dict[str, dict[str, TestScore]]:
+    """Train the baselines on the rows of a refit, and score them on the opened test set.
 
     Args:
         config: The champion's configuration.
         development: The development rows.
-        sealed: The test set.
-        right: The granted claim.
+        rows: The test rows, opened by a granted claim.
 
     Returns:
         Scores by kind of the baseline and name of the metric.
     """
     train = refit_fold(development, seed=config.seed, limit=config.data.limit).train
-    rows, metric, plain = sealed.open(right), search_metric(config, development), plain_config(config, development)
+    metric, plain = search_metric(config, development), plain_config(config, development)
     scaling = None if rows.classes else fit_target_scaling(development, train, plain.preprocess)
     scores = {}
     for kind in chosen_baselines(config, development, [len(train)]):
