@@ -19,3 +19,6 @@ def test_no_cell_of_the_tour_fails(tmp_path, monkeypatch):
     tour = nbformat.read(TOUR, as_version=4)
     where = {"metadata": {"path": str(tmp_path / "empty")}}
     NotebookClient(tour, kernel_name="python3", timeout=180, resources=where).execute()
+    cells = [cell for cell in tour.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]

@@ -1,6 +1,7 @@
 """The user's own metrics: functions and scorers against scikit-learn, and what is told of those that fail."""
 
 import numpy as np
+import own_metrics
 import pytest
 from sklearn import metrics as sklearn_metrics
 
@@ -139,8 +140,11 @@ def test_a_metric_that_cannot_be_computed_is_told_before_the_search(search_of, n
 
 
 @pytest.mark.parametrize(("targets", "outputs"), [(np.array([0, 1, 1]), 2), (np.array([0, 1, 1]), 1)])
-def test_a_metric_that_can_be_computed_passes(search_of, targets, outputs):
+def test_a_metric_that_can_be_computed_is_tried_on_the_rows(search_of, targets, outputs, monkeypatch):
+    tried, shares = [], own_metrics.shares
+    monkeypatch.setattr(own_metrics, "shares", lambda truth, given: tried.append(len(truth)) or shares(truth, given))
     try_own_metric(metric_of(search_of("shares", response_method="predict_proba")), targets, outputs)
+    assert set(tried) == {len(targets)}
 
 
 def test_a_draw_of_rows_that_it_raises_on_is_undefined(search_of):

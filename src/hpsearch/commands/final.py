@@ -18,6 +18,7 @@ from hpsearch.compose.composer import Composer
 from hpsearch.config import Config
 from hpsearch.config.conversion import to_tree
 from hpsearch.config.data import serves_rows
+from hpsearch.config.search import BaselineKind
 from hpsearch.data.dataset import Rows
 from hpsearch.data.preprocessing import frame
 from hpsearch.data.row_fingerprints import OpenedRows
@@ -286,10 +287,13 @@ class _Evaluation:
         return Tested(opening, opening.opening - 1 + len(elsewhere), evaluated, self.models.shipped, address)
 
     def _baselines(self, rows: Rows) -> dict[str, dict[str, TestScore]]:
-        asked = replace(self.final.config.evaluation, baseline=self.current.evaluation.baseline)
-        config = replace(self.final.config, evaluation=asked)
+        """Return the test scores of the baselines that this command asks for, or else of those that the sweep has."""
+        asked = self.current.evaluation.baseline
         try:
-            return evaluate_baselines(config, self.final.development, rows)
+            if asked is None:
+                asked = [BaselineKind(each.kind) for each in self.final.named.store.baselines() or ()]
+            evaluation = replace(self.final.config.evaluation, baseline=asked)
+            return evaluate_baselines(replace(self.final.config, evaluation=evaluation), self.final.development, rows)
         except Exception as error:  # noqa: BLE001 (whatever fails here, the result of the network stands)
             self.observer.warn(f"baselines could not be trained: {described(error)}")
             return {}

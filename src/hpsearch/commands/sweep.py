@@ -27,12 +27,12 @@ from hpsearch.errors import HpsearchError
 from hpsearch.execution.interrupts import StoppedError, StopSignals
 from hpsearch.execution.scheduler import FleetScheduler
 from hpsearch.execution.throughput import WorkerPool, build_executor, fits_of, train_baselines
-from hpsearch.formatting import number_of
+from hpsearch.formatting import capital, number_of
 from hpsearch.import_path import described
 from hpsearch.jobs import TrialJob
 from hpsearch.nn.output_layer import output_count
 from hpsearch.records import Baseline, Key, Status
-from hpsearch.scoring.score_format import Score
+from hpsearch.scoring.score_format import Score, compare_with_baselines
 from hpsearch.search.checks import check_truth_table, exhausted
 from hpsearch.search.driver import Driver
 from hpsearch.search.levels import Level
@@ -267,7 +267,7 @@ def _run(
             from hpsearch.commands.publish import publish  # noqa: PLC0415 (matplotlib and scipy, a second)
 
             report = publish(load_from_disk(named.store), config, tracker, run)
-        tracker.describe_sweep(run, describe_sweep(named, _summary(sweep.score, records, report)))
+        tracker.describe_sweep(run, describe_sweep(named, _summary(sweep.score, records, report, baselines)))
     return SweepResult(named, config, sweep.score, records, command, tracker.uri, run, report, baselines)
 
 
@@ -309,7 +309,9 @@ def _ended_early(search: Search, done: int, total: int, *, by_patience: bool) ->
     return f"search.timeout={search.timeout} is over after {count}; the same command goes on"
 
 
-def _summary(score: Score, records: list[Record], report: "PublishedReport | None") -> str:
+def _summary(
+    score: Score, records: list[Record], report: "PublishedReport | None", baselines: Sequence[Baseline]
+) -> str:
     if report is not None:
         from hpsearch.report.page import first_screen_markdown  # noqa: PLC0415 (matplotlib and scipy, a second)
 
@@ -319,7 +321,11 @@ def _summary(score: Score, records: list[Record], report: "PublishedReport | Non
     if champion is None:
         return f"None of {trials} has a score that counts."
     shown = score.show(champion.result.score, champion.result.score_se)
-    return f"Of {trials}, trial {champion.name} is the best: {score.name} {shown}."
+    summary = f"Of {trials}, trial {champion.name} is the best: {score.name} {shown}."
+    if not baselines:
+        return summary
+    told, verdict = compare_with_baselines(score, baselines, (champion.name, champion.result), len(records))
+    return " ".join([summary, told, *([f"{capital(verdict)}."] if verdict else [])])
 
 
 def _no_scheduler(jobs: Mapping[Key, TrialJob]) -> FleetScheduler:

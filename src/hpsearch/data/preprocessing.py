@@ -119,8 +119,11 @@ def fit_preprocessing(
     target = None if rows.classes else fit_target_scaling(rows, train, preprocess)
     if not is_encoded(rows, preprocess) and (rows.images or not always_encode):
         return Preprocessing(None, fit_scaling(rows.inputs, train, preprocess), target), rows.inputs
-    fit = _fit_custom if isinstance(preprocess, CustomPreprocess) else _fit_encoder
-    encoder, features = fit(rows, train, preprocess)  # type: ignore[arg-type]  # as mypy cannot tell
+    if isinstance(preprocess, CustomPreprocess):
+        encoder, features = _fit_custom(rows, train, preprocess)
+    else:
+        assert isinstance(preprocess, ColumnPreprocess), preprocess.kind
+        encoder, features = _fit_encoder(rows, train, preprocess)
     scaling = fit_scaling(features, train, preprocess)
     shift = np.where(encoder.scaled, scaling.shift, 0).astype(scaling.shift.dtype)
     scale = np.where(encoder.scaled, scaling.scale, 1).astype(scaling.scale.dtype)

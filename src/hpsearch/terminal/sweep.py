@@ -10,12 +10,12 @@ from hpsearch.config.data import Data, OwnData, TableData
 from hpsearch.config.search import AdaptiveSearch, CoarseToFine, OptunaSearch
 from hpsearch.config.training import Loss, PinballLoss
 from hpsearch.data.splits import SplitSizes, split_sizes
-from hpsearch.formatting import number_of, plural, show_like, show_number, show_value
+from hpsearch.formatting import number_of, plural, show_number, show_value
 from hpsearch.jobs import ProbeResult
 from hpsearch.metrics import METRICS, POISSON_DEVIANCE, Metric, metric_of
 from hpsearch.quoting import hydra_quoted, shell_quoted
 from hpsearch.records import CONSTANT_LOSS, FINAL_LOSS, R2, Status
-from hpsearch.scoring.score_format import Score
+from hpsearch.scoring.score_format import Score, compare_with_baselines
 from hpsearch.search.levels import Level
 from hpsearch.search.narrowing import Change
 from hpsearch.search.plan import Plan
@@ -299,31 +299,14 @@ class _Closing:
 
     def _show_baselines(self) -> None:
         """Print what baselines get on the same rows, with a warning if the best trial is not ahead of one."""
-        score, champion = self.result.score, find_champion(self.result.records)
+        champion, records = find_champion(self.result.records), self.result.records
         if not self.result.baselines:
             return
-        metric, quoted = score.metric, f"report/{score.metric}"
-        quoting = all(metric.name in each.report for each in self.result.baselines)
-        values = {
-            each.label: each.report[metric.name] if quoting else metric.score(each.score)
-            for each in self.result.baselines
-        }
-        error = None if champion is None else champion.result.score_se
-        told = ", ".join(f"{label} {show_like(value, error)}" for label, value in values.items())
-        beside = f"On the same rows by {quoted if quoting else score.name}: {told}"
-        if champion is None:
-            self.terminal.paragraph(f"{beside}.")
-            return
-        own = champion.result.summary[quoted] if quoting else metric.score(champion.result.score or 0.0)
-        trial, trials = f"trial {row_of(score, champion).name}", len(self.result.records)
-        flattered = "" if quoting or trials == 1 else f", the best of {trials}, which flatters it"
-        self.terminal.paragraph(f"{beside}; {trial} has {show_like(own, error)}{flattered}.")
-        best = max(values, key=lambda label: metric.score(values[label]))
-        if metric.score(values[best]) >= metric.score(own):
-            gap = abs(values[best] - own)
-            behind = f"behind {best} by {show_like(gap, error)}"
-            how = behind if gap > (error or 0.0) else f"no better than {best}"
-            self.terminal.warn(f"{trial}, the best network, is {how}: so far a network does not pay off")
+        best = None if champion is None else (row_of(self.result.score, champion).name, champion.result)
+        told, verdict = compare_with_baselines(self.result.score, self.result.baselines, best, len(records))
+        self.terminal.paragraph(told)
+        if verdict:
+            self.terminal.warn(verdict)
 
     def _warn(self) -> None:
         failed = [record for record in reversed(self.result.records) if record.result.status.retried]
